@@ -1,0 +1,1 @@
+"""Robust RLHF: diagnose preferences, train under a robust objective, prove that it helped."""

@@ -1,0 +1,1 @@
+"""Pairs in: schema, readers, checks, splits. Knows nothing of models."""

@@ -1,0 +1,214 @@
+"""The data contract: one row is one comparison of two responses to one prompt.
+
+Every reader ends in a :class:`Preferences`: an Arrow table on disk (memory-mapped by `datasets`)
+with the columns of :data:`FEATURES`, whatever form the data came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from datasets import Dataset, Features, List, Value, concatenate_datasets
+
+from surefoot.data.text import Message, last_turn, normalised, to_messages, to_text
+from surefoot.errors import DataError, unknown_name
+
+_MESSAGES = List({"role": Value("string"), "content": Value("string")})
+
+#: Every column of a comparison. All are present in every table; null stands for "not given".
+FEATURES = Features(
+    {
+        "id": Value("string"),
+        "prompt": _MESSAGES,
+        "response_a": _MESSAGES,
+        "response_b": _MESSAGES,
+        "label": Value("float64"),  # P(a preferred): 1, 0, 0.5 for a tie, or soft
+        "conversational": Value("bool"),  # False: plain text, to which no chat template applies
+        "votes": List({"annotator": Value("string"), "value": Value("float64")}),
+        "group": Value("string"),
+        "source": Value("string"),
+        "time": Value("float64"),
+        "weight": Value("float64"),
+        "auxiliary": Value("float64"),  # estimated P(a preferred)
+        "references": List(_MESSAGES),  # responses drawn from the reference policy
+        "reference_auxiliary": List(Value("float64")),  # the same for consecutive references
+        "file": Value("string"),  # where the row came from, for messages
+        "row": Value("int64"),
+    }
+)
+
+View = Literal["prompt", "last-turn", "response", "together", "full"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that could not be used: where it stands and why."""
+
+    file: str
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Comparisons under the data contract.
+
+    Attributes:
+        dataset: the rows, with the columns of :data:`FEATURES`.
+        name: what messages and reports call this data.
+        fingerprint: hash of the content that the rows were read from.
+        faults: rows that were skipped when reading, with their places.
+    """
+
+    dataset: Dataset
+    name: str
+    fingerprint: str = ""
+    faults: tuple[Fault, ...] = field(default=())
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]], name: str = "rows") -> Preferences:
+        """Make a table in memory from rows under the contract (small data: worlds and tests).
+
+        `prompt` and the responses may be plain strings; absent columns become null.
+        """
+        complete = [complete_row(row, file=name, row=i) for i, row in enumerate(rows)]
+        columns = {key: [row[key] for row in complete] for key in FEATURES}
+        digest = hashlib.blake2b(repr(complete).encode(), digest_size=16).hexdigest()
+        return cls(Dataset.from_dict(columns, features=FEATURES), name, digest)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def labels(self) -> npt.NDArray[np.float64]:
+        """P(a preferred) of each row, shape (N,)."""
+        return np.asarray(self.dataset["label"], dtype=np.float64)
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """Weight of each row, shape (N,); 1 where none is given."""
+        return np.nan_to_num(self.numbers("weight"), nan=1.0)
+
+    def numbers(self, column: str) -> npt.NDArray[np.float64]:
+        """A numeric column, shape (N,), with NaN where it is null."""
+        return np.asarray(self._column(column).to_pandas(), dtype=np.float64)
+
+    def strings(self, column: str) -> list[str | None]:
+        """A text column such as `source` or `group`."""
+        values: list[str | None] = self._column(column).to_pylist()
+        return values
+
+    def has(self, column: str) -> bool:
+        """Whether any row gives this column."""
+        values = self._column(column)
+        return bool(values.null_count < len(values))
+
+    def _column(self, name: str) -> Any:
+        """An Arrow column with the table's selection applied."""
+        return self.dataset.select_columns([name]).with_format("arrow")[:].column(name)
+
+    def texts(self, view: View) -> tuple[list[str], list[str]]:
+        """Text of every row as seen with response a and with response b.
+
+        Views: `prompt` (all turns), `last-turn` (the last one only), `response`, `together`
+        (last turn and response), `full` (all turns and response).
+        """
+        sides: tuple[list[str], list[str]] = ([], [])
+        for row in self.dataset.select_columns(["prompt", "response_a", "response_b"]):
+            for texts, side in zip(sides, ("response_a", "response_b"), strict=True):
+                texts.append(view_text(view, row["prompt"], row[side]))
+        return sides
+
+    def prompt_keys(self) -> npt.NDArray[np.int64]:
+        """A hash of each row's prompt, blind to case and spacing, shape (N,)."""
+        return np.array([key_of(to_text(p)) for p in self.dataset["prompt"]], dtype=np.int64)
+
+    def response_keys(self) -> npt.NDArray[np.int64]:
+        """A hash of each (prompt, response), shape (N, 2): equal where pairs share a response."""
+        keys = [
+            [key_of(to_text(row["prompt"]) + "\0" + to_text(row[side])) for side in _SIDES]
+            for row in self.dataset.select_columns(["prompt", *_SIDES])
+        ]
+        return np.array(keys, dtype=np.int64).reshape(-1, 2)
+
+    def select(self, indices: npt.ArrayLike) -> Preferences:
+        """The rows at these positions, in this order."""
+        rows = np.asarray(indices, dtype=np.int64)
+        digest = hashlib.blake2b(rows.tobytes(), key=self.fingerprint.encode()[:64], digest_size=16)
+        return replace(self, dataset=self.dataset.select(rows), fingerprint=digest.hexdigest())
+
+    def with_labels(self, labels: npt.ArrayLike) -> Preferences:
+        """The same comparisons with other labels, shape (N,) (used to inject known flips)."""
+        values = np.asarray(labels, dtype=np.float64)
+        digest = hashlib.blake2b(values.tobytes(), key=self.fingerprint.encode()[:64])
+        dataset = self.dataset.remove_columns("label")
+        dataset = dataset.add_column("label", values.tolist(), feature=Value("float64"))
+        return replace(self, dataset=dataset, fingerprint=digest.hexdigest()[:32])
+
+
+_SIDES = ("response_a", "response_b")
+
+
+def concatenate(parts: Sequence[Preferences], name: str | None = None) -> Preferences:
+    """Several tables as one, in the order given."""
+    digest = hashlib.blake2b("".join(p.fingerprint for p in parts).encode(), digest_size=16)
+    return Preferences(
+        dataset=concatenate_datasets([p.dataset.select_columns(list(FEATURES)) for p in parts]),
+        name=name or " + ".join(p.name for p in parts),
+        fingerprint=digest.hexdigest(),
+        faults=tuple(fault for p in parts for fault in p.faults),
+    )
+
+
+def complete_row(given: Mapping[str, Any], file: str, row: int) -> dict[str, Any]:
+    """A row with every column of the contract, from one that has at least pair and label.
+
+    Raises:
+        DataError: an unknown column, a missing one, or a label outside [0, 1].
+    """
+    for name in given:
+        if name not in FEATURES:
+            raise DataError(f"{file}, row {row}: {unknown_name('column', name, FEATURES)}")
+    for name in ("prompt", *_SIDES, "label"):
+        if given.get(name) is None:
+            raise DataError(f"{file}, row {row}: the column {name!r} is missing or null.")
+    label = given["label"]
+    if not isinstance(label, int | float) or not 0 <= label <= 1:
+        raise DataError(f"{file}, row {row}: label is P(a preferred), in [0, 1]; got {label!r}.")
+    plain = all(isinstance(given[name], str) for name in ("prompt", *_SIDES))
+    complete: dict[str, Any] = {name: given.get(name) for name in FEATURES}
+    complete["prompt"] = to_messages(given["prompt"], role="user")
+    for side in _SIDES:
+        complete[side] = to_messages(given[side], role="assistant")
+    complete["label"] = float(label)
+    if complete["conversational"] is None:
+        complete["conversational"] = not plain
+    complete["file"] = given.get("file", file)
+    complete["row"] = given.get("row", row)
+    return complete
+
+
+def view_text(view: View, prompt: Sequence[Message], response: Sequence[Message]) -> str:
+    """One text to embed, for one prompt and response."""
+    match view:
+        case "prompt":
+            return to_text(prompt)
+        case "last-turn":
+            return last_turn(prompt)
+        case "response":
+            return to_text(response)
+        case "together":
+            return f"{last_turn(prompt)}\n\n{to_text(response)}"
+        case "full":
+            return f"{to_text(prompt)}\n\n{to_text(response)}"
+
+
+def key_of(text: str) -> int:
+    """A 64-bit hash of a text, blind to case and spacing."""
+    digest = hashlib.blake2b(normalised(text).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)

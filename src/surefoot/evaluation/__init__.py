@@ -1,0 +1,1 @@
+"""Did it help? Accuracy, calibration, groups, baselines, suites."""

@@ -1,0 +1,1 @@
+"""What makes a preference objective: margin losses, label models, risks, the validator."""

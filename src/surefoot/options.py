@@ -1,0 +1,131 @@
+"""Options that are defined once: type, range, default and help text in one place.
+
+Every configurable object of surefoot is an :class:`Options`: frozen, checked when constructed,
+with messages that quote what was received. A :class:`Member` is an option with a name, one choice
+for one slot (`logistic` for the slot *margin loss*).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_serializer
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
+
+from surefoot.errors import ConfigurationError, unknown_name
+
+
+class Options(BaseModel):
+    """A frozen set of options; raises :class:`ConfigurationError` when constructed wrongly."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError(_explain(type(self), error)) from None
+
+    @classmethod
+    def help(cls) -> dict[str, str]:
+        """Help text of each option, by name."""
+        return {name: field.description or "" for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def label(cls) -> str:
+        """What messages call this set of options."""
+        return cls.__name__
+
+
+def _explain(cls: type[Options], error: ValidationError) -> str:
+    return "\n".join(_explain_one(cls, detail) for detail in error.errors())
+
+
+def _explain_one(cls: type[Options], detail: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return unknown_name(f"option of {cls.label()}", place, cls.model_fields)
+    if detail["type"] == "missing":
+        return f"{cls.label()} needs the option {place!r}: {cls.help().get(place, '')}".rstrip(": ")
+    if detail["type"] == "value_error":  # raised by our own checks: already a full sentence
+        message = str(detail["ctx"]["error"])
+        return f"{place}: {message}" if place else message
+    reason = detail["msg"].removeprefix("Input ")
+    return f"{place} of {cls.label()} {reason[:1].lower()}{reason[1:]}; got {detail['input']!r}."
+
+
+class Member(Options):
+    """A named choice for one slot of the configuration.
+
+    A base class opens a slot (``class Risk(Member, slot="risk")``); each subclass with a `kind`
+    joins it (``class CVaR(Risk, kind="cvar")``). Written in a configuration either by its name
+    alone or as a mapping with the key `kind` beside its options.
+    """
+
+    slot: ClassVar[str] = ""
+    kind: ClassVar[str] = ""
+    registry: ClassVar[dict[str, type[Any]]] = {}
+
+    def __init_subclass__(cls, *, slot: str = "", kind: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if slot:
+            cls.slot, cls.registry = slot, {}
+        if kind:
+            if kind in cls.registry:
+                raise TypeError(f"two members of {cls.slot} are named {kind!r}")
+            cls.kind = kind
+            cls.registry[kind] = cls
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if cls.kind:
+            return handler(source)
+        # A field typed as the slot takes any of its members, and writes it with its own options.
+        return core_schema.no_info_plain_validator_function(
+            cls.parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda member: member.model_dump()
+            ),
+        )
+
+    @classmethod
+    def parse(cls, given: Any) -> Self:
+        """Make a member from its name, from a mapping with `kind`, or return a member as it is."""
+        if isinstance(given, cls):
+            return given
+        options = {"kind": given} if isinstance(given, str) else given
+        if not isinstance(options, Mapping) or "kind" not in options:
+            raise ConfigurationError(
+                f"a {cls.slot} is a name or a mapping with the key 'kind'; got {given!r}. "
+                f"Valid: {', '.join(sorted(cls.registry))}."
+            )
+        kind = options["kind"]
+        if kind not in cls.registry:
+            raise ConfigurationError(unknown_name(cls.slot, kind, cls.registry))
+        member: Self = cls.registry[kind](**{k: v for k, v in options.items() if k != "kind"})
+        return member
+
+    @classmethod
+    def label(cls) -> str:
+        """What messages call this member: its slot and its name."""
+        return f"{cls.slot} {cls.kind!r}"
+
+    @model_serializer(mode="wrap")
+    def _with_kind(self, handler: Any) -> dict[str, Any]:
+        return {"kind": self.kind, **handler(self)}
+
+
+def discover(package: str) -> None:
+    """Import every module of a package, so that each member in it joins its slot."""
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")

@@ -1,0 +1,1 @@
+"""Scores for (prompt, response): encoders, heads, reward models."""

@@ -1,0 +1,1 @@
+"""Preference worlds with known truth."""
