@@ -7,14 +7,16 @@ with the columns of :data:`FEATURES`, whatever form the data came in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
+from surefoot.data import fields
 from surefoot.data.text import Message, last_turn, normalised, to_messages, to_text
 from surefoot.errors import DataError, unknown_name
 
@@ -37,6 +39,10 @@ FEATURES = Features(
         "auxiliary": Value("float64"),  # estimated P(a preferred)
         "references": List(_MESSAGES),  # responses drawn from the reference policy
         "reference_auxiliary": List(Value("float64")),  # the same for consecutive references
+        "score_a": Value("float64"),  # the data's own scores: evidence about the label
+        "score_b": Value("float64"),
+        "label_from": Value("string"),  # `order` (chosen first), `label`, `votes` or `scores`
+        "note": Value("string"),  # what the reader had to work around in this row
         "file": Value("string"),  # where the row came from, for messages
         "row": Value("int64"),
     }
@@ -169,28 +175,65 @@ def complete_row(given: Mapping[str, Any], file: str, row: int) -> dict[str, Any
     """A row with every column of the contract, from one that has at least pair and label.
 
     Raises:
-        DataError: an unknown column, a missing one, or a label outside [0, 1].
+        DataError: an unknown column, a missing one, or a value of the wrong type or range; the
+            message starts with the place.
     """
+    try:
+        complete = _complete(given)
+    except DataError as error:
+        raise DataError(f"{file}, row {row}: {str(error).rstrip('.')}.") from None
+    return {**complete, "file": given.get("file", file), "row": given.get("row", row)}
+
+
+def _complete(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in FEATURES:
-            raise DataError(f"{file}, row {row}: {unknown_name('column', name, FEATURES)}")
+            raise DataError(unknown_name("column", name, FEATURES))
     for name in ("prompt", *_SIDES, "label"):
         if given.get(name) is None:
-            raise DataError(f"{file}, row {row}: the column {name!r} is missing or null.")
-    label = given["label"]
-    if not isinstance(label, int | float) or not 0 <= label <= 1:
-        raise DataError(f"{file}, row {row}: label is P(a preferred), in [0, 1]; got {label!r}.")
-    plain = all(isinstance(given[name], str) for name in ("prompt", *_SIDES))
-    complete: dict[str, Any] = {name: given.get(name) for name in FEATURES}
-    complete["prompt"] = to_messages(given["prompt"], role="user")
-    for side in _SIDES:
-        complete[side] = to_messages(given[side], role="assistant")
-    complete["label"] = float(label)
+            raise DataError(f"the column {name!r} is missing or null")
+    complete: dict[str, Any] = {
+        name: None if fields.missing(given.get(name)) else convert(given[name])
+        for name, convert in _OPTIONAL.items()
+    }
+    for name, role in (("prompt", "user"), *((side, "assistant") for side in _SIDES)):
+        try:
+            complete[name] = to_messages(given[name], role)
+        except DataError as error:
+            raise DataError(f"{name!r}: {error}") from None
+    try:
+        complete["label"] = fields.probability(given["label"], "label")
+    except DataError:
+        raise DataError(f"label is P(a preferred), in [0, 1]; got {given['label']!r}") from None
     if complete["conversational"] is None:
+        plain = all(isinstance(given[name], str) for name in ("prompt", *_SIDES))
         complete["conversational"] = not plain
-    complete["file"] = given.get("file", file)
-    complete["row"] = given.get("row", row)
     return complete
+
+
+def _references(value: object) -> list[list[Message]]:
+    return [to_messages(r, role="assistant") for r in fields.listed(value, "references")]
+
+
+def _reference_auxiliary(value: object) -> list[float]:
+    name = "reference_auxiliary"
+    return [fields.probability(p, name) for p in fields.listed(value, name)]
+
+
+#: How each optional column is checked and converted.
+_OPTIONAL: dict[str, Callable[[Any], Any]] = {
+    **{name: partial(fields.name_of, name=name) for name in ("id", "group", "source")},
+    **{name: partial(fields.number, name=name) for name in ("score_a", "score_b")},
+    "conversational": bool,
+    "votes": fields.votes,
+    "time": fields.time_of,
+    "weight": partial(fields.number, name="weight", low=0.0),
+    "auxiliary": partial(fields.probability, name="auxiliary"),
+    "references": _references,
+    "reference_auxiliary": _reference_auxiliary,
+    "label_from": str,
+    "note": str,
+}
 
 
 def view_text(view: View, prompt: Sequence[Message], response: Sequence[Message]) -> str:

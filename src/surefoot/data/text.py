@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from surefoot.errors import DataError
 
 
 class Message(TypedDict):
@@ -13,11 +15,70 @@ class Message(TypedDict):
     content: str
 
 
-def to_messages(given: str | Sequence[Message], role: str) -> list[Message]:
-    """Messages as they are; a plain text becomes one message of that role."""
+#: What data in the wild calls the speakers, and what chat templates call them.
+ROLES = {
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "bot", "model", "chatgpt", "function_call"), "assistant"),
+    **dict.fromkeys(("tool", "function", "observation", "ipython"), "tool"),
+}
+
+
+def to_messages(given: object, role: str) -> list[Message]:
+    """Messages from messages, from one message, or from a plain text spoken by `role`.
+
+    Takes both `role`/`content` and ShareGPT's `from`/`value`.
+
+    Raises:
+        DataError: anything else, with what was found (no place: the caller knows it).
+    """
     if isinstance(given, str):
-        return [Message(role=role, content=given)]
-    return [Message(role=m["role"], content=m["content"]) for m in given]
+        return [Message(role=role, content=sound(given))]
+    if isinstance(given, Mapping):
+        return [_message(given)]
+    if isinstance(given, Sequence) and not isinstance(given, bytes):
+        return [_message(turn) for turn in given]
+    raise DataError(f"expected text or messages; got {describe(given)}")
+
+
+def _message(turn: object) -> Message:
+    if not isinstance(turn, Mapping):
+        raise DataError(f"expected text or messages; got a list with {describe(turn)} in it")
+    speaker = turn.get("role", turn.get("from"))
+    if not isinstance(speaker, str) or speaker.casefold() not in ROLES:
+        raise DataError(f"a message has the role {speaker!r}; valid: {', '.join(sorted(ROLES))}")
+    content = turn.get("content", turn.get("value"))
+    if isinstance(content, list):
+        content = "".join(_part(part) for part in content)
+    if not isinstance(content, str):
+        raise DataError(f"the content of a message should be text; got {describe(content)}")
+    return Message(role=ROLES[speaker.casefold()], content=sound(content))
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, Mapping) and isinstance(part.get("text"), str):
+        return str(part["text"])
+    raise DataError("a message has a part that is not text (an image?); only text is read")
+
+
+def sound(text: str) -> str:
+    """The text itself, if it can be written as UTF-8 (a lone surrogate cannot)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"text that is not valid Unicode at character {error.start}") from None
+    return text
+
+
+def describe(value: object) -> str:
+    """What a value is, in words for a message, with a short excerpt."""
+    if value is None:
+        return "nothing (null)"
+    excerpt = repr(value)
+    excerpt = excerpt if len(excerpt) <= 60 else excerpt[:57] + "..."
+    kinds = {bool: "a truth value", int: "a number", float: "a number", str: "text"}
+    kinds |= {list: "a list", dict: "a mapping"}
+    return f"{kinds.get(type(value), type(value).__name__)}, {excerpt}"
 
 
 def to_text(messages: Sequence[Message]) -> str:
