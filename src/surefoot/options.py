@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_serializer
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-from surefoot.errors import ConfigurationError, unknown_name
+from surefoot.errors import ConfigurationError, SurefootError, unknown_name
 
 
 class Options(BaseModel):
@@ -34,6 +34,9 @@ class Options(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
+            for detail in error.errors():  # a check of our own on the whole: as it was raised
+                if not detail["loc"] and isinstance(own := detail["ctx"]["error"], SurefootError):
+                    raise own from None
             raise ConfigurationError(_explain(type(self), error)) from None
 
     @classmethod

@@ -1,1 +1,28 @@
-"""What makes a preference objective: margin losses, label models, risks, the validator."""
+"""What makes a preference objective: margin losses, label models, risks, the validator.
+
+Tensors only: nothing here knows of models, files or trainers.
+"""
+
+from surefoot.objectives.composition import Facts, Verdict, enforce, verdicts
+from surefoot.objectives.label_model import Evidence, LabelModel
+from surefoot.objectives.margin_loss import MarginLoss
+from surefoot.objectives.objective import Objective
+from surefoot.objectives.risk import Risk, RiskValue, Units
+from surefoot.options import discover
+
+for _slot in ("margin_losses", "label_models", "risks"):
+    discover(f"{__name__}.{_slot}")
+
+__all__ = [
+    "Evidence",
+    "Facts",
+    "LabelModel",
+    "MarginLoss",
+    "Objective",
+    "Risk",
+    "RiskValue",
+    "Units",
+    "Verdict",
+    "enforce",
+    "verdicts",
+]

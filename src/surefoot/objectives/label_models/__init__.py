@@ -1,0 +1,1 @@
+"""One file per label model; a file that is put here joins the slot."""

@@ -1,0 +1,24 @@
+"""Labels as observed: hard, soft or tied."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from surefoot.objectives.label_model import Evidence, LabelModel, LabelProperties, expected_loss
+from surefoot.objectives.margin_loss import MarginLoss
+
+
+class Observed(LabelModel, kind="observed"):
+    """L = y psi(m) + (1 - y) psi(-m): every label is taken at its word (a tie is y = 0.5)."""
+
+    properties = LabelProperties(threat="")
+
+    def __call__(
+        self, psi: MarginLoss, margins: Tensor, reference_margins: Tensor | None, evidence: Evidence
+    ) -> Tensor:
+        """Losses per pair, in the shape of the margins."""
+        return expected_loss(psi, margins, evidence.label)
+
+    def neutral(self, psi: MarginLoss) -> LabelModel:
+        """Always: this is the plain label model."""
+        return self

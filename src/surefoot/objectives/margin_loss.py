@@ -1,0 +1,71 @@
+"""Margin losses: the loss of a margin when the first response is the preferred one."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from surefoot.errors import ConfigurationError
+from surefoot.options import Member
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossProperties:
+    """What the validator and the solver need to know of a margin loss psi."""
+
+    convex: bool
+    smooth: bool
+    """Differentiable everywhere."""
+    bounded: bool
+    lipschitz: float
+    """Largest slope in absolute value; infinite where there is none."""
+    odd_part_linear: bool
+    """Whether psi(m) - psi(-m) is linear in m, so that signed labels keep it convex."""
+    signed_growth: Literal["none", "linear", "quadratic"]
+    """How fast a*psi(m) - b*psi(-m), a > b > 0, can fall; "none": it is bounded below."""
+    calibrated: bool
+    """Whether the best margin is a strictly increasing function of P(a preferred)."""
+    kinks: tuple[float, ...] = ()
+
+
+class MarginLoss(Member, slot="margin loss"):
+    """psi: margins of any shape to losses of the same shape, elementwise, without reduction."""
+
+    properties: ClassVar[LossProperties]
+
+    @abstractmethod
+    def __call__(self, margins: Tensor) -> Tensor:
+        """Losses, in the shape of the margins."""
+
+    def slack_point(self, penalty: float) -> float:
+        """The margin at which the slope of psi is -penalty (R3M, Objective.labels `slack`).
+
+        -inf where psi is never that steep. Defined for convex losses only.
+        """
+        raise ConfigurationError(f"{self.label()} is not convex: it has no slack point.")
+
+    def margins(self, scores: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Margins of pairs from the scores of their two responses.
+
+        Args:
+            scores: (N, 2, ...) score of response a and of response b.
+            lengths: (N, 2) number of tokens of each response; only for losses that normalise.
+
+        Returns:
+            (N, ...) score of a minus score of b.
+        """
+        del lengths  # only length-normalised losses use it
+        return scores[:, 0] - scores[:, 1]
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x) without the linear cut-off of torch's softplus, exact in float64."""
+    return torch.logaddexp(x, torch.zeros((), dtype=x.dtype, device=x.device))
+
+
+NEVER_THAT_STEEP = -math.inf

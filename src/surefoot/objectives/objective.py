@@ -1,0 +1,112 @@
+"""The objective: risk over units of the mean over pairs of a label model of a margin loss."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from pydantic import model_validator
+from torch import Tensor
+
+from surefoot.objectives.composition import enforce
+from surefoot.objectives.label_model import Evidence, LabelModel
+from surefoot.objectives.label_models.observed import Observed
+from surefoot.objectives.margin_loss import MarginLoss
+from surefoot.objectives.margin_losses.logistic import Logistic
+from surefoot.objectives.risk import Risk, RiskValue, State, Units
+from surefoot.objectives.risks.mean import Mean
+from surefoot.options import Options
+
+
+class Objective(Options):
+    """RISK over units of mean over pairs of LABELS[psi, margins, evidence].
+
+    One object for reward models, policies and heads on frozen embeddings: it sees tensors only.
+    Members that do not compose are refused when it is constructed
+    (:mod:`surefoot.objectives.composition`).
+    """
+
+    loss: MarginLoss = Logistic()
+    """Margin loss psi."""
+    labels: LabelModel = Observed()
+    """Label model: what to make of labels that may be wrong."""
+    risk: Risk = Mean()
+    """Risk: which pairs or groups count, and how much."""
+
+    @model_validator(mode="after")
+    def _refuse_what_does_not_compose(self) -> Self:
+        enforce(self)
+        return self
+
+    def pair_losses(
+        self, margins: Tensor, evidence: Evidence, reference_margins: Tensor | None = None
+    ) -> Tensor:
+        """Loss of each pair (N, ...), from margins (N, ...) and evidence that broadcasts to it."""
+        return self.labels(self.loss, margins, reference_margins, evidence)
+
+    def __call__(
+        self,
+        margins: Tensor,
+        evidence: Evidence,
+        *,
+        mass: Tensor | None = None,
+        units: Units | None = None,
+        reference_margins: Tensor | None = None,
+        state: State | None = None,
+    ) -> RiskValue:
+        """The objective's value (...) with its gradient, and the worst-case weights.
+
+        Args: see :class:`~surefoot.objectives.risk.Risk` for `mass`, `units` and `state`,
+            :meth:`pair_losses` for the others.
+        """
+        losses = self.pair_losses(margins, evidence, reference_margins)
+        return self.risk(losses, mass, units, state)
+
+    def weigh(
+        self,
+        margins: Tensor,
+        evidence: Evidence,
+        *,
+        mass: Tensor | None = None,
+        units: Units | None = None,
+        reference_margins: Tensor | None = None,
+        state: State | None = None,
+    ) -> RiskValue:
+        """First pass over a step, without gradient: the weights that every part of it will use.
+
+        The step's gradient is that of ``sum(weights * pair_losses)``, in any split over
+        micro-batches and ranks.
+        """
+        with torch.no_grad():
+            return self(
+                margins,
+                evidence,
+                mass=mass,
+                units=units,
+                reference_margins=reference_margins,
+                state=state,
+            )
+
+    @property
+    def convex(self) -> bool:
+        """Whether the objective is convex in the margins."""
+        psi, labels = self.loss.properties, self.labels.properties
+        signed = labels.signed and self.labels.neutral(self.loss) != self.labels
+        return psi.convex and self.risk.properties.convex and (psi.odd_part_linear or not signed)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the objective is differentiable in the margins everywhere."""
+        members = (self.loss, self.labels, self.risk)
+        return all(member.properties.smooth for member in members)
+
+    def describe(self) -> str:
+        """The objective in one line, as in the design: RISK[LABELS[LOSS]]."""
+
+        def one(member: MarginLoss | LabelModel | Risk) -> str:
+            options = ", ".join(f"{k}={v}" for k, v in member if k not in ("unit", "unit_mass"))
+            return f"{member.kind}({options})" if options else member.kind
+
+        plain = isinstance(self.risk, Mean) and self.risk.unit == "pair"
+        over = "" if plain else f" over {self.risk.unit}s"
+        return f"{one(self.risk)}{over} of {one(self.labels)} of {one(self.loss)}"

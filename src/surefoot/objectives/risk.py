@@ -1,0 +1,142 @@
+"""Risks: from losses to one value and the worst-case weights that it puts on the losses.
+
+A risk is computed over *units* (pairs, prompts, sources, groups): the losses of a unit's pairs are
+averaged first. The returned weights are constants; their weighted sum has the gradient of the risk
+(Danskin's theorem), so a step can be split in any way once its weights are known.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from surefoot.options import Member
+
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Units:
+    """Which unit each loss belongs to.
+
+    Attributes:
+        ids: (N,) integers in [0, count).
+        count: number of units.
+    """
+
+    ids: Tensor
+    count: int
+
+
+@dataclass(frozen=True)
+class RiskValue:
+    """A risk and where its weight went.
+
+    Attributes:
+        value: (...) the risk; its gradient is that of the weighted sum.
+        weights: (N, ...) worst-case weight of each loss, without gradient, summing to 1.
+        unit_weights: (U, ...) the same per unit.
+        unit_mass: (U, ...) the weight that each unit has without robustness, summing to 1.
+        state: what a stateful risk carries to the next step; empty for the others.
+    """
+
+    value: Tensor
+    weights: Tensor
+    unit_weights: Tensor
+    unit_mass: Tensor
+    state: State = field(default_factory=dict)
+
+    @property
+    def effective_units(self) -> Tensor:
+        """1 / sum of squared unit weights (...): how many units share the weight."""
+        return 1 / self.unit_weights.square().sum(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskProperties:
+    """What the validator and the solver need to know of a risk."""
+
+    direction: Literal["none", "against shift", "against noise"]
+    """Hard units gain weight (against shift), or lose it (against noise)."""
+    convex: bool
+    """Convex and non-decreasing in the losses, so that it keeps their convexity."""
+    smooth: bool
+    stateful: bool = False
+    neutral: Mapping[str, Any] | None = None
+    """Options at which it equals the mean; a large finite number where that is a limit."""
+
+
+class Risk(Member, slot="risk"):
+    """From losses (N, ...), their mass and their units to a value and worst-case weights."""
+
+    unit: Literal["pair", "prompt", "source", "group"] = "pair"
+    """What shares one weight: losses are averaged inside a unit before the risk sees them."""
+    unit_mass: Literal["pairs", "equal"] = Field("pairs")
+    """Weight of a unit before robustness: its share of the pairs, or the same for each unit."""
+
+    properties: ClassVar[RiskProperties]
+
+    def __call__(
+        self,
+        losses: Tensor,
+        mass: Tensor | None = None,
+        units: Units | None = None,
+        state: State | None = None,
+    ) -> RiskValue:
+        """The risk of these losses.
+
+        Args:
+            losses: (N, ...) loss of each pair; trailing dimensions are independent problems.
+            mass: (N, ...) weight of each pair before robustness; only ratios matter. Rows of mass
+                0 are absent. Default: equal.
+            units: the unit of each pair; default: each pair is its own.
+            state: the state that the previous step returned, for stateful risks.
+        """
+        fixed = losses.detach()
+        mass = torch.ones_like(fixed) if mass is None else mass.to(fixed).expand_as(fixed)
+        mass = mass / mass.sum(0)
+        if units is None:
+            unit_losses, share, unit_share = fixed, torch.ones_like(fixed), mass
+        else:
+            unit_share = _sum_by(units, mass)
+            inside = unit_share.clamp_min(torch.finfo(mass.dtype).tiny)
+            share = mass / inside[units.ids]  # of a pair inside its unit
+            unit_losses = _sum_by(units, share * fixed)
+        if self.unit_mass == "equal":
+            unit_share = (unit_share > 0).to(mass)
+            unit_share = unit_share / unit_share.sum(0)
+        value, unit_weights, state = self.worst_case(unit_losses, unit_share, state or {})
+        weights = share * (unit_weights if units is None else unit_weights[units.ids])
+        weighted = (weights * losses).sum(0)
+        # Value of the risk, gradient of the weighted sum.
+        value = value + (weighted - weighted.detach())
+        return RiskValue(value, weights, unit_weights, unit_share, state)
+
+    @abstractmethod
+    def worst_case(
+        self, losses: Tensor, mass: Tensor, state: State
+    ) -> tuple[Tensor, Tensor, State]:
+        """Value (...), weights (U, ...) and next state, from the losses and mass of the units.
+
+        Args:
+            losses: (U, ...) mean loss of each unit, without gradient.
+            mass: (U, ...) weight of each unit before robustness, summing to 1; 0 where absent.
+            state: the state that the previous step returned.
+        """
+
+
+def log_mean_exp(values: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Log sum_u mass_u exp(values_u) (...) and the weights (U, ...) in that sum, stably."""
+    terms = values + mass.log()
+    return terms.logsumexp(0), terms.softmax(0)
+
+
+def _sum_by(units: Units, values: Tensor) -> Tensor:
+    sums = values.new_zeros(units.count, *values.shape[1:])
+    return sums.index_add(0, units.ids, values)

@@ -1,0 +1,97 @@
+"""Independent, slow references: one number at a time, by definition or by a general solver.
+
+A new member joins the conformance suite with one entry here: the options to try it at, and its
+reference.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.optimize import linprog, minimize, minimize_scalar
+from scipy.stats import norm
+
+MARGIN_LOSSES = {
+    "logistic": ([{}], lambda m, o: math.log1p(math.exp(-m)) if m > -700 else -m),
+    "probit": ([{}], lambda m, o: -norm.logcdf(m)),
+    "hinge": ([{}], lambda m, o: max(0.0, 1 - m)),
+    "ramp": ([{}], lambda m, o: max(0.0, 1 - m) - max(0.0, -0.5 - m)),
+    "squared": ([{}, {"tau": 0.1}], lambda m, o: (m - 1 / (2 * o.get("tau", 0.5))) ** 2),
+}
+
+
+def _expected(psi, m, p):
+    return p * psi(m) + (1 - p) * psi(-m)
+
+
+def _flip_corrected(psi, m, y, g, o):
+    # Solve (1-e) L(y) + e L(1-y) = l(y), (1-e) L(1-y) + e L(y) = l(1-y) for the corrected loss L.
+    e = o["flip_rate"]
+    system = np.array([[1 - e, e], [e, 1 - e]])
+    return np.linalg.solve(system, [_expected(psi, m, y), _expected(psi, m, 1 - y)])[0]
+
+
+def _slack(psi, m, y, g, o):
+    def side(margin):
+        bought = minimize_scalar(
+            lambda d: psi(margin + d) + o["penalty"] * d,
+            bounds=(0, 60),
+            method="bounded",
+            options={"xatol": 1e-10},
+        )
+        return min(bought.fun, psi(margin))
+
+    return y * side(m) + (1 - y) * side(-m)
+
+
+def _preference_ball(psi, m, y, g, o):
+    reach = math.sqrt(o["radius"] * y * (1 - y))
+    grid = np.clip(np.linspace(y - reach, y + reach, 2001), 0, 1)
+    return max(_expected(psi, m, p) for p in grid)
+
+
+LABEL_MODELS = {
+    "observed": ([{}], lambda psi, m, y, g, o: _expected(psi, m, y)),
+    "smoothed": (
+        [{"flip_rate": 0.2}],
+        lambda psi, m, y, g, o: (
+            (1 - o["flip_rate"]) * _expected(psi, m, y) + o["flip_rate"] * _expected(psi, m, 1 - y)
+        ),
+    ),
+    "flip-corrected": ([{"flip_rate": 0.1}, {"flip_rate": 0.4}], _flip_corrected),
+    "slack": ([{"penalty": 0.3}, {"penalty": 0.8}], _slack),
+    "preference-ball": ([{"radius": 0.1}, {"radius": 2.0}], _preference_ball),
+    "conditional-expectation": ([{}], lambda psi, m, y, g, o: _expected(psi, m, g)),
+}
+
+
+def _cvar(losses, mass, o):
+    # The linear programme of the definition: weights at most mass / level, summing to 1.
+    bounds = [(0, p / o["level"]) for p in mass]
+    return -linprog(-losses, A_eq=np.ones((1, len(mass))), b_eq=[1], bounds=bounds).fun
+
+
+def _penalised(losses, mass, temperature, sign):
+    # min over q of sign * sum q L + t KL(q || p), by a general solver in logits.
+    def value(logits):
+        q = np.exp(logits - logits.max()) * mass
+        q = q / q.sum()
+        return sign * q @ losses + temperature * q @ (np.log(q) - np.log(mass))
+
+    best = minimize(value, np.zeros_like(losses), method="BFGS", options={"gtol": 1e-9})
+    return sign * best.fun
+
+
+RISKS = {
+    "mean": ([{}], lambda losses, mass, o: float(losses @ mass)),
+    "soft-minimum": (
+        [{"temperature": 0.5}],
+        lambda losses, mass, o: _penalised(losses, mass, o["temperature"], 1),
+    ),
+    "kl-penalised": (
+        [{"temperature": 0.7}],
+        lambda losses, mass, o: _penalised(losses, mass, o["temperature"], -1),
+    ),
+    "cvar": ([{"level": 0.3}, {"level": 0.95}], _cvar),
+}

@@ -1,0 +1,154 @@
+"""What composes, what is refused and how wrong options are answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from surefoot.errors import CompositionError, ConfigurationError
+from surefoot.objectives import Facts, Objective, enforce, verdicts
+from surefoot.objectives.composition import RULES
+
+FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "logstic"}, "did you mean 'logistic'"),
+        ({"lss": "logistic"}, "did you mean 'loss'"),
+        ({"loss": 3}, "got 3"),
+        ({"labels": {"kind": "smoothed", "flip_rate": 0.5}}, "less than 0.5; got 0.5"),
+        ({"labels": {"kind": "flip-corrected", "flip_rate": -0.1}}, "got -0.1"),
+        ({"labels": {"kind": "smoothed", "fliprate": 0.1}}, "did you mean 'flip_rate'"),
+        ({"labels": {"flip_rate": 0.1}}, "key 'kind'"),
+        ({"labels": {"kind": "slack", "penalty": 0}}, "greater than 0; got 0"),
+        ({"risk": {"kind": "cvar", "level": 1.5}}, "got 1.5"),
+        ({"risk": {"kind": "soft-minimum", "temperature": -1}}, "got -1"),
+        ({"risk": {"kind": "kl-penalised", "temperature": float("nan")}}, "got nan"),
+        ({"risk": {"kind": "cvar", "unit": "pormpt"}}, "got 'pormpt'"),
+        ({"loss": {"kind": "squared", "tau": -0.1}}, "got -0.1"),
+    ],
+)
+def test_wrong_options_fail_at_construction(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Objective(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"labels": FLIP, "risk": "cvar"}, "picks out the very noise"),
+        ({"labels": FLIP, "risk": "kl-penalised"}, "picks out the very noise"),
+        ({"labels": FLIP, "risk": "soft-minimum"}, "unbiased in the mean only|no lower bound"),
+        ({"labels": FLIP, "risk": {"kind": "soft-minimum", "unit": "group"}}, "no lower bound"),
+        ({"labels": FLIP, "loss": "probit"}, "square of the margin"),
+        ({"labels": "slack", "loss": "ramp"}, "caps the pull"),
+    ],
+)
+def test_refused_whatever_the_data(options, reason):
+    with pytest.raises(CompositionError, match=reason):
+        Objective(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "facts", "reason"),
+    [
+        ({"labels": "preference-ball"}, {"soft_labels": False}, "no effect on hard labels"),
+        ({"labels": "conditional-expectation"}, {"columns": frozenset()}, "'auxiliary'"),
+        ({"risk": {"kind": "cvar", "unit": "group"}}, {"columns": frozenset()}, "'group'"),
+        (
+            {"labels": FLIP, "risk": {"kind": "cvar", "unit": "group"}},
+            {"pairs_per_unit": 3},
+            "units of 3 pairs",
+        ),
+        (
+            {"loss": {"kind": "squared", "length_normalised": True}},
+            {"scores": "rewards"},
+            "sum over tokens",
+        ),
+        ({"labels": FLIP}, {"linear": True, "l2": 0.0}, "l2 is 0"),
+    ],
+)
+def test_refused_once_the_facts_are_known(options, facts, reason):
+    objective = Objective(**options)
+    with pytest.raises(CompositionError, match=reason):
+        enforce(objective, Facts(**facts))
+
+
+@pytest.mark.parametrize(
+    ("options", "facts", "reason"),
+    [
+        ({"risk": "cvar"}, {}, "flipped labels fit worst"),
+        ({"risk": {"kind": "soft-minimum", "unit": "group"}}, {}, "gives up"),
+        ({"labels": "smoothed", "risk": "soft-minimum"}, {}, "same threat"),
+        ({"loss": "hinge"}, {}, "not calibrated"),
+        ({"labels": FLIP}, {"linear": False}, "watch the margins"),
+    ],
+)
+def test_warned(options, facts, reason):
+    (warning,) = enforce(Objective(**options), Facts(**facts))
+    assert reason in warning
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"labels": FLIP},
+        {"labels": FLIP, "loss": "squared"},
+        {"labels": {"kind": "flip-corrected", "flip_rate": 0.0}, "risk": {"kind": "mean"}},
+        {"labels": FLIP, "risk": {"kind": "cvar", "unit": "group"}},
+        {"labels": "conditional-expectation", "risk": "cvar"},
+        {"labels": "smoothed", "risk": {"kind": "kl-penalised", "unit": "source"}},
+    ],
+)
+def test_allowed(options):
+    facts = Facts(
+        soft_labels=True,
+        columns=frozenset({"group", "source", "auxiliary"}),
+        pairs_per_unit=200,
+        scores="rewards",
+        l2=0.1,
+        linear=True,
+    )
+    assert enforce(Objective(**options), facts) == ()
+
+
+def test_every_rule_has_a_case_above():
+    """A rule that never fires would be a promise that nobody keeps."""
+    cases = [
+        mark.args[1]
+        for test in (
+            test_refused_whatever_the_data,
+            test_refused_once_the_facts_are_known,
+            test_warned,
+        )
+        for mark in test.pytestmark
+    ]
+    fired = set()
+    for rows in cases:
+        for row in rows:
+            facts = Facts(**row[1]) if isinstance(row[1], dict) else Facts()
+            objective = Objective.model_construct(**{**dict(Objective()), **_parsed(row[0])})
+            fired |= {rule for rule in RULES if rule(objective, facts)}
+    assert fired == set(RULES)
+
+
+def _parsed(options):
+    slots = Objective.model_fields
+    return {name: slots[name].annotation.parse(given) for name, given in options.items()}
+
+
+def test_verdicts_put_refusals_first():
+    objective = Objective.model_construct(
+        **{**dict(Objective()), **_parsed({"loss": "hinge", "labels": FLIP, "risk": "cvar"})}
+    )
+    outcomes = [verdict.outcome for verdict in verdicts(objective)]
+    assert outcomes == sorted(outcomes)
+    assert outcomes[0] == "refused"
+
+
+def test_an_objective_survives_its_own_description():
+    objective = Objective(labels=FLIP, risk={"kind": "cvar", "unit": "group", "level": 0.3})
+    assert Objective(**objective.model_dump()) == objective
+    assert "cvar(level=0.3) over groups of flip-corrected" in objective.describe()

@@ -1,0 +1,322 @@
+"""The suite that every member of an objective passes, by being registered."""
+
+from __future__ import annotations
+
+import pytest
+import reference
+import torch
+from torch import Tensor
+
+from surefoot.errors import CompositionError
+from surefoot.objectives import Evidence, LabelModel, MarginLoss, Objective, Risk, Units
+from surefoot.objectives.label_models.observed import Observed
+
+
+def _cases(registry, references):
+    return [
+        pytest.param(registry[kind](**options), options, ref, id=f"{kind}-{options}")
+        for kind, (settings, ref) in references.items()
+        for options in settings
+    ]
+
+
+LOSSES = _cases(MarginLoss.registry, reference.MARGIN_LOSSES)
+LABELS = _cases(LabelModel.registry, reference.LABEL_MODELS)
+RISKS = _cases(Risk.registry, reference.RISKS)
+
+
+def _margins(n: int = 40, seed: int = 0) -> Tensor:
+    torch.manual_seed(seed)
+    return (3 * torch.randn(n, dtype=torch.float64)).requires_grad_()
+
+
+def _evidence(n: int = 40, seed: int = 1) -> Evidence:
+    torch.manual_seed(seed)
+    label = torch.rand(n, dtype=torch.float64)
+    label[: n // 4], label[n // 4 : n // 2] = 1.0, 0.0
+    return Evidence(label=label, auxiliary=torch.rand(n, dtype=torch.float64))
+
+
+def _off_kinks(psi: MarginLoss, margins: Tensor) -> Tensor:
+    kinks = [sign * k for k in (*psi.properties.kinks, 0.0) for sign in (1, -1)]
+    near = [(margins - k).abs() < 1e-3 for k in kinks]
+    return margins.detach().masked_fill(torch.stack(near).any(0), 0.3).requires_grad_()
+
+
+def _composes(psi: MarginLoss, labels: LabelModel, risk: Risk | None = None) -> Objective:
+    try:
+        return Objective(loss=psi, labels=labels, **({"risk": risk} if risk else {}))
+    except CompositionError as refusal:
+        pytest.skip(f"refused by the validator: {refusal}")
+
+
+def test_every_member_has_a_reference():
+    assert set(MarginLoss.registry) == set(reference.MARGIN_LOSSES)
+    assert set(LabelModel.registry) == set(reference.LABEL_MODELS)
+    assert set(Risk.registry) == set(reference.RISKS)
+
+
+@pytest.mark.parametrize(("psi", "options", "ref"), LOSSES)
+class TestMarginLoss:
+    def test_agrees_with_its_reference(self, psi, options, ref):
+        margins = torch.linspace(-30, 30, 121, dtype=torch.float64)
+        expected = torch.tensor([ref(m, options) for m in margins.tolist()], dtype=torch.float64)
+        torch.testing.assert_close(psi(margins), expected, rtol=1e-9, atol=1e-9)
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+    def test_finite_at_extreme_margins(self, psi, options, ref, dtype):
+        margins = torch.tensor([-1e4, -88.0, -1.0, 0.0, 1.0, 88.0, 1e4], dtype=dtype)
+        margins.requires_grad_()
+        losses = psi(margins)
+        (gradient,) = torch.autograd.grad(losses.sum(), margins)
+        assert losses.isfinite().all()
+        assert gradient.isfinite().all()
+
+    def test_gradient(self, psi, options, ref):
+        assert torch.autograd.gradcheck(psi, _off_kinks(psi, _margins()))
+
+    def test_elementwise(self, psi, options, ref):
+        margins = _margins().detach()
+        torch.testing.assert_close(psi(margins.reshape(8, 5)).reshape(-1), psi(margins))
+
+    def test_declared_properties_hold(self, psi, options, ref):
+        properties = psi.properties
+        grid = torch.linspace(-40, 40, 8001, dtype=torch.float64)
+        values = psi(grid)
+        slopes = values.diff() / grid.diff()
+        bends = slopes.diff()
+        assert properties.convex == bool((bends > -1e-7).all())
+        assert properties.bounded == bool(values.max() - values.min() < 10)
+        if properties.lipschitz < float("inf"):
+            assert slopes.abs().max() <= properties.lipschitz + 1e-6
+        else:
+            assert slopes.abs().max() > 5
+        odd = (values - psi(-grid)).diff().diff()
+        assert properties.odd_part_linear == bool(odd.abs().max() < 1e-7)
+        assert properties.smooth == (not properties.kinks)
+        jumps = bends.abs() > 5e-3  # a jump in the slope within one cell of the grid
+        if properties.kinks:
+            assert {round(k, 2) for k in grid[1:-1][jumps].tolist()} == set(properties.kinks)
+
+    def test_declared_growth_of_signed_labels(self, psi, options, ref):
+        far = torch.tensor([1e3, 2e3, -1e3, -2e3], dtype=torch.float64)
+        signed = 1.2 * psi(far) - 0.2 * psi(-far)
+        falls = signed[:2].min() < -10
+        assert (psi.properties.signed_growth != "none") == bool(falls)
+        if falls:  # doubling the margin doubles or quadruples the fall
+            rate = float(signed[1] / signed[0])
+            expected = {"linear": 2, "quadratic": 4}[psi.properties.signed_growth]
+            assert rate == pytest.approx(expected, rel=0.05)
+
+    @pytest.mark.parametrize("penalty", [0.2, 0.7])
+    def test_slack_point(self, psi, options, ref, penalty):
+        if not psi.properties.convex:
+            with pytest.raises(ValueError, match="not convex"):
+                psi.slack_point(penalty)
+            return
+        point = psi.slack_point(penalty)
+        h = 1e-5
+        left, right = (
+            psi(torch.tensor([point, point + s * h], dtype=torch.float64)) for s in (-1, 1)
+        )
+        left_slope, right_slope = (left[0] - left[1]) / h, (right[1] - right[0]) / h
+        assert left_slope - 1e-4 <= -penalty <= right_slope + 1e-4
+
+    def test_margins_of_scores(self, psi, options, ref):
+        scores = torch.randn(6, 2, 3)
+        torch.testing.assert_close(psi.margins(scores), scores[:, 0] - scores[:, 1])
+
+
+@pytest.mark.parametrize(("labels", "options", "ref"), LABELS)
+@pytest.mark.parametrize(("psi", "psi_options", "psi_ref"), LOSSES)
+class TestLabelModel:
+    def test_agrees_with_its_reference(self, labels, options, ref, psi, psi_options, psi_ref):
+        objective = _composes(psi, labels)
+        margins, evidence = _margins().detach(), _evidence()
+
+        def psi_of(m):
+            return psi_ref(m, psi_options)
+
+        expected = [
+            ref(psi_of, m, y, g, options)
+            for m, y, g in zip(
+                margins.tolist(), evidence.label.tolist(), evidence.auxiliary.tolist(), strict=True
+            )
+        ]
+        torch.testing.assert_close(
+            objective.pair_losses(margins, evidence),
+            torch.tensor(expected, dtype=torch.float64),
+            rtol=1e-5,
+            atol=1e-6,
+        )
+
+    def test_finite_at_extreme_margins(self, labels, options, ref, psi, psi_options, psi_ref):
+        objective = _composes(psi, labels)
+        margins = torch.tensor([-1e4, -50.0, 0.0, 50.0, 1e4]).requires_grad_()
+        evidence = Evidence(
+            label=torch.tensor([1.0, 0.0, 0.5, 0.7, 0.0]), auxiliary=torch.full((5,), 0.3)
+        )
+        losses = objective.pair_losses(margins, evidence)
+        (gradient,) = torch.autograd.grad(losses.sum(), margins)
+        assert losses.isfinite().all()
+        assert gradient.isfinite().all()
+
+    def test_gradient(self, labels, options, ref, psi, psi_options, psi_ref):
+        objective = _composes(psi, labels)
+        margins = _off_kinks(psi, _margins())
+        assert torch.autograd.gradcheck(lambda m: objective.pair_losses(m, _evidence()), margins)
+
+    def test_swap_and_flip_symmetry(self, labels, options, ref, psi, psi_options, psi_ref):
+        objective = _composes(psi, labels)
+        margins, evidence = _margins().detach(), _evidence()
+        torch.testing.assert_close(
+            objective.pair_losses(margins, evidence),
+            objective.pair_losses(-margins, evidence.swapped()),
+        )
+
+    def test_neutral_equals_plain(self, labels, options, ref, psi, psi_options, psi_ref):
+        _composes(psi, labels)
+        neutral = labels.neutral(psi)
+        if neutral is None:
+            pytest.skip(f"{labels.kind} declares no neutral setting for {psi.kind}")
+        margins, evidence = _margins(), _evidence()
+        values = [
+            Objective(loss=psi, labels=model).pair_losses(margins, evidence)
+            for model in (neutral, Observed())
+        ]
+        torch.testing.assert_close(*values)
+        gradients = [torch.autograd.grad(v.sum(), margins, retain_graph=True)[0] for v in values]
+        torch.testing.assert_close(*gradients)
+
+    def test_broadcasts_over_heads(self, labels, options, ref, psi, psi_options, psi_ref):
+        objective = _composes(psi, labels)
+        margins = torch.randn(10, 3, dtype=torch.float64)
+        evidence = _evidence(10)
+        column = Evidence(label=evidence.label[:, None], auxiliary=evidence.auxiliary[:, None])
+        together = objective.pair_losses(margins, column)
+        for k in range(3):
+            apart = objective.pair_losses(margins[:, k], evidence)
+            torch.testing.assert_close(together[:, k], apart)
+
+    def test_convexity_is_as_declared(self, labels, options, ref, psi, psi_options, psi_ref):
+        objective = _composes(psi, labels)
+        grid = torch.linspace(-12, 12, 2401, dtype=torch.float64)
+        bends = []
+        for y in (0.0, 0.1, 0.5, 0.8, 1.0):
+            p = torch.tensor([y], dtype=torch.float64)
+            bends.append(objective.pair_losses(grid, Evidence(p, p)).diff().diff().min())
+        assert objective.convex == bool(min(bends) > -1e-9)
+
+
+@pytest.mark.parametrize(("risk", "options", "ref"), RISKS)
+class TestRisk:
+    @staticmethod
+    def _losses(n=9, seed=3):
+        torch.manual_seed(seed)
+        return torch.randn(n, dtype=torch.float64).exp().requires_grad_()
+
+    def test_agrees_with_its_reference(self, risk, options, ref):
+        losses = self._losses()
+        mass = torch.rand(9, dtype=torch.float64) + 0.1
+        mass = mass / mass.sum()
+        expected = ref(losses.detach().numpy(), mass.numpy(), options)
+        assert risk(losses, mass).value.item() == pytest.approx(expected, rel=1e-6)
+
+    def test_gradient_is_the_weights(self, risk, options, ref):
+        losses = self._losses()
+        result = risk(losses)
+        (gradient,) = torch.autograd.grad(result.value, losses)
+        torch.testing.assert_close(gradient, result.weights)
+        assert torch.autograd.gradcheck(lambda x: risk(x).value, losses, atol=1e-5)
+
+    def test_weights_are_a_distribution(self, risk, options, ref):
+        for scale in (1e-3, 1.0, 1e4):  # also where exponentials would overflow
+            result = risk(self._losses() * scale)
+            assert result.value.isfinite()
+            assert (result.weights >= 0).all()
+            assert result.weights.sum().item() == pytest.approx(1)
+
+    def test_direction_is_as_declared(self, risk, options, ref):
+        losses = self._losses().detach()
+        weights = risk(losses).weights
+        with_loss = torch.corrcoef(torch.stack([losses, weights]))[0, 1]
+        mean = losses.mean()
+        match risk.properties.direction:
+            case "none":
+                torch.testing.assert_close(weights, torch.full_like(weights, 1 / 9))
+            case "against shift":
+                assert with_loss > 0
+                assert mean < risk(losses).value <= losses.max()
+            case "against noise":
+                assert with_loss < 0
+                assert losses.min() <= risk(losses).value < mean
+
+    def test_shift_equivariant(self, risk, options, ref):
+        losses = self._losses()
+        torch.testing.assert_close(risk(losses + 3).value, risk(losses).value + 3)
+        torch.testing.assert_close(risk(losses + 3).weights, risk(losses).weights)
+
+    def test_permutation(self, risk, options, ref):
+        losses, order = self._losses(), torch.randperm(9)
+        torch.testing.assert_close(risk(losses[order]).value, risk(losses).value)
+        torch.testing.assert_close(risk(losses[order]).weights, risk(losses).weights[order])
+
+    def test_neutral_equals_the_mean(self, risk, options, ref):
+        if risk.properties.neutral is None:
+            pytest.skip(f"{risk.kind} declares no neutral setting")
+        losses = self._losses()
+        neutral = type(risk)(**risk.properties.neutral)(losses)
+        torch.testing.assert_close(neutral.value, losses.mean(), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(
+            neutral.weights, torch.full_like(losses.detach(), 1 / 9), rtol=1e-6, atol=1e-6
+        )
+
+    def test_duplicates_in_a_unit_count_as_mass(self, risk, options, ref):
+        losses = self._losses(4).detach()
+        counts = torch.tensor([1, 3, 2, 1])
+        ids = torch.repeat_interleave(torch.arange(4), counts)
+        in_units = risk(losses[ids], units=Units(ids, 4))
+        as_mass = risk(losses, counts)
+        torch.testing.assert_close(in_units.value, as_mass.value)
+        torch.testing.assert_close(in_units.unit_weights, as_mass.weights)
+        assert in_units.weights.sum().item() == pytest.approx(1)
+
+    def test_equal_mass_of_units(self, risk, options, ref):
+        losses = self._losses(6).detach()
+        units = Units(torch.tensor([0, 0, 0, 0, 1, 2]), 3)
+        equal = type(risk)(**options, unit="group", unit_mass="equal")(losses, units=units)
+        means = torch.stack([losses[:4].mean(), losses[4], losses[5]])
+        torch.testing.assert_close(equal.value, risk(means).value)
+
+    def test_absent_rows_have_no_say(self, risk, options, ref):
+        losses = self._losses().detach()
+        mass = torch.ones(9, dtype=torch.float64)
+        mass[:3] = 0
+        torch.testing.assert_close(risk(losses, mass).value, risk(losses[3:]).value)
+        assert (risk(losses, mass).weights[:3] == 0).all()
+
+    def test_heads_are_independent(self, risk, options, ref):
+        losses = torch.randn(9, 4, dtype=torch.float64).exp()
+        units = Units(torch.tensor([0, 0, 1, 1, 1, 2, 2, 3, 3]), 4)
+        mass = torch.rand(9, 4, dtype=torch.float64)
+        together = risk(losses, mass, units)
+        for k in range(4):
+            apart = risk(losses[:, k], mass[:, k], units)
+            torch.testing.assert_close(together.value[k], apart.value)
+            torch.testing.assert_close(together.weights[:, k], apart.weights)
+
+    @pytest.mark.parametrize(("labels", "label_options", "label_ref"), LABELS)
+    @pytest.mark.parametrize("size", [1, 2, 8])
+    def test_a_split_step_equals_the_whole(
+        self, risk, options, ref, labels, label_options, label_ref, size
+    ):
+        objective = _composes(MarginLoss.parse("logistic"), labels, risk)
+        margins, evidence = _margins(20), _evidence(20)
+        (whole,) = torch.autograd.grad(objective(margins, evidence).value, margins)
+        weights = objective.weigh(margins, evidence).weights
+        split = torch.zeros_like(margins)
+        for rows in torch.arange(20).split(size):
+            part = margins.detach()[rows].requires_grad_()
+            loss = (weights[rows] * objective.pair_losses(part, evidence[rows])).sum()
+            (split[rows],) = torch.autograd.grad(loss, part)
+        torch.testing.assert_close(split, whole)
