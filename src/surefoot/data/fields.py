@@ -6,12 +6,13 @@ caller adds.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from surefoot.data.text import describe
+from surefoot.data.text import describe, sound
 from surefoot.errors import DataError
 
 #: How numbers say which response won: `probability` of the first, or its `position` (0: a tie).
@@ -66,16 +67,14 @@ def preference(value: object, name: str, coding: Coding) -> float:
 
 def votes(value: object, coding: Coding = "probability") -> list[dict[str, Any]]:
     """Votes as a list of annotator and value; each vote a number, a word, or a mapping."""
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise DataError(f"'votes' should be a list; got {describe(value)}")
     result = []
-    for i, vote in enumerate(value):
+    for i, vote in enumerate(listed(value, "votes")):
         fields = vote if isinstance(vote, Mapping) else {"value": vote}
         annotator = next((fields[key] for key in _ANNOTATOR if key in fields), None)
         given = next((fields[key] for key in _VALUE if key in fields), None)
         result.append(
             {
-                "annotator": None if annotator is None else str(annotator),
+                "annotator": None if annotator is None else name_of(annotator, "annotator"),
                 "value": preference(given, f"votes[{i}]", coding),
             }
         )
@@ -92,7 +91,7 @@ def mean_vote(given: Sequence[Mapping[str, Any]]) -> float:
 def name_of(value: object, name: str) -> str:
     """The name of a group or source, or an id: text or a whole number."""
     if isinstance(value, str | int | float):
-        return str(value)
+        return sound(str(value))
     raise DataError(f"{name!r} should be text or a number; got {describe(value)}")
 
 
@@ -109,7 +108,12 @@ def time_of(value: object) -> float:
 
 
 def listed(value: object, name: str) -> list[Any]:
-    """A list, and nothing that merely can be iterated, such as text."""
+    """A list, or the JSON text of one (as in a CSV cell)."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise DataError(f"{name!r} should be a list; got {describe(value)}") from None
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return list(value)
     raise DataError(f"{name!r} should be a list; got {describe(value)}")

@@ -179,20 +179,21 @@ def complete_row(given: Mapping[str, Any], file: str, row: int) -> dict[str, Any
             message starts with the place.
     """
     try:
-        complete = _complete(given)
+        complete = filled(given)
     except DataError as error:
         raise DataError(f"{file}, row {row}: {str(error).rstrip('.')}.") from None
     return {**complete, "file": given.get("file", file), "row": given.get("row", row)}
 
 
-def _complete(given: Mapping[str, Any]) -> dict[str, Any]:
+def filled(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A checked row with every column (`file` and `row` null); errors do not name the place."""
     for name in given:
         if name not in FEATURES:
             raise DataError(unknown_name("column", name, FEATURES))
     for name in ("prompt", *_SIDES, "label"):
         if given.get(name) is None:
             raise DataError(f"the column {name!r} is missing or null")
-    complete: dict[str, Any] = {
+    complete: dict[str, Any] = {"file": None, "row": None} | {
         name: None if fields.missing(given.get(name)) else convert(given[name])
         for name, convert in _OPTIONAL.items()
     }

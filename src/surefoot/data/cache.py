@@ -1,0 +1,82 @@
+"""Converted tables on disk: written once, memory-mapped from then on, with their faults beside."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from datasets import Dataset
+
+from surefoot.data.schema import FEATURES
+from surefoot.errors import DataError
+
+#: Rows converted at once: bounds memory without slowing the writer.
+BATCH = 256
+
+
+def folder() -> Path:
+    """Where converted tables are kept: `$SUREFOOT_CACHE/data`, or under `~/.cache/surefoot`."""
+    root = os.environ.get("SUREFOOT_CACHE") or Path.home() / ".cache" / "surefoot"
+    return Path(root) / "data"
+
+
+@functools.cache
+def code_digest() -> str:
+    """Hash of the code that converts, so that a changed reader never meets an old table."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def load(key: str) -> tuple[Dataset, list[tuple[int, str]]] | None:
+    """The table of this key and its faults (row, reason), or None if it is not there whole."""
+    table, faults = folder() / f"{key}.arrow", folder() / f"{key}.json"
+    if not (table.is_file() and faults.is_file()):
+        return None
+    try:
+        dataset = Dataset.from_file(str(table))
+        return dataset, [(row, reason) for row, reason in json.loads(faults.read_text())]
+    except (pa.ArrowException, ValueError, OSError):  # damaged: convert again
+        return None
+
+
+def store(key: str, batches: Iterator[Sequence[dict[str, Any]]], faults: list[Any]) -> None:
+    """Write a table, then its faults; each appears whole or not at all.
+
+    `faults` is filled by whoever makes the batches, and is complete when they end.
+    """
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        with _appearing(folder() / f"{key}.arrow") as path:
+            schema = FEATURES.arrow_schema
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+                for batch in batches:
+                    writer.write_batch(pa.RecordBatch.from_pylist(list(batch), schema=schema))
+        with _appearing(folder() / f"{key}.json") as path:
+            path.write_text(json.dumps(faults))
+    except OSError as error:
+        raise DataError(
+            f"the cache folder {folder()} cannot be written ({error.strerror or error}). "
+            "Set SUREFOOT_CACHE to a folder with space and write permission."
+        ) from error
+
+
+@contextlib.contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when all went well."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        yield Path(name)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)

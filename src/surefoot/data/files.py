@@ -1,0 +1,176 @@
+"""Reading preferences from whatever people have: the one function that everything goes through."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from surefoot.data import cache
+from surefoot.data.containers import Numbered
+from surefoot.data.origins import Origin, origin_of
+from surefoot.data.readers import Reader, readers
+from surefoot.data.schema import FEATURES, Fault, Preferences, concatenate, filled
+from surefoot.errors import ConfigurationError, DataError, unknown_name
+
+OnError = Literal["skip", "fail"]
+
+#: Records looked at to tell the form of the data.
+_SAMPLE = 100
+
+
+def read_preferences(
+    source: str | Path | Sequence[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    source_name: str | None = None,
+    on_error: OnError = "skip",
+    progress: Callable[[int], object] | None = None,
+) -> Preferences:
+    """Read comparisons from a file, a data set on the Hub (`hub:owner/name[@split]`), or several.
+
+    The form is recognised by its columns and first rows (see :mod:`surefoot.data.readers`). The
+    rows are converted once into a table in the cache folder, which is then memory-mapped.
+
+    Args:
+        source: where to read; several are read one after the other into one table.
+        columns: the user's column for a name that a reader takes, as in
+            ``{"response_a": "first_answer"}``.
+        source_name: `source` of the rows that give none; each file's own short name by default.
+        on_error: skip rows that cannot be used (they are listed in `faults`), or fail at the first.
+        progress: called with the number of records read since the last call (`tqdm.update` fits).
+
+    Raises:
+        DataError: nothing can be read, no row can be used, or `on_error` is "fail" and one cannot.
+    """
+    if on_error not in get_args(OnError):
+        raise ConfigurationError(unknown_name("on_error", on_error, get_args(OnError)))
+    given = [source] if isinstance(source, str | Path) else list(source)
+    if not given:
+        raise DataError("no source was given to read preferences from.")
+    parts = [
+        _read(_Conversion(origin_of(one), dict(columns or {}), source_name, on_error, progress))
+        for one in given
+    ]
+    return parts[0] if len(parts) == 1 else concatenate(parts)
+
+
+@dataclass
+class _Conversion:
+    """One origin on its way into the cache."""
+
+    origin: Origin
+    columns: dict[str, str]
+    source_name: str | None
+    on_error: OnError
+    progress: Callable[[int], object] | None
+    faults: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of content, options and code: equal where the rows are (but for `file`)."""
+        options = [self.origin.digest, self.columns, self.source_name, cache.code_digest()]
+        return _digest(options)
+
+    @property
+    def key(self) -> str:
+        """Name of the table: `file` and the default `source` depend on the origin's name too."""
+        return _digest([self.fingerprint, self.origin.place])
+
+    def batches(self) -> Iterator[list[dict[str, Any]]]:
+        """Checked rows of the contract, some at a time; fills `faults` as it goes."""
+        records = self.origin.records()
+        first = list(itertools.islice(records, _SAMPLE))
+        reader = self._reader([n.record for n in first if n.record is not None])
+        batch: list[dict[str, Any]] = []
+        used = 0
+        for numbered in itertools.chain(first, records):
+            batch += self._rows(reader, numbered)
+            if len(batch) >= cache.BATCH:
+                yield batch
+                used, batch = used + len(batch), []
+        if not used + len(batch):
+            reasons = "\n".join(f"  row {row}: {reason}" for row, reason in self.faults[:3])
+            raise DataError(
+                f"{self.origin.place}: none of its {len(self.faults)} rows can be used "
+                f"(read as {reader.name}: {reader.accepts}).\n{reasons}"
+            )
+        yield batch
+
+    def _rows(self, reader: Reader, numbered: Numbered) -> list[dict[str, Any]]:
+        if self.progress is not None:
+            self.progress(1)
+        place = {"file": self.origin.place, "row": numbered.row}
+        source = self.source_name or self.origin.name
+        try:
+            if numbered.record is None:
+                raise DataError(numbered.reason)
+            rows = [filled(row) | place for row in reader.rows(self._renamed(numbered.record))]
+        except DataError as error:
+            fault = (numbered.row, str(error).rstrip("."))
+            if self.on_error == "fail":
+                raise _failure(self.origin.place, *fault) from None
+            self.faults.append(fault)
+            return []
+        return [row if row["source"] is not None else row | {"source": source} for row in rows]
+
+    def _renamed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        if not self.columns:
+            return record
+        taken = {*self.columns, *self.columns.values()}
+        kept = {name: value for name, value in record.items() if name not in taken}
+        return kept | {new: record[old] for new, old in self.columns.items() if old in record}
+
+    def _reader(self, sample: Sequence[Mapping[str, Any]]) -> Reader:
+        place = self.origin.place
+        columns = list(dict.fromkeys(name for record in sample for name in record))
+        valid = {*FEATURES, *itertools.chain(*(reader.columns for reader in readers()))}
+        for new, old in self.columns.items():
+            if new not in valid - {"file", "row", "note", "label_from"}:
+                raise DataError(unknown_name("name to map a column to:", new, valid))
+            if old not in columns:
+                raise DataError(f"{place}: {unknown_name('column', old, columns)}")
+        renamed = [self._renamed(record) for record in sample]
+        names = {name for record in renamed for name in record}
+        for reader in readers():
+            if reader.recognises(names, renamed):
+                return reader
+        if not sample:
+            raise DataError(f"{place}: none of the first rows can be read.")
+        raise DataError(
+            f"{place}: its columns ({', '.join(map(str, columns))}) are none of the forms that are "
+            "read:\n"
+            + "\n".join(f"  - {reader.name}: {reader.accepts}" for reader in readers())
+            + "\nMap your columns to these names with `columns`."
+        )
+
+
+def _read(conversion: _Conversion) -> Preferences:
+    place, key = conversion.origin.place, conversion.key
+    found = cache.load(key)
+    if found is None:
+        cache.store(key, conversion.batches(), conversion.faults)
+        found = cache.load(key)
+    if found is None:
+        raise DataError(f"{place}: the table just written to {cache.folder()} cannot be read back.")
+    dataset, faults = found
+    if faults and conversion.on_error == "fail":
+        raise _failure(place, *faults[0])
+    return Preferences(
+        dataset=dataset,
+        name=conversion.origin.name,
+        fingerprint=conversion.fingerprint,
+        faults=tuple(Fault(place, row, reason) for row, reason in faults),
+    )
+
+
+def _failure(place: str, row: int, reason: str) -> DataError:
+    return DataError(f"{place}, row {row}: {reason}.")
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
