@@ -1,0 +1,96 @@
+"""Splits and folds that depend on content alone, with no unit on two sides."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.schema import Preferences
+from surefoot.data.units import column_values
+from surefoot.errors import ConfigurationError, DataError, unknown_name
+
+#: What stays together. `row` keeps repeated pairs together, in either orientation.
+By = Literal["prompt", "source", "group", "row"]
+
+
+def split(
+    preferences: Preferences, fraction: float = 0.2, by: By = "prompt", seed: int = 0
+) -> tuple[Preferences, Preferences]:
+    """Split into (train, test), with about `fraction` of the rows in test.
+
+    Which side a unit falls on depends on its content and the seed, not on the order of the rows.
+    Rows keep their order. Near-duplicates may fall on both sides: `check(test, against=train)`.
+
+    Raises:
+        DataError: fewer than two units, or rows without one.
+        ConfigurationError: a fraction outside (0, 1), or an unknown `by`.
+    """
+    if not 0 < fraction < 1:
+        raise ConfigurationError(f"fraction should lie between 0 and 1; got {fraction!r}.")
+    units, sizes = _shuffled_units(preferences, by, seed)
+    if len(sizes) < 2:
+        raise _too_few(preferences, by, len(sizes), 2)
+    # As many units, in hash order, as come nearest to the fraction, leaving one on each side.
+    counts = np.cumsum(sizes)[:-1]
+    taken = int(np.argmin(np.abs(counts - fraction * len(preferences)))) + 1
+    test = units < taken
+    return preferences.select(np.flatnonzero(~test)), preferences.select(np.flatnonzero(test))
+
+
+def folds(
+    preferences: Preferences, k: int, by: By = "prompt", seed: int = 0
+) -> npt.NDArray[np.int64]:
+    """The fold of each row, shape (N,), in 0..k-1: balanced in rows, no unit in two folds.
+
+    Raises:
+        DataError: fewer than `k` units, or rows without one.
+        ConfigurationError: `k` below 2, or an unknown `by`.
+    """
+    if k < 2:
+        raise ConfigurationError(f"k should be at least 2; got {k!r}.")
+    units, sizes = _shuffled_units(preferences, by, seed)
+    if len(sizes) < k:
+        raise _too_few(preferences, by, len(sizes), k)
+    # Largest units first, each into the fold that has the fewest rows so far.
+    loads = [(0, fold) for fold in range(k)]
+    fold_of = np.empty(len(sizes), dtype=np.int64)
+    for unit in np.argsort(-sizes, kind="stable"):
+        load, fold = heapq.heappop(loads)
+        fold_of[unit] = fold
+        heapq.heappush(loads, (load + int(sizes[unit]), fold))
+    return fold_of[units]
+
+
+def _shuffled_units(
+    preferences: Preferences, by: By, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Unit of each row, shape (N,), numbered in an order drawn by hash, and the units' sizes."""
+    drawn = np.array([_draw(key, seed) for key in _keys(preferences, by)], dtype=np.uint64)
+    _, units, sizes = np.unique(drawn, return_inverse=True, return_counts=True)
+    return units.reshape(-1), sizes
+
+
+def _keys(preferences: Preferences, by: By) -> list[str]:
+    if by not in get_args(By):
+        raise ConfigurationError(unknown_name("by", by, get_args(By)))
+    if by == "prompt":
+        return [str(key) for key in preferences.prompt_keys()]
+    if by == "row":
+        return [f"{low}/{high}" for low, high in np.sort(preferences.response_keys(), axis=1)]
+    return column_values(preferences, by)
+
+
+def _draw(key: str, seed: int) -> int:
+    digest = hashlib.blake2b(f"{seed}\0{key}".encode(), digest_size=8)
+    return int.from_bytes(digest.digest(), "little")
+
+
+def _too_few(preferences: Preferences, by: By, found: int, needed: int) -> DataError:
+    return DataError(
+        f"{preferences.name}: {found} different {by}s in {len(preferences)} rows, and {needed} are "
+        "needed. Split by something of which there is more, or add data."
+    )
