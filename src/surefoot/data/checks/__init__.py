@@ -1,0 +1,66 @@
+"""The damage report: what is wrong with preferences that no model is needed to see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from surefoot.data.checks import labels, leakage, pairs, truncation
+from surefoot.data.checks.report import DamageReport, Example, Finding, ordered, without
+from surefoot.data.checks.scan import Check, Context
+from surefoot.data.schema import Preferences
+from surefoot.errors import ConfigurationError, DataError
+
+__all__ = ["CHECKS", "DamageReport", "Example", "Finding", "check", "without"]
+
+#: Every check, one small function each.
+CHECKS: tuple[Check, ...] = (
+    pairs.unusable_rows,
+    pairs.empty_text,
+    pairs.identical_responses,
+    pairs.repeated_pairs,
+    pairs.context_differs,
+    pairs.repeated_prompt,
+    pairs.extreme_length,
+    pairs.wrong_characters,
+    labels.label_range,
+    labels.constant_label,
+    labels.swapped_label,
+    truncation.truncation,
+    leakage.leakage,
+)
+
+
+def check(
+    preferences: Preferences,
+    *,
+    tokenizer: Any = None,
+    max_length: int | None = None,
+    against: Preferences | None = None,
+) -> DamageReport:
+    """Look for damage in preferences.
+
+    Args:
+        preferences: the comparisons; they are read once, and only hashes and lengths are kept.
+        tokenizer: of the model to be trained, a `transformers` tokenizer, to find pairs that are
+            cut to the same tokens; with `max_length`.
+        max_length: the number of tokens that are kept, from the start.
+        against: the other side of a split, to find prompts that occur on both.
+
+    Raises:
+        DataError: there are no rows.
+        ConfigurationError: only one of tokenizer and length is given, or the length is below 1.
+    """
+    if not len(preferences):
+        raise DataError(f"{preferences.name} has no rows to check.")
+    if (tokenizer is None) != (max_length is None):
+        raise ConfigurationError("tokenizer and max_length are given together or not at all.")
+    if max_length is not None and max_length < 1:
+        raise ConfigurationError(f"max_length should be at least 1; got {max_length!r}.")
+    context = Context(preferences, against, tokenizer, max_length)
+    results = [result for one in CHECKS for result in one(context)]
+    return DamageReport(
+        name=preferences.name,
+        rows=len(preferences),
+        findings=ordered(r for r in results if isinstance(r, Finding)),
+        unchecked=tuple(r.reason for r in results if not isinstance(r, Finding)),
+    )

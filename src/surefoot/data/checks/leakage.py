@@ -1,0 +1,100 @@
+"""Prompts that occur on the other side of a split, word for word or nearly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from datasketch import MinHash, MinHashLSH
+
+from surefoot.data.checks.report import Finding
+from surefoot.data.checks.scan import Context, Unchecked
+from surefoot.data.schema import Preferences
+from surefoot.data.text import normalised, to_text
+
+#: Share of common shingles (Jaccard) from which two prompts count as nearly the same.
+SIMILAR = 0.7
+
+_SHINGLE = 6  # bytes
+_PERMUTATIONS = 64
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def leakage(context: Context) -> Iterator[Finding | Unchecked]:
+    """Prompts that the other data also has."""
+    other = context.against
+    if other is None:
+        yield Unchecked("leakage between splits: no other data was given to compare with.")
+        return
+    keys, other_keys = context.scan.prompt, other.prompt_keys()
+    filled = context.scan.lengths[:, 0] > 0
+    exact = np.isin(keys, other_keys) & filled
+    yield from context.finding(
+        "leaked-prompt",
+        "error",
+        exact,
+        f"These prompts also occur in {other.name}: figures on one side say less about new prompts "
+        "when the other side was trained on.",
+        "Split by prompt, or drop them from one side.",
+    )
+    near = np.isin(keys, _similar(context.preferences, keys, filled & ~exact, other, other_keys))
+    yield from context.finding(
+        "leaked-near-duplicate",
+        "warning",
+        near,
+        f"These prompts nearly occur in {other.name}: at least {SIMILAR:.0%} of their "
+        f"{_SHINGLE}-letter pieces are shared.",
+        "Look at some; drop them from one side, or report figures without them.",
+    )
+
+
+def _similar(
+    here: Preferences,
+    keys: npt.NDArray[np.int64],
+    wanted: npt.NDArray[np.bool_],
+    other: Preferences,
+    other_keys: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Keys of the wanted prompts that have a near-duplicate in the other data.
+
+    Each different prompt is hashed once; only hashes are kept, and the texts of the few
+    candidates are looked up again to count their shared pieces exactly.
+    """
+    index = MinHashLSH(threshold=SIMILAR, num_perm=_PERMUTATIONS)
+    for position in np.unique(other_keys, return_index=True)[1].tolist():
+        index.insert(position, _minhash(_shingles_at(other, position)))
+    positions = np.flatnonzero(wanted)
+    positions = positions[np.unique(keys[positions], return_index=True)[1]]
+    found = []
+    for position in positions.tolist():
+        shingles = _shingles_at(here, position)
+        candidates = index.query(_minhash(shingles))
+        if any(_jaccard(shingles, _shingles_at(other, c)) >= SIMILAR for c in candidates):
+            found.append(keys[position])
+    return np.array(found, dtype=np.int64)
+
+
+def _shingles_at(preferences: Preferences, position: int) -> npt.NDArray[np.uint64]:
+    return _shingles(to_text(preferences.dataset[position]["prompt"]))
+
+
+def _shingles(text: str) -> npt.NDArray[np.uint64]:
+    """The set of hashes (32 bits) of all pieces of a text that are `_SHINGLE` bytes long."""
+    letters = np.frombuffer(normalised(text).encode().ljust(_SHINGLE), dtype=np.uint8)
+    windows = np.lib.stride_tricks.sliding_window_view(letters, _SHINGLE).astype(np.uint64)
+    places = np.uint64(8) * np.arange(_SHINGLE, dtype=np.uint64)
+    packed = (windows << places).sum(axis=1, dtype=np.uint64)
+    return np.unique((packed * _SPREAD) >> np.uint64(32))
+
+
+def _minhash(shingles: npt.NDArray[np.uint64]) -> MinHash:
+    # The shingles are hashes already.
+    sketch = MinHash(num_perm=_PERMUTATIONS, hashfunc=int)
+    sketch.update_batch(shingles)
+    return sketch
+
+
+def _jaccard(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> float:
+    shared = len(np.intersect1d(a, b, assume_unique=True))
+    return shared / (len(a) + len(b) - shared)

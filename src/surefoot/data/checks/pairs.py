@@ -1,0 +1,171 @@
+"""Checks of single rows and of repeated pairs: what can be seen without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.checks.report import Example, Finding
+from surefoot.data.checks.scan import Context
+from surefoot.data.dialogues import CONTEXT_DIFFERS
+
+#: Length is extreme beyond this many interquartile ranges of its logarithm from the quartiles.
+_FAR = 3.0
+
+
+def unusable_rows(context: Context) -> Iterator[Finding]:
+    """Rows that could not be read."""
+    faults = context.preferences.faults
+    if faults:
+        yield Finding(
+            kind="unusable-row",
+            severity="warning",
+            count=len(faults),
+            share=len(faults) / (len(faults) + len(context.preferences)),
+            examples=tuple(Example(f.file, f.row, f.reason) for f in faults[:3]),
+            meaning="These rows could not be read and were skipped; the share is of all rows.",
+            remedy="Mend them in the file, or leave them out knowingly.",
+        )
+
+
+def empty_text(context: Context) -> Iterator[Finding]:
+    """Prompts and responses with nothing in them."""
+    empty = context.scan.lengths == 0
+    yield from context.finding(
+        "empty-response",
+        "warning",
+        empty[:, 1:].any(axis=1),
+        "A response is empty: the pair only teaches that saying something beats silence.",
+        "Drop these rows, unless an empty answer is a real choice in your data.",
+    )
+    yield from context.finding(
+        "empty-prompt",
+        "warning",
+        empty[:, 0] & ~_parted(context),
+        "The prompt is empty, so the responses answer nothing.",
+        "Check which column holds the prompt; drop these rows.",
+    )
+
+
+def identical_responses(context: Context) -> Iterator[Finding]:
+    """Both responses are the same."""
+    yield from context.finding(
+        "identical-responses",
+        "error",
+        _identical(context),
+        "Both responses are equal, apart from case and spacing: there is nothing to prefer.",
+        "Drop these rows.",
+    )
+
+
+def repeated_pairs(context: Context) -> Iterator[Finding]:
+    """The same pair again, in either orientation, with the same label or the opposite one."""
+    low, high = np.sort(context.scan.responses, axis=1).T
+    turned = context.scan.responses[:, 0] != low
+    labels = np.where(turned, 1 - context.preferences.labels, context.preferences.labels)
+    pairs = np.stack([context.scan.prompt, low, high], axis=1)
+    _, pair = np.unique(pairs, axis=0, return_inverse=True)
+    pair = pair.reshape(-1)
+    # The same judgment again: the same pair with the same label as an earlier row.
+    same = np.stack([pair, np.unique(labels, return_inverse=True)[1].reshape(-1)], axis=1)
+    again = np.ones(len(pair), dtype=bool)
+    again[np.unique(same, axis=0, return_index=True)[1]] = False
+    yield from context.finding(
+        "duplicate",
+        "warning",
+        again,
+        "The same pair with the same label occurs before; it counts more than once, and may fall "
+        "on both sides of a split.",
+        "Drop these rows, unless each is a judgment of its own (then split by prompt).",
+    )
+    size = int(pair.max(initial=-1)) + 1
+    first = np.bincount(pair[labels > 0.5], minlength=size) > 0
+    second = np.bincount(pair[labels < 0.5], minlength=size) > 0
+    yield from context.finding(
+        "contradictory-duplicate",
+        "warning",
+        (first & second)[pair] & ~_identical(context),
+        "The same pair occurs with opposite labels.",
+        "If several people judged, merge the rows into one with votes (they show the label noise); "
+        "otherwise drop them.",
+    )
+
+
+def context_differs(context: Context) -> Iterator[Finding]:
+    """The prompt is not a prefix of both dialogues."""
+    yield from context.finding(
+        "prompt-not-a-prefix",
+        "warning",
+        _parted(context),
+        "The two dialogues part before their last turn, so the responses answer different "
+        "prompts. The shared turns were taken as the prompt, the rest as the responses.",
+        "Drop these rows if a response has to be a single turn.",
+    )
+
+
+def repeated_prompt(context: Context) -> Iterator[Finding]:
+    """Both responses begin with the prompt."""
+    yield from context.finding(
+        "prompt-repeated",
+        "warning",
+        context.scan.repeats_prompt,
+        "Both responses begin with the prompt's last turn, so a model would see it twice.",
+        "If the responses hold the whole text, leave out the prompt column or cut it off them.",
+    )
+
+
+def extreme_length(context: Context) -> Iterator[Finding]:
+    """Lengths far from all others."""
+    total = context.scan.lengths[:, 0] + context.scan.lengths[:, 1:].max(axis=1)
+    if len(total) < 20:
+        return
+    size = np.log1p(total)
+    low, high = np.quantile(size, [0.25, 0.75])
+    reach = _FAR * max(float(high - low), 0.1)
+    long, short = (int(np.expm1(bound)) for bound in (high + reach, max(low - reach, 0.0)))
+    yield from context.finding(
+        "extreme-length",
+        "note",
+        (size > high + reach) | (size < low - reach),
+        f"Prompt and longer response together have more than {long:,} or fewer than {short:,} "
+        f"characters; half of the rows have {int(np.expm1(low)):,} to {int(np.expm1(high)):,}.",
+        "Look at them: often a parsing error. Long ones set the memory that training needs.",
+    )
+
+
+def wrong_characters(context: Context) -> Iterator[Finding]:
+    """Text that was decoded wrongly at some time."""
+    scan = context.scan
+    yield from context.finding(
+        "mojibake",
+        "warning",
+        scan.mojibake,
+        "Text was decoded with the wrong encoding ('Ã©' for 'é').",
+        "Repair it with ftfy.fix_encoding, or read the source again as UTF-8.",
+    )
+    yield from context.finding(
+        "replacement-character",
+        "warning",
+        scan.replaced,
+        "Text contains U+FFFD, which stands for bytes that were lost in decoding.",
+        "Read the source again with its own encoding; what is lost cannot be repaired here.",
+    )
+    yield from context.finding(
+        "control-character",
+        "note",
+        scan.control,
+        "Text contains control characters, which people cannot see and tokenizers keep.",
+        "Remove them.",
+    )
+
+
+def _identical(context: Context) -> npt.NDArray[np.bool_]:
+    a, b = context.scan.responses.T
+    same: npt.NDArray[np.bool_] = a == b
+    return same
+
+
+def _parted(context: Context) -> npt.NDArray[np.bool_]:
+    return np.array([n == CONTEXT_DIFFERS for n in context.preferences.strings("note")], dtype=bool)

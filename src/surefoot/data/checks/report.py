@@ -1,0 +1,105 @@
+"""What the checks say: findings with their rows, what they mean and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.schema import Preferences
+
+Severity = Literal["error", "warning", "note"]
+
+#: Version of :meth:`DamageReport.to_dict`.
+SCHEMA_VERSION = 1
+
+_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One of the rows that a finding is about."""
+
+    file: str
+    row: int
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of damage.
+
+    Attributes:
+        kind: its name, the same in every report.
+        severity: `error` (training on it does harm), `warning` (look at it), `note` (know it).
+        count: how many rows.
+        share: of all rows, in [0, 1].
+        examples: the first few of them.
+        meaning: what was found and why it matters.
+        remedy: what to do.
+        positions: the rows' positions in the data, shape (count,); empty for rows that could not
+            be read.
+    """
+
+    kind: str
+    severity: Severity
+    count: int
+    share: float
+    examples: tuple[Example, ...]
+    meaning: str
+    remedy: str
+    positions: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: everything but the positions."""
+        return {name: value for name, value in asdict(self).items() if name != "positions"}
+
+
+@dataclass(frozen=True)
+class DamageReport:
+    """All findings, the gravest first, and what could not be checked and why."""
+
+    name: str
+    rows: int
+    findings: tuple[Finding, ...]
+    unchecked: tuple[str, ...]
+
+    def of(self, kind: str) -> Finding | None:
+        """The finding of this kind, if there is one (the first, where several files have it)."""
+        return next((finding for finding in self.findings if finding.kind == kind), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "rows": self.rows,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "unchecked": list(self.unchecked),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.rows} rows, {len(self.findings)} findings"]
+        lines += [
+            f"  {f.severity:7} {f.kind}: {f.count} ({f.share:.2%}). {f.meaning} {f.remedy}"
+            for f in self.findings
+        ]
+        return "\n".join([*lines, *(f"  not checked: {reason}" for reason in self.unchecked)])
+
+
+def without(preferences: Preferences, findings: Iterable[Finding]) -> Preferences:
+    """The rows that none of these findings is about (of two equal rows, the first is kept)."""
+    kept = np.ones(len(preferences), dtype=bool)
+    for finding in findings:
+        kept[finding.positions] = False
+    return preferences.select(np.flatnonzero(kept))
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The gravest first, then the most frequent."""
+    return tuple(sorted(findings, key=lambda f: (_ORDER[f.severity], -f.count, f.kind)))

@@ -1,0 +1,132 @@
+"""One pass over the texts that keeps numbers only: hashes, lengths and flags of each row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import ftfy
+import numpy as np
+import numpy.typing as npt
+from ftfy.badness import is_bad
+
+from surefoot.data.checks.report import Example, Finding, Severity
+from surefoot.data.schema import Preferences, key_of
+from surefoot.data.text import last_turn, to_text
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_EXAMPLES = 3
+_BATCH = 256
+
+#: A response that repeats its prompt is told from a short common start by this many characters.
+_REPEATED = 30
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Arrays over rows; keys are hashes blind to case and spacing, lengths are in characters."""
+
+    prompt: npt.NDArray[np.int64]  # (N,) key
+    responses: npt.NDArray[np.int64]  # (N, 2) keys of the responses alone
+    lengths: npt.NDArray[np.int64]  # (N, 3) of prompt, response a, response b; blanks stripped
+    mojibake: npt.NDArray[np.bool_]  # (N,)
+    replaced: npt.NDArray[np.bool_]  # (N,)
+    control: npt.NDArray[np.bool_]  # (N,)
+    repeats_prompt: npt.NDArray[np.bool_]  # (N,)
+
+
+def scan(preferences: Preferences) -> Scan:
+    """Read every text once."""
+    numbers = np.empty((len(preferences), 6), dtype=np.int64)
+    flags = np.zeros((len(preferences), 4), dtype=np.bool_)
+    for i, row in enumerate(rows_of(preferences)):
+        prompt, a, b = texts = tuple(map(to_text, row))
+        numbers[i] = [*map(key_of, texts), *(len(text.strip()) for text in texts)]
+        start = last_turn(row[0]).strip()
+        repeats = len(start) >= _REPEATED and a.startswith(start) and b.startswith(start)
+        flags[i] = *_wrong_characters(f"{prompt}\n{a}\n{b}"), repeats
+    return Scan(numbers[:, 0], numbers[:, 1:3], numbers[:, 3:], *flags.T)
+
+
+def rows_of(preferences: Preferences) -> Iterator[tuple[Any, Any, Any]]:
+    """Messages of prompt, response a and response b of each row, read some rows at a time."""
+    columns = ["prompt", "response_a", "response_b"]
+    for batch in preferences.dataset.select_columns(columns).iter(_BATCH):
+        yield from zip(*(batch[name] for name in columns), strict=True)
+
+
+def _wrong_characters(text: str) -> tuple[bool, bool, bool]:
+    """Whether a text has mojibake that can be undone, U+FFFD, and control characters."""
+    control = _CONTROL.search(text) is not None
+    if text.isascii():
+        return False, False, control
+    mojibake = is_bad(text) and ftfy.fix_encoding(text) != text
+    return mojibake, "\ufffd" in text, control
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a check is given."""
+
+    preferences: Preferences
+    against: Preferences | None = None
+    tokenizer: Any = None
+    max_length: int | None = None
+
+    @cached_property
+    def scan(self) -> Scan:
+        """The pass over the texts, made once for all checks."""
+        return scan(self.preferences)
+
+    @cached_property
+    def files(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Positions of the rows of each file."""
+        names, inverse = np.unique(
+            [name or "" for name in self.preferences.strings("file")], return_inverse=True
+        )
+        return {str(name): np.flatnonzero(inverse == i) for i, name in enumerate(names)}
+
+    def finding(
+        self,
+        kind: str,
+        severity: Severity,
+        rows: npt.NDArray[Any],
+        meaning: str,
+        remedy: str,
+    ) -> Iterator[Finding]:
+        """A finding about these rows, given as a mask (N,) or as positions; none if there are none.
+
+        Yields once or not at all, so that a check can simply delegate to it.
+        """
+        positions = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+        if len(positions):
+            yield Finding(
+                kind=kind,
+                severity=severity,
+                count=len(positions),
+                share=len(positions) / len(self.preferences),
+                examples=tuple(self.example(int(i)) for i in positions[:_EXAMPLES]),
+                meaning=meaning,
+                remedy=remedy,
+                positions=positions,
+            )
+
+    def example(self, position: int) -> Example:
+        """A row as an example: its place and how its texts begin."""
+        row = self.preferences.dataset[position]
+        parts = (last_turn(row["prompt"]), to_text(row["response_a"]), to_text(row["response_b"]))
+        excerpt = " | ".join(repr(part[:60] + "…" * (len(part) > 60)) for part in parts)
+        return Example(row["file"], row["row"], excerpt)
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """Why a check could not be made."""
+
+    reason: str
+
+
+Check = Callable[[Context], Iterator[Finding | Unchecked]]
