@@ -1,1 +1,27 @@
-"""Estimates with intervals: arrays only."""
+"""Estimates with intervals, paired and clustered tests: arrays in, frozen results out."""
+
+from surefoot.statistics.calibration import Calibration, ReliabilityBin, calibration
+from surefoot.statistics.comparison import Comparison, holm, paired_difference
+from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.groups import WorstGroup, by_group, worst_group
+from surefoot.statistics.intervals import mean
+from surefoot.statistics.scores import brier, log_loss
+from surefoot.statistics.seeds import hierarchical, hierarchical_difference
+
+__all__ = [
+    "Calibration",
+    "Comparison",
+    "Estimate",
+    "ReliabilityBin",
+    "WorstGroup",
+    "brier",
+    "by_group",
+    "calibration",
+    "hierarchical",
+    "hierarchical_difference",
+    "holm",
+    "log_loss",
+    "mean",
+    "paired_difference",
+    "worst_group",
+]

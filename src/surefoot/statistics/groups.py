@@ -1,0 +1,105 @@
+"""Means by group, and the worst group with an interval that survives having been picked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.statistics.estimate import Estimate, refused
+from surefoot.statistics.intervals import mean
+
+Groups = Sequence[str | None] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class WorstGroup:
+    """The group with the lowest mean.
+
+    Attributes:
+        group: its name; None where no group could be measured.
+        value: the lowest of the true group means. Its estimate is the lowest mean seen, which is
+            low on average because it was picked; its interval allows for that.
+        groups: interval of each group, simultaneously valid for all of them.
+    """
+
+    group: str | None
+    value: Estimate
+    groups: dict[str, Estimate]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form, without the intervals of the other groups."""
+        return {"group": self.group, "value": self.value.to_dict()}
+
+
+def by_group(
+    values: npt.ArrayLike,
+    groups: Groups,
+    clusters: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    covers: str = "test items",
+) -> dict[str, Estimate]:
+    """Mean of each group in alphabetical order; rows whose group is None belong to none.
+
+    Args:
+        values: shape (N,).
+        groups: name of each row's group, length N.
+        clusters: as in :func:`~surefoot.statistics.intervals.mean`.
+        level: nominal coverage of each interval on its own.
+        covers: what the intervals cover.
+
+    Raises:
+        ValueError: lengths that do not agree.
+    """
+    v = np.asarray(values, dtype=np.float64)
+    names = np.array(["" if g is None else str(g) for g in groups], dtype=object)
+    present = np.array([g is not None for g in groups], dtype=bool)
+    if len(names) != len(v):
+        raise ValueError(f"groups name the group of each of {len(v)} values; got {len(names)}.")
+    ids = None if clusters is None else np.asarray(clusters)
+    found: dict[str, Estimate] = {}
+    for name in sorted(set(names[present])):
+        rows = np.flatnonzero(present & (names == name))
+        inside = None if ids is None else ids[rows]
+        found[name] = mean(v[rows], inside, level=level, covers=covers)
+    return found
+
+
+def worst_group(
+    values: npt.ArrayLike,
+    groups: Groups,
+    clusters: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    covers: str = "test items",
+) -> WorstGroup:
+    """The lowest group mean, with an interval for the lowest *true* group mean.
+
+    K simultaneous intervals (Bonferroni: each at level 1 - (1 - level) / K) hold all true means
+    together, so the lowest true mean lies between the lowest lower end and the lowest upper end.
+    Groups with too few clusters for an interval are left out and named in the note.
+    """
+    single = by_group(values, groups, clusters, level, covers)
+    measurable = {name: e for name, e in single.items() if e.low is not None}
+    count = max(len(measurable), 1)
+    together = by_group(values, groups, clusters, 1 - (1 - level) / count, covers)
+    usable = {name: together[name] for name in measurable}
+    left_out = sorted(set(single) - set(measurable))
+    note = f"left out, too few clusters: {', '.join(left_out)}" if left_out else ""
+    if not usable:
+        n = sum(e.n for e in single.values())
+        reason = note or "no row has a group"
+        return WorstGroup(None, refused(None, n, covers, level, reason), together)
+    worst = min(usable, key=lambda name: usable[name].estimate or 0.0)
+    value = Estimate(
+        estimate=usable[worst].estimate,
+        low=min(e.low for e in usable.values() if e.low is not None),
+        high=min(e.high for e in usable.values() if e.high is not None),
+        n=usable[worst].n,
+        covers=covers,
+        level=level,
+        note=note,
+    )
+    return WorstGroup(worst, value, together)

@@ -1,0 +1,146 @@
+"""The interval of one mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from surefoot.statistics.dependence import (
+    FEWEST_CLUSTERS,
+    Dependence,
+    Floats,
+    check,
+    spread,
+)
+from surefoot.statistics.estimate import Estimate, refused
+
+#: With fewer clusters than this, t is replaced by the bootstrap-t for values of any kind.
+FEW_CLUSTERS = 50
+_RESAMPLES = 1999
+
+
+def mean(
+    values: npt.ArrayLike,
+    clusters: npt.ArrayLike | None = None,
+    weights: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    covers: str = "test items",
+) -> Estimate:
+    """Mean with an interval that is robust to dependence inside clusters.
+
+    * Values that are all 0, 1/2 or 1 (right, tie, wrong): Wilson's interval at the effective sample
+      size (never above the real one: Korn and Graubard 1998) with a t quantile; exact where all
+      values are equal.
+    * Other values: t with the CR2 error and Imbens and Kolesar's degrees of freedom; below 50
+      clusters the bootstrap-t over clusters (Hall 1992), which follows the skew of a log-loss.
+    * Pairs of nodes: the dyadic-robust error in the same intervals, without the bootstrap.
+    * Below 10 clusters no interval is given.
+
+    Args:
+        values: shape (N,).
+        clusters: what rows share: ids, shape (N,); or two node ids per row, shape (N, 2), where
+            pairs share responses. None: rows are independent.
+        weights: shape (N,), not negative. None: equal.
+        level: nominal coverage.
+        covers: what the interval covers, for the reader.
+
+    Raises:
+        ValueError: values that are not finite, or shapes that do not agree.
+    """
+    v, w = check(values, weights)
+    if len(v) == 0:
+        return refused(None, 0, covers, level, "there are no values")
+    kept = w > 0
+    if not kept.all():
+        ids = None if clusters is None else np.asarray(clusters)[kept]
+        return mean(v[kept], ids, w[kept], level, covers)
+    dependence = Dependence.of(clusters, len(v))
+    moments = spread(v, dependence, w)
+    reason = refusal(dependence, moments.error)
+    if reason:
+        return refused(moments.mean, len(v), covers, level, reason)
+    share = bool(np.isin(v, (0.0, 0.5, 1.0)).all())
+    if v.min() == v.max():
+        if not share:
+            reason = "all values are equal, so their spread is unknown"
+            return refused(moments.mean, len(v), covers, level, reason)
+        low, high = unanimous(float(v[0]), 0.0, 1.0, dependence.independent, level)
+    elif share:
+        size = float(w.sum() ** 2 / (w**2).sum())
+        low, high = wilson(moments.mean, moments.error, moments.freedom, size, level)
+    elif dependence.count < FEW_CLUSTERS and dependence.repeats is None:
+        low, high = _bootstrap_t(v, w, dependence, moments.error, level)
+    else:
+        reach = quantile(moments.freedom, level) * moments.error
+        low, high = moments.mean - reach, moments.mean + reach
+    return Estimate(moments.mean, low, high, n=len(v), covers=covers, level=level)
+
+
+def refusal(dependence: Dependence, error: float) -> str:
+    """Why no interval can be given, or nothing."""
+    if dependence.count < FEWEST_CLUSTERS:
+        return (
+            f"{dependence.count} independent clusters are too few for an interval "
+            f"({FEWEST_CLUSTERS} are needed)"
+        )
+    return "" if np.isfinite(error) else "one cluster is shared by every row"
+
+
+def quantile(freedom: float, level: float) -> float:
+    """Two-sided t quantile."""
+    return float(stats.t.ppf(0.5 + level / 2, max(freedom, 1.0)))
+
+
+def unanimous(
+    value: float, lowest: float, highest: float, units: int, level: float
+) -> tuple[float, float]:
+    """Exact interval of a mean within [lowest, highest] when every value seen is the same.
+
+    The share q of units that differ is bounded by (1 - q)^units = alpha (alpha / 2 at an end of
+    the range, as Clopper and Pearson do); the mean can then lie that far to either side.
+    """
+    at_end = value in (lowest, highest)
+    q = 1 - ((1 - level) / (2 if at_end else 1)) ** (1 / units)
+    return value - q * (value - lowest), value + q * (highest - value)
+
+
+def wilson(
+    share: float, error: float, freedom: float, size: float, level: float
+) -> tuple[float, float]:
+    """Wilson's interval of a share with a given standard error.
+
+    Args:
+        share: in (0, 1).
+        error: its standard error; the effective sample size is share (1 - share) / error^2.
+        freedom: degrees of freedom of the error.
+        size: the real sample size, which bounds the effective one.
+        level: nominal coverage.
+    """
+    variance = share * (1 - share)
+    effective = size if error == 0 else min(size, variance / error**2)
+    z2 = quantile(freedom, level) ** 2
+    centre = (share + z2 / (2 * effective)) / (1 + z2 / effective)
+    reach = np.sqrt(z2 * (variance / effective + z2 / (4 * effective**2))) / (1 + z2 / effective)
+    return float(max(centre - reach, 0.0)), float(min(centre + reach, 1.0))
+
+
+def _bootstrap_t(
+    values: Floats, weights: Floats, dependence: Dependence, error: float, level: float
+) -> tuple[float, float]:
+    """Studentised bootstrap over whole clusters, with a fixed seed."""
+    count = dependence.count
+    sums = dependence.incidence @ (weights * values)
+    sizes = dependence.incidence @ weights
+    centre = sums.sum() / sizes.sum()
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
+    means = drawn @ sums / (drawn @ sizes)
+    residuals = sums - means[:, None] * sizes
+    factor = 1 - sizes / (drawn @ sizes)[:, None]  # CR2, as in the error itself
+    inside = np.divide(residuals**2, factor, out=np.zeros_like(residuals), where=factor > 0)
+    errors = np.sqrt((drawn * inside).sum(1)) / (drawn @ sizes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.nan_to_num((means - centre) / errors, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    tail = (1 - level) / 2
+    lower, upper = np.quantile(ratios, [tail, 1 - tail], method="inverted_cdf")
+    return float(centre - upper * error), float(centre - lower * error)

@@ -1,0 +1,62 @@
+"""Scores of probabilities, one value per item: averaged by :func:`~surefoot.statistics.mean`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.statistics.dependence import Floats
+
+
+def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    """Cross-entropy of each item in nats, shape (N,).
+
+    A certainty that was wrong costs 36 nats, not infinity: probabilities are kept one machine
+    epsilon away from 0 and 1.
+
+    Args:
+        probabilities: P(a preferred), shape (N,).
+        labels: 1, 0, 0.5 or soft, shape (N,).
+
+    Raises:
+        ValueError: shapes that do not agree, or values outside [0, 1].
+    """
+    p, y = probabilities_and_labels(probabilities, labels)
+    tiny = np.finfo(np.float64).eps
+    p = np.clip(p, tiny, 1 - tiny)
+    return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)))
+
+
+def brier(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    """Expected squared error of each item against one judgment drawn from its label, shape (N,).
+
+    For a soft label y this is y (1 - p)^2 + (1 - y) p^2: least at p = y, and equal to the average
+    over single votes.
+
+    Args:
+        probabilities: P(a preferred), shape (N,).
+        labels: 1, 0, 0.5 or soft, shape (N,).
+
+    Raises:
+        ValueError: shapes that do not agree, or values outside [0, 1].
+    """
+    p, y = probabilities_and_labels(probabilities, labels)
+    return np.asarray(y * (1 - p) ** 2 + (1 - y) * p**2)
+
+
+def probabilities_and_labels(
+    probabilities: npt.ArrayLike, labels: npt.ArrayLike
+) -> tuple[Floats, Floats]:
+    """Both as float vectors of one length within [0, 1].
+
+    Raises:
+        ValueError: they are not.
+    """
+    p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    if p.ndim != 1 or p.shape != y.shape:
+        raise ValueError(f"probabilities and labels have shape (N,); got {p.shape} and {y.shape}.")
+    for what, values in (("probabilities", p), ("labels", y)):
+        wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))  # NaN is wrong too
+        if len(wrong):
+            raise ValueError(f"{what} lie in [0, 1]; got {values[wrong[0]]} at {wrong[0]}.")
+    return p, y
