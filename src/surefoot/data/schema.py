@@ -7,7 +7,7 @@ with the columns of :data:`FEATURES`, whatever form the data came in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -118,6 +118,11 @@ class Preferences:
         """An Arrow column with the table's selection applied."""
         return self.dataset.select_columns([name]).with_format("arrow")[:].column(name)
 
+    def read(self, *columns: str) -> Iterator[tuple[Any, ...]]:
+        """These columns row by row, with only a few rows in memory at a time."""
+        for batch in self.dataset.select_columns(list(columns)).iter(_BATCH):
+            yield from zip(*(batch[name] for name in columns), strict=True)
+
     def texts(self, view: View) -> tuple[list[str], list[str]]:
         """Text of every row as seen with response a and with response b.
 
@@ -125,20 +130,21 @@ class Preferences:
         (last turn and response), `full` (all turns and response).
         """
         sides: tuple[list[str], list[str]] = ([], [])
-        for row in self.dataset.select_columns(["prompt", "response_a", "response_b"]):
-            for texts, side in zip(sides, ("response_a", "response_b"), strict=True):
-                texts.append(view_text(view, row["prompt"], row[side]))
+        for prompt, *responses in self.read("prompt", *_SIDES):
+            for texts, response in zip(sides, responses, strict=True):
+                texts.append(view_text(view, prompt, response))
         return sides
 
     def prompt_keys(self) -> npt.NDArray[np.int64]:
         """A hash of each row's prompt, blind to case and spacing, shape (N,)."""
-        return np.array([key_of(to_text(p)) for p in self.dataset["prompt"]], dtype=np.int64)
+        keys = [key_of(to_text(prompt)) for (prompt,) in self.read("prompt")]
+        return np.array(keys, dtype=np.int64)
 
     def response_keys(self) -> npt.NDArray[np.int64]:
         """A hash of each (prompt, response), shape (N, 2): equal where pairs share a response."""
         keys = [
-            [key_of(to_text(row["prompt"]) + "\0" + to_text(row[side])) for side in _SIDES]
-            for row in self.dataset.select_columns(["prompt", *_SIDES])
+            [key_of(to_text(prompt) + "\0" + to_text(side)) for side in sides]
+            for prompt, *sides in self.read("prompt", *_SIDES)
         ]
         return np.array(keys, dtype=np.int64).reshape(-1, 2)
 
@@ -158,6 +164,7 @@ class Preferences:
 
 
 _SIDES = ("response_a", "response_b")
+_BATCH = 256
 
 
 def concatenate(parts: Sequence[Preferences], name: str | None = None) -> Preferences:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from datasketch import MinHash, MinHashLSH
 
 from surefoot.data.checks.report import Finding
-from surefoot.data.checks.scan import Context, Unchecked
-from surefoot.data.schema import Preferences
+from surefoot.data.checks.scan import Context, Unchecked, opening_key
+from surefoot.data.schema import Preferences, key_of
 from surefoot.data.text import normalised, to_text
 
 #: Share of common shingles (Jaccard) from which two prompts count as nearly the same.
@@ -27,7 +27,9 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
     if other is None:
         yield Unchecked("leakage between splits: no other data was given to compare with.")
         return
-    keys, other_keys = context.scan.prompt, other.prompt_keys()
+    keys = context.scan.prompt
+    pairs = [(key_of(to_text(p)), opening_key(p)) for (p,) in other.read("prompt")]
+    other_keys, other_openings = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     filled = context.scan.lengths[:, 0] > 0
     exact = np.isin(keys, other_keys) & filled
     yield from context.finding(
@@ -46,6 +48,15 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
         f"These prompts nearly occur in {other.name}: at least {SIMILAR:.0%} of their "
         f"{_SHINGLE}-letter pieces are shared.",
         "Look at some; drop them from one side, or report figures without them.",
+    )
+    opening = np.isin(context.scan.opening, other_openings) & filled & ~exact & ~near
+    yield from context.finding(
+        "shared-opening",
+        "note",
+        opening,
+        f"These prompts begin with the same user turn as one in {other.name}, and then go on "
+        "differently, as the branches of one dialogue do.",
+        "For a strict split, keep the branches of a dialogue together: give them one group.",
     )
 
 

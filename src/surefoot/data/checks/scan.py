@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,11 +15,10 @@ from ftfy.badness import is_bad
 
 from surefoot.data.checks.report import Example, Finding, Severity
 from surefoot.data.schema import Preferences, key_of
-from surefoot.data.text import last_turn, to_text
+from surefoot.data.text import Message, last_turn, to_text
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _EXAMPLES = 3
-_BATCH = 256
 
 #: A response that repeats its prompt is told from a short common start by this many characters.
 _REPEATED = 30
@@ -32,6 +31,7 @@ class Scan:
     prompt: npt.NDArray[np.int64]  # (N,) key
     responses: npt.NDArray[np.int64]  # (N, 2) keys of the responses alone
     lengths: npt.NDArray[np.int64]  # (N, 3) of prompt, response a, response b; blanks stripped
+    opening: npt.NDArray[np.int64]  # (N,) key of what the user says first
     mojibake: npt.NDArray[np.bool_]  # (N,)
     replaced: npt.NDArray[np.bool_]  # (N,)
     control: npt.NDArray[np.bool_]  # (N,)
@@ -40,22 +40,21 @@ class Scan:
 
 def scan(preferences: Preferences) -> Scan:
     """Read every text once."""
-    numbers = np.empty((len(preferences), 6), dtype=np.int64)
+    numbers = np.empty((len(preferences), 7), dtype=np.int64)
     flags = np.zeros((len(preferences), 4), dtype=np.bool_)
-    for i, row in enumerate(rows_of(preferences)):
+    for i, row in enumerate(preferences.read("prompt", "response_a", "response_b")):
         prompt, a, b = texts = tuple(map(to_text, row))
-        numbers[i] = [*map(key_of, texts), *(len(text.strip()) for text in texts)]
+        lengths = (len(text.strip()) for text in texts)
+        numbers[i] = [*map(key_of, texts), *lengths, opening_key(row[0])]
         start = last_turn(row[0]).strip()
         repeats = len(start) >= _REPEATED and a.startswith(start) and b.startswith(start)
         flags[i] = *_wrong_characters(f"{prompt}\n{a}\n{b}"), repeats
-    return Scan(numbers[:, 0], numbers[:, 1:3], numbers[:, 3:], *flags.T)
+    return Scan(numbers[:, 0], numbers[:, 1:3], numbers[:, 3:6], numbers[:, 6], *flags.T)
 
 
-def rows_of(preferences: Preferences) -> Iterator[tuple[Any, Any, Any]]:
-    """Messages of prompt, response a and response b of each row, read some rows at a time."""
-    columns = ["prompt", "response_a", "response_b"]
-    for batch in preferences.dataset.select_columns(columns).iter(_BATCH):
-        yield from zip(*(batch[name] for name in columns), strict=True)
+def opening_key(prompt: Sequence[Message]) -> int:
+    """A hash of what the user says first, which the branches of one dialogue share."""
+    return key_of(next((turn["content"] for turn in prompt if turn["role"] == "user"), ""))
 
 
 def _wrong_characters(text: str) -> tuple[bool, bool, bool]:

@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import TemplateError
 
 from surefoot.data.checks.report import Finding
-from surefoot.data.checks.scan import Context, Unchecked, rows_of
+from surefoot.data.checks.scan import Context, Unchecked
 from surefoot.data.text import Message, to_text
 
 _BATCH = 128
@@ -28,12 +28,11 @@ def truncation(context: Context) -> Iterator[Finding | Unchecked]:
     n = len(context.preferences)
     cut, equal, refused = (np.zeros(n, dtype=bool) for _ in range(3))
     chat = getattr(tokenizer, "chat_template", None) is not None
-    conversational = context.preferences.dataset["conversational"]
-    rows = zip(rows_of(context.preferences), conversational, strict=True)
+    rows = context.preferences.read("conversational", "prompt", "response_a", "response_b")
     done = 0
     while batch := list(islice(rows, _BATCH)):
         texts: list[str] = []
-        for i, ((prompt, *sides), turns) in enumerate(batch, start=done):
+        for i, (turns, prompt, *sides) in enumerate(batch, start=done):
             rendered, ok = _rendered(tokenizer if chat and turns else None, prompt, sides)
             texts += rendered
             refused[i] = not ok
