@@ -1,4 +1,25 @@
-"""The interval of one mean."""
+"""The interval of one mean.
+
+Coverage of nominal 95 % intervals, measured with `tests/statistics/coverage_worlds.py 4000`
+(standard error .0035). Clusters hold 5 rows, or 1 to 40 (mean 6, geometric) where unequal, with
+correlation .2 to .3 inside; nodes of tournaments have effects of .7 of the pair noise:
+
+    clusters or nodes                    10     20     30     50    100    200
+    binary, one row a cluster           0.991  0.976  0.973  0.957  0.963  0.949
+    binary .95, one row a cluster       0.989  0.985  0.942  0.967  0.967  0.966
+    binary, equal clusters              0.957  0.953  0.958  0.952  0.953  0.951
+    binary, unequal clusters            0.966  0.964  0.960  0.950  0.957  0.954
+    binary .9, unequal clusters         0.982  0.935  0.945  0.940  0.945  0.944
+    normal, equal clusters              0.942  0.950  0.946  0.953  0.942  0.951
+    normal, unequal clusters            0.931  0.937  0.944  0.954  0.957  0.943
+    log-loss, equal clusters            0.939  0.947  0.941  0.943  0.944  0.949
+    log-loss, unequal clusters          0.932  0.937  0.948  0.943  0.952  0.938
+    complete tournament, continuous     0.938  0.955  0.949  0.950  0.948  0.943
+    complete tournament, binary         0.947  0.955  0.951  0.951  0.951  0.946
+    sparse tournament, continuous       0.945  0.941  0.945  0.950  0.945  0.953
+
+Below 30 clusters expect 93 to 98 %: binary values err to the wide side, others to the narrow one.
+"""
 
 from __future__ import annotations
 

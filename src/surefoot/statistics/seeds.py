@@ -9,6 +9,14 @@ which they share,
 
 an identity in expectation (the covariances inside s^2 and outside cancel to C), whether seeds share
 all items (crossed), some (each seed its own split of one pool) or none.
+
+Coverage of nominal 95 % intervals (`tests/statistics/coverage_worlds.py 4000`, 100 items x 2 rows):
+
+    seeds                                 3      5      8     10
+    crossed, seeds matter little        0.936  0.945  0.956  0.946
+    crossed, seeds dominate             0.942  0.947  0.949  0.947
+    crossed, no seed effect             0.946  0.947  0.959  0.952
+    own splits of one pool              0.936  0.935  0.942  0.940
 """
 
 from __future__ import annotations
@@ -27,8 +35,6 @@ from surefoot.statistics.intervals import mean, quantile, refusal, wilson
 
 #: Below this number of seeds no interval over seeds is given.
 FEWEST_SEEDS = 3
-COVERS = "seeds and test items"
-_ONE_SEED = "test items (one seed)"
 
 BySeed = Sequence[npt.ArrayLike] | npt.NDArray[np.float64]
 
@@ -51,6 +57,7 @@ def hierarchical(
     values_by_seed: BySeed,
     clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
     level: float = 0.95,
+    covers: str = "test items",
 ) -> Estimate:
     """Mean over seeds with an interval that covers seeds and items.
 
@@ -60,6 +67,7 @@ def hierarchical(
             of S arrays (items by seed: equal ids are the same item). None: the same N independent
             items in each seed.
         level: nominal coverage.
+        covers: what the items are; the result says "seeds and test items".
 
     Returns:
         With one seed an estimate that covers "test items (one seed)"; with two no interval.
@@ -69,10 +77,10 @@ def hierarchical(
     """
     values, ids = _aligned(values_by_seed, clusters)
     if len(values) == 1:
-        return mean(values[0], ids[0], level=level, covers=_ONE_SEED)
+        return mean(values[0], ids[0], level=level, covers=_one_seed(covers))
     moments = _moments(values, ids)
     if moments.reason:
-        return refused(moments.mean, moments.n, COVERS, level, moments.reason)
+        return refused(moments.mean, moments.n, f"seeds and {covers}", level, moments.reason)
     note = f"{len(values)} seeds"
     everything = np.concatenate(values)
     share = bool(np.isin(everything, (0.0, 0.5, 1.0)).all())
@@ -81,7 +89,7 @@ def hierarchical(
     else:
         reach = quantile(moments.freedom, level) * moments.error
         low, high = moments.mean - reach, moments.mean + reach
-    return Estimate(moments.mean, low, high, moments.n, COVERS, level, note)
+    return Estimate(moments.mean, low, high, moments.n, f"seeds and {covers}", level, note)
 
 
 def hierarchical_difference(
@@ -89,6 +97,7 @@ def hierarchical_difference(
     b_by_seed: BySeed,
     clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
     level: float = 0.95,
+    covers: str = "test items",
 ) -> Comparison:
     """Difference of two methods with the same seeds on the same items, seed by seed.
 
@@ -101,14 +110,25 @@ def hierarchical_difference(
         raise ValueError("a and b need the same seeds, and the same items in each seed.")
     gaps = [a - b for a, b in zip(first, second, strict=True)]
     if len(gaps) == 1:
-        return paired_difference(first[0], second[0], ids[0], level=level, covers=_ONE_SEED)
+        return paired_difference(first[0], second[0], ids[0], level=level, covers=_one_seed(covers))
     m = _moments(gaps, ids)
     if m.reason:
         return Comparison(
-            refused(m.mean, m.n, COVERS, level, m.reason), None, None, math.nan, math.nan, math.nan
+            refused(m.mean, m.n, f"seeds and {covers}", level, m.reason),
+            None,
+            None,
+            math.nan,
+            math.nan,
+            math.nan,
         )
     note = f"{len(gaps)} seeds"
-    return compared(m.mean, m.item_error, m.seed_error, m.freedom, m.n, COVERS, level, note)
+    return compared(
+        m.mean, m.item_error, m.seed_error, m.freedom, m.n, f"seeds and {covers}", level, note
+    )
+
+
+def _one_seed(covers: str) -> str:
+    return f"{covers} (one seed)"
 
 
 def _aligned(
