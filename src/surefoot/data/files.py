@@ -85,7 +85,10 @@ class _Conversion:
         """Checked rows of the contract, some at a time; fills `faults` as it goes."""
         records = self.origin.records()
         first = list(itertools.islice(records, _SAMPLE))
-        reader = self._reader([n.record for n in first if n.record is not None])
+        sample = [numbered.record for numbered in first if numbered.record is not None]
+        if not sample:
+            raise self._unusable([(n.row, n.reason) for n in first], "no row can be read")
+        reader = self._reader(sample)
         batch: list[dict[str, Any]] = []
         used = 0
         for numbered in itertools.chain(first, records):
@@ -94,12 +97,16 @@ class _Conversion:
                 yield batch
                 used, batch = used + len(batch), []
         if not used + len(batch):
-            reasons = "\n".join(f"  row {row}: {reason}" for row, reason in self.faults[:3])
-            raise DataError(
-                f"{self.origin.place}: none of its {len(self.faults)} rows can be used "
-                f"(read as {reader.name}: {reader.accepts}).\n{reasons}"
+            raise self._unusable(
+                self.faults,
+                f"none of its {len(self.faults)} rows can be used (read as {reader.name}: "
+                f"{reader.accepts})",
             )
         yield batch
+
+    def _unusable(self, faults: Sequence[tuple[int, str]], what: str) -> DataError:
+        reasons = "\n".join(f"  row {row}: {reason}" for row, reason in faults[:3])
+        return DataError(f"{self.origin.place}: {what}.\n{reasons}")
 
     def _rows(self, reader: Reader, numbered: Numbered) -> list[dict[str, Any]]:
         if self.progress is not None:
@@ -139,8 +146,6 @@ class _Conversion:
         for reader in readers():
             if reader.recognises(names, renamed):
                 return reader
-        if not sample:
-            raise DataError(f"{place}: none of the first rows can be read.")
         raise DataError(
             f"{place}: its columns ({', '.join(map(str, columns))}) are none of the forms that are "
             "read:\n"

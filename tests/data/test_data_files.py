@@ -1,0 +1,217 @@
+"""Finding, converting and caching sources."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import datasets
+import pytest
+
+from surefoot.data import FEATURES, read_preferences
+from surefoot.data import cache as caching
+from surefoot.errors import ConfigurationError, DataError
+
+PAIR = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1}
+BROKEN = PAIR | {"label": 7}
+
+
+def test_the_table_has_the_columns_of_the_contract_and_is_memory_mapped(jsonl, cache):
+    preferences = read_preferences(jsonl(PAIR, name="train.jsonl.gz"))
+    assert preferences.dataset.features == FEATURES
+    assert preferences.name == "train"
+    (mapped,) = preferences.dataset.cache_files
+    assert mapped["filename"].startswith(str(cache))
+
+
+def test_a_second_read_converts_nothing_and_reports_the_same_faults(jsonl, monkeypatch):
+    path = jsonl(PAIR, BROKEN, PAIR)
+    first = read_preferences(path)
+    monkeypatch.setattr(caching, "store", lambda *_: pytest.fail("converted again"))
+    second = read_preferences(path)
+    assert first.dataset.to_list() == second.dataset.to_list()
+    assert first.faults == second.faults
+    assert [fault.row for fault in second.faults] == [2]
+    assert first.fingerprint == second.fingerprint
+    with pytest.raises(DataError, match=r"rows.jsonl, row 2: 'label'"):
+        read_preferences(path, on_error="fail")
+
+
+def test_changed_content_or_options_are_converted_anew(jsonl):
+    path = jsonl(PAIR)
+    first = read_preferences(path)
+    assert read_preferences(path, source_name="s").strings("source") == ["s"]
+    path = jsonl(PAIR, PAIR)
+    second = read_preferences(path)
+    assert len(second) == 2
+    assert first.fingerprint != second.fingerprint
+
+
+def test_a_changed_reader_does_not_meet_old_tables(jsonl, monkeypatch, cache):
+    path = jsonl(PAIR)
+    read_preferences(path)
+    monkeypatch.setattr(caching, "code_digest", lambda: "another version")
+    read_preferences(path)
+    assert len(list(cache.glob("*.arrow"))) == 2
+
+
+def test_the_fingerprint_is_that_of_the_content_wherever_it_lies(jsonl, tmp_path):
+    first = jsonl(PAIR)
+    second = tmp_path / "renamed.jsonl"
+    second.write_bytes(first.read_bytes())
+    one, two = read_preferences(first), read_preferences(second)
+    assert one.fingerprint == two.fingerprint
+    assert (one.dataset[0]["file"], two.dataset[0]["file"]) == (str(first), str(second))
+
+
+def test_a_damaged_table_is_converted_again(jsonl, cache):
+    path = jsonl(PAIR)
+    read_preferences(path)
+    (table,) = cache.glob("*.arrow")
+    table.write_bytes(b"damaged")
+    assert len(read_preferences(path)) == 1
+
+
+def test_a_failure_leaves_nothing_behind(jsonl, cache):
+    with pytest.raises(DataError, match="row 2"):
+        read_preferences(jsonl(PAIR, BROKEN), on_error="fail")
+    assert not list(cache.iterdir())
+
+
+def test_a_cache_that_cannot_be_written_is_named(jsonl, tmp_path, monkeypatch):
+    (tmp_path / "blocked").write_text("a file, not a folder")
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "blocked"))
+    with pytest.raises(DataError, match="Set SUREFOOT_CACHE"):
+        read_preferences(jsonl(PAIR))
+
+
+def test_if_no_row_can_be_used_the_first_reasons_are_given(jsonl):
+    with pytest.raises(DataError, match=r"none of its 5 rows.*\n  row 1: 'label'.*\n.*\n  row 3"):
+        read_preferences(jsonl(*[BROKEN] * 5))
+
+
+def test_several_sources_are_told_apart(jsonl):
+    paths = [jsonl(PAIR, name="helpful.jsonl.gz"), jsonl(PAIR, BROKEN, name="harmless.json")]
+    preferences = read_preferences(paths)
+    assert preferences.strings("source") == ["helpful", "harmless"]
+    assert preferences.name == "helpful + harmless"
+    assert [fault.file for fault in preferences.faults] == [str(paths[1])]
+    with pytest.raises(DataError, match="no source"):
+        read_preferences([])
+
+
+def test_columns_are_mapped(jsonl):
+    record = {"q": "p", "one": "x", "two": "y", "label": "not this", "gold": 0, "topic": "t"}
+    columns = {"prompt": "q", "response_a": "one", "response_b": "two", "label": "gold"}
+    preferences = read_preferences(jsonl(record), columns=columns | {"group": "topic"})
+    row = preferences.dataset[0]
+    assert (row["prompt"][0]["content"], row["label"], row["group"]) == ("p", 0.0, "t")
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"group": "topik"}, "unknown column 'topik': did you mean 'topic'"),
+        ({"gruop": "topic"}, "unknown name to map a column to: 'gruop': did you mean 'group'"),
+        ({"row": "topic"}, "unknown name to map a column to: 'row'"),
+    ],
+)
+def test_wrong_mappings_name_the_nearest(jsonl, columns, says):
+    with pytest.raises(DataError, match=says):
+        read_preferences(jsonl(PAIR | {"topic": "t"}), columns=columns)
+
+
+def test_an_unknown_form_lists_its_columns_and_what_is_accepted(jsonl):
+    with pytest.raises(DataError) as caught:
+        read_preferences(jsonl({"text": "x", "stars": 5}))
+    message = str(caught.value)
+    assert "(text, stars)" in message
+    for form in ("contract", "chosen and rejected", "ShareGPT", "two outputs", "ranked"):
+        assert form in message
+
+
+def test_progress_counts_every_record(jsonl):
+    seen = []
+    read_preferences(jsonl(*[PAIR] * 4, BROKEN), progress=seen.append)
+    assert sum(seen) == 5
+
+
+def test_places_where_there_is_no_file(jsonl, tmp_path):
+    path = jsonl(PAIR, name="train.jsonl")
+    for source, says in [
+        (tmp_path / "trian.jsonl", "did you mean 'train.jsonl'"),
+        (tmp_path, "is a folder; name the files in it: train.jsonl"),
+        (tmp_path / "no" / "train.jsonl", "nor does the folder"),
+        ("nofolder/train.jsonl", "nor does the folder"),
+    ]:
+        with pytest.raises(DataError, match=says):
+            read_preferences(source)
+    with pytest.raises(ConfigurationError, match="did you mean 'skip'"):
+        read_preferences(path, on_error="skipp")
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A Hub with one data set."""
+    calls = []
+    parts = {
+        "train": datasets.Dataset.from_list([PAIR, PAIR | {"prompt": "q"}]),
+        "test": datasets.Dataset.from_list([PAIR]),
+    }
+
+    def load(name, split=None):
+        calls.append((name, split))
+        return parts[split] if split else datasets.DatasetDict(parts)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("source", "rows", "call"),
+    [
+        ("hub:owner/name@test", 1, ("owner/name", "test")),
+        ("owner/name@test", 1, ("owner/name", "test")),
+        ("hub:owner/name", 2, ("owner/name", None)),
+        ("owner/name", 2, ("owner/name", None)),
+    ],
+)
+def test_hub(hub, source, rows, call):
+    preferences = read_preferences(source)
+    assert len(preferences) == rows
+    assert hub == [call]
+    assert preferences.dataset[0]["file"].startswith("hub:owner/name@")
+    assert preferences.dataset[0]["row"] == 1
+
+
+def test_hub_splits_have_to_be_named_without_train(monkeypatch):
+    parts = {name: datasets.Dataset.from_list([PAIR]) for name in ("one", "two")}
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: datasets.DatasetDict(parts))
+    with pytest.raises(DataError, match="add one: @one, @two"):
+        read_preferences("hub:owner/name")
+
+
+def test_a_local_folder_of_the_hubs_form(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text(json.dumps(PAIR) + "\n")
+    assert len(read_preferences(f"hub:{folder}@train")) == 1
+    with pytest.raises(DataError, match=r"cannot be loaded: .*split"):
+        read_preferences(f"hub:{folder}@nosuchsplit")
+
+
+def test_a_hub_out_of_reach_is_said_to_be(monkeypatch):
+    def load(*_, **__):
+        raise ConnectionError("Couldn't reach 'owner/name' on the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    with pytest.raises(DataError, match=r"cannot be reached .*ConnectionError.*HF_HUB_OFFLINE"):
+        read_preferences("owner/name")
+
+
+def test_importing_surefoot_stays_light():
+    code = "import sys, surefoot; print('datasets' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
