@@ -1,1 +1,23 @@
-"""Did it help? Accuracy, calibration, groups, baselines, suites."""
+"""Did it help, on which groups, beyond chance: rewards against preferences, with intervals."""
+
+from surefoot.evaluation.clusters import Clusters, clusters_of
+from surefoot.evaluation.compare import ComparisonResult, compare, holm_over_suites
+from surefoot.evaluation.metrics import evaluate_rewards
+from surefoot.evaluation.overlap import Overlap, prompt_overlap
+from surefoot.evaluation.protocol import Scorer
+from surefoot.evaluation.result import EvaluationResult
+from surefoot.evaluation.rulers import ruler_rewards
+
+__all__ = [
+    "Clusters",
+    "ComparisonResult",
+    "EvaluationResult",
+    "Overlap",
+    "Scorer",
+    "clusters_of",
+    "compare",
+    "evaluate_rewards",
+    "holm_over_suites",
+    "prompt_overlap",
+    "ruler_rewards",
+]

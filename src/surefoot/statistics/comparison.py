@@ -1,7 +1,7 @@
 """Differences between two models on the same items, and what would have been found.
 
-Coverage of nominal 95 % intervals (`tests/statistics/coverage_worlds.py 4000`, right-or-wrong of two
-models, clusters of 1 to 40 rows):
+Coverage of nominal 95 % intervals (`tests/statistics/coverage_worlds.py 4000`, right or wrong
+of two models, clusters of 1 to 40 rows):
 
     clusters                             10     20     30     50    100    200
     paired difference, no gap           0.978  0.962  0.952  0.952  0.956  0.947

@@ -2,7 +2,7 @@
 
 Coverage of nominal 95 % intervals, measured with `tests/statistics/coverage_worlds.py 4000`
 (standard error .0035). Clusters hold 5 rows, or 1 to 40 (mean 6, geometric) where unequal, with
-correlation .2 to .3 inside; nodes of tournaments have effects of .7 of the pair noise:
+correlation about .3 inside; nodes of tournaments have effects of .7 of the pair noise:
 
     clusters or nodes                    10     20     30     50    100    200
     binary, one row a cluster           0.991  0.976  0.973  0.957  0.963  0.949
@@ -18,7 +18,7 @@ correlation .2 to .3 inside; nodes of tournaments have effects of .7 of the pair
     complete tournament, binary         0.947  0.955  0.951  0.951  0.951  0.946
     sparse tournament, continuous       0.945  0.941  0.945  0.950  0.945  0.953
 
-Below 30 clusters expect 93 to 98 %: binary values err to the wide side, others to the narrow one.
+Below 30 clusters expect 93 to 99 %: binary values err to the wide side, others to the narrow one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,84 @@
+"""What test pairs share, and so what their intervals cover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.schema import Preferences
+from surefoot.errors import ConfigurationError, DataError, unknown_name
+
+Choice = Literal["auto", "prompt", "response"]
+
+#: From this many judged responses a prompt on, pairs of one prompt are a tournament.
+TOURNAMENT = 10
+#: With at least this many prompts, prompts are the clusters whatever happens inside them.
+MANY_PROMPTS = 50
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters of test pairs.
+
+    Attributes:
+        ids: shape (N,), or (N, 2) for the responses of tournaments.
+        kind: `prompt`, `response`, or `given`.
+        covers: what intervals over these clusters cover.
+    """
+
+    ids: npt.NDArray[np.int64]
+    kind: str
+    covers: str
+
+
+def clusters_of(preferences: Preferences, choice: Choice | npt.ArrayLike = "auto") -> Clusters:
+    """Choose the clusters of test pairs.
+
+    By default the prompt. Where few prompts each hold a tournament of many responses (UKPConvArg1:
+    32 prompts of about 33 arguments, nearly all pairs judged), a response is shared by many pairs
+    and prompts are too few to vary: there the clusters are the two responses of each pair, the
+    error is dyadic-robust, and the interval covers the responses with the prompts held fixed.
+
+    Args:
+        preferences: N test pairs.
+        choice: `auto`, `prompt`, `response`, or ids of shape (N,) or (N, 2).
+
+    Raises:
+        ConfigurationError: an unknown name.
+        DataError: ids of another length.
+    """
+    if not isinstance(choice, str):
+        ids = np.asarray(choice)
+        if ids.shape not in {(len(preferences),), (len(preferences), 2)}:
+            raise DataError(
+                f"clusters are given for {ids.shape} rows; {preferences.name} has "
+                f"{len(preferences)}: shape (N,) or (N, 2)."
+            )
+        return Clusters(ids, "given", "test items, by the clusters given")
+    if choice not in ("auto", "prompt", "response"):
+        raise ConfigurationError(
+            unknown_name("choice of clusters", choice, ("auto", "prompt", "response"))
+        )
+    prompts = preferences.prompt_keys()
+    count = len(np.unique(prompts))
+    if choice == "prompt" or (choice == "auto" and count >= MANY_PROMPTS):
+        return _by_prompt(prompts)
+    responses = preferences.response_keys()
+    if choice == "response" or len(np.unique(responses)) >= TOURNAMENT * count > 0:
+        if choice == "auto" and not _shares(responses):
+            return _by_prompt(prompts)
+        covers = f"test responses, the {count} prompts held fixed"
+        return Clusters(responses, "response", covers)
+    return _by_prompt(prompts)
+
+
+def _by_prompt(prompts: npt.NDArray[np.int64]) -> Clusters:
+    return Clusters(prompts, "prompt", "test prompts")
+
+
+def _shares(responses: npt.NDArray[np.int64]) -> bool:
+    """Whether the typical response is in more than one pair."""
+    return responses.size >= 2 * len(np.unique(responses))

@@ -1,0 +1,92 @@
+"""Rewards against labels, pair by pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.schema import Preferences
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.evaluation.protocol import Floats
+
+
+@dataclass(frozen=True)
+class Judgments:
+    """What a model says of each pair, next to the label.
+
+    Attributes:
+        rewards: shape (N, 2).
+        probabilities: P(a preferred), shape (N,).
+        labels: shape (N,).
+        vote: 1 where the model prefers a, 0 where b, 1/2 for its ties, shape (N,).
+    """
+
+    rewards: Floats
+    probabilities: Floats
+    labels: Floats
+    vote: Floats
+
+    @property
+    def decided(self) -> npt.NDArray[np.bool_]:
+        """Pairs whose label prefers one side; human ties are left out of accuracy, shape (N,)."""
+        return np.asarray(self.labels != 0.5, dtype=np.bool_)
+
+    @property
+    def correct(self) -> Floats:
+        """1 where the model is with the majority, 0 against, 1/2 where it ties, shape (N,)."""
+        return np.where(self.labels > 0.5, self.vote, 1 - self.vote)
+
+    @property
+    def agreement(self) -> Floats:
+        """Chance that the model is with a judgment drawn from the label, shape (N,)."""
+        return self.labels * self.vote + (1 - self.labels) * (1 - self.vote)
+
+
+def judge(
+    rewards: npt.ArrayLike,
+    preferences: Preferences,
+    probabilities: npt.ArrayLike | None = None,
+    tie_tolerance: float = 0.0,
+) -> Judgments:
+    """Compare rewards with labels.
+
+    Args:
+        rewards: of responses a and b, shape (N, 2).
+        preferences: the N pairs.
+        probabilities: P(a preferred), shape (N,). None: Bradley-Terry, the logistic function of
+            the difference of rewards.
+        tie_tolerance: the model ties where its rewards differ by no more than this.
+
+    Raises:
+        DataError: shapes that do not fit, or a value that is not finite or not a probability; the
+            message names the row.
+        ConfigurationError: a negative tolerance.
+    """
+    if not tie_tolerance >= 0:
+        raise ConfigurationError(f"tie_tolerance is not negative; got {tie_tolerance!r}.")
+    r = np.asarray(rewards, dtype=np.float64)
+    n = len(preferences)
+    if r.shape != (n, 2):
+        raise DataError(f"rewards for {preferences.name} have shape ({n}, 2); got {r.shape}.")
+    margin = r[:, 0] - r[:, 1]
+    _all_rows(np.asarray(np.isfinite(r).all(axis=1)), "the reward is not finite", preferences)
+    if probabilities is None:
+        p = 1 / (1 + np.exp(-np.clip(margin, -700, 700)))
+    else:
+        p = np.asarray(probabilities, dtype=np.float64)
+        if p.shape != (n,):
+            raise DataError(
+                f"probabilities of {preferences.name} have shape ({n},); got {p.shape}."
+            )
+        _all_rows((p >= 0) & (p <= 1), "the probability is not in [0, 1]", preferences)
+    vote = np.where(np.abs(margin) <= tie_tolerance, 0.5, (margin > 0).astype(np.float64))
+    return Judgments(r, p, preferences.labels, vote)
+
+
+def _all_rows(good: npt.NDArray[np.bool_], complaint: str, preferences: Preferences) -> None:
+    wrong = np.flatnonzero(~good)
+    if len(wrong):
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise DataError(f"{preferences.name}, row {wrong[0]}: {complaint}{more}.")

@@ -1,0 +1,47 @@
+"""Test prompts that a model has seen in training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from surefoot.data.schema import Preferences
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many test rows have a prompt that occurs in training.
+
+    Attributes:
+        rows: number of such rows.
+        prompts: number of distinct such prompts.
+        n: number of test rows.
+    """
+
+    rows: int
+    prompts: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        """Share of test rows; 0 for an empty test set."""
+        return self.rows / self.n if self.n else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form: exact counts, which have no interval."""
+        return {"rows": self.rows, "prompts": self.prompts, "n": self.n, "share": self.share}
+
+
+def prompt_overlap(training_keys: Iterable[int], preferences: Preferences) -> Overlap:
+    """Count the rows whose prompt (blind to case and spacing) occurs in training.
+
+    Args:
+        training_keys: `Preferences.prompt_keys()` of the training data.
+        preferences: the test pairs.
+    """
+    keys = preferences.prompt_keys()
+    seen = np.isin(keys, np.fromiter(training_keys, dtype=np.int64))
+    return Overlap(int(seen.sum()), len(np.unique(keys[seen])), len(keys))

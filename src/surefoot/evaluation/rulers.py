@@ -1,0 +1,56 @@
+"""Content-blind rulers: what a model must beat before its accuracy means anything.
+
+A ruler that prefers the longer answer wins whole subsets of public benchmarks
+(allenai/reward-bench issues 267 and 268), so the rulers are measured on the same pairs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from surefoot.data.schema import Preferences
+from surefoot.evaluation.protocol import Floats
+
+_MARKDOWN = re.compile(
+    r"""^\s{0,3}\#{1,6}\s      # heading
+      | ^\s*(?:[-*+]|\d+[.)])\s  # list item
+      | ^\s*\|.*\|\s*$         # table row
+      | ^\s*(?:```|>\s)        # code fence, quotation
+      | \*\*[^*\n]+\*\*        # bold
+      | `[^`\n]+`              # inline code
+      | \[[^\]\n]+\]\([^)\n]+\)  # link
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+def length(text: str) -> float:
+    """Characters of a response."""
+    return float(len(text))
+
+
+def markdown(text: str) -> float:
+    """Number of markdown marks in a response: headings, list items, bold, code, tables, links."""
+    return float(sum(1 for _ in _MARKDOWN.finditer(text)))
+
+
+def ruler_rewards(preferences: Preferences) -> dict[str, Floats]:
+    """Rewards of every ruler, each of shape (N, 2), by name.
+
+    Rulers: `longer` and `shorter` response, `more markdown`, `first position`.
+    """
+    texts = preferences.texts("response")
+    lengths = _measured(length, texts)
+    return {
+        "longer": lengths,
+        "shorter": -lengths,
+        "more markdown": _measured(markdown, texts),
+        "first position": np.tile([1.0, 0.0], (len(preferences), 1)),
+    }
+
+
+def _measured(measure: Callable[[str], float], texts: tuple[list[str], list[str]]) -> Floats:
+    return np.array([[measure(text) for text in side] for side in texts], dtype=np.float64).T

@@ -1,0 +1,158 @@
+"""A named set of test pairs: where it comes from, its licence, and how its rows are read."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from surefoot.data.schema import Fault, Preferences, key_of
+from surefoot.data.text import Message, to_messages, to_text
+from surefoot.errors import DataError
+
+Record = dict[str, Any]
+Row = dict[str, Any]
+Turns = str | list[Message]
+
+#: Environment variable that names a folder with the suites.
+FOLDER_VARIABLE = "SUREFOOT_SUITES"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a suite.
+
+    Attributes:
+        path: where it lies in a folder of suites; read with or without its `.gz`.
+        url: the public file that the same row function reads; empty where the public form differs.
+    """
+
+    path: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named set of test pairs.
+
+    Attributes:
+        name: as given on the command line.
+        description: what it tests, in a line.
+        origin: the public source: repository, commit, path.
+        licence: of texts and labels.
+        parts: its files by short name.
+        rows: from the records of each part to rows under the data contract, and to a
+            :class:`~surefoot.data.schema.Fault` for each record that is left out.
+        note: what a reader of results should know.
+        breakdowns: further groupings of the loaded rows, by title.
+    """
+
+    name: str
+    description: str
+    origin: str
+    licence: str
+    parts: Mapping[str, Part]
+    rows: Callable[[Mapping[str, list[Record]]], Iterator[Row | Fault]]
+    note: str = ""
+    breakdowns: Callable[[Preferences], dict[str, list[str | None]]] = field(
+        default=lambda preferences: {}
+    )
+
+    def load(self, folder: str | os.PathLike[str]) -> Preferences:
+        """Read the suite from a folder that holds its parts.
+
+        Raises:
+            DataError: a part is missing or cannot be read; the message names it.
+        """
+        return self.read(
+            {name: self._local(part, Path(folder)) for name, part in self.parts.items()}
+        )
+
+    def read(self, files: Mapping[str, Path]) -> Preferences:
+        """Read the suite from the file of each part.
+
+        Raises:
+            DataError: a file that is not what the suite expects.
+        """
+        records = {name: read_records(path) for name, path in files.items()}
+        rows: list[Row] = []
+        faults: list[Fault] = []
+        try:
+            for found in self.rows(records):
+                if isinstance(found, Fault):
+                    faults.append(found)
+                else:
+                    rows.append(found)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            paths = ", ".join(str(path) for path in files.values())
+            raise DataError(
+                f"suite {self.name!r} expects other records than those in {paths}: {error!r}."
+            ) from None
+        return replace(Preferences.from_rows(rows, name=self.name), faults=tuple(faults))
+
+    def _local(self, part: Part, folder: Path) -> Path:
+        for path in (folder / part.path, folder / part.path.removesuffix(".gz")):
+            if path.is_file():
+                return path
+        raise DataError(
+            f"suite {self.name!r} needs {folder / part.path}, which does not exist "
+            f"(its public origin is {self.origin})."
+        )
+
+
+def read_records(path: Path) -> list[Record]:
+    """Records of a JSON array, JSON lines or CSV file, gzipped or not.
+
+    Raises:
+        DataError: the file cannot be parsed.
+    """
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
+        if path.name.removesuffix(".gz").endswith(".csv"):
+            return list(csv.DictReader(io.StringIO(text, newline="")))
+        if text.lstrip().startswith("["):
+            records: list[Record] = json.loads(text)
+            return records
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from None
+
+
+def numbered(records: Mapping[str, list[Record]]) -> Iterator[tuple[str, int, Record]]:
+    """Every record with the name of its part and its place there."""
+    for part, content in records.items():
+        for place, record in enumerate(content):
+            yield part, place, record
+
+
+def pair(prompt: Turns, chosen: Turns, rejected: Turns, **columns: Any) -> Row:
+    """A row whose preferred response stands in a position drawn by hash.
+
+    Chosen-first data lets a model (or a judge with a taste for the first answer) win by position.
+    The draw depends on the texts only, not on which of them is preferred.
+    """
+    texts = sorted((_text(chosen), _text(rejected)))
+    prompt_text = to_text(to_messages(prompt, role="user"))
+    chosen_sorts_first = _text(chosen) == texts[0]
+    turned = bool(key_of("\0".join([prompt_text, *texts])) & 1)
+    first = chosen_sorts_first != turned
+    a, b = (chosen, rejected) if first else (rejected, chosen)
+    label = 1.0 if first else 0.0
+    return {"prompt": prompt, "response_a": a, "response_b": b, "label": label, **columns}
+
+
+def _text(response: Turns) -> str:
+    return to_text(to_messages(response, role="assistant"))
+
+
+def digest(text: str) -> str:
+    """A short hash for file names."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

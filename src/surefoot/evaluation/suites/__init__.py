@@ -1,0 +1,53 @@
+"""The evaluation suites: each file here that defines `SUITE` is one, found by being here."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from functools import cache
+
+from surefoot.data.schema import Preferences
+from surefoot.errors import ConfigurationError, unknown_name
+from surefoot.evaluation.origin import fetch
+from surefoot.evaluation.suite import FOLDER_VARIABLE, Suite
+
+__all__ = ["Suite", "find_suite", "load_suite", "suites"]
+
+
+@cache
+def suites() -> dict[str, Suite]:
+    """Every suite by name."""
+    modules = (
+        importlib.import_module(f"{__name__}.{module.name}")
+        for module in pkgutil.iter_modules(__path__)
+    )
+    found: list[Suite] = [module.SUITE for module in modules if hasattr(module, "SUITE")]
+    return {suite.name: suite for suite in sorted(found, key=lambda suite: suite.name)}
+
+
+def find_suite(name: str) -> Suite:
+    """A suite by name.
+
+    Raises:
+        ConfigurationError: no suite has this name; the message gives the nearest.
+    """
+    if name not in suites():
+        raise ConfigurationError(unknown_name("suite", name, suites()))
+    return suites()[name]
+
+
+def load_suite(name: str, folder: str | os.PathLike[str] | None = None) -> Preferences:
+    """Load a suite from a folder, else from the one in `SUREFOOT_SUITES`, else from its origin.
+
+    Args:
+        name: of the suite.
+        folder: holds the suites' own folders (`llmbar/natural.jsonl.gz`, ...).
+
+    Raises:
+        ConfigurationError: an unknown name.
+        DataError: a missing or unreadable file, or an origin that cannot be reached.
+    """
+    suite = find_suite(name)
+    chosen = folder if folder is not None else os.environ.get(FOLDER_VARIABLE)
+    return suite.load(chosen) if chosen else fetch(suite)

@@ -1,0 +1,67 @@
+"""Anthropic's helpful and harmless preferences, test split (Bai et al. 2022, arXiv 2204.05862)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from surefoot.data.schema import Fault
+from surefoot.data.text import Message
+from surefoot.evaluation.suite import Part, Record, Row, Suite, numbered, pair
+
+_TURN = re.compile(r"\n\n(Human|Assistant):")
+_ROLES = {"Human": "user", "Assistant": "assistant"}
+_ORIGIN = (
+    "https://raw.githubusercontent.com/anthropics/hh-rlhf/354e5c3cb8960630860dd5774a6ac2a58313bf4d"
+)
+
+
+def dialogue(text: str) -> list[Message]:
+    """Turns of a dialogue written with "Human:" and "Assistant:" after blank lines."""
+    pieces = _TURN.split(text)
+    return [
+        Message(role=_ROLES[speaker], content=said.strip())
+        for speaker, said in zip(pieces[1::2], pieces[2::2], strict=True)
+    ]
+
+
+def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
+    """One row for each record whose two dialogues differ in their last turn only."""
+    for source, place, record in numbered(records):
+        chosen, rejected = dialogue(record["chosen"]), dialogue(record["rejected"])
+        file = SUITE.parts[source].path
+        if chosen[:-1] != rejected[:-1] or chosen[-1]["role"] != rejected[-1]["role"]:
+            yield Fault(file, place, "the two responses follow different dialogues")
+        elif not chosen[-1]["content"] or not rejected[-1]["content"]:
+            yield Fault(file, place, "the last turn is empty")
+        else:
+            yield pair(
+                chosen[:-1],
+                chosen[-1:],
+                rejected[-1:],
+                id=f"{source}/{place}",
+                source=source,
+                file=file,
+                row=place,
+            )
+
+
+SUITE = Suite(
+    name="hh_rlhf",
+    description="Human preferences for helpful and for harmless answers in dialogues",
+    origin="GitHub anthropics/hh-rlhf @ 354e5c3cb896: harmless-base/test.jsonl.gz, "
+    "helpful-base/test.jsonl.gz (Hub: Anthropic/hh-rlhf)",
+    licence="MIT",
+    parts={
+        "harmless": Part(
+            "hh_rlhf/harmless-base.test.jsonl.gz", f"{_ORIGIN}/harmless-base/test.jsonl.gz"
+        ),
+        "helpful": Part(
+            "hh_rlhf/helpful-base.test.jsonl.gz", f"{_ORIGIN}/helpful-base/test.jsonl.gz"
+        ),
+    },
+    rows=rows,
+    note="Anthropic's test split: a model trained on it has seen these pairs. The two sources pull "
+    "in opposite directions (longer answers win .60 of helpful, .44 of harmless pairs). Contains "
+    "offensive text.",
+)
