@@ -11,8 +11,9 @@ from surefoot.data.checks.report import Example, Finding
 from surefoot.data.checks.scan import Context
 from surefoot.data.dialogues import CONTEXT_DIFFERS
 
-#: Length is extreme beyond this many interquartile ranges of its logarithm from the quartiles.
-_FAR = 3.0
+#: Length is extreme beyond this many interquartile ranges of its logarithm from the quartiles,
+#: and at least this factor.
+_FAR, _FACTOR = 3.0, 10.0
 
 
 def unusable_rows(context: Context) -> Iterator[Finding]:
@@ -123,7 +124,7 @@ def extreme_length(context: Context) -> Iterator[Finding]:
         return
     size = np.log1p(total)
     low, high = np.quantile(size, [0.25, 0.75])
-    reach = _FAR * max(float(high - low), 0.1)
+    reach = max(_FAR * float(high - low), float(np.log(_FACTOR)))
     long, short = (int(np.expm1(bound)) for bound in (high + reach, max(low - reach, 0.0)))
     yield from context.finding(
         "extreme-length",
