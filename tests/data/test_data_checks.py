@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from jinja2 import TemplateError
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
 
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import CHECKS, check, without
@@ -234,48 +235,51 @@ def test_near_duplicates_are_found_among_many(changed):
         assert finding is None
 
 
-class Tokenizer:
-    """Words as tokens, as far as a `transformers` tokenizer is asked here."""
-
-    chat_template = None
-
-    def __call__(self, texts, truncation, max_length):
-        assert truncation
-        return {"input_ids": [[hash(w) for w in t.split()][:max_length] for t in texts]}
+TEMPLATE = (
+    "{% for m in messages %}"
+    "{% if m.role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
+    "{{ m.role }} {{ m.content }} {% endfor %}"
+)
 
 
-class ChatTokenizer(Tokenizer):
-    chat_template = "given"
-
-    def apply_chat_template(self, messages, tokenize):
-        if any(m["role"] == "system" for m in messages):
-            raise TemplateError("no system turns")
-        return " ".join(f"<{m['role']}> {m['content']}" for m in messages)
+def tokenizer(template=None, specials=False):
+    """Words as tokens, in a tokenizer as `transformers` makes them."""
+    words = Tokenizer(models.WordLevel({"[START]": 0, "[END]": 1, "?": 2}, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    letters = {letter: i for i, letter in enumerate("pqabcdxys", start=3)}
+    words.add_tokens(list(letters))
+    if specials:
+        words.post_processor = processors.TemplateProcessing(
+            single="[START] $A [END]", special_tokens=[("[START]", 0), ("[END]", 1)]
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=words, chat_template=template)
 
 
 def test_pairs_that_are_cut_to_the_same_are_found():
     data = table(
-        row(50, response_a="same " * 20 + "x", response_b="same " * 20 + "y"),
-        row(51, response_a="short", response_b="long " * 20),
-        row(52, prompt="fills " * 30),
+        row(50, prompt="p", response_a="a " * 20 + "x", response_b="a " * 20 + "y"),
+        row(51, prompt="p", response_a="a", response_b="b " * 20),
+        row(52, prompt="p " * 30),
+        clean=0,
     )
-    report = check(data, tokenizer=Tokenizer(), max_length=15)
-    assert report.of("identical-after-truncation").positions.tolist() == [30, 32]
-    assert report.of("truncated").positions.tolist() == [31]
-    assert "identical-after-truncation" not in kinds(
-        check(data, tokenizer=Tokenizer(), max_length=100)
-    )
+    report = check(data, tokenizer=tokenizer(), max_length=15)
+    assert report.of("identical-after-truncation").positions.tolist() == [0, 2]
+    assert report.of("truncated").positions.tolist() == [1]
+    assert not kinds(check(data, tokenizer=tokenizer(), max_length=100))
 
 
-def test_the_boundary_of_truncation_is_exact():
+@pytest.mark.parametrize(("specials", "needed"), [(False, 4), (True, 6)])
+def test_the_boundary_of_truncation_is_exact(specials, needed):
     data = table(row(50, prompt="p", response_a="a b c", response_b="a b d"), clean=0)
-    assert kinds(check(data, tokenizer=Tokenizer(), max_length=4)) == set()
-    assert kinds(check(data, tokenizer=Tokenizer(), max_length=3)) == {"identical-after-truncation"}
+    words = tokenizer(specials=specials)
+    assert not kinds(check(data, tokenizer=words, max_length=needed))
+    short = check(data, tokenizer=words, max_length=needed - 1)
+    assert kinds(short) == {"identical-after-truncation"}
 
 
 def test_identical_responses_that_fit_are_not_blamed_on_truncation():
     data = table(row(50, prompt="p", response_a="a b", response_b="a b"), clean=0)
-    assert kinds(check(data, tokenizer=Tokenizer(), max_length=9)) == {"identical-responses"}
+    assert kinds(check(data, tokenizer=tokenizer(), max_length=9)) == {"identical-responses"}
 
 
 def test_chat_templates_are_used_and_their_refusals_told():
@@ -287,16 +291,16 @@ def test_chat_templates_are_used_and_their_refusals_told():
         row(51, prompt=chat("s", "system"), response_a="a", response_b="b", conversational=True),
         clean=0,
     )
-    report = check(data, tokenizer=ChatTokenizer(), max_length=5)  # <user> p q <assistant> a
+    report = check(data, tokenizer=tokenizer(TEMPLATE), max_length=5)  # user p q assistant a
     assert report.of("identical-after-truncation").positions.tolist() == [0]
     assert report.of("chat-template-refuses").positions.tolist() == [1]
 
 
 def test_wrong_arguments():
     with pytest.raises(ConfigurationError, match="together"):
-        check(table(), tokenizer=Tokenizer())
+        check(table(), tokenizer=tokenizer())
     with pytest.raises(ConfigurationError, match="at least 1; got 0"):
-        check(table(), tokenizer=Tokenizer(), max_length=0)
+        check(table(), tokenizer=tokenizer(), max_length=0)
     with pytest.raises(DataError, match="no rows"):
         check(table(clean=0))
 

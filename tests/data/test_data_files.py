@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import datasets
 import pytest
@@ -149,6 +150,17 @@ def test_places_where_there_is_no_file(jsonl, tmp_path):
             read_preferences(source)
     with pytest.raises(ConfigurationError, match="did you mean 'skip'"):
         read_preferences(path, on_error="skipp")
+
+
+def test_a_file_that_may_not_be_read_is_one_clear_error(jsonl, monkeypatch):
+    path = jsonl(PAIR)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)  # tests may run as root, whom nothing is refused
+    with pytest.raises(DataError, match=r"rows.jsonl cannot be read: Permission denied"):
+        read_preferences(path)
 
 
 @pytest.fixture

@@ -46,9 +46,7 @@ def origin_of(source: str | Path) -> Origin:
         return _from_hub(text.removeprefix("hub:"))
     path = Path(source).expanduser()
     if path.is_file():
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16))
-        return Origin(text, _short(path), digest.hexdigest(), lambda: records(path))
+        return Origin(text, _short(path), _digest(path), lambda: records(path))
     if path.is_dir():
         inside = sorted(p.name for p in path.iterdir() if _ending(p) in EXTENSIONS)
         names = ", ".join(inside[:10]) or "no file in it can be read"
@@ -59,6 +57,14 @@ def origin_of(source: str | Path) -> Origin:
     if bare and not path.parent.is_dir():
         return _from_hub(text)
     raise DataError(_not_found(text, path))
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "blake2b").hexdigest()[:32]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
 def _not_found(text: str, path: Path) -> str:

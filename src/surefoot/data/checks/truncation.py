@@ -28,19 +28,24 @@ def truncation(context: Context) -> Iterator[Finding | Unchecked]:
     n = len(context.preferences)
     cut, equal, refused = (np.zeros(n, dtype=bool) for _ in range(3))
     chat = getattr(tokenizer, "chat_template", None) is not None
+    added = tokenizer.num_special_tokens_to_add()  # a chat template has written its own
     rows = context.preferences.read("conversational", "prompt", "response_a", "response_b")
     done = 0
     while batch := list(islice(rows, _BATCH)):
         texts: list[str] = []
+        room = []
         for i, (turns, prompt, *sides) in enumerate(batch, start=done):
-            rendered, ok = _rendered(tokenizer if chat and turns else None, prompt, sides)
-            texts += rendered
-            refused[i] = not ok
+            rendered = _chat(tokenizer, prompt, sides) if chat and turns else None
+            refused[i] = bool(chat and turns and rendered is None)
+            texts += rendered or [f"{to_text(prompt)}\n\n{to_text(side)}" for side in sides]
+            room.append(limit if rendered else max(limit - added, 0))
         # One token more than fits tells whether something is cut off.
-        tokens = tokenizer(texts, truncation=True, max_length=limit + 1)["input_ids"]
-        for i, (a, b) in enumerate(zip(tokens[::2], tokens[1::2], strict=True), start=done):
-            cut[i] = max(len(a), len(b)) > limit
-            equal[i] = cut[i] and a[:limit] == b[:limit]
+        tokens = tokenizer(texts, add_special_tokens=False, truncation=True, max_length=limit + 1)[
+            "input_ids"
+        ]
+        for i, (fits, a, b) in enumerate(zip(room, tokens[::2], tokens[1::2], strict=True), done):
+            cut[i] = max(len(a), len(b)) > fits
+            equal[i] = cut[i] and a[:fits] == b[:fits]
         done += len(batch)
     yield from context.finding(
         "identical-after-truncation",
@@ -66,13 +71,9 @@ def truncation(context: Context) -> Iterator[Finding | Unchecked]:
     )
 
 
-def _rendered(
-    tokenizer: Any, prompt: list[Message], sides: list[list[Message]]
-) -> tuple[list[str], bool]:
-    """Both full texts as the model sees them, and whether its template (if any) took them."""
-    if tokenizer is not None:
-        try:
-            return [tokenizer.apply_chat_template(prompt + s, tokenize=False) for s in sides], True
-        except TemplateError:
-            return [f"{to_text(prompt)}\n\n{to_text(side)}" for side in sides], False
-    return [f"{to_text(prompt)}\n\n{to_text(side)}" for side in sides], True
+def _chat(tokenizer: Any, prompt: list[Message], sides: list[list[Message]]) -> list[str] | None:
+    """Both full texts as the tokenizer's chat template writes them, unless it refuses the turns."""
+    try:
+        return [tokenizer.apply_chat_template(prompt + side, tokenize=False) for side in sides]
+    except TemplateError:
+        return None
