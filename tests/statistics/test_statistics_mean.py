@@ -21,11 +21,6 @@ def test_format():
     assert str(Estimate(0.5, None, None, n=9, covers="x", note="why")) == ".500 (no interval: why)"
 
 
-def test_scaled_keeps_low_below_high():
-    turned = Estimate(0.2, 0.1, 0.4, n=9, covers="x").scaled(-1, 1)
-    assert (turned.low, turned.estimate, turned.high) == pytest.approx((0.6, 0.8, 0.9))
-
-
 def test_independent_binary_is_wilson():
     values = np.repeat([1.0, 0.0], [140, 60])
     found = mean(values)

@@ -3,7 +3,7 @@
 from surefoot.evaluation.clusters import Clusters, clusters_of
 from surefoot.evaluation.compare import ComparisonResult, compare, holm_over_suites
 from surefoot.evaluation.metrics import evaluate_rewards
-from surefoot.evaluation.overlap import Overlap, prompt_overlap
+from surefoot.evaluation.overlap import Overlap, prompt_overlap, training_prompt_keys
 from surefoot.evaluation.protocol import Scorer
 from surefoot.evaluation.result import EvaluationResult
 from surefoot.evaluation.rulers import ruler_rewards
@@ -20,4 +20,5 @@ __all__ = [
     "holm_over_suites",
     "prompt_overlap",
     "ruler_rewards",
+    "training_prompt_keys",
 ]

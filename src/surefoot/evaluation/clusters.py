@@ -64,21 +64,12 @@ def clusters_of(preferences: Preferences, choice: Choice | npt.ArrayLike = "auto
         )
     prompts = preferences.prompt_keys()
     count = len(np.unique(prompts))
+    by_prompt = Clusters(prompts, "prompt", "test prompts")
     if choice == "prompt" or (choice == "auto" and count >= MANY_PROMPTS):
-        return _by_prompt(prompts)
+        return by_prompt
     responses = preferences.response_keys()
-    if choice == "response" or len(np.unique(responses)) >= TOURNAMENT * count > 0:
-        if choice == "auto" and not _shares(responses):
-            return _by_prompt(prompts)
-        covers = f"test responses, the {count} prompts held fixed"
-        return Clusters(responses, "response", covers)
-    return _by_prompt(prompts)
-
-
-def _by_prompt(prompts: npt.NDArray[np.int64]) -> Clusters:
-    return Clusters(prompts, "prompt", "test prompts")
-
-
-def _shares(responses: npt.NDArray[np.int64]) -> bool:
-    """Whether the typical response is in more than one pair."""
-    return responses.size >= 2 * len(np.unique(responses))
+    by_response = Clusters(responses, "response", f"test responses, the {count} prompts held fixed")
+    distinct = len(np.unique(responses))
+    shared = responses.size >= 2 * distinct  # the typical response is in two pairs or more
+    tournament = shared and distinct >= TOURNAMENT * count
+    return by_response if choice == "response" or tournament else by_prompt

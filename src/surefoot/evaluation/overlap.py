@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from surefoot.data.schema import Preferences
+from surefoot.data.schema import Preferences, key_of
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,26 @@ class Overlap:
         return {"rows": self.rows, "prompts": self.prompts, "n": self.n, "share": self.share}
 
 
+def training_prompt_keys(preferences: Preferences) -> set[int]:
+    """Keys of all prompts, and of the first user turn of those that are dialogues.
+
+    A test prompt that opens a longer training dialogue was seen too: of 129 chat prompts of
+    RM-Bench, 22 are whole prompts of HH helpful, and 37 open one.
+    """
+    openings = {
+        key_of(turn["content"])
+        for prompt in preferences.dataset["prompt"]
+        for turn in [next((m for m in prompt if m["role"] == "user"), None)]
+        if turn is not None
+    }
+    return openings | set(preferences.prompt_keys().tolist())
+
+
 def prompt_overlap(training_keys: Iterable[int], preferences: Preferences) -> Overlap:
     """Count the rows whose prompt (blind to case and spacing) occurs in training.
 
     Args:
-        training_keys: `Preferences.prompt_keys()` of the training data.
+        training_keys: :func:`training_prompt_keys` of the training data.
         preferences: the test pairs.
     """
     keys = preferences.prompt_keys()

@@ -108,7 +108,7 @@ class Suite:
 
 
 def read_records(path: Path) -> list[Record]:
-    """Records of a JSON array, JSON lines or CSV file, gzipped or not.
+    """Records of a JSON array or object, JSON lines or CSV file, gzipped or not.
 
     Raises:
         DataError: the file cannot be parsed.
@@ -118,10 +118,13 @@ def read_records(path: Path) -> list[Record]:
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
         if path.name.removesuffix(".gz").endswith(".csv"):
             return list(csv.DictReader(io.StringIO(text, newline="")))
-        if text.lstrip().startswith("["):
-            records: list[Record] = json.loads(text)
-            return records
-        return [json.loads(line) for line in text.split("\n") if line.strip()]
+        try:
+            found: Record | list[Record] = json.loads(text)
+        except json.JSONDecodeError as error:
+            if not error.msg.startswith("Extra data"):
+                raise
+            return [json.loads(line) for line in text.split("\n") if line.strip()]
+        return found if isinstance(found, list) else [found]
     except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from None
 

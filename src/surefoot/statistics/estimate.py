@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -40,15 +40,6 @@ class Estimate:
             "covers": self.covers,
         }
         return {**values, "note": self.note} if self.note else values
-
-    def scaled(self, factor: float, shift: float = 0.0) -> Estimate:
-        """The same estimate of `factor * figure + shift`."""
-
-        def move(x: float | None) -> float | None:
-            return None if x is None else factor * x + shift
-
-        low, high = (self.low, self.high) if factor >= 0 else (self.high, self.low)
-        return replace(self, estimate=move(self.estimate), low=move(low), high=move(high))
 
     def __format__(self, spec: str) -> str:
         """Figure and interval, each number in the format `spec` (`.3f` when empty).

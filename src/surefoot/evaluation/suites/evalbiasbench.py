@@ -11,7 +11,7 @@ from surefoot.evaluation.suite import Part, Record, Row, Suite, numbered, pair
 def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
     """One row for each record; the bias is its group.
 
-    The public file is a list of {bias: [records]}, ours the records in the same order. The label
+    The public file is {bias: [records]}, ours the records in the same order. The label
     is 1 throughout, so positions are drawn by hash.
     """
     flat = [
