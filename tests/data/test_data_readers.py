@@ -246,8 +246,8 @@ def test_a_row_that_cannot_be_used_says_why(jsonl, record, says):
     ("good", "bad", "says"),
     [
         ("LLMBar", {"label": 3}, "should be 1 or 2 (the better one) or 0 (a tie); got 3"),
-        ("LLMBar", {"label": None}, "the column 'label' is null"),
-        ("votes", {"votes": []}, "the column 'label' is missing"),
+        ("LLMBar", {"label": None}, "no value in label, preference, winner, and no votes"),
+        ("votes", {"votes": []}, "no value in label, preference, winner, and no votes"),
         ("HH", {"chosen": "Hello there"}, "does not begin with 'Human:'"),
         ("HH", {"chosen": 3}, "'chosen' should be text"),
         ("TRL explicit", {"chosen": [A("x")]}, "is text and the other is not"),

@@ -39,7 +39,7 @@ def number(value: object, name: str, low: float = -math.inf, high: float = math.
     """A finite number in [low, high], from a number or its text."""
     try:
         result = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError(f"{name!r} should be a number; got {describe(value)}") from None
     if not math.isfinite(result) or not low <= result <= high:
         span = f" in [{low:g}, {high:g}]" if math.isfinite(high) else f" of at least {low:g}"

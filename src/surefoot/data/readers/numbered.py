@@ -20,6 +20,7 @@ from surefoot.data.readers import (
     get,
     prompt_of,
 )
+from surefoot.errors import DataError
 
 _STEMS = ("output", "response", "answer", "completion")
 _PAIRS = [(f"{stem}{sep}1", f"{stem}{sep}2") for stem in _STEMS for sep in ("_", "")]
@@ -53,7 +54,7 @@ def _rows(record: Record) -> Iterator[Row]:
     elif votes:
         label, origin = fields.mean_vote(votes), "votes"
     else:
-        get(record, "label")
+        raise DataError(f"no value in {', '.join(LABELS)}, and no votes")
     yield {**row, "label": label, "label_from": origin}
 
 
