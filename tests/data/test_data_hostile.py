@@ -7,6 +7,8 @@ import gzip
 import json
 import random
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from surefoot.data import read_preferences
@@ -65,3 +67,18 @@ def test_any_bytes(tmp_path, name, packed):
         with contextlib.suppress(DataError):
             preferences = read_preferences(path)
             assert len(preferences) + len(preferences.faults) > 0
+
+
+def test_any_bytes_in_parquet(tmp_path):
+    rng = random.Random(2)
+    path = tmp_path / "x.parquet"
+    pair = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1.0}
+    pq.write_table(pa.Table.from_pylist([pair] * 50), path)
+    whole = path.read_bytes()
+    for _ in range(300):
+        content = bytearray(whole)
+        for _ in range(rng.randint(1, 6)):
+            content[rng.randrange(4, len(content))] = rng.randrange(256)
+        path.write_bytes(content)
+        with contextlib.suppress(DataError):
+            assert len(read_preferences(path)) > 0

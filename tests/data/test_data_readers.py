@@ -184,6 +184,13 @@ def test_dialogues_that_part_early_are_noted_and_whole(jsonl):
     assert row["note"] == CONTEXT_DIFFERS
 
 
+def test_a_prompt_that_the_dialogues_do_not_hold_is_noted(jsonl):
+    record = {"chosen": [U("p"), A("x")], "rejected": [U("p"), A("y")]}
+    for prompt, note in [("p", None), ("q", CONTEXT_DIFFERS), ([], None)]:
+        row = read_preferences(jsonl(record | {"prompt": prompt})).dataset[0]
+        assert (row["prompt"], row["note"]) == ([U("p")], note)
+
+
 turns = st.lists(
     st.tuples(st.sampled_from(["user", "assistant"]), st.sampled_from("ab")), min_size=1, max_size=6
 ).map(lambda pairs: [Message(role=role, content=text) for role, text in pairs])

@@ -64,7 +64,7 @@ def records(path: Path) -> Iterator[Numbered]:
             f"{path}: the JSON array breaks off or is malformed after row {row} "
             f"({' '.join(str(error).split())[:120]})."
         ) from None
-    except (pa.ArrowException, csv.Error) as error:
+    except (pa.ArrowException, csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read past row {row}: {error}.") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}.") from None

@@ -68,7 +68,8 @@ def _parted(
         return given, a, b, None
     # The responses repeat the dialogue (as in UltraFeedback): the messages say more than `prompt`.
     parted = part(a, b)
-    apart = parted.note or given[-1]["content"] not in [m["content"] for m in parted.prompt]
+    said = [turn["content"] for turn in parted.prompt]
+    apart = parted.note or any(turn["content"] not in said for turn in given)
     return parted._replace(note=CONTEXT_DIFFERS if apart else None)
 
 
