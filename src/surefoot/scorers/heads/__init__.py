@@ -1,0 +1,1 @@
+"""One file per head; a file that is put here joins the slot."""

@@ -1,0 +1,55 @@
+"""Saved models: `model.safetensors` for the numbers, `surefoot.json` for what they mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from surefoot.errors import ConfigurationError
+
+SCHEMA_VERSION = 1
+TENSORS, DESCRIPTION = "model.safetensors", "surefoot.json"
+
+
+def save(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Write both files into a folder, which is made if absent.
+
+    Raises:
+        ConfigurationError: a tensor is not finite: such a model would score everything NaN.
+    """
+    for name, value in tensors.items():
+        if not bool(value.isfinite().all()):
+            raise ConfigurationError(f"not saved: {name} is not finite.")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.contiguous() for name, value in tensors.items()}, folder / TENSORS)
+    complete = {"schema_version": SCHEMA_VERSION, **description}
+    (folder / DESCRIPTION).write_text(json.dumps(complete, indent=2, allow_nan=False) + "\n")
+
+
+def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read both files.
+
+    Raises:
+        ConfigurationError: they are absent, damaged or of another schema version.
+    """
+    for name in (TENSORS, DESCRIPTION):
+        if not (folder / name).is_file():
+            raise ConfigurationError(f"{folder} is not a saved surefoot model: it has no {name}.")
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text())
+        tensors = load_file(folder / TENSORS)
+    except (ValueError, SafetensorError) as error:
+        raise ConfigurationError(f"{folder} is damaged: {error}") from None
+    version = description.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"{folder} was written with schema version {version!r}; this surefoot reads "
+            f"{SCHEMA_VERSION}."
+        )
+    return tensors, description
