@@ -126,6 +126,10 @@ MEANS = {
     "binary, equal clusters": (lambda r, g: mean(*binary(r, g)), 0.7),
     "binary, unequal clusters": (lambda r, g: mean(*binary(r, g, equal=False)), 0.7),
     "binary .9, unequal clusters": (lambda r, g: mean(*binary(r, g, False, 0.9)), 0.9),
+    "binary .97, unequal clusters": (
+        lambda r, g: mean(*binary(r, g, False, 0.97, rho=0.2)),
+        0.97,
+    ),
     "normal, equal clusters": (lambda r, g: mean(*normal(r, g)), 0.0),
     "normal, unequal clusters": (lambda r, g: mean(*normal(r, g, equal=False)), 0.0),
     "log-loss, equal clusters": (lambda r, g: mean(*skewed(r, g)), SKEWED_MEAN),
