@@ -1,0 +1,306 @@
+"""The pictures of the pages, as SVG: estimates with intervals, reliability, bars, a matrix, curves.
+
+Each function returns an `<svg>` element (:class:`markupsafe.Markup`, a `str`) that follows the
+page's light or dark colours. Its description is read to those who do not see it; by default it
+says all the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from surefoot.errors import ConfigurationError
+from surefoot.report.svg import MARKERS, RULE, SERIES, TEXT, clean, drawing, inline
+from surefoot.report.words import interval, number
+from surefoot.statistics import Calibration, Estimate
+
+_WIDTH = 5.8  # inches
+_LONGEST = 40  # characters of a label
+
+Labelled = Mapping[str, Sequence[Estimate | None]]
+
+
+def dot_interval_chart(
+    labels: Sequence[str],
+    series: Labelled,
+    reference: float | None = None,
+    *,
+    axis: str = "",
+    reference_label: str = "",
+    description: str = "",
+) -> Markup:
+    """Estimates as points with their intervals, one line of the picture for each label.
+
+    Args:
+        labels: of the lines, from the top.
+        series: for each name an estimate (or None) per label; a point without an interval is
+            hollow.
+        reference: a vertical line, such as 0.5 for chance.
+        axis: what the figures are.
+        reference_label: what the line stands for.
+        description: in words; default: every figure.
+    """
+    _same_length(labels, series)
+    height = 0.75 + max(1, len(labels)) * max(0.26, 0.15 * len(series) + 0.12)
+    with drawing():
+        figure, axes = _axes(height + 0.3 * (len(series) > 1))
+        if reference is not None:
+            axes.axvline(reference, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7)
+            if reference_label:
+                axes.annotate(
+                    clean(reference_label, _LONGEST),
+                    (reference, 1),
+                    (0, 2),
+                    xycoords=axes.get_xaxis_transform(),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
+                )
+        step = 0.7 / max(1, len(series))
+        handles = {}
+        for place, (name, estimates) in enumerate(series.items()):
+            shift = (place - (len(series) - 1) / 2) * step
+            look = _look(place)
+            (handles[name],) = axes.plot([], [], linestyle="none", **look)
+            for line, found in enumerate(estimates):
+                if found is None or found.estimate is None:
+                    continue
+                known = found.low is not None and found.high is not None
+                if known:
+                    axes.plot(
+                        [found.low, found.high], [line + shift] * 2, color=look["color"], lw=1.6
+                    )
+                hollow = {} if known else {"markerfacecolor": "none"}
+                axes.plot([found.estimate], [line + shift], **look | hollow)
+        _lines(axes, labels)
+        axes.grid(axis="x")
+        axes.set_xlabel(clean(axis))
+        _legend(figure, handles)
+        return inline(figure, description or _spoken(axis, labels, series))
+
+
+def curve_chart(
+    at: Sequence[float],
+    series: Labelled,
+    *,
+    axis: str = "",
+    along: str = "",
+    reference: float | None = None,
+    description: str = "",
+) -> Markup:
+    """Estimates over a number, such as accuracy over the share of flipped labels.
+
+    Args:
+        at: the numbers, in order.
+        series: for each name an estimate (or None) per number.
+        axis: what the figures are.
+        along: what the numbers are.
+        reference: a horizontal line.
+        description: in words; default: every figure.
+    """
+    _same_length(at, series)
+    with drawing():
+        figure, axes = _axes(3.2)
+        if reference is not None:
+            axes.axhline(reference, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7)
+        handles = {}
+        for place, (name, estimates) in enumerate(series.items()):
+            look = _look(place)
+            drawn = [
+                (x, e.estimate, e.low, e.high)
+                for x, e in zip(at, estimates, strict=True)
+                if e is not None and e.estimate is not None
+            ]
+            xs, ys = [x for x, *_ in drawn], [y for _, y, *_ in drawn]
+            (handles[name],) = axes.plot(xs, ys, lw=1.6, **look)
+            band = [(x, low, high) for x, _, low, high in drawn if low is not None]
+            if band:
+                axes.fill_between(*zip(*band, strict=True), color=look["color"], alpha=0.15, lw=0)
+        axes.grid(axis="y")
+        axes.set_xlabel(clean(along))
+        axes.set_ylabel(clean(axis))
+        _legend(figure, handles)
+        points = [f"{along} {x:g}".strip() for x in at]
+        return inline(figure, description or _spoken(axis, points, series))
+
+
+def reliability_chart(calibrations: Mapping[str, Calibration], *, description: str = "") -> Markup:
+    """Confidence in the predicted winner against how often it won; the diagonal is perfect.
+
+    Args:
+        calibrations: by name.
+        description: in words; default: every bin.
+    """
+    with drawing():
+        figure, axes = _axes(3.6)
+        axes.plot([0.5, 1], [0.5, 1], color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7)
+        lowest, handles = 0.4, {}
+        for place, (name, found) in enumerate(calibrations.items()):
+            look = _look(place)
+            for b in found.bins:
+                if b.accuracy.low is not None and b.accuracy.high is not None:
+                    ends = [b.accuracy.low, b.accuracy.high]
+                    lowest = min(lowest, ends[0])
+                    axes.plot([b.confidence] * 2, ends, color=look["color"], lw=1.4)
+            means = [b.accuracy.estimate for b in found.bins]
+            (handles[name],) = axes.plot(
+                [b.confidence for b in found.bins], means, linestyle="none", **look
+            )
+        axes.set_xlim(0.49, 1.01)
+        axes.set_ylim(max(0.0, lowest - 0.05), 1.03)
+        axes.set_xlabel("confidence in the predicted winner")
+        axes.set_ylabel("how often it won")
+        axes.grid()
+        _legend(figure, handles)
+        spoken = "; ".join(
+            f"{name}: "
+            + ", ".join(
+                f"at confidence {number(b.confidence, 2)} won {interval(b.accuracy, 2)}"
+                for b in found.bins
+            )
+            for name, found in calibrations.items()
+        )
+        return inline(figure, description or f"Reliability. {spoken}.")
+
+
+def bar_chart(
+    labels: Sequence[str],
+    values: Sequence[float],
+    *,
+    axis: str = "",
+    form: str = "{:,.3g}",
+    description: str = "",
+) -> Markup:
+    """Horizontal bars with their figures: counts and shares, which have no interval.
+
+    Args:
+        labels: of the bars, from the top.
+        values: their lengths.
+        axis: what the figures are.
+        form: how a figure is written, for `str.format`.
+        description: in words; default: every figure.
+    """
+    if len(labels) != len(values):
+        raise ConfigurationError(f"{len(labels)} labels for {len(values)} values.")
+    written = [form.format(value) for value in values]
+    with drawing():
+        figure, axes = _axes(0.6 + 0.28 * max(1, len(labels)))
+        bars = axes.barh(range(len(labels)), values, height=0.62, color=SERIES[0], alpha=0.85)
+        axes.bar_label(bars, labels=written, padding=3)
+        axes.margins(x=0.14)
+        _lines(axes, labels)
+        axes.set_xlabel(clean(axis))
+        axes.grid(axis="x")
+        pairs = ", ".join(f"{a} {b}" for a, b in zip(labels, written, strict=True))
+        return inline(figure, description or f"{axis or 'Bars'}: {pairs}.")
+
+
+def matrix_chart(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[Estimate | None]],
+    *,
+    row_title: str = "",
+    column_title: str = "",
+    description: str = "",
+) -> Markup:
+    """A table of estimates between 0 and 1, shaded by their size, with intervals.
+
+    Args:
+        rows: names of the rows, from the top.
+        columns: names of the columns.
+        cells: estimates (or None), row by row.
+        row_title: what the rows are.
+        column_title: what the columns are.
+        description: in words; default: every figure.
+    """
+    _same_length(columns, dict(zip(rows, cells, strict=True)))
+    from matplotlib.patches import Rectangle
+
+    with drawing():
+        figure, axes = _axes(0.9 + 0.5 * len(rows))
+        for i, line in enumerate(cells):
+            for j, found in enumerate(line):
+                value = 0.0 if found is None or found.estimate is None else found.estimate
+                strength = 0.6 * min(max(value, 0.0), 1.0) ** 1.5
+                axes.add_patch(
+                    Rectangle(
+                        (j - 0.5, i - 0.5), 1, 1, facecolor=SERIES[0], alpha=strength, linewidth=0
+                    )
+                )
+                if found is None or found.estimate is None:
+                    continue
+                axes.text(j, i - 0.14, number(found.estimate), ha="center", va="center", size=11)
+                if found.low is not None:
+                    ends = f"[{number(found.low)}, {number(found.high)}]"
+                    axes.text(j, i + 0.24, ends, ha="center", va="center", size=7.5)
+        axes.set_xlim(-0.5, len(columns) - 0.5)
+        axes.set_xticks(range(len(columns)), [clean(name, _LONGEST) for name in columns])
+        axes.set_xlabel(clean(column_title))
+        axes.xaxis.set_label_position("top")
+        axes.xaxis.tick_top()
+        axes.set_ylabel(clean(row_title))
+        _lines(axes, rows)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        spoken = _spoken(
+            f"{row_title} by {column_title}".strip(), columns, dict(zip(rows, cells, strict=True))
+        )
+        return inline(figure, description or spoken)
+
+
+def _axes(height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH, height))
+    return figure, figure.add_subplot()
+
+
+def _look(place: int) -> dict[str, Any]:
+    place %= len(SERIES)
+    return {"color": SERIES[place], "marker": MARKERS[place], "markersize": 5.5}
+
+
+def _lines(axes: Any, labels: Sequence[str]) -> None:
+    """One line for each label, the first at the top."""
+    axes.set_yticks(range(len(labels)), [clean(label, _LONGEST) for label in labels])
+    axes.set_ylim(max(len(labels), 1) - 0.45, -0.55)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_color(RULE)
+
+
+def _legend(figure: Any, handles: Mapping[str, Any]) -> None:
+    """A legend above the picture, where there is more than one series.
+
+    The names are put in afterwards: matplotlib leaves out those that begin with an underscore.
+    """
+    if len(handles) < 2:
+        return
+    stand_ins = [str(place) for place in range(len(handles))]
+    legend = figure.legend(
+        list(handles.values()), stand_ins, loc="outside upper left", ncols=3, handletextpad=0.4
+    )
+    for text, name in zip(legend.get_texts(), handles, strict=True):
+        text.set_text(clean(name, _LONGEST))
+
+
+def _spoken(axis: str, labels: Sequence[str], series: Labelled) -> str:
+    lines = (
+        f"{label}: "
+        + ", ".join(
+            f"{name} {interval(line[place])}"  # type: ignore[arg-type]
+            for name, line in series.items()
+            if line[place] is not None
+        )
+        for place, label in enumerate(labels)
+    )
+    return f"{axis or 'Estimates with intervals'}. {'; '.join(lines)}."
+
+
+def _same_length(labels: Sequence[object], series: Mapping[str, Sequence[object]]) -> None:
+    for name, values in series.items():
+        if len(values) != len(labels):
+            raise ConfigurationError(f"{name!r} has {len(values)} values for {len(labels)} labels.")

@@ -1,0 +1,53 @@
+"""Pages from templates: HTML in one file, every text from data escaped."""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from surefoot.report import words
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill a template of `report/templates/`, such as `damage.html.jinja`.
+
+    Text is escaped whatever its name or origin; only :class:`markupsafe.Markup` (the pictures of
+    :mod:`surefoot.report.charts`) is taken as HTML. A name that the template uses and the context
+    lacks is an error.
+    """
+    return _environment().get_template(template).render(**context)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("surefoot.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "count": words.count,
+        "counted": words.counted,
+        "percent": words.percent,
+        "p_value": words.p_value,
+        "interval": words.interval,
+        "coverage": words.coverage,
+        "basename": lambda path: re.split(r"[/\\\\]", path)[-1],
+    }
+    environment.globals["outcome"] = words.outcome
+    environment.globals["version"] = _version()
+    return environment
+
+
+def _version() -> str:
+    try:
+        return version("surefoot")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return ""

@@ -1,0 +1,118 @@
+"""From a matplotlib figure to SVG inside a page: themed by its CSS, without state or dates."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from markupsafe import Markup, escape
+
+#: Stand-ins while drawing, and the CSS that takes their place: pages are light or dark.
+TEXT, RULE, PAPER = "#010101", "#020202", "#030303"
+SERIES = tuple(f"#0401{place:02x}" for place in range(1, 7))
+_CSS = {
+    TEXT: "currentColor",
+    RULE: "var(--rule, #999)",
+    PAPER: "var(--paper, #fff)",
+    **{
+        stand_in: f"var(--series-{place}, {fallback})"
+        for place, (stand_in, fallback) in enumerate(
+            zip(
+                SERIES,
+                ("#0063a6", "#c04f00", "#007a5a", "#a34f87", "#8a6a00", "#4c6a7d"),
+                strict=True,
+            ),
+            start=1,
+        )
+    },
+}
+#: One marker for each series: pictures are read without colours too.
+MARKERS = "osD^vX"
+
+_SETTINGS: Any = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "surefoot",
+    "text.parse_math": False,  # a dollar in a group's name is a dollar
+    "text.usetex": False,
+    "font.family": ["DejaVu Sans"],  # wider than the page's font, so that nothing is cut
+    "font.size": 9.0,
+    "text.color": TEXT,
+    "axes.labelcolor": TEXT,
+    "axes.edgecolor": RULE,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": TEXT,
+    "ytick.labelcolor": TEXT,
+    "grid.color": RULE,
+    "grid.alpha": 0.35,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "axes.unicode_minus": True,
+    "figure.constrained_layout.use": True,
+}
+_TAG = re.compile(r"<[^>]*>")  # text and attributes hold no bare < or >
+_STAND_IN = re.compile("|".join(_CSS))
+_REFERENCE = re.compile(r'(\bid="|url\(#|xlink:href="#)')
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """The settings under which pictures are drawn; matplotlib's own are left as they were."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_SETTINGS)
+        # The page's font has the letters that this one lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def inline(figure: Any, description: str) -> Markup:
+    """The SVG element of a figure, described for those who do not see it.
+
+    Args:
+        figure: a `matplotlib.figure.Figure` made inside :func:`drawing`.
+        description: what it shows, in words.
+    """
+    stream = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(stream, format="svg", metadata=nothing)
+    found = stream.getvalue()
+    found = found[found.index("<svg") :]
+    found = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", found, count=1, flags=re.DOTALL)
+    found = re.sub(r"<metadata>.*?</metadata>", "", found, flags=re.DOTALL)
+    digest = hashlib.blake2b(found.encode(), digest_size=4).hexdigest()
+    found = _TAG.sub(lambda tag: _adapted(tag[0], f"c{digest}-"), found)
+    found = re.sub(r">\s+<", "><", found)
+    label = escape(clean(description))
+    return Markup(found.replace("<svg ", f'<svg class="chart" role="img" aria-label="{label}" ', 1))
+
+
+def _adapted(tag: str, prefix: str) -> str:
+    tag = " ".join(tag.split())
+    if tag.startswith("<g "):
+        tag = re.sub(r' id="[^"]*"', "", tag)  # names of artists, the same in every picture
+    tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
+    tag = _REFERENCE.sub(rf"\g<1>{prefix}", tag)
+    return _STAND_IN.sub(lambda found: _CSS[found[0]], tag)
+
+
+def clean(text: str, longest: int = 0) -> str:
+    """Text on one line without control characters, cut at a number of characters if one is given.
+
+    Characters that turn the direction of text are dropped too: they would turn what follows.
+    """
+    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
+    line = " ".join(kept.split())
+    return line if not longest or len(line) <= longest else line[: longest - 1] + "…"

@@ -1,0 +1,122 @@
+"""Figures in words: how pages write numbers, intervals and the outcome of a test."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from surefoot.statistics import Comparison, Estimate
+
+Outcome = Literal["better", "worse", "not told apart", "not tested"]
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def number(value: float | None, digits: int = 3, signed: bool = False) -> str:
+    """A figure without its leading zero.
+
+    >>> number(0.6125), number(-0.02, signed=True), number(0.02, 2, signed=True)
+    ('.613', '−.020', '+.02')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return f"{MINUS if value < 0 else ''}∞"
+    text = f"{abs(value):,.{digits}f}"
+    negative = value < 0 and float(text.replace(",", "")) != 0
+    sign = MINUS if negative else "+" if signed else ""
+    return sign + (text[1:] if text.startswith("0.") else text)
+
+
+def count(value: int) -> str:
+    """A whole number with thousands apart.
+
+    >>> count(12345)
+    '12,345'
+    """
+    return f"{value:,}"
+
+
+def counted(value: int, noun: str, plural: str = "") -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(1200, "row"), counted(2, "difference")
+    ('1 row', '1,200 rows', '2 differences')
+    """
+    return f"{count(value)} {noun if value == 1 else plural or noun + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share of rows, with enough digits not to read as nothing or everything.
+
+    >>> percent(0.5), percent(0.0004), percent(0.00001), percent(0.9999)
+    ('50 %', '0.04 %', 'below 0.01 %', '99.99 %')
+    """
+    if 0 < share < 1e-4:
+        return "below 0.01 %"
+    digits = 0 if share in (0, 1) else 2 if share < 0.01 or share > 0.99 else 1
+    text = f"{100 * share:.{digits}f}"
+    return (text.rstrip("0").rstrip(".") if digits else text) + " %"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value, never written as 0.
+
+    >>> p_value(0.0321), p_value(1e-9), p_value(None), p_value(0.6), p_value(1.0)
+    ('.032', 'below .0001', '–', '.60', '1')
+    """
+    if value is None:
+        return "–"
+    if value < 1e-4:
+        return "below .0001"
+    if value > 0.995:
+        return "1"
+    return number(value, 4 if value < 0.001 else 3 if value < 0.1 else 2)
+
+
+def interval(found: Estimate, digits: int = 3, signed: bool = False) -> str:
+    """Figure and interval in one line, or the reason why there is none.
+
+    >>> interval(Estimate(0.612, 0.59, 0.634, n=1871, covers="test items"))
+    '.612 [.590, .634]'
+    """
+    if found.estimate is None:
+        return f"no figure ({found.note})"
+    figure = number(found.estimate, digits, signed)
+    if found.low is None or found.high is None:
+        return f"{figure} (no interval: {found.note})"
+    low, high = (number(end, digits, signed) for end in (found.low, found.high))
+    return f"{figure} [{low}, {high}]"
+
+
+def coverage(found: Estimate) -> str:
+    """What the interval of a figure covers, for a tooltip.
+
+    >>> coverage(Estimate(0.612, 0.59, 0.634, n=1871, covers="test prompts"))
+    '95 % interval, covers test prompts; n = 1,871'
+    """
+    if found.low is None:
+        text = f"no interval: {found.note}; n = {count(found.n)}"
+    else:
+        text = f"{100 * found.level:g} % interval, covers {found.covers}; n = {count(found.n)}"
+        text += f" ({found.note})" if found.note else ""
+    return text
+
+
+def outcome(
+    comparison: Comparison, adjusted: float | None = None, lower_is_better: bool = False
+) -> Outcome:
+    """What a comparison says at its level.
+
+    Args:
+        comparison: first minus second.
+        adjusted: its p-value after a correction for several tests; default: its own.
+        lower_is_better: for losses and errors.
+    """
+    p = comparison.p_value if adjusted is None else adjusted
+    difference = comparison.difference
+    if p is None or difference.estimate is None:
+        return "not tested"
+    if p >= 1 - difference.level:
+        return "not told apart"
+    return "better" if (difference.estimate > 0) != lower_is_better else "worse"
