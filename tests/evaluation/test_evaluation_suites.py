@@ -12,7 +12,7 @@ import pytest
 
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation import evaluate_rewards
-from surefoot.evaluation.origin import CACHE_VARIABLE, fetch
+from surefoot.evaluation.origin import fetch
 from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, read_records
 from surefoot.evaluation.suites import find_suite, load_suite, rm_bench, suites
 from surefoot.evaluation.suites.hh_rlhf import dialogue
@@ -238,7 +238,7 @@ def local_suite(url):
 
 def test_fetched_once_and_kept(server, tmp_path, monkeypatch):
     folder, url, seen = server
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     suite = local_suite(url)
     for name in suite.parts:  # the public form: a JSON array, not gzipped
@@ -252,7 +252,7 @@ def test_fetched_once_and_kept(server, tmp_path, monkeypatch):
 
 def test_an_origin_that_does_not_answer(server, tmp_path, monkeypatch):
     _, url, _ = server
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     message = r"could not be fetched from http.*natural.json.*404.*--suites DIR.*SUREFOOT_SUITES"
     with pytest.raises(DataError, match=message):

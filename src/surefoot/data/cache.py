@@ -17,15 +17,15 @@ from datasets import Dataset
 
 from surefoot.data.schema import FEATURES
 from surefoot.errors import DataError
+from surefoot.paths import cache_folder
 
 #: Rows converted at once: bounds memory without slowing the writer.
 BATCH = 256
 
 
 def folder() -> Path:
-    """Where converted tables are kept: `$SUREFOOT_CACHE/data`, or under `~/.cache/surefoot`."""
-    root = os.environ.get("SUREFOOT_CACHE") or Path.home() / ".cache" / "surefoot"
-    return Path(root) / "data"
+    """Where converted tables are kept, made if absent."""
+    return cache_folder("data")
 
 
 @functools.cache
@@ -55,7 +55,6 @@ def store(key: str, batches: Iterator[Sequence[dict[str, Any]]], faults: list[An
     `faults` is filled by whoever makes the batches, and is complete when they end.
     """
     try:
-        folder().mkdir(parents=True, exist_ok=True)
         with _appearing(folder() / f"{key}.arrow") as path:
             schema = FEATURES.arrow_schema
             with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:

@@ -11,9 +11,9 @@ from urllib.request import urlopen
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, Suite, digest
+from surefoot.paths import cache_folder
 
 #: Environment variable that names the cache; by default `~/.cache/surefoot`.
-CACHE_VARIABLE = "SUREFOOT_CACHE"
 #: Seconds without an answer after which a download is given up.
 TIMEOUT = 30
 
@@ -37,15 +37,9 @@ def fetch(suite: Suite) -> Preferences:
     return suite.read({name: _cached(suite, part, remedy) for name, part in suite.parts.items()})
 
 
-def cache_folder() -> Path:
-    """Where fetched suites are kept."""
-    given = os.environ.get(CACHE_VARIABLE)
-    return (Path(given) if given else Path.home() / ".cache" / "surefoot") / "suites"
-
-
 def _cached(suite: Suite, part: Part, remedy: str) -> Path:
     name = Path(urlsplit(part.url).path).name
-    path = cache_folder() / suite.name / f"{digest(part.url)}-{name}"
+    path = cache_folder("suites") / suite.name / f"{digest(part.url)}-{name}"
     if not path.is_file():
         content = _download(suite, part, remedy)
         path.parent.mkdir(parents=True, exist_ok=True)

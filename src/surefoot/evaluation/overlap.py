@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from surefoot.data.schema import Preferences, key_of
+from surefoot.data.prompts import training_prompt_keys
+from surefoot.data.schema import Preferences
+
+__all__ = ["Overlap", "prompt_overlap", "training_prompt_keys"]
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,6 @@ class Overlap:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: exact counts, which have no interval."""
         return {"rows": self.rows, "prompts": self.prompts, "n": self.n, "share": self.share}
-
-
-def training_prompt_keys(preferences: Preferences) -> set[int]:
-    """Keys of all prompts, and of the first user turn of those that are dialogues.
-
-    A test prompt that opens a longer training dialogue was seen too: of 129 chat prompts of
-    RM-Bench, 22 are whole prompts of HH helpful, and 37 open one.
-    """
-    openings = {
-        key_of(turn["content"])
-        for prompt in preferences.dataset["prompt"]
-        for turn in [next((m for m in prompt if m["role"] == "user"), None)]
-        if turn is not None
-    }
-    return openings | set(preferences.prompt_keys().tolist())
 
 
 def prompt_overlap(training_keys: Iterable[int], preferences: Preferences) -> Overlap:

@@ -50,7 +50,8 @@ def cross_validate(head: Head, problem: Problem, folds: Tensor) -> CrossValidati
     out_of_fold = (by_penalty * held_out[:, None].to(margins)).sum(-1)  # (N, L)
     everywhere = replace(problem, mass=problem.mass.expand(-1, len(penalties)))
     values = everywhere.risk(out_of_fold).value
-    best = int(values.argmin())
+    # Of equals the strongest: they differ where nothing can be learnt at all.
+    best = len(penalties) - 1 - int(values.flip(0).argmin())
     curve = dict(zip(penalties, values.tolist(), strict=True))
     return CrossValidation(penalties[best], curve, out_of_fold[:, best])
 

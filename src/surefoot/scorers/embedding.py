@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -20,11 +20,13 @@ from surefoot.errors import CompositionError, ConfigurationError, DataError
 from surefoot.objectives import Evidence, Facts, Objective, RiskValue, Units, enforce
 from surefoot.options import Member
 from surefoot.scorers import storage
-from surefoot.scorers.cross_validation import CrossValidation, cross_validate, fit_temperature
+from surefoot.scorers.conflict import SourceConflict, source_conflict
+from surefoot.scorers.cross_validation import cross_validate, fit_temperature
 from surefoot.scorers.encoder import Encoder, EncoderOptions
 from surefoot.scorers.features import Embedded, FeatureMap, FeatureView, embed
 from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
 from surefoot.scorers.heads.linear import Linear
+from surefoot.statistics import Estimate, mean
 
 Array = npt.NDArray[np.float64]
 
@@ -58,7 +60,9 @@ class FitReport:
         gap: proven distance of the objective from its minimum; infinite where none is proven.
         l2: the ridge penalty in force.
         l2_curve: held-out objective by ridge penalty.
-        out_of_fold_margins: (N,) margin of each pair by heads that did not see it.
+        out_of_fold_margins: (N,) margin of each pair by heads that did not see its prompt.
+        out_of_fold_accuracy: their accuracy on the labels as observed.
+        conflict: sources tried on each other, where there are several and they are pooled.
         truncated: share of texts that the encoder cut.
         identical: number of pairs whose responses are the same to the encoder.
         risk: objective on the training data, with the worst-case weights.
@@ -71,6 +75,8 @@ class FitReport:
     l2: float
     l2_curve: dict[float, float]
     out_of_fold_margins: Array
+    out_of_fold_accuracy: Estimate
+    conflict: SourceConflict | None
     truncated: float
     identical: int
     risk: RiskValue
@@ -130,7 +136,13 @@ class EmbeddingRewardModel:
             seeds=(self.seed,),
             units=units,
         )
-        validation = self._validate(preferences, problem)
+        prompts = preferences.prompt_keys()
+        assignment = torch.from_numpy(self._folds(preferences))
+        validation = cross_validate(self.scorer.head, problem, assignment)
+        conflict = None
+        if not self.scorer.source_aware and preferences.has("source"):
+            plain = replace(problem, objective=Objective(), units=None)
+            conflict = source_conflict(plain, embedded.sources, assignment, prompts)
         fitted = self._fit_head(problem, validation.l2)
         rewards = self.scorer.head.rewards(fitted.parameters, problem.features)[..., 0].double()
         used = rewards[live > 0]
@@ -141,13 +153,24 @@ class EmbeddingRewardModel:
             validation.margins, problem.evidence.label, live, flip_rate=flips
         )
         self.temperature_ = temperature / self.std_
+        found = [conflict.warning()] if conflict else []
+        if float(rewards.std()) < 1e-6 * max(1.0, float(rewards.abs().max())) or used.std() == 0:
+            found.append(
+                "Nothing was learnt: every response gets the same reward. The objective's best "
+                "head is zero; try a weaker risk or another objective."
+            )
+        for note in filter(None, found):
+            warnings.warn(note, stacklevel=2)
+        margins = validation.margins.double().numpy() / self.std_
         self.report_ = FitReport(
-            warnings=notes,
+            warnings=(*notes, *filter(None, found)),
             optimum=fitted.note,
             gap=float(fitted.gaps[0]),
             l2=validation.l2,
             l2_curve=validation.curve,
-            out_of_fold_margins=validation.margins.double().numpy() / self.std_,
+            out_of_fold_margins=margins,
+            out_of_fold_accuracy=_accuracy(margins, preferences.labels, prompts),
+            conflict=conflict,
             truncated=embedded.truncated,
             identical=int(embedded.identical.sum()),
             risk=problem.risk(margins_of(rewards[..., None])),
@@ -242,12 +265,11 @@ class EmbeddingRewardModel:
         rewards: Array = ((raw.double() - self.mean_) / self.std_).detach().numpy()
         return rewards
 
-    def _validate(self, preferences: Preferences, problem: Problem) -> CrossValidation:
-        assignment = folds(preferences, self.scorer.folds, by="prompt", seed=self.seed)
-        return cross_validate(self.scorer.head, problem, torch.from_numpy(assignment))
+    def _folds(self, preferences: Preferences) -> npt.NDArray[np.int64]:
+        return folds(preferences, self.scorer.folds, by="prompt", seed=self.seed)
 
     def _fit_head(self, problem: Problem, l2: float) -> Fit:
-        final = Problem(**{**vars(problem), "l2": torch.tensor([l2], dtype=torch.float64)})
+        final = replace(problem, l2=torch.tensor([l2], dtype=torch.float64))
         return self.scorer.head.fit(final)
 
     def _units(self, preferences: Preferences) -> tuple[Units | None, tuple[str, ...]]:
@@ -276,6 +298,12 @@ class EmbeddingRewardModel:
             l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
             linear=head.linear,
         )
+
+
+def _accuracy(margins: Array, labels: Array, clusters: npt.NDArray[np.int64]) -> Estimate:
+    decided = labels != 0.5
+    right = (np.sign(margins) * np.sign(labels - 0.5) + 1) / 2
+    return mean(right[decided], clusters[decided], covers="training pairs, out of fold")
 
 
 def _evidence(preferences: Preferences) -> Evidence:

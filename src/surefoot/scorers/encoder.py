@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -33,6 +33,11 @@ TEXTS_PER_SAVE = 32_768  # what an interrupted run loses at most
 
 class EncoderOptions(Options):
     """Which encoder turns a text into a vector, and how."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
 
     name: str = "default"
     """`default` (all-MiniLM-L6-v2 from the extra `encoder`, no hub), a folder, or a hub name."""

@@ -1,1 +1,6 @@
 """Training runs: configuration in, run folder out."""
+
+from surefoot.training.config import DataOptions, RunConfig, TrainingOptions
+from surefoot.training.run import Run, TrainingData, prepare, train
+
+__all__ = ["DataOptions", "Run", "RunConfig", "TrainingData", "TrainingOptions", "prepare", "train"]

@@ -55,7 +55,7 @@ class Linear(Head, kind="linear"):
         return True
 
 
-_SOLVED = "Solved to optimality by {}: at most {:.1e} above the minimum."
+_SOLVED = "Solved by {}: at most {:.1e} above the minimum."
 _LOCAL = (
     "{} is not convex: this is a local optimum, the better of two starts (zero, and the plain "
     "objective's solution)."

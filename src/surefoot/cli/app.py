@@ -1,0 +1,174 @@
+"""The commands, with their options and examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="surefoot",
+    help="Robust RLHF: diagnose preferences, train under a robust objective, prove that it helped.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    epilog="Add --debug to any command for a traceback.",
+)
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Write into an output folder that is not empty.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="Your name of a column, as in `prompt=question`. Repeatable."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"surefoot {version('surefoot')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def audit(
+    data: Annotated[list[str], typer.Argument(help="Files, or hub data sets (hub:owner/name).")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for audit.json and report.html.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="Of the model to be trained: a folder, a hub name or `default`."),
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(help="Tokens the model keeps: finds pairs cut to the same text.")
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="The other side of a split, to find leaked prompts. Repeatable."),
+    ] = None,
+    column: Columns = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """What is wrong with these preferences? Prints the damage report.
+
+    Examples:
+        surefoot audit pairs.jsonl
+
+        surefoot audit train.jsonl --against test.jsonl --output audit
+
+        surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
+    """
+    from surefoot.cli.audit import run
+
+    run(data, output, tokenizer, max_length, against or [], column or [], overwrite)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train(
+    context: typer.Context,
+    config: Annotated[Path, typer.Argument(help="A YAML configuration.")],
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train with this many seeds, one folder each.")
+    ] = 1,
+    overwrite: Overwrite = False,
+) -> None:
+    """Train a reward model so that the named threat does less harm.
+
+    Any option of the configuration can be given as `--section.key value`.
+
+    Examples:
+        surefoot train robust.yaml
+
+        surefoot train robust.yaml --objective.labels.flip_rate 0.2 --output runs/smoothed
+
+        surefoot train robust.yaml --training.bootstrap true --seeds 5
+    """
+    from surefoot.cli.train import run
+
+    run(config, context.args, seeds, overwrite)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A run folder, or one that holds seeds.")],
+    data: Annotated[list[str], typer.Argument(help="Files, hub data sets or names of suites.")],
+    output: Annotated[Path, typer.Option(help="Folder for evaluation.json and report.html.")],
+    baseline: Annotated[
+        Path | None, typer.Option(help="A run folder to compare with, pair by pair.")
+    ] = None,
+    suites: Annotated[
+        Path | None, typer.Option(help="Folder that holds the suites, instead of their origins.")
+    ] = None,
+    tie_tolerance: Annotated[
+        float, typer.Option(min=0, help="Rewards this close are a tie, which counts half.")
+    ] = 0.0,
+    column: Columns = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Is this reward model any good, and better than that one?
+
+    Every figure comes with an interval and what it covers, beside rulers that do not read the text.
+
+    Examples:
+        surefoot evaluate runs/robust hhh_alignment llmbar --output report
+
+        surefoot evaluate runs/robust test.jsonl --baseline runs/plain --output report
+    """
+    from surefoot.cli.evaluate import run
+
+    run(model, data, output, baseline, suites, tie_tolerance, column or [], overwrite)
+
+
+@app.command()
+def score(
+    model: Annotated[Path, typer.Argument(help="A run folder.")],
+    data: Annotated[list[str], typer.Argument(help="Files or hub data sets.")],
+    output: Annotated[Path, typer.Option(help="JSON lines: a reward for each response.")],
+    column: Columns = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """A reward for each response, and P(a preferred) for each pair.
+
+    Example:
+        surefoot score runs/robust pairs.jsonl --output rewards.jsonl
+    """
+    from surefoot.cli.score import run
+
+    run(model, data, output, column or [], overwrite)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the page, figures and data.")] = Path(
+        "demo"
+    ),
+    seeds: Annotated[int, typer.Option(min=3, help="Seeds per method.")] = 10,
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller world, for a first look.")] = (
+        False
+    ),
+    overwrite: Overwrite = False,
+) -> None:
+    """Diagnose, train plain and robust, compare: on a small world whose truth is known.
+
+    Needs no hub and no network.
+
+    Example:
+        surefoot demo --output demo
+    """
+    from surefoot.cli.demo import run
+
+    run(output, seeds, quick, overwrite)

@@ -1,0 +1,65 @@
+"""Where messages and tables go."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+#: Results go to standard output, everything else to standard error.
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def complain(message: str) -> None:
+    """One clear message about wrong input."""
+    err.print("[bold red]error:[/] ", end="")
+    err.print(message, markup=False, soft_wrap=True)
+
+
+def say(line: str) -> None:
+    """A line about what is going on, on standard error."""
+    kind, _, rest = line.partition("warning: ")
+    if not kind and rest:
+        err.print("[yellow]warning:[/] ", end="")
+        line = rest
+    err.print(line, markup=False, soft_wrap=True)
+
+
+def quiet_libraries() -> None:
+    """Keep the progress bars of libraries from between our lines (ours remain)."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    import datasets
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table: the first column is text, the others are figures."""
+    shown = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    for i, column in enumerate(columns):
+        shown.add_column(column, justify="left" if i == 0 else "right")
+    for row in rows:
+        shown.add_row(*(cell.replace("[", r"\[") for cell in row))
+    out.print(shown)
+
+
+def write(folder: Path, name: str, content: Mapping[str, Any] | str) -> None:
+    """Write a result into a folder, and say where it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    else:
+        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+    say(f"wrote {path}")

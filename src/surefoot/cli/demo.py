@@ -1,0 +1,19 @@
+"""`surefoot demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from surefoot.cli.console import out, quiet_libraries, say
+
+
+def run(output: Path, seeds: int, quick: bool, overwrite: bool) -> None:
+    """Run the demo, print its table, say where its page is."""
+    quiet_libraries()
+    from surefoot.demo import print_table, run_demo
+    from surefoot.training.run import claim_output
+
+    folder = claim_output(output, overwrite)
+    result = run_demo(folder, seeds=seeds, quick=quick)
+    print_table(result, out)
+    say(f"open {folder / 'report.html'} in a browser")

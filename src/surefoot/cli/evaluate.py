@@ -1,0 +1,197 @@
+"""`surefoot evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surefoot.cli.console import out, quiet_libraries, say, table, write
+from surefoot.cli.inputs import load_models, read, run_folders
+from surefoot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from surefoot.data import Preferences
+    from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
+    from surefoot.scorers import EmbeddingRewardModel
+
+
+@dataclass(frozen=True)
+class _Found:
+    result: EvaluationResult
+    overlap: Overlap | None
+    comparison: ComparisonResult | None
+
+
+def run(
+    model: Path,
+    data: list[str],
+    output: Path,
+    baseline: Path | None,
+    suites: Path | None,
+    tie_tolerance: float,
+    columns: list[str],
+    overwrite: bool,
+) -> None:
+    """Evaluate on each data set or suite, compare with the baseline, print and write."""
+    quiet_libraries()
+    from surefoot.training.run import claim_output, saved_prompts
+
+    folder = claim_output(output, overwrite)
+    models = load_models(model)
+    baselines = load_models(baseline) if baseline else []
+    if baselines and len(baselines) != len(models):
+        raise ConfigurationError(
+            f"{model} holds {len(models)} seed(s) and {baseline} {len(baselines)}: a paired "
+            "comparison needs the same seeds."
+        )
+    seen = set().union(*(saved_prompts(one) for one in run_folders(model)))
+    found = {}
+    for name in data:
+        preferences, breakdowns = _load(name, suites, columns)
+        found[name] = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
+    _show(found, len(models))
+    _write(folder, model, baseline, found)
+
+
+def _load(
+    name: str, suites_folder: Path | None, columns: Sequence[str]
+) -> tuple[Preferences, dict[str, list[str | None]]]:
+    """A suite by its name, or data from a file or the hub."""
+    from surefoot.evaluation.suites import find_suite, load_suite, suites
+
+    looks_like_data = any(mark in name for mark in ("/", ".", ":")) or Path(name).exists()
+    if name in suites() or not looks_like_data:
+        preferences = load_suite(name, suites_folder)
+        return preferences, find_suite(name).breakdowns(preferences)
+    return read([name], columns), {}
+
+
+def _evaluate(
+    models: Sequence[EmbeddingRewardModel],
+    baselines: Sequence[EmbeddingRewardModel],
+    preferences: Preferences,
+    breakdowns: dict[str, list[str | None]],
+    tie_tolerance: float,
+    seen: set[int],
+) -> _Found:
+    from surefoot.evaluation import compare, evaluate_rewards, prompt_overlap
+
+    say(f"evaluating on {preferences.name}: {len(preferences)} pairs")
+    rewards, probabilities = _scores(models, preferences)
+    result = evaluate_rewards(
+        rewards[0],
+        preferences,
+        probabilities=probabilities[0],
+        tie_tolerance=tie_tolerance,
+        breakdowns=breakdowns,
+    )
+    comparison = None
+    if baselines:
+        theirs, their_probabilities = _scores(baselines, preferences)
+        comparison = compare(
+            rewards,
+            theirs,
+            preferences,
+            probabilities=probabilities,
+            baseline_probabilities=their_probabilities,
+            tie_tolerance=tie_tolerance,
+        )
+    overlap = prompt_overlap(seen, preferences) if seen else None
+    return _Found(result, overlap, comparison)
+
+
+def _scores(
+    models: Sequence[EmbeddingRewardModel], preferences: Preferences
+) -> tuple[list[Any], list[Any]]:
+    rewards = [model.rewards(preferences) for model in models]
+    probabilities = [
+        model.to_probabilities(r[:, 0] - r[:, 1]) for model, r in zip(models, rewards, strict=True)
+    ]
+    return rewards, probabilities
+
+
+def _show(found: dict[str, _Found], seeds: int) -> None:
+    rows = [
+        [
+            name,
+            str(one.result.n),
+            str(one.result.accuracy),
+            f"{one.result.rulers[one.result.best_ruler]} {one.result.best_ruler}",
+            f"{one.result.log_loss}",
+            f"{one.result.worst.value} {one.result.worst.group}" if one.result.worst else "",
+        ]
+        for name, one in found.items()
+    ]
+    title = "Accuracy (intervals cover test items)" + (
+        f"; first of {seeds} seeds" if seeds > 1 else ""
+    )
+    table(title, ["data", "pairs", "accuracy", "best ruler", "log-loss", "worst group"], rows)
+    compared = {name: one.comparison for name, one in found.items() if one.comparison}
+    if compared:
+        _show_comparison(compared, seeds)
+    for name, one in found.items():
+        if one.overlap and one.overlap.rows:
+            say(
+                f"warning: {name}: {one.overlap.rows} of {one.overlap.n} pairs "
+                f"({one.overlap.share:.1%}) have a prompt that occurs in training."
+            )
+        for note in one.result.notes:
+            say(f"note: {name}: {note}")
+
+
+def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
+    from surefoot.evaluation import holm_over_suites
+
+    adjusted = holm_over_suites(compared)
+    rows = []
+    for name, one in compared.items():
+        reach = one.accuracy.minimum_detectable
+        rows.append(
+            [
+                name,
+                str(one.first),
+                str(one.baseline),
+                str(one.accuracy.difference),
+                "" if one.accuracy.p_value is None else f"{one.accuracy.p_value:.3g}",
+                f"{adjusted[name]:.3g}" if name in adjusted else "",
+                "" if reach is None else f"{reach:.3f}",
+            ]
+        )
+    covers = next(iter(compared.values())).accuracy.difference.covers
+    table(
+        f"Against the baseline, pair by pair (covers {covers})",
+        ["data", "model", "baseline", "difference", "p", "p (Holm)", "detectable"],
+        rows,
+    )
+    if seeds == 1:
+        out.print(
+            "One seed each: this compares two models, not two methods (surefoot train --seeds).",
+            markup=False,
+        )
+
+
+def _write(folder: Path, model: Path, baseline: Path | None, found: dict[str, _Found]) -> None:
+    from surefoot.report import evaluation_page
+
+    content = {
+        "schema_version": 1,
+        "model": str(model),
+        "baseline": str(baseline) if baseline else None,
+        "results": {
+            name: one.result.to_dict()
+            | {
+                "prompt_overlap": one.overlap.to_dict() if one.overlap else None,
+                "comparison": one.comparison.to_dict() if one.comparison else None,
+            }
+            for name, one in found.items()
+        },
+    }
+    write(folder, "evaluation.json", content)
+    page = evaluation_page(
+        {name: one.result for name, one in found.items()},
+        {name: one.comparison for name, one in found.items() if one.comparison},
+        {name: one.overlap for name, one in found.items() if one.overlap},
+    )
+    write(folder, "report.html", page)

@@ -1,0 +1,32 @@
+"""`surefoot score`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from surefoot.cli.console import quiet_libraries, say
+from surefoot.cli.inputs import load_models, read
+from surefoot.errors import ConfigurationError
+
+
+def run(model: Path, data: list[str], output: Path, columns: list[str], overwrite: bool) -> None:
+    """Write a reward for each response."""
+    quiet_libraries()
+    if output.exists() and not overwrite:
+        raise ConfigurationError(f"{output} exists. Name another output, or pass --overwrite.")
+    models = load_models(model)
+    if len(models) > 1:
+        raise ConfigurationError(
+            f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."
+        )
+    preferences = read(data, columns)
+    rewards = models[0].rewards(preferences)
+    probabilities = models[0].to_probabilities(rewards[:, 0] - rewards[:, 1])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", encoding="utf-8") as file:
+        places = preferences.read("id", "file", "row")
+        for (name, source, row), (a, b), p in zip(places, rewards, probabilities, strict=True):
+            scores = {"reward_a": float(a), "reward_b": float(b), "p_a_preferred": float(p)}
+            file.write(json.dumps({"id": name, "file": source, "row": row} | scores) + "\n")
+    say(f"wrote {len(rewards)} rows to {output}")

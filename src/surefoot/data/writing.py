@@ -1,0 +1,20 @@
+"""Preferences out: JSON lines under the data contract, which the readers take back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from surefoot.data.schema import FEATURES, Preferences
+
+_OURS = ("file", "row", "label_from", "note")  # about the reading, not about the comparison
+
+
+def write_preferences(preferences: Preferences, path: str | Path) -> None:
+    """Write one JSON object per row, without the columns that are null there."""
+    columns = [name for name in FEATURES if name not in _OURS]
+    with Path(path).open("w", encoding="utf-8") as file:
+        for row in preferences.read(*columns):
+            named = zip(columns, row, strict=True)
+            given = {name: value for name, value in named if value not in (None, [])}
+            file.write(json.dumps(given, ensure_ascii=False) + "\n")

@@ -1,0 +1,121 @@
+"""The configuration of a training run: reads like the equation, checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from surefoot.errors import ConfigurationError
+from surefoot.objectives import Objective
+from surefoot.options import Options
+from surefoot.scorers import EmbeddingScorer, Scorer
+
+
+class DataOptions(Options):
+    """Which comparisons to train on."""
+
+    train: tuple[str, ...] = Field(min_length=1)
+    """Files, folders' files or hub data sets (`hub:owner/name@split`); several are pooled."""
+    columns: dict[str, str] = Field({})
+    """Your column names by the contract's: `{prompt: question, response_a: better, ...}`."""
+    on_error: Literal["skip", "fail"] = "skip"
+    """Rows that cannot be read: counted and skipped, or fatal."""
+    damaged: Literal["remove", "keep", "fail"] = "remove"
+    """Rows that the damage report calls errors: removed, kept, or fatal."""
+    held_out: float = Field(0.0, ge=0, lt=1)
+    """Share of the data to hold out, by `split_by`; written to `held-out.jsonl` in the run."""
+    split_by: Literal["prompt", "source", "group"] = "prompt"
+    """What stays on one side of the split."""
+    split_seed: int = 0
+    """Seed of the split, apart from the training seed: every seed holds out the same rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_file(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and isinstance(given.get("train"), str):
+            return {**given, "train": (given["train"],)}
+        return given
+
+
+class TrainingOptions(Options):
+    """How to train."""
+
+    seed: int = Field(0, ge=0)
+    """Seed of everything random: folds, an MLP's start, the bootstrap."""
+    bootstrap: bool = False
+    """Resample the training prompts with replacement, so that seeds show the data's share."""
+
+
+class RunConfig(Options):
+    """A whole training run."""
+
+    schema_version: Literal[1] = 1
+    """Version of this form."""
+    data: DataOptions
+    """The comparisons."""
+    scorer: Scorer = EmbeddingScorer()
+    """What gives a response its score."""
+    objective: Objective = Objective()
+    """What is minimised."""
+    training: TrainingOptions = TrainingOptions()
+    """How."""
+    output: str = Field(min_length=1)
+    """The run folder; never overwritten unless asked."""
+
+    @classmethod
+    def read(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> Self:
+        """From a YAML file and overrides such as `{"objective.loss": "hinge"}`.
+
+        Raises:
+            ConfigurationError: an unreadable file, unknown options, values out of range.
+        """
+        try:
+            given = yaml.safe_load(Path(path).read_text())
+        except FileNotFoundError:
+            raise ConfigurationError(f"no configuration at {path}.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"cannot read the configuration {path}: {error}") from None
+        except yaml.YAMLError as error:
+            raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
+        if not isinstance(given, dict):
+            raise ConfigurationError(f"{path} should hold options by name; got {given!r}.")
+        for name, value in (overrides or {}).items():
+            _override(given, name.split("."), _value(name, value))
+        return cls(**given)
+
+    def to_yaml(self) -> str:
+        """The complete configuration, every default written out; it runs as it is."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def for_seed(self, seed: int, output: str) -> RunConfig:
+        """The same run with another training seed and folder."""
+        training = TrainingOptions(**{**self.training.model_dump(), "seed": seed})
+        return self.model_copy(update={"training": training, "output": output})
+
+    def depends_on_the_seed(self) -> bool:
+        """Whether two seeds can differ by more than the choice of the ridge penalty."""
+        deterministic = isinstance(self.scorer, EmbeddingScorer) and self.scorer.head.linear
+        return self.training.bootstrap or not deterministic
+
+
+def _override(given: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set one value deep inside; a member written by its name alone becomes a mapping."""
+    place = given
+    for name in path[:-1]:
+        inner = place.get(name)
+        if isinstance(inner, str):
+            inner = {"name" if name == "encoder" else "kind": inner}
+        place[name] = inner if isinstance(inner, dict) else {}
+        place = place[name]
+    place[path[-1]] = value
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigurationError(f"--{name}: cannot read the value {text!r}.") from None

@@ -1,0 +1,215 @@
+"""A training run: read, check, fit, save. Configuration in, run folder out."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+
+from surefoot.data import Preferences, read_preferences
+from surefoot.data.checks import DamageReport, check, without
+from surefoot.data.prompts import training_prompt_keys
+from surefoot.data.splits import split
+from surefoot.data.writing import write_preferences
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
+from surefoot.scorers.embedding import FitReport
+from surefoot.training.config import RunConfig
+from surefoot.training.manifest import manifest, model_card, write_json
+
+PROMPTS = "training-prompts.safetensors"
+HELD_OUT = "held-out.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, the model and what the fit had to say."""
+
+    folder: Path
+    model: EmbeddingRewardModel
+    report: FitReport
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Comparisons that are ready to train on.
+
+    Attributes:
+        train, held_out: the two sides of the split; `held_out` is None where none was asked for.
+        damage: the damage report of all that was read.
+        removed: number of damaged rows that were taken out.
+    """
+
+    train: Preferences
+    held_out: Preferences | None
+    damage: DamageReport
+    removed: int
+
+
+def prepare(config: RunConfig) -> TrainingData:
+    """Read and check the data of a run, remove what is damaged, split.
+
+    Raises:
+        DataError: unreadable data, or damage where `data.damaged` is `fail`.
+    """
+    options = config.data
+    everything = read_preferences(
+        options.train, columns=options.columns or None, on_error=options.on_error
+    )
+    damage = check(everything)
+    errors = [finding for finding in damage.findings if finding.severity == "error"]
+    if errors and options.damaged == "fail":
+        raise DataError(
+            f"{everything.name} is damaged and data.damaged is 'fail':\n"
+            + "\n".join(f"  {f.kind}: {f.count} row(s). {f.remedy}" for f in errors)
+        )
+    sound = without(everything, errors) if options.damaged == "remove" else everything
+    removed = len(everything) - len(sound)
+    if not len(sound):
+        raise DataError(f"{everything.name}: every row is damaged; nothing is left to train on.")
+    if not options.held_out:
+        return TrainingData(sound, None, damage, removed)
+    train, held_out = split(sound, options.held_out, options.split_by, options.split_seed)
+    return TrainingData(train, held_out, damage, removed)
+
+
+def claim_output(folder: str | Path, overwrite: bool) -> Path:
+    """An output folder that may be written to.
+
+    Raises:
+        ConfigurationError: it exists, holds something, and may not be overwritten.
+    """
+    path = Path(folder)
+    if path.is_file():
+        raise ConfigurationError(f"{path} is a file; the output is a folder.")
+    if path.exists() and any(path.iterdir()) and not overwrite:
+        raise ConfigurationError(
+            f"{path} exists and is not empty. Name another output, or pass --overwrite."
+        )
+    return path
+
+
+def train(
+    config: RunConfig,
+    data: TrainingData | None = None,
+    *,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Run:
+    """Run a configuration.
+
+    Args:
+        config: what to do.
+        data: prepared data, where several runs share them; by default they are prepared here.
+        overwrite: write into an output folder that is not empty.
+        say: told one line per stage and per warning.
+
+    Raises:
+        ConfigurationError: options that cannot be honoured.
+        DataError: data that cannot be used.
+    """
+    folder = claim_output(config.output, overwrite)
+    if not isinstance(config.scorer, EmbeddingScorer):
+        raise ConfigurationError(f"{config.scorer.label()} cannot be trained here.")
+    data = data or prepare(config)
+    model = EmbeddingRewardModel(config.scorer, config.objective, config.training.seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are in the report, and said below
+        model.fit(data.train, _mass(config, data.train))
+    report = model.report_
+    for note in report.warnings:
+        say(f"warning: {note}")
+    _write(folder, config, data, model, report)
+    return Run(folder, model, report)
+
+
+def saved_prompts(folder: str | Path) -> set[int]:
+    """Keys of the prompts that a saved run was trained on; empty where it does not say."""
+    path = Path(folder) / PROMPTS
+    return set(load_file(path)["keys"].tolist()) if path.is_file() else set()
+
+
+def _mass(config: RunConfig, train: Preferences) -> npt.NDArray[np.float64] | None:
+    """Weight of each row: how often its prompt was drawn, or 1."""
+    if not config.training.bootstrap:
+        return None
+    _, prompts = np.unique(train.prompt_keys(), return_inverse=True)
+    count = int(prompts.max()) + 1
+    drawn = np.random.default_rng(config.training.seed).multinomial(count, np.ones(count) / count)
+    return drawn[prompts].astype(np.float64)
+
+
+def _write(
+    folder: Path,
+    config: RunConfig,
+    data: TrainingData,
+    model: EmbeddingRewardModel,
+    report: FitReport,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder)
+    (folder / "config.yaml").write_text(config.to_yaml())
+    keys = torch.tensor(sorted(training_prompt_keys(data.train)), dtype=torch.int64)
+    save_file({"keys": keys}, folder / PROMPTS)
+    if data.held_out is not None:
+        write_preferences(data.held_out, folder / HELD_OUT)
+    write_json(folder / "damage.json", data.damage.to_dict())
+    described = {
+        "train": list(config.data.train),
+        "fingerprint": data.train.fingerprint,
+        "rows": len(data.train),
+        "held_out_rows": 0 if data.held_out is None else len(data.held_out),
+        "removed_rows": data.removed,
+        "unreadable_rows": len(data.train.faults),
+    }
+    figures = _figures(report, model)
+    write_json(
+        folder / "manifest.json",
+        manifest(described, figures, config.training.seed) | {"warnings": list(report.warnings)},
+    )
+    readable = {
+        "out-of-fold accuracy": str(report.out_of_fold_accuracy),
+        "pairs": str(len(data.train)),
+        "ridge penalty": f"{report.l2:.3g}",
+        "optimum": report.optimum,
+    }
+    card = model_card(
+        config.to_yaml(), config.objective.describe(), readable, list(report.warnings)
+    )
+    (folder / "README.md").write_text(card)
+
+
+def _figures(report: FitReport, model: EmbeddingRewardModel) -> dict[str, Any]:
+    risk = report.risk
+    return {
+        "out_of_fold_accuracy": report.out_of_fold_accuracy.to_dict(),
+        "objective": float(risk.value[0]),
+        "gap": report.gap if math.isfinite(report.gap) else None,
+        "optimum": report.optimum,
+        "l2": report.l2,
+        "l2_curve": {f"{l2:.6g}": value for l2, value in report.l2_curve.items()},
+        "temperature": model.temperature_,
+        "truncated_share": report.truncated,
+        "identical_pairs": report.identical,
+        "effective_units": float(risk.effective_units[0]),
+        "worst_case_weights": [
+            {"unit": name, "mass": mass, "weight": weight}
+            for name, mass, weight in zip(
+                report.units,
+                risk.unit_mass[:, 0].tolist(),
+                risk.unit_weights[:, 0].tolist(),
+                strict=True,
+            )
+        ]
+        if report.units
+        else [],
+        "source_conflict": report.conflict.to_dict() if report.conflict else None,
+    }
