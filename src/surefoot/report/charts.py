@@ -44,7 +44,7 @@ def dot_interval_chart(
         description: in words; default: every figure.
     """
     _same_length(labels, series)
-    height = 0.75 + max(1, len(labels)) * max(0.26, 0.15 * len(series) + 0.12)
+    height = 0.75 + max(1, len(labels)) * max(0.26, 0.13 * len(series) + 0.1)
     with drawing():
         figure, axes = _axes(height + 0.3 * (len(series) > 1))
         if reference is not None:
@@ -280,11 +280,16 @@ def _legend(figure: Any, handles: Mapping[str, Any]) -> None:
     if len(handles) < 2:
         return
     stand_ins = [str(place) for place in range(len(handles))]
+    names = [clean(name, _LONGEST) for name in handles]
     legend = figure.legend(
-        list(handles.values()), stand_ins, loc="outside upper left", ncols=3, handletextpad=0.4
+        list(handles.values()),
+        stand_ins,
+        loc="outside upper left",
+        ncols=3 if max(map(len, names)) <= 18 else 1,
+        handletextpad=0.4,
     )
-    for text, name in zip(legend.get_texts(), handles, strict=True):
-        text.set_text(clean(name, _LONGEST))
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
 
 
 def _spoken(axis: str, labels: Sequence[str], series: Labelled) -> str:

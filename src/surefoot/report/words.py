@@ -63,12 +63,12 @@ def p_value(value: float | None) -> str:
     """A p-value, never written as 0.
 
     >>> p_value(0.0321), p_value(1e-9), p_value(None), p_value(0.6), p_value(1.0)
-    ('.032', 'below .0001', '–', '.60', '1')
+    ('.032', '<.0001', '–', '.60', '1')
     """
     if value is None:
         return "–"
     if value < 1e-4:
-        return "below .0001"
+        return "<.0001"
     if value > 0.995:
         return "1"
     return number(value, 4 if value < 0.001 else 3 if value < 0.1 else 2)

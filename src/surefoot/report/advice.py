@@ -1,0 +1,164 @@
+"""What an evaluation means, in sentences: the verdict first, then what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
+from surefoot.report.words import Outcome, count, counted, interval, number, p_value, percent
+from surefoot.statistics import Comparison
+
+Outcomes = Sequence[tuple[str, Outcome]]
+
+#: Share of tied pairs from which a model that ties is worth a sentence.
+_MANY_TIES = 0.01
+
+
+def overall(
+    against_ruler: Outcomes, against_baseline: Outcomes, model: str, baseline: str
+) -> tuple[str, str, list[str]]:
+    """Tone, sentence and points for all sets of pairs together."""
+    total = len(against_ruler)
+    if not total:
+        return "doubt", "Nothing was evaluated.", []
+    wins = _names(against_ruler, "better")
+    tone = "good" if len(wins) == total else "doubt" if wins else "bad"
+    where = "here" if total == 1 else f"on {len(wins)} of {total} sets of pairs"
+    if total == 1 and not wins:
+        sentence = f"Nothing shows that {model} knows more than a content-blind ruler here."
+    elif not wins:
+        sentence = f"On no set of pairs does {model} beat the best content-blind ruler."
+    else:
+        sentence = f"{_upper(model)} beats the best content-blind ruler {where}."
+    points = []
+    if worse := _names(against_ruler, "worse"):
+        points.append(f"Worse than a ruler on {', '.join(worse)}: picking by looks does better.")
+    if same := _names(against_ruler, "not told apart"):
+        points.append(f"Not told apart from a ruler on {', '.join(same)}.")
+    if untested := _names(against_ruler, "not tested"):
+        points.append(f"Too few independent pairs to test on {', '.join(untested)}.")
+    if against_baseline:
+        points.append(_baseline_line(against_baseline, baseline))
+    return tone, sentence, points
+
+
+def one_suite(result: EvaluationResult, against_ruler: Outcome) -> tuple[str, str]:
+    """Tone and sentence for one set of pairs."""
+    right = f"Right on {interval(result.accuracy)} of the pairs"
+    ruler = f"the ruler “{result.best_ruler}” ({interval(result.rulers[result.best_ruler])})"
+    if against_ruler == "better":
+        return "good", f"{right}, better than {ruler}."
+    if against_ruler == "worse":
+        return "bad", f"{right}, worse than {ruler}: the model is of no use here."
+    if against_ruler == "not told apart":
+        return "doubt", f"{right}, not told apart from {ruler}."
+    return "doubt", f"{right}; too few independent pairs to compare it with {ruler}."
+
+
+def points(
+    result: EvaluationResult,
+    against_ruler: Outcome,
+    comparison: ComparisonResult | None,
+    against_baseline: Outcome,
+    adjusted: float | None,
+    overlap: Overlap | None,
+) -> list[str]:
+    """What to know and do about one set of pairs, the most important first."""
+    found = []
+    if against_ruler in ("not told apart", "not tested"):
+        found.append(_ruler_point(result.beyond_ruler))
+    if comparison is not None:
+        found.append(_comparison_point(comparison, against_baseline, adjusted))
+    worst = result.worst
+    if worst is not None and worst.value.high is not None and worst.value.high < 0.5:
+        found.append(
+            f"At least one group is served worse than by a coin: {worst.group} is lowest at "
+            f"{interval(worst.value)}. Read pairs of that group before using the model on it."
+        )
+    sure = result.calibration.overconfidence
+    if sure.low is not None and sure.low > 0:
+        found.append(
+            f"Its probabilities are too sure of themselves by {interval(sure)}: fit a temperature "
+            "on held-out pairs before using them as probabilities. Accuracy is not affected."
+        )
+    elif sure.high is not None and sure.high < 0:
+        found.append(
+            f"Its probabilities are too cautious ({interval(sure, signed=True)}): fit a "
+            "temperature on held-out pairs before using them. Accuracy is not affected."
+        )
+    if overlap is not None and overlap.rows:
+        found.append(
+            f"{counted(overlap.rows, 'pair')} of {count(overlap.n)} ({percent(overlap.share)}) "
+            "have a prompt that was seen in training: part of the accuracy may be memory."
+        )
+    if result.model_ties > _MANY_TIES * result.n:
+        found.append(
+            f"The model ties on {counted(result.model_ties, 'pair')} ({_share(result)}), each "
+            "counted half right."
+        )
+    return found + [note[:1].upper() + note[1:] + "." for note in result.notes]
+
+
+def _ruler_point(beyond: Comparison) -> str:
+    if beyond.minimum_detectable is None:
+        return f"No interval for the difference: {beyond.difference.note}."
+    text = (
+        f"The difference to the ruler is {interval(beyond.difference, signed=True)}. This test "
+        f"finds a true difference of {number(beyond.minimum_detectable)} four times in five"
+    )
+    observed = beyond.difference.estimate
+    needed = beyond.pairs_needed(observed) if observed else None
+    if needed is not None and needed > beyond.difference.n:
+        text += f"; one of {number(observed, signed=True)} needs about {count(needed)} such pairs"
+    return text + "."
+
+
+def _comparison_point(
+    comparison: ComparisonResult, against_baseline: Outcome, adjusted: float | None
+) -> str:
+    found = comparison.accuracy
+    what = "models" if comparison.seeds == 1 else "methods"
+    difference = interval(found.difference, signed=True)
+    if against_baseline == "not tested":
+        return f"Against the baseline {difference}: no test of the two {what}."
+    text = f"Against the baseline {against_baseline}: {difference}, {_p(found.p_value, adjusted)}"
+    if against_baseline == "not told apart" and found.minimum_detectable is not None:
+        text += (
+            f". That is no proof of equality: a true difference below "
+            f"{number(found.minimum_detectable)} is often missed here"
+        )
+    text += "."
+    if comparison.seeds == 1:
+        text += " This speaks of these two models; a claim about the two methods needs more seeds."
+    return text
+
+
+def _baseline_line(found: Outcomes, baseline: str) -> str:
+    parts = [
+        f"{word} on {', '.join(names)}"
+        for word in ("better", "worse", "not told apart", "not tested")
+        if (names := _names(found, word))
+    ]
+    several = " (p-values corrected for the number of sets)" if len(found) > 1 else ""
+    return f"Against {baseline}: {'; '.join(parts)}{several}."
+
+
+def _p(alone: float | None, adjusted: float | None) -> str:
+    """P with its sign, and what it was before a correction that changed it."""
+    shown = p_value(alone if adjusted is None else adjusted)
+    text = f"p {shown.replace('<', '< ')}" if shown.startswith("<") else f"p = {shown}"
+    if adjusted is None or p_value(alone) == shown:
+        return text
+    return f"{text} after correction for the number of sets ({p_value(alone)} before)"
+
+
+def _names(found: Outcomes, word: Outcome) -> list[str]:
+    return [name for name, outcome in found if outcome == word]
+
+
+def _share(result: EvaluationResult) -> str:
+    return percent(result.model_ties / result.n)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:] if text.startswith("the ") else text

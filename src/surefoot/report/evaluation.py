@@ -1,0 +1,187 @@
+"""The page of `surefoot evaluate`: is this reward model any good, and better than the baseline?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap, holm_over_suites
+from surefoot.evaluation.suites import suites
+from surefoot.report import advice
+from surefoot.report.charts import dot_interval_chart, matrix_chart, reliability_chart
+from surefoot.report.page import render
+from surefoot.report.words import Outcome, outcome
+from surefoot.statistics import Estimate
+
+#: Between the row and the column in the names of a breakdown that is a matrix.
+OVER = " over "
+#: Groups are drawn up to this number; the table holds them all.
+MOST_DRAWN = 24
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A breakdown whose names are `row over column`, every combination once."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Estimate, ...], ...]
+
+    @classmethod
+    def of(cls, cells: Mapping[str, Estimate]) -> Matrix | None:
+        """The matrix in these cells, if they are one."""
+        pairs = [tuple(name.split(OVER)) for name in cells]
+        if not pairs or any(len(pair) != 2 for pair in pairs):
+            return None
+        rows, columns = (tuple(dict.fromkeys(p[side] for p in pairs)) for side in (0, 1))
+        if len(cells) != len(rows) * len(columns):
+            return None
+        return cls(
+            rows, columns, tuple(tuple(cells[f"{r}{OVER}{c}"] for c in columns) for r in rows)
+        )
+
+
+@dataclass(frozen=True)
+class Section:
+    """One suite on the page."""
+
+    result: EvaluationResult
+    comparison: ComparisonResult | None
+    adjusted: float | None
+    overlap: Overlap | None
+    about: str
+    against_ruler: Outcome
+    against_baseline: Outcome
+    tone: str
+    sentence: str
+    points: list[str]
+    groups_picture: Markup | None
+    reliability: Markup | None
+    matrices: dict[str, Markup]
+
+
+def evaluation_page(
+    results: Sequence[EvaluationResult],
+    comparisons: Mapping[str, ComparisonResult] | None = None,
+    *,
+    overlaps: Mapping[str, Overlap] | None = None,
+    model: str = "the model",
+    baseline: str = "the baseline",
+    command: str = "",
+) -> str:
+    """An HTML page of one model on one or several sets of pairs.
+
+    Args:
+        results: one for each set of pairs, in the order of the page.
+        comparisons: against a baseline, by the name of the set.
+        overlaps: rows whose prompt was seen in training, by the name of the set.
+        model: what to call the model.
+        baseline: what to call the baseline.
+        command: the command line that made it, shown at the end.
+
+    Returns:
+        The page. P-values against the baseline are Holm-adjusted over the sets.
+    """
+    given = dict(comparisons or {})
+    adjusted = holm_over_suites(given)
+    sections = [
+        _section(
+            result,
+            given.get(result.name),
+            adjusted.get(result.name),
+            (overlaps or {}).get(result.name),
+        )
+        for result in results
+    ]
+    tone, sentence, points = advice.overall(
+        [(s.result.name, s.against_ruler) for s in sections],
+        [(s.result.name, s.against_baseline) for s in sections if s.comparison],
+        model,
+        baseline,
+    )
+    return render(
+        "evaluation.html.jinja",
+        sections=sections,
+        model=model,
+        baseline=baseline,
+        compared=bool(given),
+        overview=_overview(sections, model, baseline),
+        tone=tone,
+        sentence=sentence,
+        points=points,
+        command=command,
+    )
+
+
+def _section(
+    result: EvaluationResult,
+    comparison: ComparisonResult | None,
+    adjusted: float | None,
+    overlap: Overlap | None,
+) -> Section:
+    against_ruler = outcome(result.beyond_ruler)
+    against_baseline: Outcome = (
+        outcome(comparison.accuracy, adjusted) if comparison else "not tested"
+    )
+    tone, sentence = advice.one_suite(result, against_ruler)
+    suite = suites().get(result.name)
+    matrices = {title: Matrix.of(cells) for title, cells in result.breakdowns.items()}
+    return Section(
+        result=result,
+        comparison=comparison,
+        adjusted=adjusted,
+        overlap=overlap,
+        about=f"{suite.description}. {suite.note}".strip() if suite else "",
+        against_ruler=against_ruler,
+        against_baseline=against_baseline,
+        tone=tone,
+        sentence=sentence,
+        points=advice.points(
+            result, against_ruler, comparison, against_baseline, adjusted, overlap
+        ),
+        groups_picture=_groups_picture(result),
+        reliability=(
+            reliability_chart({result.name: result.calibration})
+            if len(result.calibration.bins) > 1
+            else None
+        ),
+        matrices={
+            title: matrix_chart(
+                m.rows, m.columns, m.cells, row_title="chosen", column_title="rejected"
+            )
+            for title, m in matrices.items()
+            if m is not None
+        },
+    )
+
+
+def _overview(sections: Sequence[Section], model: str, baseline: str) -> Markup | None:
+    """Accuracy of the model, the best ruler and the baseline on each set."""
+    if not sections:
+        return None
+    found: list[tuple[str, list[Estimate | None]]] = [
+        (model, [s.result.accuracy for s in sections]),
+        ("best ruler", [s.result.rulers[s.result.best_ruler] for s in sections]),
+    ]
+    if any(s.comparison for s in sections):
+        name = f"{baseline} (baseline)" if baseline in (model, "best ruler") else baseline
+        found.append((name, [s.comparison.baseline if s.comparison else None for s in sections]))
+    return dot_interval_chart(
+        [s.result.name for s in sections],
+        dict(found),
+        0.5,
+        axis="accuracy",
+        reference_label="chance",
+    )
+
+
+def _groups_picture(result: EvaluationResult) -> Markup | None:
+    cells = result.groups or result.sources
+    if not 2 <= len(cells) <= MOST_DRAWN:
+        return None
+    return dot_interval_chart(
+        list(cells), {"accuracy": list(cells.values())}, 0.5, axis="accuracy",
+        reference_label="chance",
+    )  # fmt: skip
