@@ -17,7 +17,7 @@ from surefoot.report.svg import MARKERS, RULE, SERIES, TEXT, clean, drawing, inl
 from surefoot.report.words import interval, number
 from surefoot.statistics import Calibration, Estimate
 
-_WIDTH = 5.8  # inches
+_WIDTH = 5.0  # inches
 _LONGEST = 40  # characters of a label
 
 Labelled = Mapping[str, Sequence[Estimate | None]]
