@@ -74,14 +74,18 @@ def test_texts_of_the_data_are_escaped_in_the_audit():
 
 def test_the_verdict_counts_sets_against_the_ruler():
     (good, a), (coin, b) = suite("good", 0.9), suite("coin", 0.5, seed=3)
-    page = squeezed(evaluation_page([evaluated(good, a), evaluated(coin, b)], model="runs/robust"))
+    page = squeezed(
+        evaluation_page(
+            {"good": evaluated(good, a), "coin": evaluated(coin, b)}, model="runs/robust"
+        )
+    )
     assert "runs/robust beats the best content-blind ruler on 1 of 2 sets of pairs." in page
     assert "Not told apart from a ruler on coin." in page
 
 
 def test_a_useless_model_is_called_so():
     preferences, _ = suite()
-    page = squeezed(evaluation_page([evaluated(preferences, 0.1)]))
+    page = squeezed(evaluation_page({"table": evaluated(preferences, 0.1)}))
     assert "Nothing shows that the model knows more than a content-blind ruler here." in page
     assert "the model is of no use here" in page
 
@@ -89,7 +93,7 @@ def test_a_useless_model_is_called_so():
 def test_figures_on_the_page_are_those_of_the_result():
     preferences, accuracy = suite(groups=["g", "h"] * 100)
     found = evaluated(preferences, accuracy)
-    page = squeezed(evaluation_page([found]))
+    page = squeezed(evaluation_page({"table": found}))
     for figure in (found.accuracy, found.log_loss, *found.groups.values(), *found.rulers.values()):
         written = str(figure).replace("-", "\N{MINUS SIGN}")
         assert written in page, written
@@ -102,7 +106,7 @@ def test_a_comparison_gives_verdict_difference_p_and_power(accuracy, word):
     ours, theirs = rewards_for(preferences, accuracy), rewards_for(preferences, 0.75, seed=2)
     found = compare(ours, theirs, preferences)
     html = evaluation_page(
-        [evaluate_rewards(ours, preferences)], {"table": found}, baseline="runs/plain"
+        {"table": evaluate_rewards(ours, preferences)}, {"table": found}, baseline="runs/plain"
     )
     page = squeezed(html)
     assert f"Against runs/plain: {word} on table." in page
@@ -118,11 +122,11 @@ def test_a_difference_that_does_not_survive_correction_is_not_claimed():
     def right_on(rows):
         return np.where(rows, sign, -sign)[:, None] * [1.0, 0.0]
 
-    sets, comparisons = [], {}
+    sets, comparisons = {}, {}
     for place, losses in enumerate([8, 20, 20, 20]):  # against 20 gains in each set
         one = replace(preferences, name=f"set {place}")
         ours = right_on((at >= losses) & (at < 300))
-        sets.append(evaluate_rewards(ours, one))
+        sets[one.name] = evaluate_rewards(ours, one)
         comparisons[one.name] = compare(ours, right_on(at < 280), one)
     alone = comparisons["set 0"].accuracy.p_value
     assert 0.0125 < alone < 0.05, "the example should be significant before correction only"
@@ -137,7 +141,8 @@ def test_overlap_ties_and_notes_are_said():
     rewards[:20] = 0.0
     page = squeezed(
         evaluation_page(
-            [evaluate_rewards(rewards, preferences)], overlaps={"table": Overlap(30, 25, 200)}
+            {"table": evaluate_rewards(rewards, preferences)},
+            overlaps={"table": Overlap(30, 25, 200)},
         )
     )
     assert "30 pairs of 200 (15 %) have a prompt that was seen in training" in page
@@ -151,7 +156,7 @@ def test_names_of_the_data_are_escaped_in_the_evaluation():
     rewards = rewards_for(preferences)
     found = evaluate_rewards(rewards, preferences, breakdowns={HOSTILE: groups})
     html = evaluation_page(
-        [found],
+        {HOSTILE: found},
         {HOSTILE: compare(rewards, -rewards, preferences)},
         model=HOSTILE,
         baseline=HOSTILE,
@@ -167,7 +172,7 @@ def test_a_style_matrix_is_drawn_and_other_breakdowns_are_tables():
     names = [f"{a} over {b}" for a in "xyz" for b in "xyz"] * 40
     preferences = table(n=360)
     found = evaluated(preferences, 0.8, breakdowns={"matrix": names, "plain": ["p", "q"] * 180})
-    page = assert_self_contained(evaluation_page([found]))
+    page = assert_self_contained(evaluation_page({"table": found}))
     described = [a["aria-label"] for tag, a in page.tags if tag == "svg"]
     assert any(text.startswith("chosen by rejected. x: x ") for text in described)
     assert "x over y" not in " ".join(page.text)
@@ -185,7 +190,7 @@ def test_matrix_needs_every_combination():
 
 def test_too_few_pairs_give_reasons_instead_of_intervals():
     preferences = table(n=6, groups=["g"] * 6)
-    page = squeezed(evaluation_page([evaluated(preferences, 0.9)]))
+    page = squeezed(evaluation_page({"table": evaluated(preferences, 0.9)}))
     assert "too few" in page
     assert "Too few independent pairs to test on table." in page
 
@@ -193,8 +198,23 @@ def test_too_few_pairs_give_reasons_instead_of_intervals():
 def test_the_same_result_gives_the_same_page_and_nothing_to_evaluate_a_page():
     preferences, accuracy = suite()
     found = evaluated(preferences, accuracy)
-    assert evaluation_page([found]) == evaluation_page([found])
-    assert "Nothing was evaluated." in squeezed(evaluation_page([]))
+    assert evaluation_page({"table": found}) == evaluation_page({"table": found})
+    assert "Nothing was evaluated." in squeezed(evaluation_page({}))
+
+
+def test_several_seeds_are_said_and_speak_of_methods():
+    preferences = table()
+    ours = [rewards_for(preferences, 0.9, seed) for seed in range(4)]
+    theirs = [rewards_for(preferences, 0.7, seed) for seed in range(10, 14)]
+    page = squeezed(
+        evaluation_page(
+            {"table": evaluate_rewards(ours[0], preferences)},
+            {"table": compare(ours, theirs, preferences)},
+        )
+    )
+    assert "those of the first of 4 seeds" in page
+    assert "Covers seeds and test prompts." in page
+    assert "needs more seeds" not in page
 
 
 # --- rendering

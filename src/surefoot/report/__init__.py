@@ -1,5 +1,6 @@
-"""Self-contained HTML pages: one file each, no scripts, nothing fetched.
+"""Self-contained HTML pages: one file each, no scripts, nothing fetched."""
 
-Import the pages where they are needed (`surefoot.report.damage`, `surefoot.report.evaluation`):
-they load jinja2 and matplotlib.
-"""
+from surefoot.report.damage import damage_page
+from surefoot.report.evaluation import evaluation_page
+
+__all__ = ["damage_page", "evaluation_page"]

@@ -47,6 +47,7 @@ class Matrix:
 class Section:
     """One suite on the page."""
 
+    name: str
     result: EvaluationResult
     comparison: ComparisonResult | None
     adjusted: float | None
@@ -63,10 +64,10 @@ class Section:
 
 
 def evaluation_page(
-    results: Sequence[EvaluationResult],
+    results: Mapping[str, EvaluationResult],
     comparisons: Mapping[str, ComparisonResult] | None = None,
-    *,
     overlaps: Mapping[str, Overlap] | None = None,
+    *,
     model: str = "the model",
     baseline: str = "the baseline",
     command: str = "",
@@ -74,7 +75,7 @@ def evaluation_page(
     """An HTML page of one model on one or several sets of pairs.
 
     Args:
-        results: one for each set of pairs, in the order of the page.
+        results: by the name of the set of pairs, in the order of the page.
         comparisons: against a baseline, by the name of the set.
         overlaps: rows whose prompt was seen in training, by the name of the set.
         model: what to call the model.
@@ -87,17 +88,12 @@ def evaluation_page(
     given = dict(comparisons or {})
     adjusted = holm_over_suites(given)
     sections = [
-        _section(
-            result,
-            given.get(result.name),
-            adjusted.get(result.name),
-            (overlaps or {}).get(result.name),
-        )
-        for result in results
+        _section(name, result, given.get(name), adjusted.get(name), (overlaps or {}).get(name))
+        for name, result in results.items()
     ]
     tone, sentence, points = advice.overall(
-        [(s.result.name, s.against_ruler) for s in sections],
-        [(s.result.name, s.against_baseline) for s in sections if s.comparison],
+        [(s.name, s.against_ruler) for s in sections],
+        [(s.name, s.against_baseline) for s in sections if s.comparison],
         model,
         baseline,
     )
@@ -116,6 +112,7 @@ def evaluation_page(
 
 
 def _section(
+    name: str,
     result: EvaluationResult,
     comparison: ComparisonResult | None,
     adjusted: float | None,
@@ -126,9 +123,10 @@ def _section(
         outcome(comparison.accuracy, adjusted) if comparison else "not tested"
     )
     tone, sentence = advice.one_suite(result, against_ruler)
-    suite = suites().get(result.name)
+    suite = suites().get(name)
     matrices = {title: Matrix.of(cells) for title, cells in result.breakdowns.items()}
     return Section(
+        name=name,
         result=result,
         comparison=comparison,
         adjusted=adjusted,
@@ -143,7 +141,7 @@ def _section(
         ),
         groups_picture=_groups_picture(result),
         reliability=(
-            reliability_chart({result.name: result.calibration})
+            reliability_chart({name: result.calibration})
             if len(result.calibration.bins) > 1
             else None
         ),
@@ -169,7 +167,7 @@ def _overview(sections: Sequence[Section], model: str, baseline: str) -> Markup 
         name = f"{baseline} (baseline)" if baseline in (model, "best ruler") else baseline
         found.append((name, [s.comparison.baseline if s.comparison else None for s in sections]))
     return dot_interval_chart(
-        [s.result.name for s in sections],
+        [s.name for s in sections],
         dict(found),
         0.5,
         axis="accuracy",
