@@ -17,6 +17,7 @@ def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool
     """Train one run, or one per seed, and print what came out."""
     quiet_libraries()
     from surefoot.training import RunConfig, prepare, train
+    from surefoot.training.run import claim_output
 
     config = RunConfig.read(config_path, overrides(arguments))
     if seeds > 1 and not config.depends_on_the_seed():
@@ -29,6 +30,8 @@ def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool
         config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
         for seed in range(first, first + seeds)
     ]
+    for one in configs:  # before anything is read
+        claim_output(one.output, overwrite)
     say(f"objective: {config.objective.describe()}")
     data = prepare(config)
     _show_data(data)

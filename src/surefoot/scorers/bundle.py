@@ -25,12 +25,23 @@ STEPS = (0.02, 0.1, 0.3, 1.0)  # of the way from the best point to the model's m
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where the search ended: parameters (D,), value, proven gap, number of oracle calls."""
+    """Where the search ended.
+
+    Attributes:
+        parameters: (D,) the best point seen.
+        value: objective there.
+        gap: proven distance from the minimum.
+        calls: number of oracle calls.
+        points: (T, D) where the risk has the subgradients that balance the ridge at the minimum.
+        shares: (T,) their shares in that balance, summing to 1.
+    """
 
     parameters: Vector
     value: float
     gap: float
     calls: int
+    points: Vector
+    shares: Vector
 
 
 def minimise(
@@ -40,6 +51,7 @@ def minimise(
 
     Returns the best point seen and a lower bound on the minimum, as a gap.
     """
+    points: list[Vector] = []
     slopes: list[Vector] = []
     offsets: list[float] = []
     best, best_value, lower = start, np.inf, -np.inf
@@ -50,6 +62,7 @@ def minimise(
         nonlocal best, best_value, calls
         calls += 1
         risk, slope = oracle(w)
+        points.append(w)
         slopes.append(slope)
         offsets.append(risk - float(slope @ w))
         value = risk + l2 / 2 * float(w @ w)
@@ -58,24 +71,35 @@ def minimise(
         return value
 
     look(start)
-    for _ in range(max_iterations):
+    shares = np.ones(1)
+    for iteration in range(max_iterations + 1):
         planes = np.stack(slopes)  # (T, D)
-        weights, bound = _model_minimum(planes, np.array(offsets), l2)
+        shares, bound = _model_minimum(planes, np.array(offsets), l2)
         lower = max(lower, bound)
-        if best_value - lower <= tolerance:
+        if best_value - lower <= tolerance or iteration == max_iterations:
             break
+        target = -(shares @ planes) / l2
         if len(slopes) > PLANES:
-            keep = np.argsort(-(weights > 1e-9).astype(float) * 1e6 - np.arange(len(weights)))
-            keep = np.sort(keep[: PLANES // 2])
-            slopes, offsets = [slopes[i] for i in keep], [offsets[i] for i in keep]
-        target = -(weights @ planes) / l2
+            kept = _worth_keeping(shares)
+            points, slopes, offsets = (
+                [kept_of[i] for i in kept] for kept_of in (points, slopes, offsets)
+            )
         centre = best
         for step in STEPS:  # the last one is the model's minimum itself
             before = best_value
             if look(centre + step * (target - centre)) > before and step < 1.0:
                 look(target)
                 break
-    return Minimum(best, best_value, max(best_value - lower, 0.0), calls)
+    gap = max(best_value - lower, 0.0)
+    used = np.flatnonzero(shares > 1e-9)
+    weights = shares[used] / shares[used].sum()
+    return Minimum(best, best_value, gap, calls, np.stack(points)[used], weights)
+
+
+def _worth_keeping(shares: Vector) -> npt.NDArray[np.intp]:
+    """Half of the planes: those with a share first, then the newest."""
+    order = np.lexsort((-np.arange(len(shares)), shares <= 1e-9))
+    return np.sort(order[: PLANES // 2])
 
 
 def _model_minimum(planes: Vector, offsets: Vector, l2: float) -> tuple[Vector, float]:

@@ -17,16 +17,16 @@ from surefoot.data.schema import FEATURES, Preferences
 from surefoot.data.splits import folds
 from surefoot.data.units import unit_ids
 from surefoot.errors import CompositionError, ConfigurationError, DataError
-from surefoot.objectives import Evidence, Facts, Objective, RiskValue, Units, enforce
+from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
 from surefoot.options import Member
 from surefoot.scorers import storage
-from surefoot.scorers.conflict import SourceConflict, source_conflict
+from surefoot.scorers.conflict import source_conflict
 from surefoot.scorers.cross_validation import cross_validate, fit_temperature
 from surefoot.scorers.encoder import Encoder, EncoderOptions
 from surefoot.scorers.features import Embedded, FeatureMap, FeatureView, embed
-from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
+from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
+from surefoot.scorers.head import Fit, Head, Parameters, Problem
 from surefoot.scorers.heads.linear import Linear
-from surefoot.statistics import Estimate, mean
 
 Array = npt.NDArray[np.float64]
 
@@ -48,39 +48,6 @@ class EmbeddingScorer(Scorer, kind="embedding"):
     """Give each source its own part of the head beside the shared one."""
     folds: int = Field(5, ge=2)
     """Folds (of prompts) that choose the ridge penalty and the temperature."""
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """What a fit has to say.
-
-    Attributes:
-        warnings: sentences for the user.
-        optimum: what is known of the optimum.
-        gap: proven distance of the objective from its minimum; infinite where none is proven.
-        l2: the ridge penalty in force.
-        l2_curve: held-out objective by ridge penalty.
-        out_of_fold_margins: (N,) margin of each pair by heads that did not see its prompt.
-        out_of_fold_accuracy: their accuracy on the labels as observed.
-        conflict: sources tried on each other, where there are several and they are pooled.
-        truncated: share of texts that the encoder cut.
-        identical: number of pairs whose responses are the same to the encoder.
-        risk: objective on the training data, with the worst-case weights.
-        units: names of the risk's units.
-    """
-
-    warnings: tuple[str, ...]
-    optimum: str
-    gap: float
-    l2: float
-    l2_curve: dict[float, float]
-    out_of_fold_margins: Array
-    out_of_fold_accuracy: Estimate
-    conflict: SourceConflict | None
-    truncated: float
-    identical: int
-    risk: RiskValue
-    units: tuple[str, ...]
 
 
 @dataclass
@@ -169,11 +136,11 @@ class EmbeddingRewardModel:
             l2=validation.l2,
             l2_curve=validation.curve,
             out_of_fold_margins=margins,
-            out_of_fold_accuracy=_accuracy(margins, preferences.labels, prompts),
+            out_of_fold_accuracy=out_of_fold_accuracy(margins, preferences.labels, prompts),
             conflict=conflict,
             truncated=embedded.truncated,
             identical=int(embedded.identical.sum()),
-            risk=problem.risk(margins_of(rewards[..., None])),
+            risk=worst_case(problem, fitted, self.scorer.head),
             units=names,
         )
         return self
@@ -298,12 +265,6 @@ class EmbeddingRewardModel:
             l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
             linear=head.linear,
         )
-
-
-def _accuracy(margins: Array, labels: Array, clusters: npt.NDArray[np.int64]) -> Estimate:
-    decided = labels != 0.5
-    right = (np.sign(margins) * np.sign(labels - 0.5) + 1) / 2
-    return mean(right[decided], clusters[decided], covers="training pairs, out of fold")
 
 
 def _evidence(preferences: Preferences) -> Evidence:

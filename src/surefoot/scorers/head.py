@@ -58,12 +58,15 @@ class Fit:
         values: (K,) objective with its ridge penalty.
         gaps: (K,) proven distance of each value from its minimum; infinite where none is proven.
         note: what the user is to know of the optimum, in one sentence.
+        mixtures: for objectives with kinks, for each of the K heads the parameters of T others
+            and shares (T,): at the optimum the worst case is a mixture of the worst cases there.
     """
 
     parameters: Parameters
     values: Tensor
     gaps: Tensor
     note: str
+    mixtures: tuple[tuple[Parameters, Tensor], ...] = ()
 
 
 class Head(Member, slot="head"):

@@ -84,7 +84,7 @@ class RunConfig(Options):
         if not isinstance(given, dict):
             raise ConfigurationError(f"{path} should hold options by name; got {given!r}.")
         for name, value in (overrides or {}).items():
-            _override(given, name.split("."), _value(name, value))
+            _override(given, name.split("."), _value(name, value), _defaults())
         return cls(**given)
 
     def to_yaml(self) -> str:
@@ -102,16 +102,27 @@ class RunConfig(Options):
         return self.training.bootstrap or not deterministic
 
 
-def _override(given: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    """Set one value deep inside; a member written by its name alone becomes a mapping."""
-    place = given
-    for name in path[:-1]:
-        inner = place.get(name)
-        if isinstance(inner, str):
-            inner = {"name" if name == "encoder" else "kind": inner}
-        place[name] = inner if isinstance(inner, dict) else {}
-        place = place[name]
-    place[path[-1]] = value
+def _defaults() -> dict[str, Any]:
+    return {"scorer": EmbeddingScorer().model_dump(), "objective": Objective().model_dump()}
+
+
+def _override(
+    given: dict[str, Any], path: Sequence[str], value: Any, defaults: Mapping[str, Any]
+) -> None:
+    """Set one value deep inside; a member that is absent or only named becomes a mapping."""
+    name, *deeper = path
+    if not deeper:
+        given[name] = value
+        return
+    default = defaults.get(name, {})
+    default = default if isinstance(default, Mapping) else {}
+    inner = given.get(name)
+    if isinstance(inner, str):
+        inner = {"name" if name == "encoder" else "kind": inner}
+    elif not isinstance(inner, dict):
+        inner = {"kind": default["kind"]} if "kind" in default else {}
+    given[name] = inner
+    _override(inner, deeper, value, default)
 
 
 def _value(name: str, text: str) -> Any:

@@ -21,7 +21,7 @@ from surefoot.data.splits import split
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
-from surefoot.scorers.embedding import FitReport
+from surefoot.scorers.fit_report import FitReport
 from surefoot.training.config import RunConfig
 from surefoot.training.manifest import manifest, model_card, write_json
 

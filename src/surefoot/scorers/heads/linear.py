@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from surefoot.scorers.head import Fit, Head, Parameters, Problem
 
 GAP = 1e-8  # at which a smooth problem is solved
 GAP_WITH_KINKS = 1e-4
-STEPS_WITH_KINKS = 40
+ROUGH_GAP = 1e-3  # for folds, which only choose among penalties
 LARGEST_EIGENPROBLEM = 2500
 
 
@@ -39,7 +40,7 @@ class Linear(Head, kind="linear"):
             plain = _Solver(_plain(problem), differences).smooth(solver.zeros())
             found = _better(found, solver.smooth(plain.parameters))
             return _fit(found, proven=False, note=_LOCAL.format(objective.describe()))
-        return _fit(found, proven=True, note=_SOLVED.format("L-BFGS", float(found.gaps.max())))
+        return _fit(found, proven=True, note=_SOLVED.format("L-BFGS", found.gaps.max()))
 
     def rewards(self, parameters: Parameters, features: Tensor) -> Tensor:
         """Rewards (..., K) of features (..., D)."""
@@ -99,23 +100,23 @@ class _Solver:
         return self.basis @ ((self.basis.T @ gradients) / curvature)
 
     def with_kinks(self, certify: bool) -> Fit:
-        """L-BFGS as far as it gets, then, to certify, each problem by the bundle method."""
-        near = lbfgs.minimise(
-            self.oracle, self.zeros(), self.l2, self.precondition, GAP_WITH_KINKS, STEPS_WITH_KINKS
-        )
-        if not certify:
-            return _fit(near, proven=False, note="Not certified.")
-        ends = [self._bundle(fit, near.parameters[:, fit]) for fit in range(len(self.l2))]
+        """Each problem by the bundle method, to a small gap or, not to certify, a rough one."""
+        gap, steps = (GAP_WITH_KINKS, 400) if certify else (ROUGH_GAP, 40)
+        ends = [self._bundle(fit, gap, steps) for fit in range(len(self.l2))]
         found = lbfgs.Minima(
             torch.stack([torch.from_numpy(end.parameters) for end in ends], dim=1),
             torch.tensor([end.value for end in ends], dtype=torch.float64),
             torch.tensor([end.gap for end in ends], dtype=torch.float64),
             max(end.calls for end in ends),
         )
-        note = _SOLVED.format("a bundle method", float(found.gaps.max()))
-        return _fit(found, proven=True, note=note)
+        fit = _fit(found, proven=True, note=_SOLVED.format("a bundle method", found.gaps.max()))
+        mixtures = [
+            ({"weight": torch.from_numpy(end.points.T)}, torch.from_numpy(end.shares))
+            for end in ends
+        ]
+        return replace(fit, mixtures=tuple(mixtures))
 
-    def _bundle(self, fit: int, start: Tensor) -> bundle.Minimum:
+    def _bundle(self, fit: int, gap: float, steps: int) -> bundle.Minimum:
         index, ridge = torch.tensor([fit]), float(self.l2[fit])
 
         def risk(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
@@ -124,7 +125,7 @@ class _Solver:
             plain = value - ridge / 2 * column.square().sum()
             return float(plain), (gradient - ridge * column)[:, 0].numpy()
 
-        return bundle.minimise(risk, start.numpy(), ridge, GAP_WITH_KINKS)
+        return bundle.minimise(risk, np.zeros(self.x.shape[1]), ridge, gap, steps)
 
 
 def _plain(problem: Problem) -> Problem:

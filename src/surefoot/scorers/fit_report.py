@@ -1,0 +1,73 @@
+"""What a fit has to say: its optimum, its held-out accuracy, and who got the weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from surefoot.objectives import RiskValue
+from surefoot.scorers.conflict import SourceConflict
+from surefoot.scorers.head import Fit, Head, Problem, margins_of
+from surefoot.statistics import Estimate, mean
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a fit has to say.
+
+    Attributes:
+        warnings: sentences for the user.
+        optimum: what is known of the optimum.
+        gap: proven distance of the objective from its minimum; infinite where none is proven.
+        l2: the ridge penalty in force.
+        l2_curve: held-out objective by ridge penalty.
+        out_of_fold_margins: (N,) margin of each pair by heads that did not see its prompt.
+        out_of_fold_accuracy: their accuracy on the labels as observed.
+        conflict: sources tried on each other, where there are several and they are pooled.
+        truncated: share of texts that the encoder cut.
+        identical: number of pairs whose responses are the same to the encoder.
+        risk: objective on the training data, with the worst-case weights.
+        units: names of the risk's units.
+    """
+
+    warnings: tuple[str, ...]
+    optimum: str
+    gap: float
+    l2: float
+    l2_curve: dict[float, float]
+    out_of_fold_margins: Array
+    out_of_fold_accuracy: Estimate
+    conflict: SourceConflict | None
+    truncated: float
+    identical: int
+    risk: RiskValue
+    units: tuple[str, ...]
+
+
+def worst_case(problem: Problem, fitted: Fit, head: Head) -> RiskValue:
+    """The risk at the optimum of one head; where units tie, with the mixture that balances them."""
+    found = problem.risk(margins_of(head.rewards(fitted.parameters, problem.features)).double())
+    if not fitted.mixtures:
+        return found
+    parameters, shares = fitted.mixtures[0]
+    margins = margins_of(head.rewards(parameters, problem.features)).double()
+    mixed = problem.risk(margins, torch.zeros(len(shares), dtype=torch.int64))
+    return replace(
+        found,
+        weights=(mixed.weights * shares).sum(-1, keepdim=True),
+        unit_weights=(mixed.unit_weights * shares).sum(-1, keepdim=True),
+    )
+
+
+def out_of_fold_accuracy(
+    margins: Array, labels: Array, clusters: npt.NDArray[np.int64]
+) -> Estimate:
+    """Share of decided pairs (N,) that heads which did not see them order as labelled."""
+    decided = labels != 0.5
+    right = (np.sign(margins) * np.sign(labels - 0.5) + 1) / 2
+    return mean(right[decided], clusters[decided], covers="training pairs, out of fold")
