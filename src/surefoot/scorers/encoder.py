@@ -141,8 +141,9 @@ class Encoder:
         """The pooling in force."""
         if self.options.pooling != "auto":
             return self.options.pooling
-        causal = self.model.config.is_decoder or any(
-            "CausalLM" in name for name in self.model.config.architectures or []
+        config = self.model.config
+        causal = getattr(config, "is_decoder", False) or any(
+            "CausalLM" in name for name in config.architectures or []
         )
         return "last" if causal else "mean"
 

@@ -1,0 +1,88 @@
+"""Embeddings: pooling, truncation, the cache, and independence of the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from encoders import save_causal, save_encoder
+
+from surefoot.errors import ConfigurationError
+from surefoot.scorers import Encoder, EncoderOptions
+from surefoot.scorers import encoder as encoder_module
+
+TEXTS = ["good help", "bad harm really very", "the question is long long long long", "yes"]
+
+
+def _encoder(folder: str, **options) -> Encoder:
+    return Encoder(EncoderOptions(name=folder, precision="float32", **options))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+def test_pooling_equals_one_text_at_a_time(small_encoder, pooling):
+    encoder = _encoder(small_encoder, pooling=pooling)
+    together = encoder.embed(TEXTS)
+    for text, vector in zip(TEXTS, together, strict=True):
+        batch = encoder.tokenizer(text, return_tensors="pt")
+        with torch.no_grad():
+            states = encoder.model(**batch).last_hidden_state[0]
+        one = {"mean": states.mean(0), "first": states[0], "last": states[-1]}[pooling]
+        np.testing.assert_allclose(vector, torch.nn.functional.normalize(one, dim=0), atol=1e-5)
+
+
+def test_a_causal_model_takes_its_last_token(tmp_path):
+    encoder = _encoder(save_causal(tmp_path))
+    assert encoder.pooling == "last"
+    together, alone = encoder.embed(TEXTS), [encoder.embed([text])[0] for text in TEXTS]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_cached_equals_live(small_encoder, monkeypatch):
+    encoder = _encoder(small_encoder)
+    live = encoder.embed([*TEXTS, TEXTS[0]])
+    monkeypatch.setattr(Encoder, "_forward", None)  # from here on, nothing can be computed
+    again = _encoder(small_encoder).embed([*TEXTS, TEXTS[0]])
+    np.testing.assert_array_equal(live, again)
+    np.testing.assert_array_equal(again[0], again[-1])
+
+
+def test_small_batches_and_saves_change_nothing(small_encoder, monkeypatch, tmp_path):
+    whole = _encoder(small_encoder).embed(TEXTS)
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path))
+    monkeypatch.setattr(encoder_module, "TOKENS_PER_BATCH", 8)
+    monkeypatch.setattr(encoder_module, "TEXTS_PER_SAVE", 2)
+    np.testing.assert_allclose(_encoder(small_encoder).embed(TEXTS), whole, atol=1e-5)
+
+
+def test_the_key_covers_what_vectors_depend_on(small_encoder, tmp_path):
+    key = _encoder(small_encoder).key
+    assert key == _encoder(small_encoder).key
+    assert key != _encoder(save_encoder(tmp_path / "other", seed=1)).key
+    assert key != _encoder(small_encoder, max_length=16).key
+    assert key != _encoder(small_encoder, pooling="first").key
+
+
+def test_truncation_keeps_the_asked_end_and_counts(small_encoder):
+    encoder = _encoder(small_encoder, max_length=8)
+    long, start, end = "good " * 9 + "bad " * 9, "good " * 9, "bad " * 9
+    left = encoder.embed([long, start], keep="left")
+    assert encoder.truncated == 2
+    np.testing.assert_allclose(left[0], left[1], atol=1e-6)
+    right = encoder.embed([long, end], keep="right")
+    np.testing.assert_allclose(right[0], right[1], atol=1e-6)
+    assert not np.allclose(left[0], right[0])
+
+
+def test_vectors_have_unit_length_and_empty_text_is_fine(small_encoder):
+    vectors = _encoder(small_encoder).embed(["", "good"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["no/such-model", "./nowhere"])
+def test_what_cannot_be_loaded_is_named(name):
+    with pytest.raises(ConfigurationError, match=name.split("/")[-1]):
+        _ = Encoder(EncoderOptions(name=name)).model
+
+
+def test_a_name_alone_is_enough():
+    assert EncoderOptions.model_validate("x/y").name == "x/y"
