@@ -1,0 +1,130 @@
+"""Readers, checks, suites, rulers, commands, measured coverage, threats: from what the code has."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+from surefoot.cli.app import app
+from surefoot.data.checks import CHECKS
+from surefoot.data.readers import readers
+from surefoot.data.schema import FEATURES
+from surefoot.evaluation import rulers
+from surefoot.evaluation.suites import suites
+from surefoot.objectives import LabelModel, MarginLoss, Risk
+from surefoot_docs.markdown import code, document, paragraphs, prose, table
+
+_STATISTICS = ("intervals", "comparison", "seeds", "groups", "calibration")
+
+#: Members that answer each threat, by slot; those that a registry lacks are called planned.
+_REMEDIES: dict[str, tuple[tuple[type, str], ...]] = {
+    "flips": (
+        (LabelModel, "smoothed"),
+        (LabelModel, "flip-corrected"),
+        (LabelModel, "slack"),
+        (LabelModel, "preference-ball"),
+        (Risk, "soft-minimum"),
+    ),
+    "misspecified": (
+        (LabelModel, "conditional-expectation"),
+        (LabelModel, "control-variate"),
+    ),
+    "drift": (
+        (Risk, "kl-penalised"),
+        (Risk, "cvar"),
+        (Risk, "chi-squared"),
+        (Risk, "total-variation"),
+        (Risk, "group"),
+    ),
+}
+
+
+def parts() -> dict[str, str]:
+    """All texts."""
+    return {
+        "readers": table(("Form", "Columns"), [(r.name, r.accepts) for r in readers()]),
+        "checks": checks(),
+        "suites": suite_sections(),
+        "rulers": document(rulers) + "\n\n" + document(rulers.ruler_rewards),
+        **{f"coverage-{name}": coverage(name) for name in _STATISTICS},
+        "commands": commands(),
+    }
+
+
+def inline() -> dict[str, str]:
+    """Parts of sentences."""
+    columns = {"columns": ", ".join(map(code, FEATURES))}
+    return columns | {f"remedies_{threat}": remedies(threat) for threat in _REMEDIES}
+
+
+def coverage(name: str) -> str:
+    """What a module of statistics measured of itself."""
+    module = import_module(f"surefoot.statistics.{name}")
+    return document(module.worst_group if name == "groups" else module)
+
+
+def checks() -> str:
+    """Every check with what it looks for."""
+    return table(
+        ("Check", "Looks for"),
+        [(one.__name__.replace("_", " "), prose(paragraphs(one)[0])) for one in CHECKS],
+    )
+
+
+def suite_sections() -> str:
+    """Every suite: what it tests, origin, licence, note, files."""
+    sections = []
+    for suite in suites().values():
+        files = ", ".join(code(part.path) for part in suite.parts.values())
+        fetched = all(part.url for part in suite.parts.values())
+        rows = [
+            ("Origin", suite.origin),
+            ("Licence", suite.licence),
+            ("Note", suite.note),
+            ("Files", files),
+            ("Fetched from its origin", "yes" if fetched else "no: the public form differs"),
+        ]
+        given = [(name, value) for name, value in rows if value]
+        sections.append(f"## `{suite.name}`\n\n{suite.description}.\n\n{table(('', ''), given)}")
+    return "\n\n".join(sections)
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    group = typer.main.get_command(app)
+    sections = []
+    for name, command in group.commands.items():
+        text = (command.help or "").partition("Example")
+        shown = [prose(p) for p in text[0].split("\n\n") if p.strip()]
+        examples = [line.strip() for line in text[2].splitlines() if "surefoot" in line]
+        rows = [
+            (
+                code(", ".join(p.opts)) if p.param_type_name == "option" else code(p.name.upper()),
+                "required" if p.required else "" if p.default in (None, False) else code(p.default),
+                prose(p.help or ""),
+            )
+            for p in command.params
+        ]
+        sections.append(
+            "\n\n".join(
+                [
+                    f"## surefoot {name}",
+                    *shown,
+                    "```bash\n" + "\n".join(examples) + "\n```",
+                    table(("Argument or option", "Default", "Meaning"), rows),
+                ]
+            )
+        )
+    return "\n\n".join(sections)
+
+
+def remedies(threat: str) -> str:
+    """The members that answer a threat: those that exist by slot, and those that are planned."""
+    slots = {MarginLoss: "loss", LabelModel: "labels", Risk: "risk"}
+    found = [
+        f"`{slots[slot]}: {kind}`" for slot, kind in _REMEDIES[threat] if kind in slot.registry
+    ]
+    planned = [code(kind) for slot, kind in _REMEDIES[threat] if kind not in slot.registry]
+    text = f"Now: {', '.join(found)}."
+    return f"{text} Later: {', '.join(planned)}." if planned else text

@@ -1,0 +1,41 @@
+"""Sphinx configuration; `make docs` builds the site into docs/_build/html."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from surefoot_docs import parts_of_sentences
+
+project = "surefoot"
+author = "the surefoot authors"
+copyright = author
+version = release = installed_version("surefoot")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "surefoot_docs",
+]
+exclude_patterns = ["_build", "**/*.inc"]
+source_suffix = {".md": "markdown"}
+
+myst_enable_extensions = ["colon_fence", "substitution"]
+myst_substitutions = parts_of_sentences()
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_use_ivar = True  # attributes stand in the class, not a second time below it
+suppress_warnings = ["ref.python"]  # `labels`, `mean`: names that several modules have
+
+html_theme = "furo"
+html_title = "surefoot"
+html_show_sphinx = False
+html_copy_source = False
