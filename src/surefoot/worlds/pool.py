@@ -1,0 +1,111 @@
+"""The pool of a text world: prompts, and for each some responses of known quality and length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from surefoot.worlds.bank import DISMISSIVE, FILLER, HURRY, TOPICS, VAGUE
+
+#: The two groups of people who ask.
+COMMON, RARE = "patient", "in a hurry"
+#: Sentences of content in each response; its quality is the sum of what they are worth.
+CORE = 3
+#: Most sentences of filler in a response.
+MOST_FILLER = 5
+#: Kinds of content, what a sentence of each is worth, and how often it is drawn.
+KINDS = ("specific", "vague", "dismissive", "off-topic")
+WORTH = (1, 0, -1, -1)
+FREQUENCY = (0.4, 0.25, 0.15, 0.2)
+
+
+@dataclass(frozen=True)
+class Response:
+    """A text whose quality is known: content worth `quality`, and `filler` idle sentences."""
+
+    text: str
+    quality: int
+    filler: int
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question, the group it belongs to, and the responses to choose from."""
+
+    text: str
+    topic: str
+    group: str
+    responses: tuple[Response, ...]
+
+
+def prompts(
+    rng: np.random.Generator, topic: str, ordinary: int, hurried: int, responses: int
+) -> tuple[list[Prompt], list[Prompt]]:
+    """Distinct prompts of one topic: some ordinary ones, and some by people in a hurry.
+
+    Args:
+        rng: what is random.
+        topic: a name in :data:`~surefoot.worlds.bank.TOPICS`.
+        ordinary: how many of those.
+        hurried: how many of these.
+        responses: responses to each prompt.
+    """
+    bank = TOPICS[topic]
+    asked = [(question, subject) for question in bank.questions for subject in bank.subjects]
+    order = rng.permutation(len(asked))[: ordinary + hurried]
+    found = []
+    for place, i in enumerate(order):
+        question, subject = asked[i]
+        text = question.format(subject=subject)
+        hurry = place >= ordinary
+        if hurry:
+            text = HURRY[place % len(HURRY)].format(question=text)
+        answers = tuple(_responses(rng, topic, subject, responses))
+        found.append(Prompt(text, topic, RARE if hurry else COMMON, answers))
+    return found[:ordinary], found[ordinary:]
+
+
+def _responses(rng: np.random.Generator, topic: str, subject: str, count: int) -> list[Response]:
+    """Distinct responses, whose quality and amount of filler are independent."""
+    found: dict[str, Response] = {}
+    while len(found) < count:
+        filler = len(found) % (MOST_FILLER + 1)  # every amount equally often
+        kinds = rng.choice(len(KINDS), CORE, p=FREQUENCY)
+        core = _core(rng, [KINDS[k] for k in kinds], topic, subject)
+        text = " ".join(_padded(rng, core, filler))
+        found.setdefault(text, Response(text, sum(WORTH[k] for k in kinds), filler))
+    return list(found.values())
+
+
+def _core(rng: np.random.Generator, kinds: Sequence[str], topic: str, subject: str) -> list[str]:
+    """One sentence of each kind, no sentence twice."""
+    others = [name for name in TOPICS if name != topic]
+    chosen: list[str] = []
+    while len(chosen) < len(kinds):
+        match kinds[len(chosen)]:
+            case "specific":
+                sentence = _pick(rng, TOPICS[topic].advice).format(subject=subject)
+            case "off-topic":
+                other = TOPICS[_pick(rng, others)]
+                sentence = _pick(rng, other.advice).format(subject=_pick(rng, other.subjects))
+            case "vague":
+                sentence = _pick(rng, VAGUE)
+            case _:
+                sentence = _pick(rng, DISMISSIVE)
+        if sentence not in chosen:
+            chosen.append(sentence)
+    return chosen
+
+
+def _padded(rng: np.random.Generator, core: list[str], filler: int) -> list[str]:
+    """The content in its order, with idle sentences anywhere between."""
+    idle = [FILLER[i] for i in rng.permutation(len(FILLER))[:filler]]
+    is_core = rng.permutation(len(core) + filler) < len(core)
+    sources = {True: iter(core), False: iter(idle)}
+    return [next(sources[bool(one)]) for one in is_core]
+
+
+def _pick(rng: np.random.Generator, bank: Sequence[str]) -> str:
+    return bank[int(rng.integers(len(bank)))]

@@ -1,0 +1,176 @@
+"""A small world of English text in which the truth is known.
+
+People ask about several topics. A response has three sentences of content (specific advice, empty
+phrases, dismissals, advice about something else), whose worth adds up to its quality, and up to
+five sentences of filler, which make it longer and nothing else. The true reward is
+
+    reward = steepness * quality                         for ordinary questions,
+    reward = steepness * quality - brevity * filler      for people in a hurry, a rare group,
+
+and the true P(a preferred) is Bradley-Terry on it. Annotators' labels are drawn from that truth
+and then flipped at a known rate. In training, pairs of ordinary questions are drawn so that the
+longer response is mostly the better one, although nobody likes length; in deployment it is mostly
+the worse one. The rare group is the only one in which length matters, and it matters against the
+grain of the training pairs.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from surefoot.errors import ConfigurationError
+from surefoot.options import Options
+from surefoot.worlds.bank import TOPICS
+from surefoot.worlds.candidates import Candidates
+from surefoot.worlds.pairs import Damaged, WorldPairs, damaged
+from surefoot.worlds.pool import RARE, Prompt, prompts
+
+Split = Literal["training", "test"]
+#: How length goes with quality in the pairs of ordinary questions.
+Setting = Literal["training", "deployment"]
+
+_STREAMS = ("pool", "training", "test", "damage")
+
+
+class TextWorld(Options):
+    """A text world; equal options make equal worlds, to the letter."""
+
+    seed: int = Field(0, ge=0)
+    """Seed of the prompts and responses, and of the test pairs."""
+    topics: tuple[str, ...] = tuple(TOPICS)
+    """Topics that people ask about: the `source` of a row."""
+    training_prompts: int = Field(28, ge=2)
+    """Ordinary training prompts of each topic."""
+    test_prompts: int = Field(12, ge=2)
+    """Ordinary test prompts of each topic."""
+    rare_prompts: int = Field(5, ge=1)
+    """Prompts in a hurry of each topic, in training and again in test."""
+    responses: int = Field(12, ge=4)
+    """Responses to each prompt."""
+    pairs: int = Field(4000, ge=50)
+    """Training pairs of one draw."""
+    test_pairs: int = Field(1000, ge=50)
+    """Pairs of each test set."""
+    rare_share: float = Field(0.08, gt=0, lt=1)
+    """Share of the rare group, people in a hurry, among pairs."""
+    steepness: float = Field(1.0, gt=0)
+    """Reward of one sentence of specific advice."""
+    brevity: float = Field(2.0, ge=0)
+    """What a sentence of filler costs in the rare group."""
+    confounding: float = Field(0.8, ge=0, lt=1)
+    """Longer is better in (1 + c) / 2 of the ordinary training pairs, (1 - c) / 2 in deployment."""
+    flip_rate: float = Field(0.2, ge=0, lt=0.5)
+    """Probability that a label is flipped."""
+    flips: Literal["random", "toward-longer"] = "random"
+    """`toward-longer`: only labels that prefer the shorter response are flipped, at that rate."""
+
+    @model_validator(mode="after")
+    def _enough_questions(self) -> Self:
+        for topic in self.topics:
+            if topic not in TOPICS:
+                raise ConfigurationError(f"no topic {topic!r}; there are {', '.join(TOPICS)}.")
+            most = len(TOPICS[topic].questions) * len(TOPICS[topic].subjects)
+            asked = self.training_prompts + self.test_prompts + 2 * self.rare_prompts
+            if asked > most:
+                raise ConfigurationError(
+                    f"{asked} prompts of the topic {topic!r} are asked for; there are {most}."
+                )
+        return self
+
+    def training(self, draw: int = 0) -> WorldPairs:
+        """Training pairs with noisy labels; each draw has new pairs and new labels."""
+        return self._pairs(f"training {draw}", "training", "training", draw, self.pairs)
+
+    def test(self, setting: Setting = "training") -> WorldPairs:
+        """Pairs of prompts that training never sees; length goes with quality as in `setting`."""
+        name = "shifted" if setting == "deployment" else "test"
+        return self._pairs(name, "test", setting, 0, self.test_pairs)
+
+    def groups_alike(self) -> WorldPairs:
+        """Test pairs as in training, but half of them of the rare group."""
+        return self._pairs("groups alike", "test", "training", 1, self.test_pairs, 0.5)
+
+    def damaged(self, draw: int = 0, each: int = 8) -> Damaged:
+        """Training pairs with `each` rows of each kind of damage among them."""
+        return damaged(self.training(draw), each, self._rng("damage", draw))
+
+    @cached_property
+    def prompts(self) -> dict[Split, tuple[Prompt, ...]]:
+        """The pool: training and test prompts, which are disjoint, with their responses."""
+        rng = self._rng("pool", 0)
+        found: dict[Split, list[Prompt]] = {"training": [], "test": []}
+        for topic in self.topics:
+            ordinary, hurried = prompts(
+                rng,
+                topic,
+                self.training_prompts + self.test_prompts,
+                2 * self.rare_prompts,
+                self.responses,
+            )
+            found["training"] += ordinary[: self.training_prompts] + hurried[: self.rare_prompts]
+            found["test"] += ordinary[self.training_prompts :] + hurried[self.rare_prompts :]
+        return {split: tuple(some) for split, some in found.items()}
+
+    def reward(self, prompt: Prompt, response: int) -> float:
+        """True reward of a response (by position) to a prompt."""
+        one = prompt.responses[response]
+        cost = self.brevity if prompt.group == RARE else 0.0
+        return self.steepness * one.quality - cost * one.filler
+
+    def _pairs(
+        self,
+        name: str,
+        split: Split,
+        setting: Setting,
+        draw: int,
+        count: int,
+        rare_share: float | None = None,
+    ) -> WorldPairs:
+        rng = self._rng(split, draw)
+        sign = 1 if setting == "training" else -1
+        pairs = self._candidates[split].draw(
+            rng,
+            count,
+            rare=round(count * (self.rare_share if rare_share is None else rare_share)),
+            longer_is_better=(1 + sign * self.confounding) / 2,
+        )
+        labels, flipped = self._label(rng, pairs)
+        rows = []
+        for i, (position, (a, b)) in enumerate(zip(pairs.prompt, pairs.sides, strict=True)):
+            prompt = self.prompts[split][position]
+            rows.append(
+                {
+                    "id": f"{name.replace(' ', '-')}-{i}",
+                    "prompt": prompt.text,
+                    "response_a": prompt.responses[a].text,
+                    "response_b": prompt.responses[b].text,
+                    "label": float(labels[i]),
+                    "group": prompt.group,
+                    "source": prompt.topic,
+                }
+            )
+        return WorldPairs(name, tuple(rows), pairs.rewards, flipped, pairs.filler)
+
+    def _label(
+        self, rng: np.random.Generator, pairs: Candidates
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Labels (N,) drawn from the truth and then flipped, and which were flipped."""
+        gain = pairs.rewards[:, 0] - pairs.rewards[:, 1]
+        first = rng.random(len(gain)) < 1 / (1 + np.exp(-gain))
+        flipped = rng.random(len(gain)) < self.flip_rate
+        if self.flips == "toward-longer":
+            more_filler = pairs.filler[:, 0] - pairs.filler[:, 1]
+            flipped &= np.where(first, 1, -1) * more_filler < 0
+        return first ^ flipped, flipped
+
+    @cached_property
+    def _candidates(self) -> dict[Split, Candidates]:
+        return {split: Candidates.of(some, self.reward) for split, some in self.prompts.items()}
+
+    def _rng(self, stream: str, draw: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, _STREAMS.index(stream), draw])
