@@ -90,10 +90,7 @@ def damaged(pairs: WorldPairs, each: int, rng: np.random.Generator) -> Damaged:
         row |= {"response_b": row["response_a"]}
     for row in against:
         row |= {"label": 1.0 - row["label"]}
-    added = [
-        {**row, "id": f"damaged-{i}"} for i, row in enumerate([*empty, *same, *again, *against])
-    ]
-    rows = [*pairs.rows, *added]
+    rows = [*pairs.rows, *empty, *same, *again, *against]  # a copy keeps its id
     planted = {
         "empty-response": len(empty),
         "identical-responses": len(same),

@@ -1,0 +1,7 @@
+"""The main job on a world whose truth is known: check, train plain and robust, compare."""
+
+from surefoot.demo.result import DemoResult
+from surefoot.demo.run import run_demo
+from surefoot.demo.table import print_table
+
+__all__ = ["DemoResult", "print_table", "run_demo"]

@@ -1,0 +1,110 @@
+"""The demo's page: one HTML file with its pictures inside."""
+
+from __future__ import annotations
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader
+from markupsafe import Markup
+
+from surefoot.demo.files import commands
+from surefoot.demo.methods import COLUMNS, PLAIN, ColumnKey
+from surefoot.demo.result import Claim, DemoResult
+from surefoot.report import page as report_page
+from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart
+from surefoot.report.words import interval
+from surefoot.worlds.pool import RARE
+
+#: The rows of the reliability picture.
+_RELIABLE = (PLAIN, "smoothed labels")
+
+
+def demo_page(result: DemoResult, output: str = "demo") -> str:
+    """The page.
+
+    Args:
+        result: what the demo found.
+        output: the folder it was written to, for the commands at its end.
+    """
+    tone, sentence, points = _verdict(result)
+    return (
+        _environment()
+        .get_template("demo.html.jinja")
+        .render(
+            result=result,
+            columns=COLUMNS,
+            sentence=sentence,
+            tone=tone,
+            points=points,
+            planted=sum(result.planted.values()),
+            found=sum(f.count for f in result.damage.findings),
+            pictures={key: _accuracies(result, key) for key in COLUMNS},
+            weights=_weights(result),
+            reliability=reliability_chart(
+                {name: result.row(name).calibration for name in _RELIABLE}
+            ),
+            damage=_damage(result),
+            rare=RARE,
+            commands=commands(output),
+        )
+    )
+
+
+def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:
+    """Tone, sentence, and what robust objectives gained and paid."""
+    claims = result.claims
+    held = sum(claim.held for claim in claims)
+    sentence = f"{held} of theory's {len(claims)} predictions held."
+    points = [
+        f"{claim.method}, {COLUMNS[claim.column].title}: predicted {claim.predicted}, "
+        f"{claim.found}"
+        + ("" if claim.held else " – not as predicted")
+        + f" ({_difference(result, claim)})."
+        for claim in claims
+    ]
+    return "good" if held == len(claims) else "doubt", sentence, points
+
+
+def _difference(result: DemoResult, claim: Claim) -> str:
+    against = result.row(claim.method).cells[claim.column].against_plain
+    return interval(against.difference, signed=True) if against else "no difference"
+
+
+def _accuracies(result: DemoResult, key: ColumnKey) -> Markup:
+    """One column of the table: every method, with the line of plain."""
+    figures = [row.cells[key].value for row in result.rows]
+    return dot_interval_chart(
+        [row.method.name for row in result.rows],
+        {COLUMNS[key].title: figures},
+        reference=result.rows[0].cells[key].value.estimate,
+        reference_label=PLAIN,
+        axis="log-loss (nats)" if key == "log-loss" else "accuracy",
+    )
+
+
+def _weights(result: DemoResult) -> Markup:
+    """Who got the weight: the rare group, and flipped labels."""
+    return dot_interval_chart(
+        [row.method.name for row in result.rows],
+        {
+            f"rare group ({RARE})": [row.weight_on_rare for row in result.rows],
+            "flipped labels": [row.weight_on_flipped for row in result.rows],
+        },
+        axis="share of the training weight",
+    )
+
+
+def _damage(result: DemoResult) -> Markup:
+    """Damaged rows that the checks found."""
+    found = result.damage.findings
+    return bar_chart(
+        [f.kind.replace("-", " ") for f in found],
+        [f.count for f in found],
+        axis="rows",
+        form="{:,.0f}",
+    )
+
+
+def _environment() -> Environment:
+    """The report's templates, with the demo's beside them."""
+    own = PackageLoader("surefoot.demo", "")
+    shared = report_page._environment()
+    return shared.overlay(loader=ChoiceLoader([own, *filter(None, [shared.loader])]))

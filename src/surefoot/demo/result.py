@@ -1,0 +1,157 @@
+"""What the demo found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from surefoot.data.checks import DamageReport
+from surefoot.demo.methods import COLUMNS, ColumnKey, Method
+from surefoot.report.words import Outcome, outcome
+from surefoot.statistics import Calibration, Comparison, Estimate
+from surefoot.worlds import TextWorld
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure of the table.
+
+    Attributes:
+        value: the figure, its interval over seeds and test prompts.
+        against_plain: paired difference to plain; None in plain's own row.
+        adjusted: its p-value, Holm-adjusted over the whole table; None where there is no test.
+        outcome: what the adjusted test says; None in plain's own row.
+    """
+
+    value: Estimate
+    against_plain: Comparison | None = None
+    adjusted: float | None = None
+    outcome: Outcome | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        against = None if self.against_plain is None else self.against_plain.to_dict()
+        return {
+            "value": self.value.to_dict(),
+            "against_plain": against,
+            "adjusted_p_value": self.adjusted,
+            "outcome": self.outcome,
+        }
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method.
+
+    Attributes:
+        method: what it is.
+        cells: by column.
+        weight_on_rare: worst-case weight on the rare group's training pairs, over seeds.
+        weight_on_flipped: the same on pairs whose label was flipped.
+        calibration: of its probabilities against the truth, pairs as in training.
+    """
+
+    method: Method
+    cells: dict[ColumnKey, Cell]
+    weight_on_rare: Estimate
+    weight_on_flipped: Estimate
+    calibration: Calibration
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {
+            "name": self.method.name,
+            "objective": dict(self.method.objective),
+            "theory": self.method.theory,
+            "predicted": dict(self.method.predicted),
+            "cells": {key: cell.to_dict() for key, cell in self.cells.items()},
+            "weight_on_rare_group": self.weight_on_rare.to_dict(),
+            "weight_on_flipped_labels": self.weight_on_flipped.to_dict(),
+            "calibration": self.calibration.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A prediction and what was found."""
+
+    method: str
+    column: ColumnKey
+    predicted: Literal["better", "worse"]
+    found: Outcome
+
+    @property
+    def held(self) -> bool:
+        """Whether it came out as predicted."""
+        return self.found == self.predicted
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """The demo's table and what it rests on.
+
+    Attributes:
+        world: the world, with its truth.
+        seeds: number of draws of training pairs and labels.
+        rows: plain first.
+        damage: what the checks found in the first draw.
+        planted: how many damaged rows there were to find, by kind.
+        seconds: time that each part took.
+    """
+
+    world: TextWorld
+    seeds: int
+    rows: tuple[Row, ...]
+    damage: DamageReport
+    planted: dict[str, int]
+    seconds: dict[str, float]
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Every prediction that theory made, with what was found."""
+        return tuple(
+            Claim(row.method.name, column, predicted, found)
+            for row in self.rows
+            for column, predicted in row.method.predicted.items()
+            if (found := row.cells[column].outcome) is not None
+        )
+
+    def row(self, name: str) -> Row:
+        """The row of a method."""
+        return next(row for row in self.rows if row.method.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "world": self.world.model_dump(mode="json"),
+            "seeds": self.seeds,
+            "columns": {
+                key: {"title": c.title, "meaning": c.meaning, "lower_is_better": c.lower_is_better}
+                for key, c in COLUMNS.items()
+            },
+            "rows": [row.to_dict() for row in self.rows],
+            "claims": [
+                {
+                    "method": c.method,
+                    "column": c.column,
+                    "predicted": c.predicted,
+                    "found": c.found,
+                    "held": c.held,
+                }
+                for c in self.claims
+            ],
+            "damage": self.damage.to_dict(),
+            "damage_planted": self.planted,
+            "seconds": self.seconds,
+        }
+
+
+def cell(
+    value: Estimate, comparison: Comparison, adjusted: float | None, lower_is_better: bool
+) -> Cell:
+    """A cell of a method other than plain."""
+    said = outcome(comparison, adjusted, lower_is_better)
+    return Cell(value, comparison, adjusted, said)

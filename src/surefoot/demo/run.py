@@ -1,0 +1,142 @@
+"""The demo itself: check, train over seeds, evaluate, write."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from surefoot.data import Preferences
+from surefoot.data.checks import DamageReport, check, without
+from surefoot.demo.evaluate import Fitted, rows_of
+from surefoot.demo.files import write_examples
+from surefoot.demo.methods import PLAIN, Method, methods
+from surefoot.demo.page import demo_page
+from surefoot.demo.result import DemoResult
+from surefoot.objectives import Objective
+from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder
+from surefoot.scorers.heads.linear import Linear
+from surefoot.worlds import TextWorld, WorldPairs
+from surefoot.worlds.pool import RARE
+
+#: A smaller world for a first look and for tests.
+QUICK = TextWorld(
+    training_prompts=16, test_prompts=10, rare_prompts=4, pairs=1600, rare_share=0.1, test_pairs=500
+)
+QUICK_SEEDS = 5
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        spent = self.seconds.get(part, 0.0) + time.perf_counter() - start
+        self.seconds[part] = round(spent, 2)
+
+
+def run_demo(
+    output: Path, seeds: int = 10, quick: bool = False, world: TextWorld | None = None
+) -> DemoResult:
+    """Run the demo and write `demo.json`, `report.html`, data and configurations.
+
+    Args:
+        output: folder for them, made if absent.
+        seeds: draws of training pairs and labels; every method is trained on each.
+        quick: a smaller world and at most five seeds.
+        world: another world, instead of the demo's own.
+    """
+    world = world or (QUICK if quick else TextWorld())
+    seeds = min(seeds, QUICK_SEEDS) if quick else seeds
+    clock, encoder = _Clock(), Encoder()
+    tests = {
+        "test": world.test(),
+        "shifted": world.test("deployment"),
+        "alike": world.groups_alike(),
+    }
+    with clock("embedding"):
+        _embed(world, encoder)
+    compared = methods(world)
+    fitted: dict[str, list[Fitted]] = {method.name: [] for method in compared}
+    reports: list[DamageReport] = []
+    with tqdm(total=seeds * len(compared), desc="training", unit="fit", disable=None) as bar:
+        for seed in range(seeds):
+            with clock("checking"):
+                given = Preferences.from_rows(world.damaged(seed).rows, f"training, seed {seed}")
+                reports.append(check(given))
+                found = [f for f in reports[-1].findings if f.severity != "note"]
+                kept = without(given, found)
+            penalty = 0.0
+            for method in compared:
+                with clock("training"):
+                    model = _fit(method, kept, seed, encoder, penalty)
+                if method.name == PLAIN:
+                    penalty = model.report_.l2
+                with clock("evaluating"):
+                    fitted[method.name].append(_measure(model, kept, world.training(seed), tests))
+                bar.update()
+    with clock("evaluating"):
+        rows = rows_of(compared, fitted, tests)
+    result = DemoResult(world, seeds, rows, reports[0], world.damaged(0).planted, clock.seconds)
+    output.mkdir(parents=True, exist_ok=True)
+    write_examples(output, world, compared)
+    (output / "demo.json").write_text(
+        json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
+    )
+    (output / "report.html").write_text(demo_page(result))
+    return result
+
+
+def _embed(world: TextWorld, encoder: Encoder) -> None:
+    """Embed the whole pool once: seeds then find their texts in the cache."""
+    pool = [p for some in world.prompts.values() for p in some]
+    texts = [f"{p.text}\n\n{r.text}" for p in pool for r in p.responses]
+    encoder.embed(texts, "right", "embedding")
+
+
+def _fit(
+    method: Method, train: Preferences, seed: int, encoder: Encoder, penalty: float
+) -> EmbeddingRewardModel:
+    """One fit. The ridge penalty is chosen by cross-validation.
+
+    Objectives with kinks or without convexity take the one that plain chose on the same seed: they
+    are dearer to fit, and choosing for them would take most of the demo's time.
+    """
+    objective = Objective(**method.objective)
+    easy = objective.smooth and objective.convex
+    scorer = EmbeddingScorer() if easy else EmbeddingScorer(head=Linear(l2=penalty))
+    model = EmbeddingRewardModel(scorer, objective, seed)
+    model.encoder = encoder
+    with warnings.catch_warnings():  # the validator's: they are said on the page
+        warnings.simplefilter("ignore")
+        return model.fit(train)
+
+
+def _measure(
+    model: EmbeddingRewardModel,
+    train: Preferences,
+    drawn: WorldPairs,
+    tests: dict[str, WorldPairs],
+) -> Fitted:
+    """Rewards and probabilities on every test set, and where the training weight went."""
+    rewards = {name: model.rewards(pairs.observed) for name, pairs in tests.items()}
+    weights = model.report_.risk.weights.numpy().reshape(-1)
+    flipped = dict(zip((row["id"] for row in drawn.rows), drawn.flipped, strict=True))
+    wrong = np.array([flipped[name] for name in train.strings("id")])
+    rare = np.array([group == RARE for group in train.strings("group")])
+    return Fitted(
+        rewards=rewards,
+        probabilities={n: model.to_probabilities(r[:, 0] - r[:, 1]) for n, r in rewards.items()},
+        weight_on_rare=float(weights[rare].sum()),
+        weight_on_flipped=float(weights[wrong].sum()),
+    )
