@@ -10,6 +10,7 @@ from jinja2 import UndefinedError
 from surefoot.data.checks import DamageReport, Example, Finding, check
 from surefoot.data.schema import Preferences
 from surefoot.evaluation import Overlap, compare, evaluate_rewards
+from surefoot.report import advice
 from surefoot.report.damage import damage_page
 from surefoot.report.evaluation import Matrix, evaluation_page
 from surefoot.report.page import render
@@ -80,6 +81,7 @@ def test_the_verdict_counts_sets_against_the_ruler():
         )
     )
     assert "runs/robust beats the best content-blind ruler on 1 of 2 sets of pairs." in page
+    assert "the model" not in page.partition("Accuracy with")[0]
     assert "Not told apart from a ruler on coin." in page
 
 
@@ -109,9 +111,38 @@ def test_a_comparison_gives_verdict_difference_p_and_power(accuracy, word):
         {"table": evaluate_rewards(ours, preferences)}, {"table": found}, baseline="runs/plain"
     )
     page = squeezed(html)
-    assert f"Against runs/plain: {word} on table." in page
+    assert f"it is {word} than runs/plain." in page
     assert f"{abs(found.accuracy.minimum_detectable):.3f}"[1:] in page
     assert "a claim about the two methods needs more seeds" in page
+
+
+@pytest.mark.parametrize(
+    ("against_ruler", "against_baseline", "tone", "words"),
+    [
+        (["better"], ["better"], "good", "beats the best content-blind ruler here; it is better"),
+        (["better"], ["worse"], "bad", "it is worse than b."),
+        (["better"], ["not told apart"], "doubt", "it is not told apart from b."),
+        (["better"], ["not tested"], "doubt", "it is not tested against b."),
+        (["worse"], ["better"], "bad", "Nothing shows that m knows more"),
+        (
+            ["better", "better"],
+            ["better", "not told apart"],
+            "good",
+            "than b on 1 of 2, worse on 0",
+        ),
+        (["better", "better"], ["better", "worse"], "doubt", "than b on 1 of 2, worse on 1."),
+        (["better", "worse"], [], "doubt", "on 1 of 2 sets of pairs."),
+        (["worse", "worse"], [], "bad", "On no set of pairs does m beat"),
+        (["better", "better"], ["not told apart"] * 2, "doubt", "not told apart from b on any."),
+    ],
+)
+def test_the_first_sentence(against_ruler, against_baseline, tone, words):
+    given = [
+        [(str(i), w) for i, w in enumerate(side)] for side in (against_ruler, against_baseline)
+    ]
+    found, sentence, _ = advice.overall(*given, "m", "b")
+    assert found == tone
+    assert words in sentence
 
 
 def test_a_difference_that_does_not_survive_correction_is_not_claimed():

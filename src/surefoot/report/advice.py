@@ -10,6 +10,10 @@ from surefoot.statistics import Comparison
 
 Outcomes = Sequence[tuple[str, Outcome]]
 
+_CLAIMS: tuple[Outcome, Outcome] = ("better", "worse")
+_WORDS: tuple[Outcome, ...] = (*_CLAIMS, "not told apart", "not tested")
+_GRAVEST = ("bad", "doubt", "good")
+
 #: Share of tied pairs from which a model that ties is worth a sentence.
 _MANY_TIES = 0.01
 
@@ -25,21 +29,24 @@ def overall(
     tone = "good" if len(wins) == total else "doubt" if wins else "bad"
     where = "here" if total == 1 else f"on {len(wins)} of {total} sets of pairs"
     if total == 1 and not wins:
-        sentence = f"Nothing shows that {model} knows more than a content-blind ruler here."
+        sentence = f"Nothing shows that {model} knows more than a content-blind ruler here"
     elif not wins:
-        sentence = f"On no set of pairs does {model} beat the best content-blind ruler."
+        sentence = f"On no set of pairs does {model} beat the best content-blind ruler"
     else:
-        sentence = f"{_upper(model)} beats the best content-blind ruler {where}."
-    points = []
-    if worse := _names(against_ruler, "worse"):
-        points.append(f"Worse than a ruler on {', '.join(worse)}: picking by looks does better.")
-    if same := _names(against_ruler, "not told apart"):
-        points.append(f"Not told apart from a ruler on {', '.join(same)}.")
-    if untested := _names(against_ruler, "not tested"):
-        points.append(f"Too few independent pairs to test on {', '.join(untested)}.")
+        sentence = f"{_upper(model)} beats the best content-blind ruler {where}"
     if against_baseline:
-        points.append(_baseline_line(against_baseline, baseline))
-    return tone, sentence, points
+        tone = min(tone, _baseline_tone(against_baseline), key=_GRAVEST.index)
+        sentence += f"; it is {_baseline_clause(against_baseline, baseline)}"
+    found = []
+    if worse := _names(against_ruler, "worse"):
+        found.append(f"Worse than a ruler on {', '.join(worse)}: picking by looks does better.")
+    if same := _names(against_ruler, "not told apart"):
+        found.append(f"Not told apart from a ruler on {', '.join(same)}.")
+    if untested := _names(against_ruler, "not tested"):
+        found.append(f"Too few independent pairs to test on {', '.join(untested)}.")
+    if len(against_baseline) > 1:
+        found.append(_baseline_line(against_baseline, baseline))
+    return tone, f"{sentence}.", found
 
 
 def one_suite(result: EvaluationResult, against_ruler: Outcome) -> tuple[str, str]:
@@ -133,14 +140,29 @@ def _comparison_point(
     return text
 
 
+def _baseline_tone(found: Outcomes) -> str:
+    if _names(found, "worse"):
+        return "doubt" if _names(found, "better") else "bad"
+    return "good" if _names(found, "better") else "doubt"
+
+
+def _baseline_clause(found: Outcomes, baseline: str) -> str:
+    if len(found) == 1:
+        word = found[0][1]
+        if word == "not told apart":
+            return f"not told apart from {baseline}"
+        return (
+            f"not tested against {baseline}" if word == "not tested" else f"{word} than {baseline}"
+        )
+    better, worse = (len(_names(found, word)) for word in _CLAIMS)
+    if not better and not worse:
+        return f"not told apart from {baseline} on any"
+    return f"better than {baseline} on {better} of {len(found)}, worse on {worse}"
+
+
 def _baseline_line(found: Outcomes, baseline: str) -> str:
-    parts = [
-        f"{word} on {', '.join(names)}"
-        for word in ("better", "worse", "not told apart", "not tested")
-        if (names := _names(found, word))
-    ]
-    several = " (p-values corrected for the number of sets)" if len(found) > 1 else ""
-    return f"Against {baseline}: {'; '.join(parts)}{several}."
+    parts = [f"{word} on {', '.join(names)}" for word in _WORDS if (names := _names(found, word))]
+    return f"Against {baseline}: {'; '.join(parts)} (p-values corrected for the number of sets)."
 
 
 def _p(alone: float | None, adjusted: float | None) -> str:

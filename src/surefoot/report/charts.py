@@ -18,7 +18,7 @@ from surefoot.report.words import interval, number
 from surefoot.statistics import Calibration, Estimate
 
 _WIDTH = 5.0  # inches
-_LONGEST = 40  # characters of a label
+_LONGEST = 32  # characters of a label
 
 Labelled = Mapping[str, Sequence[Estimate | None]]
 
