@@ -93,7 +93,7 @@ class Preferences:
     @property
     def labels(self) -> npt.NDArray[np.float64]:
         """P(a preferred) of each row, shape (N,)."""
-        return np.asarray(self.dataset["label"], dtype=np.float64)
+        return self.numbers("label")
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:

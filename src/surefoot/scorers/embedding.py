@@ -22,7 +22,7 @@ from surefoot.options import Member
 from surefoot.scorers import storage
 from surefoot.scorers.conflict import source_conflict
 from surefoot.scorers.cross_validation import cross_validate, fit_temperature
-from surefoot.scorers.encoder import Encoder, EncoderOptions
+from surefoot.scorers.encoder import Encoder, EncoderOptions, load_encoder
 from surefoot.scorers.features import Embedded, FeatureMap, FeatureView, embed
 from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
 from surefoot.scorers.head import Fit, Head, Parameters, Problem
@@ -175,7 +175,7 @@ class EmbeddingRewardModel:
     @cached_property
     def encoder(self) -> Encoder:
         """The loaded encoder."""
-        return Encoder(self.scorer.encoder)
+        return load_encoder(self.scorer.encoder)
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `surefoot.json`; see :mod:`surefoot.scorers.storage`."""

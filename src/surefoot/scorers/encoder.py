@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -202,6 +202,19 @@ class Encoder:
 
     def _positions(self) -> int:
         return int(getattr(self.model.config, "max_position_embeddings", self.options.max_length))
+
+
+def load_encoder(options: EncoderOptions) -> Encoder:
+    """The encoder for these options; the few last ones stay loaded."""
+    path = Path(options.name)
+    files = sorted(path.iterdir()) if path.is_dir() else []
+    stamp = tuple((file.name, file.stat().st_mtime_ns) for file in files)
+    return _loaded(options, stamp)
+
+
+@lru_cache(maxsize=2)
+def _loaded(options: EncoderOptions, stamp: tuple[tuple[str, int], ...]) -> Encoder:
+    return Encoder(options)
 
 
 def _has_bfloat16() -> bool:

@@ -1,0 +1,158 @@
+"""K linear heads at once: smooth objectives by L-BFGS, those with kinks by a bundle method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from surefoot.objectives import Evidence, Objective
+from surefoot.scorers import bundle, lbfgs
+from surefoot.scorers.head import Fit, Problem
+
+#: Gap at which a problem is solved, by (smooth, certified). Folds only choose among penalties.
+GAPS = {(True, True): 1e-8, (True, False): 1e-5, (False, True): 1e-4, (False, False): 1e-3}
+BUNDLE_STEPS, ROUGH_BUNDLE_STEPS = 400, 40
+LARGEST_EIGENPROBLEM = 2500
+
+SOLVED = "Solved by {}: at most {:.1e} above the minimum."
+LOCAL = (
+    "{} is not convex: this is a local optimum, the better of two starts (zero, and the plain "
+    "objective's solution)."
+)
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Differences of features in their principal axes.
+
+    A ridge penalty and a linear head do not care how the features are rotated, and directions that
+    no pair differs in get no weight: N pairs of D features have at most min(N, D) coordinates.
+
+    Attributes:
+        values: (N, R) differences.
+        curvature: (R,) their mean squares.
+        axes: (D, R), from coordinates to features; None where they are the features themselves.
+    """
+
+    values: Tensor
+    curvature: Tensor
+    axes: Tensor | None
+
+    @classmethod
+    def of(cls, differences: Tensor) -> Coordinates:
+        """From differences of features (N, D)."""
+        rows, columns = differences.shape
+        if min(rows, columns) > LARGEST_EIGENPROBLEM:
+            return cls(differences, differences.square().mean(0), None)
+        if columns <= rows:
+            squares, axes = torch.linalg.eigh(differences.T @ differences)
+        else:
+            squares, left = torch.linalg.eigh(differences @ differences.T)
+            axes = differences.T @ (left / squares.clamp_min(1e-300).sqrt())
+        kept = squares > 1e-12 * squares.max().clamp_min(1e-300)
+        axes = axes[:, kept]
+        return cls(differences @ axes, squares[kept] / rows, axes)
+
+    def to_features(self, weights: Tensor) -> Tensor:
+        """Weights of features (D, K) from weights of coordinates (R, K)."""
+        return weights if self.axes is None else self.axes @ weights
+
+
+class LinearSolver:
+    """Values and gradients of K problems, and the ways to their minima."""
+
+    def __init__(
+        self, problem: Problem, certify: bool, coordinates: Coordinates | None = None
+    ) -> None:
+        differences = (problem.features[:, 0] - problem.features[:, 1]).double()
+        self.problem, self.certify = problem, certify
+        self.coordinates = coordinates or Coordinates.of(differences)
+        self.l2 = problem.l2.double()
+
+    def smooth(self) -> Fit:
+        """By L-BFGS from zero."""
+        found = self._lbfgs(self._zeros())
+        return self._fit(found, SOLVED.format("L-BFGS", found.gaps.max()))
+
+    def local(self) -> Fit:
+        """The better of two L-BFGS runs, from zero and from the plain solution; nothing proven."""
+        convex = LinearSolver(_plain(self.problem), self.certify, self.coordinates)
+        one = self._lbfgs(self._zeros())
+        other = self._lbfgs(convex._lbfgs(self._zeros()).parameters)
+        first = one.values <= other.values
+        found = lbfgs.Minima(
+            torch.where(first, one.parameters, other.parameters),
+            torch.where(first, one.values, other.values),
+            torch.full_like(one.gaps, math.inf),
+            max(one.iterations, other.iterations),
+        )
+        return self._fit(found, LOCAL.format(self.problem.objective.describe()))
+
+    def with_kinks(self) -> Fit:
+        """Each problem by the bundle method."""
+        ends = [self._bundle(fit) for fit in range(len(self.l2))]
+        found = lbfgs.Minima(
+            torch.stack([torch.from_numpy(end.parameters) for end in ends], dim=1),
+            torch.tensor([end.value for end in ends], dtype=torch.float64),
+            torch.tensor([end.gap for end in ends], dtype=torch.float64),
+            max(end.calls for end in ends),
+        )
+        mixtures = [
+            (
+                {"weight": self.coordinates.to_features(torch.from_numpy(end.points.T))},
+                torch.from_numpy(end.shares),
+            )
+            for end in ends
+        ]
+        fit = self._fit(found, SOLVED.format("a bundle method", found.gaps.max()))
+        return replace(fit, mixtures=tuple(mixtures))
+
+    def oracle(self, weights: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
+        """Values (k,) and gradients (R, k) of some problems at weights (R, k)."""
+        x = self.coordinates.values
+        margins = (x @ weights).requires_grad_()
+        with torch.enable_grad():
+            values = self.problem.risk(margins, fits).value
+            (by_margin,) = torch.autograd.grad(values.sum(), margins)
+        ridge = self.l2[fits]
+        values = values.detach() + ridge / 2 * weights.square().sum(0)
+        return values, x.T @ by_margin + ridge * weights
+
+    def _precondition(self, gradients: Tensor, fits: Tensor) -> Tensor:
+        """Steps (R, k): the inverse of a logistic loss's Hessian at zero."""
+        return gradients / (0.25 * self.coordinates.curvature[:, None] + self.l2[fits])
+
+    def _zeros(self) -> Tensor:
+        return self.coordinates.values.new_zeros(self.coordinates.values.shape[1], len(self.l2))
+
+    def _lbfgs(self, start: Tensor) -> lbfgs.Minima:
+        gap = GAPS[True, self.certify]
+        return lbfgs.minimise(self.oracle, start, self.l2, self._precondition, gap)
+
+    def _bundle(self, fit: int) -> bundle.Minimum:
+        index, ridge = torch.tensor([fit]), float(self.l2[fit])
+
+        def risk(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+            column = torch.from_numpy(w)[:, None]
+            value, gradient = self.oracle(column, index)
+            plain_value = value - ridge / 2 * column.square().sum()
+            return float(plain_value), (gradient - ridge * column)[:, 0].numpy()
+
+        steps = BUNDLE_STEPS if self.certify else ROUGH_BUNDLE_STEPS
+        start = np.zeros(self.coordinates.values.shape[1])
+        return bundle.minimise(risk, start, ridge, GAPS[False, self.certify], steps)
+
+    def _fit(self, found: lbfgs.Minima, note: str) -> Fit:
+        weight = self.coordinates.to_features(found.parameters)
+        return Fit({"weight": weight}, found.values, found.gaps, note)
+
+
+def _plain(problem: Problem) -> Problem:
+    """The same problem under the plain objective, which is smooth and convex."""
+    evidence = Evidence(problem.evidence.label)
+    return replace(problem, objective=Objective(), evidence=evidence, units=None)
