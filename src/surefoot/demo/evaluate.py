@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.demo.methods import COLUMNS, PLAIN, ColumnKey, Method
-from surefoot.demo.result import Cell, Row, cell
+from surefoot.demo.result import Cell, Row
 from surefoot.evaluation import ComparisonResult, clusters_of, compare
+from surefoot.report.words import outcome
 from surefoot.statistics import (
     Calibration,
     Comparison,
     Estimate,
     calibration,
     hierarchical,
-    holm,
     log_loss,
     mean,
 )
@@ -50,27 +50,10 @@ def rows_of(
     tests: Mapping[str, WorldPairs],
 ) -> tuple[Row, ...]:
     """The rows of the table, each against plain on the same seeds."""
-    values = {m.name: _values(fitted[m.name], tests) for m in compared}
-    gaps = {
-        m.name: _differences(fitted[m.name], fitted[PLAIN], tests)
-        for m in compared
-        if m.name != PLAIN
-    }
-    adjusted = _adjusted(gaps)
     return tuple(
         Row(
             method,
-            {
-                key: cell(
-                    value,
-                    gaps[method.name][key],
-                    adjusted.get((method.name, key)),
-                    COLUMNS[key].lower_is_better,
-                )
-                if method.name in gaps
-                else Cell(value)
-                for key, value in values[method.name].items()
-            },
+            _cells(fitted[method.name], None if method.name == PLAIN else fitted[PLAIN], tests),
             _over_seeds([one.weight_on_rare for one in fitted[method.name]]),
             _over_seeds([one.weight_on_flipped for one in fitted[method.name]]),
             _calibration(fitted[method.name], tests["test"]),
@@ -79,32 +62,41 @@ def rows_of(
     )
 
 
+def _cells(
+    runs: Sequence[Fitted], plain: Sequence[Fitted] | None, tests: Mapping[str, WorldPairs]
+) -> dict[ColumnKey, Cell]:
+    values = _values(runs, tests)
+    if plain is None:
+        return {key: Cell(value) for key, value in values.items()}
+    gaps = _differences(runs, plain, tests)
+    return {
+        key: Cell(
+            value, gaps[key], outcome(gaps[key], lower_is_better=COLUMNS[key].lower_is_better)
+        )
+        for key, value in values.items()
+    }
+
+
 def _values(runs: Sequence[Fitted], tests: Mapping[str, WorldPairs]) -> dict[ColumnKey, Estimate]:
     """Every figure of one method, with intervals over seeds and test prompts."""
     rare = np.array([g == RARE for g in tests["alike"].observed.strings("group")])
 
-    def accuracy(
-        test: str, rows: npt.NDArray[np.bool_] | None = None, noisy: bool = False
-    ) -> Estimate:
-        pairs = tests[test]
-        labels = pairs.observed.labels if noisy else pairs.truth
-        kept = np.ones(len(pairs), dtype=bool) if rows is None else rows
-        correct = []
-        for run in runs:
-            margin = run.rewards[test][:, 0] - run.rewards[test][:, 1]
-            vote = (np.sign(margin) + 1) / 2
-            correct.append(np.where(labels > 0.5, vote, 1 - vote)[kept])
-        shared = clusters_of(pairs.observed)
-        return hierarchical(correct, shared.ids[kept], covers=shared.covers)
+    everywhere = np.ones_like(rare)
+
+    def accuracy(name: str, labels: Floats, rows: npt.NDArray[np.bool_] = everywhere) -> Estimate:
+        votes = [(np.sign(run.rewards[name] @ [1.0, -1.0]) + 1) / 2 for run in runs]
+        correct = [np.where(labels > 0.5, vote, 1 - vote)[rows] for vote in votes]
+        shared = clusters_of(tests[name].observed)
+        return hierarchical(correct, shared.ids[rows], covers=shared.covers)
 
     test = tests["test"]
-    losses = [log_loss(run.probabilities["test"], test.truth) for run in runs]
     shared = clusters_of(test.observed)
+    losses = [log_loss(run.probabilities["test"], test.truth) for run in runs]
     return {
-        "clean": accuracy("test"),
-        "noisy": accuracy("test", noisy=True),
-        "shifted": accuracy("shifted"),
-        "rare": accuracy("alike", rare),
+        "clean": accuracy("test", test.truth),
+        "noisy": accuracy("test", test.observed.labels),
+        "shifted": accuracy("shifted", tests["shifted"].truth),
+        "rare": accuracy("alike", tests["alike"].truth, rare),
         "log-loss": hierarchical(losses, shared.ids, covers=shared.covers),
     }
 
@@ -131,19 +123,6 @@ def _differences(
         "rare": against("alike").groups[RARE],
         "log-loss": clean.log_loss,
     }
-
-
-def _adjusted(
-    gaps: Mapping[str, Mapping[ColumnKey, Comparison]],
-) -> dict[tuple[str, ColumnKey], float]:
-    """P-values, Holm-adjusted over all comparisons of the table."""
-    tested = {
-        (name, key): found.p_value
-        for name, by_column in gaps.items()
-        for key, found in by_column.items()
-        if found.p_value is not None
-    }
-    return dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
 
 
 def _over_seeds(values: Sequence[float]) -> Estimate:

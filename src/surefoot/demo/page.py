@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from surefoot.demo.files import commands
 from surefoot.demo.methods import COLUMNS, PLAIN, ColumnKey
-from surefoot.demo.result import Claim, DemoResult
+from surefoot.demo.result import DemoResult
 from surefoot.report import page as report_page
 from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart
 from surefoot.report.words import interval
@@ -31,6 +31,7 @@ def demo_page(result: DemoResult, output: str = "demo") -> str:
         .render(
             result=result,
             columns=COLUMNS,
+            claims={(c.method, c.column): c for c in result.claims},
             sentence=sentence,
             tone=tone,
             points=points,
@@ -52,20 +53,16 @@ def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:
     """Tone, sentence, and what robust objectives gained and paid."""
     claims = result.claims
     held = sum(claim.held for claim in claims)
-    sentence = f"{held} of theory's {len(claims)} predictions held."
+    sentence = f"{held} of theory's {len(claims)} predictions held" + (
+        "." if held == len(claims) else "; these did not:"
+    )
     points = [
-        f"{claim.method}, {COLUMNS[claim.column].title}: predicted {claim.predicted}, "
-        f"{claim.found}"
-        + ("" if claim.held else " – not as predicted")
-        + f" ({_difference(result, claim)})."
+        f"{claim.method}, {COLUMNS[claim.column].title}: predicted {claim.predicted}, found "
+        f"{claim.found} ({interval(claim.against_plain.difference, signed=True)})."
         for claim in claims
+        if not claim.held
     ]
     return "good" if held == len(claims) else "doubt", sentence, points
-
-
-def _difference(result: DemoResult, claim: Claim) -> str:
-    against = result.row(claim.method).cells[claim.column].against_plain
-    return interval(against.difference, signed=True) if against else "no difference"
 
 
 def _accuracies(result: DemoResult, key: ColumnKey) -> Markup:

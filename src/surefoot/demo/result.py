@@ -8,7 +8,7 @@ from typing import Any, Literal
 from surefoot.data.checks import DamageReport
 from surefoot.demo.methods import COLUMNS, ColumnKey, Method
 from surefoot.report.words import Outcome, outcome
-from surefoot.statistics import Calibration, Comparison, Estimate
+from surefoot.statistics import Calibration, Comparison, Estimate, holm
 from surefoot.worlds import TextWorld
 
 SCHEMA_VERSION = 1
@@ -21,13 +21,11 @@ class Cell:
     Attributes:
         value: the figure, its interval over seeds and test prompts.
         against_plain: paired difference to plain; None in plain's own row.
-        adjusted: its p-value, Holm-adjusted over the whole table; None where there is no test.
-        outcome: what the adjusted test says; None in plain's own row.
+        outcome: what that difference says on its own; None in plain's own row.
     """
 
     value: Estimate
     against_plain: Comparison | None = None
-    adjusted: float | None = None
     outcome: Outcome | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,7 +34,6 @@ class Cell:
         return {
             "value": self.value.to_dict(),
             "against_plain": against,
-            "adjusted_p_value": self.adjusted,
             "outcome": self.outcome,
         }
 
@@ -75,17 +72,43 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """A prediction and what was found."""
+    """A prediction and what was found.
+
+    Attributes:
+        method: name of the row.
+        column: of the table.
+        predicted: against plain.
+        against_plain: the paired difference.
+        adjusted: its p-value, Holm-adjusted over all predictions; None where there is no test.
+    """
 
     method: str
     column: ColumnKey
     predicted: Literal["better", "worse"]
-    found: Outcome
+    against_plain: Comparison
+    adjusted: float | None
+
+    @property
+    def found(self) -> Outcome:
+        """What the adjusted test says."""
+        return outcome(self.against_plain, self.adjusted, COLUMNS[self.column].lower_is_better)
 
     @property
     def held(self) -> bool:
         """Whether it came out as predicted."""
         return self.found == self.predicted
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {
+            "method": self.method,
+            "column": self.column,
+            "predicted": self.predicted,
+            "found": self.found,
+            "held": self.held,
+            "against_plain": self.against_plain.to_dict(),
+            "adjusted_p_value": self.adjusted,
+        }
 
 
 @dataclass(frozen=True)
@@ -111,12 +134,16 @@ class DemoResult:
     @property
     def claims(self) -> tuple[Claim, ...]:
         """Every prediction that theory made, with what was found."""
-        return tuple(
-            Claim(row.method.name, column, predicted, found)
+        made = [
+            (row.method.name, column, predicted, against)
             for row in self.rows
             for column, predicted in row.method.predicted.items()
-            if (found := row.cells[column].outcome) is not None
-        )
+            if (against := row.cells[column].against_plain) is not None
+        ]
+        tested = [i for i, (*_, against) in enumerate(made) if against.p_value is not None]
+        p_values = holm([p for *_, against in made if (p := against.p_value) is not None])
+        adjusted = dict(zip(tested, p_values.tolist(), strict=True))
+        return tuple(Claim(*claim, adjusted.get(i)) for i, claim in enumerate(made))
 
     def row(self, name: str) -> Row:
         """The row of a method."""
@@ -133,25 +160,8 @@ class DemoResult:
                 for key, c in COLUMNS.items()
             },
             "rows": [row.to_dict() for row in self.rows],
-            "claims": [
-                {
-                    "method": c.method,
-                    "column": c.column,
-                    "predicted": c.predicted,
-                    "found": c.found,
-                    "held": c.held,
-                }
-                for c in self.claims
-            ],
+            "claims": [claim.to_dict() for claim in self.claims],
             "damage": self.damage.to_dict(),
             "damage_planted": self.planted,
             "seconds": self.seconds,
         }
-
-
-def cell(
-    value: Estimate, comparison: Comparison, adjusted: float | None, lower_is_better: bool
-) -> Cell:
-    """A cell of a method other than plain."""
-    said = outcome(comparison, adjusted, lower_is_better)
-    return Cell(value, comparison, adjusted, said)
