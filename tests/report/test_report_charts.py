@@ -85,8 +85,9 @@ def test_settings_of_matplotlib_are_left_alone(monkeypatch):
 def test_a_refused_interval_is_hollow_and_its_reason_is_said():
     known = charts.dot_interval_chart(["a"], {"s": [Estimate(0.5, 0.4, 0.6, n=9, covers="x")]})
     hollow = charts.dot_interval_chart(["a"], {"s": [REFUSED]})
-    assert "fill: none; stroke: var(--series-1" in hollow
-    assert 'fill: none; stroke: var(--series-1, #0063a6)"/></g>' not in known
+    point = r'<use [^>]*style="(fill[^;]*); stroke: var\(--series-1'
+    assert re.findall(point, known) == ["fill: var(--series-1, #0063a6)"]
+    assert re.findall(point, hollow) == ["fill-opacity: 0"]
     assert "no interval: 5 clusters are too few" in hollow
 
 

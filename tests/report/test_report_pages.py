@@ -248,6 +248,44 @@ def test_several_seeds_are_said_and_speak_of_methods():
     assert "needs more seeds" not in page
 
 
+@pytest.mark.parametrize(("better", "word"), [(True, "better"), (False, "worse")])
+def test_a_lower_log_loss_is_better(better, word):
+    preferences = table(n=400)
+    sharp, coin = rewards_for(preferences, 0.9), np.zeros((400, 2))
+    pair = (sharp, coin) if better else (coin, sharp)
+    found = compare(*pair, preferences)
+    html = evaluation_page({"table": evaluate_rewards(pair[0], preferences)}, {"table": found})
+    below = html[html.index("Of</th>") :]
+    row = re.search(r"<th scope=.row.>Log-loss</th>(<td>.*?)</tr>", below, re.DOTALL)[1]
+    assert (found.log_loss.difference.estimate < 0) == better
+    assert f">{word}<" in row
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "scale", "said", "unsaid"),
+    [
+        (0.6, 5.0, "are too sure", "are too cautious"),
+        (0.95, 0.3, "are too cautious", "are too sure"),
+    ],
+)
+def test_miscalibration_is_said_with_its_direction(accuracy, scale, said, unsaid):
+    preferences = table(n=600)
+    found = evaluate_rewards(rewards_for(preferences, accuracy, scale=scale), preferences)
+    page = squeezed(evaluation_page({"table": found}))
+    assert said in page
+    assert unsaid not in page
+
+
+def test_a_group_served_worse_than_by_a_coin_is_named_and_others_are_not():
+    preferences = table(n=400, groups=["well", "badly"] * 200)
+    right, wrong = rewards_for(preferences, 0.9), rewards_for(preferences, 0.2)
+    mixed = np.where((np.arange(400) % 2 == 0)[:, None], right, wrong)
+    warned = squeezed(evaluation_page({"table": evaluate_rewards(mixed, preferences)}))
+    fine = squeezed(evaluation_page({"table": evaluate_rewards(right, preferences)}))
+    assert "served worse than by a coin: badly is lowest" in warned
+    assert "worse than by a coin" not in fine
+
+
 # --- rendering
 
 
