@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from surefoot.demo.files import commands
 from surefoot.demo.methods import COLUMNS, PLAIN, ColumnKey
-from surefoot.demo.result import DemoResult
+from surefoot.demo.result import Claim, DemoResult
 from surefoot.report import page as report_page
 from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart
 from surefoot.report.words import interval
@@ -31,6 +33,7 @@ def demo_page(result: DemoResult, output: str = "demo") -> str:
         .render(
             result=result,
             columns=COLUMNS,
+            marks={"better": "▲", "worse": "▼"},
             claims={(c.method, c.column): c for c in result.claims},
             sentence=sentence,
             tone=tone,
@@ -50,19 +53,21 @@ def demo_page(result: DemoResult, output: str = "demo") -> str:
 
 
 def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:
-    """Tone, sentence, and what robust objectives gained and paid."""
+    """Tone, sentence, and for each objective with predictions what became of them."""
     claims = result.claims
     held = sum(claim.held for claim in claims)
-    sentence = f"{held} of theory's {len(claims)} predictions held" + (
-        "." if held == len(claims) else "; these did not:"
-    )
+    sentence = f"{held} of theory's {len(claims)} predictions held, gains and costs together."
     points = [
-        f"{claim.method}, {COLUMNS[claim.column].title}: predicted {claim.predicted}, found "
-        f"{claim.found} ({interval(claim.against_plain.difference, signed=True)})."
-        for claim in claims
-        if not claim.held
+        f"{name}: " + "; ".join(_said(claim) for claim in some) + "."
+        for name, some in groupby(claims, key=lambda claim: claim.method)
     ]
     return "good" if held == len(claims) else "doubt", sentence, points
+
+
+def _said(claim: Claim) -> str:
+    difference = interval(claim.against_plain.difference, signed=True)
+    not_so = "" if claim.held else f", where {claim.predicted} was predicted"
+    return f"{claim.found} in “{COLUMNS[claim.column].title}” ({difference}){not_so}"
 
 
 def _accuracies(result: DemoResult, key: ColumnKey) -> Markup:

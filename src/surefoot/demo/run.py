@@ -28,7 +28,13 @@ from surefoot.worlds.pool import RARE
 
 #: A smaller world for a first look and for tests.
 QUICK = TextWorld(
-    training_prompts=16, test_prompts=10, rare_prompts=4, pairs=1600, rare_share=0.1, test_pairs=500
+    training_prompts=20,
+    test_prompts=10,
+    rare_prompts=4,
+    responses=10,
+    pairs=2000,
+    rare_share=0.1,
+    test_pairs=500,
 )
 QUICK_SEEDS = 5
 

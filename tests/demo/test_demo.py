@@ -1,0 +1,148 @@
+"""The demo from end to end, on the quick world: files, figures, and what theory says."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+from surefoot.data import read_preferences
+from surefoot.data.checks import Example
+from surefoot.demo import DemoResult, print_table, run_demo
+from surefoot.demo.methods import COLUMNS, methods
+from surefoot.demo.page import demo_page
+from surefoot.objectives import Objective
+from surefoot.worlds import TextWorld
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> DemoResult:
+    return run_demo(folder, quick=True)
+
+
+def test_every_method_is_a_valid_objective_and_predicts_columns_that_exist() -> None:
+    compared = methods(TextWorld())
+    assert compared[0].name == "plain"
+    assert len({m.name for m in compared}) == len(compared)
+    for method in compared:
+        Objective(**method.objective)
+        assert set(method.predicted) <= set(COLUMNS)
+
+
+@pytest.mark.slow
+def test_what_is_written_can_be_read(result: DemoResult, folder: Path) -> None:
+    written = json.loads((folder / "demo.json").read_text())
+    assert written == json.loads(json.dumps(result.to_dict()))
+    assert written["schema_version"] == 1
+    for row in written["rows"]:
+        for cell in row["cells"].values():
+            assert {"estimate", "low", "high", "level", "n", "covers"} <= set(cell["value"])
+    train = read_preferences(str(folder / "train.jsonl"))
+    assert len(train) == result.damage.rows
+    assert not train.faults
+    for name in ("test", "deployment"):
+        assert len(read_preferences(str(folder / f"{name}.jsonl"))) == result.world.test_pairs
+    for name in ("plain", "robust"):
+        config = yaml.safe_load((folder / f"{name}.yaml").read_text())
+        Objective(**config["objective"])
+        assert config["data"]["train"] == [str(folder / "train.jsonl")]
+
+
+@pytest.mark.slow
+def test_all_planted_damage_is_found(result: DemoResult) -> None:
+    assert {f.kind: f.count for f in result.damage.findings} == result.planted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["smoothed labels", "flip-corrected labels"])
+def test_labels_that_know_the_flip_rate_have_better_probabilities(
+    result: DemoResult, name: str
+) -> None:
+    against = result.row(name).cells["log-loss"].against_plain
+    assert against is not None
+    assert against.difference.high is not None
+    assert against.difference.high < -0.005
+    plain = result.row("plain").calibration.overconfidence.estimate
+    aware = result.row(name).calibration.overconfidence.estimate
+    assert plain is not None
+    assert aware is not None
+    assert plain < -0.05 < aware  # plain takes flips for doubt
+
+
+@pytest.mark.slow
+def test_a_risk_over_groups_serves_the_rare_group_and_pays_in_the_mean(result: DemoResult) -> None:
+    row = result.row("CVaR over groups")
+    gains = {key: _difference(result, "CVaR over groups", key) for key in COLUMNS}
+    assert gains["rare"] > 0.01
+    assert gains["shifted"] > 0.01
+    assert gains["clean"] < 0.0
+    assert (row.weight_on_rare.estimate or 0) > 1.3 * result.world.rare_share
+
+
+@pytest.mark.slow
+def test_a_risk_over_pairs_gives_its_weight_to_flipped_labels(result: DemoResult) -> None:
+    assert _difference(result, "CVaR over pairs", "clean") < -0.1
+    flipped = result.world.flip_rate
+    assert (result.row("CVaR over pairs").weight_on_flipped.estimate or 0) > flipped + 0.03
+    assert (result.row("KL over pairs (KLDPO)").weight_on_flipped.estimate or 0) > flipped
+    assert (result.row("soft minimum (Dr. DPO)").weight_on_flipped.estimate or 1) < flipped
+
+
+@pytest.mark.slow
+def test_every_prediction_is_told_with_its_outcome(result: DemoResult) -> None:
+    predicted = sum(len(m.predicted) for m in methods(result.world))
+    assert len(result.claims) == predicted
+    for claim in result.claims:
+        alone = claim.against_plain.p_value
+        assert (alone is None) == (claim.adjusted is None)
+        assert alone is None or claim.adjusted is None or claim.adjusted >= alone
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_table_shows_every_method(result: DemoResult, width: int) -> None:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    print_table(result, console)
+    text = console.export_text()
+    assert f"Theory made {len(result.claims)} predictions" in text
+    for row in result.rows:
+        assert row.method.name.split()[0] in text
+
+
+@pytest.mark.slow
+def test_the_page_needs_nothing_from_elsewhere(result: DemoResult, folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert not re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//""", page)
+    assert not re.search(r"@import|url\(\s*['\"]?\s*(https?:)?//", page)
+    assert "<script" not in page
+    assert page.count("<svg") == len(COLUMNS) + 3
+    for row in result.rows:
+        assert row.method.name in page
+
+
+@pytest.mark.slow
+def test_text_from_data_is_escaped(result: DemoResult) -> None:
+    bad = "<script>alert(1)</script>"
+    finding = result.damage.findings[0]
+    hostile = replace(finding, examples=(Example(bad, 0, bad),), meaning=bad)
+    damage = replace(result.damage, findings=(hostile,), name=bad)
+    page = demo_page(replace(result, damage=damage), output=bad)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def _difference(result: DemoResult, method: str, column: str) -> float:
+    against = next(c for key, c in result.row(method).cells.items() if key == column).against_plain
+    assert against is not None
+    assert against.difference.estimate is not None
+    return against.difference.estimate
