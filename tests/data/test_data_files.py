@@ -12,7 +12,7 @@ import pytest
 
 from surefoot.data import FEATURES, read_preferences
 from surefoot.data import cache as caching
-from surefoot.errors import ConfigurationError, DataError
+from surefoot.errors import ConfigurationError, DataError, SurefootError
 
 PAIR = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1}
 BROKEN = PAIR | {"label": 7}
@@ -83,7 +83,7 @@ def test_a_failure_leaves_nothing_behind(jsonl, cache):
 def test_a_cache_that_cannot_be_written_is_named(jsonl, tmp_path, monkeypatch):
     (tmp_path / "blocked").write_text("a file, not a folder")
     monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "blocked"))
-    with pytest.raises(DataError, match="Set SUREFOOT_CACHE"):
+    with pytest.raises(SurefootError, match="Set SUREFOOT_CACHE"):
         read_preferences(jsonl(PAIR))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from surefoot.cli.console import out, quiet_libraries, write
+from surefoot.cli.console import invocation, out, quiet_libraries, write
 from surefoot.cli.inputs import read
 
 
@@ -19,9 +19,9 @@ def run(
     overwrite: bool,
 ) -> None:
     """Print the damage report, and write it where asked."""
-    quiet_libraries()
+    quiet_libraries(models=tokenizer is not None)
     from surefoot.data.checks import check
-    from surefoot.training.run import claim_output
+    from surefoot.paths import claim_output
 
     folder = claim_output(output, overwrite) if output else None
     preferences = read(data, columns)
@@ -36,7 +36,7 @@ def run(
         from surefoot.report import damage_page
 
         write(folder, "audit.json", report.to_dict())
-        write(folder, "report.html", damage_page(report))
+        write(folder, "report.html", damage_page(report, command=invocation()))
 
 
 def _tokenizer(name: str | None) -> Any:

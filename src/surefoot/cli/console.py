@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,26 +33,33 @@ def say(line: str) -> None:
     err.print(line, markup=False, soft_wrap=True)
 
 
-def quiet_libraries() -> None:
+def quiet_libraries(models: bool = True) -> None:
     """Keep the progress bars of libraries from between our lines (ours remain)."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     import datasets
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
     datasets.disable_progress_bars()
+    if models:  # seconds of imports, for the commands that load one
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table: the first column is text, the others are figures."""
-    shown = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    """Print a table under its title: the first column is text, the others are figures."""
+    out.print(f"\n{title}", markup=False, style="bold", soft_wrap=True)
+    shown = Table(header_style="")
     for i, column in enumerate(columns):
         shown.add_column(column, justify="left" if i == 0 else "right")
     for row in rows:
         shown.add_row(*(cell.replace("[", r"\[") for cell in row))
     out.print(shown)
+
+
+def invocation() -> str:
+    """The command as it was typed."""
+    return shlex.join(["surefoot", *sys.argv[1:]])
 
 
 def write(folder: Path, name: str, content: Mapping[str, Any] | str) -> None:

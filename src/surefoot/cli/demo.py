@@ -11,7 +11,7 @@ def run(output: Path, seeds: int, quick: bool, overwrite: bool) -> None:
     """Run the demo, print its table, say where its page is."""
     quiet_libraries()
     from surefoot.demo import print_table, run_demo
-    from surefoot.training.run import claim_output
+    from surefoot.paths import claim_output
 
     folder = claim_output(output, overwrite)
     result = run_demo(folder, seeds=seeds, quick=quick)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surefoot.cli.console import out, quiet_libraries, say, table, write
+from surefoot.cli.console import invocation, out, quiet_libraries, say, table, write
 from surefoot.cli.inputs import load_models, read, run_folders
 from surefoot.errors import ConfigurationError
 
@@ -36,7 +36,8 @@ def run(
 ) -> None:
     """Evaluate on each data set or suite, compare with the baseline, print and write."""
     quiet_libraries()
-    from surefoot.training.run import claim_output, saved_prompts
+    from surefoot.paths import claim_output
+    from surefoot.training.run import saved_prompts
 
     folder = claim_output(output, overwrite)
     models = load_models(model)
@@ -193,5 +194,8 @@ def _write(folder: Path, model: Path, baseline: Path | None, found: dict[str, _F
         {name: one.result for name, one in found.items()},
         {name: one.comparison for name, one in found.items() if one.comparison},
         {name: one.overlap for name, one in found.items() if one.overlap},
+        model=str(model),
+        baseline=str(baseline) if baseline else "the baseline",
+        command=invocation(),
     )
     write(folder, "report.html", page)

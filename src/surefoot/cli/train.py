@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool) -> None:
     """Train one run, or one per seed, and print what came out."""
     quiet_libraries()
+    from surefoot.paths import claim_output
     from surefoot.training import RunConfig, prepare, train
-    from surefoot.training.run import claim_output
 
     config = RunConfig.read(config_path, overrides(arguments))
     if seeds > 1 and not config.depends_on_the_seed():

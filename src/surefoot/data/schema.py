@@ -102,7 +102,7 @@ class Preferences:
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """A numeric column, shape (N,), with NaN where it is null."""
-        return np.asarray(self._column(column).to_pandas(), dtype=np.float64)
+        return np.array(self._column(column).to_pandas(), dtype=np.float64)
 
     def strings(self, column: str) -> list[str | None]:
         """A text column such as `source` or `group`."""

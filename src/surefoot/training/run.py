@@ -20,6 +20,7 @@ from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.splits import split
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError
+from surefoot.paths import claim_output
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.fit_report import FitReport
 from surefoot.training.config import RunConfig
@@ -79,22 +80,6 @@ def prepare(config: RunConfig) -> TrainingData:
         return TrainingData(sound, None, damage, removed)
     train, held_out = split(sound, options.held_out, options.split_by, options.split_seed)
     return TrainingData(train, held_out, damage, removed)
-
-
-def claim_output(folder: str | Path, overwrite: bool) -> Path:
-    """An output folder that may be written to.
-
-    Raises:
-        ConfigurationError: it exists, holds something, and may not be overwritten.
-    """
-    path = Path(folder)
-    if path.is_file():
-        raise ConfigurationError(f"{path} is a file; the output is a folder.")
-    if path.exists() and any(path.iterdir()) and not overwrite:
-        raise ConfigurationError(
-            f"{path} exists and is not empty. Name another output, or pass --overwrite."
-        )
-    return path
 
 
 def train(

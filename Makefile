@@ -1,0 +1,56 @@
+# Two commands do everything: `make demo` and `make test`. Both set up first, quickly when nothing
+# changed. PYTHON is the interpreter that the virtual environment is made with (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+OUTPUT ?= demo
+
+.PHONY: help setup demo test quick lint bench docs experiments wheel clean
+
+help:
+	@echo "make demo         set up, then run the demo into $(OUTPUT)/ (needs no network after set-up)"
+	@echo "make test         set up, then run every test, the slow ones too"
+	@echo "make quick        set up, then run the quick tests"
+	@echo "make lint         ruff, the type checker, the layers"
+	@echo "make docs         the documentation site, strictly"
+	@echo "make bench        benchmarks; figures go to benchmarks/results"
+	@echo "make experiments  the experiments behind the README's tables"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/surefoot demo --output $(OUTPUT) --overwrite
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+quick: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/heads.py
+
+experiments: $(STAMP)
+	$(BIN)/python experiments/hh.py experiments/hh.yaml
+
+wheel: $(STAMP)
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+clean:
+	rm -rf $(VENV) build dist docs/_build

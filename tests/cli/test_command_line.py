@@ -1,0 +1,147 @@
+"""The command line as a user meets it: in a process of its own, with right and wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+
+@pytest.fixture
+def surefoot(tmp_path):
+    def run(*arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "surefoot", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+        assert done.returncode == expect, done.stderr + done.stdout
+        assert "Traceback" not in done.stderr or "--debug" in arguments
+        return done
+
+    return run
+
+
+@pytest.fixture
+def folder(rows, small_encoder, tmp_path) -> Path:
+    for name, n, seed in (("train", 150, 1), ("test", 80, 2)):
+        lines = [json.dumps(row) for row in rows(n, seed=seed, source="s")]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    config = {
+        "data": {"train": ["train.jsonl"]},
+        "scorer": {"kind": "embedding", "encoder": small_encoder},
+        "output": "runs/plain",
+    }
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+def test_help_is_quick_and_has_examples(surefoot):
+    started = time.perf_counter()
+    assert "audit" in surefoot("--help").stdout
+    assert time.perf_counter() - started < 3  # torch alone takes longer on a loaded machine
+    for command in ("audit", "train", "evaluate", "score", "demo"):
+        assert f"surefoot {command}" in surefoot(command, "--help").stdout
+    assert surefoot("--version").stdout.startswith("surefoot ")
+
+
+def test_importing_is_light():
+    code = "import sys, surefoot, surefoot.cli.app; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.slow
+def test_the_loop(surefoot, folder):
+    audit = surefoot("audit", "train.jsonl", "--against", "test.jsonl", "--output", "audit")
+    assert "Verdict" in audit.stdout
+    assert json.loads((folder / "audit" / "audit.json").read_text())["rows"] == 150
+    assert "<html" in (folder / "audit" / "report.html").read_text()
+
+    plain = surefoot("train", "plain.yaml")
+    assert "above the minimum" in plain.stdout
+    surefoot(
+        "train", "plain.yaml", "--objective.labels", "{kind: smoothed, flip_rate: 0.1}",
+        "--output=runs/smoothed",
+    )  # fmt: skip
+
+    done = surefoot(
+        "evaluate", "runs/smoothed", "test.jsonl", "--baseline", "runs/plain", "--output", "report"
+    )
+    assert "Against the baseline" in done.stdout
+    found = json.loads((folder / "report" / "evaluation.json").read_text())
+    figure = found["results"]["test.jsonl"]["accuracy"]
+    assert set(figure) >= {"estimate", "low", "high", "level", "n", "covers"}
+    assert figure["estimate"] > 0.7
+    assert "<html" in (folder / "report" / "report.html").read_text()
+
+    surefoot("score", "runs/plain", "test.jsonl", "--output", "rewards.jsonl")
+    scores = [json.loads(line) for line in (folder / "rewards.jsonl").read_text().splitlines()]
+    assert len(scores) == 80
+    assert all(0 < s["p_a_preferred"] < 1 for s in scores)
+
+
+@pytest.mark.slow
+def test_seeds_are_compared_as_methods(surefoot, folder):
+    options = ("--training.bootstrap", "true", "--seeds", "3")
+    surefoot("train", "plain.yaml", *options)
+    surefoot("train", "plain.yaml", *options, "--objective.loss", "hinge", "--output", "runs/hinge")
+    done = surefoot(
+        "evaluate", "runs/hinge", "test.jsonl", "--baseline", "runs/plain", "--output", "report"
+    )
+    assert "seeds and test items" in done.stdout
+    one = surefoot("evaluate", "runs/hinge/seed-1", "test.jsonl", "--output", "one")
+    assert "seed" not in one.stdout.splitlines()[0]
+    wrong = surefoot(
+        "evaluate", "runs/hinge", "test.jsonl", "--baseline", "runs/plain/seed-0", "--output", "x",
+        expect=2,
+    )  # fmt: skip
+    assert "same seeds" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["audit", "nope.jsonl"], "nope.jsonl"),
+        (["audit", "trian.jsonl"], "train.jsonl"),
+        (["audit", "."], "folder|directory"),
+        (["audit", "train.jsonl", "--column", "prompt"], "prompt=question"),
+        (["audit", "train.jsonl", "--max-length", "8"], "tokenizer and max_length"),
+        (["train", "nope.yaml"], "no configuration at nope.yaml"),
+        (["train", "plain.yaml", "--objective.los", "hinge"], "did you mean 'loss'"),
+        (["train", "plain.yaml", "--objective.loss", "hing"], "did you mean 'hinge'"),
+        (["train", "plain.yaml", "stray"], "got 'stray'"),
+        (["train", "plain.yaml", "--objective.loss"], "needs a value"),
+        (["train", "plain.yaml", "--seeds", "3"], "training.bootstrap: true"),
+        (["train", "plain.yaml", "--output", "train.jsonl"], "is a file"),
+        (["evaluate", "runs/nope", "test.jsonl", "--output", "x"], "no run folder"),
+        (["evaluate", ".", "test.jsonl", "--output", "x"], r"model\.safetensors"),
+        (["score", "runs/nope", "test.jsonl", "--output", "x"], "no run folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_gets_one_message_and_code_2(surefoot, folder, arguments, message):
+    done = surefoot(*arguments, expect=2)
+    assert "error:" in done.stderr
+    assert re.search(message, done.stderr.replace("\n", " ")), done.stderr
+
+
+def test_an_unknown_suite_is_named_before_the_model_is_used(surefoot, folder):
+    surefoot("train", "plain.yaml")
+    done = surefoot("evaluate", "runs/plain", "llmbr", "--output", "x", expect=2)
+    assert "did you mean 'llmbar'" in done.stderr
+
+
+def test_debug_shows_the_traceback(surefoot, folder):
+    done = surefoot("train", "nope.yaml", "--debug", expect=1)
+    assert "Traceback" in done.stderr

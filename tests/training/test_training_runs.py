@@ -1,0 +1,179 @@
+"""Configurations and runs: checked before anything runs, complete afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from surefoot.data import read_preferences
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.scorers import EmbeddingRewardModel
+from surefoot.training import RunConfig, prepare, train
+from surefoot.training.run import saved_prompts
+
+
+@pytest.fixture
+def pairs(rows, tmp_path) -> Path:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows(120, seed=4, source="s")))
+    return path
+
+
+@pytest.fixture
+def config(small_encoder, pairs, tmp_path) -> Path:
+    path = tmp_path / "run.yaml"
+    content = {
+        "data": {"train": str(pairs)},
+        "scorer": {"kind": "embedding", "encoder": small_encoder, "head": "linear"},
+        "objective": {"labels": {"kind": "smoothed", "flip_rate": 0.1}},
+        "output": str(tmp_path / "runs" / "a"),
+    }
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"objective.labels.flip_rat": "0.1"}, "did you mean 'flip_rate'"),
+        ({"objectve.loss": "hinge"}, "did you mean 'objective'"),
+        ({"data.held_out": "1.5"}, "got 1.5"),
+        ({"training.seed": "-1"}, "got -1"),
+        ({"data.damaged": "ignore"}, "got 'ignore'"),
+        ({"data.train": "[]"}, "train"),
+        ({"scorer.head": "deep"}, "unknown head 'deep'"),
+        ({"scorer.views": "[together, wole]"}, "got 'wole'"),
+        ({"scorer": "bert"}, "unknown scorer 'bert'"),
+        ({"objective.loss": "{"}, "cannot read the value"),
+        ({"output": "''"}, "output"),
+    ],
+)
+def test_wrong_options_fail_before_anything_runs(config, overrides, message):
+    with pytest.raises(ConfigurationError, match=message):
+        RunConfig.read(config, overrides)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("data: [", "not valid YAML"), ("- a", "options by name"), ("output: x", "'data'")],
+)
+def test_wrong_files_are_named(tmp_path, content, message):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match=message):
+        RunConfig.read(path)
+    with pytest.raises(ConfigurationError, match="no configuration at"):
+        RunConfig.read(tmp_path / "absent.yaml")
+
+
+def test_overrides_reach_into_members_that_are_named_or_absent(config):
+    read = RunConfig.read(
+        config,
+        {
+            "scorer.head.l2": "0.5",
+            "scorer.encoder.max_length": "32",
+            "objective.risk": "{kind: cvar, level: 0.5}",
+            "objective.risk.level": "0.4",
+            "training.bootstrap": "true",
+        },
+    )
+    assert read.scorer.head.l2 == 0.5
+    assert read.scorer.encoder.max_length == 32
+    assert read.objective.risk.level == 0.4
+    assert read.training.bootstrap
+
+
+def test_a_written_configuration_runs_as_it_is(config, tmp_path):
+    read = RunConfig.read(config)
+    (tmp_path / "again.yaml").write_text(read.to_yaml())
+    assert RunConfig.read(tmp_path / "again.yaml") == read
+
+
+def test_a_run_folder_holds_everything(config, pairs, tmp_path):
+    run = train(RunConfig.read(config, {"data.held_out": "0.25"}))
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {
+        "README.md",
+        "config.yaml",
+        "damage.json",
+        "held-out.jsonl",
+        "manifest.json",
+        "model.safetensors",
+        "surefoot.json",
+        "training-prompts.safetensors",
+    }
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert manifest["data"]["rows"] + manifest["data"]["held_out_rows"] == 120
+    assert manifest["figures"]["gap"] < 1e-6
+    assert manifest["versions"]["surefoot"]
+    held_out = read_preferences(run.folder / "held-out.jsonl")
+    assert set(held_out.prompt_keys().tolist()).isdisjoint(saved_prompts(run.folder))
+    model = EmbeddingRewardModel.load(run.folder)
+    np.testing.assert_array_equal(model.rewards(held_out), run.model.rewards(held_out))
+    assert model.score(held_out) > 0.7
+    # The same configuration gives the same numbers.
+    again = train(RunConfig.read(run.folder / "config.yaml", {"output": str(tmp_path / "b")}))
+    np.testing.assert_array_equal(again.model.rewards(held_out), run.model.rewards(held_out))
+
+
+def test_nothing_is_overwritten_unasked(config):
+    first = RunConfig.read(config)
+    train(first)
+    with pytest.raises(ConfigurationError, match="--overwrite"):
+        train(first)
+    train(first, overwrite=True)
+
+
+@pytest.mark.parametrize("policy", ["remove", "keep", "fail"])
+def test_damaged_rows(config, pairs, rows, policy):
+    same = {**rows(1)[0], "response_a": "good", "response_b": "good"}
+    with pairs.open("a") as file:
+        file.write(json.dumps(same) + "\n")
+    read = RunConfig.read(config, {"data.damaged": policy})
+    if policy == "fail":
+        with pytest.raises(DataError, match="identical-responses: 1 row"):
+            prepare(read)
+        return
+    data = prepare(read)
+    assert data.removed == (policy == "remove")
+    assert len(data.train) == 120 + (policy == "keep")
+    assert data.damage.of("identical-responses").count == 1
+
+
+def test_bootstrap_seeds_differ_and_repeat(config, tmp_path, rows):
+    base = RunConfig.read(config, {"training.bootstrap": "true"})
+    data = prepare(base)
+    runs = [
+        train(base.for_seed(seed, str(tmp_path / f"{i}")), data) for i, seed in enumerate((0, 1, 0))
+    ]
+    weights = [run.model.parameters_["weight"].numpy() for run in runs]
+    np.testing.assert_array_equal(weights[0], weights[2])
+    assert not np.allclose(weights[0], weights[1])
+    assert base.depends_on_the_seed()
+    assert not RunConfig.read(config).depends_on_the_seed()
+    assert RunConfig.read(config, {"scorer.head": "mlp"}).depends_on_the_seed()
+
+
+def test_group_weights_are_written(config, pairs, rows, tmp_path):
+    with pairs.open("a") as file:
+        for row in rows(60, seed=8, source="t"):
+            file.write(json.dumps({**row, "label": 1 - row["label"]}) + "\n")
+    said: list[str] = []
+    options = {"objective.risk": "{kind: cvar, level: 0.3, unit: source}"}
+    run = train(RunConfig.read(config, options), say=said.append)
+    weights = json.loads((run.folder / "manifest.json").read_text())["figures"][
+        "worst_case_weights"
+    ]
+    by_name = {entry["unit"]: entry for entry in weights}
+    assert by_name["t"]["weight"] > by_name["t"]["mass"]
+    assert sum(entry["weight"] for entry in weights) == pytest.approx(1)
+
+
+def test_a_missing_column_of_the_risk_is_an_error(config):
+    options = {"objective.risk": "{kind: cvar, unit: group}"}
+    with pytest.raises((DataError, ConfigurationError), match="'group'"):
+        train(RunConfig.read(config, options))
