@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from rich.console import Console
+from typer.main import get_command
 
+from surefoot.cli.app import app
 from surefoot.data import read_preferences
 from surefoot.data.checks import Example
 from surefoot.demo import DemoResult, print_table, run_demo
+from surefoot.demo.files import commands
 from surefoot.demo.methods import COLUMNS, methods
 from surefoot.demo.page import demo_page
 from surefoot.objectives import Objective
@@ -37,6 +41,14 @@ def test_every_method_is_a_valid_objective_and_predicts_columns_that_exist() -> 
     for method in compared:
         Objective(**method.objective)
         assert set(method.predicted) <= set(COLUMNS)
+
+
+def test_the_commands_on_the_page_exist() -> None:
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    for line in commands("a folder"):
+        _, verb, *words = shlex.split(line)
+        known = {option for p in verbs[verb].params for option in p.opts}
+        assert {word for word in words if word.startswith("--")} <= known
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,16 @@ def write_examples(output: Path, world: TextWorld, compared: Sequence[Method]) -
 
 def commands(output: str) -> tuple[str, ...]:
     """What to type to repeat a piece by hand."""
+
+    def at(*parts: str) -> str:
+        return shlex.quote(str(Path(output, *parts)))
+
     return (
-        f"surefoot audit {output}/train.jsonl --deployment {output}/deployment.jsonl "
-        f"--output {output}/audit",
-        f"surefoot train {output}/plain.yaml",
-        f"surefoot train {output}/robust.yaml",
-        f"surefoot evaluate {output}/runs/robust {output}/deployment.jsonl "
-        f"--baseline {output}/runs/plain --output {output}/evaluation",
+        f"surefoot audit {at('train.jsonl')} --output {at('audit')}",
+        f"surefoot train {at('plain.yaml')}",
+        f"surefoot train {at('robust.yaml')}",
+        f"surefoot evaluate {at('runs', 'robust')} {at('deployment.jsonl')} "
+        f"--baseline {at('runs', 'plain')} --output {at('evaluation')}",
     )
 
 
