@@ -99,7 +99,7 @@ def test_seeds_are_compared_as_methods(surefoot, folder):
     done = surefoot(
         "evaluate", "runs/hinge", "test.jsonl", "--baseline", "runs/plain", "--output", "report"
     )
-    assert "seeds and test items" in done.stdout
+    assert "covers seeds and" in done.stdout
     one = surefoot("evaluate", "runs/hinge/seed-1", "test.jsonl", "--output", "one")
     assert "seed" not in one.stdout.splitlines()[0]
     wrong = surefoot(
