@@ -14,7 +14,7 @@ help:
 	@echo "make quick        set up, then run the quick tests"
 	@echo "make lint         ruff, the type checker, the layers"
 	@echo "make docs         the documentation site, strictly"
-	@echo "make bench        benchmarks; figures go to benchmarks/results"
+	@echo "make bench        benchmarks, printed as ratios"
 	@echo "make experiments  the experiments behind the README's tables"
 
 setup: $(STAMP)
@@ -45,6 +45,7 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/heads.py
+	$(BIN)/python benchmarks/embedding.py
 
 experiments: $(STAMP)
 	$(BIN)/python experiments/hh.py experiments/hh.yaml
