@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm.auto import tqdm
 
 from surefoot.data import Preferences
@@ -75,7 +76,8 @@ def run_demo(
     compared = methods(world)
     fitted: dict[str, list[Fitted]] = {method.name: [] for method in compared}
     reports: list[DamageReport] = []
-    with tqdm(total=seeds * len(compared), desc="training", unit="fit", disable=None) as bar:
+    bar = tqdm(total=seeds * len(compared), desc="training", unit="fit", disable=None)
+    with bar, _one_thread():
         for seed in range(seeds):
             with clock("checking"):
                 # Topics are no annotators: without `source` no fit tries them on each other.
@@ -103,6 +105,20 @@ def run_demo(
     )
     (output / "report.html").write_text(demo_page(result))
     return result
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of torch for small fits: two that wait for each other on a busy machine are slow.
+
+    With two threads on two cores that others used too, the fits took three times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _embed(world: TextWorld, encoder: Encoder) -> None:
