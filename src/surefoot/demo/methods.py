@@ -63,7 +63,7 @@ PLAIN = "plain"
 #: Settings are the members' defaults, save two. The flip rate is the world's, which the annotators'
 #: repeated votes would show. The temperature over groups is about the standard error of the mean
 #: loss of the rare group (a standard deviation of .6 over some 320 pairs), so that the draw of
-#: pairs alone cannot move much weight.
+#: pairs alone cannot move much weight; .1 and .01 were tried too, in pilot runs.
 GROUP_TEMPERATURE = 0.03
 
 _GAINS: dict[ColumnKey, Literal["better", "worse"]] = {
