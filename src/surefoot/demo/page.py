@@ -108,5 +108,5 @@ def _damage(result: DemoResult) -> Markup:
 def _environment() -> Environment:
     """The report's templates, with the demo's beside them."""
     own = PackageLoader("surefoot.demo", "")
-    shared = report_page._environment()
+    shared = report_page.environment()
     return shared.overlay(loader=ChoiceLoader([own, *filter(None, [shared.loader])]))

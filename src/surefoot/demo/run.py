@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from surefoot.data import Preferences
@@ -21,9 +20,11 @@ from surefoot.demo.files import write_examples
 from surefoot.demo.methods import PLAIN, Method, methods
 from surefoot.demo.page import demo_page
 from surefoot.demo.result import DemoResult
+from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder
 from surefoot.scorers.heads.linear import Linear
+from surefoot.scorers.linear_solver import one_thread
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.pool import RARE
 
@@ -55,7 +56,7 @@ class _Clock:
 def run_demo(
     output: Path, seeds: int = 10, quick: bool = False, world: TextWorld | None = None
 ) -> DemoResult:
-    """Run the demo and write `demo.json`, `report.html`, data and configurations.
+    """Run the demo and write `demo.json`, `report.html`, `table.md`, data, configurations.
 
     Args:
         output: folder for them, made if absent.
@@ -77,7 +78,7 @@ def run_demo(
     fitted: dict[str, list[Fitted]] = {method.name: [] for method in compared}
     reports: list[DamageReport] = []
     bar = tqdm(total=seeds * len(compared), desc="training", unit="fit", disable=None)
-    with bar, _one_thread():
+    with bar, one_thread():
         for seed in range(seeds):
             with clock("checking"):
                 # Topics are no annotators: without `source` no fit tries them on each other.
@@ -104,21 +105,8 @@ def run_demo(
         json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
     )
     (output / "report.html").write_text(demo_page(result))
+    (output / "table.md").write_text(markdown(result))
     return result
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread of torch for small fits: two that wait for each other on a busy machine are slow.
-
-    With two threads on two cores that others used too, the fits took three times as long.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _embed(world: TextWorld, encoder: Encoder) -> None:

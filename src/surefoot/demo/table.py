@@ -20,48 +20,72 @@ _MARKS: dict[Outcome, str] = {"better": "▲ ", "worse": "▼ "}
 
 def print_table(result: DemoResult, console: Console) -> None:
     """Print the figures, each with its difference to plain, and what became of the predictions."""
-    gap = " " if console.width >= WIDE else "\n"
-    table = Table(title="Reward models against the truth", title_justify="left", show_lines=True)
+    table = Table(show_lines=True)
     table.add_column("objective")
     for column in COLUMNS.values():
         table.add_column(column.title, justify="right")
+    wide = console.width >= WIDE
     for row in result.rows:
-        table.add_row(row.method.name, *(_text(row.cells[key], gap) for key in COLUMNS))
+        table.add_row(row.method.name, *(_text(row.cells[key], wide) for key in COLUMNS))
+    console.print("Reward models against the truth", style="bold")
     console.print(table)
     for line in summary(result):
         console.print(line, markup=False)
 
 
 def summary(result: DemoResult) -> list[str]:
-    """What the table says, in words."""
+    """What was checked and what the table says, in words."""
     held = sum(claim.held for claim in result.claims)
     first = result.rows[0].cells["clean"].value
+    found = {kind: f.count if (f := result.damage.of(kind)) else 0 for kind in result.planted}
+    damage = ", ".join(f"{kind} {found[kind]} of {n}" for kind, n in result.planted.items())
     lines = [
-        f"Figures: means over {result.seeds} seeds with {100 * first.level:g} % intervals that "
-        f"cover {first.covers}; below each, the paired difference to plain, ▲ better and ▼ "
-        "worse where its own interval leaves out 0.",
-        f"Theory made {len(result.claims)} predictions; {held} held (Holm's correction over them).",
+        f"Data: {result.damage.rows} pairs; damage found, of what was planted: {damage}. Removed.",
+        f"Figures: means over {result.seeds} seeds; intervals ({100 * first.level:g} %) cover "
+        f"{first.covers}. Below each, the paired difference to plain with its interval: ▲ better, "
+        "▼ worse where that leaves out 0.",
+        f"Theory made {len(result.claims)} predictions; {held} held (Holm's correction over them):",
     ]
     return lines + [
-        f"  {'as predicted' if c.held else 'NOT as predicted'}: {c.method}, "
-        f"{COLUMNS[c.column].title}: {c.found} ({interval(c.against_plain.difference, signed=True)}"
-        f"), predicted {c.predicted}"
+        f"  {'yes' if c.held else 'NO '} {c.method}: {c.predicted} in {COLUMNS[c.column].title!r} "
+        f"({interval(c.against_plain.difference, signed=True)})"
         for c in result.claims
     ]
 
 
-def _text(cell: Cell, gap: str) -> Text:
-    text = Text(_figure(cell.value, gap))
+def markdown(result: DemoResult) -> str:
+    """The table for a README."""
+    titles = [column.title for column in COLUMNS.values()]
+    lines = [
+        f"| objective | {' | '.join(titles)} |",
+        "|---" * (len(titles) + 1) + "|",
+    ]
+    for row in result.rows:
+        cells = []
+        for key in COLUMNS:
+            cell = row.cells[key]
+            text = _figure(cell.value, wide=True)
+            if cell.against_plain is not None and cell.outcome is not None:
+                found = _figure(cell.against_plain.difference, wide=True, signed=True)
+                text = f"{number(cell.value.estimate)} {_MARKS.get(cell.outcome, '')}{found}"
+            cells.append(text)
+        lines.append(f"| {row.method.name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _text(cell: Cell, wide: bool) -> Text:
+    """A figure; plain's with its interval, the others' with the difference to plain."""
     if cell.against_plain is None or cell.outcome is None:
-        return text
-    difference = _figure(cell.against_plain.difference, gap, signed=True)
+        return Text(_figure(cell.value, wide))
+    text = Text(_figure(cell.value, wide) if wide else number(cell.value.estimate))
+    difference = _figure(cell.against_plain.difference, wide, signed=True)
     text.append(f"\n{_MARKS.get(cell.outcome, '')}{difference}", _STYLES.get(cell.outcome, "dim"))
     return text
 
 
-def _figure(found: Estimate, gap: str, signed: bool = False) -> str:
-    """Figure and interval, with `gap` between them; `demo.json` says why an interval is absent."""
-    figure = number(found.estimate, signed=signed)
+def _figure(found: Estimate, wide: bool, signed: bool = False) -> str:
+    """Figure and interval, in one line or two; `demo.json` says why an interval is absent."""
+    figure, gap = number(found.estimate, signed=signed), " " if wide else "\n"
     if found.low is None:
         return f"{figure}{gap}(no interval)"
     return f"{figure}{gap}[{number(found.low, 3, signed)}, {number(found.high, 3, signed)}]"

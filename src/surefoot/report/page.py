@@ -19,19 +19,20 @@ def render(template: str, **context: Any) -> str:
     :mod:`surefoot.report.charts`) is taken as HTML. A name that the template uses and the context
     lacks is an error.
     """
-    return _environment().get_template(template).render(**context)
+    return environment().get_template(template).render(**context)
 
 
 @functools.cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Where the templates are found, with the filters that they use; autoescape is on."""
+    made = Environment(
         loader=PackageLoader("surefoot.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "number": words.number,
         "count": words.count,
         "counted": words.counted,
@@ -41,9 +42,9 @@ def _environment() -> Environment:
         "coverage": words.coverage,
         "basename": lambda path: re.split(r"[/\\\\]", path)[-1],
     }
-    environment.globals["outcome"] = words.outcome
-    environment.globals["version"] = _version()
-    return environment
+    made.globals["outcome"] = words.outcome
+    made.globals["version"] = _version()
+    return made
 
 
 def _version() -> str:

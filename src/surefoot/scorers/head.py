@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -28,6 +28,8 @@ class Problem:
         l2: (K,) ridge penalty on the parameters, relative to the mean loss.
         seeds: K seeds for what is random in a fit.
         units: the unit of each row, where the risk has any.
+        shared: what a head has computed from the features alone, for the next fit on them; it is
+            carried along by `dataclasses.replace`.
     """
 
     features: Tensor
@@ -37,6 +39,7 @@ class Problem:
     l2: Tensor
     seeds: tuple[int, ...]
     units: Units | None = None
+    shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def risk(self, margins: Tensor, fits: Tensor | None = None) -> RiskValue:
         """The objective of margins (N, k), for the fits with these indices (k,); all by default."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +60,15 @@ class Coordinates:
         axes = axes[:, kept]
         return cls(differences @ axes, squares[kept] / rows, axes)
 
+    @classmethod
+    def of_problem(cls, problem: Problem) -> Coordinates:
+        """From a problem's features, once for all fits on them."""
+        features, known = problem.shared.get("coordinates", (None, None))
+        if features is not problem.features:
+            known = cls.of((problem.features[:, 0] - problem.features[:, 1]).double())
+            problem.shared["coordinates"] = (problem.features, known)
+        return known
+
     def to_features(self, weights: Tensor) -> Tensor:
         """Weights of features (D, K) from weights of coordinates (R, K)."""
         return weights if self.axes is None else self.axes @ weights
@@ -66,12 +77,9 @@ class Coordinates:
 class LinearSolver:
     """Values and gradients of K problems, and the ways to their minima."""
 
-    def __init__(
-        self, problem: Problem, certify: bool, coordinates: Coordinates | None = None
-    ) -> None:
-        differences = (problem.features[:, 0] - problem.features[:, 1]).double()
+    def __init__(self, problem: Problem, certify: bool) -> None:
         self.problem, self.certify = problem, certify
-        self.coordinates = coordinates or Coordinates.of(differences)
+        self.coordinates = Coordinates.of_problem(problem)
         self.l2 = problem.l2.double()
 
     def smooth(self) -> Fit:
@@ -81,7 +89,7 @@ class LinearSolver:
 
     def local(self) -> Fit:
         """The better of two L-BFGS runs, from zero and from the plain solution; nothing proven."""
-        convex = LinearSolver(_plain(self.problem), self.certify, self.coordinates)
+        convex = LinearSolver(_plain(self.problem), self.certify)
         one = self._lbfgs(self._zeros())
         other = self._lbfgs(convex._lbfgs(self._zeros()).parameters)
         first = one.values <= other.values
@@ -95,7 +103,8 @@ class LinearSolver:
 
     def with_kinks(self) -> Fit:
         """Each problem by the bundle method."""
-        ends = [self._bundle(fit) for fit in range(len(self.l2))]
+        with one_thread():
+            ends = [self._bundle(fit) for fit in range(len(self.l2))]
         found = lbfgs.Minima(
             torch.stack([torch.from_numpy(end.parameters) for end in ends], dim=1),
             torch.tensor([end.value for end in ends], dtype=torch.float64),
@@ -156,3 +165,17 @@ def _plain(problem: Problem) -> Problem:
     """The same problem under the plain objective, which is smooth and convex."""
     evidence = Evidence(problem.evidence.label)
     return replace(problem, objective=Objective(), evidence=evidence, units=None)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread of torch for small fits: two that wait for each other on a busy machine are slow.
+
+    With two threads on two cores that others used too, the fits took three times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
