@@ -44,6 +44,7 @@ docs: $(STAMP)
 	@echo "open docs/_build/html/index.html"
 
 bench: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/embedding.py
 
