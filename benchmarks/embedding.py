@@ -34,11 +34,9 @@ class Unsorted(Encoder):
     """The same encoder with batches in the order of the texts."""
 
     @torch.inference_mode()
-    def _forward(self, some, keep, description):
-        limit = self.options.max_length
-        batches = [some[i : i + 32] for i in range(0, len(some), 32)]
-        vectors = np.concatenate([self._pool(b, limit).float().numpy() for b in batches])
-        return vectors, [0] * len(some)
+    def forward(self, tokens, description=""):
+        batches = [tokens[i : i + 32] for i in range(0, len(tokens), 32)]
+        return np.concatenate([self._pool(batch).float().numpy() for batch in batches])
 
 
 def main() -> None:
@@ -61,7 +59,8 @@ def main() -> None:
     for _ in range(arguments.repeats):
         for name, encoder in ways.items():
             started = time.perf_counter()
-            vectors[name], _counts = encoder._forward(given, "left", name)
+            cut = encoder.tokenizer(given, truncation=True, max_length=encoder.limit)
+            vectors[name] = encoder.forward(cut["input_ids"], name)
             seconds[name].append(time.perf_counter() - started)
     first = statistics.median(next(iter(seconds.values())))
     reference = next(iter(vectors.values()))

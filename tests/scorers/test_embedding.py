@@ -140,6 +140,32 @@ def test_an_unseen_source_gets_the_shared_part(small_encoder, train):
     assert (unseen[..., d:] == 0).all()
 
 
+def test_pairs_that_truncation_makes_the_same_are_left_out_and_told(small_encoder, rows):
+    long = "good " * 80
+    cut = [
+        {"prompt": f"q {i}", "response_a": long + "yes", "response_b": long + "no no", "label": 1}
+        for i in range(5)
+    ]
+    some = Preferences.from_rows([*rows(60, seed=6), *cut])
+    scorer = EmbeddingScorer(
+        encoder={"name": small_encoder, "precision": "float32", "max_length": 40},
+        views=("response",),
+    )
+    with pytest.warns(UserWarning, match=r"5 pair\(s\).*truncation at 40 tokens"):
+        model = EmbeddingRewardModel(scorer).fit(some)
+    assert model.report_.identical == 5
+    assert model.report_.risk.weights[-5:].sum() == 0
+
+
+def test_blocks_change_nothing(small_encoder, train, monkeypatch):
+    encoder = EmbeddingRewardModel(_scorer(small_encoder)).encoder
+    whole = embed(train, encoder, ("together", "product"))
+    monkeypatch.setattr("surefoot.scorers.features.ROWS_PER_BLOCK", 40)
+    blocks = embed(train, encoder, ("together", "product"))
+    torch.testing.assert_close(whole.values, blocks.values, rtol=0, atol=0)
+    assert blocks.truncated == whole.truncated
+
+
 def test_views(small_encoder, train):
     encoder = EmbeddingRewardModel(_scorer(small_encoder)).encoder
     parts = {v: embed(train, encoder, (v,)).values for v in ("prompt", "response", "product")}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from encoders import save_causal, save_encoder
+from tokenizers.processors import TemplateProcessing
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import Encoder, EncoderOptions
@@ -40,7 +41,7 @@ def test_a_causal_model_takes_its_last_token(tmp_path):
 def test_cached_equals_live(small_encoder, monkeypatch):
     encoder = _encoder(small_encoder)
     live = encoder.embed([*TEXTS, TEXTS[0]])
-    monkeypatch.setattr(Encoder, "_forward", None)  # from here on, nothing can be computed
+    monkeypatch.setattr(Encoder, "forward", None)  # from here on, nothing can be computed
     again = _encoder(small_encoder).embed([*TEXTS, TEXTS[0]])
     np.testing.assert_array_equal(live, again)
     np.testing.assert_array_equal(again[0], again[-1])
@@ -71,6 +72,22 @@ def test_truncation_keeps_the_asked_end_and_counts(small_encoder):
     right = encoder.embed([long, end], keep="right")
     np.testing.assert_allclose(right[0], right[1], atol=1e-6)
     assert not np.allclose(left[0], right[0])
+
+
+def test_texts_of_the_same_tokens_share_a_vector_to_the_bit(small_encoder):
+    """Also when they are embedded at different times, in batches of other shapes."""
+    encoder = _encoder(small_encoder, max_length=12)
+    start = "good " * 10
+    first = encoder.embed(["the question " * 3, start + "yes", "a"])[1]
+    later = encoder.embed([start + "no no no no"])[0]
+    np.testing.assert_array_equal(first, later)
+
+
+def test_an_empty_text_of_a_causal_model(tmp_path):
+    encoder = _encoder(save_causal(tmp_path))
+    encoder.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A")
+    assert encoder.tokenizer("")["input_ids"] == []
+    assert np.isfinite(encoder.embed(["", "good"])).all()
 
 
 def test_vectors_have_unit_length_and_empty_text_is_fine(small_encoder):

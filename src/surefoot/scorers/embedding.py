@@ -121,6 +121,11 @@ class EmbeddingRewardModel:
         )
         self.temperature_ = temperature / self.std_
         found = [conflict.warning()] if conflict else []
+        if same := int(embedded.identical.sum()):
+            found.append(
+                f"{same} pair(s) have responses that are the same to the encoder, as they are or "
+                f"after truncation at {self.encoder.limit} tokens: they were left out."
+            )
         if float(rewards.std()) < 1e-6 * max(1.0, float(rewards.abs().max())) or used.std() == 0:
             found.append(
                 "Nothing was learnt: every response gets the same reward. The objective's best "

@@ -1,4 +1,4 @@
-"""Embeddings on disk: one database per encoder, one row per text."""
+"""Embeddings on disk: one database per encoder."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from surefoot.paths import cache_folder
+
+Vector = npt.NDArray[np.float32]
 
 _ROWS_PER_QUERY = 500
 
@@ -20,51 +23,79 @@ _ROWS_PER_QUERY = 500
 class EmbeddingCache:
     """Vectors by text, for one encoder.
 
+    Texts that become the same tokens (after truncation, say) share one vector to the bit: computed
+    in batches of other shapes, two would differ by rounding, and a head could learn from that.
+
     Attributes:
         encoder: hash of everything the vectors depend on.
     """
 
     encoder: str
 
-    def get(
-        self, texts: Sequence[str]
-    ) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, int]]:
+    def get(self, texts: Sequence[str]) -> dict[str, tuple[Vector, int]]:
         """Vector and number of tokens of those texts that are known."""
-        by_key = {_key(text): text for text in texts}
-        keys = list(by_key)
-        vectors: dict[str, npt.NDArray[np.float32]] = {}
-        lengths: dict[str, int] = {}
+        by_key = {_text_key(text): text for text in texts}
+        query = (
+            "SELECT texts.key, texts.length, vectors.vector FROM texts "
+            "JOIN vectors ON vectors.key = texts.tokens WHERE texts.key IN ({})"
+        )
+        return {
+            by_key[key]: (np.frombuffer(blob, dtype=np.float32), length)
+            for key, length, blob in self._select(query, list(by_key))
+        }
+
+    def known_tokens(self, tokens: Sequence[bytes]) -> dict[bytes, Vector]:
+        """Vectors of those token keys that are known."""
+        query = "SELECT key, vector FROM vectors WHERE key IN ({})"
+        return {
+            key: np.frombuffer(blob, dtype=np.float32)
+            for key, blob in self._select(query, list(tokens))
+        }
+
+    def put(
+        self,
+        texts: Sequence[str],
+        lengths: Sequence[int],
+        tokens: Sequence[bytes],
+        vectors: Sequence[Vector],
+    ) -> None:
+        """Store texts, each with its number of tokens, token key and vector."""
+        with self._open() as database:
+            database.executemany(
+                "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
+                ((key, v.tobytes()) for key, v in zip(tokens, vectors, strict=True)),
+            )
+            database.executemany(
+                "INSERT OR IGNORE INTO texts VALUES (?, ?, ?)",
+                (
+                    (_text_key(text), length, key)
+                    for text, length, key in zip(texts, lengths, tokens, strict=True)
+                ),
+            )
+
+    def _select(self, query: str, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
         with self._open() as database:
             for start in range(0, len(keys), _ROWS_PER_QUERY):
                 some = keys[start : start + _ROWS_PER_QUERY]
-                marks = ",".join("?" * len(some))
-                query = f"SELECT text, tokens, vector FROM embeddings WHERE text IN ({marks})"
-                for key, tokens, blob in database.execute(query, some):
-                    vectors[by_key[key]] = np.frombuffer(blob, dtype=np.float32)
-                    lengths[by_key[key]] = tokens
-        return vectors, lengths
-
-    def put(
-        self, texts: Sequence[str], vectors: npt.NDArray[np.float32], lengths: Sequence[int]
-    ) -> None:
-        """Store the vectors (n, D) and numbers of tokens of some texts."""
-        rows = (
-            (_key(text), tokens, vector.astype(np.float32).tobytes())
-            for text, tokens, vector in zip(texts, lengths, vectors, strict=True)
-        )
-        with self._open() as database:
-            database.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?)", rows)
+                rows += database.execute(query.format(",".join("?" * len(some))), some)
+        return rows
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         path = cache_folder("embeddings") / f"{self.encoder}.sqlite"
         with closing(sqlite3.connect(path, timeout=60)) as database, database:
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS embeddings "
-                "(text BLOB PRIMARY KEY, tokens INTEGER, vector BLOB) WITHOUT ROWID"
-            )
+            for table in ("vectors (key BLOB, vector BLOB", "texts (key BLOB, length, tokens BLOB"):
+                database.execute(
+                    f"CREATE TABLE IF NOT EXISTS {table}, PRIMARY KEY (key)) WITHOUT ROWID"
+                )
             yield database
 
 
-def _key(text: str) -> bytes:
+def token_key(ids: Sequence[int]) -> bytes:
+    """A hash of token ids."""
+    return hashlib.blake2b(np.asarray(ids, dtype=np.int64).tobytes(), digest_size=16).digest()
+
+
+def _text_key(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
-from surefoot.scorers.embedding_cache import EmbeddingCache
+from surefoot.scorers.embedding_cache import EmbeddingCache, Vector, token_key
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -55,7 +55,7 @@ class Encoder:
 
     Attributes:
         options: what was asked for.
-        truncated: how many texts of the last :meth:`embed` were longer than `max_length`.
+        truncated: how many texts of the last :meth:`embed` were longer than :attr:`limit`.
     """
 
     options: EncoderOptions = field(default_factory=EncoderOptions)
@@ -73,16 +73,13 @@ class Encoder:
         """
         distinct = list(dict.fromkeys(texts))
         cache = EmbeddingCache(f"{self.key}-{keep}")
-        known, lengths = cache.get(distinct)
+        known = cache.get(distinct)
         missing = [text for text in distinct if text not in known]
         for start in range(0, len(missing), TEXTS_PER_SAVE):
             some = missing[start : start + TEXTS_PER_SAVE]
-            vectors, token_counts = self._forward(some, keep, description)
-            cache.put(some, vectors, token_counts)
-            known.update(zip(some, vectors, strict=True))
-            lengths.update(zip(some, token_counts, strict=True))
-        self.truncated = sum(lengths[text] > self.options.max_length for text in texts)
-        return np.stack([known[text] for text in texts])
+            known |= self._compute(some, keep, cache, description)
+        self.truncated = sum(known[text][1] > self.limit for text in texts)
+        return np.stack([known[text][0] for text in texts])
 
     @cached_property
     def key(self) -> str:
@@ -154,6 +151,12 @@ class Encoder:
             return torch.float32 if self.options.precision == "float32" else torch.bfloat16
         return torch.bfloat16 if _has_bfloat16() else torch.float32
 
+    @cached_property
+    def limit(self) -> int:
+        """Tokens kept of a text: `max_length`, or as many as the model has positions."""
+        positions = getattr(self.model.config, "max_position_embeddings", None)
+        return min(self.options.max_length, positions or self.options.max_length)
+
     def _load(self, loader: Callable[..., Any], **options: Any) -> Any:
         try:
             return loader(self.path, **options)
@@ -164,29 +167,43 @@ class Encoder:
                 f"model and tokenizer ({str(error).splitlines()[0]})"
             ) from None
 
-    @torch.inference_mode()
-    def _forward(
-        self, texts: list[str], keep: Side, description: str
-    ) -> tuple[Embeddings, list[int]]:
+    def _compute(
+        self, texts: list[str], keep: Side, cache: EmbeddingCache, description: str
+    ) -> dict[str, tuple[Vector, int]]:
+        """Embed and save texts: vector and number of tokens of each."""
         self.tokenizer.truncation_side = "right" if keep == "left" else "left"
-        limit = min(self.options.max_length, self._positions())
-        lengths = [len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
-        order = sorted(range(len(texts)), key=lambda i: -lengths[i])  # longest first: fails early
-        vectors = np.empty((len(texts), self.model.config.hidden_size), dtype=np.float32)
-        with tqdm(total=len(texts), desc=description, unit="text", disable=None) as bar:
+        whole = self.tokenizer(texts, verbose=False)["input_ids"]
+        cut = self.tokenizer(texts, truncation=True, max_length=self.limit)["input_ids"]
+        blank = [self.tokenizer.pad_token_id]  # some tokenizers make nothing of an empty text
+        cut = [ids or blank for ids in cut]
+        keys = [token_key(ids) for ids in cut]
+        vectors = cache.known_tokens(keys)
+        new = {key: ids for key, ids in zip(keys, cut, strict=True) if key not in vectors}
+        vectors |= zip(new, self.forward(list(new.values()), description), strict=True)
+        lengths = [len(ids) for ids in whole]
+        cache.put(texts, lengths, keys, [vectors[key] for key in keys])
+        return {
+            text: (vectors[key], length)
+            for text, key, length in zip(texts, keys, lengths, strict=True)
+        }
+
+    @torch.inference_mode()
+    def forward(self, tokens: Sequence[list[int]], description: str = "embedding") -> Embeddings:
+        """Unit vectors (n, D) of token ids, in batches of like length; nothing is cached."""
+        order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))  # longest: fails early
+        vectors = np.empty((len(tokens), self.model.config.hidden_size), dtype=np.float32)
+        with tqdm(total=len(tokens), desc=description, unit="text", disable=None) as bar:
             start = 0
             while start < len(order):
-                longest = max(1, min(lengths[order[start]], limit))
-                rows = order[start : start + max(1, TOKENS_PER_BATCH // longest)]
-                vectors[rows] = self._pool([texts[i] for i in rows], limit).float().cpu().numpy()
-                start += len(rows)
+                size = max(1, TOKENS_PER_BATCH // max(1, len(tokens[order[start]])))
+                rows = order[start : start + size]
+                vectors[rows] = self._pool([tokens[i] for i in rows]).float().cpu().numpy()
+                start += size
                 bar.update(len(rows))
-        return vectors, lengths
+        return vectors
 
-    def _pool(self, texts: list[str], limit: int) -> Tensor:
-        batch = self.tokenizer(
-            texts, padding=True, truncation=True, max_length=limit, return_tensors="pt"
-        ).to(self.model.device)
+    def _pool(self, tokens: list[list[int]]) -> Tensor:
+        batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.model.device)
         states = self.model(**batch).last_hidden_state.float()  # (B, T, D)
         mask = batch["attention_mask"]
         match self.pooling:
@@ -197,11 +214,8 @@ class Encoder:
                 pooled = states[:, 0]
             case _:
                 last = mask.sum(1) - 1
-                pooled = states[torch.arange(len(texts), device=states.device), last]
+                pooled = states[torch.arange(len(tokens), device=states.device), last]
         return torch.nn.functional.normalize(pooled, dim=-1)
-
-    def _positions(self) -> int:
-        return int(getattr(self.model.config, "max_position_embeddings", self.options.max_length))
 
 
 def load_encoder(options: EncoderOptions) -> Encoder:

@@ -26,6 +26,9 @@ _TEXTS: dict[str, tuple[TextView, Side]] = {
 }
 
 
+ROWS_PER_BLOCK = 16_384
+
+
 @dataclass(frozen=True)
 class Embedded:
     """Raw features of comparisons.
@@ -53,24 +56,44 @@ def embed(preferences: Preferences, encoder: Encoder, views: Sequence[FeatureVie
 
     Views: `together` (last prompt turn and response in one text), `full` (all turns and
     response), `response`, `prompt` (last turn), `product` (prompt times response, elementwise).
+    Texts are read in blocks, so that only their features are ever held whole.
     """
-    cut = count = 0
+    starts = range(0, len(preferences), ROWS_PER_BLOCK)
+    blocks = [
+        preferences
+        if len(starts) == 1
+        else preferences.select(range(start, min(start + ROWS_PER_BLOCK, len(preferences))))
+        for start in starts
+    ]
+    parts = [_embed_block(block, encoder, views) for block in blocks]
+    values = torch.cat([part for part, _ in parts])
+    identical = (values[:, 0] == values[:, 1]).all(-1)
+    texts = max(1, 2 * len(preferences) * len(_read_views(views)))
+    cut = sum(count for _, count in parts)
+    return Embedded(values, preferences.strings("source"), cut / texts, identical)
 
-    def read(view: str) -> Tensor:
-        nonlocal cut, count
+
+def _read_views(views: Sequence[FeatureView]) -> list[str]:
+    """The views whose texts are read: a product is made of two others."""
+    needed = {"prompt", "response"} if "product" in views else set()
+    return sorted(needed | (set(views) - {"product"}))
+
+
+def _embed_block(
+    preferences: Preferences, encoder: Encoder, views: Sequence[FeatureView]
+) -> tuple[Tensor, int]:
+    """Features (n, 2, D) of some rows and how many texts were cut."""
+    raw: dict[str, Tensor] = {}
+    cut = 0
+    for view in _read_views(views):
         text_view, keep = _TEXTS[view]
         sides = preferences.texts(text_view)
         flat = encoder.embed([*sides[0], *sides[1]], keep, f"embedding {view}")
-        cut, count = cut + encoder.truncated, count + len(flat)
-        return torch.from_numpy(np.stack(np.split(flat, 2), axis=1))
-
-    needed = {"prompt", "response"} if "product" in views else set()
-    raw = {view: read(view) for view in sorted(needed | (set(views) - {"product"}))}
+        cut += encoder.truncated
+        raw[view] = torch.from_numpy(np.stack(np.split(flat, 2), axis=1))
     if "product" in views:  # unit vectors: bring the product back to their scale
         raw["product"] = raw["prompt"] * raw["response"] * raw["prompt"].shape[-1] ** 0.5
-    values = torch.cat([raw[view] for view in views], dim=-1)
-    identical = (values[:, 0] == values[:, 1]).all(-1)
-    return Embedded(values, preferences.strings("source"), cut / max(count, 1), identical)
+    return torch.cat([raw[view] for view in views], dim=-1), cut
 
 
 @dataclass(frozen=True)
