@@ -1,4 +1,4 @@
-"""Where tests find real data: `$SUREFOOT_DATA`, or `shared/data` beside the repository."""
+"""Where tests find real data: `$SUREFOOT_SUITES`, or `shared/data` beside the repository."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def real_data(name: str) -> Path:
     """The path of a file such as `hh_rlhf/helpful-base.test.jsonl.gz`; skips where it is not."""
-    folder = Path(os.environ.get("SUREFOOT_DATA") or _BESIDE)
+    folder = Path(os.environ.get("SUREFOOT_SUITES") or _BESIDE)
     path = folder / name
     if not path.exists():
-        pytest.skip(f"real data {name} is not in {folder}; SUREFOOT_DATA names another folder")
+        pytest.skip(f"real data {name} is not in {folder}; SUREFOOT_SUITES names another folder")
     return path

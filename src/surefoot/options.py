@@ -113,7 +113,7 @@ class Member(Options):
                 f"Valid: {', '.join(sorted(cls.registry))}."
             )
         kind = options["kind"]
-        if kind not in cls.registry:
+        if not isinstance(kind, str) or kind not in cls.registry:
             raise ConfigurationError(unknown_name(cls.slot, kind, cls.registry))
         member: Self = cls.registry[kind](**{k: v for k, v in options.items() if k != "kind"})
         return member

@@ -100,6 +100,18 @@ def test_seeds_are_compared_as_methods(surefoot, folder):
         "evaluate", "runs/hinge", "test.jsonl", "--baseline", "runs/plain", "--output", "report"
     )
     assert "covers seeds and" in done.stdout
+    assert "Over 3 seeds" in done.stdout
+    over = json.loads((folder / "report" / "evaluation.json").read_text())["results"]["test.jsonl"]
+    assert over["over_seeds"]["accuracy"]["covers"].startswith("seeds and")
+    # Other seeds, or seeds of an earlier run, are not mixed in.
+    surefoot("train", "plain.yaml", *options, "--training.seed", "5", "--output", "runs/others")
+    other = ("--baseline", "runs/others", "--output", "x")
+    assert "same seeds" in surefoot("evaluate", "runs/hinge", "test.jsonl", *other, expect=2).stderr
+    surefoot("train", "plain.yaml", *options[:-1], "2", "--output", "runs/others", expect=2)
+    surefoot("train", "plain.yaml", *options[:-1], "2", "--output", "runs/others", "--overwrite")
+    assert sorted(p.name for p in (folder / "runs" / "others").iterdir()) == ["seed-0", "seed-1"]
+    surefoot("train", "plain.yaml", "--output", "runs/others", "--overwrite")
+    assert not list((folder / "runs" / "others").glob("seed-*"))
     one = surefoot("evaluate", "runs/hinge/seed-1", "test.jsonl", "--output", "one")
     assert "seed" not in one.stdout.splitlines()[0]
     wrong = surefoot(

@@ -43,6 +43,8 @@ def test_wrong_options_fail_at_construction(options, message):
         ({"labels": FLIP, "risk": {"kind": "soft-minimum", "unit": "group"}}, "no lower bound"),
         ({"labels": FLIP, "loss": "probit"}, "square of the margin"),
         ({"labels": "slack", "loss": "ramp"}, "caps the pull"),
+        ({"labels": "slack", "loss": "hinge"}, "have no effect"),
+        ({"risk": {"kind": "cvar", "unit_mass": "equal"}}, "discard the weights"),
     ],
 )
 def test_refused_whatever_the_data(options, reason):
@@ -58,8 +60,8 @@ def test_refused_whatever_the_data(options, reason):
         ({"risk": {"kind": "cvar", "unit": "group"}}, {"columns": frozenset()}, "'group'"),
         (
             {"labels": FLIP, "risk": {"kind": "cvar", "unit": "group"}},
-            {"pairs_per_unit": 3},
-            "units of 3 pairs",
+            {"smallest_unit": 3},
+            "the smallest has 3 pair",
         ),
         (
             {"loss": {"kind": "squared", "length_normalised": True}},
@@ -106,7 +108,7 @@ def test_allowed(options):
     facts = Facts(
         soft_labels=True,
         columns=frozenset({"group", "source", "auxiliary"}),
-        pairs_per_unit=200,
+        smallest_unit=200,
         scores="rewards",
         l2=0.1,
         linear=True,

@@ -11,11 +11,13 @@ import torch
 from encoders import save_encoder
 
 from surefoot.data import Preferences, concatenate
-from surefoot.errors import CompositionError, ConfigurationError, DataError
-from surefoot.objectives import Objective
+from surefoot.errors import CompositionError, ConfigurationError, DataError, SurefootError
+from surefoot.objectives import Evidence, Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
+from surefoot.scorers.conflict import source_conflict
 from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.scorers.features import FeatureMap, embed
+from surefoot.scorers.head import Problem
 
 OBJECTIVES = [
     {},
@@ -102,10 +104,10 @@ def test_out_of_fold_accuracy_is_honest_about_noise(small_encoder, rows):
 
 
 def test_opposed_sources_are_told_and_source_aware_recovers(small_encoder, rows):
-    opposite = [{**row, "label": 1 - row["label"], "source": "two"} for row in rows(150, seed=11)]
+    opposite = [{**row, "label": 1 - row["label"], "source": "two"} for row in rows(300, seed=11)]
     pooled = concatenate(
         [
-            Preferences.from_rows(rows(150, seed=1, source="one")),
+            Preferences.from_rows(rows(300, seed=1, source="one")),
             Preferences.from_rows(opposite),
         ]
     )
@@ -120,12 +122,12 @@ def test_opposed_sources_are_told_and_source_aware_recovers(small_encoder, rows)
 def test_agreeing_sources_are_not_told(small_encoder, rows, recwarn):
     pooled = concatenate(
         [
-            Preferences.from_rows(rows(150, seed=s, source=name))
+            Preferences.from_rows(rows(250, seed=s, source=name))
             for s, name in ((1, "one"), (2, "two"))
         ]
     )
     model = EmbeddingRewardModel(_scorer(small_encoder)).fit(pooled)
-    assert model.report_.conflict.opposed == []
+    assert model.report_.conflict.opposed == ()
     assert not [w for w in recwarn if "opposite" in str(w.message)]
 
 
@@ -187,6 +189,58 @@ def test_temperature_is_recovered(rate):
     flipped = torch.rand(60_000, generator=generator) < rate
     found = fit_temperature(margins, (clean ^ flipped).double(), torch.ones(60_000), rate)
     assert found == pytest.approx(2.5, rel=0.05)
+
+
+@pytest.mark.parametrize(("sources", "each"), [(2, 1000), (6, 300)])
+def test_unrelated_sources_raise_no_alarm(sources, each):
+    """Sources with features of their own: some head is below chance on another by accident."""
+    alarms = 0
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        n, d = sources * each, 12 * sources
+        source = torch.arange(n) % sources
+        features = torch.randn(n, 2, d, generator=generator)
+        truth = torch.randn(sources, d, generator=generator)
+        truth *= torch.arange(d) % sources == torch.arange(sources)[:, None]
+        margins = ((features[:, 0] - features[:, 1]) * truth[source]).sum(-1) / 3
+        labels = torch.rand(n, generator=generator) < torch.sigmoid(margins)
+        problem = Problem(
+            features,
+            Objective(),
+            Evidence(labels.double()),
+            torch.ones(n, 1, dtype=torch.float64),
+            torch.ones(1),
+            (0,),
+        )
+        names = [str(int(s)) for s in source]
+        halves = torch.randint(0, 2, (n,), generator=generator)
+        alarms += bool(source_conflict(problem, names, halves, np.arange(n)).opposed)
+    assert alarms <= 1
+
+
+@pytest.mark.parametrize("mass", [1.0, 0.0])
+def test_temperature_ignores_pairs_without_weight_or_margin(mass):
+    generator = torch.Generator().manual_seed(0)
+    margins = torch.cat([2 * torch.randn(4000, generator=generator), torch.zeros(6000)]).double()
+    labels = torch.rand(10_000, generator=generator) < torch.sigmoid(margins)
+    weights = torch.cat([torch.ones(4000), torch.full((6000,), mass)])
+    assert fit_temperature(margins, labels.double(), weights) == pytest.approx(1, rel=0.1)
+    assert fit_temperature(torch.zeros(5), torch.ones(5), torch.ones(5)) == 1.0
+
+
+@pytest.mark.parametrize("l2", [0, -1.0, "some", float("inf")])
+def test_a_ridge_penalty_is_positive_or_auto(l2):
+    with pytest.raises(ConfigurationError, match="l2"):
+        EmbeddingScorer(head={"kind": "linear", "l2": l2})
+
+
+def test_a_damaged_cache_is_named(small_encoder, train, monkeypatch, tmp_path):
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path))
+    model = EmbeddingRewardModel(_scorer(small_encoder))
+    (tmp_path / "embeddings").mkdir()
+    (tmp_path / "embeddings" / f"{model.encoder.key}-right.sqlite").write_bytes(b"x" * 5000)
+    with pytest.raises(SurefootError, match=r"Delete it to compute"):
+        model.fit(train)
 
 
 class TestRefusals:

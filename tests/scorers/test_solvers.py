@@ -177,6 +177,13 @@ def test_preference_ball_with_kinks_is_certified():
         assert value.item() >= fit.values.item() - fit.gaps.item()
 
 
+def test_what_is_not_solved_says_so(monkeypatch):
+    monkeypatch.setattr("surefoot.scorers.linear_solver.BUNDLE_STEPS", 2)
+    fit = Linear().fit(_problem({"loss": "hinge"}, l2=(1e-4,)))
+    assert fit.gaps.item() > 1e-3
+    assert fit.note.startswith("Not solved")
+
+
 class TestMLP:
     def test_learns_and_repeats(self):
         problem = _problem({}, l2=(0.001, 0.001))

@@ -110,6 +110,8 @@ def test_a_run_folder_holds_everything(config, pairs, tmp_path):
     assert manifest["data"]["rows"] + manifest["data"]["held_out_rows"] == 120
     assert manifest["figures"]["gap"] < 1e-6
     assert manifest["versions"]["surefoot"]
+    damage = json.loads((run.folder / "damage.json").read_text())
+    assert not [reason for reason in damage["unchecked"] if "leakage" in reason]
     held_out = read_preferences(run.folder / "held-out.jsonl")
     assert set(held_out.prompt_keys().tolist()).isdisjoint(saved_prompts(run.folder))
     model = EmbeddingRewardModel.load(run.folder)
@@ -142,6 +144,15 @@ def test_damaged_rows(config, pairs, rows, policy):
     assert data.removed == (policy == "remove")
     assert len(data.train) == 120 + (policy == "keep")
     assert data.damage.of("identical-responses").count == 1
+
+
+def test_near_duplicates_across_the_split_are_told(config, pairs, rows):
+    words = " ".join(f"word{i}" for i in range(60))
+    with pairs.open("a") as file:
+        for i in range(40):
+            file.write(json.dumps({**rows(1, seed=9)[0], "prompt": f"{words} {i}"}) + "\n")
+    data = prepare(RunConfig.read(config, {"data.held_out": "0.5"}))
+    assert data.damage.of("leaked-near-duplicate").count > 5
 
 
 def test_bootstrap_seeds_differ_and_repeat(config, tmp_path, rows):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from surefoot.data import Preferences
     from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
     from surefoot.scorers import EmbeddingRewardModel
+    from surefoot.statistics import Estimate
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class _Found:
     result: EvaluationResult
     overlap: Overlap | None
     comparison: ComparisonResult | None
+    over_seeds: dict[str, Estimate] | None
 
 
 def run(
@@ -42,18 +44,29 @@ def run(
     folder = claim_output(output, overwrite)
     models = load_models(model)
     baselines = load_models(baseline) if baseline else []
-    if baselines and len(baselines) != len(models):
-        raise ConfigurationError(
-            f"{model} holds {len(models)} seed(s) and {baseline} {len(baselines)}: a paired "
-            "comparison needs the same seeds."
-        )
-    seen = set().union(*(saved_prompts(one) for one in run_folders(model)))
+    runs = run_folders(model)
+    if baseline:
+        _same_seeds(runs, run_folders(baseline))
+        runs = [*runs, *run_folders(baseline)]
+    seen = set().union(*(saved_prompts(one) for one in runs))
     found = {}
     for name in data:
         preferences, breakdowns = _load(name, suites, columns)
         found[name] = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
     _show(found, len(models))
     _write(folder, model, baseline, found)
+
+
+def _same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:
+    """Several seeds are compared seed by seed, so both sides need the same ones."""
+    from surefoot.training.run import saved_seed
+
+    ours, theirs = ([saved_seed(one) for one in folders] for folders in (runs, baselines))
+    if len(ours) != len(theirs) or (len(ours) > 1 and ours != theirs):
+        raise ConfigurationError(
+            f"{runs[0].parent if len(runs) > 1 else runs[0]} holds the seeds {ours} and the "
+            f"baseline {theirs}: a paired comparison needs the same seeds."
+        )
 
 
 def _load(
@@ -77,7 +90,12 @@ def _evaluate(
     tie_tolerance: float,
     seen: set[int],
 ) -> _Found:
-    from surefoot.evaluation import compare, evaluate_rewards, prompt_overlap
+    from surefoot.evaluation import (
+        compare,
+        evaluate_over_seeds,
+        evaluate_rewards,
+        prompt_overlap,
+    )
 
     say(f"evaluating on {preferences.name}: {len(preferences)} pairs")
     rewards, probabilities = _scores(models, preferences)
@@ -100,7 +118,12 @@ def _evaluate(
             tie_tolerance=tie_tolerance,
         )
     overlap = prompt_overlap(seen, preferences) if seen else None
-    return _Found(result, overlap, comparison)
+    over_seeds = None
+    if len(models) > 1:
+        over_seeds = evaluate_over_seeds(
+            rewards, preferences, probabilities=probabilities, tie_tolerance=tie_tolerance
+        )
+    return _Found(result, overlap, comparison, over_seeds)
 
 
 def _scores(
@@ -129,6 +152,16 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
         f"; first of {seeds} seeds" if seeds > 1 else ""
     )
     table(title, ["data", "pairs", "accuracy", "best ruler", "log-loss", "worst group"], rows)
+    over = {name: one.over_seeds for name, one in found.items() if one.over_seeds}
+    if over:
+        rows = [
+            [name, *(str(e) for e in list(figures.values())[:2])] for name, figures in over.items()
+        ]
+        table(
+            f"Over {seeds} seeds (intervals cover seeds and test items)",
+            ["data", "accuracy", "log-loss"],
+            rows,
+        )
     compared = {name: one.comparison for name, one in found.items() if one.comparison}
     if compared:
         _show_comparison(compared, seeds)
@@ -185,6 +218,9 @@ def _write(folder: Path, model: Path, baseline: Path | None, found: dict[str, _F
             | {
                 "prompt_overlap": one.overlap.to_dict() if one.overlap else None,
                 "comparison": one.comparison.to_dict() if one.comparison else None,
+                "over_seeds": {k: e.to_dict() for k, e in one.over_seeds.items()}
+                if one.over_seeds
+                else None,
             }
             for name, one in found.items()
         },

@@ -17,7 +17,7 @@ def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool
     """Train one run, or one per seed, and print what came out."""
     quiet_libraries()
     from surefoot.paths import claim_output
-    from surefoot.training import RunConfig, prepare, train
+    from surefoot.training import RunConfig, clear_run, prepare, train
 
     config = RunConfig.read(config_path, overrides(arguments))
     if seeds > 1 and not config.depends_on_the_seed():
@@ -30,12 +30,12 @@ def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool
         config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
         for seed in range(first, first + seeds)
     ]
-    for one in configs:  # before anything is read
-        claim_output(one.output, overwrite)
+    folder = claim_output(config.output, overwrite)  # before anything is read
     say(f"objective: {config.objective.describe()}")
     data = prepare(config)
     _show_data(data)
     runs = []
+    clear_run(folder)
     for one in configs:
         runs.append(train(one, data, overwrite=overwrite, say=say if one is configs[0] else _mute))
         say(f"wrote {runs[-1].folder}")

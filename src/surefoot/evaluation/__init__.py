@@ -1,7 +1,12 @@
 """Did it help, on which groups, beyond chance: rewards against preferences, with intervals."""
 
 from surefoot.evaluation.clusters import Clusters, clusters_of
-from surefoot.evaluation.compare import ComparisonResult, compare, holm_over_suites
+from surefoot.evaluation.compare import (
+    ComparisonResult,
+    compare,
+    evaluate_over_seeds,
+    holm_over_suites,
+)
 from surefoot.evaluation.metrics import evaluate_rewards
 from surefoot.evaluation.overlap import Overlap, prompt_overlap, training_prompt_keys
 from surefoot.evaluation.protocol import Scorer
@@ -16,6 +21,7 @@ __all__ = [
     "Scorer",
     "clusters_of",
     "compare",
+    "evaluate_over_seeds",
     "evaluate_rewards",
     "holm_over_suites",
     "prompt_overlap",

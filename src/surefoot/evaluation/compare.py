@@ -138,6 +138,37 @@ def compare(
     )
 
 
+def evaluate_over_seeds(
+    rewards: Sequence[npt.ArrayLike],
+    preferences: Preferences,
+    *,
+    probabilities: Sequence[npt.ArrayLike] | None = None,
+    tie_tolerance: float = 0.0,
+    clusters: Choice | npt.ArrayLike = "auto",
+    level: float = 0.95,
+) -> dict[str, Estimate]:
+    """Figures of a method, with intervals that cover seeds and items.
+
+    Args: as for :func:`compare`, one array of rewards for each seed.
+
+    Returns:
+        `accuracy`, `log_loss`, then the accuracy of each `group: name` and `source: name`.
+    """
+    judged = _judged(rewards, probabilities, preferences, tie_tolerance)
+    shared = clusters_of(preferences, clusters)
+    right = np.stack([j.correct for j in judged])
+    rows = np.flatnonzero(judged[0].decided)
+    found = {
+        "accuracy": _accuracy(right, rows, shared, level),
+        "log_loss": hierarchical(_losses(judged), shared.ids, level, shared.covers),
+    }
+    for column in ("group", "source"):
+        names = np.array([n or "" for n in preferences.strings(column)], dtype=object)[rows]
+        for name in sorted(set(names) - {""}):
+            found[f"{column}: {name}"] = _accuracy(right, rows[names == name], shared, level)
+    return found
+
+
 def holm_over_suites(results: Mapping[str, ComparisonResult]) -> dict[str, float]:
     """P-values of the accuracy differences of several suites, Holm-adjusted, by suite.
 

@@ -26,7 +26,7 @@ class Facts:
     Attributes:
         soft_labels: whether any label is strictly between 0 and 1.
         columns: the optional columns that the data give.
-        pairs_per_unit: median number of pairs in a unit of the risk.
+        smallest_unit: number of pairs in the smallest unit of the risk.
         scores: whether a response's score is one reward or a sum over its tokens.
         l2: weight of the ridge penalty on a linear head; None for other scorers.
         linear: whether the scorer is linear in its parameters.
@@ -34,7 +34,7 @@ class Facts:
 
     soft_labels: bool | None = None
     columns: frozenset[str] | None = None
-    pairs_per_unit: float | None = None
+    smallest_unit: int | None = None
     scores: Literal["rewards", "token sums"] | None = None
     l2: float | None = None
     linear: bool | None = None
@@ -80,13 +80,13 @@ def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | Non
     """Signed corrections hold in the mean; a risk over pairs re-selects what they cancel."""
     if not _signed(objective) or _direction(objective) == "none":
         return None
-    few = facts.pairs_per_unit is not None and facts.pairs_per_unit < PAIRS_PER_UNIT_FOR_SIGNED
+    few = facts.smallest_unit is not None and facts.smallest_unit < PAIRS_PER_UNIT_FOR_SIGNED
     if objective.risk.unit != "pair" and not few:
         return None
     size = (
         "single pairs"
         if objective.risk.unit == "pair"
-        else (f"units of {facts.pairs_per_unit:g} pairs (median)")
+        else (f"{objective.risk.unit}s of which the smallest has {facts.smallest_unit} pair(s)")
     )
     return Verdict(
         "refused",
@@ -134,6 +134,30 @@ def signed_and_falling(objective: Objective, facts: Facts) -> Verdict | None:
             "bound, and this scorer can move a margin alone: watch the margins, train briefly.",
         )
     return None
+
+
+def slack_that_only_rescales(objective: Objective, facts: Facts) -> Verdict | None:
+    """On a loss of one slope, capping the slope multiplies the loss by a number."""
+    if not objective.labels.properties.needs_convex_loss or not objective.loss.properties.convex:
+        return None
+    if objective.loss.slack_point(0.3) != objective.loss.slack_point(0.6):
+        return None
+    return Verdict(
+        "refused",
+        f"Labels {objective.labels.kind!r} have no effect on {objective.loss.kind!r}: its slope is "
+        "1 wherever it is not 0, so that capping it multiplies the loss by the penalty.",
+    )
+
+
+def equal_mass_of_pairs(objective: Objective, facts: Facts) -> Verdict | None:
+    """Each pair is its own unit: equal mass would only throw the data's weights away."""
+    if objective.risk.unit_mass != "equal" or objective.risk.unit != "pair":
+        return None
+    return Verdict(
+        "refused",
+        "unit_mass 'equal' over single pairs would only discard the weights of the data. Set "
+        "risk.unit, or leave unit_mass at 'pairs'.",
+    )
 
 
 def slack_on_a_loss_that_is_not_convex(objective: Objective, facts: Facts) -> Verdict | None:
@@ -233,6 +257,8 @@ RULES: tuple[Rule, ...] = (
     soft_minimum_without_floor,
     signed_and_falling,
     slack_on_a_loss_that_is_not_convex,
+    slack_that_only_rescales,
+    equal_mass_of_pairs,
     ball_around_hard_labels,
     missing_columns,
     length_of_rewards,

@@ -12,43 +12,34 @@ from torch import Tensor
 
 from surefoot.scorers.head import Problem, margins_of
 from surefoot.scorers.heads.linear import Linear
-from surefoot.statistics import Estimate, mean
+from surefoot.statistics import Estimate, mean, paired_difference
 
-FEWEST_PAIRS = 100  # of a source, to be tried at all
+FEWEST_PAIRS = 200  # of a source, to be tried at all: 100 in each half
 MOST_SOURCES = 12
 RIDGE = 0.3
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class SourceConflict:
     """Held-out accuracy of a linear head by the source it was trained on and tried on.
 
+    Every head is trained on one half of the prompts and tried on the other, both ways.
+
     Attributes:
         names: the S sources, the largest first.
         accuracy: S rows (trained on) of S estimates (tried on).
         pooled: S estimates: trained on all of them.
+        opposed: pairs of sources that want opposite things. Each is learnable; each teaches the
+            opposite of the other in both halves, by heads that share no data; and pooling costs
+            each of them accuracy against its own head. All by more than intervals that allow for
+            the number of pairs of sources.
     """
 
     names: tuple[str, ...]
     accuracy: tuple[tuple[Estimate, ...], ...]
     pooled: tuple[Estimate, ...]
-
-    @property
-    def opposed(self) -> list[tuple[str, str]]:
-        """Sources (trained on, tried on) where the first teaches the opposite of the second.
-
-        The first is learnable (better than chance on itself) and worse than chance on the second,
-        both by more than the interval.
-        """
-        pairs = []
-        for i, row in enumerate(self.accuracy):
-            own = row[i].low
-            if own is None or own <= 0.5:
-                continue
-            for j, found in enumerate(row):
-                if found.high is not None and found.high < 0.5:
-                    pairs.append((self.names[i], self.names[j]))
-        return pairs
+    opposed: tuple[tuple[str, str], ...]
 
     def warning(self) -> str:
         """A sentence for the user; empty where no two sources are opposed."""
@@ -56,13 +47,14 @@ class SourceConflict:
             return ""
         one, other = self.opposed[0]
         i, j = self.names.index(one), self.names.index(other)
-        others = len(self.opposed) - 1
+        more = len(self.opposed) - 1
         return (
             f"Sources {one!r} and {other!r} want opposite things: a head trained on {one!r} alone "
-            f"orders {self.accuracy[i][j]} of the {other!r} pairs right (its own: "
-            f"{self.accuracy[i][i]}). Pooled, they cancel: {self.pooled[i]} on {one!r}, "
-            f"{self.pooled[j]} on {other!r}. Set scorer.source_aware: true, or train one model per "
-            f"source." + (f" {others} more such pair(s) of sources." if others else "")
+            f"orders {self.accuracy[i][j]} of the {other!r} pairs right, and "
+            f"{self.accuracy[i][i]} of its own. Pooled, they cancel: {self.pooled[i]} on {one!r}, "
+            f"{self.pooled[j]} on {other!r} (alone {self.accuracy[j][j]}). Set "
+            "scorer.source_aware: true, or train one model per source."
+            + (f" {more} more pair(s) of sources are opposed." if more else "")
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -78,7 +70,7 @@ class SourceConflict:
 def source_conflict(
     problem: Problem,
     sources: Sequence[str | None],
-    folds: Tensor,
+    halves: Tensor,
     clusters: npt.NDArray[np.int64],
 ) -> SourceConflict | None:
     """Try a linear head of each source on the held-out pairs of every source.
@@ -86,47 +78,78 @@ def source_conflict(
     Args:
         problem: features without source copies, and evidence; one fit (K = 1).
         sources: (N,) source of each row.
-        folds: (N,) fold of each row.
+        halves: (N,) 0 or 1, by prompt.
         clusters: (N,) what pairs share, for the intervals.
 
     Returns:
         None where fewer than two sources have enough pairs.
     """
     named = np.array([source or "" for source in sources], dtype=object)
-    live = problem.mass[:, 0].numpy() > 0
-    sizes = {name: int((named[live] == name).sum()) for name in set(named) - {""}}
+    labels = problem.evidence.label.numpy()
+    usable = (problem.mass[:, 0].numpy() > 0) & (labels != 0.5)
+    sizes = {name: int((named[usable] == name).sum()) for name in set(named) - {""}}
     names = [n for n in sorted(sizes, key=lambda n: (-sizes[n], n)) if sizes[n] >= FEWEST_PAIRS]
     names = names[:MOST_SOURCES]
     if len(names) < 2:
         return None
-    member = torch.from_numpy(np.stack([named == name for name in names], axis=1))  # (N, S)
-    member = torch.cat([member, member.any(1, keepdim=True)], dim=1)  # and all of them
-    held_out = torch.nn.functional.one_hot(folds).bool()  # (N, F)
-    trained = (member[:, :, None] & ~held_out[:, None]).flatten(1)  # (N, (S + 1) F)
-    mass = problem.mass * trained
+    margins = _held_out_margins(problem, np.stack([named == n for n in names], axis=1), halves)
+    right = (np.sign(margins) * np.sign(labels - 0.5)[:, None] + 1) / 2  # (N, S + 1)
+    rows = [np.flatnonzero(usable & (named == name)) for name in names]
+    half = halves.numpy()
+    pairs = [(i, j) for i in range(len(names)) for j in range(i)]
+    level = 1 - ALPHA / len(pairs)
+
+    def at_most_chance(trained_on: int, at: npt.NDArray[np.intp]) -> bool:
+        high = mean(right[at, trained_on], clusters[at], level=level).high
+        return high is not None and high < 0.5
+
+    def teaches_the_opposite(i: int, j: int) -> bool:
+        return all(at_most_chance(i, rows[j][half[rows[j]] == h]) for h in (0, 1))
+
+    def loses_by_pooling(i: int) -> bool:
+        at = rows[i]
+        own = mean(right[at, i], clusters[at], level=level).low
+        cost = paired_difference(right[at, i], right[at, -1], clusters[at], level=level)
+        low = cost.difference.low
+        return own is not None and own > 0.5 and low is not None and low > 0
+
+    losing = [loses_by_pooling(i) for i in range(len(names))]
+    opposed = tuple(
+        (names[j], names[i])
+        for i, j in pairs
+        if losing[i] and losing[j] and teaches_the_opposite(i, j) and teaches_the_opposite(j, i)
+    )
+
+    def accuracy(trained_on: int, tried_on: int) -> Estimate:
+        at = rows[tried_on]
+        return mean(right[at, trained_on], clusters[at], covers="test items, heads held fixed")
+
+    everyone = range(len(names))
+    return SourceConflict(
+        tuple(names),
+        tuple(tuple(accuracy(i, j) for j in everyone) for i in everyone),
+        tuple(accuracy(len(names), j) for j in everyone),
+        opposed,
+    )
+
+
+def _held_out_margins(
+    problem: Problem, member: npt.NDArray[np.bool_], halves: Tensor
+) -> npt.NDArray[np.float64]:
+    """Margins (N, S + 1) by heads of each source, and of all, from the half a row is not in."""
+    sources = torch.from_numpy(np.concatenate([member, member.any(1, keepdims=True)], axis=1))
+    other_half = torch.stack([halves == 1, halves == 0], dim=1)  # rows that heads 0, 1 train on
+    mass = problem.mass * (sources[:, :, None] & other_half[:, None]).flatten(1)
     count = mass.shape[1]
-    head = Linear(l2=RIDGE)
     batch = replace(
         problem,
         mass=mass,
         l2=torch.full((count,), RIDGE, dtype=torch.float64),
         seeds=problem.seeds * count,
     )
+    head = Linear(l2=RIDGE)
     fitted = head.fit(batch, certify=False)
     margins = margins_of(head.rewards(fitted.parameters, problem.features))
-    by_source = margins.unflatten(1, (len(names) + 1, held_out.shape[1]))
-    out_of_fold = (by_source * held_out[:, None]).sum(-1).numpy()  # (N, S + 1)
-
-    labels = problem.evidence.label.numpy()
-    right = (np.sign(out_of_fold) * np.sign(labels - 0.5)[:, None] + 1) / 2
-    usable = live & (labels != 0.5)
-
-    def accuracy(trained_on: int, tried_on: str) -> Estimate:
-        rows = usable & (named == tried_on)
-        return mean(right[rows, trained_on], clusters[rows])
-
-    return SourceConflict(
-        tuple(names),
-        tuple(tuple(accuracy(i, name) for name in names) for i in range(len(names))),
-        tuple(accuracy(len(names), name) for name in names),
-    )
+    by_head = margins.unflatten(1, (sources.shape[1], 2))
+    kept: npt.NDArray[np.float64] = (by_head * ~other_half[:, None]).sum(-1).numpy()
+    return kept

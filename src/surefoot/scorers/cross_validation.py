@@ -66,8 +66,11 @@ def fit_temperature(margins: Tensor, labels: Tensor, mass: Tensor, flip_rate: fl
         flip_rate: share of labels taken to be flipped: the likelihood is that of the observed
             labels, the probability that of the clean ones.
     """
-    scale = max(float(margins.abs().median()), 1e-12)
-    z, y, weight = margins.double() / scale, labels.double(), mass.double() / mass.sum()
+    y, weight = labels.double(), mass.double() / mass.sum()
+    scale = float((weight * margins.double().square()).sum().sqrt())
+    if scale == 0:  # every pair a tie: any temperature says 1/2
+        return 1.0
+    z = margins.double() / scale
 
     def log_loss(log_slope: float) -> float:
         clean = torch.sigmoid(z * torch.tensor(log_slope).exp())

@@ -109,7 +109,8 @@ class EmbeddingRewardModel:
         conflict = None
         if not self.scorer.source_aware and preferences.has("source"):
             plain = replace(problem, objective=Objective(), units=None)
-            conflict = source_conflict(plain, embedded.sources, assignment, prompts)
+            halves = torch.from_numpy(folds(preferences, 2, by="prompt", seed=self.seed))
+            conflict = source_conflict(plain, embedded.sources, halves, prompts)
         fitted = self._fit_head(problem, validation.l2)
         rewards = self.scorer.head.rewards(fitted.parameters, problem.features)[..., 0].double()
         used = rewards[live > 0]
@@ -126,6 +127,8 @@ class EmbeddingRewardModel:
                 f"{same} pair(s) have responses that are the same to the encoder, as they are or "
                 f"after truncation at {self.encoder.limit} tokens: they were left out."
             )
+        if fitted.note.startswith("Not solved"):
+            found.append(fitted.note)
         if float(rewards.std()) < 1e-6 * max(1.0, float(rewards.abs().max())) or used.std() == 0:
             found.append(
                 "Nothing was learnt: every response gets the same reward. The objective's best "
@@ -259,13 +262,11 @@ class EmbeddingRewardModel:
                 "apart. Add 'response', 'product' or 'together'."
             )
         labels = preferences.labels
-        per_unit = 1.0
-        if units is not None:
-            per_unit = float(torch.bincount(units.ids, minlength=units.count).double().median())
+        smallest = 1 if units is None else int(torch.bincount(units.ids).min())
         return Facts(
             soft_labels=bool(((labels > 0) & (labels < 1)).any()),
             columns=frozenset(name for name in FEATURES if preferences.has(name)),
-            pairs_per_unit=per_unit,
+            smallest_unit=smallest,
             scores="rewards",
             l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
             linear=head.linear,

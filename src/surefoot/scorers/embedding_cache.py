@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.errors import SurefootError
 from surefoot.paths import cache_folder
 
 Vector = npt.NDArray[np.float32]
@@ -84,12 +85,22 @@ class EmbeddingCache:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         path = cache_folder("embeddings") / f"{self.encoder}.sqlite"
-        with closing(sqlite3.connect(path, timeout=60)) as database, database:
-            for table in ("vectors (key BLOB, vector BLOB", "texts (key BLOB, length, tokens BLOB"):
-                database.execute(
-                    f"CREATE TABLE IF NOT EXISTS {table}, PRIMARY KEY (key)) WITHOUT ROWID"
-                )
-            yield database
+        try:
+            with closing(sqlite3.connect(path, timeout=60)) as database, database:
+                for table in _TABLES:
+                    database.execute(f"CREATE TABLE IF NOT EXISTS {table} WITHOUT ROWID")
+                yield database
+        except sqlite3.Error as error:
+            raise SurefootError(
+                f"the cache of embeddings {path} cannot be used ({error}). Delete it to compute "
+                "them again, or set SUREFOOT_CACHE to a folder with space and write permission."
+            ) from None
+
+
+_TABLES = (
+    "vectors (key BLOB PRIMARY KEY, vector BLOB)",
+    "texts (key BLOB PRIMARY KEY, length INTEGER, tokens BLOB)",
+)
 
 
 def token_key(ids: Sequence[int]) -> bytes:

@@ -90,6 +90,10 @@ class Encoder:
             "precision": str(self.dtype),
         }
         digest.update(json.dumps(options, sort_keys=True).encode())
+        config = self.model.config.to_dict()
+        for name in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
+            config.pop(name, None)  # where it came from, not what it computes
+        digest.update(json.dumps(config, sort_keys=True, default=str).encode())
         digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
@@ -159,7 +163,7 @@ class Encoder:
 
     def _load(self, loader: Callable[..., Any], **options: Any) -> Any:
         try:
-            return loader(self.path, **options)
+            return loader(self.path, trust_remote_code=False, **options)
         except (OSError, ValueError) as error:
             where = "folder" if Path(self.path).exists() else "folder or reachable hub name"
             raise ConfigurationError(

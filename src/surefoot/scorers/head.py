@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -75,7 +75,7 @@ class Fit:
 class Head(Member, slot="head"):
     """A function of features with a ridge penalty."""
 
-    l2: float | Literal["auto"] = Field("auto")
+    l2: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     """Ridge penalty (l2 / 2) |parameters|^2 beside the mean loss; `auto`: by cross-validation."""
 
     @abstractmethod

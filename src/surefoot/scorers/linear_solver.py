@@ -22,6 +22,7 @@ BUNDLE_STEPS, ROUGH_BUNDLE_STEPS = 400, 40
 LARGEST_EIGENPROBLEM = 2500
 
 SOLVED = "Solved by {}: at most {:.1e} above the minimum."
+NOT_SOLVED = "Not solved: {} stopped at most {:.1e} above the minimum. A larger head.l2 helps."
 LOCAL = (
     "{} is not convex: this is a local optimum, the better of two starts (zero, and the plain "
     "objective's solution)."
@@ -85,7 +86,7 @@ class LinearSolver:
     def smooth(self) -> Fit:
         """By L-BFGS from zero."""
         found = self._lbfgs(self._zeros())
-        return self._fit(found, SOLVED.format("L-BFGS", found.gaps.max()))
+        return self._fit(found, self._note("L-BFGS", found))
 
     def local(self) -> Fit:
         """The better of two L-BFGS runs, from zero and from the plain solution; nothing proven."""
@@ -118,7 +119,7 @@ class LinearSolver:
             )
             for end in ends
         ]
-        fit = self._fit(found, SOLVED.format("a bundle method", found.gaps.max()))
+        fit = self._fit(found, self._note("a bundle method", found))
         return replace(fit, mixtures=tuple(mixtures))
 
     def oracle(self, weights: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,6 +156,10 @@ class LinearSolver:
         steps = BUNDLE_STEPS if self.certify else ROUGH_BUNDLE_STEPS
         start = np.zeros(self.coordinates.values.shape[1])
         return bundle.minimise(risk, start, ridge, GAPS[False, self.certify], steps)
+
+    def _note(self, method: str, found: lbfgs.Minima) -> str:
+        solved = bool((found.gaps <= 10 * GAPS[self.problem.objective.smooth, self.certify]).all())
+        return (SOLVED if solved else NOT_SOLVED).format(method, found.gaps.max())
 
     def _fit(self, found: lbfgs.Minima, note: str) -> Fit:
         weight = self.coordinates.to_features(found.parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from surefoot.data import Preferences, read_preferences
-from surefoot.data.checks import DamageReport, check, without
+from surefoot.data.checks import DamageReport, check, leaks, without
 from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.splits import split
 from surefoot.data.writing import write_preferences
@@ -28,6 +29,11 @@ from surefoot.training.manifest import manifest, model_card, write_json
 
 PROMPTS = "training-prompts.safetensors"
 HELD_OUT = "held-out.jsonl"
+#: What a run writes into its folder, and all that overwriting it takes away.
+RUN_FILES = (
+    *("model.safetensors", "surefoot.json", "config.yaml", "manifest.json", "damage.json"),
+    *("README.md", PROMPTS, HELD_OUT),
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def prepare(config: RunConfig) -> TrainingData:
     if not options.held_out:
         return TrainingData(sound, None, damage, removed)
     train, held_out = split(sound, options.held_out, options.split_by, options.split_seed)
-    return TrainingData(train, held_out, damage, removed)
+    return TrainingData(train, held_out, damage.beside(leaks(held_out, train)), removed)
 
 
 def train(
@@ -116,6 +122,23 @@ def train(
     return Run(folder, model, report)
 
 
+def clear_run(folder: Path) -> None:
+    """Take away what earlier runs wrote into this folder and its `seed-*` folders."""
+    for seed in folder.glob("seed-*"):
+        if seed.is_dir():
+            clear_run(seed)
+            if not any(seed.iterdir()):
+                seed.rmdir()
+    for name in RUN_FILES:
+        (folder / name).unlink(missing_ok=True)
+
+
+def saved_seed(folder: str | Path) -> int | None:
+    """The training seed of a saved run; None where it does not say."""
+    path = Path(folder) / "manifest.json"
+    return int(json.loads(path.read_text())["seed"]) if path.is_file() else None
+
+
 def saved_prompts(folder: str | Path) -> set[int]:
     """Keys of the prompts that a saved run was trained on; empty where it does not say."""
     path = Path(folder) / PROMPTS
@@ -140,6 +163,7 @@ def _write(
     report: FitReport,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    clear_run(folder)
     model.save(folder)
     (folder / "config.yaml").write_text(config.to_yaml())
     keys = torch.tensor(sorted(training_prompt_keys(data.train)), dtype=torch.int64)

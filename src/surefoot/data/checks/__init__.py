@@ -10,7 +10,7 @@ from surefoot.data.checks.scan import Check, Context
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 
-__all__ = ["CHECKS", "DamageReport", "Example", "Finding", "check", "without"]
+__all__ = ["CHECKS", "DamageReport", "Example", "Finding", "check", "leaks", "without"]
 
 #: Every check, one small function each.
 CHECKS: tuple[Check, ...] = (
@@ -63,4 +63,16 @@ def check(
         rows=len(preferences),
         findings=ordered(r for r in results if isinstance(r, Finding)),
         unchecked=tuple(r.reason for r in results if not isinstance(r, Finding)),
+    )
+
+
+def leaks(preferences: Preferences, against: Preferences) -> DamageReport:
+    """Only the check between the two sides of a split: prompts of `against` found here."""
+    results = list(leakage.leakage(Context(preferences, against)))
+    return DamageReport(
+        name=preferences.name,
+        rows=len(preferences),
+        findings=ordered(r for r in results if isinstance(r, Finding)),
+        unchecked=(),
+        covers=("leakage between splits",),
     )
