@@ -30,6 +30,8 @@ class Options(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    title: ClassVar[str] = ""
+
     def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -47,7 +49,7 @@ class Options(BaseModel):
     @classmethod
     def label(cls) -> str:
         """What messages call this set of options."""
-        return cls.__name__
+        return cls.title or cls.__name__
 
 
 def _explain(cls: type[Options], error: ValidationError) -> str:

@@ -68,6 +68,10 @@ def test_the_loop(surefoot, folder):
     assert json.loads((folder / "audit" / "audit.json").read_text())["rows"] == 150
     assert "<html" in (folder / "audit" / "report.html").read_text()
 
+    listed = (folder / "audit" / "rows.jsonl").read_text().splitlines()
+    counted = json.loads((folder / "audit" / "audit.json").read_text())["findings"]
+    assert len(listed) == sum(finding["count"] for finding in counted)
+
     plain = surefoot("train", "plain.yaml")
     assert "above the minimum" in plain.stdout
     surefoot(
@@ -152,6 +156,17 @@ def test_an_unknown_suite_is_named_before_the_model_is_used(surefoot, folder):
     surefoot("train", "plain.yaml")
     done = surefoot("evaluate", "runs/plain", "llmbr", "--output", "x", expect=2)
     assert "did you mean 'llmbar'" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_source_aware_model_says_which_sources_it_knows(surefoot, folder):
+    surefoot("train", "plain.yaml", "--scorer.source_aware", "true")
+    text = (folder / "test.jsonl").read_text()
+    (folder / "bare.jsonl").write_text(text.replace(', "source": "s"', ""))
+    done = surefoot("evaluate", "runs/plain", "bare.jsonl", "--output", "x")
+    assert "source 'bare' was not seen in training (known: s)" in done.stderr.replace("\n", " ")
+    done = surefoot("evaluate", "runs/plain", "bare.jsonl", "--source", "s", "--output", "y")
+    assert "not seen" not in done.stderr
 
 
 def test_debug_shows_the_traceback(surefoot, folder):

@@ -110,7 +110,7 @@ GOOD = json.dumps(ROWS[0]).encode()
     [
         ("x.jsonl", b"", "is empty"),
         ("x.jsonl", b" \n\n", "is empty"),
-        ("x.jsonl.gz", gzip.compress(b""), "is empty"),
+        ("x.jsonl.gz", gzip.compress(b"", mtime=0), "is empty"),
         ("x.json", b"[]", "holds no rows"),
         ("x.csv", b"prompt,response_a,response_b,label\n", "holds no rows"),
         ("x.jsonl", b"\x00\x01\x02 binary", "binary file"),
@@ -123,10 +123,10 @@ GOOD = json.dumps(ROWS[0]).encode()
         ("x.json", b'[{"prompt": "p"}, {"prompt": "q"', "breaks off or is malformed after row 1"),
         ("x.csv", b'prompt,label\n"open,1\n', "cannot be read past row 0"),
         ("x.csv", b"prompt,prompt\n1,2\n", "prompt twice"),
-        ("x.jsonl.gz", gzip.compress(GOOD * 100)[:-20], "damaged or cut short"),
+        ("x.jsonl.gz", gzip.compress(GOOD * 100, mtime=0)[:-20], "damaged or cut short"),
         (
             "x.jsonl.gz",
-            gzip.compress((GOOD + b"\n") * 999)[:-4],
+            gzip.compress((GOOD + b"\n") * 999, mtime=0)[:-4],
             "cut short after row 9[0-9][0-9] ",
         ),
         ("x.jsonl", b'{\n"prompt": "p"\n}\n', "one row spread over several lines"),

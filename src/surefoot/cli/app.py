@@ -25,6 +25,11 @@ Columns = Annotated[
     typer.Option("--column", help="Your name of a column, as in `prompt=question`. Repeatable."),
 ]
 
+Source = Annotated[
+    str | None,
+    typer.Option(help="Source of rows that give none; a source-aware model needs a known one."),
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -47,7 +52,8 @@ def _options(
 def audit(
     data: Annotated[list[str], typer.Argument(help="Files, or hub data sets (hub:owner/name).")],
     output: Annotated[
-        Path | None, typer.Option(help="Folder for audit.json and report.html.")
+        Path | None,
+        typer.Option(help="Folder for audit.json, rows.jsonl (every row), report.html."),
     ] = None,
     tokenizer: Annotated[
         str | None,
@@ -116,6 +122,7 @@ def evaluate(
     tie_tolerance: Annotated[
         float, typer.Option(min=0, help="Rewards this close are a tie, which counts half.")
     ] = 0.0,
+    source: Source = None,
     column: Columns = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -130,7 +137,7 @@ def evaluate(
     """
     from surefoot.cli.evaluate import run
 
-    run(model, data, output, baseline, suites, tie_tolerance, column or [], overwrite)
+    run(model, data, output, baseline, suites, tie_tolerance, source, column or [], overwrite)
 
 
 @app.command()
@@ -138,6 +145,7 @@ def score(
     model: Annotated[Path, typer.Argument(help="A run folder.")],
     data: Annotated[list[str], typer.Argument(help="Files or hub data sets.")],
     output: Annotated[Path, typer.Option(help="JSON lines: a reward for each response.")],
+    source: Source = None,
     column: Columns = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -148,7 +156,7 @@ def score(
     """
     from surefoot.cli.score import run
 
-    run(model, data, output, column or [], overwrite)
+    run(model, data, output, source, column or [], overwrite)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,22 @@ def run(
         from surefoot.report import damage_page
 
         write(folder, "audit.json", report.to_dict())
+        write(folder, "rows.jsonl", _rows(report, preferences))
         write(folder, "report.html", damage_page(report, command=invocation()))
+
+
+def _rows(report: Any, preferences: Any) -> str:
+    """Every row of every finding, one JSON object a line: kind, severity, file, row."""
+    places = list(preferences.read("file", "row"))
+    lines = []
+    for finding in report.findings:
+        named = [places[i] for i in finding.positions]
+        if finding.kind == "unusable-row":
+            named = [(fault.file, fault.row) for fault in preferences.faults]
+        for file, row in named:
+            place = {"kind": finding.kind, "severity": finding.severity, "file": file, "row": row}
+            lines.append(json.dumps(place, ensure_ascii=False) + "\n")
+    return "".join(lines)
 
 
 def _tokenizer(name: str | None) -> Any:
@@ -56,10 +72,12 @@ def _show(report: Any) -> None:
         out.print(f"\n[{colour} bold]{finding.severity}[/] [bold]{finding.kind}[/]: ", end="")
         out.print(f"{finding.count} ({finding.share:.1%}). {finding.meaning}", markup=False)
         for example in finding.examples[:3]:
-            place = f"    {example.file}, row {example.row}: {example.excerpt}"
+            place = f"    row {example.row} of {Path(example.file).name}: {example.excerpt}"
             out.print(place, markup=False, style="dim", overflow="ellipsis", no_wrap=True)
         out.print(f"    What to do: {finding.remedy}", markup=False)
     for reason in report.unchecked:
         out.print(f"\nnot checked: {reason}", markup=False, style="dim")
-    verdict = f"{damaged} kind(s) of damage" if damaged else "no damage"
-    out.print(f"\n[bold]Verdict:[/] {verdict} found in {report.rows} rows.")
+    warned = sum(finding.severity == "warning" for finding in report.findings)
+    verdict = f"{damaged} kind(s) of damage to mend" if damaged else "nothing forbids training"
+    look = f"; {warned} warning(s) to look at" if warned else ""
+    out.print(f"\n[bold]Verdict:[/] {verdict}{look}, in {report.rows} rows.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging as logging_of_python
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,8 @@ def say(line: str) -> None:
 
 
 def quiet_libraries(models: bool = True) -> None:
-    """Keep the progress bars of libraries from between our lines (ours remain)."""
+    """Keep the progress bars of libraries from between our lines, and print warnings as lines."""
+    warnings.showwarning = lambda message, *where: say(f"warning: {message}")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     import datasets
 
@@ -44,6 +47,7 @@ def quiet_libraries(models: bool = True) -> None:
 
         logging.disable_progress_bar()
         logging.set_verbosity_error()
+        logging_of_python.getLogger("huggingface_hub").setLevel(logging_of_python.ERROR)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:

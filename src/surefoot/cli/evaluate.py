@@ -33,6 +33,7 @@ def run(
     baseline: Path | None,
     suites: Path | None,
     tie_tolerance: float,
+    source: str | None,
     columns: list[str],
     overwrite: bool,
 ) -> None:
@@ -51,7 +52,7 @@ def run(
     seen = set().union(*(saved_prompts(one) for one in runs))
     found = {}
     for name in data:
-        preferences, breakdowns = _load(name, suites, columns)
+        preferences, breakdowns = _load(name, suites, columns, source)
         found[name] = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
     _show(found, len(models))
     _write(folder, model, baseline, found)
@@ -70,7 +71,7 @@ def _same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:
 
 
 def _load(
-    name: str, suites_folder: Path | None, columns: Sequence[str]
+    name: str, suites_folder: Path | None, columns: Sequence[str], source: str | None
 ) -> tuple[Preferences, dict[str, list[str | None]]]:
     """A suite by its name, or data from a file or the hub."""
     from surefoot.evaluation.suites import find_suite, load_suite, suites
@@ -79,7 +80,7 @@ def _load(
     if name in suites() or not looks_like_data:
         preferences = load_suite(name, suites_folder)
         return preferences, find_suite(name).breakdowns(preferences)
-    return read([name], columns), {}
+    return read([name], columns, source), {}
 
 
 def _evaluate(
@@ -141,10 +142,10 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
         [
             name,
             str(one.result.n),
-            str(one.result.accuracy),
-            f"{one.result.rulers[one.result.best_ruler]} {one.result.best_ruler}",
-            f"{one.result.log_loss}",
-            f"{one.result.worst.value} {one.result.worst.group}" if one.result.worst else "",
+            _cell(one.result.accuracy),
+            _cell(one.result.rulers[one.result.best_ruler], one.result.best_ruler),
+            _cell(one.result.log_loss),
+            _cell(one.result.worst.value, one.result.worst.group) if one.result.worst else "",
         ]
         for name, one in found.items()
     ]
@@ -166,13 +167,30 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
     if compared:
         _show_comparison(compared, seeds)
     for name, one in found.items():
+        beyond = one.result.beyond_ruler.difference
+        if beyond.high is not None and beyond.high < 0:
+            say(
+                f"warning: {name}: the ruler {one.result.best_ruler!r}, which does not read the "
+                f"text, beats the model (difference {beyond})."
+            )
         if one.overlap and one.overlap.rows:
             say(
                 f"warning: {name}: {one.overlap.rows} of {one.overlap.n} pairs "
-                f"({one.overlap.share:.1%}) have a prompt that occurs in training."
+                f"({one.overlap.share:.1%}) have a prompt that occurs in training, as a whole or "
+                "as the first turn of a dialogue."
             )
+        if one.result.accuracy.low is None:
+            say(f"note: {name}: no interval: {one.result.accuracy.note}")
         for note in one.result.notes:
             say(f"note: {name}: {note}")
+
+
+def _cell(found: Estimate, name: str | None = "") -> str:
+    """An estimate for a table; why an interval is absent is told once, by the notes."""
+    if found.estimate is None:
+        return ""
+    text = str(found) if found.low is not None else f"{found.estimate:.3f} (no interval)"
+    return f"{text} {name or ''}".rstrip()
 
 
 def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
@@ -185,9 +203,9 @@ def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
         rows.append(
             [
                 name,
-                str(one.first),
-                str(one.baseline),
-                str(one.accuracy.difference),
+                _cell(one.first),
+                _cell(one.baseline),
+                _cell(one.accuracy.difference),
                 "" if one.accuracy.p_value is None else f"{one.accuracy.p_value:.3g}",
                 f"{adjusted[name]:.3g}" if name in adjusted else "",
                 "" if reach is None else f"{reach:.3f}",

@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from surefoot.scorers import EmbeddingRewardModel
 
 
-def read(sources: Sequence[str], columns: Sequence[str]) -> Preferences:
+def read(
+    sources: Sequence[str], columns: Sequence[str], source_name: str | None = None
+) -> Preferences:
     """Preferences from files or hub data sets, with a progress bar."""
     from surefoot.data import read_preferences
 
     with tqdm(desc="reading", unit="row", disable=None, leave=False) as bar:
-        return read_preferences(list(sources), columns=mapping(columns), progress=bar.update)
+        return read_preferences(
+            list(sources),
+            columns=mapping(columns),
+            source_name=source_name,
+            progress=bar.update,
+        )
 
 
 def mapping(columns: Sequence[str]) -> dict[str, str] | None:

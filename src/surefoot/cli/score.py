@@ -10,7 +10,14 @@ from surefoot.cli.inputs import load_models, read
 from surefoot.errors import ConfigurationError
 
 
-def run(model: Path, data: list[str], output: Path, columns: list[str], overwrite: bool) -> None:
+def run(
+    model: Path,
+    data: list[str],
+    output: Path,
+    source: str | None,
+    columns: list[str],
+    overwrite: bool,
+) -> None:
     """Write a reward for each response."""
     quiet_libraries()
     if output.exists() and not overwrite:
@@ -20,7 +27,7 @@ def run(model: Path, data: list[str], output: Path, columns: list[str], overwrit
         raise ConfigurationError(
             f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."
         )
-    preferences = read(data, columns)
+    preferences = read(data, columns, source)
     rewards = models[0].rewards(preferences)
     probabilities = models[0].to_probabilities(rewards[:, 0] - rewards[:, 1])
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,8 @@ class _Conversion:
             f"{place}: its columns ({', '.join(map(str, columns))}) are none of the forms that are "
             "read:\n"
             + "\n".join(f"  - {reader.name}: {reader.accepts}" for reader in readers())
-            + "\nMap your columns to these names with `columns`."
+            + "\nSay which of your columns holds what: --column prompt=yours, or `columns` in a "
+            "configuration and in Python."
         )
 
 

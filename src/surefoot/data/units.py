@@ -53,8 +53,8 @@ def column_values(preferences: Preferences, column: str) -> list[str]:
     if absent:
         raise DataError(
             f"{preferences.name}: the column {column!r} is not given in {absent} of "
-            f"{len(preferences)} rows. Add it to the data, or name the column that holds it with "
-            f"columns={{{column!r}: ...}}."
+            f"{len(preferences)} rows. Add it to the data, or say which of your columns holds it "
+            f"(data.columns: {{{column}: yours}} in a configuration, --column {column}=yours)."
         )
     return values
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
@@ -155,7 +156,18 @@ class EmbeddingRewardModel:
 
     def rewards(self, preferences: Preferences) -> Array:
         """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data."""
-        return self._rewards(embed(preferences, self.encoder, self.scorer.views))
+        embedded = embed(preferences, self.encoder, self.scorer.views)
+        unknown = {s for s in embedded.sources if s not in self.features_.sources}
+        if self.features_.sources and unknown:
+            named = ", ".join(sorted(repr(s) if s else "(none)" for s in unknown)[:3])
+            warnings.warn(
+                f"{preferences.name}: source {named} was not seen in training (known: "
+                f"{', '.join(self.features_.sources)}), so those rows are scored by the part of "
+                "the head that all sources share. Give them the column `source` if they have one "
+                "of these.",
+                stacklevel=2,
+            )
+        return self._rewards(embedded)
 
     def probabilities(self, preferences: Preferences) -> Array:
         """P(a preferred) of each pair, shape (N,)."""
@@ -202,6 +214,7 @@ class EmbeddingRewardModel:
                 "normalisation": {"mean": self.mean_, "std": self.std_},
                 "temperature": self.temperature_,
                 "encoder_key": self.encoder.key,
+                "surefoot": version("surefoot"),
             },
         )
 
@@ -230,8 +243,9 @@ class EmbeddingRewardModel:
         if model.encoder.key != description["encoder_key"]:
             raise ConfigurationError(
                 f"the encoder {scorer.encoder.name!r} is not the one that {folder} was fitted on "
-                "(other weights, tokenizer or precision): its rewards would be wrong. Name the "
-                "right one in surefoot.json, or fit again."
+                "(other weights, tokenizer or precision, or a surefoot that embeds differently; it "
+                f"was saved by {description['surefoot']}, this is {version('surefoot')}): its "
+                "rewards would be wrong. Name the right one in surefoot.json, or fit again."
             )
         return model
 

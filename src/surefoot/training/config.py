@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -17,6 +17,8 @@ from surefoot.scorers import EmbeddingScorer, Scorer
 
 class DataOptions(Options):
     """Which comparisons to train on."""
+
+    title: ClassVar[str] = "the section 'data'"
 
     train: tuple[str, ...] = Field(min_length=1)
     """Files, folders' files or hub data sets (`hub:owner/name@split`); several are pooled."""
@@ -44,6 +46,8 @@ class DataOptions(Options):
 class TrainingOptions(Options):
     """How to train."""
 
+    title: ClassVar[str] = "the section 'training'"
+
     seed: int = Field(0, ge=0)
     """Seed of everything random: folds, an MLP's start, the bootstrap."""
     bootstrap: bool = False
@@ -52,6 +56,8 @@ class TrainingOptions(Options):
 
 class RunConfig(Options):
     """A whole training run."""
+
+    title: ClassVar[str] = "the configuration"
 
     schema_version: Literal[1] = 1
     """Version of this form."""

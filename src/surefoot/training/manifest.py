@@ -56,7 +56,7 @@ Objective: {objective}
 |---|---|
 {rows}
 
-Warnings of the run:
+What the run warned of, and what the data showed:
 
 {cautions}
 

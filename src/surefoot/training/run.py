@@ -186,13 +186,13 @@ def _write(
     )
     readable = {
         "out-of-fold accuracy": str(report.out_of_fold_accuracy),
-        "pairs": str(len(data.train)),
+        "pairs": f"{len(data.train)} ({data.removed} damaged removed)",
         "ridge penalty": f"{report.l2:.3g}",
         "optimum": report.optimum,
     }
-    card = model_card(
-        config.to_yaml(), config.objective.describe(), readable, list(report.warnings)
-    )
+    damage = [f"{f.kind}: {f.count} row(s). {f.meaning}" for f in data.damage.findings]
+    cautions = [*report.warnings, *damage]
+    card = model_card(config.to_yaml(), config.objective.describe(), readable, cautions)
     (folder / "README.md").write_text(card)
 
 
