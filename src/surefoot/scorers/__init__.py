@@ -1,9 +1,10 @@
 """Scores for (prompt, response): encoders, heads, reward models."""
 
 from surefoot.options import discover
-from surefoot.scorers.embedding import EmbeddingRewardModel, EmbeddingScorer, Scorer
+from surefoot.scorers.embedding import EmbeddingRewardModel
 from surefoot.scorers.encoder import Encoder, EncoderOptions
 from surefoot.scorers.head import Head
+from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 
 discover(f"{__name__}.heads")
 

@@ -12,43 +12,24 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
+from torch import Tensor
 
 from surefoot.data.schema import FEATURES, Preferences
 from surefoot.data.splits import folds
 from surefoot.data.units import unit_ids
 from surefoot.errors import CompositionError, ConfigurationError, DataError
 from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
-from surefoot.options import Member
 from surefoot.scorers import storage
+from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.conflict import source_conflict
 from surefoot.scorers.cross_validation import cross_validate, fit_temperature
-from surefoot.scorers.encoder import Encoder, EncoderOptions, load_encoder
-from surefoot.scorers.features import Embedded, FeatureMap, FeatureView, embed
+from surefoot.scorers.encoder import Encoder, load_encoder
+from surefoot.scorers.features import FeatureMap, embed
 from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
-from surefoot.scorers.head import Fit, Head, Parameters, Problem
-from surefoot.scorers.heads.linear import Linear
+from surefoot.scorers.head import Parameters, Problem
+from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 
 Array = npt.NDArray[np.float64]
-
-
-class Scorer(Member, slot="scorer"):
-    """What gives a response its score."""
-
-
-class EmbeddingScorer(Scorer, kind="embedding"):
-    """A head on the frozen embeddings of an encoder."""
-
-    encoder: EncoderOptions = EncoderOptions()
-    """The encoder."""
-    head: Head = Linear()
-    """The head: `linear` or `mlp`."""
-    views: tuple[FeatureView, ...] = Field(("together",), min_length=1)
-    """What the head sees of a response; see :func:`surefoot.scorers.features.embed`."""
-    source_aware: bool = False
-    """Give each source its own part of the head beside the shared one."""
-    folds: int = Field(5, ge=2)
-    """Folds (of prompts) that choose the ridge penalty and the temperature."""
 
 
 @dataclass
@@ -112,16 +93,15 @@ class EmbeddingRewardModel:
             plain = replace(problem, objective=Objective(), units=None)
             halves = torch.from_numpy(folds(preferences, 2, by="prompt", seed=self.seed))
             conflict = source_conflict(plain, embedded.sources, halves, prompts)
-        fitted = self._fit_head(problem, validation.l2)
-        rewards = self.scorer.head.rewards(fitted.parameters, problem.features)[..., 0].double()
-        used = rewards[live > 0]
+        final = self._members(problem, validation.l2, prompts)
+        fitted = self.scorer.head.fit(final)
         self.parameters_: Parameters = fitted.parameters
-        self.mean_, self.std_ = float(used.mean()), max(float(used.std()), 1e-12)
+        rewards = self._standardise(final.features, live > 0)
         flips = self.objective.labels.known_flip_rate
         temperature = fit_temperature(
             validation.margins, problem.evidence.label, live, flip_rate=flips
         )
-        self.temperature_ = temperature / self.std_
+        self.temperature_ = temperature / float(self.std_.mean())
         found = [conflict.warning()] if conflict else []
         if same := int(embedded.identical.sum()):
             found.append(
@@ -130,18 +110,18 @@ class EmbeddingRewardModel:
             )
         if fitted.note.startswith("Not solved"):
             found.append(fitted.note)
-        if float(rewards.std()) < 1e-6 * max(1.0, float(rewards.abs().max())) or used.std() == 0:
+        if bool((rewards == 0).all()):
             found.append(
                 "Nothing was learnt: every response gets the same reward. The objective's best "
                 "head is zero; try a weaker risk or another objective."
             )
         for note in filter(None, found):
             warnings.warn(note, stacklevel=2)
-        margins = validation.margins.double().numpy() / self.std_
+        margins = validation.margins.double().numpy() / float(self.std_.mean())
         self.report_ = FitReport(
             warnings=(*notes, *filter(None, found)),
             optimum=fitted.note,
-            gap=float(fitted.gaps[0]),
+            gap=float(fitted.gaps.max()),
             l2=validation.l2,
             l2_curve=validation.curve,
             out_of_fold_margins=margins,
@@ -149,13 +129,21 @@ class EmbeddingRewardModel:
             conflict=conflict,
             truncated=embedded.truncated,
             identical=int(embedded.identical.sum()),
-            risk=worst_case(problem, fitted, self.scorer.head),
+            risk=worst_case(final, fitted, self.scorer.head),
             units=names,
         )
         return self
 
     def rewards(self, preferences: Preferences) -> Array:
-        """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data."""
+        """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data.
+
+        Warns where a source-aware model meets a source that it does not know.
+        """
+        rewards: Array = self.member_rewards(preferences).mean(-1)
+        return rewards
+
+    def member_rewards(self, preferences: Preferences) -> Array:
+        """Rewards (N, 2, K) by each of the K members, on one scale; their mean is the reward."""
         embedded = embed(preferences, self.encoder, self.scorer.views)
         unknown = {s for s in embedded.sources if s not in self.features_.sources}
         if self.features_.sources and unknown:
@@ -167,7 +155,9 @@ class EmbeddingRewardModel:
                 "of these.",
                 stacklevel=2,
             )
-        return self._rewards(embedded)
+        raw = self.scorer.head.rewards(self.parameters_, self.features_(embedded)).double()
+        rewards: Array = ((raw - self.mean_) / self.std_).detach().numpy()
+        return rewards
 
     def probabilities(self, preferences: Preferences) -> Array:
         """P(a preferred) of each pair, shape (N,)."""
@@ -205,13 +195,14 @@ class EmbeddingRewardModel:
                 **{f"head.{name}": value for name, value in self.parameters_.items()},
                 "features.mean": self.features_.mean,
                 "features.scale": self.features_.scale,
+                "rewards.mean": self.mean_,
+                "rewards.std": self.std_,
             },
             description={
                 "scorer": self.scorer.model_dump(mode="json"),
                 "objective": self.objective.model_dump(mode="json"),
                 "seed": self.seed,
                 "sources": self.features_.sources,
-                "normalisation": {"mean": self.mean_, "std": self.std_},
                 "temperature": self.temperature_,
                 "encoder_key": self.encoder.key,
                 "surefoot": version("surefoot"),
@@ -238,7 +229,7 @@ class EmbeddingRewardModel:
         model.features_ = FeatureMap(
             tensors["features.mean"], tensors["features.scale"], tuple(description["sources"])
         )
-        model.mean_, model.std_ = (description["normalisation"][k] for k in ("mean", "std"))
+        model.mean_, model.std_ = tensors["rewards.mean"], tensors["rewards.std"]
         model.temperature_ = description["temperature"]
         if model.encoder.key != description["encoder_key"]:
             raise ConfigurationError(
@@ -249,17 +240,27 @@ class EmbeddingRewardModel:
             )
         return model
 
-    def _rewards(self, embedded: Embedded) -> Array:
-        raw = self.scorer.head.rewards(self.parameters_, self.features_(embedded))[..., 0]
-        rewards: Array = ((raw.double() - self.mean_) / self.std_).detach().numpy()
-        return rewards
+    def _members(self, problem: Problem, l2: float, prompts: npt.NDArray[np.int64]) -> Problem:
+        """The final fits: one on all rows, or one for each member on its own draw of prompts."""
+        count = self.scorer.members
+        mass, seeds = problem.mass, tuple(self.seed + 1000 * k for k in range(count))
+        if count > 1:
+            mass = mass * torch.from_numpy(prompt_bootstrap(prompts, seeds))
+        penalties = torch.full((count,), l2, dtype=torch.float64)
+        return replace(problem, mass=mass, l2=penalties, seeds=seeds)
+
+    def _standardise(self, features: Tensor, used: Tensor) -> Tensor:
+        """Set `mean_` and `std_` (K,) from training features; their rewards (N, 2)."""
+        raw = self.scorer.head.rewards(self.parameters_, features).double()
+        self.mean_ = raw[used].flatten(0, 1).mean(0)
+        std = raw[used].flatten(0, 1).std(0).clamp_min(1e-12)
+        mean_reward = ((raw - self.mean_) / std).mean(-1)
+        # Members that disagree average out: scale them so that their mean has deviation 1.
+        self.std_ = std * mean_reward[used].std().clamp_min(1e-12)
+        return ((raw - self.mean_) / self.std_).mean(-1)
 
     def _folds(self, preferences: Preferences) -> npt.NDArray[np.int64]:
         return folds(preferences, self.scorer.folds, by="prompt", seed=self.seed)
-
-    def _fit_head(self, problem: Problem, l2: float) -> Fit:
-        final = replace(problem, l2=torch.tensor([l2], dtype=torch.float64))
-        return self.scorer.head.fit(final)
 
     def _units(self, preferences: Preferences) -> tuple[Units | None, tuple[str, ...]]:
         unit = self.objective.risk.unit

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from surefoot.objectives import RiskValue
 from surefoot.scorers.conflict import SourceConflict
@@ -50,18 +51,30 @@ class FitReport:
 
 
 def worst_case(problem: Problem, fitted: Fit, head: Head) -> RiskValue:
-    """The risk at the optimum of one head; where units tie, with the mixture that balances them."""
+    """The risk at the optimum (its trailing dimension is 1), the mean over the members.
+
+    Where units tie at the optimum, the weights are those of the mixture that balances them.
+    """
     found = problem.risk(margins_of(head.rewards(fitted.parameters, problem.features)).double())
-    if not fitted.mixtures:
-        return found
-    parameters, shares = fitted.mixtures[0]
-    margins = margins_of(head.rewards(parameters, problem.features)).double()
-    mixed = problem.risk(margins, torch.zeros(len(shares), dtype=torch.int64))
-    return replace(
-        found,
-        weights=(mixed.weights * shares).sum(-1, keepdim=True),
-        unit_weights=(mixed.unit_weights * shares).sum(-1, keepdim=True),
+    mixed = [
+        _mixture(problem, k, margins_of(head.rewards(parameters, problem.features)), shares)
+        for k, (parameters, shares) in enumerate(fitted.mixtures)
+    ]
+    weights = torch.stack([w for w, _ in mixed], dim=-1) if mixed else found.weights
+    by_unit = torch.stack([u for _, u in mixed], dim=-1) if mixed else found.unit_weights
+
+    def average(values: Tensor) -> Tensor:
+        return values.mean(-1, keepdim=True)
+
+    return RiskValue(
+        average(found.value), average(weights), average(by_unit), average(found.unit_mass)
     )
+
+
+def _mixture(problem: Problem, fit: int, margins: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights (N,) and unit weights (U,) of one fit, from margins (N, T) and shares (T,)."""
+    found = problem.risk(margins.double(), torch.full((len(shares),), fit))
+    return (found.weights * shares).sum(-1), (found.unit_weights * shares).sum(-1)
 
 
 def out_of_fold_accuracy(

@@ -104,7 +104,10 @@ class RunConfig(Options):
 
     def depends_on_the_seed(self) -> bool:
         """Whether two seeds can differ by more than the choice of the ridge penalty."""
-        deterministic = isinstance(self.scorer, EmbeddingScorer) and self.scorer.head.linear
+        scorer = self.scorer
+        deterministic = (
+            isinstance(scorer, EmbeddingScorer) and scorer.head.linear and scorer.members == 1
+        )
         return self.training.bootstrap or not deterministic
 
 

@@ -23,6 +23,7 @@ from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.paths import claim_output
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
+from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit_report import FitReport
 from surefoot.training.config import RunConfig
 from surefoot.training.manifest import manifest, model_card, write_json
@@ -149,10 +150,7 @@ def _mass(config: RunConfig, train: Preferences) -> npt.NDArray[np.float64] | No
     """Weight of each row: how often its prompt was drawn, or 1."""
     if not config.training.bootstrap:
         return None
-    _, prompts = np.unique(train.prompt_keys(), return_inverse=True)
-    count = int(prompts.max()) + 1
-    drawn = np.random.default_rng(config.training.seed).multinomial(count, np.ones(count) / count)
-    return drawn[prompts].astype(np.float64)
+    return prompt_bootstrap(train.prompt_keys(), [config.training.seed])[:, 0]
 
 
 def _write(

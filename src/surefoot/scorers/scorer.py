@@ -1,0 +1,33 @@
+"""The options of a scorer: what gives a response its score."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from surefoot.options import Member
+from surefoot.scorers.encoder import EncoderOptions
+from surefoot.scorers.features import FeatureView
+from surefoot.scorers.head import Head
+from surefoot.scorers.heads.linear import Linear
+
+
+class Scorer(Member, slot="scorer"):
+    """What gives a response its score."""
+
+
+class EmbeddingScorer(Scorer, kind="embedding"):
+    """A head on the frozen embeddings of an encoder."""
+
+    encoder: EncoderOptions = EncoderOptions()
+    """The encoder."""
+    head: Head = Linear()
+    """The head: `linear` or `mlp`."""
+    views: tuple[FeatureView, ...] = Field(("together",), min_length=1)
+    """What the head sees of a response; see :func:`surefoot.scorers.features.embed`."""
+    source_aware: bool = False
+    """Give each source its own part of the head beside the shared one."""
+    members: int = Field(1, ge=1)
+    """Heads of an ensemble, fitted as one batch, each on its own draw of the training prompts with
+    replacement; the reward is the mean of their standardised rewards. 1: one head, all prompts."""
+    folds: int = Field(5, ge=2)
+    """Folds (of prompts) that choose the ridge penalty and the temperature."""
