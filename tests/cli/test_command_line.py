@@ -93,6 +93,13 @@ def test_the_loop(surefoot, folder):
     scores = [json.loads(line) for line in (folder / "rewards.jsonl").read_text().splitlines()]
     assert len(scores) == 80
     assert all(0 < s["p_a_preferred"] < 1 for s in scores)
+    labelled = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
+    bare = [{k: v for k, v in row.items() if k != "label"} for row in labelled]
+    (folder / "bare.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bare))
+    surefoot("score", "runs/plain", "bare.jsonl", "--output", "bare-rewards.jsonl")
+    again = [json.loads(line) for line in (folder / "bare-rewards.jsonl").read_text().splitlines()]
+    assert [s["reward_a"] for s in again] == [s["reward_a"] for s in scores]
+    surefoot("train", "plain.yaml", "--data.train", "bare.jsonl", "--output", "x", expect=2)
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_clean_data_is_called_clean_without_a_promise():
 
 
 def test_texts_of_the_data_are_escaped_in_the_audit():
-    example = Example(f"/tmp/{HOSTILE}", 3, HOSTILE)
+    example = Example(f"data/{HOSTILE}", 3, HOSTILE)
     finding = Finding("empty-response", "warning", 1, 0.1, (example,), HOSTILE, HOSTILE)
     html = damage_page(
         DamageReport(HOSTILE, 10, (finding, finding), (HOSTILE,)), command=f"surefoot {HOSTILE}"

@@ -149,7 +149,7 @@ def score(
     column: Columns = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """A reward for each response, and P(a preferred) for each pair.
+    """A reward for each response, and P(a preferred) for each pair; labels are not needed.
 
     Example:
         surefoot score runs/robust pairs.jsonl --output rewards.jsonl

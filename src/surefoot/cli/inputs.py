@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def read(
-    sources: Sequence[str], columns: Sequence[str], source_name: str | None = None
+    sources: Sequence[str],
+    columns: Sequence[str],
+    source_name: str | None = None,
+    unlabelled: bool = False,
 ) -> Preferences:
     """Preferences from files or hub data sets, with a progress bar."""
     from surefoot.data import read_preferences
@@ -26,6 +29,7 @@ def read(
             list(sources),
             columns=mapping(columns),
             source_name=source_name,
+            unlabelled=unlabelled,
             progress=bar.update,
         )
 

@@ -27,7 +27,7 @@ def run(
         raise ConfigurationError(
             f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."
         )
-    preferences = read(data, columns, source)
+    preferences = read(data, columns, source, unlabelled=True)
     members = models[0].member_rewards(preferences)  # (N, 2, K)
     rewards, spread = members.mean(-1), members.std(-1)
     probabilities = models[0].to_probabilities(rewards[:, 0] - rewards[:, 1])

@@ -29,6 +29,7 @@ def read_preferences(
     columns: Mapping[str, str] | None = None,
     source_name: str | None = None,
     on_error: OnError = "skip",
+    unlabelled: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Preferences:
     """Read comparisons from a file, a data set on the Hub (`hub:owner/name[@split]`), or several.
@@ -42,6 +43,8 @@ def read_preferences(
             ``{"response_a": "first_answer"}``.
         source_name: `source` of the rows that give none; each file's own short name by default.
         on_error: skip rows that cannot be used (they are listed in `faults`), or fail at the first.
+        unlabelled: take rows of `response_a` and `response_b` without a label too, to be scored:
+            they read as ties.
         progress: called with the number of records read since the last call (`tqdm.update` fits).
 
     Raises:
@@ -53,7 +56,11 @@ def read_preferences(
     if not given:
         raise DataError("no source was given to read preferences from.")
     parts = [
-        _read(_Conversion(origin_of(one), dict(columns or {}), source_name, on_error, progress))
+        _read(
+            _Conversion(
+                origin_of(one), dict(columns or {}), source_name, on_error, unlabelled, progress
+            )
+        )
         for one in given
     ]
     return parts[0] if len(parts) == 1 else concatenate(parts)
@@ -67,14 +74,15 @@ class _Conversion:
     columns: dict[str, str]
     source_name: str | None
     on_error: OnError
+    unlabelled: bool
     progress: Callable[[int], object] | None
     faults: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def fingerprint(self) -> str:
         """Hash of content, options and code: equal where the rows are (but for `file`)."""
-        options = [self.origin.digest, self.columns, self.source_name, cache.code_digest()]
-        return _digest(options)
+        options = [self.columns, self.source_name, self.unlabelled]
+        return _digest([self.origin.digest, *options, cache.code_digest()])
 
     @property
     def key(self) -> str:
@@ -126,8 +134,14 @@ class _Conversion:
         return [row if row["source"] is not None else row | {"source": source} for row in rows]
 
     def _renamed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        if not self.columns:
-            return record
+        if self.columns:
+            record = self._mapped(record)
+        pair = record.get("response_a") is not None and record.get("response_b") is not None
+        if self.unlabelled and pair and record.get("label") is None:
+            return {**record, "label": 0.5}
+        return record
+
+    def _mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         taken = {*self.columns, *self.columns.values()}
         kept = {name: value for name, value in record.items() if name not in taken}
         return kept | {new: record[old] for new, old in self.columns.items() if old in record}
