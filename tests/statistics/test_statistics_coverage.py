@@ -32,8 +32,8 @@ def test_quick_over_seeds():
 def test_full(name, clusters):
     draw, truth = MEANS[name]
     found = coverage(lambda rng: draw(rng, clusters), truth, 3000, seed=1)
-    rare = ".97" in name  # few clusters with an error: wide, and rightly so
-    assert 0.93 <= found <= (0.995 if rare else 0.97)
+    few_errors = ".97" in name and clusters == 50  # in some six clusters: wide, as is stated
+    assert 0.93 <= found <= (0.985 if few_errors else 0.97)
 
 
 @pytest.mark.slow
@@ -48,4 +48,4 @@ def test_full_over_seeds(name):
     draw, truth = SEEDS[name]
     for seeds in (5, 10):
         found = coverage(lambda rng, s=seeds: draw(rng, s, 100), truth, 2000, seed=1)
-        assert 0.925 <= found <= 0.975
+        assert 0.93 <= found <= 0.97
