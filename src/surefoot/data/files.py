@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -64,6 +64,26 @@ def read_preferences(
         for one in given
     ]
     return parts[0] if len(parts) == 1 else concatenate(parts)
+
+
+def read_records(
+    records: Iterable[Mapping[str, Any]], name: str, digest: str | None = None
+) -> Preferences:
+    """Read comparisons from rows in memory, or from a `datasets.Dataset`.
+
+    Args:
+        records: rows in any of the forms that files come in.
+        name: what messages call them.
+        digest: hash of the content, where it is known; by default it is computed.
+
+    Raises:
+        DataError: as :func:`read_preferences` does.
+    """
+    digest = digest or _digest([repr(record) for record in records])
+    origin = Origin(
+        name, name, digest, lambda: (Numbered(i, row) for i, row in enumerate(records, start=1))
+    )
+    return _read(_Conversion(origin, {}, None, "skip", False, None))
 
 
 @dataclass

@@ -7,10 +7,11 @@ from surefoot.objectives.composition import Facts, Verdict, enforce, verdicts
 from surefoot.objectives.label_model import Evidence, LabelModel
 from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.objective import Objective
+from surefoot.objectives.regulariser import Outputs, Regulariser, ScoreKind
 from surefoot.objectives.risk import Risk, RiskValue, Units
 from surefoot.options import discover
 
-for _slot in ("margin_losses", "label_models", "risks"):
+for _slot in ("margin_losses", "label_models", "risks", "regularisers"):
     discover(f"{__name__}.{_slot}")
 
 __all__ = [
@@ -19,8 +20,11 @@ __all__ = [
     "LabelModel",
     "MarginLoss",
     "Objective",
+    "Outputs",
+    "Regulariser",
     "Risk",
     "RiskValue",
+    "ScoreKind",
     "Units",
     "Verdict",
     "enforce",

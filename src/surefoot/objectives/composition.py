@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from surefoot.errors import CompositionError
+from surefoot.objectives.regulariser import ScoreKind
 
 if TYPE_CHECKING:
     from surefoot.objectives.objective import Objective
@@ -30,14 +31,16 @@ class Facts:
         scores: whether a response's score is one reward or a sum over its tokens.
         l2: weight of the ridge penalty on a linear head; None for other scorers.
         linear: whether the scorer is linear in its parameters.
+        frozen: whether it is a head on frozen embeddings.
     """
 
     soft_labels: bool | None = None
     columns: frozenset[str] | None = None
     smallest_unit: int | None = None
-    scores: Literal["rewards", "token sums"] | None = None
+    scores: ScoreKind | None = None
     l2: float | None = None
     linear: bool | None = None
+    frozen: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,24 @@ def length_of_rewards(objective: Objective, facts: Facts) -> Verdict | None:
     )
 
 
+def regulariser_of_another_scorer(objective: Objective, facts: Facts) -> Verdict | None:
+    """A penalty on something that this scorer does not have."""
+    for regulariser in objective.regularisers:
+        if facts.frozen:
+            return Verdict(
+                "refused",
+                f"{regulariser.label()} is for language models; a head on frozen embeddings has "
+                "its ridge penalty (scorer.head.l2), and its rewards are standardised.",
+            )
+        if facts.scores is not None and facts.scores != regulariser.needs:
+            return Verdict(
+                "refused",
+                f"{regulariser.label()} needs {regulariser.needs}, and this scorer gives "
+                f"{facts.scores}.",
+            )
+    return None
+
+
 def hard_pairs_are_often_mislabelled(objective: Objective, facts: Facts) -> Verdict | None:
     """Against shift, over pairs: label noise gains weight too."""
     expected = "auxiliary" in objective.labels.properties.needs
@@ -262,6 +283,7 @@ RULES: tuple[Rule, ...] = (
     ball_around_hard_labels,
     missing_columns,
     length_of_rewards,
+    regulariser_of_another_scorer,
     hard_pairs_are_often_mislabelled,
     distrusting_whole_units,
     two_remedies_for_one_threat,

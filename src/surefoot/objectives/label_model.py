@@ -35,6 +35,10 @@ class Evidence:
         """The evidence of (N,) pairs as (N, 1), which broadcasts over heads."""
         return self._each(lambda values: values[:, None])
 
+    def like(self, tensor: Tensor) -> Evidence:
+        """The evidence in the type and on the device of a tensor."""
+        return self._each(lambda values: values.to(tensor))
+
     def swapped(self) -> Evidence:
         """The evidence with the two responses of every pair exchanged."""
         return self._each(lambda values: 1 - values)

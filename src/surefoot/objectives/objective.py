@@ -13,13 +13,14 @@ from surefoot.objectives.label_model import Evidence, LabelModel
 from surefoot.objectives.label_models.observed import Observed
 from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.margin_losses.logistic import Logistic
+from surefoot.objectives.regulariser import Outputs, Regulariser
 from surefoot.objectives.risk import Risk, RiskValue, State, Units
 from surefoot.objectives.risks.mean import Mean
 from surefoot.options import Options
 
 
 class Objective(Options):
-    """RISK over units of mean over pairs of LABELS[psi, margins, evidence].
+    """RISK over units of mean over pairs of LABELS[psi, margins, evidence] + REGULARISERS.
 
     One object for reward models, policies and heads on frozen embeddings: it sees tensors only.
     Members that do not compose are refused when it is constructed
@@ -32,6 +33,8 @@ class Objective(Options):
     """Label model: what to make of labels that may be wrong."""
     risk: Risk = Mean()
     """Risk: which pairs or groups count, and how much."""
+    regularisers: tuple[Regulariser, ...] = ()
+    """Penalties beside the risk; for scorers that are language models."""
 
     @model_validator(mode="after")
     def _refuse_what_does_not_compose(self) -> Self:
@@ -43,6 +46,13 @@ class Objective(Options):
     ) -> Tensor:
         """Loss of each pair (N, ...), from margins (N, ...) and evidence that broadcasts to it."""
         return self.labels(self.loss, margins, reference_margins, evidence)
+
+    def penalties(self, outputs: Outputs, label: Tensor) -> Tensor:
+        """Weighted sum of the regularisers (N,), from what the scorer makes of N pairs."""
+        total = outputs.scores.new_zeros(len(outputs.scores))
+        for regulariser in self.regularisers:
+            total = total + regulariser.weight * regulariser(outputs, label)
+        return total
 
     def __call__(
         self,
@@ -103,10 +113,11 @@ class Objective(Options):
     def describe(self) -> str:
         """The objective in one line, as in the design: RISK[LABELS[LOSS]]."""
 
-        def one(member: MarginLoss | LabelModel | Risk) -> str:
+        def one(member: MarginLoss | LabelModel | Risk | Regulariser) -> str:
             options = ", ".join(f"{k}={v}" for k, v in member if k not in ("unit", "unit_mass"))
             return f"{member.kind}({options})" if options else member.kind
 
         plain = isinstance(self.risk, Mean) and self.risk.unit == "pair"
         over = "" if plain else f" over {self.risk.unit}s"
-        return f"{one(self.risk)}{over} of {one(self.labels)} of {one(self.loss)}"
+        beside = "".join(f" + {one(regulariser)}" for regulariser in self.regularisers)
+        return f"{one(self.risk)}{over} of {one(self.labels)} of {one(self.loss)}{beside}"

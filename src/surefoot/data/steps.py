@@ -1,0 +1,120 @@
+"""The optimiser step: which pairs it holds, and how they are spread over ranks and micro-batches.
+
+Which pairs share a step is a matter of statistics (whole units, nearly equal steps); how a step is
+computed is a matter of speed and memory, and changes no number.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass
+class StepSampler:
+    """Rows of every step of an epoch, shuffled by seed and epoch; every rank sees all of them.
+
+    An epoch has ceil(N / size) steps (or one per unit, where that is fewer), and each row is in one
+    of them. All rows of a unit are in the same step, so steps differ by less than the largest unit;
+    where units are single rows, by at most one row.
+
+    Attributes:
+        units: (N,) the unit of each row that must not be torn apart.
+        size: rows per step, about.
+        seed: of the shuffle.
+        epoch: set by the trainer before each epoch.
+    """
+
+    units: Ints
+    size: int
+    seed: int
+    epoch: int = 0
+
+    def __len__(self) -> int:
+        return min(math.ceil(len(self.units) / self.size), len(np.unique(self.units)))
+
+    def __iter__(self) -> Iterator[Ints]:
+        generator = np.random.default_rng([self.seed, self.epoch])
+        _, unit, sizes = np.unique(self.units, return_inverse=True, return_counts=True)
+        rows_of = np.split(np.argsort(unit, kind="stable"), np.cumsum(sizes)[:-1])
+        order = generator.permutation(len(sizes))
+        order = order[np.argsort(-sizes[order], kind="stable")]  # the largest are placed first
+        steps: list[list[Ints]] = [[] for _ in range(len(self))]
+        emptiest = [(0, tie, step) for step, tie in enumerate(generator.permutation(len(self)))]
+        heapq.heapify(emptiest)
+        for one in order:
+            load, tie, step = heapq.heappop(emptiest)
+            steps[step].append(rows_of[one])
+            heapq.heappush(emptiest, (load + int(sizes[one]), tie, step))
+        yield from map(np.concatenate, steps)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle anew."""
+        self.epoch = epoch
+
+
+#: What a micro-batch costs beside its tokens, in tokens (measured: `benchmarks/trainer.py`).
+OVERHEAD = 256
+
+
+def plan(
+    lengths: npt.NDArray[np.integer],
+    ranks: int,
+    pairs: int,
+    tokens: int | None = None,
+    overhead: int = OVERHEAD,
+) -> list[list[Ints]]:
+    """Micro-batches of each rank: positions in the step, longest first, as many on every rank.
+
+    Pairs are sorted by length and cut where that costs least: padded tokens, and `overhead` for
+    each micro-batch (dynamic programming, exact).
+
+    Args:
+        lengths: (N, 2) tokens of both sequences of each pair.
+        ranks: R processes.
+        pairs: pairs in a micro-batch at most.
+        tokens: tokens in a micro-batch at most, padding counted (a pair alone may exceed it).
+        overhead: cost of a micro-batch beside its tokens, in tokens.
+
+    Returns:
+        R lists of M arrays. An array is empty where there are fewer pairs than ranks.
+    """
+    longest = np.asarray(lengths, dtype=np.int64).max(axis=1, initial=0)
+    order = np.argsort(-longest, kind="stable")
+    parts = _cheapest_cuts(order, 2 * longest[order], pairs, tokens, overhead)
+    while len(parts) % ranks and max(map(len, parts)) > 1:  # split the largest
+        index = max(range(len(parts)), key=lambda i: len(parts[i]))
+        half = (len(parts[index]) + 1) // 2
+        parts[index : index + 1] = [parts[index][:half], parts[index][half:]]
+    parts += [np.empty(0, dtype=np.int64)] * (-len(parts) % ranks)
+    return [parts[rank::ranks] for rank in range(ranks)]
+
+
+def _cheapest_cuts(
+    order: Ints, cost: Ints, pairs: int, tokens: int | None, overhead: int
+) -> list[Ints]:
+    """Consecutive parts of `order` (N,); a part costs its size times the cost of its first."""
+    count = len(order)
+    best = np.full(count + 1, np.inf)
+    best[0] = 0.0
+    cut = np.zeros(count + 1, dtype=np.int64)
+    for end in range(1, count + 1):
+        starts = np.arange(max(0, end - pairs), end)
+        padded = (end - starts) * cost[starts]
+        total = best[starts] + padded + overhead
+        if tokens is not None:
+            total[(padded > tokens) & (end - starts > 1)] = np.inf
+        cut[end] = starts[total.argmin()]
+        best[end] = total.min()
+    parts: list[Ints] = []
+    while count:
+        parts.append(order[cut[count] : count])
+        count = int(cut[count])
+    return parts[::-1]

@@ -1,0 +1,1 @@
+"""Language models as scorers: reward models and policies, from text to scores of pairs."""

@@ -1,0 +1,85 @@
+"""Scores of many pairs without gradient: planned by length, spread over ranks, gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from surefoot.data.steps import Ints, plan
+from surefoot.scorers.language.batch import PairBatch, pad
+from surefoot.scorers.language.scores import autocast, mode
+from surefoot.scorers.language.tokens import TokenPairs
+
+#: Rows planned together: enough to sort by length, few enough to hold as lists.
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where and how forward passes run.
+
+    Attributes:
+        device: where the batches go.
+        pad_id: the padding token.
+        pairs: pairs in a micro-batch at most.
+        tokens: tokens in a micro-batch at most, padding counted.
+        precision: of mixed precision; None: as the model is.
+        rank, ranks: this process among all.
+        sum_over_ranks: from this process's tensor to the sum over all of them.
+    """
+
+    device: torch.device
+    pad_id: int
+    pairs: int = 32
+    tokens: int | None = 16_384
+    precision: torch.dtype | None = None
+    rank: int = 0
+    ranks: int = 1
+    sum_over_ranks: Callable[[Tensor], Tensor] = lambda tensor: tensor
+
+    def plan(self, lengths: Ints) -> list[Ints]:
+        """Micro-batches of this process, positions among rows of these lengths (N, 2)."""
+        return plan(lengths, self.ranks, self.pairs, self.tokens)[self.rank]
+
+    def batch(self, tokens: TokenPairs, rows: Ints) -> PairBatch:
+        """The pairs at these positions, on the device."""
+        return pad(tokens.read(rows), self.pad_id).to(self.device)
+
+    def autocast(self) -> torch.autocast:
+        """Mixed precision."""
+        return autocast(self.device, self.precision)
+
+
+def over_rows(
+    score: Callable[[nn.Module, PairBatch, Ints], Tensor],
+    model: nn.Module,
+    tokens: TokenPairs,
+    rows: Ints,
+    engine: Engine,
+    description: str,
+) -> npt.NDArray[np.float64]:
+    """A score (n, 2) of each pair in `rows` (N,), shape (N, 2); every rank returns all of them."""
+    found = np.empty((len(rows), 2))
+    shown = None if engine.rank == 0 else True
+    with (
+        torch.no_grad(),
+        mode(model),
+        tqdm(total=len(rows), desc=description, unit="pair", disable=shown, leave=False) as bar,
+    ):
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK]
+            values = torch.zeros(len(block), 2, device=engine.device)
+            for part in engine.plan(tokens.lengths[block]):
+                if len(part):
+                    with engine.autocast():
+                        batch = engine.batch(tokens, block[part])
+                        values[part] = score(model, batch, block[part]).float()
+                bar.update(len(part) * engine.ranks)
+            found[start : start + len(block)] = engine.sum_over_ranks(values).cpu().numpy()
+    return found

@@ -1,0 +1,211 @@
+"""Language models ready to train: loaded, padded, adapted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from surefoot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ModelKind = Literal["reward-model", "policy"]
+
+#: Tokens that models reserve for padding without naming them.
+_RESERVED = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model and its tokenizer, ready to train.
+
+    Attributes:
+        model: with its adapter, if any.
+        tokenizer: padding on the right.
+        kind: what the model is.
+        encoder: whether it reads a text in both directions and closes it with a special token.
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    kind: ModelKind
+    encoder: bool
+
+    @property
+    def pad_id(self) -> int:
+        """The padding token; a policy never sees it, so any token will do."""
+        found = self.tokenizer.pad_token_id
+        return int(self.tokenizer.eos_token_id or 0) if found is None else int(found)
+
+
+def prepare_model(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    peft_config: Any = None,
+    kind: ModelKind | None = None,
+) -> Prepared:
+    """A model from a model or a name, with what training needs.
+
+    Args:
+        model: a sequence classifier with one label, a causal language model, or a name.
+        tokenizer: by default the one beside the model.
+        peft_config: of an adapter to put on it.
+        kind: what a name is loaded as.
+
+    Raises:
+        ConfigurationError: neither kind of model, no tokenizer, or a kind that contradicts it.
+    """
+    name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
+    if isinstance(model, str):
+        if kind is None:
+            raise ConfigurationError(
+                f"say what {model!r} is: args.scorer is 'policy' or 'reward-model'; or give a "
+                "loaded model."
+            )
+        model = load_model(model, kind)
+    found = kind_of(model)
+    if kind not in (None, found):
+        raise ConfigurationError(f"args.scorer is {kind!r}, and the model given is a {found}.")
+    tokenizer = tokenizer or load_tokenizer(name)
+    tokenizer.padding_side = "right"
+    if found == "reward-model":
+        ensure_pad_token(model, tokenizer, adapted=peft_config is not None)
+    if peft_config is not None:
+        model = with_adapter(model, peft_config, found)
+    encoder = found == "reward-model" and not _causal(model)
+    return Prepared(model, tokenizer, found, encoder)
+
+
+def kind_of(model: Any) -> ModelKind:
+    """What a loaded model is, by its class.
+
+    Raises:
+        ConfigurationError: it is neither, or has several labels.
+    """
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    name = type(inner).__name__
+    if name.endswith("ForSequenceClassification"):
+        if inner.config.num_labels != 1:
+            raise ConfigurationError(
+                f"a reward model has one label; this {name} has {inner.config.num_labels}. Load "
+                "it with num_labels=1."
+            )
+        return "reward-model"
+    if "CausalLM" in name or name.endswith("LMHeadModel"):
+        return "policy"
+    raise ConfigurationError(
+        f"a {name} is neither a policy (AutoModelForCausalLM) nor a reward model "
+        "(AutoModelForSequenceClassification, num_labels=1)."
+    )
+
+
+def _causal(model: Any) -> bool:
+    """Whether a classifier reads the last token of a causal model: its head is called `score`."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return hasattr(inner, "score")
+
+
+def load_model(name: str, kind: ModelKind, dtype: torch.dtype | None = None) -> PreTrainedModel:
+    """A sequence classifier with one label, or a causal language model.
+
+    Args:
+        name: a folder or a hub name.
+        kind: `reward-model` or `policy`.
+        dtype: of the weights; None: float32.
+
+    Raises:
+        ConfigurationError: it cannot be loaded, or is no such model.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    dtype = dtype or torch.float32
+    if kind == "policy":
+        return _load(AutoModelForCausalLM.from_pretrained, name, "model", dtype=dtype)
+    return _load(
+        AutoModelForSequenceClassification.from_pretrained, name, "model", dtype=dtype, num_labels=1
+    )
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer that lies beside a model.
+
+    Raises:
+        ConfigurationError: there is none, or it is not a fast one.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = _load(AutoTokenizer.from_pretrained, name, "tokenizer")
+    if not tokenizer.is_fast:
+        raise ConfigurationError(f"{name} has no fast tokenizer; only those are supported.")
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def _load(loader: Callable[..., Any], name: str, what: str, **options: Any) -> Any:
+    try:
+        return loader(name, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError) as error:
+        where = "folder" if Path(name).exists() else "folder or reachable hub name"
+        raise ConfigurationError(
+            f"cannot load the {what} of {name!r}: not a {where} with a transformers {what} "
+            f"({str(error).splitlines()[0]})"
+        ) from None
+
+
+def ensure_pad_token(model: Any, tokenizer: PreTrainedTokenizerBase, adapted: bool) -> None:
+    """Give a reward model a pad token that is not the end token, and tell its config.
+
+    A sequence classifier reads the last token that is not padding: were padding the end token, the
+    end of a text would be taken for padding. Taken are, in this order: the tokenizer's own, a token
+    reserved for it, a new one (where the embeddings have a row left, or may grow), and the token
+    that begins a text, which never ends one.
+
+    Args:
+        model: a sequence classifier.
+        tokenizer: its tokenizer.
+        adapted: whether only an adapter is trained, so that embeddings cannot grow.
+
+    Raises:
+        ConfigurationError: there is no such token.
+    """
+    end = tokenizer.eos_token_id
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == end:
+        vocabulary = tokenizer.get_vocab()
+        rows = model.get_input_embeddings().weight.shape[0]
+        reserved = [t for t in _RESERVED if t in vocabulary and vocabulary[t] not in (end, None)]
+        if reserved:
+            tokenizer.pad_token = reserved[0]
+        elif len(tokenizer) < rows or not adapted:
+            tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+            if len(tokenizer) > rows:
+                model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        elif tokenizer.bos_token_id not in (None, end):
+            tokenizer.pad_token = tokenizer.bos_token
+        else:
+            raise ConfigurationError(
+                "the tokenizer has no token for padding beside its end token, and embeddings do "
+                "not grow under an adapter. Add a pad token to the tokenizer and the model first."
+            )
+    if model.config.pad_token_id != tokenizer.pad_token_id:
+        model.config.pad_token_id = tokenizer.pad_token_id
+
+
+def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
+    """The model with a PEFT adapter; a reward model's head is trained and saved whole."""
+    from peft import get_peft_model, prepare_model_for_kbit_training
+
+    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
+        prepare: Any = prepare_model_for_kbit_training
+        model = prepare(model, use_gradient_checkpointing=False)
+    task = "SEQ_CLS" if kind == "reward-model" else "CAUSAL_LM"
+    if peft_config.task_type not in (None, task):
+        raise ConfigurationError(
+            f"peft_config.task_type is {peft_config.task_type}; a {kind} needs {task}."
+        )
+    return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))

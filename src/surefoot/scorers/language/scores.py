@@ -1,0 +1,117 @@
+"""Scores of pairs by a language model: rewards, or log-ratios of a policy to its reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from surefoot.objectives import Outputs, ScoreKind
+from surefoot.scorers.language.batch import PairBatch
+
+
+@dataclass(frozen=True)
+class RewardScores:
+    """r(x, y): the one label of a sequence classifier."""
+
+    kind: ClassVar[ScoreKind] = "rewards"
+    beta: ClassVar[None] = None
+
+    def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
+        """Scores (n, 2) of a batch; a reward has no reference."""
+        return Outputs(self.of_model(model, batch), None, batch.lengths)
+
+    def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
+        """What the model alone says of each response (n, 2): its reward."""
+        found = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask)
+        return found.logits.float().view(-1, 2)
+
+
+@dataclass(frozen=True)
+class PolicyScores:
+    """beta log(pi(y | x) / pi_ref(y | x)): DPO's implicit reward (Rafailov et al., 2305.18290).
+
+    Attributes:
+        beta: scale of the log-ratio, the strength of the pull to the reference.
+    """
+
+    beta: float
+
+    kind: ClassVar[ScoreKind] = "token sums"
+
+    def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
+        """Scores (n, 2) of a batch, given the reference's log-probabilities (n, 2)."""
+        if reference is None:
+            raise TypeError("a policy's score needs the reference's log-probabilities")
+        found = self.of_model(model, batch)
+        return Outputs(self.beta * (found - reference), found, batch.lengths)
+
+    def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
+        """What the model alone says of each response (n, 2): its log-probability."""
+        return log_probs(model, batch)
+
+
+ScoreFunction = RewardScores | PolicyScores
+
+
+def log_probs(model: nn.Module, batch: PairBatch) -> Tensor:
+    """Log pi(y | x) (n, 2), sums over each response's tokens.
+
+    Logits are computed only where a response's token is predicted. There is no attention mask: in a
+    causal model no real token sees the padding behind it.
+    """
+    with _head_only_at(model, batch.predicts):
+        logits = model(input_ids=batch.input_ids, use_cache=False).logits
+    found = -nn.functional.cross_entropy(
+        logits.flatten(0, -2).float(), batch.targets, reduction="none"
+    )
+    return batch.by_response(found)
+
+
+@contextmanager
+def _head_only_at(model: nn.Module, positions: Tensor) -> Iterator[None]:
+    """Let the output head see these flat positions (K,) of its input (B, T, D) only."""
+
+    def select(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        del module
+        states, *rest = inputs
+        return (states.flatten(0, 1)[positions].unsqueeze(0), *rest)
+
+    hook = output_head(model).register_forward_pre_hook(select)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def output_head(model: nn.Module) -> nn.Module:
+    """The module from hidden states to logits, through any wrapping."""
+    inner: Any = model
+    while not hasattr(inner, "get_output_embeddings") and hasattr(inner, "module"):
+        inner = inner.module
+    head: nn.Module = inner.get_output_embeddings()
+    return head
+
+
+@contextmanager
+def mode(model: nn.Module, dropout: bool = False) -> Iterator[None]:
+    """Training mode; without dropout, what of it gradient checkpointing needs and nothing else."""
+    before = {module: module.training for module in model.modules()}
+    model.train(dropout)
+    for module in model.modules():
+        if getattr(module, "gradient_checkpointing", False):
+            module.training = True
+    try:
+        yield
+    finally:
+        for module, training in before.items():
+            module.training = training
+
+
+def autocast(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
+    """Mixed precision in `dtype`; None: as the model is."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)

@@ -1,0 +1,111 @@
+"""What a preference run shows while it trains, from outputs that are gathered anyway."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import ProgressCallback
+
+from surefoot.objectives import Outputs
+from surefoot.training.step import StepResult
+
+#: What the progress bar shows, in this order.
+SHOWN = ("loss", "accuracy", "margin", "effective_pairs", "chosen_change")
+
+
+def figures_of(outputs: Outputs, label: Tensor, beta: float | None = None) -> dict[str, float]:
+    """Figures of some pairs.
+
+    * `accuracy`: share ordered as labelled; ties of the model count half, tied labels not at all.
+    * `margin`: mean of the preferred score less the other.
+    * `chosen_score`, `rejected_score`: their means; `chosen_tokens`, `rejected_tokens`: lengths.
+    * `length_correlation`: of the margin a - b with the difference in length: near 1, the scorer
+      counts tokens.
+    * Policies: `chosen_change`, `rejected_change`, the log-probability per response, less the
+      reference's: falling `chosen_change` means that the preferred response becomes unlikely too.
+      `kl`: the mean of log pi_ref - log pi per response, which estimates KL(pi_ref || pi) where
+      the data's responses were drawn from the reference.
+
+    Args:
+        outputs: of N pairs.
+        label: (N,) P(a preferred).
+        beta: of a policy, whose scores are beta times the change; None for rewards.
+    """
+    decided = label != 0.5
+    toward = torch.sign(label - 0.5)
+    margins = outputs.scores[:, 0] - outputs.scores[:, 1]
+    lengths = outputs.lengths[:, 0] - outputs.lengths[:, 1]
+    figures = {
+        "accuracy": _mean((torch.sign(margins * toward)[decided] + 1) / 2),
+        "margin": _mean((margins * toward)[decided]),
+        **_sides("score", outputs.scores, label),
+        **_sides("tokens", outputs.lengths, label),
+        "length_correlation": _correlation(margins, lengths.to(margins)),
+    }
+    if beta is not None:
+        change = outputs.scores / beta
+        figures |= _sides("change", change, label) | {"kl": _mean(-change)}
+    return {name: value for name, value in figures.items() if not math.isnan(value)}
+
+
+def _sides(name: str, values: Tensor, label: Tensor) -> dict[str, float]:
+    """Means over the preferred and the other response of the decided pairs, from (N, 2)."""
+    decided = label != 0.5
+    first = (label > 0.5)[:, None] == torch.tensor([True, False])
+    chosen, rejected = (values[mask & decided[:, None]] for mask in (first, ~first))
+    return {f"chosen_{name}": _mean(chosen), f"rejected_{name}": _mean(rejected)}
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.double().mean()) if len(values) else math.nan
+
+
+def _correlation(x: Tensor, y: Tensor) -> float:
+    x, y = x - x.mean(), y - y.mean()
+    scale = float((x.square().sum() * y.square().sum()).sqrt())
+    return float((x * y).sum()) / scale if scale > 0 else math.nan
+
+
+class Monitors:
+    """Means of every figure over the steps since the last log."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, tuple[float, int]] = {}
+
+    def add(self, result: StepResult, label: Tensor, beta: float | None) -> None:
+        """Note one step.
+
+        Beside :func:`figures_of`: `mean_loss`, the plain mean over pairs; `effective_pairs`, one
+        over the sum of squared worst-case weights; `largest_weight`.
+        """
+        figures = figures_of(result.outputs, label, beta) | {
+            "mean_loss": _mean(result.losses),
+            "effective_pairs": float(1 / result.weights.square().sum()),
+            "largest_weight": float(result.weights.max()),
+        }
+        for name, value in figures.items():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = (total + value, count + 1)
+
+    def take(self) -> dict[str, float]:
+        """The means, and start anew."""
+        means = {name: total / count for name, (total, count) in self.sums.items()}
+        self.sums = {}
+        return means
+
+
+class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
+    """Transformers' progress bar, with the figures that matter beside it instead of lines."""
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any
+    ) -> None:
+        """Show the last figures."""
+        bar = self.training_bar
+        if not state.is_world_process_zero or bar is None or not logs or "margin" not in logs:
+            return
+        bar.set_postfix({name: f"{logs[name]:.3g}" for name in SHOWN if name in logs})

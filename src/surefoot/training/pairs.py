@@ -1,0 +1,168 @@
+"""Comparisons ready for the trainer: tokens, evidence, mass, units, and the reference's figures."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from surefoot.data.files import read_records
+from surefoot.data.schema import Preferences
+from surefoot.data.steps import Ints
+from surefoot.data.units import unit_ids
+from surefoot.errors import DataError
+from surefoot.objectives import Evidence, Objective, Outputs, ScoreKind, Units, enforce
+from surefoot.scorers.evidence import evidence_of, facts_of
+from surefoot.scorers.language.scores import PolicyScores, ScoreFunction
+from surefoot.scorers.language.tokens import TokenPairs, tokenise
+from surefoot.training.step import Step
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass
+class TrainingPairs:
+    """N comparisons, as the trainer needs them. Indexing gives back the index: steps are rows.
+
+    Attributes:
+        preferences: the comparisons.
+        tokens: their token ids.
+        evidence: (N,) what is known of each.
+        mass: (N,) weight of each.
+        units: the unit of each; None where each is its own.
+        unit_names: names of the units, where the risk has any.
+        together: (N,) rows that must share a step.
+        notes: sentences for the user.
+        reference: (N, 2) log-probabilities of the reference policy, once they are known.
+    """
+
+    preferences: Preferences
+    tokens: TokenPairs
+    evidence: Evidence
+    mass: Tensor
+    units: Units | None
+    unit_names: tuple[str, ...]
+    together: Ints
+    notes: tuple[str, ...]
+    reference: Tensor | None = field(default=None)
+
+    @classmethod
+    def of(
+        cls,
+        data: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        objective: Objective,
+        scores: ScoreKind,
+        max_length: int,
+        encoder: bool = False,
+        learning: bool = True,
+    ) -> TrainingPairs:
+        """Tokenise and check.
+
+        Args:
+            data: preferences, or a data set or rows in a form that `read_preferences` reads.
+            tokenizer: the model's.
+            objective: what is minimised; checked against the data.
+            scores: what the scorer gives.
+            max_length: tokens of prompt and response together at most.
+            encoder: the model closes its texts with a special token.
+            learning: leave out pairs whose responses are the same tokens: they teach nothing.
+
+        Raises:
+            CompositionError: the objective does not go with the data or the scorer.
+            DataError: nothing is left.
+        """
+        preferences = to_preferences(data)
+        tokens = tokenise(preferences, tokenizer, max_length, keep_end=encoder)
+        if learning and tokens.identical.any():
+            differing = np.flatnonzero(~tokens.identical)
+            preferences, tokens = preferences.select(differing), tokens.select(differing)
+        if not len(tokens):
+            raise DataError(
+                f"{preferences.name}: no pair is left (all responses of a pair are the same "
+                "tokens)."
+            )
+        units: Units | None = None
+        names: tuple[str, ...] = ()
+        together = np.arange(len(preferences))
+        if objective.risk.unit != "pair":
+            ids, found = unit_ids(preferences, objective.risk.unit)
+            units, names = Units(torch.from_numpy(ids), len(found)), tuple(found)
+            if objective.risk.unit == "prompt":
+                together = ids  # small enough for a step; sources and groups are sampled
+        notes = enforce(objective, facts_of(preferences, units, scores=scores, linear=False))
+        notes += tuple(tokens.cuts.notes(max_length))
+        for note in notes:
+            warnings.warn(f"{preferences.name}: {note}", stacklevel=2)
+        return cls(
+            preferences,
+            tokens,
+            evidence_of(preferences),
+            torch.from_numpy(preferences.weights),
+            units,
+            names,
+            together,
+            notes,
+        )
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+    def step(self, rows: Ints) -> Step:
+        """The step of these rows. Prompts are numbered anew: most of them are elsewhere."""
+        index = torch.from_numpy(rows)
+        units = None
+        if self.units is not None:
+            ids, count = self.units.ids[index], self.units.count
+            if not _few(count):
+                _, ids = ids.unique(return_inverse=True)
+                count = int(ids.max()) + 1
+            units = Units(ids, count)
+        reference = None if self.reference is None else self.reference[index]
+        return Step(rows, self.evidence[index], self.mass[index], units, reference)
+
+    def outputs(self, values: Tensor, score: ScoreFunction) -> Outputs:
+        """Outputs (N, 2) from rewards or log-probabilities (N, 2)."""
+        lengths = torch.from_numpy(self.tokens.response_lengths)
+        if not isinstance(score, PolicyScores) or self.reference is None:
+            return Outputs(values, None, lengths)
+        return Outputs(score.beta * (values - self.reference.to(values)), values, lengths)
+
+    def place(self, row: int) -> str:
+        """Where a row came from, for messages."""
+        one = self.preferences.dataset[int(row)]
+        return f"{one['file']}, row {one['row']}"
+
+
+def _few(count: int) -> bool:
+    """Whether units are sources or groups, whose numbers a stateful risk remembers."""
+    return count <= 1024
+
+
+def to_preferences(data: Any) -> Preferences:
+    """Preferences from preferences, a `datasets.Dataset`, or rows.
+
+    Raises:
+        DataError: something else, or rows in none of the forms.
+    """
+    if isinstance(data, Preferences):
+        return data
+    if isinstance(data, Dataset):
+        return read_records(data, "train_dataset", data._fingerprint)
+    rows = data if isinstance(data, Sequence) and not isinstance(data, str) else []
+    if rows and all(isinstance(row, Mapping) for row in rows):
+        return read_records(rows, "train_dataset")
+    raise DataError(
+        "data are Preferences (surefoot.data.read_preferences), a datasets.Dataset or a list of "
+        f"rows; got {type(data).__name__}."
+    )

@@ -1,0 +1,128 @@
+"""Arguments of the preference trainer: those of transformers, and what pairs need beside them."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from transformers import TrainingArguments
+
+from surefoot.errors import ConfigurationError
+from surefoot.objectives import Objective, ScoreKind
+
+
+@dataclass
+class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
+    """Everything of `transformers.TrainingArguments`, and the following.
+
+    An optimiser step holds `per_device_train_batch_size * gradient_accumulation_steps` pairs for
+    each process. How a step is cut into micro-batches changes no number: at most
+    `per_device_train_batch_size` pairs each, and `max_tokens` tokens.
+    """
+
+    scorer: Literal["policy", "reward-model"] | None = field(
+        default=None,
+        metadata={"help": "What a model given by name is loaded as; a model says it itself."},
+    )
+    beta: float = field(
+        default=0.1,
+        metadata={"help": "Policy: scale of the log-ratio to the reference (IPO: 1)."},
+    )
+    reference: Literal["cached", "live"] = field(
+        default="cached",
+        metadata={
+            "help": "Policy: reference log-probabilities computed once and kept on disk, or again "
+            "in every step by a frozen copy (an adapter: switched off)."
+        },
+    )
+    max_length: int = field(
+        default=1024, metadata={"help": "Tokens of prompt and response together at most."}
+    )
+    max_tokens: int | None = field(
+        default=None,
+        metadata={"help": "Tokens in a micro-batch at most, padding counted; None: no limit."},
+    )
+    disable_dropout: bool = field(
+        default=True,
+        metadata={"help": "No dropout in training: losses and gradients are then exact."},
+    )
+    logging_nan_inf_filter: bool = field(
+        default=False, metadata={"help": "A loss that is not finite stops the run instead."}
+    )
+
+    def __post_init__(self) -> None:
+        """Check what is ours, then what is theirs.
+
+        Raises:
+            ConfigurationError: a value out of range, or an option that cannot be honoured.
+        """
+        _positive("beta", self.beta)
+        _positive("max_length", self.max_length)
+        if self.max_tokens is not None:
+            _positive("max_tokens", self.max_tokens)
+        for name, valid in (("reference", ("cached", "live")), ("scorer", _SCORERS)):
+            if getattr(self, name) not in valid:
+                named = ", ".join(map(repr, valid))
+                raise ConfigurationError(f"{name} is one of {named}; got {getattr(self, name)!r}.")
+        for name, wanted, why in _REFUSED:
+            if getattr(self, name) not in wanted:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r} is refused: {why}.")
+        super().__post_init__()
+
+    def check(self, objective: Objective, scores: ScoreKind, peft_config: Any) -> None:
+        """Refuse or warn of what does not go with this objective and adapter.
+
+        Raises:
+            ConfigurationError: dropout under a risk that looks at losses.
+        """
+        adaptive = objective.risk.properties.direction != "none"
+        if not self.disable_dropout and adaptive:
+            raise ConfigurationError(
+                f"disable_dropout=False is refused with the risk {objective.risk.kind!r}: the "
+                "pass that sets the weights would see other dropout than the one that uses them."
+            )
+        dropout = getattr(peft_config, "lora_dropout", 0.0)
+        if self.disable_dropout and dropout:
+            warnings.warn(
+                f"lora_dropout={dropout} has no effect: dropout is off (disable_dropout).",
+                stacklevel=3,
+            )
+        if scores == "token sums" and objective.loss.kind == "squared" and self.beta != 1:
+            warnings.warn(
+                f"the squared loss sees beta * log-ratio with beta={self.beta}; IPO's own margin "
+                "is the log-ratio itself: set beta=1 and its strength by the loss's tau.",
+                stacklevel=3,
+            )
+
+    def one_batch_a_step(self) -> PreferenceConfig:
+        """The same arguments, as transformers is to see them: accumulation happens in a step."""
+        same = copy.copy(self)
+        same.per_device_train_batch_size *= self.gradient_accumulation_steps
+        same.gradient_accumulation_steps = 1
+        same._n_gpu = min(self.n_gpu, 1)  # several GPUs are for torchrun, not for DataParallel
+        return same
+
+    @property
+    def mixed_precision_dtype(self) -> torch.dtype | None:
+        """Precision of the forward passes under autocast; None: as the model is."""
+        return torch.bfloat16 if self.bf16 else torch.float16 if self.fp16 else None
+
+
+_SCORERS = (None, "policy", "reward-model")
+
+#: Options of transformers that this trainer cannot honour: name, what is allowed, and why.
+_REFUSED = (
+    ("auto_find_batch_size", (False,), "a micro-batch that runs out of memory is cut in two"),
+    ("label_smoothing_factor", (0.0, 0), "name the labels in the objective (smoothed)"),
+    ("neftune_noise_alpha", (None,), "noise in the embeddings would differ between two passes"),
+    ("torch_compile", (False,), "the forward pass selects positions, which is not compiled yet"),
+    ("logging_nan_inf_filter", (False,), "a loss that is not finite stops the run"),
+)
+
+
+def _positive(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        raise ConfigurationError(f"{name} is a positive number; got {value!r}.")

@@ -1,0 +1,239 @@
+"""One optimiser step: weights over the whole step first, then a weighted sum in any split.
+
+The risk is a statistic of the step, not of a micro-batch. So the scores of all its pairs are
+gathered (a first pass without gradient, unless one micro-batch holds them or the risk does not
+look at losses), the objective gives every pair its weight, and the gradient is that of a plain
+weighted sum: the same for any number of micro-batches and ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+from torch import Tensor, nn
+
+from surefoot.data.steps import Ints
+from surefoot.objectives import Evidence, Objective, Outputs, RiskValue, Units
+from surefoot.objectives.risk import State
+from surefoot.scorers.language.batch import PairBatch
+from surefoot.scorers.language.forward import Engine
+from surefoot.scorers.language.scores import ScoreFunction
+from surefoot.scorers.language.tokens import TokenPairs
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Step:
+    """The pairs of one optimiser step, the same on every rank.
+
+    Attributes:
+        rows: (N,) positions among the tokenised pairs.
+        evidence: (N,) what is known of each pair.
+        mass: (N,) weight of each pair before robustness.
+        units: the unit of each pair, where the risk has any.
+        reference: (N, 2) log-probabilities of the reference; None for rewards and where it is live.
+    """
+
+    rows: Ints
+    evidence: Evidence
+    mass: Tensor
+    units: Units | None = None
+    reference: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step found, on the CPU in float64, the same on every rank.
+
+    Attributes:
+        value: the objective with its regularisers.
+        risk: the objective without them.
+        losses: (N,) loss of each pair.
+        weights: (N,) worst-case weight of each pair.
+        outputs: scores, log-probabilities and lengths of the pairs.
+        state: of the risk, for the next step.
+    """
+
+    value: float
+    risk: float
+    losses: Tensor
+    weights: Tensor
+    outputs: Outputs
+    state: State
+
+
+@dataclass
+class StepRunner:
+    """Runs steps.
+
+    Attributes:
+        objective: what is minimised.
+        score: from a batch to scores.
+        tokens: the pairs.
+        engine: where forward passes run.
+        backward: accumulates gradients of a loss.
+        no_sync: while it is open, gradients are not averaged over ranks.
+        live_reference: computes the reference of a micro-batch (n, 2); None where it is cached.
+        say: told one line when a micro-batch did not fit into memory.
+        most: pairs in a micro-batch that this rank's memory is known to hold; None: any.
+    """
+
+    objective: Objective
+    score: ScoreFunction
+    tokens: TokenPairs
+    engine: Engine
+    backward: Callable[[Tensor], None]
+    no_sync: Callable[[], AbstractContextManager[None]] = nullcontext
+    live_reference: Callable[[PairBatch], Tensor] | None = None
+    say: Callable[[str], None] = lambda line: None
+    most: int | None = None
+
+    def run(self, model: nn.Module, step: Step, state: State) -> StepResult:
+        """Accumulate the step's gradient in the model, which has none yet."""
+        parts = self.engine.plan(self.tokens.lengths[step.rows])
+        seen = _Seen(step, self.engine)
+        kept: list[Outputs] = []
+        found: RiskValue | None = None
+        if self.objective.risk.properties.direction == "none":  # does not look at losses
+            nothing = torch.zeros(len(step.rows), dtype=torch.float64)
+            weights = self.objective.risk(nothing, step.mass, step.units, state).weights
+        else:
+            parts, kept = self._in_memory(parts, lambda now: self._look(model, step, now, seen))
+            found = self._weigh(step, seen.gather(), state)
+            weights = found.weights
+        self._in_memory(
+            parts,
+            lambda now: self._accumulate(model, step, now, weights, seen, kept),
+            undo=model.zero_grad,
+        )
+        outputs = seen.gather()
+        losses = self._losses(step.evidence, outputs)
+        risk = float((weights * losses).sum()) if found is None else float(found.value)
+        share = step.mass / step.mass.sum()
+        penalty = (share * self.objective.penalties(outputs, step.evidence.label)).sum()
+        after = state if found is None else found.state
+        return StepResult(risk + float(penalty), risk, losses, weights, outputs, after)
+
+    def _look(self, model: nn.Module, step: Step, parts: list[Ints], seen: _Seen) -> list[Outputs]:
+        """First pass: note every score. One micro-batch keeps its graph, and is not run again."""
+        keep = len(parts) == 1
+        kept = []
+        with nullcontext() if keep else torch.no_grad():
+            for part in parts:
+                outputs = self._forward(model, step, part)
+                seen.take(part, outputs)
+                kept += [outputs] if keep else []
+        return kept
+
+    def _accumulate(
+        self,
+        model: nn.Module,
+        step: Step,
+        parts: list[Ints],
+        weights: Tensor,
+        seen: _Seen,
+        kept: list[Outputs],
+    ) -> None:
+        """Second pass: the gradient of the weighted sum."""
+        for index, part in enumerate(parts):
+            with nullcontext() if index == len(parts) - 1 else self.no_sync():
+                reuse = kept and len(parts) == 1
+                outputs = kept.pop() if reuse else self._forward(model, step, part)
+                seen.take(part, outputs)
+                # Ranks average their gradients; the step's gradient is their sum.
+                self.backward(self._loss(step, part, outputs, weights) * self.engine.ranks)
+
+    def _in_memory(
+        self,
+        parts: list[Ints],
+        phase: Callable[[list[Ints]], T],
+        undo: Callable[[], None] = lambda: None,
+    ) -> tuple[list[Ints], T]:
+        """A phase over micro-batches, cut in halves until they fit; and the cut that did."""
+        while True:
+            parts = [piece for part in parts for piece in _cut(part, self.most)]
+            try:
+                return parts, phase(parts)
+            except RuntimeError as error:
+                largest = max(map(len, parts), default=0)
+                if not should_reduce_batch_size(error) or largest <= 1:
+                    raise
+            self.most = (largest + 1) // 2
+            undo()
+            self.say(
+                f"out of memory with {largest} pairs in a micro-batch: going on with {self.most}. "
+                "The step and its objective stay the same."
+            )
+
+    def _forward(self, model: nn.Module, step: Step, part: Ints) -> Outputs:
+        """Outputs of a micro-batch; an empty one runs a pair that counts for nothing."""
+        run = part if len(part) else np.zeros(1, dtype=np.int64)
+        batch = self.engine.batch(self.tokens, step.rows[run])
+        with self.engine.autocast():
+            if self.live_reference is not None:
+                reference: Tensor | None = self.live_reference(batch)
+            else:
+                kept = step.reference
+                reference = None if kept is None else kept[run].to(self.engine.device)
+            return self.score(model, batch, reference)
+
+    def _loss(self, step: Step, part: Ints, outputs: Outputs, weights: Tensor) -> Tensor:
+        """Share of a micro-batch in the weighted sum, on the device."""
+        if not len(part):
+            return outputs.scores.sum() * 0.0
+        here = outputs.scores
+        evidence = step.evidence[torch.from_numpy(part)].like(here)
+        total = (weights[part].to(here) * self._losses(evidence, outputs)).sum()
+        if self.objective.regularisers:
+            share = (step.mass / step.mass.sum())[part].to(here)
+            total = total + (share * self.objective.penalties(outputs, evidence.label)).sum()
+        return total
+
+    def _losses(self, evidence: Evidence, outputs: Outputs) -> Tensor:
+        margins = self.objective.loss.margins(outputs.scores, outputs.lengths)
+        return self.objective.pair_losses(margins, evidence)
+
+    def _weigh(self, step: Step, outputs: Outputs, state: State) -> RiskValue:
+        margins = self.objective.loss.margins(outputs.scores, outputs.lengths)
+        return self.objective.weigh(
+            margins, step.evidence, mass=step.mass, units=step.units, state=state
+        )
+
+
+def _cut(part: Ints, most: int | None) -> list[Ints]:
+    if most is None or len(part) <= most:
+        return [part]
+    return list(np.array_split(part, -(-len(part) // most)))
+
+
+class _Seen:
+    """Outputs of a step's pairs as this rank sees them, summed over ranks when asked for."""
+
+    def __init__(self, step: Step, engine: Engine) -> None:
+        self.engine = engine
+        self.table = torch.zeros(len(step.rows), 6, device=engine.device)
+        self.with_log_probs = False
+
+    def take(self, part: Ints, outputs: Outputs) -> None:
+        """Note the outputs of a micro-batch."""
+        self.with_log_probs = outputs.log_probs is not None
+        if not len(part):
+            return
+        columns = [outputs.scores.detach(), outputs.lengths]
+        if outputs.log_probs is not None:
+            columns.insert(1, outputs.log_probs.detach())
+        self.table[part, : 2 * len(columns)] = torch.cat([c.float() for c in columns], dim=1)
+
+    def gather(self) -> Outputs:
+        """Every pair's outputs (N, 2), on every rank, in float64 on the CPU."""
+        whole = self.engine.sum_over_ranks(self.table).double().cpu()
+        if self.with_log_probs:
+            return Outputs(whole[:, :2], whole[:, 2:4], whole[:, 4:6])
+        return Outputs(whole[:, :2], None, whole[:, 2:4])

@@ -1,0 +1,287 @@
+"""One trainer for reward models and policies, on transformers' Trainer."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase, ProgressCallback, Trainer
+from transformers.trainer_utils import speed_metrics
+
+from surefoot.data.steps import StepSampler
+from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.objectives import Objective
+from surefoot.scorers.language.batch import PairBatch
+from surefoot.scorers.language.forward import Engine, over_rows
+from surefoot.scorers.language.loading import prepare_model
+from surefoot.scorers.language.reference import ReferencePolicy
+from surefoot.scorers.language.scores import PolicyScores, RewardScores, mode
+from surefoot.training import checkpoint
+from surefoot.training.monitors import Monitors, PreferenceProgress, figures_of
+from surefoot.training.pairs import TrainingPairs
+from surefoot.training.preference_config import PreferenceConfig
+from surefoot.training.step import StepResult, StepRunner
+
+
+class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
+    """Trains a reward model or a policy on comparisons under an objective.
+
+    A model with a sequence-classification head is a reward model, a causal language model is a
+    policy, whose score is ``beta log(pi / pi_ref)`` with the model as given for reference.
+
+    Example:
+        >>> trainer = PreferenceTrainer(  # doctest: +SKIP
+        ...     model=model,
+        ...     args=PreferenceConfig(output_dir="run", beta=0.1),
+        ...     train_dataset=dataset,
+        ...     processing_class=tokenizer,
+        ...     objective=Objective(labels={"kind": "smoothed", "flip_rate": 0.2}),
+        ... )
+        >>> trainer.train()  # doctest: +SKIP
+    """
+
+    args: PreferenceConfig
+    control: Any
+
+    def __init__(
+        self,
+        model: Any,
+        args: PreferenceConfig | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        peft_config: Any = None,
+        objective: Objective | None = None,
+        callbacks: list[Any] | None = None,
+        optimizers: tuple[Any, Any] = (None, None),
+    ) -> None:
+        """Check everything and tokenise the data.
+
+        Args:
+            model: a model, or its folder or hub name (then `args.scorer` says what it is).
+            args: how to train.
+            train_dataset: :class:`~surefoot.data.Preferences`, or a data set in one of the forms
+                that :func:`~surefoot.data.read_preferences` reads (TRL's among them).
+            eval_dataset: the same, or several by name.
+            processing_class: the tokenizer; by default the one beside the model.
+            peft_config: of an adapter to train instead of all weights.
+            objective: what is minimised; by default the plain one.
+            callbacks: of transformers.
+            optimizers: of transformers.
+
+        Raises:
+            ConfigurationError: options that do not go together.
+            CompositionError: an objective that does not go with this data or model.
+            DataError: data that cannot be used.
+        """
+        self.objective = objective or Objective()
+        given = args or PreferenceConfig(output_dir="run")
+        prepared = prepare_model(model, processing_class, peft_config, given.scorer)
+        self.score = RewardScores() if prepared.kind == "reward-model" else PolicyScores(given.beta)
+        given.check(self.objective, self.score.kind, peft_config)
+
+        def pairs(data: Any, learning: bool) -> TrainingPairs:
+            return TrainingPairs.of(
+                data,
+                prepared.tokenizer,
+                self.objective,
+                self.score.kind,
+                given.max_length,
+                prepared.encoder,
+                learning,
+            )
+
+        self.pairs = None if train_dataset is None else pairs(train_dataset, learning=True)
+        several = eval_dataset if isinstance(eval_dataset, dict) else {"": eval_dataset}
+        self.eval_pairs = {
+            name: pairs(data, learning=False) for name, data in several.items() if data is not None
+        }
+        super().__init__(
+            model=prepared.model,
+            args=given.one_batch_a_step(),
+            train_dataset=self.pairs,
+            eval_dataset=self.eval_pairs or None,
+            processing_class=prepared.tokenizer,
+            callbacks=callbacks,
+            optimizers=optimizers,
+        )
+        if any(isinstance(one, ProgressCallback) for one in self.callback_handler.callbacks):
+            self.remove_callback(ProgressCallback)
+            self.add_callback(PreferenceProgress)
+        ranks = self.accelerator.num_processes
+        self.engine = Engine(
+            device=self.args.device,
+            pad_id=prepared.pad_id,
+            pairs=given.per_device_train_batch_size,
+            tokens=given.max_tokens,
+            precision=given.mixed_precision_dtype,
+            rank=self.accelerator.process_index,
+            ranks=ranks,
+            sum_over_ranks=self._sum_over_ranks if ranks > 1 else lambda tensor: tensor,
+        )
+        self.reference = None
+        if self.score.kind == "token sums":
+            live = given.reference == "live"
+            self.reference = ReferencePolicy.of(prepared.model, self.engine, live)
+        self.risk_state: Mapping[str, Tensor] = {}
+        self.monitors = Monitors()
+        self._runner: StepRunner | None = None
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """Train; the reference's log-probabilities are computed (or read from disk) first.
+
+        Raises:
+            SurefootError: a loss that is not finite; the message names the rows.
+        """
+        if self.pairs is None:
+            raise ConfigurationError("there is no train_dataset.")
+        self._runner = None
+        if self.reference is not None:
+            for pairs in (self.pairs, *self.eval_pairs.values()):
+                if pairs is not self.pairs or not self.reference.live:
+                    self._know_reference(pairs)
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Steps, whole: every rank gets the same one, and runs its part of it."""
+        assert self.pairs is not None
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        size = self.args.per_device_train_batch_size * self.args.world_size
+        return _Steps(
+            self.pairs,  # type: ignore[arg-type]  # indices are its items
+            batch_sampler=StepSampler(self.pairs.together, size, seed),  # type: ignore[arg-type]
+            collate_fn=np.asarray,
+        )
+
+    def training_step(
+        self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
+    ) -> Tensor:
+        """Accumulate the gradient of one step; see :mod:`surefoot.training.step`."""
+        del num_items_in_batch
+        assert self.pairs is not None
+        step = self.pairs.step(inputs)
+        if self._runner is None:
+            self._runner = StepRunner(
+                self.objective,
+                self.score,
+                self.pairs.tokens,
+                self.engine,
+                backward=self.accelerator.backward,
+                no_sync=lambda: self.accelerator.no_sync(model),
+                live_reference=self.reference if self.reference and self.reference.live else None,
+                say=lambda line: warnings.warn(line, stacklevel=2),
+            )
+        with mode(model, dropout=not self.args.disable_dropout):
+            result = self._runner.run(model, step, self.risk_state)
+        self._stop_if_not_finite(result, inputs)
+        self.risk_state = result.state
+        self.monitors.add(result, step.evidence.label, self.score.beta)
+        return torch.tensor(result.value, device=self.args.device)
+
+    def _stop_if_not_finite(self, result: StepResult, rows: Any) -> None:
+        """Every rank sees the same gathered numbers, so all of them stop together."""
+        assert self.pairs is not None
+        sound = result.losses.isfinite() & result.outputs.scores.isfinite().all(1)
+        if bool(sound.all()) and np.isfinite(result.value):
+            return
+        self.model.zero_grad()
+        named = [self.pairs.place(rows[i]) for i in (~sound).nonzero().flatten().tolist()]
+        shown = "; ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
+        raise SurefootError(
+            f"step {self.state.global_step + 1}: the objective is {result.value}; {len(named)} of "
+            f"{len(rows)} pairs have a loss or a score that is not finite ({shown}). The weights "
+            "are those after the last step. Lower the learning rate; prefer bfloat16 or float32 "
+            "to float16."
+        )
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Objective and figures on the evaluation data, over all of it at once.
+
+        Raises:
+            ConfigurationError: data that the trainer was not made with.
+        """
+        del ignore_keys  # of transformers: names among a model's outputs
+        chosen = self.eval_pairs if eval_dataset is None else eval_dataset
+        if isinstance(chosen, dict):
+            metrics: dict[str, float] = {}
+            for name, one in chosen.items():
+                prefix = f"{metric_key_prefix}_{name}" if name else metric_key_prefix
+                metrics |= self.evaluate(one, metric_key_prefix=prefix)
+            return metrics
+        if not isinstance(chosen, TrainingPairs):
+            raise ConfigurationError("evaluation data are given when the trainer is made.")
+        start = time.time()
+        self._know_reference(chosen)
+        found = self._figures(chosen)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+        metrics |= speed_metrics(metric_key_prefix, start, num_samples=len(chosen))
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _figures(self, pairs: TrainingPairs) -> dict[str, float]:
+        step = pairs.step(np.arange(len(pairs)))
+
+        def score(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:
+            return self.score.of_model(model, batch)
+
+        values = torch.from_numpy(
+            over_rows(score, self.model, pairs.tokens, step.rows, self.engine, "evaluating")
+        )
+        outputs = pairs.outputs(values, self.score)
+        margins = self.objective.loss.margins(outputs.scores, outputs.lengths)
+        found = self.objective.weigh(
+            margins, step.evidence, mass=step.mass, units=step.units, state=self.risk_state
+        )
+        plain = float(self.objective.pair_losses(margins, step.evidence).mean())
+        return {"loss": float(found.value), "mean_loss": plain} | figures_of(
+            outputs, step.evidence.label, self.score.beta
+        )
+
+    def _know_reference(self, pairs: TrainingPairs) -> None:
+        if self.reference is not None and pairs.reference is None:
+            pairs.reference = self.reference.log_probs(pairs.tokens)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the monitors to what is logged in training."""
+        super().log(logs | self.monitors.take() if "loss" in logs else logs, start_time)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Six operations for each parameter and token."""
+        assert self.pairs is not None
+        return 6 * self.model.num_parameters() * int(self.pairs.tokens.lengths[inputs].sum())
+
+    def _sum_over_ranks(self, tensor: Tensor) -> Tensor:
+        return self.accelerator.reduce(tensor, "sum")
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self.args.should_save:
+            folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+            checkpoint.save(folder, self.risk_state, self.reference.key if self.reference else "")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        key = self.reference.key if self.reference else ""
+        self.risk_state = checkpoint.load(Path(resume_from_checkpoint), key)
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+
+class _Steps(DataLoader[Any]):
+    """A loader that tells its sampler the epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
