@@ -177,6 +177,27 @@ def test_preference_ball_with_kinks_is_certified():
         assert value.item() >= fit.values.item() - fit.gaps.item()
 
 
+@pytest.mark.parametrize("together", [2, 64])
+@pytest.mark.parametrize("risk", ["mean", {"kind": "cvar", "level": 0.3}], ids=str)
+def test_problems_with_kinks_in_lock_step_equal_one_at_a_time(risk, together, monkeypatch):
+    monkeypatch.setattr("surefoot.scorers.bundle.TOGETHER", together)
+    l2 = (0.01, 0.1, 1.0, 0.1, 0.03)
+    mass = torch.ones(N, len(l2), dtype=torch.float64)
+    mass[:40, 3] = 0
+    problem = _problem({"loss": "hinge", "risk": risk}, l2, mass)
+    fit = Linear().fit(problem)
+    for k in range(len(l2)):
+        alone = Linear().fit(problem.part(torch.tensor([k])))
+        own = fit.part(torch.tensor([k]))
+        torch.testing.assert_close(own.values, alone.values, atol=1e-9, rtol=0)
+        torch.testing.assert_close(own.gaps, alone.gaps, atol=1e-9, rtol=0)
+        torch.testing.assert_close(own.parameters, alone.parameters, atol=1e-6, rtol=0)
+        assert own.note == alone.note
+        (weights, shares), (their_weights, their_shares) = own.mixtures[0], alone.mixtures[0]
+        torch.testing.assert_close(shares, their_shares, atol=1e-6, rtol=0)
+        torch.testing.assert_close(weights, their_weights, atol=1e-6, rtol=0)
+
+
 def test_what_is_not_solved_says_so(monkeypatch):
     monkeypatch.setattr("surefoot.scorers.linear_solver.BUNDLE_STEPS", 2)
     fit = Linear().fit(_problem({"loss": "hinge"}, l2=(1e-4,)))
@@ -209,6 +230,18 @@ class TestMLP:
         torch.testing.assert_close(
             both.parameters["weight"][:1], alone.parameters["weight"], rtol=1e-4, atol=1e-5
         )
+
+    def test_a_batch_that_is_too_large_is_cut_and_nothing_changes(self, monkeypatch):
+        head = MLP(hidden=8, steps=20)
+        problem = _problem({}, l2=(0.01, 0.1, 0.03))
+        whole = head.fit(problem)
+        rewards = head.rewards(whole.parameters, problem.features)
+        monkeypatch.setattr("surefoot.scorers.heads.mlp.ACTIVATIONS", 2 * (2 * N) * 8)
+        cut = head.fit(problem)  # two heads, and one
+        torch.testing.assert_close(cut.parameters, whole.parameters, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(cut.values, whole.values)
+        assert cut.notes == whole.notes
+        torch.testing.assert_close(head.rewards(whole.parameters, problem.features), rewards)
 
     def test_what_is_not_finite_stops(self):
         problem = _problem({"loss": "squared"})

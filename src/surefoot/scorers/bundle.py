@@ -1,4 +1,4 @@
-"""One convex problem with kinks, to a proven gap: a bundle method.
+"""Convex problems with kinks, to a proven gap: a bundle method, for K of them in lock-step.
 
 Regularised risk minimisation by cutting planes (Teo et al., JMLR 2010), with the line search
 between the best point and the model's minimum of Franc and Sonnenburg (OCAS, ICML 2008). For
@@ -7,8 +7,9 @@ hinge losses, CVaR and whatever else is convex and not smooth.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from itertools import islice
 
 import clarabel
 import numpy as np
@@ -16,11 +17,15 @@ import numpy.typing as npt
 from scipy import sparse
 
 Vector = npt.NDArray[np.float64]
-#: From parameters (D,) to the risk without the ridge penalty and a subgradient (D,).
-Oracle = Callable[[Vector], tuple[float, Vector]]
+#: From parameters (D, k) of the problems with these indices (k,) to their risks (k,) without the
+#: ridge penalty and subgradients (D, k).
+Oracle = Callable[[Vector, npt.NDArray[np.intp]], tuple[Vector, Vector]]
+#: Yields a point (D,), is sent the risk there and a subgradient (D,), and returns where it ended.
+Search = Generator[Vector, tuple[float, Vector], "Minimum"]
 
 PLANES = 400  # kept at most: those with weight, then the newest
 STEPS = (0.02, 0.1, 0.3, 1.0)  # of the way from the best point to the model's minimum
+TOGETHER = 64  # searches that run at once: each holds its planes
 
 
 @dataclass(frozen=True)
@@ -45,23 +50,44 @@ class Minimum:
 
 
 def minimise(
-    oracle: Oracle, start: Vector, l2: float, tolerance: float, max_iterations: int = 400
-) -> Minimum:
-    """Minimise risk(w) + l2/2 |w|^2 for a convex risk, from `start` (D,).
+    oracle: Oracle, start: Vector, l2: Vector, tolerance: float, max_iterations: int = 400
+) -> list[Minimum]:
+    """Minimise risk_k(w) + l2_k / 2 |w|^2 for K convex risks, each from `start` (D,).
 
-    Returns the best point seen and a lower bound on the minimum, as a gap.
+    Every search goes its own way; each round asks the oracle once, for a point of every search that
+    is running. Returns the best points seen and lower bounds on the minima, as gaps.
     """
+    waiting = enumerate([_search(start, float(ridge), tolerance, max_iterations) for ridge in l2])
+    running: dict[int, Search] = {}
+    points: dict[int, Vector] = {}
+    ends: dict[int, Minimum] = {}
+    while len(ends) < len(l2):
+        for k, search in islice(waiting, TOGETHER - len(running)):
+            running[k], points[k] = search, next(search)
+        asked = list(running)
+        risks, slopes = oracle(np.stack([points[k] for k in asked], axis=1), np.array(asked))
+        for k, risk, slope in zip(asked, risks.tolist(), slopes.T.copy(), strict=True):
+            try:
+                points[k] = running[k].send((risk, slope))
+            except StopIteration as end:
+                ends[k] = end.value
+                del running[k], points[k]
+    return [ends[k] for k in range(len(l2))]
+
+
+def _search(start: Vector, l2: float, tolerance: float, max_iterations: int) -> Search:
+    """The search of one problem from `start` (D,)."""
     points: list[Vector] = []
     slopes: list[Vector] = []
     offsets: list[float] = []
     best, best_value, lower = start, np.inf, -np.inf
     calls = 0
 
-    def look(w: Vector) -> float:
+    def look(w: Vector) -> Generator[Vector, tuple[float, Vector], float]:
         """Objective at w; its cutting plane joins the model."""
         nonlocal best, best_value, calls
         calls += 1
-        risk, slope = oracle(w)
+        risk, slope = yield w
         points.append(w)
         slopes.append(slope)
         offsets.append(risk - float(slope @ w))
@@ -70,7 +96,7 @@ def minimise(
             best, best_value = w, value
         return value
 
-    look(start)
+    yield from look(start)
     shares = np.ones(1)
     for iteration in range(max_iterations + 1):
         planes = np.stack(slopes)  # (T, D)
@@ -87,8 +113,9 @@ def minimise(
         centre = best
         for step in STEPS:  # the last one is the model's minimum itself
             before = best_value
-            if look(centre + step * (target - centre)) > before and step < 1.0:
-                look(target)
+            value = yield from look(centre + step * (target - centre))
+            if value > before and step < 1.0:
+                yield from look(target)
                 break
     gap = max(best_value - lower, 0.0)
     used = np.flatnonzero(shares > 1e-9)

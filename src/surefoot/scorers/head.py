@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import torch
@@ -41,6 +42,11 @@ class Problem:
     units: Units | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    def part(self, fits: Tensor) -> Problem:
+        """The fits with these indices (k,)."""
+        seeds = tuple(self.seeds[k] for k in fits.tolist())
+        return replace(self, mass=self.mass[:, fits], l2=self.l2[fits], seeds=seeds)
+
     def risk(self, margins: Tensor, fits: Tensor | None = None) -> RiskValue:
         """The objective of margins (N, k), for the fits with these indices (k,); all by default."""
         mass = self.mass if fits is None else self.mass[:, fits]
@@ -57,19 +63,53 @@ class Fit:
     """K fitted heads.
 
     Attributes:
-        parameters: tensors whose last or first dimension is the K heads, by name.
+        parameters: tensors by name, of which one dimension is the K heads.
+        axis: that dimension.
         values: (K,) objective with its ridge penalty.
         gaps: (K,) proven distance of each value from its minimum; infinite where none is proven.
-        note: what the user is to know of the optimum, in one sentence.
+        notes: for each of the K heads what the user is to know of its optimum, in one sentence.
         mixtures: for objectives with kinks, for each of the K heads the parameters of T others
             and shares (T,): at the optimum the worst case is a mixture of the worst cases there.
     """
 
     parameters: Parameters
+    axis: int
     values: Tensor
     gaps: Tensor
-    note: str
+    notes: tuple[str, ...]
     mixtures: tuple[tuple[Parameters, Tensor], ...] = ()
+
+    @property
+    def note(self) -> str:
+        """The note of the head whose gap is largest."""
+        return self.notes[int(self.gaps.argmax())]
+
+    def part(self, heads: Tensor) -> Fit:
+        """The heads with these indices (k,)."""
+        chosen = heads.tolist()
+        return Fit(
+            {name: p.index_select(self.axis, heads) for name, p in self.parameters.items()},
+            self.axis,
+            self.values[heads],
+            self.gaps[heads],
+            tuple(self.notes[k] for k in chosen),
+            tuple(self.mixtures[k] for k in chosen if self.mixtures),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Fit]) -> Fit:
+        """The heads of several fits, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        axis = parts[0].axis
+        return cls(
+            {n: torch.cat([p.parameters[n] for p in parts], axis) for n in parts[0].parameters},
+            axis,
+            torch.cat([part.values for part in parts]),
+            torch.cat([part.gaps for part in parts]),
+            tuple(note for part in parts for note in part.notes),
+            tuple(mixture for part in parts for mixture in part.mixtures),
+        )
 
 
 class Head(Member, slot="head"):

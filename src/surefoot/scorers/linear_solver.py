@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -15,6 +15,8 @@ from torch import Tensor
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers import bundle, lbfgs
 from surefoot.scorers.head import Fit, Problem
+
+Array = npt.NDArray[np.float64]
 
 #: Gap at which a problem is solved, by (smooth, certified). Folds only choose among penalties.
 GAPS = {(True, True): 1e-8, (True, False): 1e-5, (False, True): 1e-4, (False, False): 1e-3}
@@ -86,7 +88,7 @@ class LinearSolver:
     def smooth(self) -> Fit:
         """By L-BFGS from zero."""
         found = self._lbfgs(self._zeros())
-        return self._fit(found, self._note("L-BFGS", found))
+        return self._fit(found, self._notes("L-BFGS", found))
 
     def local(self) -> Fit:
         """The better of two L-BFGS runs, from zero and from the plain solution; nothing proven."""
@@ -100,12 +102,12 @@ class LinearSolver:
             torch.full_like(one.gaps, math.inf),
             max(one.iterations, other.iterations),
         )
-        return self._fit(found, LOCAL.format(self.problem.objective.describe()))
+        return self._fit(found, [LOCAL.format(self.problem.objective.describe())] * len(self.l2))
 
     def with_kinks(self) -> Fit:
-        """Each problem by the bundle method."""
+        """By the bundle method, in lock-step from zero."""
         with one_thread():
-            ends = [self._bundle(fit) for fit in range(len(self.l2))]
+            ends = self._bundle()
         found = lbfgs.Minima(
             torch.stack([torch.from_numpy(end.parameters) for end in ends], dim=1),
             torch.tensor([end.value for end in ends], dtype=torch.float64),
@@ -119,19 +121,23 @@ class LinearSolver:
             )
             for end in ends
         ]
-        fit = self._fit(found, self._note("a bundle method", found))
+        fit = self._fit(found, self._notes("a bundle method", found))
         return replace(fit, mixtures=tuple(mixtures))
 
     def oracle(self, weights: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
         """Values (k,) and gradients (R, k) of some problems at weights (R, k)."""
+        risks, slopes = self.risk(weights, fits)
+        ridge = self.l2[fits]
+        return risks + ridge / 2 * weights.square().sum(0), slopes + ridge * weights
+
+    def risk(self, weights: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
+        """The same without the ridge penalty."""
         x = self.coordinates.values
         margins = (x @ weights).requires_grad_()
         with torch.enable_grad():
             values = self.problem.risk(margins, fits).value
             (by_margin,) = torch.autograd.grad(values.sum(), margins)
-        ridge = self.l2[fits]
-        values = values.detach() + ridge / 2 * weights.square().sum(0)
-        return values, x.T @ by_margin + ridge * weights
+        return values.detach(), x.T @ by_margin
 
     def _precondition(self, gradients: Tensor, fits: Tensor) -> Tensor:
         """Steps (R, k): the inverse of a logistic loss's Hessian at zero."""
@@ -144,26 +150,26 @@ class LinearSolver:
         gap = GAPS[True, self.certify]
         return lbfgs.minimise(self.oracle, start, self.l2, self._precondition, gap)
 
-    def _bundle(self, fit: int) -> bundle.Minimum:
-        index, ridge = torch.tensor([fit]), float(self.l2[fit])
-
-        def risk(w: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-            column = torch.from_numpy(w)[:, None]
-            value, gradient = self.oracle(column, index)
-            plain_value = value - ridge / 2 * column.square().sum()
-            return float(plain_value), (gradient - ridge * column)[:, 0].numpy()
-
+    def _bundle(self) -> list[bundle.Minimum]:
         steps = BUNDLE_STEPS if self.certify else ROUGH_BUNDLE_STEPS
+
+        def oracle(weights: Array, fits: npt.NDArray[np.intp]) -> tuple[Array, Array]:
+            risks, slopes = self.risk(torch.from_numpy(weights), torch.from_numpy(fits))
+            return risks.numpy(), slopes.numpy()
+
         start = np.zeros(self.coordinates.values.shape[1])
-        return bundle.minimise(risk, start, ridge, GAPS[False, self.certify], steps)
+        return bundle.minimise(oracle, start, self.l2.numpy(), GAPS[False, self.certify], steps)
 
-    def _note(self, method: str, found: lbfgs.Minima) -> str:
-        solved = bool((found.gaps <= 10 * GAPS[self.problem.objective.smooth, self.certify]).all())
-        return (SOLVED if solved else NOT_SOLVED).format(method, found.gaps.max())
+    def _notes(self, method: str, found: lbfgs.Minima) -> list[str]:
+        solved = 10 * GAPS[self.problem.objective.smooth, self.certify]
+        return [
+            (SOLVED if gap <= solved else NOT_SOLVED).format(method, gap)
+            for gap in found.gaps.tolist()
+        ]
 
-    def _fit(self, found: lbfgs.Minima, note: str) -> Fit:
+    def _fit(self, found: lbfgs.Minima, notes: Sequence[str]) -> Fit:
         weight = self.coordinates.to_features(found.parameters)
-        return Fit({"weight": weight}, found.values, found.gaps, note)
+        return Fit({"weight": weight}, 1, found.values, found.gaps, tuple(notes))
 
 
 def _plain(problem: Problem) -> Problem:
