@@ -12,8 +12,8 @@ import yaml
 from surefoot.data import read_preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers import EmbeddingRewardModel
-from surefoot.training import RunConfig, prepare, train
-from surefoot.training.run import saved_prompts
+from surefoot.training import RunConfig, prepare, train, train_seeds
+from surefoot.training.run import saved_prompts, saved_seed
 
 
 @pytest.fixture
@@ -167,6 +167,34 @@ def test_bootstrap_seeds_differ_and_repeat(config, tmp_path, rows):
     assert base.depends_on_the_seed()
     assert not RunConfig.read(config).depends_on_the_seed()
     assert RunConfig.read(config, {"scorer.head": "mlp"}).depends_on_the_seed()
+
+
+def test_seeds_in_a_batch_give_the_runs_that_they_give_alone(config, tmp_path):
+    base = RunConfig.read(config, {"training.bootstrap": "true", "objective.loss": "hinge"})
+    data = prepare(base)
+    said: list[str] = []
+    configs = [base.for_seed(seed, str(tmp_path / f"seed-{seed}")) for seed in (4, 5)]
+    runs = train_seeds(configs, data, say=said.append)
+    for seed, run in zip((4, 5), runs, strict=True):
+        alone = train(base.for_seed(seed, str(tmp_path / f"alone-{seed}")), data)
+        np.testing.assert_allclose(
+            run.model.rewards(data.train), alone.model.rewards(data.train), atol=1e-5
+        )
+        assert saved_seed(run.folder) == seed
+        one, other = (
+            json.loads((r.folder / "manifest.json").read_text())["figures"] for r in (run, alone)
+        )
+        assert one["l2"] == other["l2"]
+        assert one["out_of_fold_accuracy"] == other["out_of_fold_accuracy"]
+        assert one["objective"] == pytest.approx(other["objective"], abs=1e-6)
+    assert said == [f"warning: {note}" for note in runs[0].report.warnings]
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_not_fitted_together(config, tmp_path):
+    other = RunConfig.read(config, {"objective.loss": "hinge", "output": str(tmp_path / "b")})
+    with pytest.raises(ConfigurationError, match="seed alone"):
+        train_seeds([RunConfig.read(config), other])
+    assert not (tmp_path / "b").exists()
 
 
 def test_group_weights_are_written(config, pairs, rows, tmp_path):

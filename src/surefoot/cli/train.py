@@ -17,7 +17,7 @@ def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool
     """Train one run, or one per seed, and print what came out."""
     quiet_libraries()
     from surefoot.paths import claim_output
-    from surefoot.training import RunConfig, clear_run, prepare, train
+    from surefoot.training import RunConfig, clear_run, prepare, train_seeds
 
     config = RunConfig.read(config_path, overrides(arguments))
     if seeds > 1 and not config.depends_on_the_seed():
@@ -34,11 +34,10 @@ def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool
     say(f"objective: {config.objective.describe()}")
     data = prepare(config)
     _show_data(data)
-    runs = []
     clear_run(folder)
-    for one in configs:
-        runs.append(train(one, data, overwrite=overwrite, say=say if one is configs[0] else _mute))
-        say(f"wrote {runs[-1].folder}")
+    runs = train_seeds(configs, data, overwrite=overwrite, say=say)
+    for one in runs:
+        say(f"wrote {one.folder}")
     _show(runs)
 
 
@@ -61,10 +60,6 @@ def overrides(arguments: Sequence[str]) -> dict[str, str]:
             value = rest.pop(0)
         found[name] = value
     return found
-
-
-def _mute(line: str) -> None:
-    """The warnings of the other seeds repeat those of the first."""
 
 
 def _show_data(data: TrainingData) -> None:

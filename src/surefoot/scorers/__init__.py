@@ -1,7 +1,7 @@
 """Scores for (prompt, response): encoders, heads, reward models."""
 
 from surefoot.options import discover
-from surefoot.scorers.embedding import EmbeddingRewardModel
+from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
 from surefoot.scorers.encoder import Encoder, EncoderOptions
 from surefoot.scorers.head import Head
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
@@ -15,4 +15,5 @@ __all__ = [
     "EncoderOptions",
     "Head",
     "Scorer",
+    "fit_models",
 ]

@@ -14,6 +14,9 @@ from surefoot.scorers.head import Problem, margins_of
 from surefoot.scorers.heads.linear import Linear
 from surefoot.statistics import Estimate, mean, paired_difference
 
+Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
 FEWEST_PAIRS = 200  # of a source, to be tried at all: 100 in each half
 MOST_SOURCES = 12
 RIDGE = 0.3
@@ -71,35 +74,60 @@ def source_conflict(
     problem: Problem,
     sources: Sequence[str | None],
     halves: Tensor,
-    clusters: npt.NDArray[np.int64],
-) -> SourceConflict | None:
+    clusters: Ints,
+) -> list[SourceConflict | None]:
     """Try a linear head of each source on the held-out pairs of every source.
 
     Args:
-        problem: features without source copies, and evidence; one fit (K = 1).
+        problem: features without source copies, and evidence; K fits with rows and halves of their
+            own. Their heads are one batch.
         sources: (N,) source of each row.
-        halves: (N,) 0 or 1, by prompt.
+        halves: (N, K) 0 or 1, by prompt.
         clusters: (N,) what pairs share, for the intervals.
 
     Returns:
-        None where fewer than two sources have enough pairs.
+        For each of the K, None where fewer than two sources have enough pairs.
     """
     named = np.array([source or "" for source in sources], dtype=object)
     labels = problem.evidence.label.numpy()
-    usable = (problem.mass[:, 0].numpy() > 0) & (labels != 0.5)
-    sizes = {name: int((named[usable] == name).sum()) for name in set(named) - {""}}
+    usable = (problem.mass.numpy() > 0) & (labels != 0.5)[:, None]
+    names = [_large_enough(named[rows]) for rows in usable.T]
+    tried = [k for k, several in enumerate(names) if len(several) >= 2]
+    found: list[SourceConflict | None] = [None] * len(names)
+    if not tried:
+        return found
+    member = [np.stack([named == name for name in names[k]], axis=1) for k in tried]
+    margins = _held_out_margins(problem.part(torch.tensor(tried)), member, halves[:, tried])
+    for k, one in zip(tried, margins, strict=True):
+        right = (np.sign(one) * np.sign(labels - 0.5)[:, None] + 1) / 2  # (N, S + 1)
+        rows = [np.flatnonzero(usable[:, k] & (named == name)) for name in names[k]]
+        found[k] = _judge(names[k], right, rows, halves[:, k].numpy(), clusters)
+    return found
+
+
+def _large_enough(named: npt.NDArray[np.object_]) -> tuple[str, ...]:
+    """The sources that can be tried, the largest first, from the source of each usable row."""
+    sizes = {name: int((named == name).sum()) for name in set(named) - {""}}
     names = [n for n in sorted(sizes, key=lambda n: (-sizes[n], n)) if sizes[n] >= FEWEST_PAIRS]
-    names = names[:MOST_SOURCES]
-    if len(names) < 2:
-        return None
-    margins = _held_out_margins(problem, np.stack([named == n for n in names], axis=1), halves)
-    right = (np.sign(margins) * np.sign(labels - 0.5)[:, None] + 1) / 2  # (N, S + 1)
-    rows = [np.flatnonzero(usable & (named == name)) for name in names]
-    half = halves.numpy()
+    return tuple(names[:MOST_SOURCES])
+
+
+def _judge(
+    names: tuple[str, ...], right: Array, rows: Sequence[Ints], half: Ints, clusters: Ints
+) -> SourceConflict:
+    """What the heads' answers say.
+
+    Args:
+        names: S sources.
+        right: (N, S + 1) 1 where a head of each source, and of all, orders a pair as labelled.
+        rows: for each source its pairs.
+        half: (N,) 0 or 1.
+        clusters: (N,) what pairs share.
+    """
     pairs = [(i, j) for i in range(len(names)) for j in range(i)]
     level = 1 - ALPHA / len(pairs)
 
-    def at_most_chance(trained_on: int, at: npt.NDArray[np.intp]) -> bool:
+    def at_most_chance(trained_on: int, at: Ints) -> bool:
         high = mean(right[at, trained_on], clusters[at], level=level).high
         return high is not None and high < 0.5
 
@@ -126,7 +154,7 @@ def source_conflict(
 
     everyone = range(len(names))
     return SourceConflict(
-        tuple(names),
+        names,
         tuple(tuple(accuracy(i, j) for j in everyone) for i in everyone),
         tuple(accuracy(len(names), j) for j in everyone),
         opposed,
@@ -134,22 +162,25 @@ def source_conflict(
 
 
 def _held_out_margins(
-    problem: Problem, member: npt.NDArray[np.bool_], halves: Tensor
-) -> npt.NDArray[np.float64]:
-    """Margins (N, S + 1) by heads of each source, and of all, from the half a row is not in."""
-    sources = torch.from_numpy(np.concatenate([member, member.any(1, keepdims=True)], axis=1))
-    other_half = torch.stack([halves == 1, halves == 0], dim=1)  # rows that heads 0, 1 train on
-    mass = problem.mass * (sources[:, :, None] & other_half[:, None]).flatten(1)
-    count = mass.shape[1]
+    problem: Problem, member: Sequence[npt.NDArray[np.bool_]], halves: Tensor
+) -> list[Array]:
+    """Margins (N, S + 1) by heads of each source, and of all, from the half a row is not in.
+
+    For each of the K fits of the problem, from who belongs to its sources (N, S) and halves (N, K).
+    """
+    everyone = [np.concatenate([one, one.any(1, keepdims=True)], axis=1) for one in member]
+    sizes = [one.shape[1] for one in everyone]
+    fits = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    sources = torch.from_numpy(np.concatenate(everyone, axis=1))  # (N, sum of S + 1)
+    other_half = torch.stack([halves == 1, halves == 0], dim=-1)[:, fits]  # heads 0, 1 train on
+    batch = problem.part(fits.repeat_interleave(2))
     batch = replace(
-        problem,
-        mass=mass,
-        l2=torch.full((count,), RIDGE, dtype=torch.float64),
-        seeds=problem.seeds * count,
+        batch,
+        mass=batch.mass * (sources[:, :, None] & other_half).flatten(1),
+        l2=torch.full_like(batch.l2, RIDGE),
     )
     head = Linear(l2=RIDGE)
     fitted = head.fit(batch, certify=False)
     margins = margins_of(head.rewards(fitted.parameters, problem.features))
-    by_head = margins.unflatten(1, (sources.shape[1], 2))
-    kept: npt.NDArray[np.float64] = (by_head * ~other_half[:, None]).sum(-1).numpy()
-    return kept
+    kept = (margins.unflatten(1, (-1, 2)) * ~other_half).sum(-1)
+    return [one.numpy() for one in kept.split(sizes, dim=1)]

@@ -26,34 +26,40 @@ class CrossValidation:
     margins: Tensor
 
 
-def cross_validate(head: Head, problem: Problem, folds: Tensor) -> CrossValidation:
+def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossValidation]:
     """Fit every fold at every ridge penalty, in one batch, and choose by held-out objective.
 
     Args:
         head: options; its `l2` is one number or "auto".
-        problem: one fit (K = 1) on all rows; its `l2` is ignored.
-        folds: (N,) fold of each row; rows of one prompt share a fold.
+        problem: K fits on all rows, each of which gets its own choice; its `l2` is ignored.
+        folds: (N, K) fold of each row in each fit; rows of one prompt share a fold.
     """
     penalties = head.candidates() if head.l2 == "auto" else (float(head.l2),)
-    count = int(folds.max()) + 1
-    held_out = torch.nn.functional.one_hot(folds, count).to(problem.mass)  # (N, F)
-    mass = problem.mass * (1 - held_out)
+    fits, choices, count = folds.shape[1], len(penalties), int(folds.max()) + 1
+    held_out = torch.nn.functional.one_hot(folds, count).to(problem.mass)  # (N, K, F)
+    mass = problem.mass[:, :, None] * (1 - held_out)
     batch = replace(
         problem,
-        mass=mass.repeat(1, len(penalties)),
-        l2=torch.tensor(penalties, dtype=torch.float64).repeat_interleave(count),
-        seeds=problem.seeds * (count * len(penalties)),
+        mass=mass[:, :, None].expand(-1, -1, choices, -1).flatten(1),
+        l2=torch.tensor(penalties, dtype=torch.float64).repeat_interleave(count).repeat(fits),
+        seeds=tuple(seed for seed in problem.seeds for _ in range(choices * count)),
     )
     fitted = head.fit(batch, certify=False)
     margins = margins_of(head.rewards(fitted.parameters, problem.features))
-    by_penalty = margins.unflatten(1, (len(penalties), count))  # (N, L, F)
-    out_of_fold = (by_penalty * held_out[:, None].to(margins)).sum(-1)  # (N, L)
-    everywhere = replace(problem, mass=problem.mass.expand(-1, len(penalties)))
-    values = everywhere.risk(out_of_fold).value
+    by_penalty = margins.unflatten(1, (fits, choices, count))  # (N, K, L, F)
+    out_of_fold = (by_penalty * held_out[:, :, None].to(margins)).sum(-1)  # (N, K, L)
+    everywhere = replace(problem, mass=problem.mass[:, :, None].expand_as(out_of_fold).flatten(1))
+    values = everywhere.risk(out_of_fold.flatten(1)).value.unflatten(0, (fits, choices))
     # Of equals the strongest: they differ where nothing can be learnt at all.
-    best = len(penalties) - 1 - int(values.flip(0).argmin())
-    curve = dict(zip(penalties, values.tolist(), strict=True))
-    return CrossValidation(penalties[best], curve, out_of_fold[:, best])
+    best = (choices - 1 - values.flip(1).argmin(1)).tolist()
+    return [
+        CrossValidation(
+            penalties[best[k]],
+            dict(zip(penalties, values[k].tolist(), strict=True)),
+            out_of_fold[:, k, best[k]],
+        )
+        for k in range(fits)
+    ]
 
 
 def fit_temperature(margins: Tensor, labels: Tensor, mass: Tensor, flip_rate: float = 0.0) -> float:

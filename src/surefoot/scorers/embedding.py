@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -12,21 +13,14 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from surefoot.data.schema import FEATURES, Preferences
-from surefoot.data.splits import folds
-from surefoot.data.units import unit_ids
-from surefoot.errors import CompositionError, ConfigurationError, DataError
-from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
+from surefoot.data.schema import Preferences
+from surefoot.errors import ConfigurationError
+from surefoot.objectives import Objective
 from surefoot.scorers import storage
-from surefoot.scorers.bootstrap import prompt_bootstrap
-from surefoot.scorers.conflict import source_conflict
-from surefoot.scorers.cross_validation import cross_validate, fit_temperature
 from surefoot.scorers.encoder import Encoder, load_encoder
 from surefoot.scorers.features import FeatureMap, embed
-from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
-from surefoot.scorers.head import Parameters, Problem
+from surefoot.scorers.fitting import Fitted, Task, fit_seeds
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 
 Array = npt.NDArray[np.float64]
@@ -62,76 +56,9 @@ class EmbeddingRewardModel:
             CompositionError: objective, scorer and data do not go together.
             DataError: there is nothing to learn from.
         """
-        units, names = self._units(preferences)
-        notes = enforce(self.objective, self._facts(preferences, units))
-        for note in notes:
+        fit_models([self], preferences, None if mass is None else np.asarray(mass)[:, None])
+        for note in self.report_.warnings:
             warnings.warn(note, stacklevel=2)
-        embedded = embed(preferences, self.encoder, self.scorer.views)
-        weights = preferences.weights * (1.0 if mass is None else np.asarray(mass, dtype=float))
-        # Pairs that look the same carry no information; they would only dilute the mean.
-        live = torch.from_numpy(weights) * (~embedded.identical)
-        if not bool((live > 0).any()):
-            raise DataError(
-                f"{preferences.name}: no pair is left to learn from (all responses of a pair are "
-                "the same to the encoder, or all weights are 0)."
-            )
-        self.features_ = FeatureMap.fit(embedded, self.scorer.source_aware)
-        problem = Problem(
-            features=self.features_(embedded),
-            objective=self.objective,
-            evidence=_evidence(preferences),
-            mass=live[:, None],
-            l2=torch.ones(1, dtype=torch.float64),
-            seeds=(self.seed,),
-            units=units,
-        )
-        prompts = preferences.prompt_keys()
-        assignment = torch.from_numpy(self._folds(preferences))
-        validation = cross_validate(self.scorer.head, problem, assignment)
-        conflict = None
-        if not self.scorer.source_aware and preferences.has("source"):
-            plain = replace(problem, objective=Objective(), units=None)
-            halves = torch.from_numpy(folds(preferences, 2, by="prompt", seed=self.seed))
-            conflict = source_conflict(plain, embedded.sources, halves, prompts)
-        final = self._members(problem, validation.l2, prompts)
-        fitted = self.scorer.head.fit(final)
-        self.parameters_: Parameters = fitted.parameters
-        rewards = self._standardise(final.features, live > 0)
-        flips = self.objective.labels.known_flip_rate
-        temperature = fit_temperature(
-            validation.margins, problem.evidence.label, live, flip_rate=flips
-        )
-        self.temperature_ = temperature / float(self.std_.mean())
-        found = [conflict.warning()] if conflict else []
-        if same := int(embedded.identical.sum()):
-            found.append(
-                f"{same} pair(s) have responses that are the same to the encoder, as they are or "
-                f"after truncation at {self.encoder.limit} tokens: they were left out."
-            )
-        if fitted.note.startswith("Not solved"):
-            found.append(fitted.note)
-        if bool((rewards == 0).all()):
-            found.append(
-                "Nothing was learnt: every response gets the same reward. The objective's best "
-                "head is zero; try a weaker risk or another objective."
-            )
-        for note in filter(None, found):
-            warnings.warn(note, stacklevel=2)
-        margins = validation.margins.double().numpy() / float(self.std_.mean())
-        self.report_ = FitReport(
-            warnings=(*notes, *filter(None, found)),
-            optimum=fitted.note,
-            gap=float(fitted.gaps.max()),
-            l2=validation.l2,
-            l2_curve=validation.curve,
-            out_of_fold_margins=margins,
-            out_of_fold_accuracy=out_of_fold_accuracy(margins, preferences.labels, prompts),
-            conflict=conflict,
-            truncated=embedded.truncated,
-            identical=int(embedded.identical.sum()),
-            risk=worst_case(final, fitted, self.scorer.head),
-            units=names,
-        )
         return self
 
     def rewards(self, preferences: Preferences) -> Array:
@@ -240,62 +167,36 @@ class EmbeddingRewardModel:
             )
         return model
 
-    def _members(self, problem: Problem, l2: float, prompts: npt.NDArray[np.int64]) -> Problem:
-        """The final fits: one on all rows, or one for each member on its own draw of prompts."""
-        count = self.scorer.members
-        mass, seeds = problem.mass, tuple(self.seed + 1000 * k for k in range(count))
-        if count > 1:
-            mass = mass * torch.from_numpy(prompt_bootstrap(prompts, seeds))
-        penalties = torch.full((count,), l2, dtype=torch.float64)
-        return replace(problem, mass=mass, l2=penalties, seeds=seeds)
-
-    def _standardise(self, features: Tensor, used: Tensor) -> Tensor:
-        """Set `mean_` and `std_` (K,) from training features; their rewards (N, 2)."""
-        raw = self.scorer.head.rewards(self.parameters_, features).double()
-        self.mean_ = raw[used].flatten(0, 1).mean(0)
-        std = raw[used].flatten(0, 1).std(0).clamp_min(1e-12)
-        mean_reward = ((raw - self.mean_) / std).mean(-1)
-        # Members that disagree average out: scale them so that their mean has deviation 1.
-        self.std_ = std * mean_reward[used].std().clamp_min(1e-12)
-        return ((raw - self.mean_) / self.std_).mean(-1)
-
-    def _folds(self, preferences: Preferences) -> npt.NDArray[np.int64]:
-        return folds(preferences, self.scorer.folds, by="prompt", seed=self.seed)
-
-    def _units(self, preferences: Preferences) -> tuple[Units | None, tuple[str, ...]]:
-        unit = self.objective.risk.unit
-        if unit == "pair":
-            return None, ()
-        ids, names = unit_ids(preferences, unit)
-        return Units(torch.from_numpy(ids), len(names)), tuple(names)
-
-    def _facts(self, preferences: Preferences, units: Units | None) -> Facts:
-        head = self.scorer.head
-        if head.linear and set(self.scorer.views) <= {"prompt"}:
-            raise CompositionError(
-                "refused: a linear head on the view 'prompt' alone cannot tell two responses "
-                "apart. Add 'response', 'product' or 'together'."
-            )
-        labels = preferences.labels
-        smallest = 1 if units is None else int(torch.bincount(units.ids).min())
-        return Facts(
-            soft_labels=bool(((labels > 0) & (labels < 1)).any()),
-            columns=frozenset(name for name in FEATURES if preferences.has(name)),
-            smallest_unit=smallest,
-            scores="rewards",
-            l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
-            linear=head.linear,
-        )
+    def _take(self, found: Fitted) -> None:
+        self.features_, self.parameters_ = found.features, found.parameters
+        self.mean_, self.std_ = found.mean, found.std
+        self.temperature_, self.report_ = found.temperature, found.report
 
 
-def _evidence(preferences: Preferences) -> Evidence:
-    auxiliary = preferences.numbers("auxiliary") if preferences.has("auxiliary") else None
-    if auxiliary is not None and np.isnan(auxiliary).any():
-        raise DataError(
-            f"{preferences.name}: the column 'auxiliary' is null in {np.isnan(auxiliary).sum()} of "
-            f"{len(preferences)} rows; it has to be given in all or none."
-        )
-    return Evidence(
-        torch.from_numpy(preferences.labels),
-        None if auxiliary is None else torch.from_numpy(auxiliary),
-    )
+def fit_models(
+    models: Sequence[EmbeddingRewardModel],
+    preferences: Preferences,
+    mass: npt.ArrayLike | None = None,
+) -> None:
+    """Fit S models that differ in their seed alone, as one batch; their warnings are in `report_`.
+
+    Each ends as :meth:`EmbeddingRewardModel.fit` would leave it.
+
+    Args:
+        models: S of them.
+        preferences: N comparisons.
+        mass: (N, S) weight of each row in each fit (times the column `weight`); default: 1.
+
+    Raises:
+        ConfigurationError: the models differ in more than their seed.
+        CompositionError, DataError: as :meth:`EmbeddingRewardModel.fit`.
+    """
+    first = models[0]
+    if any((m.scorer, m.objective) != (first.scorer, first.objective) for m in models):
+        raise ConfigurationError("models that are fitted together may differ in their seed alone.")
+    task = Task.of(first.scorer, first.objective, preferences)
+    weights = None if mass is None else np.asarray(mass, dtype=float)
+    fitted = fit_seeds(task, first.encoder, [model.seed for model in models], weights)
+    for model, found in zip(models, fitted, strict=True):
+        model.encoder = first.encoder
+        model._take(found)

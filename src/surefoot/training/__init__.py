@@ -1,7 +1,7 @@
 """Training runs: configuration in, run folder out."""
 
 from surefoot.training.config import DataOptions, RunConfig, TrainingOptions
-from surefoot.training.run import Run, TrainingData, clear_run, prepare, train
+from surefoot.training.run import Run, TrainingData, clear_run, prepare, train, train_seeds
 
 __all__ = [
     "DataOptions",
@@ -12,4 +12,5 @@ __all__ = [
     "clear_run",
     "prepare",
     "train",
+    "train_seeds",
 ]

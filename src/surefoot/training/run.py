@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -22,7 +19,7 @@ from surefoot.data.splits import split
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.paths import claim_output
-from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
+from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit_report import FitReport
 from surefoot.training.config import RunConfig
@@ -108,19 +105,38 @@ def train(
         ConfigurationError: options that cannot be honoured.
         DataError: data that cannot be used.
     """
-    folder = claim_output(config.output, overwrite)
-    if not isinstance(config.scorer, EmbeddingScorer):
-        raise ConfigurationError(f"{config.scorer.label()} cannot be trained here.")
-    data = data or prepare(config)
-    model = EmbeddingRewardModel(config.scorer, config.objective, config.training.seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are in the report, and said below
-        model.fit(data.train, _mass(config, data.train))
-    report = model.report_
-    for note in report.warnings:
+    (run,) = train_seeds([config], data, overwrite=overwrite, say=say)
+    return run
+
+
+def train_seeds(
+    configs: Sequence[RunConfig],
+    data: TrainingData | None = None,
+    *,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Run]:
+    """Run configurations that differ in their seed and their output alone, fitted as one batch.
+
+    Each run is what :func:`train` makes of its configuration, which also says what the arguments
+    are and what is raised. Nothing is written before all fits are done.
+    """
+    first = configs[0]
+    if any(one.for_seed(first.training.seed, first.output) != first for one in configs):
+        raise ConfigurationError("runs that are fitted together may differ in their seed alone.")
+    folders = [claim_output(config.output, overwrite) for config in configs]
+    if not isinstance(first.scorer, EmbeddingScorer):
+        raise ConfigurationError(f"{first.scorer.label()} cannot be trained here.")
+    data = data or prepare(first)
+    seeds = [config.training.seed for config in configs]
+    models = [EmbeddingRewardModel(first.scorer, first.objective, seed) for seed in seeds]
+    drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None
+    fit_models(models, data.train, drawn)
+    for note in models[0].report_.warnings:  # those of the other seeds repeat them
         say(f"warning: {note}")
-    _write(folder, config, data, model, report)
-    return Run(folder, model, report)
+    for folder, config, model in zip(folders, configs, models, strict=True):
+        _write(folder, config, data, model, model.report_)
+    return [Run(f, model, model.report_) for f, model in zip(folders, models, strict=True)]
 
 
 def clear_run(folder: Path) -> None:
@@ -144,13 +160,6 @@ def saved_prompts(folder: str | Path) -> set[int]:
     """Keys of the prompts that a saved run was trained on; empty where it does not say."""
     path = Path(folder) / PROMPTS
     return set(load_file(path)["keys"].tolist()) if path.is_file() else set()
-
-
-def _mass(config: RunConfig, train: Preferences) -> npt.NDArray[np.float64] | None:
-    """Weight of each row: how often its prompt was drawn, or 1."""
-    if not config.training.bootstrap:
-        return None
-    return prompt_bootstrap(train.prompt_keys(), [config.training.seed])[:, 0]
 
 
 def _write(
