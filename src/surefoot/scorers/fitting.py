@@ -10,15 +10,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from surefoot.data.schema import FEATURES, Preferences
+from surefoot.data.schema import Preferences
 from surefoot.data.splits import folds
 from surefoot.data.units import unit_ids
 from surefoot.errors import CompositionError, DataError
-from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
+from surefoot.objectives import Facts, Objective, Units, enforce
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.conflict import SourceConflict, source_conflict
 from surefoot.scorers.cross_validation import cross_validate, fit_temperature
 from surefoot.scorers.encoder import Encoder
+from surefoot.scorers.evidence import evidence_of, facts_of
 from surefoot.scorers.features import Embedded, FeatureMap, embed
 from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
 from surefoot.scorers.head import Fit, Parameters, Problem
@@ -100,7 +101,7 @@ def fit_seeds(
     problem = Problem(
         features=features(embedded),
         objective=task.objective,
-        evidence=_evidence(preferences),
+        evidence=evidence_of(preferences),
         mass=_live(preferences, embedded, np.ones((1, len(seeds))) if mass is None else mass),
         l2=torch.ones(len(seeds), dtype=torch.float64),
         seeds=tuple(seeds),
@@ -212,19 +213,6 @@ def _disappointments(ended: Fit, rewards: Tensor) -> list[str]:
     return found
 
 
-def _evidence(preferences: Preferences) -> Evidence:
-    auxiliary = preferences.numbers("auxiliary") if preferences.has("auxiliary") else None
-    if auxiliary is not None and np.isnan(auxiliary).any():
-        raise DataError(
-            f"{preferences.name}: the column 'auxiliary' is null in {np.isnan(auxiliary).sum()} of "
-            f"{len(preferences)} rows; it has to be given in all or none."
-        )
-    return Evidence(
-        torch.from_numpy(preferences.labels),
-        None if auxiliary is None else torch.from_numpy(auxiliary),
-    )
-
-
 def _units(objective: Objective, preferences: Preferences) -> tuple[Units | None, tuple[str, ...]]:
     unit = objective.risk.unit
     if unit == "pair":
@@ -240,12 +228,9 @@ def _facts(scorer: EmbeddingScorer, preferences: Preferences, units: Units | Non
             "refused: a linear head on the view 'prompt' alone cannot tell two responses "
             "apart. Add 'response', 'product' or 'together'."
         )
-    labels = preferences.labels
-    smallest = 1 if units is None else int(torch.bincount(units.ids).min())
-    return Facts(
-        soft_labels=bool(((labels > 0) & (labels < 1)).any()),
-        columns=frozenset(name for name in FEATURES if preferences.has(name)),
-        smallest_unit=smallest,
+    return facts_of(
+        preferences,
+        units,
         scores="rewards",
         l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
         linear=head.linear,
