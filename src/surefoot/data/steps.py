@@ -22,8 +22,8 @@ class StepSampler:
     """Rows of every step of an epoch, shuffled by seed and epoch; every rank sees all of them.
 
     An epoch has ceil(N / size) steps (or one per unit, where that is fewer), and each row is in one
-    of them. All rows of a unit are in the same step, so steps differ by less than the largest unit;
-    where units are single rows, by at most one row.
+    of them. All rows of a unit are in the same step, so steps differ by the largest unit at most:
+    where units are single rows, by one row.
 
     Attributes:
         units: (N,) the unit of each row that must not be torn apart.

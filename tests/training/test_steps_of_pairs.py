@@ -1,0 +1,265 @@
+"""A step is one number and one gradient, however it is cut: against one plain padded forward."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import reference
+import torch
+from language_models import bert_reward, bert_tokenizer, byte_tokenizer, llama, llama_reward, pairs
+
+from surefoot.errors import CompositionError
+from surefoot.objectives import Evidence, LabelModel, MarginLoss, Objective, Outputs, Risk
+from surefoot.scorers.language.forward import Engine
+from surefoot.scorers.language.scores import PolicyScores, RewardScores
+from surefoot.training.pairs import TrainingPairs
+from surefoot.training.step import StepRunner
+
+#: Float32 sums in another order: relative to the largest entry of the gradient.
+TOLERANCE = 2e-5
+BETA = 0.3
+N = 8
+
+
+def _members(registry, references):
+    return [
+        pytest.param(registry[kind](**options), id=f"{kind}-{options}" if options else kind)
+        for kind, (settings, _) in references.items()
+        for options in settings
+    ]
+
+
+def _composed(**members):
+    try:
+        return Objective(**members)
+    except CompositionError as refusal:
+        pytest.skip(f"refused by the validator: {refusal}")
+
+
+class World:
+    """A model, N pairs, and the scores that the plain call of transformers gives."""
+
+    def __init__(self, model, tokenizer, score, encoder=False):
+        self.model, self.score = model, score
+        rows = pairs(
+            N,
+            label=[1.0, 0.0, 0.7, 0.5, 0.2, 1.0, 0.0, 0.9],
+            auxiliary=[0.9, 0.2, 0.6, 0.5, 0.1, 0.7, 0.4, 0.8],
+            weight=[1.0, 2.0, 0.5, 1.0, 3.0, 1.0, 1.0, 0.25],
+            source=["one", "two", "two"],
+            group=["x", "y"],
+        )
+        for i in (3, 5):  # prompts that several pairs share
+            rows[i]["prompt"] = rows[0]["prompt"]
+        self.pairs = TrainingPairs.of(
+            rows, tokenizer, Objective(), score.kind, 64, encoder, learning=True
+        )
+        self.rows, self.tokenizer = rows, tokenizer
+        self.outputs = self._plainly()
+
+    def of_objective(self, objective):
+        """The same tokens with this objective's units."""
+        if objective.risk.unit == "pair":
+            return self.pairs
+        made = TrainingPairs.of(
+            self.rows,
+            self.tokenizer,
+            Objective(risk={"kind": "mean", "unit": objective.risk.unit}),
+            self.score.kind,
+            64,
+        )
+        made.tokens, made.reference = self.pairs.tokens, self.pairs.reference
+        return made
+
+    def _plainly(self) -> Outputs:
+        """One padded forward of everything, with the attention mask, and sums by hand."""
+        table = self.pairs.tokens.read(np.arange(N))
+        sequences = [(p, response) for p, *both in table for response in both]
+        width = max(len(p) + len(r) for p, r in sequences)
+        ids = torch.full((2 * N, width), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        for i, (p, r) in enumerate(sequences):
+            ids[i, : len(p) + len(r)] = torch.tensor(p + r)
+            mask[i, : len(p) + len(r)] = 1
+        logits = self.model(input_ids=ids, attention_mask=mask).logits
+        lengths = torch.tensor([len(r) for _, r in sequences]).view(N, 2)
+        if self.score.kind == "rewards":
+            return Outputs(logits.view(N, 2), None, lengths)
+        log_softmax = logits.log_softmax(-1)
+        found = torch.stack(
+            [
+                sum(log_softmax[i, len(p) + j - 1, token] for j, token in enumerate(r))
+                for i, (p, r) in enumerate(sequences)
+            ]
+        ).view(N, 2)
+        torch.manual_seed(5)  # a reference that differs, so that margins do
+        self.pairs.reference = found.detach() + 4 * torch.randn(N, 2)
+        return Outputs(BETA * (found - self.pairs.reference), found, lengths)
+
+    def gradients(self):
+        return [p.grad for p in self.model.parameters()]
+
+
+def _policy():
+    return World(llama(), byte_tokenizer(), PolicyScores(BETA))
+
+
+def _reward():
+    model = llama_reward(pad_token_id=2)
+    return World(model, byte_tokenizer(), RewardScores())
+
+
+def _encoder():
+    return World(bert_reward(pad_token_id=0), bert_tokenizer(), RewardScores(), encoder=True)
+
+
+@pytest.fixture(scope="module", params=[_policy, _reward, _encoder], ids=lambda f: f.__name__)
+def world(request):
+    return request.param()
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return _policy()
+
+
+def _assert_equals_the_plain_sum(world, objective, sizes, tokens=None):
+    found = world.of_objective(objective)
+    step = found.step(np.arange(N))
+    outputs = world.outputs
+    margins = objective.loss.margins(outputs.scores, outputs.lengths).double()
+    evidence, mass = Evidence(found.evidence.label, found.evidence.auxiliary), found.mass
+    plain = objective(margins, evidence, mass=mass, units=step.units)
+    penalty = objective.penalties(outputs, evidence.label)
+    value = plain.value + (mass / mass.sum() * penalty).sum()
+    parameters = list(world.model.parameters())
+    expected = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+    scale = max(float(g.abs().max()) for g in expected if g is not None)
+    assert scale > 1e-4  # otherwise the comparison says nothing
+    for size in sizes:
+        engine = Engine(torch.device("cpu"), world.tokenizer.pad_token_id, size, tokens)
+        runner = StepRunner(objective, world.score, found.tokens, engine, torch.Tensor.backward)
+        world.model.zero_grad()
+        result = runner.run(world.model, step, {})
+        assert result.value == pytest.approx(float(value.detach()), rel=1e-5, abs=1e-5)
+        assert result.risk == pytest.approx(float(plain.value.detach()), rel=1e-5, abs=1e-5)
+        torch.testing.assert_close(result.weights, plain.weights, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            result.outputs.scores, outputs.scores.detach().double(), rtol=1e-4, atol=2e-5
+        )
+        for got, want in zip(world.gradients(), expected, strict=True):
+            if want is None:
+                assert got is None
+            else:
+                torch.testing.assert_close(got, want, rtol=0, atol=TOLERANCE * scale)
+
+
+LOSSES = _members(MarginLoss.registry, reference.MARGIN_LOSSES)
+LABELS = _members(LabelModel.registry, reference.LABEL_MODELS)
+RISKS = _members(Risk.registry, reference.RISKS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("risk", RISKS)
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_objective_in_every_cut(world, loss, labels, risk):
+    """Micro-batches of 1, 2 and 8 pairs, the last of which is the whole step."""
+    _assert_equals_the_plain_sum(
+        world, _composed(loss=loss, labels=labels, risk=risk), sizes=(1, 2, 8)
+    )
+
+
+@pytest.mark.parametrize("unit", ["pair", "prompt", "source"])
+@pytest.mark.parametrize("risk", RISKS)
+def test_every_risk_over_every_unit(world, risk, unit):
+    objective = Objective(risk=risk.model_copy(update={"unit": unit}))
+    _assert_equals_the_plain_sum(world, objective, sizes=(3, 8))
+
+
+@pytest.mark.parametrize("risk", RISKS)
+def test_units_of_equal_mass(policy, risk):
+    equal = risk.model_copy(update={"unit": "source", "unit_mass": "equal"})
+    _assert_equals_the_plain_sum(policy, Objective(risk=equal), sizes=(2, 8))
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("unit", ["pair", "source"])
+def test_every_label_model(policy, labels, unit):
+    objective = _composed(labels=labels, risk={"kind": "kl-penalised", "unit": unit})
+    _assert_equals_the_plain_sum(policy, objective, sizes=(3, 8))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_margin_loss(policy, loss):
+    _assert_equals_the_plain_sum(policy, Objective(loss=loss, risk="cvar"), sizes=(3, 8))
+
+
+@pytest.mark.parametrize("risk", ["mean", "kl-penalised"])
+def test_length_normalised(policy, risk):
+    loss = {"kind": "squared", "length_normalised": True, "tau": 2.0}
+    _assert_equals_the_plain_sum(policy, Objective(loss=loss, risk=risk), sizes=(1, 3, 8))
+
+
+@pytest.mark.parametrize("risk", RISKS)
+def test_regularisers(world, risk):
+    kind = "reward-centring" if world.score.kind == "rewards" else "chosen-likelihood"
+    objective = Objective(risk=risk, regularisers=({"kind": kind, "weight": 0.3},))
+    _assert_equals_the_plain_sum(world, objective, sizes=(1, 3, 8))
+
+
+def test_a_budget_of_tokens_changes_nothing(policy):
+    _assert_equals_the_plain_sum(policy, Objective(risk="cvar"), sizes=(8,), tokens=100)
+
+
+class Ranks:
+    """Processes as threads: the sum over ranks of a tensor of each."""
+
+    def __init__(self, count):
+        self.count, self.barrier = count, threading.Barrier(count)
+        self.given = [None] * count
+
+    def sum_of(self, rank):
+        def over_ranks(tensor):
+            self.given[rank] = tensor.clone()
+            self.barrier.wait(timeout=20)
+            total = sum(self.given)
+            self.barrier.wait(timeout=20)
+            return total
+
+        return over_ranks
+
+    def run(self, work):
+        with ThreadPoolExecutor(self.count) as pool:
+            return list(pool.map(work, range(self.count)))
+
+
+@pytest.mark.parametrize("rows", [[2], range(3), range(N)], ids=len)
+@pytest.mark.parametrize("risk", ["mean", "cvar"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_gradients_of_ranks_average_to_the_whole(policy, risk, count, rows):
+    """Also with fewer pairs than ranks: the idle one takes part, and counts for nothing."""
+    objective, step = Objective(risk=risk), policy.pairs.step(np.array(rows))
+    ranks = Ranks(count)
+
+    def run(rank, size=2, **of_many):
+        engine = Engine(torch.device("cpu"), 2, size, rank=rank, **of_many)
+        runner = StepRunner(
+            objective, policy.score, policy.pairs.tokens, engine, torch.Tensor.backward
+        )
+        model = copy.deepcopy(policy.model)
+        model.zero_grad()
+        return runner.run(model, step, {}), [p.grad for p in model.parameters()]
+
+    parts = ranks.run(lambda r: run(r, ranks=count, sum_over_ranks=ranks.sum_of(r)))
+    whole, expected = run(0, size=N)
+    assert all(result.value == pytest.approx(whole.value, rel=1e-5) for result, _ in parts)
+    assert all(torch.equal(result.weights, parts[0][0].weights) for result, _ in parts)
+    scale = max(float(g.abs().max()) for g in expected)
+    for want, *given in zip(expected, *(gradients for _, gradients in parts), strict=True):
+        mean = torch.stack(given).mean(0)
+        torch.testing.assert_close(mean, want, rtol=0, atol=TOLERANCE * scale)
