@@ -12,10 +12,12 @@ from torch import Tensor
 from surefoot.errors import ConfigurationError
 
 _STATE, _KEYS = "surefoot-risk.safetensors", "surefoot-checkpoint.json"
+_LAST_WRITTEN = "trainer_state.json"  # by transformers, before it deletes older checkpoints
 
 
 def save(folder: Path, risk_state: Mapping[str, Tensor], reference_key: str) -> None:
-    """Write into a checkpoint folder."""
+    """Write into a checkpoint folder, before transformers writes its own."""
+    folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in risk_state.items()}, folder / _STATE)
     (folder / _KEYS).write_text(json.dumps({"reference": reference_key}) + "\n")
 
@@ -24,10 +26,10 @@ def load(folder: Path, reference_key: str) -> dict[str, Tensor]:
     """The risk's state.
 
     Raises:
-        ConfigurationError: the checkpoint was trained against another reference.
+        ConfigurationError: the checkpoint was trained against another reference, or is not whole.
     """
-    if not (folder / _KEYS).is_file():
-        return {}
+    if not _whole(folder):
+        raise ConfigurationError(f"{folder} is no whole checkpoint of this trainer.")
     saved = json.loads((folder / _KEYS).read_text())["reference"]
     if saved != reference_key:
         raise ConfigurationError(
@@ -35,3 +37,24 @@ def load(folder: Path, reference_key: str) -> dict[str, Tensor]:
             "model that the run began with, not with the checkpoint; its weights are loaded after."
         )
     return load_file(folder / _STATE)
+
+
+def newest(folder: Path) -> str:
+    """The newest checkpoint below a folder that was written to its end.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    found = [path for path in folder.glob("checkpoint-*") if _whole(path)]
+    if not found:
+        raise ConfigurationError(f"there is no whole checkpoint in {folder} to resume from.")
+    return str(max(found, key=lambda path: int(path.name.rsplit("-", 1)[1])))
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a checkpoint was written to its end, by this trainer."""
+    try:
+        json.loads((folder / _LAST_WRITTEN).read_text())
+    except (OSError, ValueError):
+        return False
+    return (folder / _KEYS).is_file()

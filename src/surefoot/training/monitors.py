@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import ProgressCallback
 
+from surefoot.errors import SurefootError
 from surefoot.objectives import Outputs
 from surefoot.training.step import StepResult
 
@@ -68,6 +69,44 @@ def _correlation(x: Tensor, y: Tensor) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = float((x.square().sum() * y.square().sum()).sqrt())
     return float((x * y).sum()) / scale if scale > 0 else math.nan
+
+
+def require_finite(result: StepResult, step: int, place: Callable[[int], str]) -> None:
+    """Stop a run whose objective is not finite. Every rank sees the same numbers, so all stop.
+
+    Args:
+        result: of the step, before its weights change.
+        step: its number.
+        place: from a position in the step to where that pair came from.
+
+    Raises:
+        SurefootError: a loss or a score is not finite; the message names the rows.
+    """
+    sound = result.losses.isfinite() & result.outputs.scores.isfinite().all(1)
+    if bool(sound.all()) and math.isfinite(result.value):
+        return
+    named = [place(i) for i in (~sound).nonzero().flatten().tolist()]
+    shown = "; ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
+    raise SurefootError(
+        f"step {step}: the objective is {result.value}; {len(named)} of {len(sound)} pairs have a "
+        f"loss or a score that is not finite ({shown}). {_UNCHANGED}"
+    )
+
+
+def require_finite_gradient(norm: float, step: int) -> None:
+    """Stop a run whose losses are finite and whose gradient is not.
+
+    Raises:
+        SurefootError: the norm is not finite.
+    """
+    if not math.isfinite(norm):
+        raise SurefootError(f"step {step}: the norm of the gradient is {norm}. {_UNCHANGED}")
+
+
+_UNCHANGED = (
+    "The weights are those after the last step. Lower the learning rate; prefer bfloat16 or "
+    "float32 to float16."
+)
 
 
 class Monitors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class TrainingPairs:
         units: the unit of each; None where each is its own.
         unit_names: names of the units, where the risk has any.
         together: (N,) rows that must share a step.
+        encoder: the model closes its texts with a special token.
         notes: sentences for the user.
         reference: (N, 2) log-probabilities of the reference policy, once they are known.
     """
@@ -50,6 +51,7 @@ class TrainingPairs:
     units: Units | None
     unit_names: tuple[str, ...]
     together: Ints
+    encoder: bool
     notes: tuple[str, ...]
     reference: Tensor | None = field(default=None)
 
@@ -73,7 +75,7 @@ class TrainingPairs:
             scores: what the scorer gives.
             max_length: tokens of prompt and response together at most.
             encoder: the model closes its texts with a special token.
-            learning: leave out pairs whose responses are the same tokens: they teach nothing.
+            learning: leave out pairs that teach nothing: responses of the same tokens, weight 0.
 
         Raises:
             CompositionError: the objective does not go with the data or the scorer.
@@ -81,14 +83,15 @@ class TrainingPairs:
         """
         preferences = to_preferences(data)
         tokens = tokenise(preferences, tokenizer, max_length, keep_end=encoder)
-        if learning and tokens.identical.any():
-            differing = np.flatnonzero(~tokens.identical)
-            preferences, tokens = preferences.select(differing), tokens.select(differing)
+        cuts = tokens.cuts.notes(max_length, learning)
+        weightless = preferences.weights == 0
+        if learning and (tokens.identical | weightless).any():
+            kept = np.flatnonzero(~(tokens.identical | weightless))
+            preferences, tokens = preferences.select(kept), tokens.select(kept)
+            if weightless.any():
+                cuts.append(f"{weightless.sum()} pairs have weight 0 and were left out.")
         if not len(tokens):
-            raise DataError(
-                f"{preferences.name}: no pair is left (all responses of a pair are the same "
-                "tokens)."
-            )
+            raise DataError(f"{preferences.name}: no pair is left. {' '.join(cuts)}")
         units: Units | None = None
         names: tuple[str, ...] = ()
         together = np.arange(len(preferences))
@@ -97,8 +100,10 @@ class TrainingPairs:
             units, names = Units(torch.from_numpy(ids), len(found)), tuple(found)
             if objective.risk.unit == "prompt":
                 together = ids  # small enough for a step; sources and groups are sampled
-        notes = enforce(objective, facts_of(preferences, units, scores=scores, linear=False))
-        notes += tuple(tokens.cuts.notes(max_length))
+        facts = facts_of(preferences, units, scores=scores, linear=False)
+        if not learning:  # what has no effect, or is too noisy to learn from, can be evaluated
+            facts = replace(facts, soft_labels=None, smallest_unit=None)
+        notes = (*enforce(objective, facts), *cuts)
         for note in notes:
             warnings.warn(f"{preferences.name}: {note}", stacklevel=2)
         return cls(
@@ -109,6 +114,7 @@ class TrainingPairs:
             units,
             names,
             together,
+            encoder,
             notes,
         )
 

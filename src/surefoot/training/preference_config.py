@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -60,9 +61,9 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
             ConfigurationError: a value out of range, or an option that cannot be honoured.
         """
         _positive("beta", self.beta)
-        _positive("max_length", self.max_length)
-        if self.max_tokens is not None:
-            _positive("max_tokens", self.max_tokens)
+        for name in ("max_length", "max_tokens"):
+            if getattr(self, name) is not None:
+                _positive(name, getattr(self, name), whole=True)
         for name, valid in (("reference", ("cached", "live")), ("scorer", _SCORERS)):
             if getattr(self, name) not in valid:
                 named = ", ".join(map(repr, valid))
@@ -102,6 +103,8 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         same = copy.copy(self)
         same.per_device_train_batch_size *= self.gradient_accumulation_steps
         same.gradient_accumulation_steps = 1
+        if same.ddp_broadcast_buffers is None:
+            same.ddp_broadcast_buffers = False  # constants here; ranks may differ in their passes
         same._n_gpu = min(self.n_gpu, 1)  # several GPUs are for torchrun, not for DataParallel
         return same
 
@@ -120,9 +123,13 @@ _REFUSED = (
     ("neftune_noise_alpha", (None,), "noise in the embeddings would differ between two passes"),
     ("torch_compile", (False,), "the forward pass selects positions, which is not compiled yet"),
     ("logging_nan_inf_filter", (False,), "a loss that is not finite stops the run"),
+    ("dataloader_drop_last", (False,), "an epoch's steps are nearly equal and hold every pair"),
+    ("deepspeed", (None,), "its optimizer steps at every micro-batch; use DDP or FSDP"),
 )
 
 
-def _positive(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
-        raise ConfigurationError(f"{name} is a positive number; got {value!r}.")
+def _positive(name: str, value: object, whole: bool = False) -> None:
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:  # type: ignore[operator]
+        what = "whole number" if whole else "number"
+        raise ConfigurationError(f"{name} is a positive {what}; got {value!r}.")

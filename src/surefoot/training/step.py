@@ -106,20 +106,14 @@ class StepRunner:
             weights = self.objective.risk(nothing, step.mass, step.units, state).weights
         else:
             parts, kept = self._in_memory(parts, lambda now: self._look(model, step, now, seen))
-            found = self._weigh(step, seen.gather(), state)
+            found = _weigh(self.objective, step, seen.gather(), state)
             weights = found.weights
         self._in_memory(
             parts,
             lambda now: self._accumulate(model, step, now, weights, seen, kept),
             undo=model.zero_grad,
         )
-        outputs = seen.gather()
-        losses = self._losses(step.evidence, outputs)
-        risk = float((weights * losses).sum()) if found is None else float(found.value)
-        share = step.mass / step.mass.sum()
-        penalty = (share * self.objective.penalties(outputs, step.evidence.label)).sum()
-        after = state if found is None else found.state
-        return StepResult(risk + float(penalty), risk, losses, weights, outputs, after)
+        return judge(self.objective, step, seen.gather(), state, found)
 
     def _look(self, model: nn.Module, step: Step, parts: list[Ints], seen: _Seen) -> list[Outputs]:
         """First pass: note every score. One micro-batch keeps its graph, and is not run again."""
@@ -190,21 +184,42 @@ class StepRunner:
             return outputs.scores.sum() * 0.0
         here = outputs.scores
         evidence = step.evidence[torch.from_numpy(part)].like(here)
-        total = (weights[part].to(here) * self._losses(evidence, outputs)).sum()
+        total = (weights[part].to(here) * _losses(self.objective, evidence, outputs)).sum()
         if self.objective.regularisers:
             share = (step.mass / step.mass.sum())[part].to(here)
             total = total + (share * self.objective.penalties(outputs, evidence.label)).sum()
         return total
 
-    def _losses(self, evidence: Evidence, outputs: Outputs) -> Tensor:
-        margins = self.objective.loss.margins(outputs.scores, outputs.lengths)
-        return self.objective.pair_losses(margins, evidence)
 
-    def _weigh(self, step: Step, outputs: Outputs, state: State) -> RiskValue:
-        margins = self.objective.loss.margins(outputs.scores, outputs.lengths)
-        return self.objective.weigh(
-            margins, step.evidence, mass=step.mass, units=step.units, state=state
-        )
+def judge(
+    objective: Objective,
+    step: Step,
+    outputs: Outputs,
+    state: State,
+    found: RiskValue | None = None,
+) -> StepResult:
+    """The result of a step from all its outputs; `found` is the risk, where it is known already."""
+    found = found or _weigh(objective, step, outputs, state)
+    share = step.mass / step.mass.sum()
+    penalty = (share * objective.penalties(outputs, step.evidence.label)).sum()
+    return StepResult(
+        float(found.value + penalty),
+        float(found.value),
+        _losses(objective, step.evidence, outputs),
+        found.weights,
+        outputs,
+        found.state,
+    )
+
+
+def _losses(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tensor:
+    margins = objective.loss.margins(outputs.scores, outputs.lengths)
+    return objective.pair_losses(margins, evidence)
+
+
+def _weigh(objective: Objective, step: Step, outputs: Outputs, state: State) -> RiskValue:
+    margins = objective.loss.margins(outputs.scores, outputs.lengths)
+    return objective.weigh(margins, step.evidence, mass=step.mass, units=step.units, state=state)
 
 
 def _cut(part: Ints, most: int | None) -> list[Ints]:

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerBase, ProgressCallback, Trainer
+from transformers import PreTrainedTokenizerBase, ProgressCallback, Trainer, set_seed
 from transformers.trainer_utils import speed_metrics
 
 from surefoot.data.steps import StepSampler
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.objectives import Objective
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
@@ -24,10 +24,16 @@ from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, mode
 from surefoot.training import checkpoint
-from surefoot.training.monitors import Monitors, PreferenceProgress, figures_of
+from surefoot.training.monitors import (
+    Monitors,
+    PreferenceProgress,
+    figures_of,
+    require_finite,
+    require_finite_gradient,
+)
 from surefoot.training.pairs import TrainingPairs
 from surefoot.training.preference_config import PreferenceConfig
-from surefoot.training.step import StepResult, StepRunner
+from surefoot.training.step import StepResult, StepRunner, judge
 
 
 class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
@@ -83,6 +89,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         """
         self.objective = objective or Objective()
         given = args or PreferenceConfig(output_dir="run")
+        set_seed(given.seed)  # a new head or adapter is drawn here
         prepared = prepare_model(model, processing_class, peft_config, given.scorer)
         self.score = RewardScores() if prepared.kind == "reward-model" else PolicyScores(given.beta)
         given.check(self.objective, self.score.kind, peft_config)
@@ -129,7 +136,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self.reference = None
         if self.score.kind == "token sums":
             live = given.reference == "live"
-            self.reference = ReferencePolicy.of(prepared.model, self.engine, live)
+            given_with = not prepared.new_adapter
+            self.reference = ReferencePolicy.of(prepared.model, self.engine, live, given_with)
         self.risk_state: Mapping[str, Tensor] = {}
         self.monitors = Monitors()
         self._runner: StepRunner | None = None
@@ -142,7 +150,9 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         """
         if self.pairs is None:
             raise ConfigurationError("there is no train_dataset.")
-        self._runner = None
+        self._runner, self.risk_state = None, {}
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = checkpoint.newest(Path(self.args.output_dir))
         if self.reference is not None:
             for pairs in (self.pairs, *self.eval_pairs.values()):
                 if pairs is not self.pairs or not self.reference.live:
@@ -180,26 +190,21 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             )
         with mode(model, dropout=not self.args.disable_dropout):
             result = self._runner.run(model, step, self.risk_state)
-        self._stop_if_not_finite(result, inputs)
+        self._require_finite(result, inputs)
         self.risk_state = result.state
         self.monitors.add(result, step.evidence.label, self.score.beta)
         return torch.tensor(result.value, device=self.args.device)
 
-    def _stop_if_not_finite(self, result: StepResult, rows: Any) -> None:
-        """Every rank sees the same gathered numbers, so all of them stop together."""
-        assert self.pairs is not None
-        sound = result.losses.isfinite() & result.outputs.scores.isfinite().all(1)
-        if bool(sound.all()) and np.isfinite(result.value):
-            return
-        self.model.zero_grad()
-        named = [self.pairs.place(rows[i]) for i in (~sound).nonzero().flatten().tolist()]
-        shown = "; ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
-        raise SurefootError(
-            f"step {self.state.global_step + 1}: the objective is {result.value}; {len(named)} of "
-            f"{len(rows)} pairs have a loss or a score that is not finite ({shown}). The weights "
-            "are those after the last step. Lower the learning rate; prefer bfloat16 or float32 "
-            "to float16."
-        )
+    def _require_finite(self, result: StepResult, rows: Any) -> None:
+        pairs = self.pairs
+        assert pairs is not None
+        require_finite(result, self.state.global_step + 1, lambda i: pairs.place(rows[i]))
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm)
+        if self.accelerator.scaler is None:  # which skips such steps, and lowers its scale
+            require_finite_gradient(float(norm), self.state.global_step + 1)
+        return norm
 
     def evaluate(
         self,
@@ -214,6 +219,11 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         """
         del ignore_keys  # of transformers: names among a model's outputs
         chosen = self.eval_pairs if eval_dataset is None else eval_dataset
+        if isinstance(chosen, str):
+            if chosen not in self.eval_pairs:
+                named = unknown_name("evaluation data", chosen, self.eval_pairs)
+                raise ConfigurationError(named)
+            chosen = self.eval_pairs[chosen]
         if isinstance(chosen, dict):
             metrics: dict[str, float] = {}
             for name, one in chosen.items():
@@ -243,12 +253,9 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             over_rows(score, self.model, pairs.tokens, step.rows, self.engine, "evaluating")
         )
         outputs = pairs.outputs(values, self.score)
-        margins = self.objective.loss.margins(outputs.scores, outputs.lengths)
-        found = self.objective.weigh(
-            margins, step.evidence, mass=step.mass, units=step.units, state=self.risk_state
-        )
-        plain = float(self.objective.pair_losses(margins, step.evidence).mean())
-        return {"loss": float(found.value), "mean_loss": plain} | figures_of(
+        same = self.pairs is not None and pairs.unit_names == self.pairs.unit_names
+        result = judge(self.objective, step, outputs, self.risk_state if same else {})
+        return {"loss": result.value, "mean_loss": float(result.losses.mean())} | figures_of(
             outputs, step.evidence.label, self.score.beta
         )
 
@@ -261,18 +268,19 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         super().log(logs | self.monitors.take() if "loss" in logs else logs, start_time)
 
     def floating_point_ops(self, inputs: Any) -> int:
-        """Six operations for each parameter and token."""
+        """Six operations for each parameter and token; transformers sums over ranks."""
         assert self.pairs is not None
-        return 6 * self.model.num_parameters() * int(self.pairs.tokens.lengths[inputs].sum())
+        tokens = int(self.pairs.tokens.lengths[inputs].sum()) // self.args.world_size
+        return 6 * self.model.num_parameters() * tokens
 
     def _sum_over_ranks(self, tensor: Tensor) -> Tensor:
         return self.accelerator.reduce(tensor, "sum")
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
             checkpoint.save(folder, self.risk_state, self.reference.key if self.reference else "")
+        super()._save_checkpoint(model, trial)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         key = self.reference.key if self.reference else ""

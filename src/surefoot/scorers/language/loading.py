@@ -30,12 +30,14 @@ class Prepared:
         tokenizer: padding on the right.
         kind: what the model is.
         encoder: whether it reads a text in both directions and closes it with a special token.
+        new_adapter: the model as it was given is this one with its adapter switched off.
     """
 
     model: Any
     tokenizer: PreTrainedTokenizerBase
     kind: ModelKind
     encoder: bool
+    new_adapter: bool = False
 
     @property
     def pad_id(self) -> int:
@@ -72,14 +74,18 @@ def prepare_model(
     found = kind_of(model)
     if kind not in (None, found):
         raise ConfigurationError(f"args.scorer is {kind!r}, and the model given is a {found}.")
+    if tokenizer is None and not name:
+        raise ConfigurationError("a model made in memory needs its tokenizer (processing_class).")
     tokenizer = tokenizer or load_tokenizer(name)
     tokenizer.padding_side = "right"
     if found == "reward-model":
-        ensure_pad_token(model, tokenizer, adapted=peft_config is not None)
+        adapted = peft_config is not None or hasattr(model, "peft_config")
+        ensure_pad_token(model, tokenizer, adapted)
     if peft_config is not None:
         model = with_adapter(model, peft_config, found)
     encoder = found == "reward-model" and not _causal(model)
-    return Prepared(model, tokenizer, found, encoder)
+    new_adapter = peft_config is not None and not _moves_weights(peft_config)
+    return Prepared(model, tokenizer, found, encoder, new_adapter)
 
 
 def kind_of(model: Any) -> ModelKind:
@@ -111,24 +117,24 @@ def _causal(model: Any) -> bool:
     return hasattr(inner, "score")
 
 
-def load_model(name: str, kind: ModelKind, dtype: torch.dtype | None = None) -> PreTrainedModel:
+def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
     """A sequence classifier with one label, or a causal language model.
 
     Args:
         name: a folder or a hub name.
         kind: `reward-model` or `policy`.
-        dtype: of the weights; None: float32.
+        options: of transformers, such as `dtype`; float32 by default.
 
     Raises:
         ConfigurationError: it cannot be loaded, or is no such model.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    dtype = dtype or torch.float32
+    options = {"dtype": torch.float32} | options
     if kind == "policy":
-        return _load(AutoModelForCausalLM.from_pretrained, name, "model", dtype=dtype)
+        return _load(AutoModelForCausalLM.from_pretrained, name, "model", **options)
     return _load(
-        AutoModelForSequenceClassification.from_pretrained, name, "model", dtype=dtype, num_labels=1
+        AutoModelForSequenceClassification.from_pretrained, name, "model", num_labels=1, **options
     )
 
 
@@ -203,9 +209,20 @@ def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
     if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
         prepare: Any = prepare_model_for_kbit_training
         model = prepare(model, use_gradient_checkpointing=False)
+    if hasattr(model, "peft_config"):
+        raise ConfigurationError(
+            "the model has an adapter already: merge it first (merge_and_unload), or train it "
+            "on without a peft_config."
+        )
     task = "SEQ_CLS" if kind == "reward-model" else "CAUSAL_LM"
     if peft_config.task_type not in (None, task):
         raise ConfigurationError(
             f"peft_config.task_type is {peft_config.task_type}; a {kind} needs {task}."
         )
     return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))
+
+
+def _moves_weights(peft_config: Any) -> bool:
+    """Whether the adapter begins with a part of the weights, which it takes out of the model."""
+    start = str(getattr(peft_config, "init_lora_weights", "")).lower()
+    return start.startswith(("pissa", "olora", "corda", "loftq", "lora_ga"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,29 +23,26 @@ from surefoot.errors import SurefootError
 from surefoot.paths import cache_folder
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
-from surefoot.scorers.language.scores import log_probs
+from surefoot.scorers.language.scores import log_probs, mode
 from surefoot.scorers.language.tokens import TokenPairs
 
-
-@contextmanager
-def as_reference(model: nn.Module) -> Iterator[nn.Module]:
-    """The model as it was before any adapter: with LoRA the adapter is switched off meanwhile."""
-    inner: Any = model
-    context = inner.disable_adapter() if hasattr(inner, "disable_adapter") else nullcontext()
-    with context:
-        yield model
+#: Parts of a configuration that say where a model came from, or what its trainer made of it.
+_NOT_WHAT_IT_COMPUTES = (
+    *("_name_or_path", "transformers_version", "use_cache", "dtype", "torch_dtype"),
+    *("bos_token_id", "eos_token_id", "pad_token_id"),
+)
 
 
-def weights_key(model: nn.Module) -> str:
-    """Hash of every weight that the reference uses; adapters are left out."""
+def weights_key(model: nn.Module, adapters: bool = False) -> str:
+    """Hash of every weight that the reference uses; `adapters`: those of adapters too."""
     digest = hashlib.blake2b(digest_size=16)
     config: Any = getattr(model, "config", None)
     shape = config.to_dict() if config is not None else {}
-    for name in ("_name_or_path", "transformers_version", "use_cache", "dtype", "torch_dtype"):
-        shape.pop(name, None)  # where it came from, not what it computes
+    for name in _NOT_WHAT_IT_COMPUTES:
+        shape.pop(name, None)
     digest.update(json.dumps(shape, sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
-        if "lora_" in name or ".modules_to_save." in name:
+        if not adapters and ("lora_" in name or ".modules_to_save." in name):
             continue
         plain = name.replace("base_model.model.", "").replace(".base_layer", "")
         digest.update(plain.replace(".original_module", "").encode())
@@ -61,26 +59,44 @@ class ReferencePolicy:
             frozen copy.
         engine: where forward passes run.
         live: whether it is asked in every step; otherwise its figures are kept on disk.
+        without_adapter: the reference is the model with its adapter switched off.
         key: hash of its weights.
     """
 
     model: nn.Module
     engine: Engine
     live: bool
+    without_adapter: bool
     key: str
 
     @classmethod
-    def of(cls, policy: nn.Module, engine: Engine, live: bool) -> ReferencePolicy:
-        """The reference of a policy that has not been trained yet."""
-        key = weights_key(policy)
-        if live and not hasattr(policy, "disable_adapter"):
+    def of(
+        cls, policy: nn.Module, engine: Engine, live: bool, with_adapter: bool = False
+    ) -> ReferencePolicy:
+        """The reference of a policy that has not been trained yet.
+
+        Args:
+            policy: as it was given, or with an adapter on it.
+            engine: where forward passes run.
+            live: see the attribute.
+            with_adapter: an adapter is part of the reference, not what is trained beside it.
+        """
+        without = hasattr(policy, "disable_adapter") and not with_adapter
+        key = weights_key(policy, adapters=with_adapter)
+        if live and not without:
             policy = copy.deepcopy(policy).eval().requires_grad_(False)
-        return cls(policy, engine, live, key)
+        return cls(policy, engine, live, without, key)
 
     def __call__(self, batch: PairBatch) -> Tensor:
         """Log pi_ref(y | x) (n, 2) of a batch."""
-        with torch.no_grad(), as_reference(self.model) as model:
+        with torch.no_grad(), self._as_given() as model, mode(model):
             return log_probs(model, batch)
+
+    @contextmanager
+    def _as_given(self) -> Iterator[nn.Module]:
+        inner: Any = self.model
+        with inner.disable_adapter() if self.without_adapter else nullcontext():
+            yield self.model
 
     def log_probs(self, tokens: TokenPairs) -> Tensor:
         """Log pi_ref(y | x) (N, 2) in float32, from disk where they are known.
@@ -97,13 +113,13 @@ class ReferencePolicy:
         if bool(self.engine.sum_over_ranks(flag)):  # rank 0 tells the others
             known = torch.zeros(len(tokens), 2) if known is None else known
             return self.engine.sum_over_ranks(known.to(self.engine.device)).cpu()
-        if weights_key(self.model) != self.key:
+        if weights_key(self.model, adapters=not self.without_adapter) != self.key:
             raise SurefootError(
                 "the policy has been trained, so its reference is gone: give every data set when "
                 "the trainer is made, and train afterwards."
             )
         rows = np.arange(len(tokens))
-        with as_reference(self.model) as model:
+        with self._as_given() as model:
             values = torch.from_numpy(
                 over_rows(_log_probs, model, tokens, rows, self.engine, "reference")
             ).float()
@@ -114,7 +130,7 @@ class ReferencePolicy:
                 "cannot score this data."
             )
         if self.engine.rank == 0:
-            partial = path.with_suffix(".partial")
+            partial = path.with_suffix(f".{os.getpid()}.partial")  # another run may write it too
             save_file({"log_probs": values}, partial)
             partial.replace(path)
         return values

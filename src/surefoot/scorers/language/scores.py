@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -102,14 +102,40 @@ def mode(model: nn.Module, dropout: bool = False) -> Iterator[None]:
     """Training mode; without dropout, what of it gradient checkpointing needs and nothing else."""
     before = {module: module.training for module in model.modules()}
     model.train(dropout)
-    for module in model.modules():
-        if getattr(module, "gradient_checkpointing", False):
-            module.training = True
+    checkpointing: list[Any] = [
+        module
+        for module in before
+        if not dropout
+        and getattr(module, "gradient_checkpointing", False)
+        and hasattr(module, "_gradient_checkpointing_func")
+    ]
+    functions = [module._gradient_checkpointing_func for module in checkpointing]
+    for module, function in zip(checkpointing, functions, strict=True):
+        module.training = True  # for its own question whether to checkpoint
+        module._gradient_checkpointing_func = _without_dropout(module, function)
     try:
         yield
     finally:
         for module, training in before.items():
             module.training = training
+        for module, function in zip(checkpointing, functions, strict=True):
+            module._gradient_checkpointing_func = function
+
+
+def _without_dropout(module: Any, checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Checkpointing during which the module itself is not training, now and when recomputed."""
+
+    def run(forward: Callable[..., Any], *inputs: Any) -> Any:
+        def quiet(*inputs: Any) -> Any:
+            training, module.training = module.training, False
+            try:
+                return forward(*inputs)
+            finally:
+                module.training = training
+
+        return checkpoint(quiet, *inputs)
+
+    return run
 
 
 def autocast(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:

@@ -50,12 +50,13 @@ class Cuts:
     identical: int
     moved: int
 
-    def notes(self, max_length: int) -> list[str]:
-        """Sentences for the user, for what happened at all."""
+    def notes(self, max_length: int, left_out: bool = True) -> list[str]:
+        """Sentences for the user, for what happened at all; `left_out`: identical pairs were."""
+        after = "were left out" if left_out else "count as ties"
         told = {
             f"lost the start of the prompt (max_length is {max_length} tokens)": self.prompts,
             f"lost the end of a response (max_length is {max_length} tokens)": self.responses,
-            "have two responses of the same tokens and were left out": self.identical,
+            f"have two responses of the same tokens and {after}": self.identical,
             "have a token that joins prompt and response; it counts as the response's": self.moved,
         }
         return [f"{count} of {self.rows} pairs {what}." for what, count in told.items() if count]

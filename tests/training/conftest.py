@@ -1,0 +1,55 @@
+"""Makes trainers of small models."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from language_models import byte_tokenizer, llama, pairs
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A trainer of a small policy on 12 pairs, where nothing else is said; trained if `train`."""
+    from surefoot.objectives import Objective
+    from surefoot.training.preference_config import PreferenceConfig
+    from surefoot.training.trainer import PreferenceTrainer
+
+    def make(
+        model=None, data=None, tokenizer=None, objective=None, train=True, eval_data=None,
+        peft_config=None, callbacks=None, resume=None, **options,
+    ):  # fmt: skip
+        options = {
+            "output_dir": str(tmp_path / "run"),
+            "use_cpu": True,
+            "disable_tqdm": True,
+            "save_strategy": "no",
+            "logging_steps": 1,
+            "per_device_train_batch_size": 4,
+            "num_train_epochs": 1,
+            "learning_rate": 1e-3,
+        } | options
+        trainer = PreferenceTrainer(
+            model=llama() if model is None else model,
+            args=PreferenceConfig(**options),
+            train_dataset=pairs(12) if data is None else data,
+            eval_dataset=eval_data,
+            processing_class=tokenizer or byte_tokenizer(),
+            objective=Objective(**(objective or {})),
+            peft_config=peft_config,
+            callbacks=callbacks,
+        )
+        if train:
+            trainer.train(resume_from_checkpoint=resume)
+        return trainer
+
+    return make
+
+
+@pytest.fixture
+def weights():
+    """Every parameter of a model as one vector."""
+
+    def of(model):
+        return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    return of

@@ -1,0 +1,280 @@
+"""What goes wrong silently elsewhere does not happen here."""
+
+from __future__ import annotations
+
+import socket
+
+import numpy as np
+import pytest
+import torch
+from language_models import byte_tokenizer, gpt2, llama, llama_reward, opt, pairs
+from peft import LoraConfig, PeftModel, get_peft_model
+
+from surefoot.errors import ConfigurationError, DataError, SurefootError
+from surefoot.objectives import Objective
+from surefoot.training.preference_config import PreferenceConfig
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
+
+
+def _first(trainer):
+    return trainer.state.log_history[0]
+
+
+def _config(**options):
+    return PreferenceConfig(output_dir="run", **options)
+
+
+@pytest.mark.parametrize("kind", ["smoothed", "flip-corrected"])
+@pytest.mark.parametrize("rate", [0.5, 0.7, -0.1])
+def test_flip_rates_without_information_are_refused(kind, rate):
+    with pytest.raises(ValueError, match=r"flip_rate"):
+        Objective(labels={"kind": kind, "flip_rate": rate})
+
+
+@pytest.mark.parametrize("beta", [-0.1, 0, float("nan"), float("inf"), "0.1", True])
+def test_beta_is_a_positive_number(beta):
+    with pytest.raises(ConfigurationError, match="beta is a positive number"):
+        _config(beta=beta)
+
+
+@pytest.mark.parametrize(("name", "value"), [("max_length", 0.5), ("max_tokens", -3)])
+def test_lengths_are_whole_numbers(name, value):
+    with pytest.raises(ConfigurationError, match=f"{name} is a positive whole number"):
+        _config(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("auto_find_batch_size", True),
+        ("label_smoothing_factor", 0.1),
+        ("neftune_noise_alpha", 5.0),
+        ("torch_compile", True),
+        ("logging_nan_inf_filter", True),
+        ("dataloader_drop_last", True),
+        ("reference", "precomputed"),
+        ("scorer", "reward"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(option, value):
+    with pytest.raises(ConfigurationError, match=option):
+        _config(**{option: value})
+
+
+def test_a_misspelt_argument_is_an_error():
+    with pytest.raises(TypeError, match="leaning_rate"):
+        _config(leaning_rate=1e-4)
+
+
+def test_defaults_work_on_a_cpu(tmp_path):
+    config = PreferenceConfig(output_dir=str(tmp_path), use_cpu=True)
+    assert not config.bf16
+    assert not config.logging_nan_inf_filter
+    assert config.report_to == []
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge", "squared"])
+def test_smoothed_labels_change_the_loss_curve(trained, loss):
+    curves = [
+        [
+            row["loss"]
+            for row in trained(objective={"loss": loss, "labels": labels}).state.log_history[:-1]
+        ]
+        for labels in ("observed", {"kind": "smoothed", "flip_rate": 0.3})
+    ]
+    assert curves[0][1:] != pytest.approx(curves[1][1:], rel=1e-3)
+
+
+@pytest.mark.parametrize("reference", ["cached", "live"])
+@pytest.mark.parametrize("adapter", [False, True])
+def test_the_reference_is_the_policy_as_given(trained, tmp_path, weights, reference, adapter):
+    """Edited in memory after loading: the folder that it came from plays no part."""
+    llama(seed=0).save_pretrained(tmp_path / "model")
+    model = type(llama()).from_pretrained(tmp_path / "model")
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.1 * torch.randn_like(p)
+    trainer = trained(
+        model,
+        reference=reference,
+        per_device_train_batch_size=12,
+        peft_config=LoraConfig(**LORA) if adapter else None,
+    )
+    assert abs(_first(trainer)["margin"]) < 1e-6
+    assert abs(_first(trainer)["chosen_change"]) < 1e-5
+    assert abs(trainer.evaluate(trainer.pairs)["eval_margin"]) > 1e-4
+
+
+@pytest.mark.parametrize("reference", ["cached", "live"])
+@pytest.mark.parametrize("start", [True, False, "pissa"])
+def test_a_new_adapter_refers_to_the_model_below_it(trained, reference, start):
+    """Also where it begins with a part of the weights, which it takes out of the model."""
+    plain = trained(reference=reference, train=False).pairs
+    adapter = LoraConfig(**LORA, init_lora_weights=start)
+    trainer = trained(peft_config=adapter, reference=reference, learning_rate=1e-9)
+    expected = trained(train=False).reference.log_probs(plain.tokens)
+    row = _first(trainer)
+    if start is False:  # an adapter that says something from the start
+        assert abs(row["chosen_change"]) > 1e-3
+    else:
+        assert abs(row["chosen_change"]) < 1e-3
+    if reference == "cached":
+        torch.testing.assert_close(trainer.pairs.reference, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("reference", ["cached", "live"])
+def test_an_adapter_that_is_given_is_part_of_the_reference(trained, reference):
+    model = get_peft_model(llama(), LoraConfig(**LORA, init_lora_weights=False))
+    trainer = trained(model, reference=reference, per_device_train_batch_size=12)
+    assert isinstance(trainer.model, PeftModel)
+    assert abs(_first(trainer)["margin"]) < 1e-6
+    assert abs(trainer.evaluate(trainer.pairs)["eval_margin"]) > 1e-4
+
+
+def test_an_adapter_on_an_adapter_is_refused(trained):
+    model = get_peft_model(llama(), LoraConfig(**LORA))
+    with pytest.raises(ConfigurationError, match="adapter already"):
+        trained(model, peft_config=LoraConfig(**LORA))
+
+
+def test_pairs_that_truncation_makes_identical_are_left_out_and_counted(trained):
+    rows = pairs(5)
+    for row in rows[:3]:
+        row |= {"response_a": "yes " * 40 + "good", "response_b": "yes " * 40 + "bad"}
+    with pytest.warns(UserWarning, match="3 of 5 pairs have two responses of the same"):
+        trainer = trained(data=rows, max_length=32, train=False)
+    assert len(trainer.pairs) == 2
+    assert {trainer.pairs.place(i).split("row ")[1] for i in range(2)} == {"4", "5"}
+    with pytest.raises(DataError, match=r"no pair is left.*3 of 3"):
+        trained(data=rows[:3], max_length=32)
+
+
+def test_identical_pairs_are_evaluated(trained):
+    rows = pairs(4)
+    rows[0]["response_b"] = rows[0]["response_a"]
+    trainer = trained(eval_data=rows, train=False)
+    assert len(trainer.eval_pairs[""]) == 4
+    assert any("count as ties" in note for note in trainer.eval_pairs[""].notes)
+
+
+def test_pairs_without_weight_are_left_out(trained):
+    """One pair to a step: a step without weight would have no mean."""
+    trainer = trained(data=pairs(6, weight=[1.0, 0.0]), per_device_train_batch_size=1)
+    assert len(trainer.pairs) == 3
+    assert any("3 pairs have weight 0" in note for note in trainer.pairs.notes)
+
+
+def test_ties_count_half(trained):
+    """At the first step the policy is the reference."""
+    row = _first(trained(per_device_train_batch_size=12, reference="live"))
+    assert row["accuracy"] == 0.5
+    assert row["margin"] == 0
+    assert row["loss"] == pytest.approx(np.log(2), abs=1e-4)
+
+
+def test_nothing_calls_home(trained, monkeypatch):
+    class NoNetwork(socket.socket):
+        def connect(self, address):
+            raise AssertionError(f"connects to {address}")
+
+    def resolve(*args, **_):
+        raise AssertionError(f"looks up {args}")
+
+    monkeypatch.setattr(socket, "socket", NoNetwork)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    trained(save_strategy="steps", save_steps=2)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: gpt2(resid_pdrop=0.5, embd_pdrop=0.5, attn_pdrop=0.5),
+        lambda: llama(attention_dropout=0.5),
+        lambda: opt(dropout=0.5, attention_dropout=0.5),
+    ],
+    ids=["gpt2", "llama", "opt"],
+)
+def test_dropout_is_off_in_both_passes(trained, weights, model, checkpointing):
+    """Whatever the seed; OPT drops inside of the layers that are checkpointed."""
+    ends = []
+    for seed in (0, 1):
+        trainer = trained(model(), train=False, gradient_checkpointing=checkpointing, max_steps=2)
+        torch.manual_seed(seed)
+        trainer.args.seed, trainer.args.data_seed = seed, 3
+        trainer.train()
+        ends.append(weights(trainer.model))
+    assert torch.equal(*ends)
+
+
+def test_dropout_is_on_where_it_was_asked_for(trained, weights):
+    ends = [
+        weights(trained(gpt2(resid_pdrop=0.5), disable_dropout=value, max_steps=2).model)
+        for value in (True, False)
+    ]
+    assert not torch.equal(*ends)
+
+
+def test_dropout_and_a_risk_that_looks_at_losses(trained):
+    with pytest.raises(ConfigurationError, match=r"disable_dropout=False.*'cvar'"):
+        trained(disable_dropout=False, objective={"risk": "cvar"})
+
+
+def test_dropout_of_an_adapter_that_has_no_effect_is_told(trained):
+    with pytest.warns(UserWarning, match="lora_dropout=0.1 has no effect"):
+        trained(peft_config=LoraConfig(**LORA, lora_dropout=0.1), train=False)
+
+
+def test_a_live_reference_is_without_dropout(trained):
+    adapter = LoraConfig(**LORA, lora_dropout=0.9)
+    model = gpt2(resid_pdrop=0.5)
+    adapter.target_modules = ["c_attn"]
+    trainer = trained(model, peft_config=adapter, reference="live", disable_dropout=False)
+    batch = trainer.engine.batch(trainer.pairs.tokens, np.arange(3))
+    trainer.model.train()
+    assert torch.equal(trainer.reference(batch), trainer.reference(batch))
+    assert trainer.model.training
+
+
+def test_the_seed_draws_the_head_and_the_adapter(trained, weights):
+    """Whatever was drawn before in this process."""
+    ends = []
+    for before in (1, 2):
+        torch.manual_seed(before)
+        ends.append(weights(trained(peft_config=LoraConfig(**LORA)).model))
+    assert torch.equal(*ends)
+
+
+def test_models_that_are_neither_kind_are_refused(trained):
+    with pytest.raises(ConfigurationError, match=r"one label; this .* has 2"):
+        trained(llama_reward(num_labels=2))
+    with pytest.raises(ConfigurationError, match="neither a policy"):
+        trained(llama().model)
+    with pytest.raises(ConfigurationError, match="the model given is a policy"):
+        trained(scorer="reward-model")
+
+
+def test_a_model_made_in_memory_needs_its_tokenizer():
+    from surefoot.training.trainer import PreferenceTrainer
+
+    with pytest.raises(ConfigurationError, match="needs its tokenizer"):
+        PreferenceTrainer(llama(), _config(use_cpu=True), pairs(3))
+
+
+@pytest.mark.parametrize("objective", [{}, {"risk": "cvar"}])
+def test_a_gradient_that_is_not_finite_stops_the_run(trained, weights, objective):
+    """With finite losses: caught before the weights change."""
+    model = llama()
+    before = weights(model).clone()
+    model.lm_head.weight.register_hook(lambda g: g * float("nan"))
+    with pytest.raises(SurefootError, match="step 1: the norm of the gradient is nan"):
+        trained(model, objective=objective)
+    assert torch.equal(weights(model), before)
+
+
+def test_a_tokenizer_without_padding_will_do_for_a_policy(trained):
+    assert trained(tokenizer=byte_tokenizer(pad=None)).state.global_step == 3
