@@ -13,7 +13,7 @@ from surefoot.data import read_preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers import EmbeddingRewardModel
 from surefoot.training import RunConfig, prepare, train, train_seeds
-from surefoot.training.run import saved_prompts, saved_seed
+from surefoot.training.folder import saved_prompts, saved_seed
 
 
 @pytest.fixture

@@ -30,6 +30,11 @@ Source = Annotated[
     typer.Option(help="Source of rows that give none; a source-aware model needs a known one."),
 ]
 
+Reference = Annotated[
+    str | None,
+    typer.Option(help="What a policy that surefoot did not train was trained from."),
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -90,9 +95,13 @@ def train(
     seeds: Annotated[
         int, typer.Option(min=1, help="Train with this many seeds, one folder each.")
     ] = 1,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the last checkpoint (training.save_every)."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a reward model so that the named threat does less harm.
+    """Train a reward model or a policy so that the named threat does less harm.
 
     Any option of the configuration can be given as `--section.key value`.
 
@@ -102,19 +111,23 @@ def train(
         surefoot train robust.yaml --objective.labels.flip_rate 0.2 --output runs/smoothed
 
         surefoot train robust.yaml --training.bootstrap true --seeds 5
+
+        torchrun --nproc_per_node 2 -m surefoot train policy.yaml
     """
     from surefoot.cli.train import run
 
-    run(config, context.args, seeds, overwrite)
+    run(config, context.args, seeds, overwrite, resume)
 
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run folder, or one that holds seeds.")],
+    model: Annotated[
+        str, typer.Argument(help="A run folder, one that holds seeds, or a transformers model.")
+    ],
     data: Annotated[list[str], typer.Argument(help="Files, hub data sets or names of suites.")],
     output: Annotated[Path, typer.Option(help="Folder for evaluation.json and report.html.")],
     baseline: Annotated[
-        Path | None, typer.Option(help="A run folder to compare with, pair by pair.")
+        str | None, typer.Option(help="A run folder to compare with, pair by pair.")
     ] = None,
     suites: Annotated[
         Path | None, typer.Option(help="Folder that holds the suites, instead of their origins.")
@@ -124,29 +137,45 @@ def evaluate(
     ] = 0.0,
     source: Source = None,
     column: Columns = None,
+    reference: Reference = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Is this reward model any good, and better than that one?
 
     Every figure comes with an interval and what it covers, beside rulers that do not read the text.
+    A policy is evaluated as the reward model that it implies: beta log(pi / pi_ref).
 
     Examples:
         surefoot evaluate runs/robust hhh_alignment llmbar --output report
 
         surefoot evaluate runs/robust test.jsonl --baseline runs/plain --output report
+
+        surefoot evaluate dpo-model test.jsonl --reference sft-model --output report
     """
     from surefoot.cli.evaluate import run
 
-    run(model, data, output, baseline, suites, tie_tolerance, source, column or [], overwrite)
+    run(
+        model,
+        data,
+        output,
+        baseline,
+        suites,
+        tie_tolerance,
+        source,
+        column or [],
+        reference,
+        overwrite,
+    )
 
 
 @app.command()
 def score(
-    model: Annotated[Path, typer.Argument(help="A run folder.")],
+    model: Annotated[str, typer.Argument(help="A run folder, or a transformers model.")],
     data: Annotated[list[str], typer.Argument(help="Files or hub data sets.")],
     output: Annotated[Path, typer.Option(help="JSON lines: a reward for each response.")],
     source: Source = None,
     column: Columns = None,
+    reference: Reference = None,
     overwrite: Overwrite = False,
 ) -> None:
     """A reward for each response, and P(a preferred) for each pair; labels are not needed.
@@ -156,7 +185,7 @@ def score(
     """
     from surefoot.cli.score import run
 
-    run(model, data, output, source, column or [], overwrite)
+    run(model, data, output, source, column or [], reference, overwrite)
 
 
 @app.command()

@@ -27,7 +27,9 @@ def complain(message: str) -> None:
 
 
 def say(line: str) -> None:
-    """A line about what is going on, on standard error."""
+    """A line about what is going on, on standard error; of several processes the first speaks."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     kind, _, rest = line.partition("warning: ")
     if not kind and rest:
         err.print("[yellow]warning:[/] ", end="")

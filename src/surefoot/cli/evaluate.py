@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import invocation, out, quiet_libraries, say, table, write
-from surefoot.cli.inputs import load_models, read, run_folders
+from surefoot.cli.inputs import load_models, read, reference_of, run_folders
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
     from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
-    from surefoot.scorers import EmbeddingRewardModel
+    from surefoot.scorers import TrainedScorer
     from surefoot.statistics import Estimate
 
 
@@ -27,24 +27,25 @@ class _Found:
 
 
 def run(
-    model: Path,
+    model: str,
     data: list[str],
     output: Path,
-    baseline: Path | None,
+    baseline: str | None,
     suites: Path | None,
     tie_tolerance: float,
     source: str | None,
     columns: list[str],
+    reference: str | None,
     overwrite: bool,
 ) -> None:
     """Evaluate on each data set or suite, compare with the baseline, print and write."""
     quiet_libraries()
     from surefoot.paths import claim_output
-    from surefoot.training.run import saved_prompts
+    from surefoot.training.folder import saved_prompts
 
     folder = claim_output(output, overwrite)
-    models = load_models(model)
-    baselines = load_models(baseline) if baseline else []
+    models = load_models(model, reference_of(model, reference, baseline))
+    baselines = load_models(baseline, reference_of(baseline, reference, model)) if baseline else []
     runs = run_folders(model)
     if baseline:
         _same_seeds(runs, run_folders(baseline))
@@ -60,7 +61,7 @@ def run(
 
 def _same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:
     """Several seeds are compared seed by seed, so both sides need the same ones."""
-    from surefoot.training.run import saved_seed
+    from surefoot.training.folder import saved_seed
 
     ours, theirs = ([saved_seed(one) for one in folders] for folders in (runs, baselines))
     if len(ours) != len(theirs) or (len(ours) > 1 and ours != theirs):
@@ -84,8 +85,8 @@ def _load(
 
 
 def _evaluate(
-    models: Sequence[EmbeddingRewardModel],
-    baselines: Sequence[EmbeddingRewardModel],
+    models: Sequence[TrainedScorer],
+    baselines: Sequence[TrainedScorer],
     preferences: Preferences,
     breakdowns: dict[str, list[str | None]],
     tie_tolerance: float,
@@ -128,7 +129,7 @@ def _evaluate(
 
 
 def _scores(
-    models: Sequence[EmbeddingRewardModel], preferences: Preferences
+    models: Sequence[TrainedScorer], preferences: Preferences
 ) -> tuple[list[Any], list[Any]]:
     rewards = [model.rewards(preferences) for model in models]
     probabilities = [
@@ -224,13 +225,13 @@ def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
         )
 
 
-def _write(folder: Path, model: Path, baseline: Path | None, found: dict[str, _Found]) -> None:
+def _write(folder: Path, model: str, baseline: str | None, found: dict[str, _Found]) -> None:
     from surefoot.report import evaluation_page
 
     content = {
         "schema_version": 1,
-        "model": str(model),
-        "baseline": str(baseline) if baseline else None,
+        "model": model,
+        "baseline": baseline,
         "results": {
             name: one.result.to_dict()
             | {
@@ -248,8 +249,8 @@ def _write(folder: Path, model: Path, baseline: Path | None, found: dict[str, _F
         {name: one.result for name, one in found.items()},
         {name: one.comparison for name, one in found.items() if one.comparison},
         {name: one.overlap for name, one in found.items() if one.overlap},
-        model=str(model),
-        baseline=str(baseline) if baseline else "the baseline",
+        model=model,
+        baseline=baseline or "the baseline",
         command=invocation(),
     )
     write(folder, "report.html", page)

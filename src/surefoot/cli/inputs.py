@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,10 @@ from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
-    from surefoot.scorers import EmbeddingRewardModel
+    from surefoot.scorers import TrainedScorer
+
+#: What a model on the Hub is called.
+_HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def read(
@@ -50,22 +54,36 @@ def mapping(columns: Sequence[str]) -> dict[str, str] | None:
     return {name: theirs for name, _, theirs in pairs} or None
 
 
-def load_models(folder: Path) -> list[EmbeddingRewardModel]:
-    """The model of a run folder, or one for each `seed-*` inside it.
+def load_models(place: str, reference: str | None = None) -> list[TrainedScorer]:
+    """The model of a run folder, one for each `seed-*` inside it, or a transformers model.
 
     Raises:
         ConfigurationError: there is none.
     """
-    from surefoot.scorers import EmbeddingRewardModel
+    from surefoot.scorers import load_scorer
 
-    return [EmbeddingRewardModel.load(one) for one in run_folders(folder)]
+    return [load_scorer(one, reference) for one in run_folders(place)]
 
 
-def run_folders(folder: Path) -> list[Path]:
+def reference_of(place: str, reference: str | None, beside: str | None) -> str | None:
+    """The reference for the model at a place, which is not a run folder: those know their own.
+
+    Where a run folder is compared with a model of another origin, it is for the other.
+    """
+    others = beside is not None and not _is_run(beside)
+    return None if _is_run(place) and others else reference
+
+
+def _is_run(place: str) -> bool:
+    return any((folder / "surefoot.json").is_file() for folder in run_folders(place))
+
+
+def run_folders(place: str) -> list[Path]:
     """The folder itself, or the `seed-*` folders inside it, in order of their seed."""
+    folder = Path(place)
     seeds = [path for path in folder.glob("seed-*") if path.name[5:].isdigit()]
     if seeds and not (folder / "surefoot.json").exists():
         return sorted(seeds, key=lambda path: int(path.name[5:]))
-    if not folder.exists():
+    if not folder.exists() and not _HUB.fullmatch(place):
         raise ConfigurationError(f"no run folder at {folder}.")
     return [folder]

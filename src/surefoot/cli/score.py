@@ -11,18 +11,19 @@ from surefoot.errors import ConfigurationError
 
 
 def run(
-    model: Path,
+    model: str,
     data: list[str],
     output: Path,
     source: str | None,
     columns: list[str],
+    reference: str | None,
     overwrite: bool,
 ) -> None:
     """Write a reward for each response."""
     quiet_libraries()
     if output.exists() and not overwrite:
         raise ConfigurationError(f"{output} exists. Name another output, or pass --overwrite.")
-    models = load_models(model)
+    models = load_models(model, reference)
     if len(models) > 1:
         raise ConfigurationError(
             f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,15 @@ from surefoot.cli.console import out, quiet_libraries, say, table
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from surefoot.training.run import Run, TrainingData
+    from surefoot.scorers.fit_report import FitReport
+    from surefoot.training.folder import TrainingData
+    from surefoot.training.language_run import LanguageReport
+    from surefoot.training.run import Run
 
 
-def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool) -> None:
+def run(
+    config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool, resume: bool = False
+) -> None:
     """Train one run, or one per seed, and print what came out."""
     quiet_libraries()
     from surefoot.paths import claim_output
@@ -30,12 +35,15 @@ def run(config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool
         config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
         for seed in range(first, first + seeds)
     ]
-    folder = claim_output(config.output, overwrite)  # before anything is read
+    if resume and seeds > 1:
+        raise ConfigurationError("--resume goes on with one run: name the folder of its seed.")
+    folder = Path(config.output) if resume else claim_output(config.output, overwrite)
     say(f"objective: {config.objective.describe()}")
     data = prepare(config)
     _show_data(data)
-    clear_run(folder)
-    runs = train_seeds(configs, data, overwrite=overwrite, say=say)
+    if not resume:
+        clear_run(folder)
+    runs = train_seeds(configs, data, overwrite=overwrite, resume=resume, say=say)
     for one in runs:
         say(f"wrote {one.folder}")
     _show(runs)
@@ -74,21 +82,52 @@ def _show_data(data: TrainingData) -> None:
 
 
 def _show(runs: Sequence[Run]) -> None:
+    from surefoot.scorers.fit_report import FitReport
+    from surefoot.training.language_run import LanguageReport
+
+    reports = {str(run.folder): run.report for run in runs}
+    _show_heads({k: r for k, r in reports.items() if isinstance(r, FitReport)})
+    _show_language_models({k: r for k, r in reports.items() if isinstance(r, LanguageReport)})
+
+
+def _show_language_models(reports: Mapping[str, LanguageReport]) -> None:
+    if not reports:
+        return
     rows = [
         [
-            str(run.folder),
-            str(run.report.out_of_fold_accuracy),
-            f"{run.report.l2:.3g}",
-            f"{float(run.report.risk.value[0]):.4f}",
+            folder,
+            str(report.held_out_accuracy or "(nothing held out)"),
+            str(report.steps),
+            *(f"{report.last[name]:.4g}" if name in report.last else "" for name in _LAST),
         ]
-        for run in runs
+        for folder, report in reports.items()
+    ]
+    names = [name.replace("_", " ") for name in _LAST]
+    table("Held-out accuracy, and the last log", ["run", "accuracy", "steps", *names], rows)
+
+
+#: Figures of the last log that the table shows.
+_LAST = ("loss", "margin", "chosen_change", "effective_pairs")
+
+
+def _show_heads(reports: Mapping[str, FitReport]) -> None:
+    if not reports:
+        return
+    rows = [
+        [
+            folder,
+            str(report.out_of_fold_accuracy),
+            f"{report.l2:.3g}",
+            f"{float(report.risk.value[0]):.4f}",
+        ]
+        for folder, report in reports.items()
     ]
     table(
         "Accuracy on training pairs that the head did not see (folds by prompt), labels as given",
         ["run", "accuracy", "l2", "objective"],
         rows,
     )
-    report = runs[0].report
+    report = next(iter(reports.values()))
     out.print(report.optimum, markup=False)
     if report.units:
         mass, weights = report.risk.unit_mass[:, 0], report.risk.unit_weights[:, 0]

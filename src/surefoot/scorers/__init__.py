@@ -4,6 +4,9 @@ from surefoot.options import discover
 from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
 from surefoot.scorers.encoder import Encoder, EncoderOptions
 from surefoot.scorers.head import Head
+from surefoot.scorers.language.model import LanguageModel
+from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
+from surefoot.scorers.loading import TrainedScorer, load_scorer
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 
 discover(f"{__name__}.heads")
@@ -14,6 +17,11 @@ __all__ = [
     "Encoder",
     "EncoderOptions",
     "Head",
+    "LanguageModel",
+    "PolicyScorer",
+    "RewardModelScorer",
     "Scorer",
+    "TrainedScorer",
     "fit_models",
+    "load_scorer",
 ]

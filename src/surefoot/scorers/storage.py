@@ -28,8 +28,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, 
             raise ConfigurationError(f"not saved: {name} is not finite.")
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in tensors.items()}, folder / TENSORS)
-    complete = {"schema_version": SCHEMA_VERSION, **description}
-    (folder / DESCRIPTION).write_text(json.dumps(complete, indent=2, allow_nan=False) + "\n")
+    write_description(folder, description)
 
 
 def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -38,13 +37,35 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         ConfigurationError: they are absent, damaged or of another schema version.
     """
-    for name in (TENSORS, DESCRIPTION):
-        if not (folder / name).is_file():
-            raise ConfigurationError(f"{folder} is not a saved surefoot model: it has no {name}.")
+    description = read_description(folder)
+    if not (folder / TENSORS).is_file():
+        raise ConfigurationError(f"{folder} is not a saved surefoot model: it has no {TENSORS}.")
     try:
-        description = json.loads((folder / DESCRIPTION).read_text())
-        tensors = load_file(folder / TENSORS)
-    except (ValueError, SafetensorError) as error:
+        return load_file(folder / TENSORS), description
+    except SafetensorError as error:
+        raise ConfigurationError(f"{folder} is damaged: {error}") from None
+
+
+def write_description(folder: Path, description: Mapping[str, Any]) -> None:
+    """Write what the numbers mean."""
+    complete = {"schema_version": SCHEMA_VERSION, **description}
+    (folder / DESCRIPTION).write_text(json.dumps(complete, indent=2, allow_nan=False) + "\n")
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Read what the numbers mean.
+
+    Raises:
+        ConfigurationError: it is absent, damaged or of another schema version.
+    """
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{folder} is not a saved surefoot model: it has no {DESCRIPTION}."
+        )
+    try:
+        description: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
         raise ConfigurationError(f"{folder} is damaged: {error}") from None
     version = description.get("schema_version")
     if version != SCHEMA_VERSION:
@@ -52,4 +73,4 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{folder} was written with schema version {version!r}; this surefoot reads "
             f"{SCHEMA_VERSION}."
         )
-    return tensors, description
+    return description

@@ -1,10 +1,27 @@
 """Training runs: configuration in, run folder out."""
 
-from surefoot.training.config import DataOptions, RunConfig, TrainingOptions
-from surefoot.training.run import Run, TrainingData, clear_run, prepare, train, train_seeds
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from surefoot.training.config import (
+    DataOptions,
+    LanguageTrainingOptions,
+    RunConfig,
+    TrainingOptions,
+)
+from surefoot.training.folder import TrainingData, clear_run
+from surefoot.training.run import Run, prepare, train, train_seeds
+
+if TYPE_CHECKING:
+    from surefoot.training.preference_config import PreferenceConfig
+    from surefoot.training.trainer import PreferenceTrainer
 
 __all__ = [
     "DataOptions",
+    "LanguageTrainingOptions",
+    "PreferenceConfig",
+    "PreferenceTrainer",
     "Run",
     "RunConfig",
     "TrainingData",
@@ -14,3 +31,14 @@ __all__ = [
     "train",
     "train_seeds",
 ]
+
+#: Loaded when first asked for: transformers' Trainer takes seconds to import.
+_LAZY = {"PreferenceConfig": "preference_config", "PreferenceTrainer": "trainer"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

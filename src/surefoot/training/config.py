@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -13,6 +13,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingScorer, Scorer
+from surefoot.scorers.language.options import LanguageModelScorer
 
 
 class DataOptions(Options):
@@ -54,6 +55,51 @@ class TrainingOptions(Options):
     """Resample the training prompts with replacement, so that seeds show the data's share."""
 
 
+class LanguageTrainingOptions(Options):
+    """How to train a language model."""
+
+    title: ClassVar[str] = "the section 'training' of a language model"
+
+    seed: int = Field(0, ge=0)
+    """Seed of everything random: a new head, an adapter's start, the order of the pairs."""
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the data."""
+    max_steps: int | None = Field(None, ge=1)
+    """Optimiser steps, in place of `epochs`."""
+    pairs_per_step: int = Field(32, ge=1)
+    """Pairs in an optimiser step, over all processes: what a risk sees at once."""
+    micro_batch_pairs: int = Field(8, ge=1)
+    """Pairs in one forward pass at most; changes memory and speed, no number."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Tokens in one forward pass at most, padding counted; changes memory and speed, no number."""
+    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """Peak learning rate of AdamW; `auto`: 1e-6 for a policy, 1e-5 for a reward model, ten times as
+    much for an adapter."""
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    """How it falls."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps in which it rises."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Of AdamW."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are cut to this norm."""
+    log_every: int = Field(10, ge=1)
+    """Steps between two logs."""
+    save_every: int | None = Field(None, ge=1)
+    """Steps between two checkpoints, from which `--resume` goes on; absent: none."""
+    evaluate_every: int | None = Field(None, ge=1)
+    """Steps between two evaluations on the held-out pairs; absent: at the end only."""
+    report_to: tuple[str, ...] = ()
+    """Where logs go beside the screen: `tensorboard`, `wandb` and whatever transformers knows."""
+
+    def rate(self, scorer: LanguageModelScorer) -> float:
+        """The peak learning rate in force."""
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        whole = 1e-6 if scorer.model_kind == "policy" else 1e-5
+        return whole if scorer.adapter is None else 10 * whole
+
+
 class RunConfig(Options):
     """A whole training run."""
 
@@ -67,10 +113,30 @@ class RunConfig(Options):
     """What gives a response its score."""
     objective: Objective = Objective()
     """What is minimised."""
-    training: TrainingOptions = TrainingOptions()
-    """How."""
+    training: TrainingOptions | LanguageTrainingOptions = TrainingOptions()
+    """How; the options depend on the scorer."""
     output: str = Field(min_length=1)
     """The run folder; never overwritten unless asked."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _training_of_the_scorer(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or isinstance(given.get("training"), Options):
+            return given
+        scorer = Scorer.parse(given.get("scorer", EmbeddingScorer()))
+        language = isinstance(scorer, LanguageModelScorer)
+        options: type[Options] = LanguageTrainingOptions if language else TrainingOptions
+        chosen = given.get("training") or {}
+        if not isinstance(chosen, Mapping):
+            raise ConfigurationError(f"training should hold options by name; got {chosen!r}.")
+        return {**given, "training": options(**chosen)}
+
+    @model_validator(mode="after")
+    def _training_fits(self) -> Self:
+        language = isinstance(self.scorer, LanguageModelScorer)
+        if language != isinstance(self.training, LanguageTrainingOptions):
+            raise ConfigurationError(f"{self.training.label()} is not for {self.scorer.label()}.")
+        return self
 
     @classmethod
     def read(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> Self:
@@ -99,16 +165,15 @@ class RunConfig(Options):
 
     def for_seed(self, seed: int, output: str) -> RunConfig:
         """The same run with another training seed and folder."""
-        training = TrainingOptions(**{**self.training.model_dump(), "seed": seed})
+        training = self.training.model_copy(update={"seed": seed})
         return self.model_copy(update={"training": training, "output": output})
 
     def depends_on_the_seed(self) -> bool:
         """Whether two seeds can differ by more than the choice of the ridge penalty."""
-        scorer = self.scorer
-        deterministic = (
-            isinstance(scorer, EmbeddingScorer) and scorer.head.linear and scorer.members == 1
-        )
-        return self.training.bootstrap or not deterministic
+        scorer, training = self.scorer, self.training
+        if not isinstance(scorer, EmbeddingScorer) or not isinstance(training, TrainingOptions):
+            return True
+        return training.bootstrap or not scorer.head.linear or scorer.members > 1
 
 
 def _defaults() -> dict[str, Any]:

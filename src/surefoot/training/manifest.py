@@ -8,10 +8,22 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from surefoot.training.config import RunConfig
 
 SCHEMA_VERSION = 1
-_PACKAGES = ("surefoot", "torch", "transformers", "datasets", "numpy", "scipy")
+_PACKAGES = (
+    "surefoot",
+    "torch",
+    "transformers",
+    "accelerate",
+    "peft",
+    "datasets",
+    "numpy",
+    "scipy",
+)
 
 
 def manifest(data: Mapping[str, Any], figures: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -39,18 +51,20 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def model_card(config: str, objective: str, figures: Mapping[str, str], notes: list[str]) -> str:
+def model_card(config: RunConfig, figures: Mapping[str, str], notes: list[str]) -> str:
     """A README.md for the run folder, with the metadata block that the Hub reads."""
     rows = "\n".join(f"| {name} | {value} |" for name, value in figures.items())
     cautions = "\n".join(f"- {note}" for note in notes) or "- none"
+    library, tag, how = _LOADING[config.scorer.kind]
+    title = tag.replace("-", " ").capitalize()
     return f"""---
-library_name: surefoot
-tags: [reward-model, preference-learning, surefoot]
+library_name: {library}
+tags: [{tag}, preference-learning, surefoot]
 ---
 
-# Reward model
+# {title}
 
-Objective: {objective}
+Objective: {config.objective.describe()}
 
 | figure | value |
 |---|---|
@@ -63,11 +77,7 @@ What the run warned of, and what the data showed:
 Load it:
 
 ```python
-from surefoot.data import read_preferences
-from surefoot.scorers import EmbeddingRewardModel
-
-model = EmbeddingRewardModel.load("path/to/this/folder")
-rewards = model.rewards(read_preferences("pairs.jsonl"))  # (N, 2)
+{how}
 ```
 
 Measure it: `surefoot evaluate path/to/this/folder DATA_OR_SUITE --output report`
@@ -75,6 +85,21 @@ Measure it: `surefoot evaluate path/to/this/folder DATA_OR_SUITE --output report
 Configuration:
 
 ```yaml
-{config.rstrip()}
+{config.to_yaml().rstrip()}
 ```
 """
+
+
+_REWARDS = """\
+from surefoot.data import read_preferences
+from surefoot.scorers import load_scorer
+
+model = load_scorer("path/to/this/folder")
+rewards = model.rewards(read_preferences("pairs.jsonl"))  # (N, 2)"""
+
+#: By kind of scorer: the library that the Hub names, the tag, and how to load the model.
+_LOADING = {
+    "embedding": ("surefoot", "reward-model", _REWARDS),
+    "reward-model": ("transformers", "reward-model", _REWARDS),
+    "policy": ("transformers", "policy", _REWARDS),
+}

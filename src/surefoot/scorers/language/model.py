@@ -1,0 +1,228 @@
+"""A trained language model as a scorer: rewards and probabilities of pairs, saved and loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from surefoot.data.schema import Preferences
+from surefoot.errors import ConfigurationError
+from surefoot.objectives import Objective
+from surefoot.scorers import storage
+from surefoot.scorers.language.forward import Engine, over_rows
+from surefoot.scorers.language.loading import (
+    ModelKind,
+    Prepared,
+    load_model,
+    load_tokenizer,
+    prepare_model,
+)
+from surefoot.scorers.language.options import (
+    LanguageModelScorer,
+    PolicyScorer,
+    RewardModelScorer,
+)
+from surefoot.scorers.language.reference import ReferencePolicy
+from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
+from surefoot.scorers.language.tokens import Cuts, tokenise
+from surefoot.scorers.scorer import Scorer
+
+if TYPE_CHECKING:
+    from surefoot.scorers.language.batch import PairBatch
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass
+class LanguageModel:
+    """A reward model, or a policy as the reward model that it implies.
+
+    Attributes:
+        scorer: what it is and how texts are cut.
+        prepared: the model and its tokenizer.
+        reference: of a policy; None for reward models.
+        mean_, std_: of the raw scores on the training data: rewards have mean 0 and deviation 1.
+        temperature_: P(a preferred) is sigma(difference of rewards / temperature).
+        cuts: what was cut when :meth:`rewards` was last asked.
+    """
+
+    scorer: LanguageModelScorer
+    prepared: Prepared
+    reference: ReferencePolicy | None = None
+    mean_: float = 0.0
+    std_: float = 1.0
+    temperature_: float = 1.0
+    cuts: Cuts | None = None
+
+    def raw_scores(self, preferences: Preferences) -> Array:
+        """Rewards as the model gives them, or beta log(pi / pi_ref), shape (N, 2)."""
+        found = self.prepared
+        tokens = tokenise(
+            preferences, found.tokenizer, self.scorer.max_length, keep_end=found.encoder
+        )
+        self.cuts = tokens.cuts
+
+        def score(model: Any, batch: PairBatch, rows: Any) -> torch.Tensor:
+            return self.score_function.of_model(model, batch)
+
+        rows = np.arange(len(tokens))
+        values = over_rows(score, found.model, tokens, rows, self.engine, "scoring")
+        if self.reference is None:
+            return values
+        base: Array = self.reference.log_probs(tokens).double().numpy()
+        beta = self.score_function.beta or 1.0
+        return beta * (values - base)
+
+    def rewards(self, preferences: Preferences) -> Array:
+        """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data."""
+        return (self.raw_scores(preferences) - self.mean_) / self.std_
+
+    def member_rewards(self, preferences: Preferences) -> Array:
+        """Rewards (N, 2, 1): a language model is an ensemble of one."""
+        return self.rewards(preferences)[..., None]
+
+    def probabilities(self, preferences: Preferences) -> Array:
+        """P(a preferred) of each pair, shape (N,)."""
+        rewards = self.rewards(preferences)
+        return self.to_probabilities(rewards[:, 0] - rewards[:, 1])
+
+    def to_probabilities(self, margins: Array) -> Array:
+        """P(a preferred) from differences of rewards, any shape."""
+        logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
+        probabilities: Array = torch.sigmoid(logits).numpy()
+        return probabilities
+
+    @property
+    def score_function(self) -> ScoreFunction:
+        """From batches to scores."""
+        if isinstance(self.scorer, PolicyScorer):
+            return PolicyScores(self.scorer.beta)
+        return RewardScores()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """On an accelerator, where there is one."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.prepared.model.to(device)
+        return Engine(device, self.prepared.pad_id, precision=self.scorer.autocast_dtype)
+
+    def description(self, objective: Objective, seed: int) -> dict[str, Any]:
+        """What `surefoot.json` says beside the model's own files."""
+        return {
+            "scorer": self.scorer.model_dump(mode="json"),
+            "objective": objective.model_dump(mode="json"),
+            "seed": seed,
+            "rewards": {"mean": self.mean_, "std": self.std_},
+            "temperature": self.temperature_,
+            "reference_key": self.reference.key if self.reference else None,
+            "surefoot": version("surefoot"),
+        }
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a run folder; a policy's reference is loaded from where the run had it.
+
+        Raises:
+            ConfigurationError: the folder holds no such model, or the reference has changed.
+        """
+        place = Path(folder)
+        description = storage.read_description(place)
+        scorer = Scorer.parse(description["scorer"])
+        if not isinstance(scorer, LanguageModelScorer):
+            raise ConfigurationError(f"{folder} holds a {scorer.label()}, no language model.")
+        tokenizer = load_tokenizer(str(place))
+        if scorer.adapter is None:
+            model: Any = load_model(str(place), scorer.model_kind, **scorer.load_options)
+        else:
+            from peft import PeftModel
+
+            base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
+            if scorer.model_kind == "reward-model":
+                base.config.pad_token_id = tokenizer.pad_token_id
+            model = PeftModel.from_pretrained(base, str(place))
+        prepared = prepare_model(model, tokenizer)
+        found = cls(
+            scorer,
+            prepared,
+            mean_=description["rewards"]["mean"],
+            std_=description["rewards"]["std"],
+            temperature_=description["temperature"],
+        )
+        if isinstance(scorer, PolicyScorer):
+            found.refer_to(None if scorer.adapter else scorer.place)
+            assert found.reference is not None
+            if found.reference.key != description["reference_key"]:
+                raise ConfigurationError(
+                    f"{scorer.place} is not the reference that {folder} was trained against (other "
+                    "weights): its rewards would be wrong. Put the right model there, or name it "
+                    "in surefoot.json (scorer.model)."
+                )
+        return found
+
+    @classmethod
+    def of_transformers(cls, place: str, reference: str | None = None) -> Self:
+        """A model that surefoot did not train, from a folder or a hub name.
+
+        Args:
+            place: a sequence classifier with one label, or a causal language model.
+            reference: what a causal language model is scored against.
+
+        Raises:
+            ConfigurationError: it cannot be loaded, or a policy comes without a reference.
+        """
+        kind = architecture(place)
+        if kind == "policy" and reference is None:
+            raise ConfigurationError(
+                f"{place} is a causal language model: as a reward model it is beta * log(pi / "
+                "pi_ref), so name the model that it was trained from (--reference)."
+            )
+        if kind == "reward-model" and reference is not None:
+            raise ConfigurationError(f"{place} is a reward model, and has no reference.")
+        prepared = prepare_model(load_model(place, kind), load_tokenizer(place))
+        limit = getattr(prepared.model.config, "max_position_embeddings", None) or 2048
+        scorers = {"policy": PolicyScorer, "reward-model": RewardModelScorer}
+        found = cls(scorers[kind](model=place, max_length=min(limit, 2048)), prepared)
+        if reference is not None:
+            found.refer_to(reference)
+        return found
+
+    def refer_to(self, place: str | None) -> None:
+        """Take the reference from a folder or a hub name, or (None) from under the adapter."""
+        model = self.prepared.model
+        if place is not None:
+            model = load_model(place, "policy", **self.scorer.load_options)
+            model.to(self.engine.device)
+        self.reference = ReferencePolicy.of(model, self.engine, live=False)
+
+
+def architecture(place: str) -> ModelKind:
+    """`reward-model` or `policy`, by what a model's configuration says.
+
+    Raises:
+        ConfigurationError: neither.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{place} is neither a run folder nor a transformers model "
+            f"({str(error).splitlines()[0]})"
+        ) from None
+    names = config.architectures or []
+    if any(name.endswith("ForSequenceClassification") for name in names):
+        return "reward-model"
+    if any("CausalLM" in name or name.endswith("LMHeadModel") for name in names):
+        return "policy"
+    raise ConfigurationError(
+        f"{place} is a {', '.join(names) or 'model without a head'}: neither a sequence classifier "
+        "nor a causal language model."
+    )

@@ -1,0 +1,113 @@
+"""The options of scorers that are language models."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from surefoot.errors import ConfigurationError
+from surefoot.options import Options
+from surefoot.scorers.encoder import default_encoder, has_bfloat16
+from surefoot.scorers.language.loading import ModelKind
+from surefoot.scorers.scorer import Scorer
+
+
+class AdapterOptions(Options):
+    """A LoRA adapter (Hu et al., 2106.09685), trained in place of all weights."""
+
+    title: ClassVar[str] = "the adapter"
+
+    rank: int = Field(16, ge=1)
+    """Rank of the update of each matrix."""
+    alpha: float = Field(32.0, gt=0)
+    """Scale of the update; it counts as alpha / rank."""
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Names of the layers to adapt, or all linear ones but the head."""
+    quantised: bool = False
+    """Hold the frozen weights in 4 bits (QLoRA, 2305.14314); needs bitsandbytes and a GPU."""
+
+    def to_peft(self) -> Any:
+        """The configuration that PEFT reads."""
+        from peft import LoraConfig
+
+        targets = self.targets if isinstance(self.targets, str) else list(self.targets)
+        return LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=targets)
+
+
+class LanguageModelScorer(Scorer):
+    """What reward models and policies have in common."""
+
+    model_kind: ClassVar[ModelKind]
+
+    model: str = Field(min_length=1)
+    """A folder or a hub name with a transformers model and its tokenizer; for a reward model also
+    `default`, the offline encoder."""
+    adapter: AdapterOptions | None = None
+    """Train an adapter; absent: all weights."""
+    max_length: int = Field(1024, ge=8)
+    """Tokens of prompt and response together: beyond it a pair loses the start of its prompt, down
+    to half of this, then the ends of its responses."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the forward passes; `auto` is bfloat16 where the processor has it, float32 elsewhere."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third slower."""
+
+    @property
+    def place(self) -> str:
+        """Where the model is loaded from."""
+        return default_encoder() if self.model == "default" else self.model
+
+    @property
+    def autocast_dtype(self) -> torch.dtype | None:
+        """Of mixed precision; None: as the weights are."""
+        if self.precision == "float32" or (self.precision == "auto" and not has_bfloat16()):
+            return None
+        return torch.bfloat16
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """How the weights are loaded: whole where they are trained, small where they are frozen.
+
+        Raises:
+            ConfigurationError: 4 bits are asked for and bitsandbytes is not installed.
+        """
+        if self.adapter is None or self.autocast_dtype is None:
+            dtype = torch.float32
+        else:
+            dtype = self.autocast_dtype
+        if self.adapter is None or not self.adapter.quantised:
+            return {"dtype": dtype}
+        from importlib.util import find_spec
+
+        if find_spec("bitsandbytes") is None:
+            raise ConfigurationError(
+                "scorer.adapter.quantised needs bitsandbytes, which is absent."
+            )
+        from transformers import BitsAndBytesConfig
+
+        quantisation = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+        return {"dtype": dtype, "quantization_config": quantisation}
+
+
+class RewardModelScorer(LanguageModelScorer, kind="reward-model"):
+    """A transformer with one number for (prompt, response): a sequence classifier."""
+
+    model_kind: ClassVar[ModelKind] = "reward-model"
+
+
+class PolicyScorer(LanguageModelScorer, kind="policy"):
+    """beta log(pi / pi_ref) of a causal language model (DPO, Rafailov et al., 2305.18290)."""
+
+    model_kind: ClassVar[ModelKind] = "policy"
+
+    beta: float = Field(0.1, gt=0)
+    """Scale of the log-ratio, the strength of the pull to the reference; IPO: 1."""
+    reference: Literal["cached", "live"] = "cached"
+    """Log-probabilities of the model as given: computed once and kept, or again in every step."""

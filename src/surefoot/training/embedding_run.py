@@ -1,0 +1,72 @@
+"""Runs of frozen-embedding reward models: any number of seeds, fitted as one batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
+from surefoot.scorers.bootstrap import prompt_bootstrap
+from surefoot.scorers.fit_report import FitReport
+from surefoot.training.config import RunConfig, TrainingOptions
+from surefoot.training.folder import TrainingData, clear_run, write_run
+
+
+def train_embedding_models(
+    configs: Sequence[RunConfig],
+    folders: Sequence[Path],
+    data: TrainingData,
+    say: Callable[[str], None],
+) -> list[EmbeddingRewardModel]:
+    """Fit runs that differ in their seed alone, and write their folders once all are done."""
+    first = configs[0]
+    assert isinstance(first.scorer, EmbeddingScorer)
+    assert isinstance(first.training, TrainingOptions)
+    seeds = [config.training.seed for config in configs]
+    models = [EmbeddingRewardModel(first.scorer, first.objective, seed) for seed in seeds]
+    drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None
+    fit_models(models, data.train, drawn)
+    for note in models[0].report_.warnings:  # those of the other seeds repeat them
+        say(f"warning: {note}")
+    for folder, config, model in zip(folders, configs, models, strict=True):
+        folder.mkdir(parents=True, exist_ok=True)
+        clear_run(folder)
+        model.save(folder)
+        report = model.report_
+        readable = {
+            "out-of-fold accuracy": str(report.out_of_fold_accuracy),
+            "ridge penalty": f"{report.l2:.3g}",
+            "optimum": report.optimum,
+        }
+        write_run(folder, config, data, _figures(report, model), readable, report.warnings)
+    return models
+
+
+def _figures(report: FitReport, model: EmbeddingRewardModel) -> dict[str, Any]:
+    risk = report.risk
+    return {
+        "out_of_fold_accuracy": report.out_of_fold_accuracy.to_dict(),
+        "objective": float(risk.value[0]),
+        "gap": report.gap if math.isfinite(report.gap) else None,
+        "optimum": report.optimum,
+        "l2": report.l2,
+        "l2_curve": {f"{l2:.6g}": value for l2, value in report.l2_curve.items()},
+        "temperature": model.temperature_,
+        "truncated_share": report.truncated,
+        "identical_pairs": report.identical,
+        "effective_units": float(risk.effective_units[0]),
+        "worst_case_weights": [
+            {"unit": name, "mass": mass, "weight": weight}
+            for name, mass, weight in zip(
+                report.units,
+                risk.unit_mass[:, 0].tolist(),
+                risk.unit_weights[:, 0].tolist(),
+                strict=True,
+            )
+        ]
+        if report.units
+        else [],
+        "source_conflict": report.conflict.to_dict() if report.conflict else None,
+    }
