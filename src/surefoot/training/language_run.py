@@ -158,6 +158,10 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
         )
     saves = training.save_every is not None
     checks = training.evaluate_every is not None and held_out
+    # Named only where it is wanted: transformers 5.23 warns of the name that 5.17 needs.
+    checkpointing: dict[str, Any] = {"gradient_checkpointing": True}
+    if not scorer.gradient_checkpointing:
+        checkpointing = {}
     return PreferenceConfig(
         output_dir=str(folder),
         beta=policy.beta,
@@ -175,7 +179,7 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
         max_grad_norm=training.max_grad_norm,
         seed=training.seed,
         bf16=scorer.autocast_dtype is torch.bfloat16,
-        **({"gradient_checkpointing": True} if scorer.gradient_checkpointing else {}),
+        **checkpointing,
         use_cpu=not torch.cuda.is_available(),
         ddp_backend="gloo" if ranks > 1 and not torch.cuda.is_available() else None,
         logging_steps=training.log_every,
