@@ -63,6 +63,4 @@ def pad(pairs: Sequence[Tokens], pad_id: int) -> PairBatch:
         targets.append(ids[row, start:end])
         owners.append(torch.full((max(end - start, 0),), row))
     lengths = torch.tensor([len(response) for _, response in sequences]).view(-1, 2)
-    return PairBatch(
-        ids, mask, torch.cat(predicts), torch.cat(targets), torch.cat(owners), lengths
-    )
+    return PairBatch(ids, mask, torch.cat(predicts), torch.cat(targets), torch.cat(owners), lengths)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -75,11 +76,17 @@ def over_rows(
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             values = torch.zeros(len(block), 2, device=engine.device)
-            for part in engine.plan(tokens.lengths[block]):
-                if len(part):
+            parts = [part for part in engine.plan(tokens.lengths[block]) if len(part)]
+            while parts:
+                part = parts.pop(0)
+                try:
                     with engine.autocast():
                         batch = engine.batch(tokens, block[part])
                         values[part] = score(model, batch, block[part]).float()
-                bar.update(len(part) * engine.ranks)
+                    bar.update(len(part) * engine.ranks)
+                except RuntimeError as error:
+                    if not should_reduce_batch_size(error) or len(part) == 1:
+                        raise
+                    parts[:0] = np.array_split(part, 2)
             found[start : start + len(block)] = engine.sum_over_ranks(values).cpu().numpy()
     return found

@@ -48,12 +48,23 @@ class PolicyScores:
         if reference is None:
             raise TypeError("a policy's score needs the reference's log-probabilities")
         found = self.of_model(model, batch)
-        return Outputs(self.beta * (found - reference), found, batch.lengths)
+        return Outputs(self.of_log_probs(found, reference), found, batch.lengths)
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """What the model alone says of each response (n, 2): its log-probability."""
         return log_probs(model, batch)
 
+    def of_log_probs(self, found: Tensor, reference: Tensor) -> Tensor:
+        """Scores (n, 2) from log-probabilities (n, 2).
+
+        A difference below what padding alone makes in float32 is none: a policy that equals its
+        reference has margins of exactly 0, and ties are ties in any split of a step.
+        """
+        change = found - reference
+        return self.beta * torch.where(change.abs() < _NONE, change - change.detach(), change)
+
+
+_NONE = 1e-4  # in nats, per response
 
 ScoreFunction = RewardScores | PolicyScores
 

@@ -1,0 +1,85 @@
+"""Two processes train what one trains; every case of `several_processes.py`, in one launch each."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from several_processes import CASES
+
+pytestmark = pytest.mark.slow
+SCRIPT = Path(__file__).parent / "several_processes.py"
+#: Of the largest change of a weight. Gradients are sums of float32 in another order.
+TOLERANCE = 1e-4
+
+
+def _launch(folder, processes):
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
+    command += ["--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
+    folder.mkdir()
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SUREFOOT_CACHE": str(folder / "cache")}
+    done = subprocess.run(
+        [*command, str(SCRIPT), str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,  # a process that waits for one that stopped would wait for ever
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ranks")
+    return {n: _launch(folder / str(n), n) for n in (1, 2)}
+
+
+def _figures(folder, name, rank=0):
+    return json.loads((folder / f"figures-{rank}.json").read_text())[name]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "not finite" not in name])
+def test_two_processes_equal_one(ends, name):
+    one, two, other = (
+        load_file(ends[n] / f"{name} {rank}.safetensors") for n, rank in ((1, 0), (2, 0), (2, 1))
+    )
+    moved = max(float(change.abs().max()) for change in one.values())
+    assert moved > 1e-3
+    for key, change in one.items():
+        torch.testing.assert_close(two[key], change, rtol=0, atol=TOLERANCE * moved)
+        assert torch.equal(other[key], two[key])
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "not finite" not in name])
+def test_they_log_the_same(ends, name):
+    one, two, other = (_figures(ends[n], name, rank) for n, rank in ((1, 0), (2, 0), (2, 1)))
+    assert len(one["log"]) == len(two["log"]) > 1
+    for row, same in zip(one["log"], two["log"], strict=True):
+        assert row.keys() == same.keys()
+        for key, value in row.items():
+            assert same[key] == pytest.approx(value, rel=2e-3, abs=2e-4), key
+    assert two["flos"] == pytest.approx(one["flos"], rel=0.01)
+    for key, value in one["metrics"].items():
+        if not key.endswith(("runtime", "per_second")):
+            assert two["metrics"][key] == pytest.approx(value, rel=2e-3, abs=2e-4), key
+            assert other["metrics"][key] == two["metrics"][key]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "not finite" in name])
+@pytest.mark.parametrize(("processes", "rank"), [(1, 0), (2, 0), (2, 1)])
+def test_all_stop_where_one_finds_no_number(ends, name, processes, rank):
+    """With the file and the row, and with the weights of the step before."""
+    found = _figures(ends[processes], name, rank)
+    assert "row 6" in found["told"]
+    assert "1 of" in found["told"]
+    weights = load_file(ends[processes] / f"{name} {rank}.safetensors")
+    assert all(change.isfinite().all() for change in weights.values())
+    step = int(found["told"].split(":")[0].removeprefix("step "))
+    assert any(change.any() for change in weights.values()) == (step > 1)
