@@ -38,6 +38,9 @@ napoleon_use_ivar = True  # attributes stand in the class, not a second time bel
 suppress_warnings = ["ref.python"]  # `labels`, `mean`: names that several modules have
 
 html_theme = "furo"
+html_math_renderer = "mathml"  # drawn by the browser: the site opens without a network
+html_static_path = ["_static"]
+html_css_files = ["surefoot.css"]
 html_title = "surefoot"
 html_show_sphinx = False
 html_copy_source = False

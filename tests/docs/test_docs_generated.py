@@ -4,15 +4,18 @@ import re
 
 import pytest
 from surefoot_docs import docstrings, parts, parts_of_sentences, write
+from surefoot_docs.compositions import SCORERS
 from surefoot_docs.markdown import document, prose, table
 from surefoot_docs.members import split_equation
+from surefoot_docs.registries import REMEDIES
 
 from surefoot.data.checks import CHECKS
 from surefoot.data.readers import readers
 from surefoot.errors import CompositionError
 from surefoot.evaluation.suites import suites
-from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
-from surefoot.scorers import Head
+from surefoot.objectives import LabelModel, MarginLoss, Objective, Regulariser, Risk, enforce
+from surefoot.scorers import Head, Scorer
+from surefoot.training import LanguageTrainingOptions
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +50,54 @@ def outcome(**members):
 
 @pytest.mark.parametrize(
     ("base", "name"),
-    [(MarginLoss, "margin-losses"), (LabelModel, "label-models"), (Risk, "risks"), (Head, "heads")],
+    [
+        (MarginLoss, "margin-losses"),
+        (LabelModel, "label-models"),
+        (Risk, "risks"),
+        (Regulariser, "regularisers"),
+    ],
 )
-def test_every_member_has_its_equation_options_and_source(texts, base, name):
-    text = texts[f"{name}.inc"]
-    for kind, cls in base.registry.items():
-        section = re.search(rf"^### `{kind}`\n(.*?)(?=^### |\Z)", text, re.MULTILINE | re.DOTALL)[1]
-        assert "```text\n" in section, f"{kind} has no equation in its docstring"
-        assert "Source: " in section
-        for option in set(cls.model_fields) - set(base.model_fields):
-            assert f"| `{option}` |" in section
+def test_every_member_has_its_equation_source_and_link(texts, base, name):
+    for kind in base.registry:
+        (row,) = (li for li in texts[f"{name}.inc"].splitlines() if f"(methods/{kind}.md)" in li)
+        _, _, equation, answers, source, _ = re.split(r"(?<!\\)\|", row)
+        assert equation.strip(" `"), f"{kind} has no equation in its docstring"
+        assert answers.strip()
+        assert source.strip()
+
+
+def test_every_section_of_a_configuration_has_its_options(texts):
+    text = texts["configuration.inc"]
+    for cls in (*Head.registry.values(), *Scorer.registry.values(), LanguageTrainingOptions):
+        for option in cls.model_fields:
+            assert f"| `{option}` |" in text
+    for kind in (*Head.registry, *Scorer.registry):
+        assert re.search(rf"^## `.*: {kind}`$", text, re.MULTILINE)
+
+
+def test_the_table_of_regularisers_and_scorers_is_what_happens(texts):
+    found, reasons = cells(texts["regularisers-by-scorers.inc"])
+    assert {kind for kind, _ in found} == set(Regulariser.registry)
+    for (kind, column), cell in found.items():
+        objective = Objective(regularisers=[{"kind": kind, "weight": 1.0}])
+        error = None
+        try:
+            enforce(objective, SCORERS[column])
+        except CompositionError as refused:
+            error = str(refused)
+        assert cell.startswith("**refused**") == (error is not None), (kind, column)
+        if error:
+            assert any(reasons[number] in error for number in re.findall(r"\d+", cell))
+    fitting = {"rewards": "reward model", "token sums": "policy"}
+    for kind, cls in Regulariser.registry.items():
+        assert found[kind, fitting[cls.needs]] == "allowed"
+
+
+def test_every_remedy_that_members_declare_is_among_the_remedies():
+    declared = {kind for kind, cls in LabelModel.registry.items() if cls.properties.threat}
+    declared |= {k for k, cls in Risk.registry.items() if cls.properties.direction != "none"}
+    declared |= set(Regulariser.registry)
+    assert declared <= {kind for given in REMEDIES.values() for _, kind in given}
 
 
 def test_the_table_of_labels_and_risks_is_what_happens(texts):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from surefoot_docs import api, compositions, docstrings, members, registries
+from surefoot_docs import api, compositions, docstrings, mathml, members, methods, registries
 
 
 def parts() -> dict[str, str]:
     """Every generated file: its name and its text."""
-    included = {**members.parts(), **compositions.parts(), **registries.parts()}
+    included = members.parts() | methods.parts() | compositions.parts() | registries.parts()
     return {f"{name}.inc": text for name, text in included.items()} | {
         f"{name}.md": text for name, text in api.pages().items()
     }
@@ -38,8 +38,29 @@ def write(folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
+def start(app: Any) -> None:
+    """Before the sources are read."""
+    methods.check(Path(app.srcdir) / "methods")
+    write(Path(app.srcdir) / "reference")
+
+
+def read(app: Any, name: str, source: list[str]) -> None:
+    """A page of a method gets what the code knows of it."""
+    folder, _, kind = name.rpartition("/")
+    if folder == "methods" and kind != "index":
+        source[0] = methods.complete(kind, source[0])
+
+
+def outdated(app: Any, env: Any, *changes: set[str]) -> list[str]:
+    """Pages of methods are read each time: the code may have changed."""
+    return [name for name in env.found_docs if name.startswith("methods/")]
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Join the build."""
-    app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference"))
+    app.connect("builder-inited", start)
+    app.connect("source-read", read)
+    app.connect("env-get-outdated", outdated)
     docstrings.setup(app)
+    mathml.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,6 +9,7 @@ from surefoot.objectives import (
     LabelModel,
     MarginLoss,
     Objective,
+    Regulariser,
     Risk,
     verdicts,
 )
@@ -18,6 +19,13 @@ from surefoot_docs.markdown import code, paragraphs, prose, table
 #: What holds for any data; facts that are known refuse more (hard labels, missing columns).
 UNKNOWN = Facts()
 
+#: Kinds of scorers, and what the validator is told of them.
+SCORERS = {
+    "a head on frozen embeddings": Facts(frozen=True, linear=True),
+    "reward model": Facts(scores="rewards", linear=False),
+    "policy": Facts(scores="token sums", linear=False),
+}
+
 
 class Reasons:
     """Reasons in the order in which they were met, each with a number."""
@@ -25,9 +33,9 @@ class Reasons:
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], int] = {}
 
-    def cell(self, objective: Objective) -> str:
+    def cell(self, objective: Objective, facts: Facts = UNKNOWN) -> str:
         """`allowed`, or the gravest outcome with the numbers of all its reasons."""
-        given = verdicts(objective, UNKNOWN)
+        given = verdicts(objective, facts)
         if not given:
             return "allowed"
         numbers = [self.found.setdefault((v.outcome, v.reason), len(self.found) + 1) for v in given]
@@ -52,11 +60,19 @@ def objective(
     )
 
 
+def regularised(kind: str, loss: str = "logistic") -> Objective:
+    """The plain objective with a regulariser of weight 1, whatever else it requires."""
+    cls = Regulariser.registry[kind]
+    required = {name: 1.0 for name, field in cls.model_fields.items() if field.is_required()}
+    return objective(loss=loss).model_copy(update={"regularisers": (cls(**required),)})
+
+
 def parts() -> dict[str, str]:
-    """Both tables with their reasons, and the rules."""
+    """The tables with their reasons, and the rules."""
     return {
         "labels-by-risks": labels_by_risks(),
         "losses-by-labels": losses_by_labels(),
+        "regularisers-by-scorers": regularisers_by_scorers(),
         "rules": rules(),
     }
 
@@ -100,6 +116,16 @@ def losses_by_labels() -> str:
     ]
     head = ["loss", *map(code, LabelModel.registry)]
     return f"{table(head, rows)}\n\n{reasons.listed()}"
+
+
+def regularisers_by_scorers() -> str:
+    """Regularisers against kinds of scorers, beside the plain objective."""
+    reasons = Reasons()
+    rows = [
+        [code(kind), *(reasons.cell(regularised(kind), facts) for facts in SCORERS.values())]
+        for kind in Regulariser.registry
+    ]
+    return f"{table(['regulariser', *SCORERS], rows)}\n\n{reasons.listed()}"
 
 
 def rules() -> str:

@@ -1,66 +1,79 @@
-"""Every member of every slot, and every option, from docstrings and option help."""
+"""What members declare, and every option, from the classes and their help."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from transformers import TrainingArguments
+
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
 from surefoot.options import Member, Options
 from surefoot.scorers import EmbeddingScorer, EncoderOptions, Head
-from surefoot.training import DataOptions, RunConfig, TrainingOptions
-from surefoot_docs.markdown import code, document, paragraphs, prose, table
+from surefoot.scorers.language.options import AdapterOptions, PolicyScorer, RewardModelScorer
+from surefoot.training import (
+    DataOptions,
+    LanguageTrainingOptions,
+    PreferenceConfig,
+    RunConfig,
+    TrainingOptions,
+)
+from surefoot.training.preference_config import _REFUSED
+from surefoot_docs.markdown import code, document, prose, table
 
-_SLOTS: Mapping[str, type[Member]] = {
+_DECLARING: Mapping[str, type[Member]] = {
     "margin-losses": MarginLoss,
     "label-models": LabelModel,
     "risks": Risk,
-    "heads": Head,
 }
+#: Sections of a configuration by what they are called.
 _SECTIONS: Mapping[str, type[Options]] = {
     "data": DataOptions,
-    "scorer": EmbeddingScorer,
+    "scorer: embedding": EmbeddingScorer,
     "scorer.encoder": EncoderOptions,
+    **{f"scorer.head: {kind}": cls for kind, cls in Head.registry.items()},
+    "scorer: reward-model": RewardModelScorer,
+    "scorer: policy": PolicyScorer,
+    "scorer.adapter": AdapterOptions,
     "objective": Objective,
     "training": TrainingOptions,
+    "training, of a language model": LanguageTrainingOptions,
 }
 
 
 def parts() -> dict[str, str]:
-    """One text for each slot, and the configuration."""
-    found = {
-        name: "\n\n".join(member(cls, base) for cls in base.registry.values())
-        for name, base in _SLOTS.items()
+    """Declared properties of each slot, and the configuration."""
+    found = {f"{name}-properties": properties(base) for name, base in _DECLARING.items()}
+    return found | {
+        "configuration": configuration(),
+        "preference-config": preference_config(),
+        "refused-options": refused_options(),
     }
-    found |= {
-        f"{name}-properties": properties(base) for name, base in _SLOTS.items() if base is not Head
-    }
-    return found | {"configuration": configuration()}
 
 
-def member(cls: type[Member], base: type[Member]) -> str:
-    """Heading, equation, explanation, options and source of one member."""
-    first, *rest = paragraphs(cls)
-    equation, explanation = split_equation(first)
-    lines = [f"### `{cls.kind}`"]
-    if equation:
-        lines.append(f"```text\n{equation}\n```")
-    lines += [prose(text) for text in [explanation, *rest] if text]
-    own = {name for name in cls.model_fields if name not in base.model_fields}
-    if own:
-        lines.append(options(cls, own))
-    lines.append(f"Source: {prose(paragraphs(sys.modules[cls.__module__])[0])}")
-    return "\n\n".join(lines)
+def preference_config() -> str:
+    """What the trainer's arguments have beside those of transformers, or other defaults."""
+    theirs = {field.name: field.default for field in fields(TrainingArguments)}
+    rows = [
+        (code(field.name), code(field.default), prose(field.metadata["help"]))
+        for field in fields(PreferenceConfig)
+        if field.name not in theirs or field.default != theirs[field.name]
+    ]
+    return table(("Option", "Default", "Meaning"), rows)
+
+
+def refused_options() -> str:
+    """Options of transformers that the trainer refuses, and why."""
+    return "\n".join(f"- `{name}`: {why}." for name, _, why in _REFUSED)
 
 
 def split_equation(text: str) -> tuple[str, str]:
     """The equation that a docstring opens with, and what follows its colon."""
     line = " ".join(text.split())
     equation, colon, rest = line.partition(": ")
-    if not re.search(r"[=^]|\bsum\b|_u\b", equation):
+    if not re.search(r"[=^]|\bsum\b|\blog\b|_u\b", equation):
         return "", line
     return (equation, rest[:1].upper() + rest[1:]) if colon else (line.removesuffix("."), "")
 
@@ -96,13 +109,14 @@ def properties(base: type[Any]) -> str:
     members = list(base.registry.values())
     names = [field.name for field in fields(members[0].properties) if field.name != "neutral"]
     rows = [
-        [code(cls.kind), *(_property(getattr(cls.properties, name)) for name in names)]
+        [code(cls.kind), *(shown(getattr(cls.properties, name)) for name in names)]
         for cls in members
     ]
     return table(["", *(name.replace("_", " ") for name in names)], rows)
 
 
-def _property(value: object) -> str:
+def shown(value: object) -> str:
+    """A declared property in a word."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, frozenset | tuple):
@@ -118,8 +132,4 @@ def configuration() -> str:
     sections = [
         f"## `{name}`\n\n{document(cls)}\n\n{options(cls)}" for name, cls in _SECTIONS.items()
     ]
-    heads = [
-        f"## `scorer.head: {cls.kind}`\n\n{document(cls)}\n\n{options(cls)}"
-        for cls in Head.registry.values()
-    ]
-    return "\n\n".join([top, *sections[:3], *heads, *sections[3:]])
+    return "\n\n".join([top, *sections])

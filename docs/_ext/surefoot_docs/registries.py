@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib import import_module
 
 import typer
+from trl import DPOConfig, RewardConfig
 
 from surefoot.cli.app import app
 from surefoot.data.checks import CHECKS
@@ -12,20 +14,26 @@ from surefoot.data.readers import readers
 from surefoot.data.schema import FEATURES
 from surefoot.evaluation import rulers
 from surefoot.evaluation.suites import suites
-from surefoot.objectives import LabelModel, MarginLoss, Risk
+from surefoot.objectives import LabelModel, MarginLoss, Regulariser, Risk
+from surefoot.training import PreferenceConfig
 from surefoot_docs.markdown import code, document, paragraphs, prose, table
 
 _STATISTICS = ("intervals", "comparison", "seeds", "groups", "calibration")
 
 #: Members that answer each threat, by slot; those that a registry lacks are called planned.
-_REMEDIES: dict[str, tuple[tuple[type, str], ...]] = {
+REMEDIES: dict[str, tuple[tuple[type, str], ...]] = {
     "flips": (
         (LabelModel, "smoothed"),
         (LabelModel, "flip-corrected"),
         (LabelModel, "slack"),
-        (LabelModel, "preference-ball"),
+        (LabelModel, "conditional-expectation"),
+        (MarginLoss, "ramp"),
         (Risk, "soft-minimum"),
     ),
+    "doubt": ((LabelModel, "preference-ball"),),
+    "confidence": ((MarginLoss, "squared"), (LabelModel, "smoothed"), (MarginLoss, "hinge")),
+    "likelihood": ((Regulariser, "chosen-likelihood"),),
+    "offset": ((Regulariser, "reward-centring"),),
     "misspecified": (
         (LabelModel, "conditional-expectation"),
         (LabelModel, "control-variate"),
@@ -55,7 +63,29 @@ def parts() -> dict[str, str]:
 def inline() -> dict[str, str]:
     """Parts of sentences."""
     columns = {"columns": ", ".join(map(code, FEATURES))}
-    return columns | {f"remedies_{threat}": remedies(threat) for threat in _REMEDIES}
+    return (
+        columns
+        | {f"remedies_{threat}": remedies(threat) for threat in REMEDIES}
+        | training_defaults()
+    )
+
+
+def training_defaults() -> dict[str, str]:
+    """Defaults of the options whose defaults differ from TRL's, here and there."""
+    found = {}
+    for name in ("learning_rate", "bf16", "gradient_checkpointing", "logging_steps"):
+        ours, dpo, reward = (
+            next(one.default for one in fields(cls) if one.name == name)
+            for cls in (PreferenceConfig, DPOConfig, RewardConfig)
+        )
+        theirs = _set(dpo) if dpo == reward else f"{_set(dpo)} (DPO), {_set(reward)} (reward model)"
+        found |= {f"our_{name}": _set(ours), f"trl_{name}": theirs}
+    return found
+
+
+def _set(value: object) -> str:
+    switched = {None: "off", False: "off", True: "on"}
+    return code(value) if type(value) in (int, float) else switched[value]
 
 
 def coverage(name: str) -> str:
@@ -121,10 +151,12 @@ def commands() -> str:
 
 def remedies(threat: str) -> str:
     """The members that answer a threat: those that exist by slot, and those that are planned."""
-    slots = {MarginLoss: "loss", LabelModel: "labels", Risk: "risk"}
+    slots = {MarginLoss: "loss", LabelModel: "labels", Risk: "risk", Regulariser: "regularisers"}
     found = [
-        f"`{slots[slot]}: {kind}`" for slot, kind in _REMEDIES[threat] if kind in slot.registry
+        f"[`{slots[slot]}: {kind}`](methods/{kind}.md)"
+        for slot, kind in REMEDIES[threat]
+        if kind in slot.registry
     ]
-    planned = [code(kind) for slot, kind in _REMEDIES[threat] if kind not in slot.registry]
+    planned = [code(kind) for slot, kind in REMEDIES[threat] if kind not in slot.registry]
     text = f"Now: {', '.join(found)}."
     return f"{text} Later: {', '.join(planned)}." if planned else text

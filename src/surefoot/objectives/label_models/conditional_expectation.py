@@ -13,7 +13,7 @@ class ConditionalExpectation(LabelModel, kind="conditional-expectation"):
     """L = g psi(m) + (1 - g) psi(-m), where g is the auxiliary P(a preferred).
 
     The observed label is replaced by its expectation: no label noise is left for a supremum over
-    pairs to pick (methods reference, section 9), and all of the auxiliary model's error remains.
+    pairs to pick, and all of the auxiliary model's error remains.
     """
 
     properties = LabelProperties(
