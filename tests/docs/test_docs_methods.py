@@ -11,7 +11,7 @@ import torch
 import yaml
 from conftest import ROOT
 from sphinx.errors import ExtensionError
-from surefoot_docs import methods
+from surefoot_docs import methods, numbers
 from surefoot_docs.mathml import mathml
 
 from surefoot.objectives import Evidence, LabelModel, MarginLoss, Objective, Regulariser, Risk
@@ -85,10 +85,10 @@ def test_an_equation_that_cannot_be_read_fails_the_build():
 def test_numbers_are_those_of_another_way_of_computing():
     page = methods.complete("hinge", "# Hinge\n")
     loss = re.search(r"^\| loss \| (.*) \|$", page, re.MULTILINE)[1].split(" | ")
-    assert [float(one) for one in loss] == [max(0, 1 - m) for m in methods.MARGINS]
+    assert [float(one) for one in loss] == [max(0, 1 - m) for m in numbers.MARGINS]
     page = methods.complete("kl-penalised", "# KL\n")
     weights = re.search(r"weight under `kl-penalised` \| (.*) \|", page)[1].split(" | ")
-    expected = np.exp(methods.LOSSES) / np.exp(methods.LOSSES).sum()
+    expected = np.exp(numbers.LOSSES) / np.exp(numbers.LOSSES).sum()
     assert [float(one) for one in weights] == pytest.approx(expected, abs=6e-4)
 
 

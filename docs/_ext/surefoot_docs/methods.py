@@ -7,34 +7,28 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
-import yaml
 from sphinx.errors import ExtensionError
 
-from surefoot.demo.methods import methods as demo_methods
 from surefoot.objectives import (
-    Evidence,
     Facts,
     LabelModel,
     MarginLoss,
     Objective,
-    Outputs,
     Regulariser,
     Risk,
     verdicts,
 )
 from surefoot.options import Member
-from surefoot.worlds import TextWorld
 from surefoot_docs.compositions import objective, regularised, units
 from surefoot_docs.markdown import code, paragraphs, prose, table
 from surefoot_docs.members import options, shown, split_equation
-
-ROOT = Path(__file__).parents[3]
+from surefoot_docs.numbers import numbers
+from surefoot_docs.results import measured
 
 #: The part of `objective` that each slot fills.
 PLACES: Mapping[str, type[Member]] = {
@@ -49,8 +43,6 @@ TITLES = {
     "risk": "Risks",
     "regularisers": "Regularisers",
 }
-#: The members of the plain objective.
-PLAIN = {member.kind for member in (Objective().loss, Objective().labels, Objective().risk)}
 #: What a person has to write on every page.
 SECTIONS = (
     "Equation",
@@ -63,11 +55,9 @@ SECTIONS = (
 
 def kinds() -> dict[str, tuple[str, type[Any]]]:
     """Every member by its kind: where it goes in `objective`, and its class."""
-    return {kind: (place, cls) for place, base in PLACES.items() for kind, cls in _of(base)}
-
-
-def _of(base: type[Member]) -> Iterator[tuple[str, type[Any]]]:
-    yield from base.registry.items()
+    return {
+        kind: (place, cls) for place, base in PLACES.items() for kind, cls in base.registry.items()
+    }
 
 
 def check(folder: Path) -> None:
@@ -207,102 +197,6 @@ def own_options(cls: type[Any]) -> str:
     return given
 
 
-def numbers(cls: type[Any]) -> str:
-    """What a member makes of a few numbers, by running it."""
-    member = regularised(cls.kind).regularisers[0] if issubclass(cls, Regulariser) else cls()
-    if isinstance(member, MarginLoss):
-        return loss_numbers(member)
-    if isinstance(member, LabelModel):
-        return label_numbers(member)
-    if isinstance(member, Risk):
-        return risk_numbers(member)
-    return regulariser_numbers(member)
-
-
-MARGINS = (-4.0, -2.0, -1.0, -0.25, 0.25, 1.0, 2.0, 4.0)
-
-
-def loss_numbers(psi: MarginLoss) -> str:
-    """Loss and pull at a few margins."""
-    loss, pull = _loss_and_pull(psi)
-    rows = [("loss", *map(_figure, loss)), ("pull", *map(_figure, pull))]
-    grid = table(("margin", *map(_figure, MARGINS)), rows)
-    return f"The pull is the slope with the sign turned: how hard a pair asks for more.\n\n{grid}"
-
-
-def label_numbers(labels: LabelModel) -> str:
-    """Loss and pull at a few margins, beside the plain model."""
-    soft, expected = labels.properties.needs_soft_labels, "auxiliary" in labels.properties.needs
-    psi, plain = MarginLoss.parse("logistic"), LabelModel.parse("observed")
-    evidence = Evidence(
-        torch.tensor(0.7 if soft else 1.0, dtype=torch.float64),
-        torch.tensor(0.7, dtype=torch.float64) if expected else None,
-    )
-    rows = []
-    for one in dict.fromkeys((plain, labels)):
-        loss, pull = _loss_and_pull(lambda m, one=one: one(psi, m, None, evidence))
-        rows.append((f"{code(one.kind)}, loss", *map(_figure, loss)))
-        rows.append((f"{code(one.kind)}, pull", *map(_figure, pull)))
-    what = "the label 0.7" if soft else "the label 1" + (", auxiliary 0.7" if expected else "")
-    grid = table(("margin", *map(_figure, MARGINS)), rows)
-    return (
-        f"With the logistic loss, {what}, options at their defaults. The pull is the slope with "
-        f"the sign turned: how hard a pair asks for more margin.\n\n{grid}"
-    )
-
-
-def _loss_and_pull(loss: Any) -> tuple[list[float], list[float]]:
-    margins = torch.tensor(MARGINS, dtype=torch.float64, requires_grad=True)
-    values = loss(margins)
-    (slope,) = torch.autograd.grad(values.sum(), margins)
-    return values.tolist(), (-slope).tolist()
-
-
-LOSSES = (0.1, 0.3, 0.5, 1.0, 3.0)
-
-
-def risk_numbers(risk: Risk) -> str:
-    """Weights of five units."""
-    found = risk(torch.tensor(LOSSES, dtype=torch.float64))
-    rows = [
-        ("weight under the mean", *(["0.2"] * len(LOSSES))),
-        (f"weight under {code(risk.kind)}", *map(_figure, found.weights.tolist())),
-    ]
-    grid = table(("loss of the unit", *map(_figure, LOSSES)), rows)
-    mean = sum(LOSSES) / len(LOSSES)
-    return (
-        f"Five units of equal mass, options at their defaults. The mean of their losses is "
-        f"{_figure(mean)}; this risk is {_figure(float(found.value))}.\n\n{grid}"
-    )
-
-
-def regulariser_numbers(regulariser: Regulariser) -> str:
-    """Penalties of three pairs of which the first response is preferred."""
-    if regulariser.needs == "rewards":
-        scores = torch.tensor([[1.0, -1.0], [3.0, 1.0], [-1.0, -3.0]])
-        found = regulariser(Outputs(scores, None, torch.ones(3, 2)), torch.ones(3))
-        rows = [
-            ("rewards", *(f"{_figure(a)}, {_figure(b)}" for a, b in scores.tolist())),
-            ("penalty", *map(_figure, found.tolist())),
-        ]
-    else:
-        log_probs = torch.tensor([[-10.0, -30.0], [-30.0, -10.0], [-30.0, -10.0]])
-        lengths = torch.tensor([[10.0, 10.0], [10.0, 10.0], [30.0, 10.0]])
-        found = regulariser(Outputs(log_probs, log_probs, lengths), torch.ones(3))
-        rows = [
-            ("log-probabilities", *(f"{_figure(a)}, {_figure(b)}" for a, b in log_probs.tolist())),
-            ("tokens", *(f"{_figure(a)}, {_figure(b)}" for a, b in lengths.tolist())),
-            ("penalty", *map(_figure, found.tolist())),
-        ]
-    grid = table(("", "pair 1", "pair 2", "pair 3"), rows)
-    return f"Three pairs; the first response is the preferred one.\n\n{grid}"
-
-
-def _figure(value: float) -> str:
-    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    return {"-0": "0"}.get(text, text).replace("-", "−")
-
-
 #: Facts that turn up later than the configuration: what they are, and what brings them.
 LATER: Mapping[str, Facts] = {
     "every label is 0 or 1": Facts(soft_labels=False),
@@ -363,55 +257,3 @@ def pairings(place: str, kind: str) -> Iterator[tuple[str, Objective]]:
     for risk in Risk.registry:
         for unit in units(risk):
             yield f"`risk: {risk}` over {unit}s", objective(labels=kind, risk=risk, unit=unit)
-
-
-def measured(place: str, kind: str) -> str:
-    """The rows of our own experiments that use a member, beside plain ones."""
-    if kind in PLAIN:
-        return "It is part of every row called *plain* on the pages of the other methods."
-    using, plain = _experiments(place, kind)
-    found = []
-    for caption, head, rows in _results():
-        kept = [row for row in rows if row[0] in using]
-        if kept:
-            base = [row for row in rows if row[0] in plain and row not in kept]
-            found.append(f"{caption}\n\n{table(head, [*base, *kept])}")
-    if not found:
-        return "No experiment of ours uses it yet."
-    return "\n\n".join(found) + "\n\nThe README says how these experiments were made."
-
-
-def _experiments(place: str, kind: str) -> tuple[set[str], set[str]]:
-    """Names of the rows that use a member, and of those with nothing but defaults."""
-    named = {method.name: method.objective for method in demo_methods(TextWorld())}
-    for path in sorted((ROOT / "experiments").glob("*.yaml")):
-        for section in yaml.safe_load(path.read_text()).values():
-            if isinstance(section, Mapping):
-                named |= {
-                    name: given.get("objective", {})
-                    for name, given in section.items()
-                    if isinstance(given, Mapping)
-                }
-    using = {name for name, given in named.items() if _kind(given.get(place)) == kind}
-    return using, {name for name, given in named.items() if not given}
-
-
-def _kind(given: Any) -> str | None:
-    return given.get("kind") if isinstance(given, Mapping) else given
-
-
-def _results() -> Iterator[tuple[str, Sequence[str], list[list[str]]]]:
-    """Tables of `experiments/results/*.md`: the line above, the head, the rows."""
-    for path in sorted((ROOT / "experiments" / "results").glob("*.md")):
-        caption = (
-            "The demo's world. Accuracy against the truth, except under *noisy labels*; the last "
-            "column is the log-loss, where lower is better. ▲ better and ▼ worse than plain, where "
-            "the interval of the paired difference leaves out 0."
-        )
-        for block in path.read_text(encoding="utf-8").split("\n\n"):
-            lines = block.strip().splitlines()
-            if lines and lines[0].startswith("|"):
-                head, _, *rows = [[c.strip() for c in li.strip("|").split("|")] for li in lines]
-                yield f"**`experiments/results/{path.name}`.** {caption}", head, rows
-            else:
-                caption = " ".join(lines)

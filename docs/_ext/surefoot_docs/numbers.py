@@ -1,0 +1,107 @@
+"""What members make of a few numbers, by running them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from surefoot.objectives import Evidence, LabelModel, MarginLoss, Outputs, Regulariser, Risk
+from surefoot_docs.compositions import regularised
+from surefoot_docs.markdown import code, table
+
+
+def numbers(cls: type[Any]) -> str:
+    """What a member makes of a few numbers, by running it."""
+    member = regularised(cls.kind).regularisers[0] if issubclass(cls, Regulariser) else cls()
+    if isinstance(member, MarginLoss):
+        return loss_numbers(member)
+    if isinstance(member, LabelModel):
+        return label_numbers(member)
+    if isinstance(member, Risk):
+        return risk_numbers(member)
+    return regulariser_numbers(member)
+
+
+MARGINS = (-4.0, -2.0, -1.0, -0.25, 0.25, 1.0, 2.0, 4.0)
+
+
+def loss_numbers(psi: MarginLoss) -> str:
+    """Loss and pull at a few margins."""
+    loss, pull = _loss_and_pull(psi)
+    rows = [("loss", *map(_figure, loss)), ("pull", *map(_figure, pull))]
+    grid = table(("margin", *map(_figure, MARGINS)), rows)
+    return f"The pull is the slope with the sign turned: how hard a pair asks for more.\n\n{grid}"
+
+
+def label_numbers(labels: LabelModel) -> str:
+    """Loss and pull at a few margins, beside the plain model."""
+    soft, expected = labels.properties.needs_soft_labels, "auxiliary" in labels.properties.needs
+    psi, plain = MarginLoss.parse("logistic"), LabelModel.parse("observed")
+    evidence = Evidence(
+        torch.tensor(0.7 if soft else 1.0, dtype=torch.float64),
+        torch.tensor(0.7, dtype=torch.float64) if expected else None,
+    )
+    rows = []
+    for one in dict.fromkeys((plain, labels)):
+        loss, pull = _loss_and_pull(lambda m, one=one: one(psi, m, None, evidence))
+        rows.append((f"{code(one.kind)}, loss", *map(_figure, loss)))
+        rows.append((f"{code(one.kind)}, pull", *map(_figure, pull)))
+    what = "the label 0.7" if soft else "the label 1" + (", auxiliary 0.7" if expected else "")
+    grid = table(("margin", *map(_figure, MARGINS)), rows)
+    return (
+        f"With the logistic loss, {what}, options at their defaults. The pull is the slope with "
+        f"the sign turned: how hard a pair asks for more margin.\n\n{grid}"
+    )
+
+
+def _loss_and_pull(loss: Any) -> tuple[list[float], list[float]]:
+    margins = torch.tensor(MARGINS, dtype=torch.float64, requires_grad=True)
+    values = loss(margins)
+    (slope,) = torch.autograd.grad(values.sum(), margins)
+    return values.tolist(), (-slope).tolist()
+
+
+LOSSES = (0.1, 0.3, 0.5, 1.0, 3.0)
+
+
+def risk_numbers(risk: Risk) -> str:
+    """Weights of five units."""
+    found = risk(torch.tensor(LOSSES, dtype=torch.float64))
+    rows = [
+        ("weight under the mean", *(["0.2"] * len(LOSSES))),
+        (f"weight under {code(risk.kind)}", *map(_figure, found.weights.tolist())),
+    ]
+    grid = table(("loss of the unit", *map(_figure, LOSSES)), rows)
+    mean = sum(LOSSES) / len(LOSSES)
+    return (
+        f"Five units of equal mass, options at their defaults. The mean of their losses is "
+        f"{_figure(mean)}; this risk is {_figure(float(found.value))}.\n\n{grid}"
+    )
+
+
+def regulariser_numbers(regulariser: Regulariser) -> str:
+    """Penalties of three pairs of which the first response is preferred."""
+    if regulariser.needs == "rewards":
+        scores = torch.tensor([[1.0, -1.0], [3.0, 1.0], [-1.0, -3.0]])
+        found = regulariser(Outputs(scores, None, torch.ones(3, 2)), torch.ones(3))
+        rows = [
+            ("rewards", *(f"{_figure(a)}, {_figure(b)}" for a, b in scores.tolist())),
+            ("penalty", *map(_figure, found.tolist())),
+        ]
+    else:
+        log_probs = torch.tensor([[-10.0, -30.0], [-30.0, -10.0], [-30.0, -10.0]])
+        lengths = torch.tensor([[10.0, 10.0], [10.0, 10.0], [30.0, 10.0]])
+        found = regulariser(Outputs(log_probs, log_probs, lengths), torch.ones(3))
+        rows = [
+            ("log-probabilities", *(f"{_figure(a)}, {_figure(b)}" for a, b in log_probs.tolist())),
+            ("tokens", *(f"{_figure(a)}, {_figure(b)}" for a, b in lengths.tolist())),
+            ("penalty", *map(_figure, found.tolist())),
+        ]
+    grid = table(("", "pair 1", "pair 2", "pair 3"), rows)
+    return f"Three pairs; the first response is the preferred one.\n\n{grid}"
+
+
+def _figure(value: float) -> str:
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return {"-0": "0"}.get(text, text).replace("-", "−")
