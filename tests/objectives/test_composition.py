@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import TypeAdapter
 
 from surefoot.errors import CompositionError, ConfigurationError
 from surefoot.objectives import Facts, Objective, enforce, verdicts
@@ -27,6 +28,9 @@ FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
         ({"risk": {"kind": "kl-penalised", "temperature": float("nan")}}, "got nan"),
         ({"risk": {"kind": "cvar", "unit": "pormpt"}}, "got 'pormpt'"),
         ({"loss": {"kind": "squared", "tau": -0.1}}, "got -0.1"),
+        ({"regularisers": [{"kind": "chosen-likelihod", "weight": 1}]}, "did you mean"),
+        ({"regularisers": [{"kind": "reward-centring", "weight": 0}]}, "got 0"),
+        ({"regularisers": ["reward-centring"]}, "needs the option 'weight'"),
     ],
 )
 def test_wrong_options_fail_at_construction(options, message):
@@ -57,6 +61,21 @@ def test_refused_whatever_the_data(options, reason):
     [
         ({"labels": "preference-ball"}, {"soft_labels": False}, "no effect on hard labels"),
         ({"labels": "conditional-expectation"}, {"columns": frozenset()}, "'auxiliary'"),
+        (
+            {"regularisers": [{"kind": "chosen-likelihood", "weight": 0.1}]},
+            {"scores": "rewards"},
+            "needs token sums",
+        ),
+        (
+            {"regularisers": [{"kind": "reward-centring", "weight": 0.1}]},
+            {"scores": "token sums"},
+            "needs rewards",
+        ),
+        (
+            {"regularisers": [{"kind": "reward-centring", "weight": 0.1}]},
+            {"scores": "rewards", "frozen": True},
+            "ridge penalty",
+        ),
         ({"risk": {"kind": "cvar", "unit": "group"}}, {"columns": frozenset()}, "'group'"),
         (
             {"labels": FLIP, "risk": {"kind": "cvar", "unit": "group"}},
@@ -138,7 +157,10 @@ def test_every_rule_has_a_case_above():
 
 def _parsed(options):
     slots = Objective.model_fields
-    return {name: slots[name].annotation.parse(given) for name, given in options.items()}
+    return {
+        name: TypeAdapter(slots[name].annotation).validate_python(given)
+        for name, given in options.items()
+    }
 
 
 def test_verdicts_put_refusals_first():

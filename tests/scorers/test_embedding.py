@@ -299,7 +299,7 @@ class TestRefusals:
             model.fit(Preferences.from_rows(some))
 
     def test_loading_what_is_not_a_model(self, tmp_path):
-        with pytest.raises(ConfigurationError, match=r"no model\.safetensors"):
+        with pytest.raises(ConfigurationError, match=r"no surefoot\.json"):
             EmbeddingRewardModel.load(tmp_path)
 
     def test_loading_damaged_or_newer_models(self, small_encoder, train, tmp_path):
