@@ -1,0 +1,145 @@
+"""A run that was killed ends, once resumed, with the weights of the run that was not: bitwise."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import resumed
+import torch
+from safetensors.torch import load_file
+
+from surefoot.errors import ConfigurationError
+from surefoot.training import checkpoint
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SCRIPT = Path(__file__).parent / "resumed.py"
+
+
+def _run(folder, case, how, kill=""):
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, str(SCRIPT), str(folder), case, how, *([kill] if kill else [])]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def _steps(folder):
+    return sorted(int(p.name.split("-")[1]) for p in (folder / "run").glob("checkpoint-*"))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Final weights of each case."""
+    found = {}
+    for case in resumed.CASES:
+        folder = tmp_path_factory.mktemp("whole")
+        resumed.main(folder, case, "start")
+        found[case] = load_file(folder / "end.safetensors")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "kill"),
+    [
+        ("policy", "5"),  # in the second epoch
+        ("policy", "9"),  # after its end
+        ("adapter", "7"),
+        ("reward with a state", "3"),
+        ("policy", "model.safetensors"),
+        ("reward with a state", "optimizer.pt"),
+        ("adapter", "trainer_state.json"),
+        ("reward with a state", "surefoot"),
+    ],
+)
+def test_killed_and_resumed(tmp_path, uninterrupted, case, kill):
+    died = _run(tmp_path, case, "start", kill)
+    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    assert not (tmp_path / "end.safetensors").exists()
+    assert _steps(tmp_path)[-1] == (int(kill) // 2 * 2 if kill.isdigit() else 6)
+    resumed.main(tmp_path, case, "resume")
+    found = load_file(tmp_path / "end.safetensors")
+    assert found.keys() == uninterrupted[case].keys()
+    for name, value in uninterrupted[case].items():
+        assert torch.equal(found[name], value), name
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """Folders of runs that ended with step 6, and their trainers."""
+
+    def stop(case):
+        folder = tmp_path_factory.mktemp("stopped")
+        trainer = resumed.make(folder, case)
+        trainer.add_callback(resumed.Stopped(6))
+        trainer.train()
+        return folder, trainer
+
+    return {case: stop(case) for case in resumed.CASES}
+
+
+@pytest.mark.parametrize("case", resumed.CASES)
+def test_resumed_in_the_same_process(stopped, uninterrupted, tmp_path, case):
+    """Also from a folder that is named, and in the middle of an epoch."""
+    shutil.copytree(stopped[case][0] / "run", tmp_path / "run")
+    trainer = resumed.make(tmp_path, case)
+    assert _steps(tmp_path) == [6]
+    trainer.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-6"))
+    logged = [row["step"] for row in trainer.state.log_history if "loss" in row]
+    assert logged == list(range(1, 13))
+    for name, value in trainer.model.state_dict().items():
+        assert torch.equal(value, uninterrupted[case][name]), name
+
+
+def test_the_state_of_a_risk_is_kept_and_used(stopped, tmp_path, uninterrupted):
+    case = "reward with a state"
+    folder, trainer = stopped[case]
+    logits = trainer.risk_state["logits"]
+    assert len(logits.unique()) == 3
+    kept = checkpoint.load(folder / "run" / "checkpoint-6", "")
+    assert torch.equal(kept["logits"], logits)
+    ends = {}
+    for start in ("kept", "forgotten"):
+        shutil.copytree(folder / "run", tmp_path / start / "run")
+        if start == "forgotten":
+            checkpoint.save(tmp_path / start / "run" / "checkpoint-6", {}, "")
+        again = resumed.make(tmp_path / start, case)
+        again.train(resume_from_checkpoint=True)
+        ends[start] = again.risk_state["logits"]
+    assert (ends["kept"] > logits).all()
+    assert not torch.equal(ends["kept"], ends["forgotten"])
+
+
+def test_a_new_run_begins_without_a_state(tmp_path):
+    trainer = resumed.make(tmp_path, "reward with a state")
+    trainer.args.max_steps = 1
+    trainer.train()
+    first = trainer.risk_state["logits"].clone()
+    trainer.train()
+    assert trainer.risk_state["logits"].max() < 1.9 * first.max()
+
+
+def test_another_reference_is_refused(stopped, tmp_path):
+    shutil.copytree(stopped["policy"][0] / "run", tmp_path / "run")
+    trainer = resumed.make(tmp_path, "policy", seed=1)
+    with pytest.raises(ConfigurationError, match="trained against another reference policy"):
+        trainer.train(resume_from_checkpoint=True)
+
+
+def test_a_checkpoint_that_was_not_finished_is_passed_over(stopped, tmp_path):
+    shutil.copytree(stopped["policy"][0] / "run", tmp_path / "run")
+    torn = tmp_path / "run" / "checkpoint-8"
+    shutil.copytree(tmp_path / "run" / "checkpoint-6", torn)
+    state = torn / "trainer_state.json"
+    state.write_text(state.read_text()[:200])
+    assert checkpoint.newest(tmp_path / "run").endswith("checkpoint-6")
+    with pytest.raises(ConfigurationError, match="checkpoint-8 is no whole checkpoint"):
+        checkpoint.load(torn, "")
+    json.loads((tmp_path / "run" / "checkpoint-6" / "trainer_state.json").read_text())
+    shutil.rmtree(tmp_path / "run" / "checkpoint-6")
+    with pytest.raises(ConfigurationError, match="no whole checkpoint in"):
+        resumed.make(tmp_path, "policy").train(resume_from_checkpoint=True)
