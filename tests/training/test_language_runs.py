@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from language_models import CHAT, bert_reward, bert_tokenizer, byte_tokenizer, llama, pairs
+from peft import AutoPeftModelForSequenceClassification
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -19,7 +20,13 @@ from transformers import (
 from surefoot.data import Preferences, read_preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import LanguageModel, load_scorer
-from surefoot.training import LanguageTrainingOptions, RunConfig, train, train_seeds
+from surefoot.training import (
+    LanguageTrainingOptions,
+    PreferenceTrainer,
+    RunConfig,
+    train,
+    train_seeds,
+)
 
 
 def _saved(folder: Path, model, tokenizer) -> str:
@@ -105,11 +112,10 @@ def test_a_reward_model_run_is_what_transformers_reads(configure, tmp_path, adap
     place = _saved(tmp_path / "bert", bert_reward(), bert_tokenizer())
     run = train(configure({"kind": "reward-model", "model": place, "adapter": adapter}))
     rows = read_preferences(tmp_path / "pairs.jsonl").select([0, 1, 2])
-    if adapter:
-        from peft import AutoPeftModelForSequenceClassification as Plain
-    else:
-        Plain = AutoModelForSequenceClassification
-    model = Plain.from_pretrained(tmp_path / "run", num_labels=1).eval()
+    plain = (
+        AutoPeftModelForSequenceClassification if adapter else AutoModelForSequenceClassification
+    )
+    model = plain.from_pretrained(tmp_path / "run", num_labels=1).eval()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run")
     texts = [
         f"{p[0]['content']}\n\n{r[0]['content']}"
@@ -150,28 +156,21 @@ def test_seeds_differ_and_are_repeatable(configure, policy, tmp_path):
     assert torch.equal(second, repeated)
 
 
-def test_resuming_ends_where_the_whole_run_ends(configure, policy, tmp_path):
+def test_resuming_ends_where_the_whole_run_ends(configure, policy, monkeypatch):
     whole = train(configure({"kind": "policy", "model": policy}, {"save_every": 2}, "whole"))
     config = configure({"kind": "policy", "model": policy}, {"save_every": 2}, "cut")
-
-    from surefoot.training.trainer import PreferenceTrainer
-
-    class Killed(BaseException):
-        pass
 
     step = PreferenceTrainer.training_step
 
     def until_the_third(self, *given, **named):
         if self.state.global_step == 3:
-            raise Killed
+            raise KeyboardInterrupt
         return step(self, *given, **named)
 
-    PreferenceTrainer.training_step = until_the_third
-    try:
-        with pytest.raises(Killed):
+    with monkeypatch.context() as patch:
+        patch.setattr(PreferenceTrainer, "training_step", until_the_third)
+        with pytest.raises(KeyboardInterrupt):
             train(config)
-    finally:
-        PreferenceTrainer.training_step = step
     resumed = train(config, resume=True)
     for a, b in zip(
         whole.model.prepared.model.parameters(),
@@ -256,5 +255,5 @@ class TestOtherOrigins:
             load_scorer(small_encoder)
 
     def test_an_empty_folder(self, tmp_path):
-        with pytest.raises(ConfigurationError, match="no config.json"):
+        with pytest.raises(ConfigurationError, match=r"no config\.json"):
             load_scorer(tmp_path)

@@ -253,7 +253,10 @@ def distrusting_whole_units(objective: Objective, facts: Facts) -> Verdict | Non
 
 def two_remedies_for_one_threat(objective: Objective, facts: Facts) -> Verdict | None:
     """A soft minimum over labels that are already robust to flips."""
-    if _direction(objective) != "against noise" or objective.labels.properties.threat == "":
+    if (
+        _direction(objective) != "against noise"
+        or objective.labels.properties.threat != "flipped labels"
+    ):
         return None
     return Verdict(
         "warned",
