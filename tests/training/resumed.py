@@ -11,6 +11,7 @@ import signal
 import sys
 import warnings
 from pathlib import Path
+from typing import ClassVar
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -27,9 +28,10 @@ from surefoot.training.preference_config import PreferenceConfig
 from surefoot.training.trainer import PreferenceTrainer
 
 
-class Running(Risk, kind="running"):
-    """Weights of sources that remember: what group DRO carries from step to step."""
+class Running(Risk):
+    """Weights of sources that remember: what group DRO carries from step to step. Unregistered."""
 
+    kind: ClassVar[str] = "running"
     properties = RiskProperties(direction="against shift", convex=True, smooth=True, stateful=True)
 
     def worst_case(self, losses: Tensor, mass: Tensor, state):
@@ -41,7 +43,7 @@ class Running(Risk, kind="running"):
 
 
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
-RUNNING = {"risk": {"kind": "running", "unit": "source"}}
+RUNNING = {"risk": Running(unit="source")}
 CASES = {
     "policy": (llama, {"risk": "cvar"}, None),
     "adapter": (llama, {"risk": "kl-penalised"}, LORA),

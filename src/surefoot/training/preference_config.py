@@ -40,7 +40,8 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         },
     )
     max_length: int = field(
-        default=1024, metadata={"help": "Tokens of prompt and response together at most."}
+        default=1024,
+        metadata={"help": "Tokens of prompt and response together at most (or what fits a model)."},
     )
     max_tokens: int | None = field(
         default=None,
@@ -124,6 +125,10 @@ _REFUSED = (
     ("torch_compile", (False,), "the forward pass selects positions, which is not compiled yet"),
     ("logging_nan_inf_filter", (False,), "a loss that is not finite stops the run"),
     ("dataloader_drop_last", (False,), "an epoch's steps are nearly equal and hold every pair"),
+    ("train_sampling_strategy", ("random", "sequential"), "a step is sorted by length inside"),
+    ("use_liger_kernel", (False,), "it patches the model class for the whole process"),
+    ("average_tokens_across_devices", (True,), "the objective is a mean over pairs, not tokens"),
+    ("dataloader_num_workers", (0,), "there is nothing to load in the background"),
     ("deepspeed", (None,), "its optimizer steps at every micro-batch; use DDP or FSDP"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
                 prepared.tokenizer,
                 self.objective,
                 self.score.kind,
-                given.max_length,
+                min(given.max_length, prepared.positions),
                 prepared.encoder,
                 learning,
             )
@@ -163,10 +164,11 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         """Steps, whole: every rank gets the same one, and runs its part of it."""
         assert self.pairs is not None
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        shuffle = self.args.train_sampling_strategy != "sequential"
         size = self.args.per_device_train_batch_size * self.args.world_size
         return _Steps(
             self.pairs,  # type: ignore[arg-type]  # indices are its items
-            batch_sampler=StepSampler(self.pairs.together, size, seed),  # type: ignore[arg-type]
+            batch_sampler=StepSampler(self.pairs.together, size, seed, shuffle),  # type: ignore[arg-type]
             collate_fn=np.asarray,
         )
 
@@ -249,8 +251,9 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         def score(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:
             return self.score.of_model(model, batch)
 
+        engine = replace(self.engine, pairs=self.args.per_device_eval_batch_size)
         values = torch.from_numpy(
-            over_rows(score, self.model, pairs.tokens, step.rows, self.engine, "evaluating")
+            over_rows(score, self.model, pairs.tokens, step.rows, engine, "evaluating")
         )
         outputs = pairs.outputs(values, self.score)
         same = self.pairs is not None and pairs.unit_names == self.pairs.unit_names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,12 @@ class Prepared:
         """The padding token; a policy never sees it, so any token will do."""
         found = self.tokenizer.pad_token_id
         return int(self.tokenizer.eos_token_id or 0) if found is None else int(found)
+
+    @property
+    def positions(self) -> int:
+        """Tokens that the model can read; encoders may keep a few positions for themselves."""
+        known = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize
+        return min(known, self.tokenizer.model_max_length) if self.encoder else known
 
 
 def prepare_model(
