@@ -85,7 +85,7 @@ _OPT = {**_SHAPE, "ffn_dim": 64, "word_embed_proj_dim": 32, "max_position_embedd
 def _made(model: type, config: type, shape: dict[str, Any], seed: int, **options: Any) -> Any:
     torch.manual_seed(seed)
     wide = {"initializer_range": 0.15}  # so that sequences differ in their scores
-    return model(config(vocab_size=VOCABULARY, **{**shape, **wide, **options})).eval()
+    return model(config(**{"vocab_size": VOCABULARY, **shape, **wide, **options})).eval()
 
 
 def llama(seed: int = 0, **options: Any) -> LlamaForCausalLM:
