@@ -17,7 +17,7 @@ LENGTHS = st.lists(st.tuples(*[st.integers(1, 400)] * 2), min_size=1, max_size=2
 
 
 def _epoch(units, size, seed=0, epoch=0):
-    return [rows.tolist() for rows in StepSampler(np.asarray(units), size, seed, epoch)]
+    return [rows.tolist() for rows in StepSampler(np.asarray(units), size, seed, epoch=epoch)]
 
 
 class TestStepSampler:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from language_models import byte_tokenizer, llama, pairs
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collect_quickly():
+    """Every run collects garbage once: not among the modules, which takes longer than training."""
+    import surefoot.training.trainer  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ class TrainingPairs:
             CompositionError: the objective does not go with the data or the scorer.
             DataError: nothing is left.
         """
-        preferences = to_preferences(data)
+        preferences = to_preferences(data, "train_dataset" if learning else "eval_dataset")
         tokens = tokenise(preferences, tokenizer, max_length, keep_end=encoder)
         cuts = tokens.cuts.notes(max_length, learning)
         weightless = preferences.weights == 0
@@ -155,8 +155,8 @@ def _few(count: int) -> bool:
     return count <= 1024
 
 
-def to_preferences(data: Any) -> Preferences:
-    """Preferences from preferences, a `datasets.Dataset`, or rows.
+def to_preferences(data: Any, name: str) -> Preferences:
+    """Preferences from preferences, a `datasets.Dataset`, or rows (called `name` in messages).
 
     Raises:
         DataError: something else, or rows in none of the forms.
@@ -164,11 +164,11 @@ def to_preferences(data: Any) -> Preferences:
     if isinstance(data, Preferences):
         return data
     if isinstance(data, Dataset):
-        return read_records(data, "train_dataset", data._fingerprint)
+        return read_records(data, name, data._fingerprint)
     rows = data if isinstance(data, Sequence) and not isinstance(data, str) else []
     if rows and all(isinstance(row, Mapping) for row in rows):
-        return read_records(rows, "train_dataset")
+        return read_records(rows, name)
     raise DataError(
-        "data are Preferences (surefoot.data.read_preferences), a datasets.Dataset or a list of "
+        f"{name} is Preferences (surefoot.data.read_preferences), a datasets.Dataset or a list of "
         f"rows; got {type(data).__name__}."
     )
