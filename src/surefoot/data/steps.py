@@ -29,18 +29,34 @@ class StepSampler:
         units: (N,) the unit of each row that must not be torn apart.
         size: rows per step, about.
         seed: of the shuffle.
+        shuffle: otherwise rows come in their order, and the last step is as short as it happens.
         epoch: set by the trainer before each epoch.
     """
 
     units: Ints
     size: int
     seed: int
+    shuffle: bool = True
     epoch: int = 0
 
     def __len__(self) -> int:
+        if not self.shuffle:
+            return len(self._in_order())
         return min(math.ceil(len(self.units) / self.size), len(np.unique(self.units)))
 
+    def _in_order(self) -> list[Ints]:
+        """Steps of consecutive units, as they first appear."""
+        _, first, unit = np.unique(self.units, return_index=True, return_inverse=True)
+        rows = np.argsort(first[unit], kind="stable")
+        appears = first[unit][rows]
+        begins = np.flatnonzero(np.diff(appears, prepend=-1))  # of each unit, among `rows`
+        step = (begins // self.size)[np.cumsum(np.diff(appears, prepend=-1) != 0) - 1]
+        return np.split(rows, np.flatnonzero(np.diff(step)) + 1)
+
     def __iter__(self) -> Iterator[Ints]:
+        if not self.shuffle:
+            yield from self._in_order()
+            return
         generator = np.random.default_rng([self.seed, self.epoch])
         _, unit, sizes = np.unique(self.units, return_inverse=True, return_counts=True)
         rows_of = np.split(np.argsort(unit, kind="stable"), np.cumsum(sizes)[:-1])

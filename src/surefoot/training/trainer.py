@@ -23,7 +23,13 @@ from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.reference import ReferencePolicy
-from surefoot.scorers.language.scores import PolicyScores, RewardScores, mode
+from surefoot.scorers.language.scores import (
+    PolicyScores,
+    RewardScores,
+    ScoreFunction,
+    mode,
+    quick_attention,
+)
 from surefoot.training import checkpoint
 from surefoot.training.monitors import (
     Monitors,
@@ -92,7 +98,10 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         given = args or PreferenceConfig(output_dir="run")
         set_seed(given.seed)  # a new head or adapter is drawn here
         prepared = prepare_model(model, processing_class, peft_config, given.scorer)
-        self.score = RewardScores() if prepared.kind == "reward-model" else PolicyScores(given.beta)
+        if prepared.kind == "policy":
+            self.score: ScoreFunction = PolicyScores(given.beta)
+        else:
+            self.score = RewardScores(prepared.encoder)
         given.check(self.objective, self.score.kind, peft_config)
 
         def pairs(data: Any, learning: bool) -> TrainingPairs:
@@ -158,7 +167,9 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             for pairs in (self.pairs, *self.eval_pairs.values()):
                 if pairs is not self.pairs or not self.reference.live:
                     self._know_reference(pairs)
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+        half = self.engine.precision is not None
+        with quick_attention(self.model, self.engine.device, half):
+            return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Steps, whole: every rank gets the same one, and runs its part of it."""

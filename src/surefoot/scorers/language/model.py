@@ -74,11 +74,12 @@ class LanguageModel:
 
         rows = np.arange(len(tokens))
         values = over_rows(score, found.model, tokens, rows, self.engine, "scoring")
-        if self.reference is None:
+        function = self.score_function
+        if self.reference is None or not isinstance(function, PolicyScores):
             return values
-        base: Array = self.reference.log_probs(tokens).double().numpy()
-        beta = self.score_function.beta or 1.0
-        return beta * (values - base)
+        base = self.reference.log_probs(tokens).double()
+        scores: Array = function.of_log_probs(torch.from_numpy(values), base).numpy()
+        return scores
 
     def rewards(self, preferences: Preferences) -> Array:
         """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data."""
@@ -104,7 +105,7 @@ class LanguageModel:
         """From batches to scores."""
         if isinstance(self.scorer, PolicyScorer):
             return PolicyScores(self.scorer.beta)
-        return RewardScores()
+        return RewardScores(self.prepared.encoder)
 
     @cached_property
     def engine(self) -> Engine:
