@@ -49,6 +49,11 @@ class TestStepSampler:
         assert max(sizes) <= size
         assert max(sizes) - min(sizes) <= 1
 
+    @pytest.mark.parametrize("seed", range(8))
+    def test_small_units_fill_up_what_large_ones_leave(self, seed):
+        units = np.repeat(np.arange(20), [6, 4, *[1] * 18])
+        assert [len(step) for step in _epoch(units, 7, seed)] == [7] * 4
+
     def test_one_unit_is_one_step(self):
         assert [sorted(step) for step in _epoch(np.zeros(9, dtype=int), 2)] == [list(range(9))]
 

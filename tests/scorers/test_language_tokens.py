@@ -105,11 +105,11 @@ class TestBoundary:
         whole = tokenizer.apply_chat_template([*TALK, *_answers("good")[0]], tokenize=False)
         assert prompt + a == tokenizer(whole, add_special_tokens=False)["input_ids"]
 
-    def test_both_responses_share_the_shorter_prompt(self):
-        _, (prompt, a, b) = _tokens(byte_tokenizer(CHAT), TALK, *_answers("good", "Xylophone"))
+    @pytest.mark.parametrize("answers", [("good", "Xylophone"), ("Xylophone", "good")])
+    def test_both_responses_share_the_shorter_prompt(self, answers):
         tokenizer = byte_tokenizer(CHAT)
-        assert tokenizer.decode(a) == " good</s>\n"
-        assert tokenizer.decode(b) == " Xylophone</s>\n"
+        _, (prompt, *both) = _tokens(tokenizer, TALK, *_answers(*answers))
+        assert [tokenizer.decode(one) for one in both] == [f" {text}</s>\n" for text in answers]
         assert tokenizer.decode(prompt).endswith("assistant:")
 
     def test_otherwise_none_moves(self):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import resumed
 import torch
+from language_models import byte_tokenizer, pairs
 from safetensors.torch import load_file
 
 from surefoot.errors import ConfigurationError
 from surefoot.training import checkpoint
+from surefoot.training.pairs import TrainingPairs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SCRIPT = Path(__file__).parent / "resumed.py"
@@ -114,6 +116,25 @@ def test_the_state_of_a_risk_is_kept_and_used(stopped, tmp_path, uninterrupted):
     assert not torch.equal(ends["kept"], ends["forgotten"])
 
 
+def test_evaluation_uses_the_state_of_the_sources_that_it_knows(stopped):
+    _, trainer = stopped["reward with a state"]
+    state, risk = trainer.risk_state, trainer.objective.risk
+    for data, used in (
+        (pairs(15, source=["one", "two", "three"]), state),
+        (pairs(10, source=["two", "four"]), {}),
+    ):
+        made = TrainingPairs.of(
+            data, byte_tokenizer(), trainer.objective, "rewards", 99, learning=False
+        )
+        step = trainer.engine.batch(made.tokens, np.arange(len(made)))
+        with torch.no_grad():
+            scores = trainer.score.of_model(trainer.model.eval(), step).double()
+        toward = 2 * made.evidence.label - 1
+        losses = torch.nn.functional.softplus(-(scores[:, 0] - scores[:, 1]) * toward)
+        expected = float(risk(losses, None, made.units, used).value)
+        assert trainer.evaluate(made)["eval_loss"] == pytest.approx(expected, rel=1e-4)
+
+
 def test_a_new_run_begins_without_a_state(tmp_path):
     trainer = resumed.make(tmp_path, "reward with a state")
     trainer.args.max_steps = 1
@@ -139,7 +160,6 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(stopped, tmp_path):
     assert checkpoint.newest(tmp_path / "run").endswith("checkpoint-6")
     with pytest.raises(ConfigurationError, match="checkpoint-8 is no whole checkpoint"):
         checkpoint.load(torn, "")
-    json.loads((tmp_path / "run" / "checkpoint-6" / "trainer_state.json").read_text())
-    shutil.rmtree(tmp_path / "run" / "checkpoint-6")
+    (tmp_path / "run" / "checkpoint-6" / "surefoot-checkpoint.json").unlink()  # another trainer's
     with pytest.raises(ConfigurationError, match="no whole checkpoint in"):
         resumed.make(tmp_path, "policy").train(resume_from_checkpoint=True)

@@ -212,6 +212,27 @@ def test_regularisers(world, risk):
     _assert_equals_the_plain_sum(world, objective, sizes=(1, 3, 8))
 
 
+@pytest.mark.parametrize(
+    ("risk", "size", "runs"),
+    [
+        ("mean", 8, [True]),
+        ("mean", 4, [True, True]),
+        ("cvar", 8, [True]),  # one micro-batch keeps its graph, and is not run again
+        ("cvar", 4, [False, False, True, True]),
+    ],
+)
+def test_the_model_runs_no_more_often_than_it_has_to(policy, risk, size, runs):
+    """Whether each forward pass records a graph."""
+    seen = []
+    hook = policy.model.register_forward_hook(lambda *_: seen.append(torch.is_grad_enabled()))
+    engine = Engine(torch.device("cpu"), 2, size)
+    objective, tokens = Objective(risk=risk), policy.pairs.tokens
+    runner = StepRunner(objective, policy.score, tokens, engine, torch.Tensor.backward)
+    runner.run(policy.model, policy.pairs.step(np.arange(N)), {})
+    hook.remove()
+    assert seen == runs
+
+
 def test_a_budget_of_tokens_changes_nothing(policy):
     _assert_equals_the_plain_sum(policy, Objective(risk="cvar"), sizes=(8,), tokens=100)
 

@@ -243,10 +243,12 @@ def test_a_live_reference_is_without_dropout(trained):
 def test_the_seed_draws_the_head_and_the_adapter(trained, weights):
     """Whatever was drawn before in this process."""
     ends = []
-    for before in (1, 2):
+    for before, seed in ((1, 0), (2, 0), (2, 1)):
+        model = llama()
         torch.manual_seed(before)
-        ends.append(weights(trained(peft_config=LoraConfig(**LORA)).model))
-    assert torch.equal(*ends)
+        ends.append(weights(trained(model, peft_config=LoraConfig(**LORA), seed=seed).model))
+    assert torch.equal(*ends[:2])
+    assert not torch.equal(*ends[1:])
 
 
 def test_models_that_are_neither_kind_are_refused(trained):
