@@ -69,6 +69,23 @@ class TestStepSampler:
         sampler.set_epoch(1)
         assert first.isdisjoint({frozenset(rows.tolist()) for rows in sampler})
 
+    @given(UNITS, st.integers(1, 20))
+    @settings(deadline=None)
+    def test_in_order_where_nothing_is_shuffled(self, units, size):
+        steps = [rows.tolist() for rows in StepSampler(units, size, 0, shuffle=False)]
+        rows = list(itertools.chain(*steps))
+        assert sorted(rows) == list(range(len(units)))
+        appears = [list(units).index(units[row]) for row in rows]
+        assert appears == sorted(appears)
+        assert all(
+            {units[r] for r in one}.isdisjoint({units[r] for r in other})
+            for one, other in itertools.combinations(steps, 2)
+        )
+        assert len(steps) == len(StepSampler(units, size, 0, shuffle=False))
+        if len(set(units.tolist())) == len(units):
+            assert rows == sorted(rows)
+            assert {len(step) for step in steps[:-1]} <= {size}
+
     def test_every_row_is_as_likely_in_every_step(self):
         """Steps are no queue: over many seeds a row is in the first step as often as in others."""
         first = np.zeros(12)

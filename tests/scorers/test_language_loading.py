@@ -140,6 +140,10 @@ class TestKinds:
         with pytest.raises(ConfigurationError, match="cannot load the model"):
             prepare_model(str(tmp_path), kind="policy")
 
+    def test_a_model_made_in_memory_needs_its_tokenizer(self):
+        with pytest.raises(ConfigurationError, match="needs its tokenizer"):
+            prepare_model(llama())
+
     def test_a_wrong_task_is_refused_and_a_right_one_filled_in(self):
         wrong = LoraConfig(target_modules=["q_proj"], task_type="CAUSAL_LM")
         with pytest.raises(ConfigurationError, match="needs SEQ_CLS"):

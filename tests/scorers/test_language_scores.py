@@ -20,7 +20,13 @@ from peft import LoraConfig, get_peft_model
 from surefoot.data import Preferences
 from surefoot.scorers.language.batch import pad
 from surefoot.scorers.language.forward import Engine, over_rows
-from surefoot.scorers.language.scores import PolicyScores, RewardScores, log_probs, mode
+from surefoot.scorers.language.scores import (
+    PolicyScores,
+    RewardScores,
+    log_probs,
+    mode,
+    quick_attention,
+)
 from surefoot.scorers.language.tokens import tokenise
 
 CPU = torch.device("cpu")
@@ -106,11 +112,21 @@ def test_without_a_prompt_the_first_token_is_predicted_by_nothing():
     assert float(found[0, 1]) == 0
 
 
-@pytest.mark.parametrize("build", [llama_reward, gpt2_reward, bert_reward])
-def test_rewards_are_those_of_each_text_alone(tokens, build):
+@pytest.mark.parametrize(
+    ("build", "masked"),
+    [
+        (llama_reward, True),
+        (llama_reward, False),
+        (gpt2_reward, True),
+        (gpt2_reward, False),
+        (bert_reward, True),
+    ],
+)
+def test_rewards_are_those_of_each_text_alone(tokens, build, masked):
+    """In a causal model also without a mask: no real token sees the padding."""
     model = build(pad_token_id=PAD)
     found = over_rows(
-        lambda m, batch, _: RewardScores().of_model(m, batch),
+        lambda m, batch, _: RewardScores(masked).of_model(m, batch),
         model,
         tokens,
         np.arange(9),
@@ -161,6 +177,15 @@ class TestLittleMemory:
     def test_a_pair_alone_that_does_not_fit_is_an_error(self, tokens):
         with pytest.raises(torch.OutOfMemoryError):
             self._scores(tokens, 0)
+
+
+def test_attention_is_given_back():
+    model = llama()
+    with quick_attention(model, CPU, half=True):
+        assert model.config._attn_implementation == "eager"
+    assert model.config._attn_implementation == "sdpa"
+    with quick_attention(model, CPU, half=False):
+        assert model.config._attn_implementation == "sdpa"
 
 
 def test_mode_is_given_back():

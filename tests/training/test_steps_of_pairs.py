@@ -110,7 +110,7 @@ def _policy():
 
 def _reward():
     model = llama_reward(pad_token_id=2)
-    return World(model, byte_tokenizer(), RewardScores())
+    return World(model, byte_tokenizer(), RewardScores(bidirectional=False))
 
 
 def _encoder():

@@ -260,11 +260,25 @@ def test_models_that_are_neither_kind_are_refused(trained):
         trained(scorer="reward-model")
 
 
-def test_a_model_made_in_memory_needs_its_tokenizer():
-    from surefoot.training.trainer import PreferenceTrainer
+@pytest.mark.parametrize("objective", [{}, {"risk": "cvar"}])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_score_that_is_no_number_stops_the_run(trained, weights, objective, value):
+    trainer = trained(objective=objective, train=False)
+    before, of_model = weights(trainer.model).clone(), trainer.score.of_model
+    batch = trainer.engine.batch(trainer.pairs.tokens, np.array([7]))
+    text = batch.input_ids[0, : int(batch.attention_mask[0].sum())]
 
-    with pytest.raises(ConfigurationError, match="needs its tokenizer"):
-        PreferenceTrainer(llama(), _config(use_cpu=True), pairs(3))
+    def broken(model, batch):
+        hit = (batch.input_ids[::2, : len(text)] == text[: batch.input_ids.shape[1]]).all(1)
+        return torch.where(hit[:, None], value, of_model(model, batch))
+
+    object.__setattr__(trainer.score, "of_model", broken)
+    trainer.pairs.reference = torch.zeros(12, 2)
+    with pytest.raises(SurefootError, match=r"step \d: .*1 of 4 pairs .*\(train_dataset, row 8\)"):
+        trainer.train()
+    assert weights(trainer.model).isfinite().all()
+    moved = not torch.equal(weights(trainer.model), before)
+    assert moved == (trainer.state.global_step > 0)
 
 
 @pytest.mark.parametrize("objective", [{}, {"risk": "cvar"}])

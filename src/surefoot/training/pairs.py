@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from surefoot.data.files import read_records
 from surefoot.data.schema import Preferences
@@ -148,6 +149,14 @@ class TrainingPairs:
         """Where a row came from, for messages."""
         one = self.preferences.dataset[int(row)]
         return f"{one['file']}, row {one['row']}"
+
+
+class StepLoader(DataLoader[Any]):
+    """A loader that tells its sampler the epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle anew."""
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
 
 
 def _few(count: int) -> bool:

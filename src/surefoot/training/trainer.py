@@ -38,9 +38,9 @@ from surefoot.training.monitors import (
     require_finite,
     require_finite_gradient,
 )
-from surefoot.training.pairs import TrainingPairs
+from surefoot.training.pairs import StepLoader, TrainingPairs
 from surefoot.training.preference_config import PreferenceConfig
-from surefoot.training.step import StepResult, StepRunner, judge
+from surefoot.training.step import StepRunner, judge
 
 
 class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
@@ -163,12 +163,11 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self._runner, self.risk_state = None, {}
         if resume_from_checkpoint is True:
             resume_from_checkpoint = checkpoint.newest(Path(self.args.output_dir))
-        if self.reference is not None:
+        with quick_attention(self.model, self.engine.device, self.engine.precision is not None):
             for pairs in (self.pairs, *self.eval_pairs.values()):
-                if pairs is not self.pairs or not self.reference.live:
+                live = self.reference is not None and self.reference.live
+                if pairs is not self.pairs or not live:
                     self._know_reference(pairs)
-        half = self.engine.precision is not None
-        with quick_attention(self.model, self.engine.device, half):
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -177,7 +176,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         shuffle = self.args.train_sampling_strategy != "sequential"
         size = self.args.per_device_train_batch_size * self.args.world_size
-        return _Steps(
+        return StepLoader(
             self.pairs,  # type: ignore[arg-type]  # indices are its items
             batch_sampler=StepSampler(self.pairs.together, size, seed, shuffle),  # type: ignore[arg-type]
             collate_fn=np.asarray,
@@ -188,13 +187,14 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
     ) -> Tensor:
         """Accumulate the gradient of one step; see :mod:`surefoot.training.step`."""
         del num_items_in_batch
-        assert self.pairs is not None
-        step = self.pairs.step(inputs)
+        pairs = self.pairs
+        assert pairs is not None
+        step = pairs.step(inputs)
         if self._runner is None:
             self._runner = StepRunner(
                 self.objective,
                 self.score,
-                self.pairs.tokens,
+                pairs.tokens,
                 self.engine,
                 backward=self.accelerator.backward,
                 no_sync=lambda: self.accelerator.no_sync(model),
@@ -203,15 +203,10 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             )
         with mode(model, dropout=not self.args.disable_dropout):
             result = self._runner.run(model, step, self.risk_state)
-        self._require_finite(result, inputs)
+        require_finite(result, self.state.global_step + 1, lambda i: pairs.place(inputs[i]))
         self.risk_state = result.state
         self.monitors.add(result, step.evidence.label, self.score.beta)
         return torch.tensor(result.value, device=self.args.device)
-
-    def _require_finite(self, result: StepResult, rows: Any) -> None:
-        pairs = self.pairs
-        assert pairs is not None
-        require_finite(result, self.state.global_step + 1, lambda i: pairs.place(rows[i]))
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm)
@@ -300,10 +295,3 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         key = self.reference.key if self.reference else ""
         self.risk_state = checkpoint.load(Path(resume_from_checkpoint), key)
         super()._load_from_checkpoint(resume_from_checkpoint, model)
-
-
-class _Steps(DataLoader[Any]):
-    """A loader that tells its sampler the epoch."""
-
-    def set_epoch(self, epoch: int) -> None:
-        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
