@@ -50,6 +50,7 @@ bench: $(STAMP)
 
 experiments: $(STAMP)
 	$(BIN)/python experiments/hh.py experiments/hh.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_language.py experiments/hh_language.yaml
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

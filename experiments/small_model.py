@@ -1,0 +1,148 @@
+"""A small causal language model from nothing: tokenizer, weights, supervised training by TRL."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from pydantic import Field
+
+from surefoot.options import Options
+from surefoot.scorers.encoder import has_bfloat16
+
+PAD, BEGIN, END = "<pad>", "<s>", "</s>"
+
+
+class SmallModel(Options):
+    """A Llama and how it is trained on text."""
+
+    vocabulary: int = Field(2048, ge=300)
+    """Tokens of the byte-level BPE, bytes and special tokens among them."""
+    width: int = 128
+    intermediate: int = 352
+    layers: int = 4
+    heads: int = 4
+    block: int = 256
+    """Texts are put one behind the other and cut into blocks of this many tokens."""
+    epochs: float = 4.0
+    batch: int = 16
+    learning_rate: float = 3e-3
+
+
+def make_small_model(
+    texts: list[str], held_out: list[str], options: SmallModel, seed: int, folder: Path
+) -> dict[str, Any]:
+    """Train a model on texts, save it with its tokenizer, and say how it went.
+
+    `small-model.json` is written last, so a folder that holds it is whole.
+    """
+    known = folder / "small-model.json"
+    if known.is_file():
+        found: dict[str, Any] = json.loads(known.read_text())
+        return found
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    started = time.time()
+    shutil.rmtree(folder, ignore_errors=True)
+    tokenizer = _tokenizer(texts, options.vocabulary)
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=options.width,
+            intermediate_size=options.intermediate,
+            num_hidden_layers=options.layers,
+            num_attention_heads=options.heads,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    log = _train(model, tokenizer, texts, held_out, options, seed)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    summary = {
+        "parameters": model.num_parameters(),
+        "texts": len(texts),
+        "first_loss": next(one["loss"] for one in log if "loss" in one),
+        "held_out_loss": next(one["eval_loss"] for one in reversed(log) if "eval_loss" in one),
+        "chance_loss": math.log(len(tokenizer)),
+        "seconds": time.time() - started,
+    }
+    known.write_text(json.dumps(summary))
+    return summary
+
+
+def _tokenizer(texts: list[str], vocabulary: int) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, BEGIN, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(texts, trainer)
+    made.post_processor = processors.TemplateProcessing(
+        single=f"{BEGIN} $A", special_tokens=[(BEGIN, made.token_to_id(BEGIN))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token=PAD, bos_token=BEGIN, eos_token=END
+    )
+
+
+def _train(
+    model: Any,
+    tokenizer: Any,
+    texts: list[str],
+    held_out: list[str],
+    options: SmallModel,
+    seed: int,
+) -> list[dict[str, float]]:
+    from trl import SFTConfig, SFTTrainer
+
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = SFTTrainer(
+            model=model,
+            args=SFTConfig(
+                output_dir=folder,
+                num_train_epochs=options.epochs,
+                per_device_train_batch_size=options.batch,
+                per_device_eval_batch_size=options.batch,
+                learning_rate=options.learning_rate,
+                lr_scheduler_type="cosine",
+                warmup_steps=20,
+                packing=True,
+                packing_strategy="wrapped",
+                max_length=options.block,
+                seed=seed,
+                logging_steps=50,
+                logging_first_step=True,
+                use_cpu=not torch.cuda.is_available(),
+                bf16=has_bfloat16(),
+                gradient_checkpointing=False,
+                save_strategy="no",
+                report_to=[],
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+            ),
+            train_dataset=Dataset.from_dict({"text": texts}),
+            eval_dataset=Dataset.from_dict({"text": held_out}),
+            processing_class=tokenizer,
+        )
+        trainer.train()
+        trainer.evaluate()
+    return list(trainer.state.log_history)
