@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 from transformers import ProgressCallback
 
 from surefoot.errors import SurefootError
@@ -138,7 +140,13 @@ class Monitors:
 
 
 class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
-    """Transformers' progress bar, with the figures that matter beside it instead of lines."""
+    """Transformers' progress bar with the figures that matter beside it; lines where nobody looks."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **named: Any) -> None:
+        """Open the bar, which stays silent where standard error is no terminal."""
+        self.current_step = 0
+        if state.is_world_process_zero:
+            self.training_bar = tqdm(total=state.max_steps, dynamic_ncols=True, disable=None)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any
@@ -147,4 +155,9 @@ class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
         bar = self.training_bar
         if not state.is_world_process_zero or bar is None or not logs or "margin" not in logs:
             return
-        bar.set_postfix({name: f"{logs[name]:.3g}" for name in SHOWN if name in logs})
+        shown = {name: f"{logs[name]:.3g}" for name in SHOWN if name in logs}
+        if bar.disable:
+            figures = ", ".join(f"{name} {value}" for name, value in shown.items())
+            print(f"step {state.global_step} of {state.max_steps}: {figures}", file=sys.stderr)
+        else:
+            bar.set_postfix(shown)
