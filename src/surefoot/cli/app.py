@@ -197,15 +197,18 @@ def demo(
     quick: Annotated[bool, typer.Option("--quick", help="A smaller world, for a first look.")] = (
         False
     ),
+    policy: Annotated[
+        bool, typer.Option("--policy/--no-policy", help="Train small language models too.")
+    ] = True,
     overwrite: Overwrite = False,
 ) -> None:
     """Diagnose, train plain and robust, compare: on a small world whose truth is known.
 
-    Needs no hub and no network.
+    Reward models first, then small language models as policies. Needs no hub and no network.
 
     Example:
         surefoot demo --output demo
     """
     from surefoot.cli.demo import run
 
-    run(output, seeds, quick, overwrite)
+    run(output, seeds, quick, policy, overwrite)

@@ -7,13 +7,17 @@ from pathlib import Path
 from surefoot.cli.console import out, quiet_libraries, say
 
 
-def run(output: Path, seeds: int, quick: bool, overwrite: bool) -> None:
+def run(output: Path, seeds: int, quick: bool, policy: bool, overwrite: bool) -> None:
     """Run the demo, print its table, say where its page is."""
     quiet_libraries()
-    from surefoot.demo import print_table, run_demo
+    from surefoot.demo import print_policies, print_table, run_demo
     from surefoot.paths import claim_output
 
     folder = claim_output(output, overwrite)
-    result = run_demo(folder, seeds=seeds, quick=quick)
+    result = run_demo(folder, seeds=seeds, quick=quick, policies=policy)
     print_table(result, out)
+    if result.policies is not None:
+        print_policies(result.policies, out)
+    else:
+        say(f"no language models: {result.no_policies}")
     say(f"open {folder / 'report.html'} in a browser")

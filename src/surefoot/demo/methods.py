@@ -13,11 +13,21 @@ ColumnKey = Literal["clean", "noisy", "shifted", "rare", "log-loss"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: where accuracy (or log-loss) is measured."""
+    """A column of a table.
+
+    Attributes:
+        title: of the column.
+        meaning: what is measured.
+        lower_is_better: as for losses.
+        words: for a larger and a smaller figure (where lower is better: the other way round).
+        digits: after the decimal point.
+    """
 
     title: str
     meaning: str
     lower_is_better: bool = False
+    words: tuple[str, str] = ("better", "worse")
+    digits: int = 3
 
 
 COLUMNS: dict[ColumnKey, Column] = {

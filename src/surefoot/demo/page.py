@@ -9,11 +9,15 @@ from markupsafe import Markup
 
 from surefoot.demo.files import commands
 from surefoot.demo.methods import COLUMNS, PLAIN, ColumnKey
+from surefoot.demo.policy_methods import POLICY_COLUMNS
+from surefoot.demo.policy_result import PolicyClaim
 from surefoot.demo.result import Claim, DemoResult
 from surefoot.report import page as report_page
 from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart
 from surefoot.report.words import interval
 from surefoot.worlds.pool import RARE
+
+_POLICY_MARKS = {"better": "▲", "longer": "▲", "worse": "▼", "shorter": "▼"}
 
 #: The rows of the reliability picture.
 _RELIABLE = (PLAIN, "smoothed labels")
@@ -47,9 +51,16 @@ def demo_page(result: DemoResult, output: str = "demo") -> str:
             ),
             damage=_damage(result),
             rare=RARE,
+            policy_columns=POLICY_COLUMNS,
+            policy_claims={(c.method, c.column): c for c in _policy_claims(result)},
+            policy_marks=_POLICY_MARKS,
             commands=commands(output),
         )
     )
+
+
+def _policy_claims(result: DemoResult) -> tuple[PolicyClaim, ...]:
+    return () if result.policies is None else result.policies.claims
 
 
 def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:

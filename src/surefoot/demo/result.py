@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from surefoot.data.checks import DamageReport
 from surefoot.demo.methods import COLUMNS, ColumnKey, Method
+from surefoot.demo.policy_result import PolicyResult
 from surefoot.report.words import Outcome, outcome
 from surefoot.statistics import Calibration, Comparison, Estimate, holm
 from surefoot.worlds import TextWorld
@@ -122,6 +123,7 @@ class DemoResult:
         damage: what the checks found in the first draw.
         planted: how many damaged rows there were to find, by kind.
         seconds: time that each part took.
+        policies: the policy part; None where it was left out, and then `no_policies` says why.
     """
 
     world: TextWorld
@@ -130,6 +132,8 @@ class DemoResult:
     damage: DamageReport
     planted: dict[str, int]
     seconds: dict[str, float]
+    policies: PolicyResult | None = None
+    no_policies: str = ""
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -163,5 +167,7 @@ class DemoResult:
             "claims": [claim.to_dict() for claim in self.claims],
             "damage": self.damage.to_dict(),
             "damage_planted": self.planted,
+            "policies": None if self.policies is None else self.policies.to_dict(),
+            "no_policies": self.no_policies,
             "seconds": self.seconds,
         }

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +11,14 @@ from tqdm.auto import tqdm
 
 from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport, check, without
+from surefoot.demo.clock import Clock
 from surefoot.demo.evaluate import Fitted, rows_of
 from surefoot.demo.files import write_examples
 from surefoot.demo.methods import PLAIN, Method, methods
 from surefoot.demo.page import demo_page
+from surefoot.demo.policy import QUICK as QUICK_POLICIES
+from surefoot.demo.policy import PolicyOptions, run_policies, why_not
+from surefoot.demo.policy_table import policy_markdown
 from surefoot.demo.result import DemoResult
 from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
@@ -40,21 +40,16 @@ QUICK = TextWorld(
 )
 QUICK_SEEDS = 5
 
-
-@dataclass
-class _Clock:
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        spent = self.seconds.get(part, 0.0) + time.perf_counter() - start
-        self.seconds[part] = round(spent, 2)
+#: Where the first seed's supervised model is left, to train it by hand.
+LANGUAGE_MODEL = "language-model"
 
 
 def run_demo(
-    output: Path, seeds: int = 10, quick: bool = False, world: TextWorld | None = None
+    output: Path,
+    seeds: int = 10,
+    quick: bool = False,
+    world: TextWorld | None = None,
+    policies: bool = True,
 ) -> DemoResult:
     """Run the demo and write `demo.json`, `report.html`, `table.md`, data, configurations.
 
@@ -63,10 +58,12 @@ def run_demo(
         seeds: draws of training pairs and labels; every method is trained on each.
         quick: a smaller world and at most five seeds.
         world: another world, instead of the demo's own.
+        policies: train language models too; without TRL that part is left out, and the result says
+            so.
     """
     world = world or (QUICK if quick else TextWorld())
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
-    clock, encoder = _Clock(), Encoder()
+    clock, encoder = Clock(), Encoder()
     tests = {
         "test": world.test(),
         "shifted": world.test("deployment"),
@@ -98,14 +95,30 @@ def run_demo(
                 bar.update()
     with clock("evaluating"):
         table = rows_of(compared, fitted, tests)
-    result = DemoResult(world, seeds, table, reports[0], world.damaged(0).planted, clock.seconds)
     output.mkdir(parents=True, exist_ok=True)
+    left_out = why_not() if policies else "left out on request"
+    found_by_policies = None
+    if not left_out:
+        options = QUICK_POLICIES if quick else PolicyOptions()
+        found_by_policies = run_policies(options, clock=clock, keep=output / LANGUAGE_MODEL)
+    result = DemoResult(
+        world,
+        seeds,
+        table,
+        reports[0],
+        world.damaged(0).planted,
+        clock.seconds,
+        found_by_policies,
+        left_out,
+    )
     write_examples(output, world, compared)
     (output / "demo.json").write_text(
         json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
     )
     (output / "report.html").write_text(demo_page(result))
     (output / "table.md").write_text(markdown(result))
+    if result.policies is not None:
+        (output / "policies.md").write_text(policy_markdown(result.policies))
     return result
 
 

@@ -64,9 +64,9 @@ def markdown(result: DemoResult) -> str:
         cells = []
         for key in COLUMNS:
             cell = row.cells[key]
-            text = _figure(cell.value, wide=True)
+            text = figure(cell.value, wide=True)
             if cell.against_plain is not None and cell.outcome is not None:
-                found = _figure(cell.against_plain.difference, wide=True, signed=True)
+                found = figure(cell.against_plain.difference, wide=True, signed=True)
                 text = f"{number(cell.value.estimate)} {_MARKS.get(cell.outcome, '')}{found}"
             cells.append(text)
         lines.append(f"| {row.method.name} | {' | '.join(cells)} |")
@@ -76,16 +76,17 @@ def markdown(result: DemoResult) -> str:
 def _text(cell: Cell, wide: bool) -> Text:
     """A figure; plain's with its interval, the others' with the difference to plain."""
     if cell.against_plain is None or cell.outcome is None:
-        return Text(_figure(cell.value, wide))
-    text = Text(_figure(cell.value, wide) if wide else number(cell.value.estimate))
-    difference = _figure(cell.against_plain.difference, wide, signed=True)
+        return Text(figure(cell.value, wide))
+    text = Text(figure(cell.value, wide) if wide else number(cell.value.estimate))
+    difference = figure(cell.against_plain.difference, wide, signed=True)
     text.append(f"\n{_MARKS.get(cell.outcome, '')}{difference}", _STYLES.get(cell.outcome, "dim"))
     return text
 
 
-def _figure(found: Estimate, wide: bool, signed: bool = False) -> str:
+def figure(found: Estimate, wide: bool, signed: bool = False, digits: int = 3) -> str:
     """Figure and interval, in one line or two; `demo.json` says why an interval is absent."""
-    figure, gap = number(found.estimate, signed=signed), " " if wide else "\n"
+    value, gap = number(found.estimate, digits, signed), " " if wide else "\n"
     if found.low is None:
-        return f"{figure}{gap}(no interval)"
-    return f"{figure}{gap}[{number(found.low, 3, signed)}, {number(found.high, 3, signed)}]"
+        return f"{value}{gap}(no interval)"
+    low, high = (number(end, digits, signed) for end in (found.low, found.high))
+    return f"{value}{gap}[{low}, {high}]"

@@ -140,7 +140,7 @@ class Monitors:
 
 
 class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
-    """Transformers' progress bar with the figures that matter beside it; lines where nobody looks."""
+    """The progress bar with the figures that matter beside it; lines where there is no terminal."""
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **named: Any) -> None:
         """Open the bar, which stays silent where standard error is no terminal."""

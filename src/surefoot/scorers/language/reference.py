@@ -84,7 +84,7 @@ class ReferencePolicy:
         without = hasattr(policy, "disable_adapter") and not with_adapter
         key = weights_key(policy, adapters=with_adapter)
         if live and not without:
-            policy = copy.deepcopy(policy).eval().requires_grad_(False)
+            policy = _frozen(policy)
         return cls(policy, engine, live, without, key)
 
     def __call__(self, batch: PairBatch) -> Tensor:
@@ -134,6 +134,18 @@ class ReferencePolicy:
             save_file({"log_probs": values}, partial)
             partial.replace(path)
         return values
+
+
+def _frozen(policy: nn.Module) -> nn.Module:
+    """A copy that stays as it is.
+
+    A trainer before us may have put a `forward` of its own on the model (Accelerate does, in mixed
+    precision), and a copy would go on calling the policy through it.
+    """
+    made = copy.deepcopy(policy)
+    for module in made.modules():
+        vars(module).pop("forward", None)
+    return made.eval().requires_grad_(False)
 
 
 def _log_probs(model: nn.Module, batch: PairBatch, rows: Ints) -> Tensor:

@@ -1,0 +1,157 @@
+"""The policy part of the demo: small language models, what they write, and the table."""
+
+from __future__ import annotations
+
+import json
+import re
+from io import StringIO
+
+import pytest
+import torch
+from rich.console import Console
+
+pytest.importorskip("trl", reason="the policy part needs the extra `trl`")
+
+from surefoot.demo import print_policies
+from surefoot.demo.generation import GenerationOptions, write_responses
+from surefoot.demo.language import (
+    LanguageOptions,
+    make_model,
+    make_tokenizer,
+    plain_copy,
+    train_supervised,
+)
+from surefoot.demo.policy import PolicyOptions, run_policies
+from surefoot.demo.policy_methods import POLICY_COLUMNS, policy_methods
+from surefoot.demo.policy_table import policy_markdown, policy_summary
+from surefoot.objectives import Objective
+from surefoot.worlds import TextWorld
+from surefoot.worlds.judge import judge
+
+TEXTS = [("What is good?", "Rest is good. Sleep well."), ("What is bad?", "Noise is bad.")]
+SMALL = LanguageOptions(vocabulary=300, width=16, layers=1, heads=2, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def small():
+    tokenizer = make_tokenizer((t for pair in TEXTS for t in pair), SMALL.vocabulary)
+    return make_model(tokenizer, SMALL, 128, seed=0), tokenizer
+
+
+def test_what_is_written_has_its_minimum_and_no_banned_token(small):
+    model, tokenizer = small
+    with torch.no_grad():  # a model that wants nothing but to stop, or to pad
+        model.lm_head.weight.zero_()
+        model.lm_head.weight[tokenizer.eos_token_id] = 50
+    options = GenerationOptions(min_new_tokens=7, max_new_tokens=9, responses=3, batch=4)
+    written = write_responses(model, tokenizer, [p for p, _ in TEXTS], options, seed=0)
+    assert [one.prompt for one in written] == ["What is good?"] * 3 + ["What is bad?"] * 3
+    assert all(7 <= one.tokens <= 9 for one in written)
+    assert not any(mark in one.text for one in written for mark in ("<pad>", "<s>", "</s>"))
+    again = write_responses(model, tokenizer, [p for p, _ in TEXTS], options, seed=0)
+    assert again == written
+
+
+def test_supervised_training_lowers_the_loss_and_a_copy_is_its_own(small):
+    tokenizer = small[1]
+    model = make_model(tokenizer, SMALL, 128, seed=1)
+    options = SMALL.model_copy(update={"epochs": 40.0})
+    losses = train_supervised(model, tokenizer, TEXTS * 4, options, seed=0)
+    assert losses[-1] < losses[0]
+    copied = plain_copy(model)
+    ids = torch.tensor([[5, 6, 7]])
+    before = copied(ids).logits
+    with torch.no_grad():
+        model.model.embed_tokens.weight.zero_()
+    assert torch.equal(copied(ids).logits, before)
+
+
+class TestJudge:
+    world = TextWorld()
+
+    def test_it_agrees_with_the_pool(self):
+        """Every response of the pool is worth what the pool says."""
+        for prompt in self.world.prompts["test"][:10]:
+            for response in prompt.responses:
+                found = judge(prompt.text, response.text)
+                assert found.unknown == found.repeated == 0
+                assert found.filler == response.filler
+
+    def test_what_is_broken_or_said_again_adds_nothing(self):
+        prompt = self.world.prompts["test"][0]
+        text = prompt.responses[0].text
+        once, twice = judge(prompt.text, text), judge(prompt.text, f"{text} {text} And so on")
+        assert twice.quality == once.quality
+        assert twice.repeated == once.content
+        assert twice.unknown == 1
+
+    def test_a_prompt_of_no_world(self):
+        with pytest.raises(KeyError):
+            judge("What is the time?", "Late.")
+
+
+def test_every_method_is_a_valid_objective_and_predicts_columns_that_exist():
+    compared = policy_methods(TextWorld())
+    names = [method.name for method in compared]
+    for method in compared:
+        Objective(**(method.objective or {}))
+        assert set(method.predicted) <= set(POLICY_COLUMNS)
+        assert method.against in {"", *names}
+        words = {word for key in method.predicted for word in POLICY_COLUMNS[key].words}
+        assert set(method.predicted.values()) <= words
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    world = TextWorld(
+        topics=("gardening",),
+        training_prompts=11,
+        test_prompts=11,
+        rare_prompts=10,
+        responses=14,
+        pairs=60,
+        test_pairs=80,
+        rare_share=0.2,
+    )
+    options = PolicyOptions(
+        seeds=1,
+        language=LanguageOptions(vocabulary=600, width=16, layers=1, heads=2, epochs=1),
+        epochs=1,
+        pairs_per_step=16,
+        writing=GenerationOptions(responses=1, min_new_tokens=4, max_new_tokens=8),
+    )
+    folder = tmp_path_factory.mktemp("kept") / "language-model"
+    return run_policies(options, world, keep=folder), folder
+
+
+@pytest.mark.slow
+def test_a_whole_part_in_small(found):
+    result, folder = found
+    assert [row.method.name for row in result.rows] == [
+        method.name for method in policy_methods(result.world)
+    ]
+    first, *others = result.rows
+    assert set(first.cells) == {"reward", "hurried", "length"}  # no preferences, no implicit reward
+    assert all(set(row.cells) == set(POLICY_COLUMNS) for row in others)
+    lengths = [row.cells["length"].value.estimate for row in result.rows]
+    assert all(4 <= length <= 8 for length in lengths)
+    json.dumps(result.to_dict(), allow_nan=False)
+    assert (folder / "model.safetensors").is_file()
+    assert (folder / "tokenizer.json").is_file()
+
+
+@pytest.mark.slow
+def test_the_table_shows_the_figures(found):
+    result, _ = found
+    console = Console(file=StringIO(), width=220)
+    print_policies(result, console)
+    shown = console.file.getvalue()
+    for row in result.rows:
+        assert row.method.name.split()[0] in shown
+    lines = policy_markdown(result).splitlines()
+    assert len(lines) == len(result.rows) + 2
+    assert len({line.count("|") for line in lines}) == 1
+    held = sum(claim.held for claim in result.claims)
+    assert re.search(
+        rf"{len(result.claims)} predictions; {held} held", "\n".join(policy_summary(result))
+    )
