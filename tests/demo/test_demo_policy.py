@@ -59,6 +59,7 @@ def test_supervised_training_lowers_the_loss_and_a_copy_is_its_own(small):
     losses = train_supervised(model, tokenizer, TEXTS * 4, options, seed=0)
     assert losses[-1] < losses[0]
     copied = plain_copy(model)
+    assert copied.config.use_cache  # without it every token reads all of the text again
     ids = torch.tensor([[5, 6, 7]])
     before = copied(ids).logits
     with torch.no_grad():

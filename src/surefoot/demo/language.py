@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -132,8 +133,10 @@ def train_supervised(
 
 
 def plain_copy(model: PreTrainedModel) -> PreTrainedModel:
-    """A new model with the same weights."""
-    made: PreTrainedModel = type(model)(model.config)
+    """A new model with the same weights, that keeps its cache when it writes (TRL forbids that)."""
+    config = copy.deepcopy(model.config)
+    config.use_cache = True
+    made: PreTrainedModel = type(model)(config)
     made.load_state_dict(model.state_dict())
     return made.to(model.device)
 
