@@ -96,7 +96,6 @@ class Outcome:
     losses: list[np.ndarray] = field(default_factory=list)
     chosen: list[np.ndarray] = field(default_factory=list)
     clusters: list[np.ndarray] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
 
     def add(self, cell: Mapping[str, np.ndarray], test: Preferences, ids: np.ndarray) -> None:
         """One more seed."""
@@ -104,7 +103,6 @@ class Outcome:
         self.right.append(judged.correct)
         self.losses.append(log_loss(judged.probabilities, test.labels))
         self.clusters.append(ids)
-        self.seconds.append(float(cell["seconds"]))
         if len(cell["change"]):
             first = (test.labels > 0.5)[:, None]
             self.chosen.append(np.where(first, cell["change"], cell["change"][:, ::-1])[:, 0])
@@ -227,7 +225,7 @@ def run_cell(
     path = work.cell([*key, start, seed.train.fingerprint, seed.test.fingerprint])
     if path.is_file():
         return np.load(path)
-    started = time.time()
+    started = time.monotonic()
     scratch = work.scratch()
     noisy = flipped(seed.train, rate, seed.number)
     write_preferences(noisy, scratch / "train.jsonl")
@@ -254,7 +252,7 @@ def run_cell(
         rewards=raw,
         probabilities=model.to_probabilities(rewards[:, 0] - rewards[:, 1]),
         change=raw / config.scorer.beta if config.scorer.kind == "policy" else np.empty((0, 2)),
-        seconds=time.time() - started,
+        seconds=time.monotonic() - started,
     )
     (scratch / "cell.npz").replace(path)
     return np.load(path)
@@ -272,10 +270,10 @@ def run(settings: Settings, work: Work) -> dict[str, Any]:
     names = sorted(set(parts[settings.source].strings("group")))
     number = {name: i for i, name in enumerate(names)}
     for k in range(max(part.seeds for part in settings.parts.values())):
-        started = time.time()
+        started = time.monotonic()
         seed = prepare(settings, parts, k, work)
         small.append(seed.described)
-        print(f"seed {seed.number}: small model {time.time() - started:.0f} s", flush=True)
+        print(f"seed {seed.number}: small model {time.monotonic() - started:.0f} s", flush=True)
         ids = np.array([number[one] for one in seed.test.strings("group")])
         for name, part in settings.parts.items():
             if k >= part.seeds:
@@ -292,7 +290,7 @@ def run(settings: Settings, work: Work) -> dict[str, Any]:
                         f"seed {seed.number}, {name}, {rate:.0%} flipped, {title}: "
                         f"accuracy {outcome.right[-1].mean():.3f}, "
                         f"log-loss {outcome.losses[-1].mean():.3f}, "
-                        f"{outcome.seconds[-1]:.0f} s",
+                        f"{cell['seconds']:.0f} s",
                         flush=True,
                     )
     pairs = len(parts[settings.source])
@@ -342,16 +340,12 @@ def markdown(found: dict[str, Any], settings: Settings) -> str:
 def _introduction(found: dict[str, Any], settings: Settings) -> list[str]:
     small = found["small"]
     loss = np.mean([one["held_out_loss"] for one in small])
-    outcomes = [o for rates in found["parts"].values() for c in rates.values() for o in c.values()]
-    seconds = sum(one["seconds"] for one in small) + sum(sum(o.seconds) for o in outcomes)
     return [
         f"HH {settings.source}, {found['pairs']} pairs. Seed k holds out fold k of "
         f"{settings.folds} (no opening turn on two sides) and draws everything else anew. Small "
         f"model: a Llama of {small[0]['parameters'] / 1e6:.2f}M parameters, trained on the chosen "
         f"dialogues of training pairs ({' and '.join(settings.texts)}, {small[0]['texts']}); "
-        f"{loss:.2f} nats a token on held-out ones (chance: {small[0]['chance_loss']:.2f}). "
-        f"{len(small)} small models and {sum(len(o.right) for o in outcomes)} runs took "
-        f"{seconds / 60:.0f} minutes.",
+        f"{loss:.2f} nats a token on held-out ones (chance: {small[0]['chance_loss']:.2f}).",
         "",
         "Held-out pairs with their labels as given. Intervals cover seeds and pairs. Log-loss is "
         f"of probabilities whose temperature was fitted on {settings.calibration:.0%} of the "
@@ -435,7 +429,6 @@ def figures(found: dict[str, Any]) -> dict[str, Any]:
             "accuracy": outcome.mean("right").to_dict(),
             "accuracy_by_seed": [float(v.mean()) for v in outcome.right],
             "log_loss": outcome.mean("losses").to_dict(),
-            "seconds": [round(s, 1) for s in outcome.seconds],
         }
         if outcome.chosen:
             content["chosen_change"] = outcome.mean("chosen").to_dict()

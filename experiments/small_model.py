@@ -6,7 +6,6 @@ import json
 import math
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,6 @@ def make_small_model(
         return found
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    started = time.time()
     shutil.rmtree(folder, ignore_errors=True)
     tokenizer = _tokenizer(texts, options.vocabulary)
     torch.manual_seed(seed)
@@ -76,7 +74,6 @@ def make_small_model(
         "first_loss": next(one["loss"] for one in log if "loss" in one),
         "held_out_loss": next(one["eval_loss"] for one in reversed(log) if "eval_loss" in one),
         "chance_loss": math.log(len(tokenizer)),
-        "seconds": time.time() - started,
     }
     known.write_text(json.dumps(summary))
     return summary
