@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from pathlib import Path
 
 import encoders
 import pytest
 import torch
-from conftest import ROOT
 from encoders import save_causal
 from surefoot_docs import parts
 
@@ -19,7 +19,7 @@ from surefoot.training.monitors import Monitors
 from surefoot.training.preference_config import _REFUSED
 from surefoot.training.step import StepResult
 
-PAGE = (ROOT / "docs" / "language-models.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "language-models.md").read_text()
 
 
 def test_every_logged_figure_has_its_meaning():

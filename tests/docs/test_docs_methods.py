@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT
 from sphinx.errors import ExtensionError
 from surefoot_docs import methods, numbers
 from surefoot_docs.mathml import mathml
@@ -17,6 +16,7 @@ from surefoot_docs.mathml import mathml
 from surefoot.objectives import Evidence, LabelModel, MarginLoss, Objective, Regulariser, Risk
 from surefoot.training import RunConfig
 
+ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "methods"
 KINDS = sorted(methods.kinds())
 _BLOCK = re.compile(r"^```\{?(\w+)\}?\n(.*?)^```", re.MULTILINE | re.DOTALL)

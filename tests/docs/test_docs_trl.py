@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import encoders
 import numpy as np
@@ -49,9 +50,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page():
-    from conftest import ROOT
-
-    return (ROOT / "docs" / "trl.md").read_text()
+    return (Path(__file__).parents[2] / "docs" / "trl.md").read_text()
 
 
 def moved(model):

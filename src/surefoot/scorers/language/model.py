@@ -214,9 +214,10 @@ def architecture(place: str) -> ModelKind:
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError) as error:
+        found = f"{place} is neither a run folder nor a transformers model"
+        absent = f"no run folder at {place}, and no model of that name on the Hub"
         raise ConfigurationError(
-            f"{place} is neither a run folder nor a transformers model "
-            f"({str(error).splitlines()[0]})"
+            f"{found if Path(place).exists() else absent} ({str(error).splitlines()[0]})"
         ) from None
     names = config.architectures or []
     if any(name.endswith("ForSequenceClassification") for name in names):
