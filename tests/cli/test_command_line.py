@@ -148,7 +148,7 @@ def test_seeds_are_compared_as_methods(surefoot, folder):
         (["train", "plain.yaml", "--seeds", "3"], "training.bootstrap: true"),
         (["train", "plain.yaml", "--output", "train.jsonl"], "is a file"),
         (["evaluate", "runs/nope", "test.jsonl", "--output", "x"], "no run folder"),
-        (["evaluate", ".", "test.jsonl", "--output", "x"], r"model\.safetensors"),
+        (["evaluate", ".", "test.jsonl", "--output", "x"], r"no surefoot\.json"),
         (["score", "runs/nope", "test.jsonl", "--output", "x"], "no run folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

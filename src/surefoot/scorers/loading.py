@@ -26,7 +26,7 @@ def load_scorer(place: str | Path, reference: str | None = None) -> TrainedScore
     if not (folder / storage.DESCRIPTION).is_file():
         if folder.is_dir() and not (folder / "config.json").is_file():
             raise ConfigurationError(
-                f"{folder} is neither a run folder (no {storage.DESCRIPTION}) nor a transformers "
+                f"{folder} is no run folder (it has no {storage.DESCRIPTION}), nor a transformers "
                 "model (no config.json)."
             )
         return LanguageModel.of_transformers(str(place), reference)
