@@ -47,6 +47,10 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/embedding.py
+	$(BIN)/python benchmarks/trainer.py
+	$(BIN)/python benchmarks/trainer.py --bf16
+	$(BIN)/python benchmarks/trainer.py --task reward
+	$(BIN)/python benchmarks/trainer.py --task reward --bf16
 
 experiments: $(STAMP)
 	$(BIN)/python experiments/hh.py experiments/hh.yaml
