@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from html import unescape
 from io import StringIO
 
 import pytest
@@ -21,10 +23,12 @@ from surefoot.demo.language import (
     plain_copy,
     train_supervised,
 )
-from surefoot.demo.policy import PolicyOptions, run_policies
+from surefoot.demo.policy import WITHOUT_TRL, PolicyOptions, run_policies, why_not
 from surefoot.demo.policy_methods import POLICY_COLUMNS, policy_methods
+from surefoot.demo.policy_page import policy_section
 from surefoot.demo.policy_table import policy_markdown, policy_summary
 from surefoot.objectives import Objective
+from surefoot.report.words import number
 from surefoot.worlds import TextWorld
 from surefoot.worlds.judge import judge
 
@@ -142,13 +146,19 @@ def test_a_whole_part_in_small(found):
 
 
 @pytest.mark.slow
-def test_the_table_shows_the_figures(found):
+@pytest.mark.parametrize("width", [80, 220])
+def test_the_table_shows_the_figures_whole(found, width):
     result, _ = found
-    console = Console(file=StringIO(), width=220)
+    console = Console(file=StringIO(), width=width)
     print_policies(result, console)
     shown = console.file.getvalue()
+    figures = shown.split("A model of")[0]
     for row in result.rows:
         assert row.method.name.split()[0] in shown
+        for key, cell in row.cells.items():
+            assert number(cell.value.estimate, POLICY_COLUMNS[key].digits) in figures
+    assert "…]" not in figures
+    assert "[−.…" not in figures
     lines = policy_markdown(result).splitlines()
     assert len(lines) == len(result.rows) + 2
     assert len({line.count("|") for line in lines}) == 1
@@ -156,3 +166,32 @@ def test_the_table_shows_the_figures(found):
     assert re.search(
         rf"{len(result.claims)} predictions; {held} held", "\n".join(policy_summary(result))
     )
+
+
+@pytest.mark.slow
+def test_the_section_of_the_page(found):
+    result, _ = found
+    page = policy_section(result, "")
+    assert "<script" not in page
+    assert not re.search(r"(src|href)\s*=", page)
+    for row in result.rows:
+        assert row.method.name in page
+        for key, cell in row.cells.items():  # the figures of the JSON
+            assert number(cell.value.estimate, POLICY_COLUMNS[key].digits) in page
+    bad = "<script>alert(1)</script>"
+    name = result.rows[0].method.name
+    hostile = replace(result.samples[name][0], text=bad, prompt=bad)
+    page = policy_section(replace(result, samples={bad: (hostile,)}), "")
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") == 3
+
+
+def test_the_page_says_why_there_are_no_policies():
+    assert f"This part did not run: {WITHOUT_TRL}." in unescape(policy_section(None, WITHOUT_TRL))
+
+
+def test_without_trl_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("surefoot.demo.policy.find_spec", lambda name: None)
+    assert "surefoot[encoder,trl]" in why_not()
+    monkeypatch.undo()
+    assert why_not() == ""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from surefoot.demo.files import commands
 from surefoot.demo.methods import COLUMNS, PLAIN, ColumnKey
-from surefoot.demo.policy_methods import POLICY_COLUMNS
-from surefoot.demo.policy_result import PolicyClaim
+from surefoot.demo.policy_page import policy_section
 from surefoot.demo.result import Claim, DemoResult
-from surefoot.report import page as report_page
+from surefoot.demo.templates import environment
 from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart
 from surefoot.report.words import interval
 from surefoot.worlds.pool import RARE
-
-_POLICY_MARKS = {"better": "▲", "longer": "▲", "worse": "▼", "shorter": "▼"}
 
 #: The rows of the reliability picture.
 _RELIABLE = (PLAIN, "smoothed labels")
@@ -32,7 +28,7 @@ def demo_page(result: DemoResult, output: str = "demo") -> str:
     """
     tone, sentence, points = _verdict(result)
     return (
-        _environment()
+        environment()
         .get_template("demo.html.jinja")
         .render(
             result=result,
@@ -51,16 +47,10 @@ def demo_page(result: DemoResult, output: str = "demo") -> str:
             ),
             damage=_damage(result),
             rare=RARE,
-            policy_columns=POLICY_COLUMNS,
-            policy_claims={(c.method, c.column): c for c in _policy_claims(result)},
-            policy_marks=_POLICY_MARKS,
+            policies=policy_section(result.policies, result.no_policies),
             commands=commands(output),
         )
     )
-
-
-def _policy_claims(result: DemoResult) -> tuple[PolicyClaim, ...]:
-    return () if result.policies is None else result.policies.claims
 
 
 def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:
@@ -114,10 +104,3 @@ def _damage(result: DemoResult) -> Markup:
         axis="rows",
         form="{:,.0f}",
     )
-
-
-def _environment() -> Environment:
-    """The report's templates, with the demo's beside them."""
-    own = PackageLoader("surefoot.demo", "")
-    shared = report_page.environment()
-    return shared.overlay(loader=ChoiceLoader([own, *filter(None, [shared.loader])]))

@@ -88,12 +88,7 @@ POSITIONS = 256
 _LAST = 20
 
 #: For a first look: one seed, so that intervals cover test prompts only, and shorter training.
-QUICK = PolicyOptions(
-    seeds=1,
-    language=LanguageOptions(epochs=3.0),
-    epochs=1.0,
-    writing=GenerationOptions(responses=1, max_new_tokens=96),
-)
+QUICK = PolicyOptions(seeds=1, epochs=1.0)
 
 
 def why_not() -> str:

@@ -41,6 +41,7 @@ POLICY_COLUMNS: dict[PolicyKey, Column] = {
 
 #: Columns on pairs: a supervised model without preference training has none of them.
 ON_PAIRS: tuple[PolicyKey, ...] = ("clean", "shifted", "rare", "log-loss", "change")
+ON_WRITTEN: tuple[PolicyKey, ...] = ("reward", "hurried", "length")
 
 Word = Literal["better", "worse", "longer", "shorter"]
 

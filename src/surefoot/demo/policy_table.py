@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from surefoot.demo.policy_methods import POLICY_COLUMNS, PolicyKey
+from surefoot.demo.policy_methods import ON_PAIRS, ON_WRITTEN, POLICY_COLUMNS, PolicyKey
 from surefoot.demo.policy_result import PolicyCell, PolicyResult
 from surefoot.demo.table import WIDE, figure
-from surefoot.report.words import interval, number
+from surefoot.report.words import counted, interval, number
 
 _MARKS = {"better": "▲ ", "longer": "▲ ", "worse": "▼ ", "shorter": "▼ "}
 _STYLES = {"better": "green", "worse": "red"}
@@ -17,20 +19,24 @@ _STYLES = {"better": "green", "worse": "red"}
 
 def print_policies(result: PolicyResult, console: Console) -> None:
     """Print the figures, each with its difference, and what became of the predictions."""
-    table = Table(show_lines=True)
-    table.add_column("objective")
-    for column in POLICY_COLUMNS.values():
-        table.add_column(column.title, justify="right")
-    wide = console.width >= WIDE
-    for row in result.rows:
-        cells = (_text(key, row.cells.get(key), wide) for key in POLICY_COLUMNS)
-        table.add_row(row.method.name, *cells)
     console.print(
         "\nPolicies: implicit rewards against the truth, and what they write", style="bold"
     )
-    console.print(table)
+    for keys in (tuple(POLICY_COLUMNS),) if console.width >= WIDE else (ON_PAIRS, ON_WRITTEN):
+        console.print(_table(result, keys, console.width >= WIDE))
     for line in policy_summary(result):
         console.print(line, markup=False)
+
+
+def _table(result: PolicyResult, keys: Sequence[PolicyKey], wide: bool) -> Table:
+    table = Table(show_lines=True)
+    table.add_column("objective")
+    for key in keys:
+        table.add_column(POLICY_COLUMNS[key].title, justify="right")
+    for row in result.rows:
+        if any(key in row.cells for key in keys):
+            table.add_row(row.method.name, *(_text(key, row.cells.get(key), wide) for key in keys))
+    return table
 
 
 def policy_summary(result: PolicyResult) -> list[str]:
@@ -38,9 +44,9 @@ def policy_summary(result: PolicyResult) -> list[str]:
     held = sum(claim.held for claim in result.claims)
     lines = [
         f"A model of {result.parameters:,} parameters, made and trained in the run on the world's "
-        f"responses ({result.supervised_loss:.2f} nats a token), then on pairs; {result.seeds} "
-        "seed(s). The second line of a cell is the paired difference, of plain to the supervised "
-        "model, of the others to plain.",
+        f"responses ({result.supervised_loss:.2f} nats a token), then on pairs; "
+        f"{counted(result.seeds, 'seed')}. The second line of a cell is the paired difference, of "
+        "plain to the supervised model, of the others to plain.",
         f"Theory made {len(result.claims)} predictions; {held} held (Holm's correction over them):",
     ]
     return lines + [
