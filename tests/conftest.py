@@ -8,6 +8,8 @@ from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test may reach a hub
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:  # for the commands that tests start, too
+    os.environ["OMP_NUM_THREADS"] = "1"
 for folder in ("", "objectives"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
