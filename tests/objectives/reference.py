@@ -25,14 +25,14 @@ def _expected(psi, m, p):
     return p * psi(m) + (1 - p) * psi(-m)
 
 
-def _flip_corrected(psi, m, y, g, o):
+def _flip_corrected(psi, m, y, g, r, o):
     # Solve (1-e) L(y) + e L(1-y) = l(y), (1-e) L(1-y) + e L(y) = l(1-y) for the corrected loss L.
     e = o["flip_rate"]
     system = np.array([[1 - e, e], [e, 1 - e]])
     return np.linalg.solve(system, [_expected(psi, m, y), _expected(psi, m, 1 - y)])[0]
 
 
-def _slack(psi, m, y, g, o):
+def _slack(psi, m, y, g, r, o):
     def side(margin):
         bought = minimize_scalar(
             lambda d: psi(margin + d) + o["penalty"] * d,
@@ -45,24 +45,38 @@ def _slack(psi, m, y, g, o):
     return y * side(m) + (1 - y) * side(-m)
 
 
-def _preference_ball(psi, m, y, g, o):
+def _preference_ball(psi, m, y, g, r, o):
     reach = math.sqrt(o["radius"] * y * (1 - y))
     grid = np.clip(np.linspace(y - reach, y + reach, 2001), 0, 1)
     return max(_expected(psi, m, p) for p in grid)
 
 
+def _control_variate(psi, m, y, g, r, o):
+    # r: (margin, P(first preferred)) of each reference pair of this row.
+    c = o["coefficient"] if o["coefficient"] != "shrunk" else len(r) / (len(r) + 1)
+    cap = o.get("margin_limit", math.inf)
+    m, r = min(max(m, -cap), cap), [(min(max(k, -cap), cap), p) for k, p in r]
+    known = g * psi(m) + (1 - g) * psi(-m)
+    expected = sum(p * psi(k) + (1 - p) * psi(-k) for k, p in r) / len(r)
+    return _expected(psi, m, y) - c * known + c * expected
+
+
 LABEL_MODELS = {
-    "observed": ([{}], lambda psi, m, y, g, o: _expected(psi, m, y)),
+    "observed": ([{}], lambda psi, m, y, g, r, o: _expected(psi, m, y)),
     "smoothed": (
         [{"flip_rate": 0.2}],
-        lambda psi, m, y, g, o: (
+        lambda psi, m, y, g, r, o: (
             (1 - o["flip_rate"]) * _expected(psi, m, y) + o["flip_rate"] * _expected(psi, m, 1 - y)
         ),
     ),
     "flip-corrected": ([{"flip_rate": 0.1}, {"flip_rate": 0.4}], _flip_corrected),
     "slack": ([{"penalty": 0.3}, {"penalty": 0.8}], _slack),
     "preference-ball": ([{"radius": 0.1}, {"radius": 2.0}], _preference_ball),
-    "conditional-expectation": ([{}], lambda psi, m, y, g, o: _expected(psi, m, g)),
+    "control-variate": (
+        [{"coefficient": 1.0}, {"coefficient": "shrunk"}, {"coefficient": 0.4, "margin_limit": 2}],
+        _control_variate,
+    ),
+    "conditional-expectation": ([{}], lambda psi, m, y, g, r, o: _expected(psi, m, g)),
 }
 
 

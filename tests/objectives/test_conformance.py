@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from surefoot.errors import CompositionError
-from surefoot.objectives import Evidence, LabelModel, MarginLoss, Objective, Risk, Units
+from surefoot.objectives import (
+    Evidence,
+    LabelModel,
+    MarginLoss,
+    Objective,
+    ReferencePairs,
+    Risk,
+    Units,
+)
 from surefoot.objectives.label_models.observed import Observed
 
 
@@ -34,7 +42,26 @@ def _evidence(n: int = 40, seed: int = 1) -> Evidence:
     torch.manual_seed(seed)
     label = torch.rand(n, dtype=torch.float64)
     label[: n // 4], label[n // 4 : n // 2] = 1.0, 0.0
-    return Evidence(label=label, auxiliary=torch.rand(n, dtype=torch.float64))
+    return Evidence(label, torch.rand(n, dtype=torch.float64), _references(n))
+
+
+#: Reference pairs in three sets of 2, 3 and 1; row i has set i % 3.
+SETS = torch.tensor([0, 0, 1, 1, 1, 2])
+OF_REFERENCES = torch.tensor([0.7, -1.9, 3.1, 0.2, -0.4, 1.3], dtype=torch.float64)
+
+
+def _references(n: int) -> ReferencePairs:
+    auxiliary = torch.tensor([0.9, 0.3, 0.5, 0.2, 1.0, 0.6], dtype=torch.float64)
+    return ReferencePairs(
+        auxiliary, SETS, torch.arange(n) % 3, torch.bincount(SETS).to(torch.float64)
+    )
+
+
+def _pair_losses(objective: Objective, margins: Tensor, evidence: Evidence) -> Tensor:
+    of_references = OF_REFERENCES.to(margins)
+    return objective.pair_losses(
+        margins, evidence, of_references if margins.dim() == 1 else of_references[:, None]
+    )
 
 
 def _off_kinks(psi: MarginLoss, margins: Tensor) -> Tensor:
@@ -137,14 +164,23 @@ class TestLabelModel:
         def psi_of(m):
             return psi_ref(m, psi_options)
 
+        known = list(
+            zip(OF_REFERENCES.tolist(), evidence.references.auxiliary.tolist(), strict=True)
+        )
+        sets = [[pair for pair, s in zip(known, SETS, strict=True) if s == k] for k in range(3)]
         expected = [
-            ref(psi_of, m, y, g, options)
-            for m, y, g in zip(
-                margins.tolist(), evidence.label.tolist(), evidence.auxiliary.tolist(), strict=True
+            ref(psi_of, m, y, g, sets[i % 3], options)
+            for i, (m, y, g) in enumerate(
+                zip(
+                    margins.tolist(),
+                    evidence.label.tolist(),
+                    evidence.auxiliary.tolist(),
+                    strict=True,
+                )
             )
         ]
         torch.testing.assert_close(
-            objective.pair_losses(margins, evidence),
+            _pair_losses(objective, margins, evidence),
             torch.tensor(expected, dtype=torch.float64),
             rtol=1e-5,
             atol=1e-6,
@@ -154,9 +190,9 @@ class TestLabelModel:
         objective = _composes(psi, labels)
         margins = torch.tensor([-1e4, -50.0, 0.0, 50.0, 1e4]).requires_grad_()
         evidence = Evidence(
-            label=torch.tensor([1.0, 0.0, 0.5, 0.7, 0.0]), auxiliary=torch.full((5,), 0.3)
-        )
-        losses = objective.pair_losses(margins, evidence)
+            torch.tensor([1.0, 0.0, 0.5, 0.7, 0.0]), torch.full((5,), 0.3), _references(5)
+        ).like(margins)
+        losses = _pair_losses(objective, margins, evidence)
         (gradient,) = torch.autograd.grad(losses.sum(), margins)
         assert losses.isfinite().all()
         assert gradient.isfinite().all()
@@ -164,14 +200,14 @@ class TestLabelModel:
     def test_gradient(self, labels, options, ref, psi, psi_options, psi_ref):
         objective = _composes(psi, labels)
         margins = _off_kinks(psi, _margins())
-        assert torch.autograd.gradcheck(lambda m: objective.pair_losses(m, _evidence()), margins)
+        assert torch.autograd.gradcheck(lambda m: _pair_losses(objective, m, _evidence()), margins)
 
     def test_swap_and_flip_symmetry(self, labels, options, ref, psi, psi_options, psi_ref):
         objective = _composes(psi, labels)
         margins, evidence = _margins().detach(), _evidence()
         torch.testing.assert_close(
-            objective.pair_losses(margins, evidence),
-            objective.pair_losses(-margins, evidence.swapped()),
+            _pair_losses(objective, margins, evidence),
+            _pair_losses(objective, -margins, evidence.swapped()),
         )
 
     def test_neutral_equals_plain(self, labels, options, ref, psi, psi_options, psi_ref):
@@ -181,7 +217,7 @@ class TestLabelModel:
             pytest.skip(f"{labels.kind} declares no neutral setting for {psi.kind}")
         margins, evidence = _margins(), _evidence()
         values = [
-            Objective(loss=psi, labels=model).pair_losses(margins, evidence)
+            _pair_losses(Objective(loss=psi, labels=model), margins, evidence)
             for model in (neutral, Observed())
         ]
         torch.testing.assert_close(*values)
@@ -192,10 +228,9 @@ class TestLabelModel:
         objective = _composes(psi, labels)
         margins = torch.randn(10, 3, dtype=torch.float64)
         evidence = _evidence(10)
-        column = Evidence(label=evidence.label[:, None], auxiliary=evidence.auxiliary[:, None])
-        together = objective.pair_losses(margins, column)
+        together = _pair_losses(objective, margins, evidence.as_columns())
         for k in range(3):
-            apart = objective.pair_losses(margins[:, k], evidence)
+            apart = _pair_losses(objective, margins[:, k], evidence)
             torch.testing.assert_close(together[:, k], apart)
 
     def test_convexity_is_as_declared(self, labels, options, ref, psi, psi_options, psi_ref):
@@ -203,8 +238,10 @@ class TestLabelModel:
         grid = torch.linspace(-12, 12, 2401, dtype=torch.float64)
         bends = []
         for y in (0.0, 0.1, 0.5, 0.8, 1.0):
-            p = torch.tensor([y], dtype=torch.float64)
-            bends.append(objective.pair_losses(grid, Evidence(p, p)).diff().diff().min())
+            for g in (y, 0.3):
+                p, q = torch.tensor([[y], [g]], dtype=torch.float64)
+                losses = _pair_losses(objective, grid, Evidence(p, q, _references(1)))
+                bends.append(losses.diff().diff().min())
         assert objective.convex == bool(min(bends) > -1e-9)
 
 
@@ -312,11 +349,14 @@ class TestRisk:
     ):
         objective = _composes(MarginLoss.parse("logistic"), labels, risk)
         margins, evidence = _margins(20), _evidence(20)
-        (whole,) = torch.autograd.grad(objective(margins, evidence).value, margins)
-        weights = objective.weigh(margins, evidence).weights
+        found = objective(margins, evidence, reference_margins=OF_REFERENCES)
+        (whole,) = torch.autograd.grad(found.value, margins)
+        weights = found.weights
         split = torch.zeros_like(margins)
         for rows in torch.arange(20).split(size):
             part = margins.detach()[rows].requires_grad_()
-            loss = (weights[rows] * objective.pair_losses(part, evidence[rows])).sum()
+            theirs = OF_REFERENCES[evidence.references.pairs_of(rows)]
+            losses = objective.pair_losses(part, evidence[rows], theirs)
+            loss = (weights[rows] * losses).sum()
             (split[rows],) = torch.autograd.grad(loss, part)
         torch.testing.assert_close(split, whole)

@@ -92,7 +92,7 @@ def test_group_risk_equals_a_convex_solver_and_balances_tied_groups():
     )
     # At the optimum the mixture of worst cases balances the ridge: a stationary point.
     parameters, shares = fit.mixtures[0]
-    margins = margins_of(Linear().rewards(parameters, problem.features.double()))
+    margins = margins_of(Linear().scores(parameters, problem.features.double()))
     margins.requires_grad_()
     value = problem.risk(margins, torch.zeros(len(shares), dtype=torch.int64)).value
     (by_margin,) = torch.autograd.grad((value * shares).sum(), margins)
@@ -191,11 +191,11 @@ def test_problems_with_kinks_in_lock_step_equal_one_at_a_time(risk, together, mo
         own = fit.part(torch.tensor([k]))
         torch.testing.assert_close(own.values, alone.values, atol=1e-9, rtol=0)
         torch.testing.assert_close(own.gaps, alone.gaps, atol=1e-9, rtol=0)
-        torch.testing.assert_close(own.parameters, alone.parameters, atol=1e-6, rtol=0)
+        torch.testing.assert_close(own.parameters, alone.parameters, atol=1e-5, rtol=0)
         assert own.note == alone.note
         (weights, shares), (their_weights, their_shares) = own.mixtures[0], alone.mixtures[0]
-        torch.testing.assert_close(shares, their_shares, atol=1e-6, rtol=0)
-        torch.testing.assert_close(weights, their_weights, atol=1e-6, rtol=0)
+        torch.testing.assert_close(shares, their_shares, atol=1e-5, rtol=0)
+        torch.testing.assert_close(weights, their_weights, atol=1e-5, rtol=0)
 
 
 def test_what_is_not_solved_says_so(monkeypatch):
@@ -214,7 +214,7 @@ class TestMLP:
         torch.testing.assert_close(one.parameters, two.parameters, rtol=0, atol=0)
         right = (
             (
-                (margins_of(head.rewards(one.parameters, problem.features)) > 0)
+                (margins_of(head.scores(one.parameters, problem.features)) > 0)
                 == (problem.evidence.label[:, None] > 0.5)
             )
             .float()
@@ -235,13 +235,13 @@ class TestMLP:
         head = MLP(hidden=8, steps=20)
         problem = _problem({}, l2=(0.01, 0.1, 0.03))
         whole = head.fit(problem)
-        rewards = head.rewards(whole.parameters, problem.features)
+        rewards = head.scores(whole.parameters, problem.features)
         monkeypatch.setattr("surefoot.scorers.heads.mlp.ACTIVATIONS", 2 * (2 * N) * 8)
         cut = head.fit(problem)  # two heads, and one
         torch.testing.assert_close(cut.parameters, whole.parameters, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(cut.values, whole.values)
         assert cut.notes == whole.notes
-        torch.testing.assert_close(head.rewards(whole.parameters, problem.features), rewards)
+        torch.testing.assert_close(head.scores(whole.parameters, problem.features), rewards)
 
     def test_what_is_not_finite_stops(self):
         problem = _problem({"loss": "squared"})

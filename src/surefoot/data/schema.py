@@ -38,7 +38,8 @@ FEATURES = Features(
         "weight": Value("float64"),
         "auxiliary": Value("float64"),  # estimated P(a preferred)
         "references": List(_MESSAGES),  # responses drawn from the reference policy
-        "reference_auxiliary": List(Value("float64")),  # the same for consecutive references
+        "reference_auxiliary": List(Value("float64")),  # the same for consecutive or all pairs
+        "reference_law": Value("string"),  # how they were drawn; `pool`: they are all there are
         "score_a": Value("float64"),  # the data's own scores: evidence about the label
         "score_b": Value("float64"),
         "label_from": Value("string"),  # `order` (chosen first), `label`, `votes` or `scores`
@@ -239,6 +240,7 @@ _OPTIONAL: dict[str, Callable[[Any], Any]] = {
     "auxiliary": partial(fields.probability, name="auxiliary"),
     "references": _references,
     "reference_auxiliary": _reference_auxiliary,
+    "reference_law": str,
     "label_from": str,
     "note": str,
 }

@@ -86,6 +86,7 @@ def plan(
     pairs: int,
     tokens: int | None = None,
     overhead: int = OVERHEAD,
+    copies: int = 1,
 ) -> list[list[Ints]]:
     """Micro-batches of each rank: positions in the step, longest first, as many on every rank.
 
@@ -98,13 +99,15 @@ def plan(
         pairs: pairs in a micro-batch at most.
         tokens: tokens in a micro-batch at most, padding counted (a pair alone may exceed it).
         overhead: cost of a micro-batch beside its tokens, in tokens.
+        copies: pairs that each position stands for: 1 + M with M reference pairs.
 
     Returns:
         R lists of M arrays. An array is empty where there are fewer pairs than ranks.
     """
     longest = np.asarray(lengths, dtype=np.int64).max(axis=1, initial=0)
     order = np.argsort(-longest, kind="stable")
-    parts = _cheapest_cuts(order, 2 * longest[order], pairs, tokens, overhead)
+    most = max(1, pairs // copies)
+    parts = _cheapest_cuts(order, 2 * copies * longest[order], most, tokens, overhead)
     while len(parts) % ranks and max(map(len, parts)) > 1:  # split the largest
         index = max(range(len(parts)), key=lambda i: len(parts[i]))
         half = (len(parts[index]) + 1) // 2

@@ -4,7 +4,8 @@ Tensors only: nothing here knows of models, files or trainers.
 """
 
 from surefoot.objectives.composition import Facts, Verdict, enforce, verdicts
-from surefoot.objectives.label_model import Evidence, LabelModel
+from surefoot.objectives.evidence import Evidence, ReferencePairs
+from surefoot.objectives.label_model import LabelModel
 from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.objective import Objective
 from surefoot.objectives.regulariser import Outputs, Regulariser, ScoreKind
@@ -21,6 +22,7 @@ __all__ = [
     "MarginLoss",
     "Objective",
     "Outputs",
+    "ReferencePairs",
     "Regulariser",
     "Risk",
     "RiskValue",

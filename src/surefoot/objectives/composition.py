@@ -102,7 +102,7 @@ def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | Non
 
 def soft_minimum_without_floor(objective: Objective, facts: Facts) -> Verdict | None:
     """A soft minimum runs away with a loss that has no lower bound."""
-    falls = _signed(objective) and objective.loss.properties.signed_growth != "none"
+    falls = objective.labels.growth(objective.loss) != "none"
     if not falls or _direction(objective) != "against noise":
         return None
     return Verdict(
@@ -115,14 +115,13 @@ def soft_minimum_without_floor(objective: Objective, facts: Facts) -> Verdict | 
 
 def signed_and_falling(objective: Objective, facts: Facts) -> Verdict | None:
     """Signed labels on a loss that falls without limit need something that holds it."""
-    if not _signed(objective):
-        return None
-    growth = objective.loss.properties.signed_growth
+    growth = objective.labels.growth(objective.loss)
     if growth == "quadratic":
+        limit = ", or set labels.margin_limit" if hasattr(objective.labels, "margin_limit") else ""
         return Verdict(
             "refused",
             f"Under labels {objective.labels.kind!r} the loss {objective.loss.kind!r} falls like "
-            "the square of the margin, which no small ridge penalty holds. Use 'logistic'.",
+            f"the square of the margin, which no small ridge penalty holds. Use 'logistic'{limit}.",
         )
     if growth == "linear" and facts.linear and facts.l2 == 0:
         return Verdict(

@@ -3,49 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from surefoot.objectives.margin_loss import MarginLoss
+from surefoot.objectives.evidence import Evidence
+from surefoot.objectives.margin_loss import Growth, MarginLoss
 from surefoot.options import Member
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of the preference of each pair; shapes broadcast to the margins' (N, ...).
-
-    Attributes:
-        label: (N, ...) P(a preferred) as observed: 1, 0, 0.5 for a tie, or soft.
-        auxiliary: (N, ...) P(a preferred) by an auxiliary preference model.
-        reference_auxiliary: (N, M, ...) the same for M pairs of reference responses.
-    """
-
-    label: Tensor
-    auxiliary: Tensor | None = None
-    reference_auxiliary: Tensor | None = None
-
-    def __getitem__(self, rows: Tensor | slice) -> Evidence:
-        """The evidence of some rows."""
-        return self._each(lambda values: values[rows])
-
-    def as_columns(self) -> Evidence:
-        """The evidence of (N,) pairs as (N, 1), which broadcasts over heads."""
-        return self._each(lambda values: values[:, None])
-
-    def like(self, tensor: Tensor) -> Evidence:
-        """The evidence in the type and on the device of a tensor."""
-        return self._each(lambda values: values.to(tensor))
-
-    def swapped(self) -> Evidence:
-        """The evidence with the two responses of every pair exchanged."""
-        return self._each(lambda values: 1 - values)
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Evidence:
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: change(v) for k, v in given.items() if v is not None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +46,7 @@ class LabelModel(Member, slot="label model"):
         Args:
             psi: the margin loss.
             margins: (N, ...) margins of the pairs.
-            reference_margins: (N, M, ...) margins of the reference pairs, where there are any.
+            reference_margins: (P, ...) margins of the reference pairs, where there are any.
             evidence: what is known of each pair's preference.
 
         Returns:
@@ -92,6 +57,16 @@ class LabelModel(Member, slot="label model"):
         """The model at the setting where it equals `observed`; None where it has none."""
         del psi  # most neutral settings do not depend on the margin loss
         return None
+
+    def keeps_convex(self, psi: MarginLoss) -> bool:
+        """Whether losses are convex in the margins where psi is convex."""
+        signed = self.properties.signed and self.neutral(psi) != self
+        return psi.properties.odd_part_linear or not signed
+
+    def growth(self, psi: MarginLoss) -> Growth:
+        """How fast a pair's loss can fall as its margin grows; "none": it is bounded below."""
+        signed = self.properties.signed and self.neutral(psi) != self
+        return psi.properties.signed_growth if signed else "none"
 
     @property
     def known_flip_rate(self) -> float:

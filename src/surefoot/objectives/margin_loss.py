@@ -13,6 +13,9 @@ from torch import Tensor
 from surefoot.errors import ConfigurationError
 from surefoot.options import Member
 
+#: How fast a loss can fall: not at all, linearly, like the square of the margin.
+Growth = Literal["none", "linear", "quadratic"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LossProperties:
@@ -26,7 +29,7 @@ class LossProperties:
     """Largest slope in absolute value; infinite where there is none."""
     odd_part_linear: bool
     """Whether psi(m) - psi(-m) is linear in m, so that signed labels keep it convex."""
-    signed_growth: Literal["none", "linear", "quadratic"]
+    signed_growth: Growth
     """How fast a*psi(m) - b*psi(-m), a > b > 0, can fall; "none": it is bounded below."""
     calibrated: bool
     """Whether the best margin is a strictly increasing function of P(a preferred)."""

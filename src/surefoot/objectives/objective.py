@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
-import torch
 from pydantic import model_validator
 from torch import Tensor
 
 from surefoot.objectives.composition import enforce
-from surefoot.objectives.label_model import Evidence, LabelModel
+from surefoot.objectives.evidence import Evidence
+from surefoot.objectives.label_model import LabelModel
 from surefoot.objectives.label_models.observed import Observed
 from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.margin_losses.logistic import Logistic
@@ -66,43 +66,20 @@ class Objective(Options):
     ) -> RiskValue:
         """The objective's value (...) with its gradient, and the worst-case weights.
 
+        The gradient is that of ``sum(weights * pair_losses)``, in any split over micro-batches
+        and ranks.
+
         Args: see :class:`~surefoot.objectives.risk.Risk` for `mass`, `units` and `state`,
             :meth:`pair_losses` for the others.
         """
         losses = self.pair_losses(margins, evidence, reference_margins)
         return self.risk(losses, mass, units, state)
 
-    def weigh(
-        self,
-        margins: Tensor,
-        evidence: Evidence,
-        *,
-        mass: Tensor | None = None,
-        units: Units | None = None,
-        reference_margins: Tensor | None = None,
-        state: State | None = None,
-    ) -> RiskValue:
-        """First pass over a step, without gradient: the weights that every part of it will use.
-
-        The step's gradient is that of ``sum(weights * pair_losses)``, in any split over
-        micro-batches and ranks.
-        """
-        with torch.no_grad():
-            return self(
-                margins,
-                evidence,
-                mass=mass,
-                units=units,
-                reference_margins=reference_margins,
-                state=state,
-            )
-
     @property
     def convex(self) -> bool:
         """Whether the objective is convex in the margins."""
-        psi, labels = self.loss.properties, self.labels.properties
-        signed = labels.signed and self.labels.neutral(self.loss) != self.labels
-        return psi.convex and self.risk.properties.convex and (psi.odd_part_linear or not signed)
+        convex = self.loss.properties.convex and self.risk.properties.convex
+        return convex and self.labels.keeps_convex(self.loss)
 
     @property
     def smooth(self) -> bool:

@@ -29,6 +29,11 @@ class Outputs:
     log_probs: Tensor | None
     lengths: Tensor
 
+    def first(self, count: int) -> Outputs:
+        """The first pairs."""
+        log_probs = None if self.log_probs is None else self.log_probs[:count]
+        return Outputs(self.scores[:count], log_probs, self.lengths[:count])
+
 
 class Regulariser(Member, slot="regulariser"):
     """A penalty per pair, added to the objective with a weight."""

@@ -181,6 +181,6 @@ def _held_out_margins(
     )
     head = Linear(l2=RIDGE)
     fitted = head.fit(batch, certify=False)
-    margins = margins_of(head.rewards(fitted.parameters, problem.features))
+    margins = margins_of(problem.scores(head, fitted.parameters)[: len(halves)])
     kept = (margins.unflatten(1, (-1, 2)) * ~other_half).sum(-1)
     return [one.numpy() for one in kept.split(sizes, dim=1)]

@@ -45,11 +45,17 @@ def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossVal
         seeds=tuple(seed for seed in problem.seeds for _ in range(choices * count)),
     )
     fitted = head.fit(batch, certify=False)
-    margins = margins_of(head.rewards(fitted.parameters, problem.features))
-    by_penalty = margins.unflatten(1, (fits, choices, count))  # (N, K, L, F)
-    out_of_fold = (by_penalty * held_out[:, :, None].to(margins)).sum(-1)  # (N, K, L)
-    everywhere = replace(problem, mass=problem.mass[:, :, None].expand_as(out_of_fold).flatten(1))
-    values = everywhere.risk(out_of_fold.flatten(1)).value.unflatten(0, (fits, choices))
+    margins = margins_of(problem.scores(head, fitted.parameters))  # (N + P, K L F)
+
+    def of_its_fold(values: Tensor) -> Tensor:
+        """(N, K, L) by the head that did not see the row, from values (N, K L F)."""
+        by_fold = values.unflatten(1, (fits, choices, count))
+        return (by_fold * held_out[:, :, None].to(values)).sum(-1)
+
+    out_of_fold = of_its_fold(margins[: len(held_out)])
+    losses = of_its_fold(problem.losses(margins)).flatten(1)
+    mass = problem.mass[:, :, None].expand_as(out_of_fold).flatten(1)
+    values = problem.objective.risk(losses, mass, problem.units).value.unflatten(0, (fits, choices))
     # Of equals the strongest: they differ where nothing can be learnt at all.
     best = (choices - 1 - values.flip(1).argmin(1)).tolist()
     return [

@@ -20,8 +20,9 @@ from surefoot.objectives import Objective
 from surefoot.scorers import storage
 from surefoot.scorers.encoder import Encoder, load_encoder
 from surefoot.scorers.features import FeatureMap, embed
-from surefoot.scorers.fitting import Fitted, Task, fit_seeds
+from surefoot.scorers.fitting import Fitted, fit_seeds
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
+from surefoot.scorers.task import Task
 
 Array = npt.NDArray[np.float64]
 
@@ -82,7 +83,7 @@ class EmbeddingRewardModel:
                 "of these.",
                 stacklevel=2,
             )
-        raw = self.scorer.head.rewards(self.parameters_, self.features_(embedded)).double()
+        raw = self.scorer.head.scores(self.parameters_, self.features_(embedded)).double()
         rewards: Array = ((raw - self.mean_) / self.std_).detach().numpy()
         return rewards
 

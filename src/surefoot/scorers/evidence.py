@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from surefoot.data.references import references_of
 from surefoot.data.schema import FEATURES, Preferences
 from surefoot.errors import DataError
-from surefoot.objectives import Evidence, Facts, Units
+from surefoot.objectives import Evidence, Facts, Objective, ReferencePairs, Units
 
 
-def evidence_of(preferences: Preferences) -> Evidence:
-    """What is known of each of N pairs, in float64.
+def evidence_of(
+    preferences: Preferences, objective: Objective
+) -> tuple[Evidence, Preferences | None]:
+    """What is known of each of N pairs, in float64; and P reference pairs, if the objective asks.
 
     Raises:
-        DataError: the column `auxiliary` is given in some rows only.
+        DataError: a column that is needed is given in some rows only.
     """
     auxiliary = preferences.numbers("auxiliary") if preferences.has("auxiliary") else None
     if auxiliary is not None and np.isnan(auxiliary).any():
@@ -24,10 +28,20 @@ def evidence_of(preferences: Preferences) -> Evidence:
             f"{preferences.name}: the column 'auxiliary' is null in {np.isnan(auxiliary).sum()} of "
             f"{len(preferences)} rows; it has to be given in all or none."
         )
-    return Evidence(
+    found = Evidence(
         torch.from_numpy(preferences.labels),
         None if auxiliary is None else torch.from_numpy(auxiliary),
     )
+    if "references" not in objective.labels.properties.needs:
+        return found, None
+    references = references_of(preferences)
+    pairs = ReferencePairs(
+        torch.from_numpy(references.pairs.labels),
+        torch.from_numpy(references.sets),
+        torch.from_numpy(references.of),
+        torch.from_numpy(references.independent),
+    )
+    return replace(found, references=pairs), references.pairs
 
 
 def facts_of(preferences: Preferences, units: Units | None, **of_the_scorer: Any) -> Facts:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from surefoot.objectives import RiskValue
+from surefoot.scorers.coefficient import Coefficient
 from surefoot.scorers.conflict import SourceConflict
 from surefoot.scorers.head import Fit, Head, Problem, margins_of
 from surefoot.statistics import Estimate, mean
@@ -34,6 +35,7 @@ class FitReport:
         identical: number of pairs whose responses are the same to the encoder.
         risk: objective on the training data, with the worst-case weights.
         units: names of the risk's units.
+        coefficient: of a control variate, where it was fitted.
     """
 
     warnings: tuple[str, ...]
@@ -48,6 +50,7 @@ class FitReport:
     identical: int
     risk: RiskValue
     units: tuple[str, ...]
+    coefficient: Coefficient | None = None
 
 
 def worst_case(problem: Problem, fitted: Fit, head: Head) -> RiskValue:
@@ -55,9 +58,9 @@ def worst_case(problem: Problem, fitted: Fit, head: Head) -> RiskValue:
 
     Where units tie at the optimum, the weights are those of the mixture that balances them.
     """
-    found = problem.risk(margins_of(head.rewards(fitted.parameters, problem.features)).double())
+    found = problem.risk(margins_of(problem.scores(head, fitted.parameters)).double())
     mixed = [
-        _mixture(problem, k, margins_of(head.rewards(parameters, problem.features)), shares)
+        _mixture(problem, k, margins_of(problem.scores(head, parameters)), shares)
         for k, (parameters, shares) in enumerate(fitted.mixtures)
     ]
     weights = torch.stack([w for w, _ in mixed], dim=-1) if mixed else found.weights

@@ -12,51 +12,17 @@ from torch import Tensor
 
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import folds
-from surefoot.data.units import unit_ids
-from surefoot.errors import CompositionError, DataError
-from surefoot.objectives import Facts, Objective, Units, enforce
 from surefoot.scorers.bootstrap import prompt_bootstrap
+from surefoot.scorers.coefficient import fit_coefficient, is_fitted, with_coefficient
 from surefoot.scorers.conflict import SourceConflict, source_conflict
 from surefoot.scorers.cross_validation import cross_validate, fit_temperature
 from surefoot.scorers.encoder import Encoder
-from surefoot.scorers.evidence import evidence_of, facts_of
-from surefoot.scorers.features import Embedded, FeatureMap, embed
+from surefoot.scorers.features import Embedded, FeatureMap
 from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
 from surefoot.scorers.head import Fit, Parameters, Problem
-from surefoot.scorers.scorer import EmbeddingScorer
+from surefoot.scorers.task import Task
 
 Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A scorer, an objective and comparisons that go together.
-
-    Attributes:
-        scorer, objective, preferences: these.
-        units: the unit of each row, where the risk has any.
-        names: the names of the units.
-        notes: what the validator has to say.
-    """
-
-    scorer: EmbeddingScorer
-    objective: Objective
-    preferences: Preferences
-    units: Units | None
-    names: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, scorer: EmbeddingScorer, objective: Objective, preferences: Preferences) -> Task:
-        """Check that they go together.
-
-        Raises:
-            CompositionError: they do not.
-            DataError: the risk's unit is not in the data.
-        """
-        units, names = _units(objective, preferences)
-        notes = enforce(objective, _facts(scorer, preferences, units))
-        return cls(scorer, objective, preferences, units, names, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -95,25 +61,16 @@ def fit_seeds(
     Raises:
         DataError: there is nothing to learn from.
     """
+    if is_fitted(task.objective):
+        return [_with_its_coefficient(task, encoder, k, seeds, mass) for k in range(len(seeds))]
     scorer, preferences = task.scorer, task.preferences
-    embedded = embed(preferences, encoder, scorer.views)
-    features = FeatureMap.fit(embedded, scorer.source_aware)
-    problem = Problem(
-        features=features(embedded),
-        objective=task.objective,
-        evidence=evidence_of(preferences),
-        mass=_live(preferences, embedded, np.ones((1, len(seeds))) if mass is None else mass),
-        l2=torch.ones(len(seeds), dtype=torch.float64),
-        seeds=tuple(seeds),
-        units=task.units,
-    )
+    problem, features, embedded = task.problem(encoder, seeds, mass)
     prompts = preferences.prompt_keys()
     validations = cross_validate(scorer.head, problem, _folds(preferences, scorer.folds, seeds))
     conflicts: Sequence[SourceConflict | None] = [None] * len(seeds)
     if not scorer.source_aware and preferences.has("source"):
-        plain = replace(problem, objective=Objective(), units=None)
         halves = _folds(preferences, 2, seeds)
-        conflicts = source_conflict(plain, embedded.sources, halves, prompts)
+        conflicts = source_conflict(problem.plain(), embedded.sources, halves, prompts)
     penalties = torch.tensor([found.l2 for found in validations], dtype=torch.float64)
     final = _members(replace(problem, l2=penalties), scorer.members, prompts)
     fitted = scorer.head.fit(final)
@@ -123,7 +80,7 @@ def fit_seeds(
         members = torch.arange(k * scorer.members, (k + 1) * scorer.members)
         own, ended, live = final.part(members), fitted.part(members), problem.mass[:, k]
         validation, conflict = validations[k], conflicts[k]
-        raw = scorer.head.rewards(ended.parameters, problem.features).double()
+        raw = problem.scores(scorer.head, ended.parameters)[: len(live)].double()
         mean, std = _scale(raw[live > 0])
         unit = float(std.mean())
         margins = validation.margins.double().numpy() / unit
@@ -157,16 +114,17 @@ def fit_seeds(
     return [one(k) for k in range(len(seeds))]
 
 
-def _live(preferences: Preferences, embedded: Embedded, mass: Array) -> Tensor:
-    """Mass (N, S) of the rows that carry information, from mass that broadcasts to it."""
-    # Pairs that look the same carry none; they would only dilute the mean.
-    live = torch.from_numpy(preferences.weights[:, None] * mass) * ~embedded.identical[:, None]
-    if not bool((live > 0).any(0).all()):
-        raise DataError(
-            f"{preferences.name}: no pair is left to learn from (all responses of a pair are "
-            "the same to the encoder, or all weights are 0)."
-        )
-    return live
+def _with_its_coefficient(
+    task: Task, encoder: Encoder, k: int, seeds: Sequence[int], mass: Array | None
+) -> Fitted:
+    """The fit of one seed, whose coefficient is fitted first."""
+    own = None if mass is None else mass[:, k : k + 1]
+    problem, _, _ = task.problem(encoder, seeds[k : k + 1], own)
+    drawn = _folds(task.preferences, task.scorer.folds, seeds[k : k + 1])
+    found = fit_coefficient(problem, drawn[:, 0])
+    fixed = replace(task, objective=with_coefficient(task.objective, found.value))
+    (fitted,) = fit_seeds(fixed, encoder, seeds[k : k + 1], own)
+    return replace(fitted, report=replace(fitted.report, coefficient=found))
 
 
 def _folds(preferences: Preferences, count: int, seeds: Sequence[int]) -> Tensor:
@@ -211,28 +169,3 @@ def _disappointments(ended: Fit, rewards: Tensor) -> list[str]:
             "head is zero; try a weaker risk or another objective."
         )
     return found
-
-
-def _units(objective: Objective, preferences: Preferences) -> tuple[Units | None, tuple[str, ...]]:
-    unit = objective.risk.unit
-    if unit == "pair":
-        return None, ()
-    ids, names = unit_ids(preferences, unit)
-    return Units(torch.from_numpy(ids), len(names)), tuple(names)
-
-
-def _facts(scorer: EmbeddingScorer, preferences: Preferences, units: Units | None) -> Facts:
-    head = scorer.head
-    if head.linear and set(scorer.views) <= {"prompt"}:
-        raise CompositionError(
-            "refused: a linear head on the view 'prompt' alone cannot tell two responses "
-            "apart. Add 'response', 'product' or 'together'."
-        )
-    return facts_of(
-        preferences,
-        units,
-        scores="rewards",
-        l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
-        linear=head.linear,
-        frozen=True,
-    )

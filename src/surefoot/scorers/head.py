@@ -22,7 +22,9 @@ class Problem:
     """K fits on the same features: they differ in the mass of rows, the ridge and the seed.
 
     Attributes:
-        features: (N, 2, D) of response a and response b.
+        features: (N + P, 2, D) of response a and response b, of N rows and of the P reference pairs
+            that the evidence speaks of (none for most objectives).
+        context: (N + P, C) of the prompts, for heads that look at them.
         objective: what is minimised.
         evidence: (N,) what is known of each pair.
         mass: (N, K) weight of each row in each fit; 0 leaves a row out.
@@ -40,6 +42,7 @@ class Problem:
     l2: Tensor
     seeds: tuple[int, ...]
     units: Units | None = None
+    context: Tensor | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def part(self, fits: Tensor) -> Problem:
@@ -47,15 +50,25 @@ class Problem:
         seeds = tuple(self.seeds[k] for k in fits.tolist())
         return replace(self, mass=self.mass[:, fits], l2=self.l2[fits], seeds=seeds)
 
-    def risk(self, margins: Tensor, fits: Tensor | None = None) -> RiskValue:
-        """The objective of margins (N, k), for the fits with these indices (k,); all by default."""
-        mass = self.mass if fits is None else self.mass[:, fits]
-        return self.objective(margins, self.columns, mass=mass, units=self.units)
+    def plain(self) -> Problem:
+        """The same fits under the plain objective, which is smooth and convex."""
+        evidence = Evidence(self.evidence.label)
+        return replace(self, objective=Objective(), evidence=evidence, units=None)
 
-    @property
-    def columns(self) -> Evidence:
-        """The evidence as columns (N, 1), which broadcast over fits."""
-        return self.evidence.as_columns()
+    def risk(self, margins: Tensor, fits: Tensor | None = None) -> RiskValue:
+        """The objective of margins (N + P, k), for the fits with these indices (k,) or for all."""
+        mass = self.mass if fits is None else self.mass[:, fits]
+        return self.objective.risk(self.losses(margins), mass, self.units)
+
+    def scores(self, head: Head, parameters: Parameters) -> Tensor:
+        """Scores (N + P, 2, K) by a head."""
+        return head.scores(parameters, self.features, self.context)
+
+    def losses(self, margins: Tensor) -> Tensor:
+        """Loss of each row (N, k) from margins (N + P, k)."""
+        rows = len(self.mass)
+        evidence = self.evidence.as_columns()  # broadcasts over fits
+        return self.objective.pair_losses(margins[:rows], evidence, margins[rows:])
 
 
 @dataclass(frozen=True)
@@ -128,8 +141,28 @@ class Head(Member, slot="head"):
         """
 
     @abstractmethod
-    def rewards(self, parameters: Parameters, features: Tensor) -> Tensor:
-        """Rewards (..., K) of features (..., D)."""
+    def scores(
+        self, parameters: Parameters, features: Tensor, context: Tensor | None = None
+    ) -> Tensor:
+        """Scores (n, 2, K) of the two responses of each pair: their rewards, where there are any.
+
+        A pairwise head has none: its scores are half the margin and its opposite.
+
+        Args:
+            parameters: of K heads.
+            features: (n, 2, D) of the two responses.
+            context: (n, C) of the prompts, for heads with a :attr:`context`.
+        """
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether it judges pairs, and has no reward of a response alone."""
+        return False
+
+    @property
+    def context(self) -> bool:
+        """Whether it looks at the prompts' own features."""
+        return False
 
     @abstractmethod
     def candidates(self) -> tuple[float, ...]:
@@ -141,9 +174,9 @@ class Head(Member, slot="head"):
         """Whether rewards are linear in the parameters."""
 
 
-def margins_of(rewards: Tensor) -> Tensor:
-    """Margins (N, K) from rewards (N, 2, K)."""
-    return rewards[:, 0] - rewards[:, 1]
+def margins_of(scores: Tensor) -> Tensor:
+    """Margins (N, K) from scores (N, 2, K)."""
+    return scores[:, 0] - scores[:, 1]
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from surefoot.objectives import Evidence, Objective
 from surefoot.scorers import bundle, lbfgs
 from surefoot.scorers.head import Fit, Problem
 
@@ -92,7 +91,7 @@ class LinearSolver:
 
     def local(self) -> Fit:
         """The better of two L-BFGS runs, from zero and from the plain solution; nothing proven."""
-        convex = LinearSolver(_plain(self.problem), self.certify)
+        convex = LinearSolver(self.problem.plain(), self.certify)
         one = self._lbfgs(self._zeros())
         other = self._lbfgs(convex._lbfgs(self._zeros()).parameters)
         first = one.values <= other.values
@@ -170,12 +169,6 @@ class LinearSolver:
     def _fit(self, found: lbfgs.Minima, notes: Sequence[str]) -> Fit:
         weight = self.coordinates.to_features(found.parameters)
         return Fit({"weight": weight}, 1, found.values, found.gaps, tuple(notes))
-
-
-def _plain(problem: Problem) -> Problem:
-    """The same problem under the plain objective, which is smooth and convex."""
-    evidence = Evidence(problem.evidence.label)
-    return replace(problem, objective=Objective(), evidence=evidence, units=None)
 
 
 @contextmanager

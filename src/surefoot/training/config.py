@@ -9,8 +9,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.objectives import Objective
+from surefoot.objectives.presets import PRESETS
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer
@@ -117,6 +118,16 @@ class RunConfig(Options):
     """How; the options depend on the scorer."""
     output: str = Field(min_length=1)
     """The run folder; never overwritten unless asked."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _objective_by_name(cls, given: Any) -> Any:
+        name = given.get("objective") if isinstance(given, Mapping) else None
+        if not isinstance(name, str):
+            return given
+        if name not in PRESETS:
+            raise ConfigurationError(unknown_name("objective", name, PRESETS))
+        return {**given, "objective": PRESETS[name]}
 
     @model_validator(mode="before")
     @classmethod

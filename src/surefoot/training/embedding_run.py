@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def train_embedding_models(
             "ridge penalty": f"{report.l2:.3g}",
             "optimum": report.optimum,
         }
+        if report.coefficient is not None:
+            readable["coefficient of the control variate"] = str(report.coefficient)
         write_run(folder, config, data, _figures(report, model), readable, report.warnings)
     return models
 
@@ -68,5 +71,6 @@ def _figures(report: FitReport, model: EmbeddingRewardModel) -> dict[str, Any]:
         ]
         if report.units
         else [],
+        "coefficient": asdict(report.coefficient) if report.coefficient else None,
         "source_conflict": report.conflict.to_dict() if report.conflict else None,
     }

@@ -34,7 +34,7 @@ class TrainingPairs:
 
     Attributes:
         preferences: the comparisons.
-        tokens: their token ids.
+        tokens: their token ids, and then those of P reference pairs, where the objective asks.
         evidence: (N,) what is known of each.
         mass: (N,) weight of each.
         units: the unit of each; None where each is its own.
@@ -42,7 +42,7 @@ class TrainingPairs:
         together: (N,) rows that must share a step.
         encoder: the model closes its texts with a special token.
         notes: sentences for the user.
-        reference: (N, 2) log-probabilities of the reference policy, once they are known.
+        reference: (N + P, 2) log-probabilities of the reference policy, once they are known.
     """
 
     preferences: Preferences
@@ -105,12 +105,18 @@ class TrainingPairs:
         if not learning:  # what has no effect, or is too noisy to learn from, can be evaluated
             facts = replace(facts, soft_labels=None, smallest_unit=None)
         notes = (*enforce(objective, facts), *cuts)
+        evidence, references = evidence_of(preferences, objective)
+        if references is not None:
+            theirs = tokenise(references, tokenizer, max_length, keep_end=encoder)
+            told = theirs.cuts.notes(max_length, left_out=False)
+            notes += tuple(f"Of the reference pairs: {one}" for one in told)
+            tokens = tokens.beside(theirs)
         for note in notes:
             warnings.warn(f"{preferences.name}: {note}", stacklevel=2)
         return cls(
             preferences,
             tokens,
-            evidence_of(preferences),
+            evidence,
             torch.from_numpy(preferences.weights),
             units,
             names,
@@ -120,7 +126,7 @@ class TrainingPairs:
         )
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return len(self.mass)
 
     def __getitem__(self, index: int) -> int:
         return index
@@ -135,11 +141,15 @@ class TrainingPairs:
                 _, ids = ids.unique(return_inverse=True)
                 count = int(ids.max()) + 1
             units = Units(ids, count)
-        reference = None if self.reference is None else self.reference[index]
-        return Step(rows, self.evidence[index], self.mass[index], units, reference)
+        evidence, every = self.evidence[index], rows
+        if self.evidence.references is not None:
+            theirs = self.evidence.references.pairs_of(index).numpy()
+            every = np.concatenate([rows, len(self) + theirs])
+        reference = None if self.reference is None else self.reference[torch.from_numpy(every)]
+        return Step(every, evidence, self.mass[index], units, reference)
 
     def outputs(self, values: Tensor, score: ScoreFunction) -> Outputs:
-        """Outputs (N, 2) from rewards or log-probabilities (N, 2)."""
+        """Outputs (N + P, 2) from rewards or log-probabilities (N + P, 2)."""
         lengths = torch.from_numpy(self.tokens.response_lengths)
         if not isinstance(score, PolicyScores) or self.reference is None:
             return Outputs(values, None, lengths)

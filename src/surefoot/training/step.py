@@ -34,11 +34,13 @@ class Step:
     """The pairs of one optimiser step, the same on every rank.
 
     Attributes:
-        rows: (N,) positions among the tokenised pairs.
+        rows: (N + P,) positions among the tokenised pairs: of N comparisons, and of the P reference
+            pairs that their evidence speaks of.
         evidence: (N,) what is known of each pair.
         mass: (N,) weight of each pair before robustness.
         units: the unit of each pair, where the risk has any.
-        reference: (N, 2) log-probabilities of the reference; None for rewards and where it is live.
+        reference: (N + P, 2) log-probabilities of the reference policy; None for rewards and where
+            it is live.
     """
 
     rows: Ints
@@ -46,6 +48,27 @@ class Step:
     mass: Tensor
     units: Units | None = None
     reference: Tensor | None = None
+
+    def with_references(self, part: Ints) -> Ints:
+        """Positions in `rows` of some of the N comparisons, and of their reference pairs."""
+        references = self.evidence.references
+        if references is None:
+            return part
+        theirs = references.pairs_of(torch.from_numpy(part)).numpy()
+        return np.concatenate([part, len(self.mass) + theirs])
+
+    def plan(self, tokens: TokenPairs, engine: Engine) -> list[Ints]:
+        """Micro-batches of this process; a comparison and its reference pairs are never parted."""
+        lengths = tokens.lengths[self.rows].max(axis=1)
+        count, references = len(self.mass), self.evidence.references
+        own, copies = lengths[:count], 1
+        if references is not None:
+            sets = references.sets.numpy()
+            longest = np.zeros(len(references.independent), dtype=np.int64)
+            np.maximum.at(longest, sets, lengths[count:])
+            own = np.maximum(own, longest[references.of.numpy()])
+            copies = 1 + int(np.bincount(sets).max())
+        return engine.plan(np.stack([own, own], axis=1), copies)
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,7 @@ class StepResult:
         risk: the objective without them.
         losses: (N,) loss of each pair.
         weights: (N,) worst-case weight of each pair.
-        outputs: scores, log-probabilities and lengths of the pairs.
+        outputs: scores, log-probabilities and lengths of the N pairs.
         state: of the risk, for the next step.
     """
 
@@ -97,12 +120,12 @@ class StepRunner:
 
     def run(self, model: nn.Module, step: Step, state: State) -> StepResult:
         """Accumulate the step's gradient in the model, which has none yet."""
-        parts = self.engine.plan(self.tokens.lengths[step.rows])
+        parts = step.plan(self.tokens, self.engine)
         seen = _Seen(step, self.engine)
         kept: list[Outputs] = []
         found: RiskValue | None = None
         if self.objective.risk.properties.direction == "none":  # does not look at losses
-            nothing = torch.zeros(len(step.rows), dtype=torch.float64)
+            nothing = torch.zeros(len(step.mass), dtype=torch.float64)
             weights = self.objective.risk(nothing, step.mass, step.units, state).weights
         else:
             parts, kept = self._in_memory(parts, lambda now: self._look(model, step, now, seen))
@@ -122,7 +145,7 @@ class StepRunner:
         with nullcontext() if keep else torch.no_grad():
             for part in parts:
                 outputs = self._forward(model, step, part)
-                seen.take(part, outputs)
+                seen.take(step.with_references(part), outputs)
                 kept += [outputs] if keep else []
         return kept
 
@@ -140,7 +163,7 @@ class StepRunner:
             with nullcontext() if index == len(parts) - 1 else self.no_sync():
                 reuse = kept and len(parts) == 1
                 outputs = kept.pop() if reuse else self._forward(model, step, part)
-                seen.take(part, outputs)
+                seen.take(step.with_references(part), outputs)
                 # Ranks average their gradients; the step's gradient is their sum.
                 self.backward(self._loss(step, part, outputs, weights) * self.engine.ranks)
 
@@ -168,7 +191,7 @@ class StepRunner:
 
     def _forward(self, model: nn.Module, step: Step, part: Ints) -> Outputs:
         """Outputs of a micro-batch; an empty one runs a pair that counts for nothing."""
-        run = part if len(part) else np.zeros(1, dtype=np.int64)
+        run = step.with_references(part) if len(part) else np.zeros(1, dtype=np.int64)
         batch = self.engine.batch(self.tokens, step.rows[run])
         with self.engine.autocast():
             if self.live_reference is not None:
@@ -187,7 +210,8 @@ class StepRunner:
         total = (weights[part].to(here) * _losses(self.objective, evidence, outputs)).sum()
         if self.objective.regularisers:
             share = (step.mass / step.mass.sum())[part].to(here)
-            total = total + (share * self.objective.penalties(outputs, evidence.label)).sum()
+            own = outputs.first(len(part))
+            total = total + (share * self.objective.penalties(own, evidence.label)).sum()
         return total
 
 
@@ -201,25 +225,29 @@ def judge(
     """The result of a step from all its outputs; `found` is the risk, where it is known already."""
     found = found or _weigh(objective, step, outputs, state)
     share = step.mass / step.mass.sum()
-    penalty = (share * objective.penalties(outputs, step.evidence.label)).sum()
+    own = outputs.first(len(step.mass))
+    penalty = (share * objective.penalties(own, step.evidence.label)).sum()
     return StepResult(
         float(found.value + penalty),
         float(found.value),
         _losses(objective, step.evidence, outputs),
         found.weights,
-        outputs,
+        own,
         found.state,
     )
 
 
 def _losses(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tensor:
+    """Losses (n,) from the outputs of n comparisons and then of their reference pairs."""
     margins = objective.loss.margins(outputs.scores, outputs.lengths)
-    return objective.pair_losses(margins, evidence)
+    count = len(evidence.label)
+    return objective.pair_losses(margins[:count], evidence, margins[count:])
 
 
 def _weigh(objective: Objective, step: Step, outputs: Outputs, state: State) -> RiskValue:
-    margins = objective.loss.margins(outputs.scores, outputs.lengths)
-    return objective.weigh(margins, step.evidence, mass=step.mass, units=step.units, state=state)
+    with torch.no_grad():
+        losses = _losses(objective, step.evidence, outputs)
+        return objective.risk(losses, step.mass, step.units, state)
 
 
 def _cut(part: Ints, most: int | None) -> list[Ints]:
@@ -229,7 +257,7 @@ def _cut(part: Ints, most: int | None) -> list[Ints]:
 
 
 class _Seen:
-    """Outputs of a step's pairs as this rank sees them, summed over ranks when asked for."""
+    """Outputs of a step's pairs and reference pairs, summed over ranks when asked for."""
 
     def __init__(self, step: Step, engine: Engine) -> None:
         self.engine = engine

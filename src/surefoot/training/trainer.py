@@ -265,7 +265,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         same = self.pairs is not None and pairs.unit_names == self.pairs.unit_names
         result = judge(self.objective, step, outputs, self.risk_state if same else {})
         return {"loss": result.value, "mean_loss": float(result.losses.mean())} | figures_of(
-            outputs, step.evidence.label, self.score.beta
+            result.outputs, step.evidence.label, self.score.beta
         )
 
     def _know_reference(self, pairs: TrainingPairs) -> None:

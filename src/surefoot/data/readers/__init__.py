@@ -23,7 +23,7 @@ Row = dict[str, Any]
 #: Optional columns of the contract that every reader carries through under their own names.
 CARRIED = (
     *("id", "group", "source", "time", "weight", "votes"),
-    *("auxiliary", "references", "reference_auxiliary"),
+    *("auxiliary", "references", "reference_auxiliary", "reference_law"),
 )
 
 PROMPTS = ("prompt", "instruction", "input", "question", "query")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
-from surefoot.objectives.label_model import Evidence, LabelModel, LabelProperties, expected_loss
+from surefoot.objectives.evidence import Evidence
+from surefoot.objectives.label_model import LabelModel, LabelProperties, expected_loss
 from surefoot.objectives.margin_loss import MarginLoss
 
 

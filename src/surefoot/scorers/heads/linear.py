@@ -24,8 +24,10 @@ class Linear(Head, kind="linear"):
             return solver.local()
         return solver.smooth() if objective.smooth else solver.with_kinks()
 
-    def rewards(self, parameters: Parameters, features: Tensor) -> Tensor:
-        """Rewards (..., K) of features (..., D)."""
+    def scores(
+        self, parameters: Parameters, features: Tensor, context: Tensor | None = None
+    ) -> Tensor:
+        """Rewards (n, 2, K) of features (n, 2, D)."""
         return features @ parameters["weight"].to(features)
 
     def candidates(self) -> tuple[float, ...]:

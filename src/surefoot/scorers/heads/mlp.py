@@ -40,8 +40,10 @@ class MLP(Head, kind="mlp"):
         parts = torch.arange(len(problem.l2)).split(self._together(problem.features))
         return Fit.join([self._train(problem.part(fits)) for fits in parts])
 
-    def rewards(self, parameters: Parameters, features: Tensor) -> Tensor:
-        """Rewards (..., K) of features (..., D)."""
+    def scores(
+        self, parameters: Parameters, features: Tensor, context: Tensor | None = None
+    ) -> Tensor:
+        """Rewards (n, 2, K) of features (n, 2, D)."""
         together = self._together(features)
         parts = zip(*(parameters[name].split(together) for name in NAMES), strict=True)
         return torch.cat([_rewards(features, *part) for part in parts], dim=-1)
@@ -68,7 +70,7 @@ class MLP(Head, kind="mlp"):
         ridge = problem.l2.float()
         values = ridge
         for step in trange(self.steps, desc="fitting", unit="step", disable=None, leave=False):
-            margins = margins_of(self.rewards(parameters, features))
+            margins = margins_of(self.scores(parameters, features))
             squares = sum(p.square().flatten(1).sum(1) for p in parameters.values())
             values = problem.risk(margins).value + ridge / 2 * squares
             if not bool(values.isfinite().all()):

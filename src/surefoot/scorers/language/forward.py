@@ -44,9 +44,12 @@ class Engine:
     ranks: int = 1
     sum_over_ranks: Callable[[Tensor], Tensor] = lambda tensor: tensor
 
-    def plan(self, lengths: Ints) -> list[Ints]:
-        """Micro-batches of this process, positions among rows of these lengths (N, 2)."""
-        return plan(lengths, self.ranks, self.pairs, self.tokens)[self.rank]
+    def plan(self, lengths: Ints, copies: int = 1) -> list[Ints]:
+        """Micro-batches of this process, positions among rows of these lengths (N, 2).
+
+        Each row stands for `copies` pairs of its length.
+        """
+        return plan(lengths, self.ranks, self.pairs, self.tokens, copies=copies)[self.rank]
 
     def batch(self, tokens: TokenPairs, rows: Ints) -> PairBatch:
         """The pairs at these positions, on the device."""

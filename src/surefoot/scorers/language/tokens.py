@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from datasets import Dataset, Features, List, Value
+from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
@@ -98,6 +98,18 @@ class TokenPairs:
             self.identical[rows],
             self.lengths[rows],
             self.response_lengths[rows],
+            self.cuts,
+            digest.hexdigest(),
+        )
+
+    def beside(self, others: TokenPairs) -> TokenPairs:
+        """These comparisons and then others; what had to be cut is that of these."""
+        digest = hashlib.blake2b(f"{self.key} {others.key}".encode(), digest_size=16)
+        return TokenPairs(
+            concatenate_datasets([self.dataset, others.dataset]),
+            np.concatenate([self.identical, others.identical]),
+            np.concatenate([self.lengths, others.lengths]),
+            np.concatenate([self.response_lengths, others.response_lengths]),
             self.cuts,
             digest.hexdigest(),
         )

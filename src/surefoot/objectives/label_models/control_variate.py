@@ -1,0 +1,96 @@
+"""Labels with a control variate from reference samples: VRPO (Ye et al., 2504.03784)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.objectives.evidence import Evidence
+from surefoot.objectives.label_model import LabelModel, LabelProperties, expected_loss
+from surefoot.objectives.margin_loss import Growth, MarginLoss
+
+NEEDS = frozenset({"auxiliary", "references", "reference_auxiliary"})
+
+
+class ControlVariate(LabelModel, kind="control-variate"):
+    """L = l(y; m) + c [mean_j l(g*_j; m*_j) - l(g; m)], where l(p; m) = p psi(m) + (1 - p) psi(-m).
+
+    g is an auxiliary model's P(a preferred) of the pair, g*_j and m*_j its probability and the
+    margin of the j-th pair of reference responses to the same prompt. Where the data's responses
+    are draws from the reference policy too, the bracket has mean zero *whatever* the auxiliary
+    model says, and a good one cancels what the labels of a misspecified preference model scatter.
+    Where they are not, the loss is still right at c = 1 if the auxiliary model is. With the
+    logistic loss and c > 0 a pair's loss falls without limit, slope -c (1 - g).
+    """
+
+    coefficient: Annotated[float, Field(ge=0, le=1)] | Literal["shrunk", "fitted"] = "fitted"
+    """c: a number in [0, 1]; `shrunk`: M / (M + 1) for M independent reference pairs, best for the
+    variance of the loss's value under a true auxiliary model; `fitted`: least estimated variance of
+    the parameters of a linear head on frozen embeddings, 0 where the auxiliary model is useless."""
+    margin_limit: float | None = Field(None, gt=0)
+    """Margins beyond it count as the limit, which bounds every loss (and pulls no further); absent:
+    no limit."""
+
+    properties = LabelProperties(threat="wrong preference model", signed=True, needs=NEEDS)
+
+    def __call__(
+        self, psi: MarginLoss, margins: Tensor, reference_margins: Tensor | None, evidence: Evidence
+    ) -> Tensor:
+        """Losses per pair, in the shape of the margins.
+
+        Raises:
+            DataError: no auxiliary probabilities or no reference pairs among the evidence.
+            ConfigurationError: the coefficient is still to be fitted.
+        """
+        if evidence.auxiliary is None:
+            raise DataError(f"{self.label()} needs the column 'auxiliary', P(a preferred).")
+        if evidence.references is None or reference_margins is None:
+            raise DataError(f"{self.label()} needs reference responses (surefoot sample).")
+        if self.margin_limit is not None:
+            margins, reference_margins = (
+                m.clamp(-self.margin_limit, self.margin_limit) for m in (margins, reference_margins)
+            )
+        of_references = evidence.references.average(
+            expected_loss(psi, reference_margins, evidence.references.auxiliary)
+        )
+        correction = of_references - expected_loss(psi, margins, evidence.auxiliary)
+        return expected_loss(psi, margins, evidence.label) + self._c(evidence) * correction
+
+    def _c(self, evidence: Evidence) -> Tensor | float:
+        """The coefficient, or (N, 1...) one for each row."""
+        if self.coefficient == "fitted":
+            raise ConfigurationError(
+                f"the coefficient of {self.label()} is fitted on frozen embeddings; there are none "
+                "here: give a number."
+            )
+        if self.coefficient != "shrunk":
+            return self.coefficient
+        assert evidence.references is not None
+        pairs = evidence.references.independent[evidence.references.of].to(evidence.label)
+        shrunk = 1 / (1 + 1 / pairs)
+        return shrunk.view(-1, *[1] * (evidence.label.dim() - 1))
+
+    def fixed(self, coefficient: float) -> ControlVariate:
+        """The same with the coefficient that was fitted."""
+        return self.model_copy(update={"coefficient": coefficient})
+
+    def neutral(self, psi: MarginLoss) -> LabelModel:
+        """Coefficient 0."""
+        return ControlVariate(coefficient=0.0)
+
+    def keeps_convex(self, psi: MarginLoss) -> bool:
+        """With an odd part that is linear, since c is at most 1; not where margins are limited."""
+        free = self.margin_limit is None
+        return free and (psi.properties.odd_part_linear or self.coefficient == 0)
+
+    def growth(self, psi: MarginLoss) -> Growth:
+        """As of signed labels; what is left of the squared loss at c = 1 is linear."""
+        if self.coefficient == 0 or self.margin_limit is not None or psi.properties.bounded:
+            return "none"
+        if psi.properties.signed_growth == "none":  # grows like m^2 (1 - c)
+            sure_below_one = isinstance(self.coefficient, float) and self.coefficient < 1
+            return "none" if sure_below_one else "linear"
+        return psi.properties.signed_growth
