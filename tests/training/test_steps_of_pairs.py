@@ -13,7 +13,7 @@ import torch
 from language_models import bert_reward, bert_tokenizer, byte_tokenizer, llama, llama_reward, pairs
 
 from surefoot.errors import CompositionError
-from surefoot.objectives import Evidence, LabelModel, MarginLoss, Objective, Outputs, Risk
+from surefoot.objectives import LabelModel, MarginLoss, Objective, Outputs, Risk
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import PolicyScores, RewardScores
 from surefoot.training.pairs import TrainingPairs
@@ -52,53 +52,68 @@ class World:
             weight=[1.0, 2.0, 0.5, 1.0, 3.0, 1.0, 1.0, 0.25],
             source=["one", "two", "two"],
             group=["x", "y"],
+            references=[["a short one", "another"], ["yes", "no", "perhaps", "I do not know"]],
+            reference_auxiliary=[[0.8], [0.3, 0.6]],
         )
         for i in (3, 5):  # prompts that several pairs share
             rows[i]["prompt"] = rows[0]["prompt"]
         self.pairs = TrainingPairs.of(
             rows, tokenizer, Objective(), score.kind, 64, encoder, learning=True
         )
-        self.rows, self.tokenizer = rows, tokenizer
-        self.outputs = self._plainly()
+        self.rows, self.tokenizer, self.encoder = rows, tokenizer, encoder
+        self.outputs = self._plainly(self.pairs)
+        self._with_references = None
 
     def of_objective(self, objective):
-        """The same tokens with this objective's units."""
+        """The same tokens with this objective's units, or reference pairs; and their outputs."""
+        if "references" in objective.labels.properties.needs:
+            return self.with_references(objective)
         if objective.risk.unit == "pair":
-            return self.pairs
-        made = TrainingPairs.of(
-            self.rows,
-            self.tokenizer,
-            Objective(risk={"kind": "mean", "unit": objective.risk.unit}),
-            self.score.kind,
-            64,
-        )
+            return self.pairs, self.outputs
+        made = self._made(Objective(risk={"kind": "mean", "unit": objective.risk.unit}))
         made.tokens, made.reference = self.pairs.tokens, self.pairs.reference
-        return made
+        return made, self.outputs
 
-    def _plainly(self) -> Outputs:
+    def with_references(self, objective):
+        made = self._made(Objective(labels=objective.labels))
+        if objective.risk.unit != "pair":
+            by_unit = self._made(Objective(risk={"kind": "mean", "unit": objective.risk.unit}))
+            made.units, made.unit_names = by_unit.units, by_unit.unit_names
+        if self._with_references is None:
+            self._with_references = self._plainly(made), made.reference
+        outputs, made.reference = self._with_references
+        return made, outputs
+
+    def _made(self, objective):
+        return TrainingPairs.of(
+            self.rows, self.tokenizer, objective, self.score.kind, 64, self.encoder
+        )
+
+    def _plainly(self, pairs) -> Outputs:
         """One padded forward of everything, with the attention mask, and sums by hand."""
-        table = self.pairs.tokens.read(np.arange(N))
+        count = len(pairs.tokens)
+        table = pairs.tokens.read(np.arange(count))
         sequences = [(p, response) for p, *both in table for response in both]
         width = max(len(p) + len(r) for p, r in sequences)
-        ids = torch.full((2 * N, width), self.tokenizer.pad_token_id)
+        ids = torch.full((2 * count, width), self.tokenizer.pad_token_id)
         mask = torch.zeros_like(ids)
         for i, (p, r) in enumerate(sequences):
             ids[i, : len(p) + len(r)] = torch.tensor(p + r)
             mask[i, : len(p) + len(r)] = 1
         logits = self.model(input_ids=ids, attention_mask=mask).logits
-        lengths = torch.tensor([len(r) for _, r in sequences]).view(N, 2)
+        lengths = torch.tensor([len(r) for _, r in sequences]).view(count, 2)
         if self.score.kind == "rewards":
-            return Outputs(logits.view(N, 2), None, lengths)
+            return Outputs(logits.view(count, 2), None, lengths)
         log_softmax = logits.log_softmax(-1)
         found = torch.stack(
             [
                 sum(log_softmax[i, len(p) + j - 1, token] for j, token in enumerate(r))
                 for i, (p, r) in enumerate(sequences)
             ]
-        ).view(N, 2)
+        ).view(count, 2)
         torch.manual_seed(5)  # a reference that differs, so that margins do
-        self.pairs.reference = found.detach() + 4 * torch.randn(N, 2)
-        return Outputs(BETA * (found - self.pairs.reference), found, lengths)
+        pairs.reference = found.detach() + 4 * torch.randn(count, 2)
+        return Outputs(BETA * (found - pairs.reference), found, lengths)
 
     def gradients(self):
         return [p.grad for p in self.model.parameters()]
@@ -128,12 +143,14 @@ def policy():
 
 
 def _assert_equals_the_plain_sum(world, objective, sizes, tokens=None):
-    found = world.of_objective(objective)
+    found, outputs = world.of_objective(objective)
     step = found.step(np.arange(N))
-    outputs = world.outputs
     margins = objective.loss.margins(outputs.scores, outputs.lengths).double()
-    evidence, mass = Evidence(found.evidence.label, found.evidence.auxiliary), found.mass
-    plain = objective(margins, evidence, mass=mass, units=step.units)
+    evidence, mass = found.evidence, found.mass
+    plain = objective(
+        margins[:N], evidence, mass=mass, units=step.units, reference_margins=margins[N:]
+    )
+    outputs = outputs.first(N)
     penalty = objective.penalties(outputs, evidence.label)
     value = plain.value + (mass / mass.sum() * penalty).sum()
     parameters = list(world.model.parameters())
@@ -260,18 +277,22 @@ class Ranks:
 
 
 @pytest.mark.parametrize("rows", [[2], range(3), range(N)], ids=len)
-@pytest.mark.parametrize("risk", ["mean", "cvar"])
+@pytest.mark.parametrize(
+    "members",
+    [{}, {"risk": "cvar"}, {"labels": {"kind": "control-variate", "coefficient": 0.5}}],
+    ids=str,
+)
 @pytest.mark.parametrize("count", [2, 3])
-def test_gradients_of_ranks_average_to_the_whole(policy, risk, count, rows):
+def test_gradients_of_ranks_average_to_the_whole(policy, members, count, rows):
     """Also with fewer pairs than ranks: the idle one takes part, and counts for nothing."""
-    objective, step = Objective(risk=risk), policy.pairs.step(np.array(rows))
+    objective = Objective(**members)
+    pairs, _ = policy.of_objective(objective)
+    step = pairs.step(np.array(rows))
     ranks = Ranks(count)
 
     def run(rank, size=2, **of_many):
         engine = Engine(torch.device("cpu"), 2, size, rank=rank, **of_many)
-        runner = StepRunner(
-            objective, policy.score, policy.pairs.tokens, engine, torch.Tensor.backward
-        )
+        runner = StepRunner(objective, policy.score, pairs.tokens, engine, torch.Tensor.backward)
         model = copy.deepcopy(policy.model)
         model.zero_grad()
         return runner.run(model, step, {}), [p.grad for p in model.parameters()]
