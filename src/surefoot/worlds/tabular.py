@@ -1,0 +1,256 @@
+"""Tabular preference worlds: a few prompts and responses, so that everything is known exactly.
+
+X prompts, A responses to each. What is drawn follows the law of VRPO and DRPO: a prompt, two
+responses by a policy (independent, so they can be the same), a label by the true preference, and
+pairs of reference responses. What is exact is a sum over all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from surefoot.errors import DataError
+from surefoot.objectives import MarginLoss, Objective
+from surefoot.worlds.linear_fits import LinearProblems
+from surefoot.worlds.tabular_pairs import Array, Ints, TabularPairs
+
+#: How far probabilities may be off by rounding.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class TabularWorld:
+    """Prompts, responses, a reference policy and true preferences.
+
+    Attributes:
+        features: (X, A, D) of each response.
+        kinds: (K, X, A, A) P(first preferred over second) of each kind of annotator, by prompt and
+            responses; the two orders of a pair sum to 1.
+        reference: (X, A) the reference policy.
+        prompts: (X,) share of each prompt; default: equal.
+        shares: (K,) share of each kind of annotator; default: equal.
+
+    Raises:
+        DataError: shapes that do not agree, probabilities outside [0, 1] or that do not sum to 1.
+    """
+
+    features: Array
+    kinds: Array
+    reference: Array
+    prompts: Array = field(default_factory=lambda: np.empty(0))
+    shares: Array = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        count, answers = self.features.shape[:2]
+        shape = (count, answers, answers)
+        if self.kinds.ndim != 4 or self.kinds.shape[1:] != shape:
+            raise DataError(f"kinds has shape {self.kinds.shape}; it takes (K, {shape}).")
+        if self.kinds.min() < 0 or self.kinds.max() > 1:
+            raise DataError("preferences are probabilities, in [0, 1].")
+        gap = np.abs(self.kinds + self.kinds.swapaxes(2, 3) - 1).max()
+        if gap > _ROUNDING:
+            raise DataError(f"P(a over b) and P(b over a) sum to 1; they are off by {gap:.1e}.")
+        for name, size in (("prompts", count), ("shares", len(self.kinds))):
+            given = getattr(self, name)
+            object.__setattr__(self, name, given if len(given) else np.full(size, 1 / size))
+            self._check(name, getattr(self, name), (size,))
+        self._check("reference", self.reference, (count, answers))
+
+    @cached_property
+    def preference(self) -> Array:
+        """(X, A, A) P(first preferred) by an annotator of unknown kind: the truth g*."""
+        return np.tensordot(self.shares, self.kinds, 1)
+
+    @cached_property
+    def win_rates(self) -> Array:
+        """(X, A) P(a response is preferred over one of the reference policy)."""
+        return np.einsum("xab,xb->xa", self.preference, self.reference)
+
+    # Policies, exactly
+
+    def total_preference(self, policy: Array) -> float:
+        """Total preference p* of a policy (X, A): P(its response is preferred to a reference's)."""
+        return float(self.prompts @ (policy * self.win_rates).sum(1))
+
+    def kl(self, policy: Array) -> float:
+        """KL divergence of a policy (X, A) from the reference, mean over prompts, in nats."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = np.where(policy > 0, policy * np.log(policy / self.reference), 0.0)
+        return float(self.prompts @ terms.sum(1))
+
+    def value(self, policy: Array, beta: float, rewards: Array | None = None) -> float:
+        """Mean reward less beta KL: what policies are judged by.
+
+        Args:
+            policy: (X, A).
+            beta: price of one nat of KL.
+            rewards: (X, A); default: the win rates, whose mean is the total preference.
+        """
+        of = self.win_rates if rewards is None else rewards
+        return float(self.prompts @ (policy * of).sum(1)) - beta * self.kl(policy)
+
+    def optimum(self, beta: float, rewards: Array | None = None) -> Array:
+        """The policy (X, A) of the largest :meth:`value`: reference exp(rewards / beta) / Z."""
+        return tilted(self.reference, (self.win_rates if rewards is None else rewards) / beta)
+
+    def regret(self, policy: Array, beta: float, rewards: Array | None = None) -> float:
+        """Value of the optimum less that of a policy: beta times its KL from the optimum."""
+        best = self.optimum(beta, rewards)
+        return self.value(best, beta, rewards) - self.value(policy, beta, rewards)
+
+    # Objectives, exactly
+
+    def expected(
+        self,
+        objective: Objective,
+        weights: npt.ArrayLike,
+        auxiliary: Array | None = None,
+        behaviour: Array | None = None,
+        sampler: Array | None = None,
+    ) -> tuple[float, Array]:
+        """Expected loss and its gradient (D,), for a linear reward.
+
+        One reference pair stands for any number: they enter as a mean.
+
+        Args:
+            objective: its risk is the mean.
+            weights: (D,) of the reward.
+            auxiliary: (X, A, A) an auxiliary model's P(first preferred).
+            behaviour: (X, A) policy that writes the compared responses; default: the reference.
+            sampler: (X, A) policy of the reference pairs; default: the reference.
+        """
+        pairs = self.enumerated(
+            behaviour, self._default(sampler) if auxiliary is not None else None
+        )
+        w = torch.as_tensor(weights, dtype=torch.float64).requires_grad_()
+        margins = pairs.differences(self.features) @ w
+        rows = len(pairs.prompts)
+        losses = objective.pair_losses(margins[:rows], pairs.evidence(auxiliary), margins[rows:])
+        value = (torch.from_numpy(pairs.mass) * losses).sum()
+        (gradient,) = torch.autograd.grad(value, w)
+        return float(value.detach()), gradient.numpy()
+
+    def minimiser(self, psi: MarginLoss, l2: float = 0.0, behaviour: Array | None = None) -> Array:
+        """Weights (D,) of the linear reward that minimises the expected loss on true preferences.
+
+        Args:
+            psi: a smooth convex margin loss.
+            l2: ridge penalty (l2 / 2) |weights|^2.
+            behaviour: (X, A) policy that wrote the responses; default: the reference.
+
+        Raises:
+            ConfigurationError: the loss has kinks or is not convex.
+        """
+        pairs = self.enumerated(behaviour)
+        problem = LinearProblems(
+            Objective(loss=psi),
+            pairs.differences(self.features)[:, None],
+            pairs.evidence().as_columns(),
+            l2,
+            torch.from_numpy(pairs.mass)[:, None],
+        )
+        return problem.solve()[0].numpy()
+
+    # Data
+
+    def draw(
+        self,
+        count: int,
+        pairs: int = 0,
+        *,
+        seed: int | Sequence[int] = 0,
+        repetitions: int | None = None,
+        behaviour: Array | None = None,
+        sampler: Array | None = None,
+    ) -> TabularPairs:
+        """Draw comparisons.
+
+        Args:
+            count: N comparisons.
+            pairs: M pairs of reference responses for each.
+            seed: of what is drawn.
+            repetitions: R independent data sets at once, as (N, R); None: one, as (N,).
+            behaviour: (X, A) policy that writes the compared responses; default: the reference.
+            sampler: (X, A) policy that the reference pairs are drawn from, wrong where it is not
+                the one that wrote the responses; default: the reference.
+        """
+        rng = np.random.default_rng(seed)
+        shape = (count,) if repetitions is None else (count, repetitions)
+        prompts = rng.choice(len(self.reference), size=shape, p=self.prompts)
+        responses = _responses(rng, self._default(behaviour), prompts)
+        kinds = rng.choice(len(self.kinds), size=shape, p=self.shares)
+        chance = self.kinds[kinds, prompts, responses[..., 0], responses[..., 1]]
+        labels = (rng.random(shape) < chance).astype(np.float64)
+        references = _responses(rng, self._default(sampler), prompts.repeat(pairs, axis=0))
+        return TabularPairs(prompts, responses, labels, kinds, references, np.ones(shape))
+
+    def enumerated(
+        self, behaviour: Array | None = None, sampler: Array | None = None
+    ) -> TabularPairs:
+        """Every comparison with its probability for mass.
+
+        Args:
+            behaviour: (X, A) policy that writes the compared responses; default: the reference.
+            sampler: (X, A) policy of the reference pairs: each comparison then comes with each
+                pair of them, as rows of their own. None: no reference pairs.
+        """
+        kinds, count, answers, _ = self.kinds.shape
+        drawn = 0 if sampler is None else 2
+        sizes = (count, kinds, 2, answers, answers, *[answers] * drawn)
+        x, k, y, a, b, *rest = (axis.ravel() for axis in np.indices(sizes))
+        policy = self._default(behaviour)
+        chance = self.kinds[k, x, a, b]
+        mass = self.prompts[x] * policy[x, a] * policy[x, b] * self.shares[k]
+        mass = mass * np.where(y == 1, chance, 1 - chance)
+        references = np.empty((0, 2), dtype=np.int64)
+        if sampler is not None:
+            references = np.stack(rest, axis=-1)
+            mass = mass * sampler[x, rest[0]] * sampler[x, rest[1]]
+        return TabularPairs(x, np.stack([a, b], axis=-1), y.astype(np.float64), k, references, mass)
+
+    def _default(self, policy: Array | None) -> Array:
+        if policy is None:
+            return self.reference
+        self._check("a policy", policy, self.reference.shape)
+        return policy
+
+    @staticmethod
+    def _check(name: str, given: Array, shape: tuple[int, ...]) -> None:
+        if given.shape != shape:
+            raise DataError(f"{name} has shape {given.shape}; it takes {shape}.")
+        if given.min() < 0 or np.abs(given.sum(-1) - 1).max() > _ROUNDING:
+            raise DataError(f"{name} takes probabilities that sum to 1; got {given}.")
+
+
+def tilted(reference: Array, logits: Array) -> Array:
+    """The policy (..., A) reference exp(logits) / Z."""
+    raised = reference * np.exp(logits - logits.max(-1, keepdims=True))
+    return raised / raised.sum(-1, keepdims=True)
+
+
+def sigmoid(logits: Array) -> Array:
+    """1 / (1 + e^-z), whose values at z and -z sum to 1."""
+    half = np.tanh(logits / 2) / 2
+    return 0.5 + half
+
+
+def bradley_terry(rewards: Array) -> Array:
+    """Preference (..., A, A) of rewards (..., A): sigma(reward of the first less of the second)."""
+    return sigmoid(rewards[..., :, None] - rewards[..., None, :])
+
+
+def _responses(rng: np.random.Generator, policy: Array, prompts: Ints) -> Ints:
+    """Two independent responses (..., 2) to each prompt (...)."""
+    levels = policy.cumsum(-1)[:, :-1]
+    drawn = rng.random((*prompts.shape, 2))
+    # One comparison per response is faster than a search, and these tables are narrow.
+    found = np.zeros(drawn.shape, dtype=np.int64)
+    for level in range(levels.shape[1]):
+        found += drawn >= levels[prompts, level][..., None]
+    return found

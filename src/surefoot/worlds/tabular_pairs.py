@@ -1,0 +1,112 @@
+"""Comparisons of a tabular world: as indices of prompts and responses, drawn or enumerated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from surefoot.errors import DataError
+from surefoot.objectives import Evidence, ReferencePairs
+
+Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TabularPairs:
+    """N comparisons with M reference pairs each; "..." are independent repetitions, or nothing.
+
+    Attributes:
+        prompts: (N, ...) prompt of each comparison.
+        responses: (N, ..., 2) response a and response b.
+        labels: (N, ...) 1 where a was preferred, else 0.
+        kinds: (N, ...) the kind of annotator who gave the label.
+        references: (N M, ..., 2) pairs of reference responses to the same prompts; those of row i
+            are i M to (i + 1) M - 1.
+        mass: (N, ...) weight of each comparison: 1 where drawn, its probability where enumerated.
+    """
+
+    prompts: Ints
+    responses: Ints
+    labels: Array
+    kinds: Ints
+    references: Ints
+    mass: Array
+
+    @property
+    def pairs(self) -> int:
+        """M."""
+        return len(self.references) // len(self.prompts)
+
+    @property
+    def reference_prompts(self) -> Ints:
+        """(N M, ...) prompt of each reference pair."""
+        return self.prompts.repeat(self.pairs, axis=0)
+
+    def look_up(self, table: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Entries (N, ...) of the comparisons and (N M, ...) of the reference pairs.
+
+        Args:
+            table: (X, A, A) by prompt, first response and second response.
+        """
+        own, other = self.responses, self.references
+        return (
+            table[self.prompts, own[..., 0], own[..., 1]],
+            table[self.reference_prompts, other[..., 0], other[..., 1]],
+        )
+
+    def differences(self, features: Array) -> Tensor:
+        """Features (N + N M, ..., D) of the first response less those of the second.
+
+        Args:
+            features: (X, A, D) of each response.
+        """
+        prompts = np.concatenate([self.prompts, self.reference_prompts])
+        responses = np.concatenate([self.responses, self.references])
+        first, second = (features[prompts, responses[..., side]] for side in (0, 1))
+        return torch.from_numpy(first - second)
+
+    def evidence(
+        self, auxiliary: Array | None = None, of_references: npt.NDArray[Any] | None = None
+    ) -> Evidence:
+        """The labels, and what an auxiliary preference model says.
+
+        Args:
+            auxiliary: (X, A, A) P(first preferred) by prompt and responses; or (N, ...) of each
+                comparison, and then `of_references` too.
+            of_references: (N M, ...) P(first preferred) of each reference pair.
+
+        Raises:
+            DataError: there are no reference pairs for the auxiliary model to speak of.
+        """
+        label = torch.from_numpy(self.labels)
+        if auxiliary is None:
+            return Evidence(label)
+        if not len(self.references):
+            raise DataError("an auxiliary model needs reference pairs: draw some (pairs >= 1).")
+        if of_references is None:
+            auxiliary, of_references = self.look_up(auxiliary)
+        rows, m = torch.arange(len(self.prompts)), self.pairs
+        references = ReferencePairs(
+            torch.from_numpy(of_references),
+            rows.repeat_interleave(m),
+            rows,
+            torch.full((len(rows),), float(m), dtype=torch.float64),
+        )
+        return Evidence(label, torch.from_numpy(auxiliary), references)
+
+    def repetition(self, r: int) -> TabularPairs:
+        """One of the repetitions of (N, R) comparisons, as (N,)."""
+        return TabularPairs(
+            self.prompts[:, r],
+            self.responses[:, r],
+            self.labels[:, r],
+            self.kinds[:, r],
+            self.references[:, r],
+            self.mass[:, r],
+        )
