@@ -138,9 +138,9 @@ def test_damaged_rows(config, pairs, rows, policy):
     read = RunConfig.read(config, {"data.damaged": policy})
     if policy == "fail":
         with pytest.raises(DataError, match="identical-responses: 1 row"):
-            prepare(read)
+            prepare(read.data)
         return
-    data = prepare(read)
+    data = prepare(read.data)
     assert data.removed == (policy == "remove")
     assert len(data.train) == 120 + (policy == "keep")
     assert data.damage.of("identical-responses").count == 1
@@ -151,13 +151,13 @@ def test_near_duplicates_across_the_split_are_told(config, pairs, rows):
     with pairs.open("a") as file:
         for i in range(40):
             file.write(json.dumps({**rows(1, seed=9)[0], "prompt": f"{words} {i}"}) + "\n")
-    data = prepare(RunConfig.read(config, {"data.held_out": "0.5"}))
+    data = prepare(RunConfig.read(config, {"data.held_out": "0.5"}).data)
     assert data.damage.of("leaked-near-duplicate").count > 5
 
 
 def test_bootstrap_seeds_differ_and_repeat(config, tmp_path, rows):
     base = RunConfig.read(config, {"training.bootstrap": "true"})
-    data = prepare(base)
+    data = prepare(base.data)
     runs = [
         train(base.for_seed(seed, str(tmp_path / f"{i}")), data) for i, seed in enumerate((0, 1, 0))
     ]
@@ -171,7 +171,7 @@ def test_bootstrap_seeds_differ_and_repeat(config, tmp_path, rows):
 
 def test_seeds_in_a_batch_give_the_runs_that_they_give_alone(config, tmp_path):
     base = RunConfig.read(config, {"training.bootstrap": "true", "objective.loss": "hinge"})
-    data = prepare(base)
+    data = prepare(base.data)
     said: list[str] = []
     configs = [base.for_seed(seed, str(tmp_path / f"seed-{seed}")) for seed in (4, 5)]
     runs = train_seeds(configs, data, say=said.append)

@@ -119,6 +119,34 @@ def train(
     run(config, context.args, seeds, overwrite, resume)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def sample(
+    context: typer.Context,
+    config: Annotated[Path, typer.Argument(help="A YAML configuration.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the references of the output folder.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before a judge is sent the texts.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Add what VRPO needs to preferences: reference responses, and an auxiliary model's judgment.
+
+    References come from a language model (reference: {kind: language-model, model: ...}), from the
+    data as a pool, or from a column. The auxiliary model is fitted on the data by cross-fitting, a
+    judge behind an endpoint, or a column. Train on the `pairs.jsonl.gz` that it writes.
+
+    Examples:
+        surefoot sample evidence.yaml
+
+        surefoot sample evidence.yaml --reference.pairs 8 --output samples/eight
+    """
+    from surefoot.cli.sample import run
+
+    run(config, context.args, resume, yes, overwrite)
+
+
 @app.command()
 def evaluate(
     model: Annotated[

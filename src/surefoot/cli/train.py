@@ -39,7 +39,7 @@ def run(
         raise ConfigurationError("--resume goes on with one run: name the folder of its seed.")
     folder = Path(config.output) if resume else claim_output(config.output, overwrite)
     say(f"objective: {config.objective.describe()}")
-    data = prepare(config)
+    data = prepare(config.data)
     _show_data(data)
     if not resume:
         clear_run(folder)

@@ -7,6 +7,7 @@ with the columns of :data:`FEATURES`, whatever form the data came in.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -157,11 +158,17 @@ class Preferences:
 
     def with_labels(self, labels: npt.ArrayLike) -> Preferences:
         """The same comparisons with other labels, shape (N,) (used to inject known flips)."""
-        values = np.asarray(labels, dtype=np.float64)
-        digest = hashlib.blake2b(values.tobytes(), key=self.fingerprint.encode()[:64])
-        dataset = self.dataset.remove_columns("label")
-        dataset = dataset.add_column("label", values.tolist(), feature=Value("float64"))
-        return replace(self, dataset=dataset, fingerprint=digest.hexdigest()[:32])
+        return self.with_columns(label=np.asarray(labels, dtype=np.float64).tolist())
+
+    def with_columns(self, **columns: Sequence[Any]) -> Preferences:
+        """The same comparisons with these columns, N values each, in place of their own."""
+        digest = hashlib.blake2b(key=self.fingerprint.encode()[:64], digest_size=16)
+        dataset = self.dataset
+        for name, values in columns.items():
+            digest.update(json.dumps([name, list(values)]).encode())
+            dataset = dataset.remove_columns(name)
+            dataset = dataset.add_column(name, list(values), feature=FEATURES[name])
+        return replace(self, dataset=dataset, fingerprint=digest.hexdigest())
 
 
 _SIDES = ("response_a", "response_b")

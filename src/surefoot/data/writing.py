@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -11,9 +12,10 @@ _OURS = ("file", "row", "label_from", "note")  # about the reading, not about th
 
 
 def write_preferences(preferences: Preferences, path: str | Path) -> None:
-    """Write one JSON object per row, without the columns that are null there."""
+    """Write one JSON object per row, without the columns that are null there; `.gz` is zipped."""
     columns = [name for name in FEATURES if name not in _OURS]
-    with Path(path).open("w", encoding="utf-8") as file:
+    zipped = str(path).endswith(".gz")
+    with gzip.open(path, "wt", 6, "utf-8") if zipped else Path(path).open("w", -1, "utf-8") as file:
         for row in preferences.read(*columns):
             named = zip(columns, row, strict=True)
             given = {name: value for name, value in named if value not in (None, [])}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import Field
 
-from surefoot.demo.language import GAP
 from surefoot.options import Options
+from surefoot.scorers.language.generation import SamplingLaw, continuations
+from surefoot.scorers.language.rendering import GAP
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -60,43 +61,14 @@ def write_responses(
     asked = [prompt for prompt in prompts for _ in range(options.responses)]
     order = sorted(range(len(asked)), key=lambda i: len(asked[i]))
     found: dict[int, Written] = {}
+    law = SamplingLaw(min_new_tokens=options.min_new_tokens, max_new_tokens=options.max_new_tokens)
     torch.manual_seed(seed)
-    model.eval()
     for start in range(0, len(order), options.batch):
         rows = order[start : start + options.batch]
         given = [tokenizer(asked[i] + GAP)["input_ids"] for i in rows]
-        new = _continue(model, tokenizer, given, options)
-        for i, ids in zip(rows, new, strict=True):
-            finished = tokenizer.eos_token_id in ids
-            kept = ids[: ids.index(tokenizer.eos_token_id)] if finished else ids
+        for i, ids in zip(rows, continuations(model, tokenizer, given, law), strict=True):
+            finished = ids[-1] == tokenizer.eos_token_id
+            kept = ids[:-1] if finished else ids
             text = tokenizer.decode(kept, clean_up_tokenization_spaces=False)
             found[i] = Written(asked[i], text, len(kept), finished)
     return [found[i] for i in range(len(asked))]
-
-
-def _continue(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    given: list[list[int]],
-    options: GenerationOptions,
-) -> list[list[int]]:
-    """New tokens after each sequence."""
-    from transformers import GenerationConfig
-
-    padded = tokenizer.pad({"input_ids": given}, padding_side="left", return_tensors="pt")
-    config = GenerationConfig(
-        do_sample=True,
-        temperature=1.0,
-        top_k=0,
-        top_p=1.0,
-        min_new_tokens=options.min_new_tokens,
-        max_new_tokens=options.max_new_tokens,
-        suppress_tokens=[tokenizer.pad_token_id, tokenizer.bos_token_id],
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    with torch.no_grad():
-        whole = model.generate(**padded.to(model.device), generation_config=config)
-    new: list[list[int]] = whole[:, padded["input_ids"].shape[1] :].tolist()
-    return new

@@ -11,13 +11,12 @@ import torch
 from pydantic import Field
 
 from surefoot.options import Options
+from surefoot.scorers.language.rendering import GAP
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 PAD, BEGIN, END = "<pad>", "<s>", "</s>"
-#: What stands between prompt and response; the trainer of preferences puts the same there.
-GAP = "\n\n"
 
 
 class LanguageOptions(Options):

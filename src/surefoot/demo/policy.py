@@ -23,7 +23,6 @@ from surefoot.data import Preferences
 from surefoot.demo.clock import Clock
 from surefoot.demo.generation import GenerationOptions, Written, write_responses
 from surefoot.demo.language import (
-    GAP,
     LanguageOptions,
     make_model,
     make_tokenizer,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from surefoot.scorers.language.model import LanguageModel
+from surefoot.scorers.language.rendering import GAP
 
 #: What to type where TRL is absent.
 WITHOUT_TRL = "TRL is not installed: pip install 'surefoot[encoder,trl]'"

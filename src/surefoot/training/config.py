@@ -17,6 +17,35 @@ from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer
 
 
+class FileOptions(Options):
+    """A configuration that is read from a YAML file, and written to one."""
+
+    @classmethod
+    def read(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> Self:
+        """From a YAML file and overrides such as `{"objective.loss": "hinge"}`.
+
+        Raises:
+            ConfigurationError: an unreadable file, unknown options, values out of range.
+        """
+        try:
+            given = yaml.safe_load(Path(path).read_text())
+        except FileNotFoundError:
+            raise ConfigurationError(f"no configuration at {path}.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"cannot read the configuration {path}: {error}") from None
+        except yaml.YAMLError as error:
+            raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
+        if not isinstance(given, dict):
+            raise ConfigurationError(f"{path} should hold options by name; got {given!r}.")
+        for name, value in (overrides or {}).items():
+            _override(given, name.split("."), _value(name, value), _defaults())
+        return cls(**given)
+
+    def to_yaml(self) -> str:
+        """The complete configuration, every default written out; it runs as it is."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
 class DataOptions(Options):
     """Which comparisons to train on."""
 
@@ -101,7 +130,7 @@ class LanguageTrainingOptions(Options):
         return whole if scorer.adapter is None else 10 * whole
 
 
-class RunConfig(Options):
+class RunConfig(FileOptions):
     """A whole training run."""
 
     title: ClassVar[str] = "the configuration"
@@ -148,31 +177,6 @@ class RunConfig(Options):
         if language != isinstance(self.training, LanguageTrainingOptions):
             raise ConfigurationError(f"{self.training.label()} is not for {self.scorer.label()}.")
         return self
-
-    @classmethod
-    def read(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> Self:
-        """From a YAML file and overrides such as `{"objective.loss": "hinge"}`.
-
-        Raises:
-            ConfigurationError: an unreadable file, unknown options, values out of range.
-        """
-        try:
-            given = yaml.safe_load(Path(path).read_text())
-        except FileNotFoundError:
-            raise ConfigurationError(f"no configuration at {path}.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"cannot read the configuration {path}: {error}") from None
-        except yaml.YAMLError as error:
-            raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
-        if not isinstance(given, dict):
-            raise ConfigurationError(f"{path} should hold options by name; got {given!r}.")
-        for name, value in (overrides or {}).items():
-            _override(given, name.split("."), _value(name, value), _defaults())
-        return cls(**given)
-
-    def to_yaml(self) -> str:
-        """The complete configuration, every default written out; it runs as it is."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def for_seed(self, seed: int, output: str) -> RunConfig:
         """The same run with another training seed and folder."""

@@ -15,7 +15,7 @@ from surefoot.scorers import EmbeddingRewardModel
 from surefoot.scorers.fit_report import FitReport
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
-from surefoot.training.config import RunConfig
+from surefoot.training.config import DataOptions, RunConfig
 from surefoot.training.embedding_run import train_embedding_models
 from surefoot.training.folder import TrainingData
 from surefoot.training.language_run import LanguageReport, train_language_model
@@ -30,13 +30,12 @@ class Run:
     report: FitReport | LanguageReport
 
 
-def prepare(config: RunConfig) -> TrainingData:
+def prepare(options: DataOptions) -> TrainingData:
     """Read and check the data of a run, remove what is damaged, split.
 
     Raises:
         DataError: unreadable data, or damage where `data.damaged` is `fail`.
     """
-    options = config.data
     everything = read_preferences(
         options.train, columns=options.columns or None, on_error=options.on_error
     )
@@ -105,7 +104,7 @@ def train_seeds(
     folders = [
         Path(one.output) if resume else claim_output(one.output, overwrite) for one in configs
     ]
-    data = data or prepare(first)
+    data = data or prepare(first.data)
     if isinstance(first.scorer, LanguageModelScorer):
         found = []
         for folder, config in zip(folders, configs, strict=True):

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: How conversations are written for a model without a chat template: Anthropic's HH form.
 SPEAKERS = {"user": "Human", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
+#: What stands between prompt and response of plain text.
+GAP = "\n\n"
+
 
 def render(
     tokenizer: PreTrainedTokenizerBase,
@@ -42,7 +45,19 @@ def render(
     before = "".join(turn["content"] for turn in prompt)
     after = "".join(turn["content"] for turn in response)
     touching = before and after and not before[-1].isspace() and not after[0].isspace()
-    return before, before + ("\n\n" if touching else "") + after, False
+    return before, before + (GAP if touching else "") + after, False
+
+
+def opening(
+    tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message], conversational: bool
+) -> tuple[str, bool]:
+    """The text after which a response is written, and whether a template wrote it."""
+    before, _, templated = render(tokenizer, prompt, [], conversational)
+    if templated:
+        return before, True
+    if conversational:
+        return before + _turn(Message(role="assistant", content="")).rstrip(), False
+    return before + ("" if not before or before[-1].isspace() else GAP), False
 
 
 def _turn(message: Message) -> str:

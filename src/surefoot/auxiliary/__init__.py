@@ -1,0 +1,21 @@
+"""Nuisance models: reference responses, and what another model says of each preference."""
+
+from surefoot.auxiliary import column, fitted, reference, sampling  # each joins its slot
+from surefoot.auxiliary.config import SampleConfig
+from surefoot.auxiliary.model import AuxiliaryModel, Conditions, Judged
+from surefoot.auxiliary.reference import ReferenceSource
+from surefoot.auxiliary.run import Sampled, sample
+
+__all__ = [
+    "AuxiliaryModel",
+    "Conditions",
+    "Judged",
+    "ReferenceSource",
+    "SampleConfig",
+    "Sampled",
+    "column",
+    "fitted",
+    "reference",
+    "sample",
+    "sampling",
+]

@@ -1,0 +1,77 @@
+"""An auxiliary preference model fitted on the data themselves, and cross-fitted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from surefoot.auxiliary.model import Array, AuxiliaryModel, Conditions, Judged
+from surefoot.data.references import References
+from surefoot.data.schema import Preferences
+from surefoot.data.splits import folds
+from surefoot.objectives import Objective
+from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
+from surefoot.scorers.scorer import EmbeddingScorer
+from surefoot.statistics import log_loss, paired_difference
+
+
+class FittedModel(AuxiliaryModel, kind="fitted"):
+    """A scorer on frozen embeddings, trained on the data's own labels by K-fold cross-fitting.
+
+    No pair is judged by a model that saw its label: an auxiliary model that remembers labels would
+    cancel them, and with them the correction. Ridge penalty and temperature (the calibration) are
+    chosen by folds inside the training folds.
+    """
+
+    scorer: EmbeddingScorer = EmbeddingScorer()
+    """Of the auxiliary model."""
+    objective: Objective = Objective()
+    """What it minimises."""
+    folds: int = Field(5, ge=2)
+    """Number of models; each judges the fold that it did not see."""
+    fold_by: Literal["prompt", "group", "source", "row"] = "prompt"
+    """What stays in one fold; `row`: a pair of responses with all its labels, where prompts are
+    few, as in tournaments."""
+
+    def judge(
+        self, pairs: Preferences, references: References | None, conditions: Conditions
+    ) -> Judged:
+        """Fit K models and judge every pair by the one that did not see it.
+
+        Reference pairs are judged, for each row, by the model that did not see that row. The
+        figures compare log-losses on the labels as given with a Bradley-Terry model (a linear
+        reward head) on the same folds.
+        """
+        conditions.say(f"auxiliary: {self.folds} models, each judging the fold it did not see")
+        fold = folds(pairs, self.folds, by=self.fold_by, seed=conditions.seed)
+        mass = (fold[:, None] != np.arange(self.folds)).astype(float)  # (N, K)
+
+        def fit(scorer: EmbeddingScorer, objective: Objective) -> list[EmbeddingRewardModel]:
+            made = [
+                EmbeddingRewardModel(scorer, objective, conditions.seed + k)
+                for k in range(self.folds)
+            ]
+            fit_models(made, pairs, mass)
+            return made
+
+        def out_of_fold(models: list[EmbeddingRewardModel]) -> Array:
+            every = np.stack([one.probabilities(pairs) for one in models], axis=1)
+            return every[np.arange(len(fold)), fold]
+
+        models = fit(self.scorer, self.objective)
+        bradley_terry = EmbeddingScorer(encoder=self.scorer.encoder, views=self.scorer.views)
+        probabilities = out_of_fold(models)
+        plain = out_of_fold(fit(bradley_terry, Objective()))
+        against = paired_difference(
+            log_loss(probabilities, pairs.labels),
+            log_loss(plain, pairs.labels),
+            pairs.prompt_keys(),
+        )
+        figures = {"log_loss_less_bradley_terry": against.to_dict()}
+        notes = (f"log-loss less that of a Bradley-Terry model: {against}",)
+        if references is None:
+            return Judged(probabilities, None, figures, notes)
+        judged = [one.probabilities(references.pairs) for one in models]
+        return Judged(probabilities, lambda row: judged[fold[row]], figures, notes)

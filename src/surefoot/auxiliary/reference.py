@@ -1,0 +1,135 @@
+"""Where reference responses come from: a pool that is known to be all, a column, or a model."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from surefoot.data.references import POOL
+from surefoot.data.schema import Preferences
+from surefoot.data.text import Message, to_text
+from surefoot.errors import DataError
+from surefoot.options import Member
+
+Pairs = Literal["consecutive", "all"]
+Responses = list[list[Message]]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Reference responses.
+
+    Attributes:
+        responses: of each of N rows.
+        law: how they were drawn, for the column `reference_law`; None: as the data say.
+        figures: JSON-ready.
+        notes: sentences for the user.
+    """
+
+    responses: list[Responses]
+    law: str | None
+    figures: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class ReferenceSource(Member, slot="reference"):
+    """Draws or collects responses of the reference policy."""
+
+    @property
+    @abstractmethod
+    def pairing(self) -> Pairs:
+        """Which of a prompt's responses are compared."""
+
+    @property
+    def checked(self) -> bool:
+        """Whether it makes sense to ask if the data's responses look like these."""
+        return True
+
+    @abstractmethod
+    def collect(
+        self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]
+    ) -> Collected:
+        """Responses for N comparisons; what takes long is kept in the folder, and resumed."""
+
+
+class PoolReference(ReferenceSource, kind="pool"):
+    """All distinct responses that the data hold for a prompt: the reference policy draws from them.
+
+    Then the expectation over the reference policy is a sum over all distinct pairs, without noise.
+    """
+
+    @property
+    def pairing(self) -> Pairs:
+        """All: the whole expectation."""
+        return "all"
+
+    @property
+    def checked(self) -> bool:
+        """No: they are the same responses."""
+        return False
+
+    def collect(
+        self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]
+    ) -> Collected:
+        """The pool of each row's prompt, in order of appearance.
+
+        Raises:
+            DataError: no prompt has more than one pair.
+        """
+        del seed, folder
+        pools: dict[int, dict[str, list[Message]]] = {}
+        keys = pairs.prompt_keys().tolist()
+        for key, both in zip(keys, pairs.read("response_a", "response_b"), strict=True):
+            for response in both:
+                pools.setdefault(key, {}).setdefault(to_text(response), response)
+        sizes = [len(pool) for pool in pools.values()]
+        alone = sum(size < 3 for size in sizes)
+        if alone == len(sizes) or min(sizes) < 2:
+            raise DataError(
+                f"{pairs.name}: {alone} of {len(sizes)} prompts have no more than two responses: a "
+                "pool of them is the pair itself, and the control variate is exactly 0. Draw "
+                "references from the language model that wrote the responses (reference: "
+                "{kind: language-model, ...})."
+            )
+        say(f"reference: pools of {min(sizes)} to {max(sizes)} responses for {len(pools)} prompts")
+        note = f"{alone} of {len(sizes)} prompts have two responses only: nothing is gained there."
+        return Collected(
+            [list(pools[key].values()) for key in keys],
+            POOL,
+            {"prompts": len(sizes), "smallest_pool": min(sizes), "largest_pool": max(sizes)},
+            (note,) if alone else (),
+        )
+
+
+class GivenReference(ReferenceSource, kind="column"):
+    """The data bring their own, in the column `references`."""
+
+    compare: Pairs = "consecutive"
+    """Which pairs of them."""
+
+    @property
+    def pairing(self) -> Pairs:
+        """As chosen."""
+        return self.compare
+
+    def collect(
+        self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]
+    ) -> Collected:
+        """The column.
+
+        Raises:
+            DataError: it is absent in some row, or does not make pairs.
+        """
+        del seed, folder, say
+        given = [responses for (responses,) in pairs.read("references")]
+        for row, responses in enumerate(given):
+            few = len(responses or []) < 2
+            if few or (self.compare == "consecutive" and len(responses) % 2):
+                raise DataError(
+                    f"{pairs.name}, row {row}: 'references' holds {len(responses or [])} "
+                    "response(s); pairs take at least 2, and consecutive ones an even number."
+                )
+        return Collected(given, None)

@@ -1,0 +1,133 @@
+"""`surefoot sample`: evidence that labels may need, added to comparisons and written out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surefoot.auxiliary.check import ReferenceCheck, check_references
+from surefoot.auxiliary.config import SampleConfig
+from surefoot.auxiliary.model import Array, Conditions, Judged
+from surefoot.auxiliary.reference import Collected, Pairs
+from surefoot.auxiliary.sampling import REFERENCES
+from surefoot.data.references import References, references_of
+from surefoot.data.schema import Preferences
+from surefoot.data.writing import write_preferences
+from surefoot.errors import ConfigurationError
+from surefoot.paths import claim_output
+from surefoot.training.manifest import manifest, write_json
+from surefoot.training.run import prepare
+
+PAIRS, RESULT, HELD_OUT = "pairs.jsonl.gz", "sampling.json", "held-out.jsonl"
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What `surefoot sample` has to say.
+
+    Attributes:
+        pairs: the comparisons, with references and auxiliary probabilities.
+        collected: the references.
+        check: whether the data's responses look like them.
+        judged: by the auxiliary model.
+    """
+
+    pairs: Preferences
+    collected: Collected | None
+    check: ReferenceCheck | None
+    judged: Judged | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready figures."""
+        return {
+            "reference": self.collected.figures if self.collected else None,
+            "reference_check": self.check.to_dict() if self.check else None,
+            "auxiliary": self.judged.figures if self.judged else None,
+        }
+
+
+def sample(
+    config: SampleConfig, conditions: Conditions, *, overwrite: bool = False, resume: bool = False
+) -> Sampled:
+    """Run a configuration and write its folder.
+
+    Args:
+        config: what to do.
+        conditions: callbacks; the seed is the configuration's.
+        overwrite: write into a folder that is not empty.
+        resume: go on with the references that the folder holds.
+
+    Raises:
+        ConfigurationError: nothing to do, or options that do not go together.
+        DataError: data that cannot be used.
+    """
+    if config.reference is None and config.auxiliary is None:
+        raise ConfigurationError("there is nothing to do: name a `reference` or an `auxiliary`.")
+    folder = Path(config.output) if resume else claim_output(config.output, overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (PAIRS, RESULT, HELD_OUT, *([] if resume else [REFERENCES])):
+        (folder / name).unlink(missing_ok=True)
+    conditions = replace(conditions, seed=config.seed)
+    data = prepare(config.data)
+    pairs, collected, check, judged = data.train, None, None, None
+    references: References | None = None
+    if config.reference is not None:
+        collected = config.reference.collect(pairs, config.seed, folder, conditions.say)
+        pairs = _with_references(pairs, collected)
+        references = _pairs_of_references(pairs, config.reference.pairing)
+        if config.check and config.reference.checked:
+            conditions.say("reference check: can the data's responses be told from these?")
+            check = check_references(pairs)
+    if config.auxiliary is not None:
+        judged = config.auxiliary.judge(pairs, references, conditions)
+        pairs = _with_auxiliary(pairs, references, judged, config.clip)
+    write_preferences(pairs, folder / PAIRS)
+    if data.held_out is not None:
+        write_preferences(data.held_out, folder / HELD_OUT)
+    (folder / "config.yaml").write_text(config.to_yaml())
+    found = Sampled(pairs, collected, check, judged)
+    described = {
+        "train": list(config.data.train),
+        "fingerprint": data.train.fingerprint,
+        "rows": len(pairs),
+        "removed_rows": data.removed,
+    }
+    write_json(folder / RESULT, manifest(described, found.to_dict(), config.seed))
+    return found
+
+
+def _with_references(pairs: Preferences, collected: Collected) -> Preferences:
+    columns: dict[str, Sequence[Any]] = {"references": collected.responses}
+    if collected.law is not None:
+        columns["reference_law"] = [collected.law] * len(pairs)
+    return pairs.with_columns(**columns)
+
+
+def _pairs_of_references(pairs: Preferences, pairing: Pairs) -> References:
+    """Every pair of references that is to be judged; their labels say nothing yet."""
+    counts = [len(responses) for (responses,) in pairs.read("references")]
+    blank = [[0.5] * (k * (k - 1) // 2 if pairing == "all" else k // 2) for k in counts]
+    return references_of(pairs.with_columns(reference_auxiliary=blank))
+
+
+def _with_auxiliary(
+    pairs: Preferences, references: References | None, judged: Judged, clip: float
+) -> Preferences:
+    columns: dict[str, Sequence[Any]] = {"auxiliary": _cut(judged.pairs, clip)}
+    if references is not None and judged.references is not None:
+        begins = np.searchsorted(references.sets, np.arange(len(references.independent) + 1))
+        columns["reference_auxiliary"] = [
+            _cut(judged.references(row)[begins[s] : begins[s + 1]], clip)
+            for row, s in enumerate(references.of.tolist())
+        ]
+    return pairs.with_columns(**columns)
+
+
+def _cut(probabilities: Array, clip: float) -> list[float | None]:
+    """Within [clip, 1 - clip]; null where there is no answer."""
+    kept = np.clip(probabilities, clip, 1 - clip)
+    return [None if np.isnan(p) else float(p) for p in kept]

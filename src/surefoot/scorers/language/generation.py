@@ -1,0 +1,120 @@
+"""Responses drawn from a causal language model, by a law that is stated in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from pydantic import Field
+
+from surefoot.errors import ConfigurationError
+from surefoot.options import Options
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class SamplingLaw(Options):
+    """How responses are drawn; nothing beside it has a say, not the model's own defaults either."""
+
+    title: ClassVar[str] = "the sampling law"
+
+    temperature: float = Field(1.0, gt=0)
+    """Of the next token's distribution; 1: the model as it is."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Share of the next token's distribution that is kept, the likeliest tokens first; 1: all."""
+    min_new_tokens: int = Field(1, ge=0)
+    """Tokens before a response may end."""
+    max_new_tokens: int = Field(128, ge=1)
+    """Tokens at most; a response that reaches them is cut there."""
+    banned: tuple[str, ...] = ()
+    """Tokens that are never written, beside padding and the beginning of a text."""
+
+
+def ends_of(model: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Tokens that end a response: the tokenizer's, and those that the model names itself.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    named = getattr(model.generation_config, "eos_token_id", None)
+    own = [named] if isinstance(named, int) else list(named or [])
+    found = sorted({*own, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])})
+    if not found:
+        raise ConfigurationError("the tokenizer has no end token: no response would ever end.")
+    return found
+
+
+def banned_ids(
+    tokenizer: PreTrainedTokenizerBase, ends: Sequence[int], law: SamplingLaw
+) -> list[int]:
+    """Tokens that are never written: the law's, padding and the beginning of a text.
+
+    Raises:
+        ConfigurationError: a banned token that the tokenizer does not know.
+    """
+    special = {i for i in (tokenizer.pad_token_id, tokenizer.bos_token_id) if i is not None}
+    return sorted((special - set(ends)) | {_known(tokenizer, token) for token in law.banned})
+
+
+def continuations(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    given: Sequence[Sequence[int]],
+    law: SamplingLaw,
+) -> list[list[int]]:
+    """New tokens after each sequence, up to and with its end token, by torch's own generator.
+
+    Raises:
+        ConfigurationError: a banned token that the tokenizer does not know.
+    """
+    from transformers import GenerationConfig
+
+    ends = ends_of(model, tokenizer)
+    pad = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    padded = tokenizer.pad(
+        {"input_ids": [list(ids) for ids in given]}, padding_side="left", return_tensors="pt"
+    )
+    config = GenerationConfig(
+        do_sample=True,
+        temperature=law.temperature,
+        top_k=0,
+        top_p=law.top_p,
+        min_new_tokens=law.min_new_tokens,
+        max_new_tokens=law.max_new_tokens,
+        suppress_tokens=banned_ids(tokenizer, ends, law) or None,
+        pad_token_id=pad,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=ends,
+    )
+    model.eval()
+    with torch.no_grad(), _no_defaults(model):
+        whole = model.generate(**padded.to(model.device), generation_config=config)
+    new: list[list[int]] = whole[:, padded["input_ids"].shape[1] :].tolist()
+    return [_until(ids, set(ends)) for ids in new]
+
+
+def _until(ids: list[int], ends: set[int]) -> list[int]:
+    at = next((i for i, one in enumerate(ids) if one in ends), None)
+    return ids if at is None else ids[: at + 1]
+
+
+def _known(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
+    found = tokenizer.convert_tokens_to_ids(token)
+    if not isinstance(found, int) or found == tokenizer.unk_token_id:
+        raise ConfigurationError(f"banned: the tokenizer knows no token {token!r}.")
+    return found
+
+
+@contextmanager
+def _no_defaults(model: Any) -> Iterator[None]:
+    """Keep what the model's own generation configuration would add, such as penalties, out."""
+    from transformers import GenerationConfig
+
+    own, model.generation_config = model.generation_config, GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
