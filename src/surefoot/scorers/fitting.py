@@ -13,7 +13,7 @@ from torch import Tensor
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import folds
 from surefoot.scorers.bootstrap import prompt_bootstrap
-from surefoot.scorers.coefficient import fit_coefficient, is_fitted, with_coefficient
+from surefoot.scorers.coefficient import Coefficient, fit_coefficient, is_fitted, with_coefficient
 from surefoot.scorers.conflict import SourceConflict, source_conflict
 from surefoot.scorers.cross_validation import cross_validate, fit_temperature
 from surefoot.scorers.encoder import Encoder
@@ -114,14 +114,20 @@ def fit_seeds(
     return [one(k) for k in range(len(seeds))]
 
 
+def coefficient_of(
+    task: Task, encoder: Encoder, seed: int = 0, mass: Array | None = None
+) -> Coefficient:
+    """The coefficient of a control variate that is to be fitted, for rows of mass (N, 1)."""
+    problem, _, _ = task.problem(encoder, [seed], mass)
+    return fit_coefficient(problem, _folds(task.preferences, task.scorer.folds, [seed])[:, 0])
+
+
 def _with_its_coefficient(
     task: Task, encoder: Encoder, k: int, seeds: Sequence[int], mass: Array | None
 ) -> Fitted:
     """The fit of one seed, whose coefficient is fitted first."""
     own = None if mass is None else mass[:, k : k + 1]
-    problem, _, _ = task.problem(encoder, seeds[k : k + 1], own)
-    drawn = _folds(task.preferences, task.scorer.folds, seeds[k : k + 1])
-    found = fit_coefficient(problem, drawn[:, 0])
+    found = coefficient_of(task, encoder, seeds[k], own)
     fixed = replace(task, objective=with_coefficient(task.objective, found.value))
     (fitted,) = fit_seeds(fixed, encoder, seeds[k : k + 1], own)
     return replace(fitted, report=replace(fitted.report, coefficient=found))

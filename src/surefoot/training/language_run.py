@@ -18,12 +18,17 @@ import torch
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.scorers import storage
+from surefoot.scorers.coefficient import Coefficient, is_fitted, with_coefficient
 from surefoot.scorers.cross_validation import fit_temperature
+from surefoot.scorers.encoder import load_encoder
+from surefoot.scorers.fitting import coefficient_of
 from surefoot.scorers.language.loading import Prepared, load_model, load_tokenizer
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
 from surefoot.scorers.language.scores import mode
 from surefoot.scorers.language.tokens import tokenise
+from surefoot.scorers.scorer import EmbeddingScorer
+from surefoot.scorers.task import Task
 from surefoot.statistics import Estimate, mean
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
 from surefoot.training.folder import TrainingData, clear_run, write_run
@@ -46,12 +51,14 @@ class LanguageReport:
         last: figures of the last log, by name.
         held_out_accuracy: on the held-out pairs, labels as given; None where there are none.
         steps: optimiser steps taken.
+        coefficient: of a control variate, where it was fitted.
     """
 
     warnings: tuple[str, ...]
     last: dict[str, float]
     held_out_accuracy: Estimate | None
     steps: int
+    coefficient: Coefficient | None = None
 
 
 def train_language_model(
@@ -78,6 +85,11 @@ def train_language_model(
     checkpoint = _last_checkpoint(folder) if resume else None
     if checkpoint is None:
         clear_run(folder)
+    objective, coefficient = config.objective, None
+    if is_fitted(objective):
+        coefficient = _coefficient(config, data)
+        objective = with_coefficient(objective, coefficient.value)
+        say(f"coefficient of the control variate, by a linear head on embeddings: {coefficient}")
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)
         set_seed(training.seed)  # a new head is drawn at random
@@ -88,7 +100,7 @@ def train_language_model(
             eval_dataset=data.held_out,
             processing_class=load_tokenizer(scorer.place),
             peft_config=scorer.adapter.to_peft() if scorer.adapter else None,
-            objective=config.objective,
+            objective=objective,
         )
     notes = tuple(dict.fromkeys(str(one.message) for one in noticed))
     if trainer.is_world_process_zero():
@@ -107,11 +119,17 @@ def train_language_model(
         check_saved(folder, model, trainer.pairs.preferences)
     logs = [log for log in trainer.state.log_history if "loss" in log]
     last: dict[str, float] = logs[-1] if logs else {}
-    report = LanguageReport(notes, last, accuracy, trainer.state.global_step)
+    report = LanguageReport(notes, last, accuracy, trainer.state.global_step, coefficient)
     write_run(folder, config, data, _figures(report, trainer), _readable(report), report.warnings)
     for done in folder.glob("checkpoint-*"):
         shutil.rmtree(done)
     return model, report
+
+
+def _coefficient(config: RunConfig, data: TrainingData) -> Coefficient:
+    """Fitted for a linear head on frozen embeddings: a language model's own is out of reach."""
+    task = Task.of(EmbeddingScorer(), config.objective, data.train)
+    return coefficient_of(task, load_encoder(task.scorer.encoder), config.training.seed)
 
 
 def _figures(report: LanguageReport, trainer: PreferenceTrainer) -> dict[str, Any]:
@@ -121,6 +139,7 @@ def _figures(report: LanguageReport, trainer: PreferenceTrainer) -> dict[str, An
         "steps": report.steps,
         "last": report.last,
         "held_out_accuracy": accuracy.to_dict() if accuracy else None,
+        "coefficient": dataclasses.asdict(report.coefficient) if report.coefficient else None,
         "cuts": dataclasses.asdict(trainer.pairs.tokens.cuts),
         "log": trainer.state.log_history,
     }
