@@ -1,0 +1,280 @@
+"""Win rate of policy A against policy B: both orders, ties, length, position.
+
+A judge sees both responses in both orders. With P(A preferred) f where A is shown first and b where
+it is second, a comparison is p = (f + b) / 2, and A wins it where p > 1/2, ties at 1/2, or loses:
+a judge that only prefers the first place ties with itself. Ties count half.
+
+The length-controlled rate is the rate at equal length under
+
+    logit E[outcome] = a + c log((1 + length of A) / (1 + length of B)),   rate = sigma(a),
+
+in the spirit of AlpacaEval-LC (Dubois et al., arXiv 2404.04475), which fits regressions of the same
+kind to all models of a leaderboard: it squashes the difference of lengths (tanh of it over
+its deviation), adds the difficulty of each prompt, over which it averages, and penalises. Two
+policies alone cannot carry that. Swapping A and B turns each rate into 1 less it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from surefoot.errors import DataError
+from surefoot.evaluation.protocol import Floats
+from surefoot.statistics import Estimate, hierarchical
+from surefoot.statistics.estimate import refused
+
+_COVERS = "test prompts"
+#: Share of comparisons with one side longer from which equal length is called an extrapolation.
+_NEARLY_ALL = 0.95
+#: Share of comparisons with another winner in the other order from which the judge is doubted.
+_OFTEN = 0.25
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Comparisons of responses of A and of B to the same prompts, with one seed of each.
+
+    Attributes:
+        first: P(A preferred) with A shown first, or votes 1, 0 and 1/2, shape (N,).
+        second: P(A preferred) with A shown second, shape (N,). None: the judge does not see the
+            order, such as a reward model.
+        lengths: of the responses of A and B in any one unit, shape (N, 2).
+        prompts: ids of the prompts, shape (N,): equal over seeds where the prompt is the same.
+
+    Raises:
+        DataError: no comparisons, shapes that do not fit, or values out of range.
+    """
+
+    first: Floats
+    second: Floats | None
+    lengths: Floats
+    prompts: npt.NDArray[np.generic]
+
+    def __post_init__(self) -> None:
+        n = len(self.first)
+        if not n:
+            raise DataError("there are no comparisons to take a win rate of.")
+        sides = [("first", self.first), ("second", self.second)]
+        for name, values in [(name, v) for name, v in sides if v is not None]:
+            if values.shape != (n,):
+                raise DataError(f"{name} has shape ({n},); got {values.shape}.")
+            if len(wrong := np.flatnonzero(~((values >= 0) & (values <= 1)))):
+                raise DataError(
+                    f"{name} is P(A preferred), in [0, 1]; got {values[wrong[0]]} in comparison "
+                    f"{wrong[0]}."
+                )
+        if self.lengths.shape != (n, 2) or not (self.lengths >= 0).all():
+            raise DataError(f"lengths are not negative, of shape ({n}, 2).")
+        if self.prompts.shape != (n,):
+            raise DataError(f"prompts are ids of shape ({n},); got {self.prompts.shape}.")
+
+    @property
+    def probability(self) -> Floats:
+        """P(A preferred) over both orders, shape (N,)."""
+        return self.first if self.second is None else (self.first + self.second) / 2
+
+    def outcome(self, tie_tolerance: float = 0.0) -> Floats:
+        """1 where A wins, 0 where B does, 1/2 where neither is beyond the tolerance, (N,)."""
+        return _vote(self.probability, tie_tolerance)
+
+    @property
+    def log_length_ratio(self) -> Floats:
+        """log((1 + length of A) / (1 + length of B)), shape (N,)."""
+        return np.asarray(np.log1p(self.lengths[:, 0]) - np.log1p(self.lengths[:, 1]))
+
+
+@dataclass(frozen=True)
+class WinRate:
+    """A against B.
+
+    Attributes:
+        n: comparisons, over all seeds.
+        prompts: distinct prompts, which intervals take as clusters.
+        seeds: with several, intervals cover seeds too.
+        win_rate: of A; ties count half.
+        length_controlled: the same at equal length; on the sigmoid's scale its interval is not
+            symmetric.
+        probability: mean of the judge's P(A preferred).
+        ties: share of comparisons.
+        position: how often the response shown first wins; 1/2 is no bias. None where the judge
+            does not see the order.
+        inconsistent: share of comparisons whose winner is another one in the other order.
+        lengths: mean length of A's responses and of B's.
+        longer: share of comparisons in which A is longer, equal lengths half.
+        notes: cautions.
+    """
+
+    n: int
+    prompts: int
+    seeds: int
+    win_rate: Estimate
+    length_controlled: Estimate
+    probability: Estimate
+    ties: Estimate
+    position: Estimate | None
+    inconsistent: Estimate | None
+    lengths: tuple[Estimate, Estimate]
+    longer: Estimate
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        figures = ("win_rate", "length_controlled", "probability", "ties", "longer")
+        return {
+            "n": self.n,
+            "prompts": self.prompts,
+            "seeds": self.seeds,
+            **{name: getattr(self, name).to_dict() for name in figures},
+            "position": None if self.position is None else self.position.to_dict(),
+            "inconsistent": None if self.inconsistent is None else self.inconsistent.to_dict(),
+            "lengths": {name: e.to_dict() for name, e in zip("ab", self.lengths, strict=True)},
+            "notes": list(self.notes),
+        }
+
+
+def win_rate(
+    judged: Judged | Sequence[Judged], tie_tolerance: float = 0.0, level: float = 0.95
+) -> WinRate:
+    """Win rate of A against B, raw and at equal length, each with its interval.
+
+    Args:
+        judged: comparisons; several for several seeds (of both policies, one to one).
+        tie_tolerance: p within this of 1/2 is a tie.
+        level: nominal coverage.
+
+    Raises:
+        DataError: no seed, a tolerance outside [0, 1/2), or seeds of which only some were judged in
+            both orders.
+    """
+    seeds = [judged] if isinstance(judged, Judged) else list(judged)
+    if not seeds:
+        raise DataError("there are no comparisons to take a win rate of.")
+    if not 0 <= tie_tolerance < 0.5:
+        raise DataError(f"tie_tolerance is in [0, 1/2); got {tie_tolerance!r}.")
+    ordered = [one for one in seeds if one.second is not None]
+    if len(ordered) not in (0, len(seeds)):
+        raise DataError(f"{len(ordered)} of {len(seeds)} seeds were judged in both orders.")
+    ids = [one.prompts for one in seeds]
+
+    def over(values: list[Floats]) -> Estimate:
+        return hierarchical(values, ids, level, _COVERS)
+
+    outcomes = [one.outcome(tie_tolerance) for one in seeds]
+    votes = [
+        (_vote(one.first, tie_tolerance), _vote(one.second, tie_tolerance))
+        for one in ordered
+        if one.second is not None
+    ]
+    position = over([(first + 1 - second) / 2 for first, second in votes]) if votes else None
+    turned = (
+        over([(first != second).astype(np.float64) for first, second in votes]) if votes else None
+    )
+    longer = over([_vote(one.lengths[:, 0] - one.lengths[:, 1] + 0.5) for one in seeds])
+    return WinRate(
+        n=sum(len(ids_of_seed) for ids_of_seed in ids),
+        prompts=len(np.unique(np.concatenate(ids))),
+        seeds=len(seeds),
+        win_rate=over(outcomes),
+        length_controlled=length_controlled(
+            outcomes, [one.log_length_ratio for one in seeds], ids, level
+        ),
+        probability=over([one.probability for one in seeds]),
+        ties=over([(y == 0.5).astype(np.float64) for y in outcomes]),
+        position=position,
+        inconsistent=turned,
+        lengths=(
+            over([one.lengths[:, 0] for one in seeds]),
+            over([one.lengths[:, 1] for one in seeds]),
+        ),
+        longer=longer,
+        notes=tuple(_notes(longer, turned)),
+    )
+
+
+def length_controlled(
+    outcomes: Sequence[Floats],
+    log_ratios: Sequence[Floats],
+    prompts: Sequence[npt.NDArray[np.generic]],
+    level: float = 0.95,
+) -> Estimate:
+    """sigma(a) of the regression above: the rate at equal length.
+
+    With several seeds a is the mean of the seeds' own. The interval is that of a, clustered by
+    prompt and over seeds, mapped through sigma: each comparison counts with its influence on a,
+    which is the delta method.
+
+    Args:
+        outcomes: in [0, 1], shape (N,) for each seed.
+        log_ratios: log-ratio of the lengths, shape (N,) for each seed.
+        prompts: ids, shape (N,) for each seed.
+        level: nominal coverage.
+
+    Returns:
+        Without a figure where the regression has no solution, with the reason.
+    """
+    n = sum(len(one) for one in outcomes)
+    for y, x in zip(outcomes, log_ratios, strict=True):
+        if reason := _unsolvable(y, x):
+            return refused(None, n, _COVERS, level, reason)
+        if (y == 0.5).all():
+            return refused(0.5, n, _COVERS, level, "every comparison is a tie")
+    influences = [_intercepts(y, x) for y, x in zip(outcomes, log_ratios, strict=True)]
+    found = hierarchical(influences, list(prompts), level, _COVERS)
+    ends = (found.estimate, found.low, found.high)
+    rate, low, high = (None if end is None else float(expit(end)) for end in ends)
+    return replace(found, estimate=rate, low=low, high=high)
+
+
+def _intercepts(outcomes: Floats, log_ratios: Floats) -> Floats:
+    """Intercept of the logistic regression, plus N times each comparison's influence, (N,)."""
+    design = np.column_stack([np.ones_like(log_ratios), log_ratios])
+    found = np.zeros(2)
+    for _ in range(100):
+        p = expit(design @ found)
+        hessian = design.T @ (design * (p * (1 - p))[:, None])
+        step = np.linalg.solve(hessian, design.T @ (outcomes - p))
+        found = found + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        if np.abs(step).max() < 1e-10:
+            break
+    scores = design * (outcomes - expit(design @ found))[:, None]
+    return np.asarray(found[0] + len(outcomes) * np.linalg.solve(hessian, scores.T)[0])
+
+
+def _unsolvable(outcomes: Floats, log_ratios: Floats) -> str:
+    """Why the regression has no (finite, single) solution, or nothing."""
+    if np.ptp(log_ratios) < 1e-12:
+        return "the length ratio is the same in all comparisons"
+    won, lost = log_ratios[outcomes > 0], log_ratios[outcomes < 1]
+    if not len(won) or not len(lost):
+        return "one side wins every comparison"
+    if won.min() >= lost.max() or won.max() <= lost.min():
+        return "length alone tells the winner of every comparison"
+    return ""
+
+
+def _vote(values: Floats, tolerance: float = 0.0) -> Floats:
+    """1, 0 or 1/2 by the side of 1/2 on which a value lies."""
+    return np.where(np.abs(values - 0.5) <= tolerance, 0.5, (values > 0.5).astype(np.float64))
+
+
+def _notes(longer: Estimate, inconsistent: Estimate | None) -> list[str]:
+    notes = []
+    share = longer.estimate or 0.0
+    if max(share, 1 - share) > _NEARLY_ALL:
+        side, share = ("A", share) if share > 0.5 else ("B", 1 - share)
+        notes.append(
+            f"{side} is longer in {share:.0%} of the comparisons: the rate at equal length is an "
+            "extrapolation"
+        )
+    if inconsistent is not None and (inconsistent.estimate or 0.0) > _OFTEN:
+        notes.append(
+            f"the judge changes its mind with the order in {inconsistent.estimate:.0%} of the "
+            "comparisons"
+        )
+    return notes
