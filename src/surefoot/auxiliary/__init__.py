@@ -1,6 +1,6 @@
 """Nuisance models: reference responses, and what another model says of each preference."""
 
-from surefoot.auxiliary import column, fitted, reference, sampling  # each joins its slot
+from surefoot.auxiliary import column, fitted, judge, reference, sampling  # each joins its slot
 from surefoot.auxiliary.config import SampleConfig
 from surefoot.auxiliary.model import AuxiliaryModel, Conditions, Judged
 from surefoot.auxiliary.reference import ReferenceSource
@@ -15,6 +15,7 @@ __all__ = [
     "Sampled",
     "column",
     "fitted",
+    "judge",
     "reference",
     "sample",
     "sampling",

@@ -23,12 +23,13 @@ class Conditions:
 
     Attributes:
         seed: of everything random.
-        proceed: asked before anything is sent away, with an estimate of what it costs.
+        proceed: asked before anything is sent away, with an estimate of what it costs; unless
+            given, it refuses.
         say: told one line per stage.
     """
 
     seed: int = 0
-    proceed: Callable[[Any], bool] = lambda estimate: True
+    proceed: Callable[[Any], bool] = lambda estimate: False
     say: Callable[[str], None] = lambda line: None
 
 

@@ -1,0 +1,129 @@
+"""Questions to an endpoint, a few at a time, each answer stored as it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tqdm.auto import tqdm
+
+from surefoot.auxiliary.judge.cache import AnswerCache
+from surefoot.auxiliary.judge.client import Client, Outcome
+from surefoot.auxiliary.judge.errors import JudgeError, UnusableError
+from surefoot.auxiliary.judge.options import Judge
+
+#: As many failures in a row stop a run also where failures are skipped.
+FAILURES_IN_A_ROW = 20
+
+Say = Callable[[str], object]
+
+
+class Question(NamedTuple):
+    """One order of one pair.
+
+    Attributes:
+        key: of the answer in the cache.
+        text: what is sent.
+        place: file and row of the pair.
+    """
+
+    key: bytes
+    text: str
+    place: str
+
+
+@dataclass
+class Asked:
+    """What came of the questions so far.
+
+    Attributes:
+        chances: P(first preferred) by key.
+        reasons: why a question got no usable answer, by key.
+        retries: requests that had to be sent again.
+        tokens_in: tokens sent, as the endpoint counts them.
+        tokens_out: tokens received.
+        stop: why nothing more is asked.
+    """
+
+    chances: dict[bytes, float] = field(default_factory=dict)
+    reasons: dict[bytes, str] = field(default_factory=dict)
+    retries: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    stop: JudgeError | None = None
+    failed_in_a_row: int = 0
+
+    def record(self, question: Question, outcome: Outcome, options: Judge) -> None:
+        """Count one outcome, and decide whether to go on."""
+        self.retries += outcome.retries
+        if outcome.answer is not None:
+            self.failed_in_a_row = 0
+            self.chances[question.key] = outcome.answer.probability
+            self.tokens_in += outcome.answer.tokens_in
+            self.tokens_out += outcome.answer.tokens_out
+            return
+        failure = outcome.failure or JudgeError("no answer")
+        self.failed_in_a_row += 1
+        self.reasons[question.key] = str(failure)
+        message = f"{question.place}: {failure}"
+        if self.stop is not None:
+            return
+        if not isinstance(failure, UnusableError):
+            self.stop = JudgeError(message)
+        elif options.on_error == "fail":
+            self.stop = JudgeError(f"{message}. With `on_error: skip` such pairs are left out.")
+        elif self.failed_in_a_row >= FAILURES_IN_A_ROW:
+            self.stop = JudgeError(
+                f"{FAILURES_IN_A_ROW} questions in a row got no usable answer; the last: {message}."
+            )
+
+
+def ask_all(
+    options: Judge,
+    questions: Iterable[Question],
+    total: int,
+    client: Client,
+    cache: AnswerCache,
+    say: Say,
+) -> Asked:
+    """Ask, `concurrency` questions at a time.
+
+    Whatever ends it, answers under way are waited for and kept: they are paid for.
+
+    Raises:
+        JudgeError: see :func:`surefoot.auxiliary.judge.judge_pairs`.
+    """
+    asked = Asked()
+    running: dict[Future[Outcome], Question] = {}
+
+    def collect(until: str) -> None:
+        done, _ = wait(running, return_when=until)
+        for future in done:
+            question, outcome = running.pop(future), future.result()
+            if outcome.answer is not None:
+                cache.put(question.key, outcome.answer)
+            asked.record(question, outcome, options)
+            bar.update()
+
+    with (
+        tqdm(total=total, desc="judge", unit="answer", disable=None) as bar,
+        ThreadPoolExecutor(options.concurrency, thread_name_prefix="judge") as pool,
+    ):
+        try:
+            for question in questions:
+                running[pool.submit(client.ask, question.text)] = question
+                if len(running) == options.concurrency:
+                    collect(FIRST_COMPLETED)
+                if asked.stop:
+                    break
+        except KeyboardInterrupt:
+            say(f"waiting for {len(running)} request(s) under way; their answers are kept")
+            raise
+        finally:
+            collect(ALL_COMPLETED)
+    if asked.stop:
+        kept = f"{len(asked.chances):,} of {total:,} answers arrived and are kept"
+        raise JudgeError(f"{asked.stop} {kept}; the same command goes on from there.") from None
+    return asked

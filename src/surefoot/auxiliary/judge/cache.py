@@ -1,0 +1,69 @@
+"""Answers on disk: hashes of what was asked, and what came back; no texts of the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from surefoot.auxiliary.judge.answer import READING, Answer
+from surefoot.errors import SurefootError
+from surefoot.paths import cache_folder
+
+_TABLE = """CREATE TABLE IF NOT EXISTS answers (
+    key BLOB PRIMARY KEY, probability REAL, text TEXT, tokens_in INTEGER, tokens_out INTEGER
+) WITHOUT ROWID"""
+_KEYS_PER_QUERY = 500
+
+
+def answer_key(base_url: str, body: dict[str, Any]) -> bytes:
+    """A hash of everything an answer depends on: endpoint, request, and how replies are read."""
+    asked = json.dumps([base_url, body, READING], sort_keys=True)
+    return hashlib.blake2b(asked.encode(), digest_size=16).digest()
+
+
+class AnswerCache:
+    """Answers by key. Each is on disk when `put` returns. For use in one thread."""
+
+    def __init__(self) -> None:
+        self.path: Path = cache_folder("judge") / "answers.sqlite"
+        with self._explained():  # autocommit: every statement is a transaction
+            self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            self._database.execute(_TABLE)
+
+    def __enter__(self) -> AnswerCache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+        """P(first preferred) of those that are known."""
+        found: dict[bytes, float] = {}
+        with self._explained():
+            for start in range(0, len(keys), _KEYS_PER_QUERY):
+                some = keys[start : start + _KEYS_PER_QUERY]
+                query = "SELECT key, probability FROM answers WHERE key IN ({})"
+                found |= dict(self._database.execute(query.format(",".join("?" * len(some))), some))
+        return found
+
+    def put(self, key: bytes, answer: Answer) -> None:
+        """Store one."""
+        with self._explained():
+            self._database.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", (key, *answer)
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise SurefootError(
+                f"the judge's answers in {self.path} cannot be used ({error}). Move the file away "
+                "to ask again, or set SUREFOOT_CACHE to a folder with space and write permission."
+            ) from None

@@ -1,0 +1,90 @@
+"""What asking a judge will cost, and where the texts go: known before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+#: UTF-8 bytes that count as one token: a rule of thumb, as the endpoint's tokenizer is not known.
+BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An estimate to be confirmed.
+
+    Attributes:
+        base_url: where the texts are sent.
+        model: which model reads them.
+        template: which template asks.
+        pairs: pairs to judge.
+        identical: pairs of equal responses, which are 1/2 without being asked.
+        requests: requests still to make.
+        cached: answers that are known.
+        tokens_in: estimated tokens to send.
+        tokens_out: tokens to receive, at most.
+        money: in the currency of the prices, at most; None without prices.
+        cut: texts shown only in part.
+    """
+
+    base_url: str
+    model: str
+    template: str
+    pairs: int
+    identical: int
+    requests: int
+    cached: int
+    tokens_in: int
+    tokens_out: int
+    money: float | None
+    cut: int
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.pairs:,} pair(s), each asked in both orders: {self.requests:,} request(s) to "
+            f"make, {self.cached:,} answer(s) known.",
+            f"The texts of these pairs are sent to {self.destination}, template {self.template}.",
+            f"About {self.tokens_in:,} tokens to send ({BYTES_PER_TOKEN} bytes each), at most "
+            f"{self.tokens_out:,} to receive; {self._price()}.",
+        ]
+        if self.identical:
+            lines.append(f"{self.identical:,} pair(s) of equal responses are 1/2 without asking.")
+        if self.cut:
+            lines.append(f"{self.cut:,} text(s) are cut to `max_characters`.")
+        return "\n".join(lines)
+
+    @property
+    def destination(self) -> str:
+        """Where the texts go, and to which model."""
+        return f"{destination(self.base_url)}, model {self.model}"
+
+    def _price(self) -> str:
+        if self.money is None:
+            return "no prices are given (`price_in`, `price_out`)"
+        return f"about {self.money:,.2f} in the currency of the prices"
+
+
+def destination(base_url: str) -> str:
+    """An endpoint in words: whether it is this machine, and whether it is encrypted."""
+    url = urlsplit(base_url)
+    if is_local(url.hostname or ""):
+        return f"{base_url} (this machine)"
+    return base_url if url.scheme == "https" else f"{base_url} (NOT ENCRYPTED)"
+
+
+def is_local(host: str) -> bool:
+    """Whether a host name is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def price(
+    tokens_in: int, tokens_out: int, price_in: float | None, price_out: float | None
+) -> float | None:
+    """Cost of tokens at prices per million, or None without prices."""
+    if price_in is None or price_out is None:
+        return None
+    return (tokens_in * price_in + tokens_out * price_out) / 1e6

@@ -1,0 +1,17 @@
+"""What can go wrong with a judge."""
+
+from __future__ import annotations
+
+from surefoot.errors import SurefootError
+
+
+class JudgeError(SurefootError):
+    """The judge cannot go on; the answers so far are kept."""
+
+
+class UnusableError(JudgeError):
+    """One question got no usable answer; others may."""
+
+
+class DeclinedError(SurefootError):
+    """The estimate was not confirmed; nothing was sent."""

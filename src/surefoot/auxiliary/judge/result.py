@@ -1,0 +1,115 @@
+"""What a judge said of N pairs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.schema import Fault, Preferences
+from surefoot.statistics import Estimate, mean
+
+Floats = npt.NDArray[np.float64]
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class JudgeResult:
+    """What a judge said of N pairs.
+
+    Attributes:
+        probabilities: (N,) P(a preferred); NaN where a pair was skipped.
+        firsts: (N, 2) P(first preferred) with a first and with b first; NaN where not asked.
+        position_bias: mean P(first preferred) - 1/2, over the pairs asked in both orders.
+        flipped: pairs whose verdict changes with the order.
+        judged: pairs asked in both orders.
+        identical: pairs of equal responses, which are 1/2 without being asked.
+        requests: questions put to the endpoint in this run, each counted once.
+        retries: requests that had to be sent again.
+        cached: answers that were known.
+        cut: texts shown only in part.
+        tokens_in: tokens sent in this run, as the endpoint counts them; 0 where it does not say.
+        tokens_out: tokens received.
+        money: what they cost in the currency of the prices; None without prices.
+        failures: the skipped pairs, with their places and reasons.
+        template: which template asked.
+    """
+
+    probabilities: Floats
+    firsts: Floats
+    position_bias: Estimate
+    flipped: int
+    judged: int
+    identical: int
+    requests: int
+    retries: int
+    cached: int
+    cut: int
+    tokens_in: int
+    tokens_out: int
+    money: float | None
+    failures: tuple[Fault, ...]
+    template: str
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.judged:,} pair(s) judged: {self.requests:,} request(s), {self.retries:,} sent "
+            f"again, {self.cached:,} answer(s) known",
+            f"position bias (mean P(first) - 1/2) {self.position_bias:+.3f}; the verdict changes "
+            f"with the order in {self.flipped:,} pair(s)",
+        ]
+        if self.tokens_in or self.tokens_out:
+            price = (
+                "" if self.money is None else f", {self.money:,.2f} in the currency of the prices"
+            )
+            lines.append(f"{self.tokens_in:,} tokens sent, {self.tokens_out:,} received{price}")
+        if self.failures:
+            counts = Counter(fault.reason for fault in self.failures).most_common(_SHOWN)
+            shown = ", ".join(f"{fault.file} row {fault.row}" for fault in self.failures[:_SHOWN])
+            more = ", ..." if len(self.failures) > _SHOWN else ""
+            lines.append(f"warning: {len(self.failures):,} pair(s) skipped: {shown}{more}")
+            lines += [f"  {count:,} times: {reason}" for reason, count in counts]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the figures of single pairs, for a JSON result."""
+        names = "judged identical flipped requests retries cached cut tokens_in tokens_out money"
+        counts = {name: getattr(self, name) for name in names.split()}
+        failures = [vars(fault) for fault in self.failures]
+        bias = self.position_bias.to_dict()
+        return {"template": self.template, "position_bias": bias, **counts, "failures": failures}
+
+
+def combine(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
+    """P(a preferred) = 1/2 + (p(a, b) - p(b, a)) / 2, so that P(a, b) + P(b, a) = 1 exactly.
+
+    Args:
+        first: p(a, b), shape (N,): P(first preferred) with a first.
+        second: p(b, a), shape (N,): P(first preferred) with b first.
+    """
+    difference = (np.asarray(first, np.float64) - np.asarray(second, np.float64)) / 2
+    larger = 0.5 + np.abs(difference)  # rounded once: its complement is exact
+    return np.where(difference < 0, 1 - larger, larger)
+
+
+def position(firsts: Floats, preferences: Preferences) -> tuple[Estimate, int, int]:
+    """Position bias with an interval over prompts, pairs that flip, and pairs that count.
+
+    Args:
+        firsts: (N, 2) P(first preferred) in either order; NaN where not asked.
+        preferences: the N pairs.
+    """
+    rows = np.flatnonzero(np.isfinite(firsts).all(1))
+    asked = firsts[rows]
+    flipped = int(((asked > 0.5).all(1) | (asked < 0.5).all(1)).sum())
+    prompts = preferences.select(rows).prompt_keys() if len(rows) else None
+    share = mean(asked.mean(1), prompts, covers="prompts")
+    if share.estimate is None:
+        return share, flipped, 0
+    ends = [None if end is None else end - 0.5 for end in (share.low, share.high)]
+    bias = replace(share, estimate=share.estimate - 0.5, low=ends[0], high=ends[1])
+    return bias, flipped, len(rows)
