@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from surefoot.auxiliary.model import Array, AuxiliaryModel, Conditions, Judged
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import folds
+from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
-from surefoot.scorers.scorer import EmbeddingScorer
+from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.statistics import log_loss, paired_difference
+
+#: Of the auxiliary model's scorer, what the Bradley-Terry model beside it has too.
+_KEPT = ("encoder", "views", "folds", "fold_by")
 
 
 class FittedModel(AuxiliaryModel, kind="fitted"):
@@ -25,15 +27,24 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
     chosen by folds inside the training folds.
     """
 
-    scorer: EmbeddingScorer = EmbeddingScorer()
-    """Of the auxiliary model."""
+    scorer: Scorer = EmbeddingScorer()
+    """Of the auxiliary model; on frozen embeddings, since it is fitted K times."""
     objective: Objective = Objective()
     """What it minimises."""
     folds: int = Field(5, ge=2)
-    """Number of models; each judges the fold that it did not see."""
-    fold_by: Literal["prompt", "group", "source", "row"] = "prompt"
-    """What stays in one fold; `row`: a pair of responses with all its labels, where prompts are
-    few, as in tournaments."""
+    """Number of models; each judges the fold that it did not see. What stays in one fold is
+    `scorer.fold_by`: prompts, or `row` where prompts are few, as in tournaments."""
+
+    @field_validator("scorer")
+    @classmethod
+    def _on_embeddings(cls, scorer: Scorer) -> Scorer:
+        if not isinstance(scorer, EmbeddingScorer):
+            raise ConfigurationError(
+                f"cross-fitting trains {scorer.label()} once for each fold; use 'embedding' here, "
+                "or train a language model on other data and bring its judgment as a column "
+                "(auxiliary: column)."
+            )
+        return scorer
 
     def judge(
         self, pairs: Preferences, references: References | None, conditions: Conditions
@@ -44,8 +55,9 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
         figures compare log-losses on the labels as given with a Bradley-Terry model (a linear
         reward head) on the same folds.
         """
+        assert isinstance(self.scorer, EmbeddingScorer)
         conditions.say(f"auxiliary: {self.folds} models, each judging the fold it did not see")
-        fold = folds(pairs, self.folds, by=self.fold_by, seed=conditions.seed)
+        fold = folds(pairs, self.folds, by=self.scorer.fold_by, seed=conditions.seed)
         mass = (fold[:, None] != np.arange(self.folds)).astype(float)  # (N, K)
 
         def fit(scorer: EmbeddingScorer, objective: Objective) -> list[EmbeddingRewardModel]:
@@ -61,7 +73,8 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
             return every[np.arange(len(fold)), fold]
 
         models = fit(self.scorer, self.objective)
-        bradley_terry = EmbeddingScorer(encoder=self.scorer.encoder, views=self.scorer.views)
+        kept = {name: getattr(self.scorer, name) for name in _KEPT}
+        bradley_terry = EmbeddingScorer(**kept)
         probabilities = out_of_fold(models)
         plain = out_of_fold(fit(bradley_terry, Objective()))
         against = paired_difference(

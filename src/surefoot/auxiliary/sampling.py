@@ -154,6 +154,8 @@ def draw(source: LanguageModelReference, prompts: Sequence[Prompt], seed: int, p
             given = [openings[i] for i in rows for _ in range(2 * source.pairs)]
             new = write(given, seed * 1_000_003 + number)
             for place, i in enumerate(rows):
+                if prompts[i].key in known:  # of a batch that was torn apart
+                    continue
                 own = new[place * 2 * source.pairs : (place + 1) * 2 * source.pairs]
                 record = {
                     "key": prompts[i].key,

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from surefoot.data.schema import Preferences
 from surefoot.data.splits import folds
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.coefficient import Coefficient, fit_coefficient, is_fitted, with_coefficient
@@ -66,10 +65,10 @@ def fit_seeds(
     scorer, preferences = task.scorer, task.preferences
     problem, features, embedded = task.problem(encoder, seeds, mass)
     prompts = preferences.prompt_keys()
-    validations = cross_validate(scorer.head, problem, _folds(preferences, scorer.folds, seeds))
+    validations = cross_validate(scorer.head, problem, _folds(task, scorer.folds, seeds))
     conflicts: Sequence[SourceConflict | None] = [None] * len(seeds)
     if not scorer.source_aware and preferences.has("source"):
-        halves = _folds(preferences, 2, seeds)
+        halves = _folds(task, 2, seeds)
         conflicts = source_conflict(problem.plain(), embedded.sources, halves, prompts)
     penalties = torch.tensor([found.l2 for found in validations], dtype=torch.float64)
     final = _members(replace(problem, l2=penalties), scorer.members, prompts)
@@ -119,7 +118,7 @@ def coefficient_of(
 ) -> Coefficient:
     """The coefficient of a control variate that is to be fitted, for rows of mass (N, 1)."""
     problem, _, _ = task.problem(encoder, [seed], mass)
-    return fit_coefficient(problem, _folds(task.preferences, task.scorer.folds, [seed])[:, 0])
+    return fit_coefficient(problem, _folds(task, task.scorer.folds, [seed])[:, 0])
 
 
 def _with_its_coefficient(
@@ -133,9 +132,9 @@ def _with_its_coefficient(
     return replace(fitted, report=replace(fitted.report, coefficient=found))
 
 
-def _folds(preferences: Preferences, count: int, seeds: Sequence[int]) -> Tensor:
+def _folds(task: Task, count: int, seeds: Sequence[int]) -> Tensor:
     """Fold (N, S) of each row by each seed."""
-    drawn = [folds(preferences, count, by="prompt", seed=seed) for seed in seeds]
+    drawn = [folds(task.preferences, count, task.scorer.fold_by, seed) for seed in seeds]
     return torch.from_numpy(np.stack(drawn, axis=1))
 
 

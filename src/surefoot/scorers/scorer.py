@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from surefoot.data.splits import By
 from surefoot.options import Member
 from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.features import FeatureView
@@ -21,13 +22,16 @@ class EmbeddingScorer(Scorer, kind="embedding"):
     encoder: EncoderOptions = EncoderOptions()
     """The encoder."""
     head: Head = Linear()
-    """The head: `linear` or `mlp`."""
+    """The head: `linear` or `mlp` for rewards, `general-preference` or `pairwise` to judge pairs."""
     views: tuple[FeatureView, ...] = Field(("together",), min_length=1)
     """What the head sees of a response; see :func:`surefoot.scorers.features.embed`."""
     source_aware: bool = False
     """Give each source its own part of the head beside the shared one."""
     members: int = Field(1, ge=1)
     """Heads of an ensemble, fitted as one batch, each on its own draw of the training prompts with
-    replacement; the reward is the mean of their standardised rewards. 1: one head, all prompts."""
+    replacement; the score is the mean of their standardised scores. 1: one head, all prompts."""
     folds: int = Field(5, ge=2)
-    """Folds (of prompts) that choose the ridge penalty and the temperature."""
+    """Folds that choose the ridge penalty and the temperature."""
+    fold_by: By = "prompt"
+    """What stays in one fold; `row`: a pair of responses with all its labels, for data with few
+    prompts, as tournaments."""

@@ -62,7 +62,7 @@ class Cost:
     def _price(self) -> str:
         if self.money is None:
             return "no prices are given (`price_in`, `price_out`)"
-        return f"about {self.money:,.2f} in the currency of the prices"
+        return f"about {amount(self.money)} at most"
 
 
 def destination(base_url: str) -> str:
@@ -79,6 +79,16 @@ def is_local(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def amount(money: float) -> str:
+    """Money in words: to the hundredth, or to two digits below one.
+
+    >>> amount(1234.5), amount(0.00123)
+    ('1,234.50 in the currency of the prices', '0.0012 in the currency of the prices')
+    """
+    figure = f"{money:,.2f}" if money >= 1 else f"{money:.2g}"
+    return f"{figure} in the currency of the prices"
 
 
 def price(
