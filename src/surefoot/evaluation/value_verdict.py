@@ -53,7 +53,9 @@ def _points(value: PolicyValue, usable: bool) -> list[str]:
     if side := _side(value.mean_ratio, 1.0):
         points.append(
             f"The mean ratio is {value.mean_ratio}, not 1: the responses were not drawn from this "
-            "reference" + (", or what the policy writes is not among them." if side < 0 else ".")
+            "reference"
+            + (", or what the policy writes is not among them." if side < 0 else ".")
+            + ("" if value.options.self_normalise else " Self-normalised ratios suffer least.")
         )
     if usable and _side(value.correction, 0.0):
         points.append(

@@ -12,6 +12,18 @@ in the spirit of AlpacaEval-LC (Dubois et al., arXiv 2404.04475), which fits reg
 kind to all models of a leaderboard: it squashes the difference of lengths (tanh of it over
 its deviation), adds the difficulty of each prompt, over which it averages, and penalises. Two
 policies alone cannot carry that. Swapping A and B turns each rate into 1 less it.
+
+Coverage of nominal 95 % intervals of that rate (`tests/evaluation/win_rate_coverage.py 2000`,
+winners of one prompt alike three times in ten), by the number of prompts:
+
+                                         10     20     30     50    100    200
+    equal lengths, one a prompt       0.996  1.000  0.995  0.956  0.945  0.949
+    A twice as long, one a prompt     0.996  0.994  0.996  0.961  0.952  0.952
+    A twice as long, five a prompt    0.951  0.952  0.950  0.952  0.941  0.948
+    A longer and better, unequal      0.947  0.948  0.960  0.949  0.952  0.947
+
+Where many comparisons tie, the interval of the raw rate errs wide: it is not let below that of as
+many comparisons without ties.
 """
 
 from __future__ import annotations

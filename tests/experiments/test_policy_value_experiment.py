@@ -1,0 +1,72 @@
+"""DRPO's value with right and wrong nuisances: the reduced run, and what the committed one says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+RESULT = REPOSITORY / "experiments" / "results" / "policy_value.json"
+UNBIASED = ("both right", "wrong preference", "wrong reference")
+
+
+@pytest.mark.slow
+def test_the_reduced_experiment(tmp_path):
+    command = ["experiments/policy_value.py", "experiments/policy_value-quick.yaml"]
+    subprocess.run(
+        [sys.executable, *command, "--output", tmp_path], cwd=REPOSITORY, check=True, timeout=300
+    )
+    found = json.loads((tmp_path / "policy_value-quick.json").read_text())
+    counts = [str(n) for n in found["settings"]["counts"]]
+    for name in UNBIASED:
+        at = found["mse"][name]["doubly robust"]
+        fall = at[counts[0]]["estimate"] / at[counts[-1]]["estimate"]
+        assert 4 < fall < 16  # 8 times the records; few worlds, heavy tails
+        assert found["bias_squared"][name]["doubly robust"]["estimate"] == 0
+    wrong = found["mse"]["both wrong"]["doubly robust"]
+    assert wrong[counts[-1]]["estimate"] > 0.5 * wrong[counts[0]]["estimate"]
+    table = (tmp_path / "policy_value-quick.md").read_text()
+    assert "doubly robust, both wrong" in table
+
+
+def test_the_committed_results_are_those_of_the_committed_settings():
+    given = yaml.safe_load((REPOSITORY / "experiments" / "policy_value.yaml").read_text())
+    committed = json.loads(RESULT.read_text())["settings"]
+    for name in set(given) - {"truth", "ratios"}:
+        assert committed[name] == given[name], name
+    assert given["truth"].items() <= committed["truth"].items()
+    assert list(committed["ratios"]) == list(given["ratios"])
+
+
+def test_what_was_expected_holds_in_the_committed_results():
+    found = json.loads(RESULT.read_text())
+    for name in UNBIASED:
+        slope = found["slope"][name]["doubly robust"]
+        assert slope["low"] < -1 < slope["high"]
+    slope = found["slope"]["both wrong"]["doubly robust"]
+    assert slope["low"] > -0.2
+    last = str(max(found["settings"]["counts"]))
+    for estimator, name in (
+        ("doubly robust", "both wrong"),
+        ("direct", "wrong preference"),
+        ("importance", "wrong reference"),
+    ):
+        limit = found["bias_squared"][name][estimator]["estimate"]
+        assert found["mse"][name][estimator][last]["estimate"] == pytest.approx(limit, rel=0.03)
+    best = found["mse"]["both right"]
+    assert best["doubly robust"][last]["high"] < best["importance"][last]["low"]
+    for name in UNBIASED:
+        held = found["coverage"][name]["doubly robust"]["estimate"]
+        assert 0.93 <= held <= 0.97
+    assert found["coverage"]["both wrong"]["doubly robust"]["high"] < 0.5
+    for part in found["ratios"].values():
+        for name in ("both right", "wrong reference"):
+            importance = {how: cell["importance"] for how, cell in part["mse"][name].items()}
+            assert importance["self-normalised"]["high"] < importance["as they are"]["low"]
+        right = {how: cell["importance"] for how, cell in part["mse"]["both right"].items()}
+        assert right["clipped to [0.04, 2.5]"]["low"] > right["as they are"]["high"]
