@@ -6,7 +6,16 @@ from typing import Any
 
 import torch
 
-from surefoot.objectives import Evidence, LabelModel, MarginLoss, Outputs, Regulariser, Risk
+from surefoot.objectives import (
+    Evidence,
+    LabelModel,
+    MarginLoss,
+    Outputs,
+    ReferencePairs,
+    Regulariser,
+    Risk,
+)
+from surefoot.objectives.label_models.control_variate import ControlVariate
 from surefoot_docs.compositions import regularised
 from surefoot_docs.markdown import code, table
 
@@ -38,16 +47,27 @@ def label_numbers(labels: LabelModel) -> str:
     """Loss and pull at a few margins, beside the plain model."""
     soft, expected = labels.properties.needs_soft_labels, "auxiliary" in labels.properties.needs
     psi, plain = MarginLoss.parse("logistic"), LabelModel.parse("observed")
+    one_pair = ReferencePairs(
+        torch.full((1,), 0.5, dtype=torch.float64),
+        torch.zeros(1, dtype=torch.int64),
+        torch.tensor(0),
+        torch.ones(1, dtype=torch.float64),
+    )
     evidence = Evidence(
         torch.tensor(0.7 if soft else 1.0, dtype=torch.float64),
         torch.tensor(0.7, dtype=torch.float64) if expected else None,
+        one_pair,
     )
+    tied = torch.zeros(1, dtype=torch.float64)
+    referred = isinstance(labels, ControlVariate)
+    labels = labels.fixed(0.8) if isinstance(labels, ControlVariate) else labels
     rows = []
     for one in dict.fromkeys((plain, labels)):
-        loss, pull = _loss_and_pull(lambda m, one=one: one(psi, m, None, evidence))
+        loss, pull = _loss_and_pull(lambda m, one=one: one(psi, m, tied, evidence))
         rows.append((f"{code(one.kind)}, loss", *map(_figure, loss)))
         rows.append((f"{code(one.kind)}, pull", *map(_figure, pull)))
     what = "the label 0.7" if soft else "the label 1" + (", auxiliary 0.7" if expected else "")
+    what += ", a reference pair that ties, coefficient 0.8" if referred else ""
     grid = table(("margin", *map(_figure, MARGINS)), rows)
     return (
         f"With the logistic loss, {what}, options at their defaults. The pull is the slope with "
