@@ -12,6 +12,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import numpy as np
+import pytest
+
+from surefoot.auxiliary.judge import Cost, Judge
+from surefoot.data import Preferences
+
 SHOWN = re.compile(r"<response ([AB])>\n(.*?)\n</response", re.DOTALL)
 WORTH = re.compile(r"worth (-?\d+(?:\.\d+)?)")
 
@@ -156,3 +162,42 @@ def judging(bias: float = 0.0, delay: float = 0.0) -> Callable[[dict, int], Repl
         return Reply(completion(verdict, tokens), delay=delay)
 
     return behave
+
+
+KEY, SECRET = "JUDGE_KEY_OF_TESTS", "secret-of-tests"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv(KEY, SECRET)
+
+
+def yes(cost: Cost) -> bool:
+    return True
+
+
+def options(endpoint: Endpoint, **given) -> Judge:
+    return Judge(**({"base_url": endpoint.url, "model": "m", "key_variable": KEY} | given))
+
+
+def pairs(n: int, seed: int = 0) -> Preferences:
+    worth = np.random.default_rng(seed).normal(size=(n, 2)).round(2)
+    return Preferences.from_rows(
+        {
+            "prompt": f"question {i}",
+            "response_a": f"worth {a}",
+            "response_b": f"worth {b}",
+            "label": 0.5,
+        }
+        for i, (a, b) in enumerate(worth)
+    )
+
+
+def true_chances(preferences: Preferences) -> np.ndarray:
+    a, b = (
+        np.array([float(text.split()[1]) for text in side])
+        for side in preferences.texts("response")
+    )
+    return 1 / (1 + np.exp(b - a))

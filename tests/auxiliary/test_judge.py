@@ -1,61 +1,33 @@
-"""A judge at a local endpoint: what it says, what it is asked, and what is remembered."""
+"""A judge at a local endpoint: what it is asked, and what it says."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from judge_server import Endpoint, Reply, chance, completion, judging, responses_of
+from judge_server import (
+    KEY,
+    Endpoint,
+    Reply,
+    chance,
+    completion,
+    judging,
+    options,
+    own_cache,
+    pairs,
+    responses_of,
+    true_chances,
+    yes,
+)
 
 from surefoot.auxiliary.judge import Cost, DeclinedError, Judge, judge_pairs
-from surefoot.auxiliary.judge.question import TEMPLATE
 from surefoot.auxiliary.judge.result import combine
 from surefoot.data import Preferences
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.errors import ConfigurationError
 
-KEY = "JUDGE_KEY_OF_TESTS"
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv(KEY, "secret-of-tests")
-
-
-def yes(cost: Cost) -> bool:
-    return True
-
-
-def options(endpoint: Endpoint, **given) -> Judge:
-    return Judge(**({"base_url": endpoint.url, "model": "m", "key_variable": KEY} | given))
-
-
-def pairs(n: int, seed: int = 0) -> Preferences:
-    worth = np.random.default_rng(seed).normal(size=(n, 2)).round(2)
-    return Preferences.from_rows(
-        {
-            "prompt": f"question {i}",
-            "response_a": f"worth {a}",
-            "response_b": f"worth {b}",
-            "label": 0.5,
-        }
-        for i, (a, b) in enumerate(worth)
-    )
-
-
-def true_chances(preferences: Preferences) -> np.ndarray:
-    a, b = (
-        np.array([float(text.split()[1]) for text in side])
-        for side in preferences.texts("response")
-    )
-    return 1 / (1 + np.exp(b - a))
+__all__ = ["own_cache"]  # a fixture that every test here uses
 
 
 def turned(preferences: Preferences) -> Preferences:
@@ -150,49 +122,6 @@ def test_few_prompts_have_no_interval():
         result = judge_pairs(options(endpoint), pairs(3), proceed=yes)
     assert result.position_bias.low is None
     assert "too few" in result.position_bias.note
-
-
-def test_a_second_run_asks_nothing_and_needs_no_key_nor_confirmation(monkeypatch):
-    data = pairs(10)
-    with Endpoint(judging()) as endpoint:
-        first = judge_pairs(options(endpoint), data, proceed=yes)
-    monkeypatch.delenv(KEY)
-    again = judge_pairs(options(endpoint), data, proceed=lambda cost: pytest.fail("asked"))
-    np.testing.assert_array_equal(first.probabilities, again.probabilities)
-    assert (again.requests, again.cached, again.tokens_in) == (0, 20, 0)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"model": "n"},
-        {"answer": "text"},
-        {"max_tokens": 9},
-        {"extra": {"seed": 1}},
-        {"top_logprobs": 5},
-        {"max_characters": 100, "long": True},
-        {"template": True},
-    ],
-)
-def test_answers_are_known_by_all_they_depend_on(change, tmp_path):
-    change = dict(change)
-    data = pairs(2)
-    if change.pop("long", False):
-        rows = (
-            {"prompt": "q" * 200, "response_a": f"worth {i}", "response_b": "worth 0"}
-            for i in (1, 2)
-        )
-        data = Preferences.from_rows({**row, "label": 1} for row in rows)
-    if "template" in change:
-        change["template"] = str(tmp_path / "question.jinja")
-        (tmp_path / "question.jinja").write_text(TEMPLATE.replace("Compare", "Weigh"))
-    with Endpoint(judging()) as endpoint:
-        judge_pairs(options(endpoint), data, proceed=yes)
-        other = judge_pairs(options(endpoint, **change), data, proceed=yes)
-        assert (other.requests, other.cached) == (4, 0)
-        free = {"concurrency": 1, "retries": 0, "timeout": 5, "price_in": 1, "price_out": 1}
-        same = judge_pairs(options(endpoint, **change, **free), data, proceed=yes)
-    assert (same.requests, same.cached) == (0, 4)
 
 
 def test_equal_pairs_are_asked_once():
@@ -341,78 +270,6 @@ def test_as_an_auxiliary_model_the_references_are_judged_too():
         np.testing.assert_allclose(judged.references(row), true_chances(references.pairs))
     assert len(estimates) == 1
     assert json.loads(json.dumps(judged.figures))["requests"] == len(endpoint.bodies)
-
-
-# Interruptions
-
-
-def test_what_was_answered_before_an_interruption_is_kept():
-    behave = judging(delay=0.05)
-
-    def interrupting(body: dict, number: int) -> Reply:
-        if number == 8:
-            os.kill(os.getpid(), signal.SIGINT)
-        return behave(body, number)
-
-    said = []
-    with Endpoint(interrupting) as endpoint:
-        judge = options(endpoint, concurrency=4)
-        with pytest.raises(KeyboardInterrupt):
-            judge_pairs(judge, pairs(20), proceed=yes, say=said.append)
-        asked = endpoint.answered
-        assert 8 <= asked <= 12
-        assert "are kept" in said[-1]
-        result = judge_pairs(judge, pairs(20), proceed=yes)
-    assert (result.cached, result.requests) == (asked, 40 - asked)
-    np.testing.assert_allclose(result.probabilities, true_chances(pairs(20)))
-
-
-PROGRAM = """
-import json, sys
-from surefoot.auxiliary.judge import Judge, judge_pairs
-from surefoot.data import read_preferences
-
-judge, data = Judge.parse(json.loads(sys.argv[1])), read_preferences(sys.argv[2])
-judge_pairs(judge, data, proceed=lambda cost: True)
-"""
-
-
-@pytest.mark.slow
-def test_after_a_kill_nothing_known_is_asked_again(tmp_path):
-    data = pairs(30)
-    path = tmp_path / "pairs.jsonl"
-    path.write_text(
-        "".join(
-            json.dumps({"prompt": p[0]["content"], "response_a": a[0]["content"],
-                        "response_b": b[0]["content"], "label": 0.5}) + "\n"
-            for p, a, b in data.read("prompt", "response_a", "response_b")
-        )
-    )  # fmt: skip
-    with Endpoint(judging(delay=0.05)) as endpoint:
-        judge = options(endpoint, concurrency=4)
-        command = [sys.executable, "-c", PROGRAM, judge.model_dump_json(), str(path)]
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while endpoint.answered < 20 and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
-        process.kill()
-        process.wait()
-        time.sleep(0.2)  # what was under way reaches its end
-        before = len(endpoint.bodies)
-        assert 20 <= before < 60
-        result = judge_pairs(judge, data, proceed=yes)
-    assert result.requests + result.cached == 60
-    assert before - 2 * 4 <= result.cached <= before
-    assert len(endpoint.bodies) == before + result.requests
-    np.testing.assert_allclose(result.probabilities, true_chances(data))
-
-
-def test_a_broken_cache_is_named(tmp_path):
-    folder = tmp_path / "cache" / "judge"
-    folder.mkdir(parents=True)
-    (folder / "answers.sqlite").write_text("no database " * 100)
-    with pytest.raises(SurefootError, match=r"answers\.sqlite cannot be used"):
-        judge_pairs(Judge(base_url="http://h/v1", model="m"), pairs(1), proceed=yes)
 
 
 def test_keys_come_from_the_environment(monkeypatch):

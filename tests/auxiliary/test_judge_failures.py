@@ -6,28 +6,12 @@ import socket
 
 import numpy as np
 import pytest
-from judge_server import Endpoint, Reply, completion, judging
+from judge_server import KEY, SECRET, Endpoint, Reply, completion, judging, options, own_cache, yes
 
-from surefoot.auxiliary.judge import Cost, Judge, JudgeError, judge_pairs
+from surefoot.auxiliary.judge import Judge, JudgeError, judge_pairs
 from surefoot.data import Preferences
 
-KEY = "JUDGE_KEY_OF_TESTS"
-SECRET = "secret-of-tests"
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv(KEY, SECRET)
-
-
-def yes(cost: Cost) -> bool:
-    return True
-
-
-def options(endpoint: Endpoint, **given) -> Judge:
-    return Judge(**({"base_url": endpoint.url, "model": "m", "key_variable": KEY} | given))
+__all__ = ["own_cache"]  # a fixture that every test here uses
 
 
 def pairs(n: int) -> Preferences:

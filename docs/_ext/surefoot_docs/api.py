@@ -11,6 +11,7 @@ PACKAGES = (
     "data",
     "scorers",
     "training",
+    "auxiliary",
     "evaluation",
     "worlds",
     "report",

@@ -10,6 +10,7 @@ from typing import Any
 from transformers import TrainingArguments
 
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
+from surefoot.auxiliary.judge import Judge
 from surefoot.options import Member, Options
 from surefoot.scorers import EmbeddingScorer, EncoderOptions, Head
 from surefoot.scorers.language.options import AdapterOptions, PolicyScorer, RewardModelScorer
@@ -48,6 +49,7 @@ def parts() -> dict[str, str]:
     found = {f"{name}-properties": properties(base) for name, base in _DECLARING.items()}
     return found | {
         "configuration": configuration(),
+        "judge": options(Judge),
         "preference-config": preference_config(),
         "refused-options": refused_options(),
     }

@@ -49,7 +49,7 @@ class Judge(AuxiliaryModel, kind="judge"):
     """Length of an answer; a model that thinks before it answers needs thousands."""
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the endpoint calls that length."""
-    extra: dict[str, Any] = Field(default_factory=dict)
+    extra: dict[str, Any] = Field({})
     """Further fields of each request; null leaves one out, as in `{temperature: null}` for an
     endpoint that does not take it."""
     max_characters: int = Field(20_000, ge=100)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.auxiliary.judge.cost import amount
 from surefoot.data.schema import Fault, Preferences
 from surefoot.statistics import Estimate, mean
 
@@ -63,9 +64,7 @@ class JudgeResult:
             f"with the order in {self.flipped:,} pair(s)",
         ]
         if self.tokens_in or self.tokens_out:
-            price = (
-                "" if self.money is None else f", {self.money:,.2f} in the currency of the prices"
-            )
+            price = "" if self.money is None else f", {amount(self.money)}"
             lines.append(f"{self.tokens_in:,} tokens sent, {self.tokens_out:,} received{price}")
         if self.failures:
             counts = Counter(fault.reason for fault in self.failures).most_common(_SHOWN)
