@@ -22,8 +22,8 @@ class DataError(SurefootError, ValueError):
     """Input data that cannot be read or used; the message names the file and the row."""
 
 
-def unknown_name(what: str, received: object, valid: Iterable[str]) -> str:
-    """Say that a name is unknown and which valid one is nearest to it.
+def unknown_name(what: str, received: object, valid: Iterable[str], elsewhere: str = "") -> str:
+    """Say that a name is unknown, and whose it is (`elsewhere`) or which valid one is nearest.
 
     >>> unknown_name("margin loss", "logstic", ["logistic", "hinge"])
     "unknown margin loss 'logstic': did you mean 'logistic'? Valid: hinge, logistic."
@@ -31,4 +31,7 @@ def unknown_name(what: str, received: object, valid: Iterable[str]) -> str:
     names = sorted(valid)
     near = difflib.get_close_matches(str(received), names, n=1, cutoff=0.5)
     hint = f": did you mean {near[0]!r}?" if near else "."
-    return f"unknown {what} {received!r}{hint} Valid: {', '.join(names)}."
+    if elsewhere:
+        hint = f": that is an option of {elsewhere}."
+    known = f"Valid: {', '.join(names)}." if names else "It has none."
+    return f"unknown {what} {received!r}{hint} {known}"

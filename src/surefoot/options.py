@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Mapping
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_serializer
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
@@ -51,22 +52,75 @@ class Options(BaseModel):
         """What messages call this set of options."""
         return cls.title or cls.__name__
 
+    @classmethod
+    def relatives(cls) -> Iterable[type[Options]]:
+        """Sets of options that may stand in its place: an unknown option may be one of theirs."""
+        return ()
+
 
 def _explain(cls: type[Options], error: ValidationError) -> str:
-    return "\n".join(_explain_one(cls, detail) for detail in error.errors())
+    told: dict[Any, list[ErrorDetails]] = {}
+    for detail in error.errors():  # one for each kind of value that a union takes: told together
+        loc = detail["loc"]
+        told.setdefault(loc[0] if loc and _is_union(cls, loc[0]) else loc, []).append(detail)
+    return "\n".join(
+        _explain_one(cls, several[0]) if isinstance(place, tuple) else _explain_union(cls, several)
+        for place, several in told.items()
+    )
+
+
+def _is_union(cls: type[Options], name: object) -> bool:
+    """Whether an option takes several kinds of values, so that pydantic tells of each."""
+    field = cls.model_fields.get(str(name))
+    annotation = field.annotation if field else None
+    kinds = [one for one in get_args(annotation) if one is not NoneType]
+    return get_origin(annotation) in (Union, UnionType) and len(kinds) > 1
+
+
+def _explain_union(cls: type[Options], details: list[ErrorDetails]) -> str:
+    name, kinds = details[0]["loc"][0], []
+    for detail in details:
+        if detail["type"] == "value_error":  # raised by our own checks: already a full sentence
+            return f"{name}: {detail['ctx']['error']}"
+        kinds.append(("a list, each item " if len(detail["loc"]) > 2 else "") + _expected(detail))
+    expected = " or ".join(dict.fromkeys(kinds))
+    return f"{name} of {cls.label()} should be {expected}; got {details[0]['input']!r}."
+
+
+def _expected(detail: ErrorDetails) -> str:
+    """What a value should have been, in plain words."""
+    given = detail["input"]
+    if detail["type"] in ("tuple_type", "list_type"):
+        return f"a list, as in [{given}]" if isinstance(given, str) else "a list"
+    if detail["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        return "options by name, as in {name: value}"
+    if detail["type"] == "too_short":
+        return f"a list of at least {detail['ctx']['min_length']}"
+    words = detail["msg"].removeprefix("Input should ").removeprefix("be ")
+    words = words if detail["type"] == "literal_error" else words.split(", ")[0]
+    return _PLAIN.get(words, words)
+
+
+_PLAIN = {
+    "a valid string": "a text",
+    "a valid number": "a number",
+    "a valid integer": "a whole number",
+    "a valid boolean": "true or false",
+}
 
 
 def _explain_one(cls: type[Options], detail: ErrorDetails) -> str:
     place = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return unknown_name(f"option of {cls.label()}", place, cls.model_fields)
+        others = [one.label() for one in cls.relatives() if place in one.model_fields]
+        known, elsewhere = cls.model_fields, " and ".join(dict.fromkeys(others))
+        return unknown_name(f"option of {cls.label()}", place, known, elsewhere)
     if detail["type"] == "missing":
         return f"{cls.label()} needs the option {place!r}: {cls.help().get(place, '')}".rstrip(": ")
     if detail["type"] == "value_error":  # raised by our own checks: already a full sentence
         message = str(detail["ctx"]["error"])
         return f"{place}: {message}" if place else message
-    reason = detail["msg"].removeprefix("Input ")
-    return f"{place} of {cls.label()} {reason[:1].lower()}{reason[1:]}; got {detail['input']!r}."
+    return f"{place} of {cls.label()} should be {_expected(detail)}; got {detail['input']!r}."
 
 
 class Member(Options):
@@ -124,6 +178,11 @@ class Member(Options):
     def label(cls) -> str:
         """What messages call this member: its slot and its name."""
         return f"{cls.slot} {cls.kind!r}"
+
+    @classmethod
+    def relatives(cls) -> Iterable[type[Options]]:
+        """The other members of its slot."""
+        return cls.registry.values()
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import logging as logging_of_python
 import os
 import shlex
 import sys
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +21,20 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
+#: Seconds that the first of several processes has to tell the error that all of them met.
+_FIRST_WORD = 10.0
+
+
 def complain(message: str) -> None:
-    """One clear message about wrong input."""
+    """One clear message about wrong input, from one of several processes.
+
+    The first one speaks, and torchrun ends the others with it. What it does not meet within some
+    seconds (a file that is missing on one machine) is told by whoever met it.
+    """
+    rank = os.environ.get("RANK", "0")
+    if rank != "0":
+        time.sleep(_FIRST_WORD)
+        message = f"process {rank}: {message}"
     err.print("[bold red]error:[/] ", end="")
     err.print(message, markup=False, soft_wrap=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 from torch import Tensor
@@ -26,6 +26,8 @@ class Objective(Options):
     Members that do not compose are refused when it is constructed
     (:mod:`surefoot.objectives.composition`).
     """
+
+    title: ClassVar[str] = "the objective"
 
     loss: MarginLoss = Logistic()
     """Margin loss psi."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -77,7 +77,12 @@ class DataOptions(Options):
 class TrainingOptions(Options):
     """How to train."""
 
-    title: ClassVar[str] = "the section 'training'"
+    title: ClassVar[str] = "the section 'training' of a head on embeddings"
+
+    @classmethod
+    def relatives(cls) -> Iterable[type[Options]]:
+        """Those of a language model."""
+        return (LanguageTrainingOptions,)
 
     seed: int = Field(0, ge=0)
     """Seed of everything random: folds, an MLP's start, the bootstrap."""
@@ -89,6 +94,11 @@ class LanguageTrainingOptions(Options):
     """How to train a language model."""
 
     title: ClassVar[str] = "the section 'training' of a language model"
+
+    @classmethod
+    def relatives(cls) -> Iterable[type[Options]]:
+        """Those of a head on embeddings."""
+        return (TrainingOptions,)
 
     seed: int = Field(0, ge=0)
     """Seed of everything random: a new head, an adapter's start, the order of the pairs."""
