@@ -60,11 +60,11 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
         fold = folds(pairs, self.folds, by=self.scorer.fold_by, seed=conditions.seed)
         mass = (fold[:, None] != np.arange(self.folds)).astype(float)  # (N, K)
 
+        # Other seeds than the outer folds': the same folds inside would leave one of them empty.
+        first = 1000 * (conditions.seed + 1)
+
         def fit(scorer: EmbeddingScorer, objective: Objective) -> list[EmbeddingRewardModel]:
-            made = [
-                EmbeddingRewardModel(scorer, objective, conditions.seed + k)
-                for k in range(self.folds)
-            ]
+            made = [EmbeddingRewardModel(scorer, objective, first + k) for k in range(self.folds)]
             fit_models(made, pairs, mass)
             return made
 
