@@ -153,8 +153,15 @@ def train(name: str, folder: Path) -> dict:
     moved = {k: (v - before[k]).contiguous() for k, v in trainer.model.state_dict().items()}
     save_file(moved, folder / f"{name} {RANK}.safetensors")
     log = [row for row in trainer.state.log_history if "loss" in row]
+    smaller = trainer._runner.memory.most is not None
     metrics = {} if told else trainer.evaluate()
-    return {"log": log, "told": told, "flos": trainer.state.total_flos, "metrics": metrics}
+    return {
+        "log": log,
+        "told": told,
+        "smaller": smaller,
+        "flos": trainer.state.total_flos,
+        "metrics": metrics,
+    }
 
 
 def main(folder: Path) -> None:

@@ -19,13 +19,14 @@ SCRIPT = Path(__file__).parent / "several_processes.py"
 TOLERANCE = 1e-4
 
 
-def _launch(folder, processes):
+def launch(folder, processes, script=SCRIPT):
+    """Run a script in so many processes; the folder that it wrote into."""
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
     command += ["--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
     folder.mkdir()
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SUREFOOT_CACHE": str(folder / "cache")}
     done = subprocess.run(
-        [*command, str(SCRIPT), str(folder)],
+        [*command, str(script), str(folder)],
         env=environment,
         capture_output=True,
         text=True,
@@ -38,7 +39,7 @@ def _launch(folder, processes):
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    return {n: _launch(folder / str(n), n) for n in (1, 2)}
+    return {n: launch(folder / str(n), n) for n in (1, 2)}
 
 
 def _figures(folder, name, rank=0):
@@ -47,9 +48,13 @@ def _figures(folder, name, rank=0):
 
 @pytest.mark.parametrize("name", [name for name in CASES if "not finite" not in name])
 def test_two_processes_equal_one(ends, name):
-    one, two, other = (
-        load_file(ends[n] / f"{name} {rank}.safetensors") for n, rank in ((1, 0), (2, 0), (2, 1))
-    )
+    assert_equal_ends(*ends.values(), name)
+
+
+def assert_equal_ends(one_process, two_processes, name):
+    """The weights of both processes equal each other, and those of one process to `TOLERANCE`."""
+    places = ((one_process, 0), (two_processes, 0), (two_processes, 1))
+    one, two, other = (load_file(folder / f"{name} {rank}.safetensors") for folder, rank in places)
     moved = max(float(change.abs().max()) for change in one.values())
     assert moved > 1e-3
     for key, change in one.items():

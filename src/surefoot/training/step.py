@@ -4,18 +4,20 @@ The risk is a statistic of the step, not of a micro-batch. So the scores of all 
 gathered (a first pass without gradient, unless one micro-batch holds them or the risk does not
 look at losses), the objective gives every pair its weight, and the gradient is that of a plain
 weighted sum: the same for any number of micro-batches and ranks.
+
+Ranks add up their gradients once, when all of a step's micro-batches are done. Wrapped in torch's
+DistributedDataParallel, the model would do it inside a backward pass, which could then not be run
+again in smaller parts after it ran out of memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import TypeVar
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
 from surefoot.data.steps import Ints
@@ -25,8 +27,7 @@ from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import ScoreFunction
 from surefoot.scorers.language.tokens import TokenPairs
-
-T = TypeVar("T")
+from surefoot.training.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,8 @@ class StepRunner:
         tokens: the pairs.
         engine: where forward passes run.
         backward: accumulates gradients of a loss.
-        no_sync: while it is open, gradients are not averaged over ranks.
         live_reference: computes the reference of a micro-batch (n, 2); None where it is cached.
-        say: told one line when a micro-batch did not fit into memory.
-        most: pairs in a micro-batch that this rank's memory is known to hold; None: any.
+        memory: what this process's memory holds.
     """
 
     objective: Objective
@@ -113,13 +112,17 @@ class StepRunner:
     tokens: TokenPairs
     engine: Engine
     backward: Callable[[Tensor], None]
-    no_sync: Callable[[], AbstractContextManager[None]] = nullcontext
     live_reference: Callable[[PairBatch], Tensor] | None = None
-    say: Callable[[str], None] = lambda line: None
-    most: int | None = None
+    memory: Memory = field(default_factory=Memory)
 
     def run(self, model: nn.Module, step: Step, state: State) -> StepResult:
-        """Accumulate the step's gradient in the model, which has none yet."""
+        """Leave the step's gradient in the model, the same on every rank.
+
+        Args:
+            model: itself, not wrapped for several processes, and without gradients.
+            step: its pairs.
+            state: of the risk.
+        """
         parts = step.plan(self.tokens, self.engine)
         seen = _Seen(step, self.engine)
         kept: list[Outputs] = []
@@ -128,14 +131,15 @@ class StepRunner:
             nothing = torch.zeros(len(step.mass), dtype=torch.float64)
             weights = self.objective.risk(nothing, step.mass, step.units, state).weights
         else:
-            parts, kept = self._in_memory(parts, lambda now: self._look(model, step, now, seen))
+            parts, kept = self.memory.fit(parts, lambda now: self._look(model, step, now, seen))
             found = _weigh(self.objective, step, seen.gather(), state)
             weights = found.weights
-        self._in_memory(
+        self.memory.fit(
             parts,
             lambda now: self._accumulate(model, step, now, weights, seen, kept),
             undo=model.zero_grad,
         )
+        _add_up_gradients(model, self.engine)
         return judge(self.objective, step, seen.gather(), state, found)
 
     def _look(self, model: nn.Module, step: Step, parts: list[Ints], seen: _Seen) -> list[Outputs]:
@@ -159,35 +163,11 @@ class StepRunner:
         kept: list[Outputs],
     ) -> None:
         """Second pass: the gradient of the weighted sum."""
-        for index, part in enumerate(parts):
-            with nullcontext() if index == len(parts) - 1 else self.no_sync():
-                reuse = kept and len(parts) == 1
-                outputs = kept.pop() if reuse else self._forward(model, step, part)
-                seen.take(step.with_references(part), outputs)
-                # Ranks average their gradients; the step's gradient is their sum.
-                self.backward(self._loss(step, part, outputs, weights) * self.engine.ranks)
-
-    def _in_memory(
-        self,
-        parts: list[Ints],
-        phase: Callable[[list[Ints]], T],
-        undo: Callable[[], None] = lambda: None,
-    ) -> tuple[list[Ints], T]:
-        """A phase over micro-batches, cut in halves until they fit; and the cut that did."""
-        while True:
-            parts = [piece for part in parts for piece in _cut(part, self.most)]
-            try:
-                return parts, phase(parts)
-            except RuntimeError as error:
-                largest = max(map(len, parts), default=0)
-                if not should_reduce_batch_size(error) or largest <= 1:
-                    raise
-            self.most = (largest + 1) // 2
-            undo()
-            self.say(
-                f"out of memory with {largest} pairs in a micro-batch: going on with {self.most}. "
-                "The step and its objective stay the same."
-            )
+        for part in parts:
+            reuse = kept and len(parts) == 1
+            outputs = kept.pop() if reuse else self._forward(model, step, part)
+            seen.take(step.with_references(part), outputs)
+            self.backward(self._loss(step, part, outputs, weights))
 
     def _forward(self, model: nn.Module, step: Step, part: Ints) -> Outputs:
         """Outputs of a micro-batch; an empty one runs a pair that counts for nothing."""
@@ -250,10 +230,17 @@ def _weigh(objective: Objective, step: Step, outputs: Outputs, state: State) -> 
         return objective.risk(losses, step.mass, step.units, state)
 
 
-def _cut(part: Ints, most: int | None) -> list[Ints]:
-    if most is None or len(part) <= most:
-        return [part]
-    return list(np.array_split(part, -(-len(part) // most)))
+def _add_up_gradients(model: nn.Module, engine: Engine) -> None:
+    """The sum over ranks in place of each gradient; a parameter that none of them used has none."""
+    if engine.ranks == 1:
+        return
+    parameters = [one for one in model.parameters() if one.requires_grad]
+    own = torch.tensor([one.grad is not None for one in parameters], device=engine.device)
+    used = engine.sum_over_ranks(own.float()).tolist()
+    for one, anywhere in zip(parameters, used, strict=True):
+        if anywhere:
+            gradient = torch.zeros_like(one) if one.grad is None else one.grad
+            one.grad = engine.sum_over_ranks(gradient)
 
 
 class _Seen:
@@ -276,7 +263,7 @@ class _Seen:
 
     def gather(self) -> Outputs:
         """Every pair's outputs (N, 2), on every rank, in float64 on the CPU."""
-        whole = self.engine.sum_over_ranks(self.table).double().cpu()
+        whole = self.engine.sum_over_ranks(self.table).cpu().double()
         if self.with_log_probs:
             return Outputs(whole[:, :2], whole[:, 2:4], whole[:, 4:6])
         return Outputs(whole[:, :2], None, whole[:, 2:4])

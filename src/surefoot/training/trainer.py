@@ -31,6 +31,7 @@ from surefoot.scorers.language.scores import (
     quick_attention,
 )
 from surefoot.training import checkpoint
+from surefoot.training.memory import Memory
 from surefoot.training.monitors import (
     Monitors,
     PreferenceProgress,
@@ -186,7 +187,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
     ) -> Tensor:
         """Accumulate the gradient of one step; see :mod:`surefoot.training.step`."""
-        del num_items_in_batch
+        del model, num_items_in_batch
         pairs = self.pairs
         assert pairs is not None
         step = pairs.step(inputs)
@@ -197,12 +198,11 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
                 pairs.tokens,
                 self.engine,
                 backward=self.accelerator.backward,
-                no_sync=lambda: self.accelerator.no_sync(model),
                 live_reference=self.reference if self.reference and self.reference.live else None,
-                say=lambda line: warnings.warn(line, stacklevel=2),
+                memory=Memory(say=lambda line: warnings.warn(line, stacklevel=2)),
             )
-        with mode(model, dropout=not self.args.disable_dropout):
-            result = self._runner.run(model, step, self.risk_state)
+        with mode(self.model, dropout=not self.args.disable_dropout):
+            result = self._runner.run(self.model, step, self.risk_state)
         require_finite(result, self.state.global_step + 1, lambda i: pairs.place(inputs[i]))
         self.risk_state = result.state
         self.monitors.add(result, step.evidence.label, self.score.beta)
