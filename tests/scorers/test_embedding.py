@@ -173,14 +173,14 @@ def test_blocks_change_nothing(small_encoder, train, monkeypatch):
 def test_an_ensemble_is_the_mean_of_its_members(small_encoder, train, test, head, tmp_path):
     scorer = _scorer(small_encoder, head=head, members=4)
     model = EmbeddingRewardModel(scorer).fit(train)
-    members = model.member_rewards(test)
+    members = model.member_scores(test)
     assert members.shape == (100, 2, 4)
     np.testing.assert_allclose(model.rewards(test), members.mean(-1))
     assert (members.std(-1) > 0).all()  # each saw its own draw of prompts
     assert model.rewards(train).std() == pytest.approx(1, abs=0.01)
     assert model.score(test) > 0.7
     model.save(tmp_path)
-    np.testing.assert_array_equal(EmbeddingRewardModel.load(tmp_path).member_rewards(test), members)
+    np.testing.assert_array_equal(EmbeddingRewardModel.load(tmp_path).member_scores(test), members)
 
 
 def test_a_member_equals_a_model_on_its_draw(small_encoder, train, test):
@@ -189,7 +189,7 @@ def test_a_member_equals_a_model_on_its_draw(small_encoder, train, test):
     drawn = prompt_bootstrap(train.prompt_keys(), [1000])[:, 0]
     alone = EmbeddingRewardModel(_scorer(small_encoder, head=head)).fit(train, drawn)
     margins = [
-        np.diff(r)[:, 0] for r in (ensemble.member_rewards(test)[..., 1], alone.rewards(test))
+        np.diff(r)[:, 0] for r in (ensemble.member_scores(test)[..., 1], alone.rewards(test))
     ]
     assert np.corrcoef(*margins)[0, 1] == pytest.approx(1, abs=1e-6)
 

@@ -236,7 +236,7 @@ class TestMLP:
         problem = _problem({}, l2=(0.01, 0.1, 0.03))
         whole = head.fit(problem)
         rewards = head.scores(whole.parameters, problem.features)
-        monkeypatch.setattr("surefoot.scorers.heads.mlp.ACTIVATIONS", 2 * (2 * N) * 8)
+        monkeypatch.setattr("surefoot.scorers.trained_head.ACTIVATIONS", 2 * (2 * N) * 8)
         cut = head.fit(problem)  # two heads, and one
         torch.testing.assert_close(cut.parameters, whole.parameters, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(cut.values, whole.values)

@@ -234,7 +234,7 @@ class TestOtherOrigins:
         rows = Preferences.from_rows(pairs(4))
         found = load_scorer(place)
         assert found.rewards(rows).shape == (4, 2)
-        assert found.member_rewards(rows).shape == (4, 2, 1)
+        assert found.member_scores(rows).shape == (4, 2, 1)
 
     def test_a_policy_needs_a_reference(self, policy, tmp_path):
         with pytest.raises(ConfigurationError, match="--reference"):

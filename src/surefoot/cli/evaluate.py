@@ -131,11 +131,11 @@ def _evaluate(
 def _scores(
     models: Sequence[TrainedScorer], preferences: Preferences
 ) -> tuple[list[Any], list[Any]]:
-    rewards = [model.rewards(preferences) for model in models]
+    scores = [model.scores(preferences) for model in models]
     probabilities = [
-        model.to_probabilities(r[:, 0] - r[:, 1]) for model, r in zip(models, rewards, strict=True)
+        model.to_probabilities(s[:, 0] - s[:, 1]) for model, s in zip(models, scores, strict=True)
     ]
-    return rewards, probabilities
+    return scores, probabilities
 
 
 def _show(found: dict[str, _Found], seeds: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from surefoot.cli.console import quiet_libraries, say
 from surefoot.cli.inputs import load_models, read
@@ -19,7 +20,7 @@ def run(
     reference: str | None,
     overwrite: bool,
 ) -> None:
-    """Write a reward for each response."""
+    """Write a reward for each response, or a margin for each pair where the model judges pairs."""
     quiet_libraries()
     if output.exists() and not overwrite:
         raise ConfigurationError(f"{output} exists. Name another output, or pass --overwrite.")
@@ -29,16 +30,34 @@ def run(
             f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."
         )
     preferences = read(data, columns, source, unlabelled=True)
-    members = models[0].member_rewards(preferences)  # (N, 2, K)
-    rewards, spread = members.mean(-1), members.std(-1)
-    probabilities = models[0].to_probabilities(rewards[:, 0] - rewards[:, 1])
+    members = models[0].member_scores(preferences)  # (N, 2, K)
+    columns_of_scores = _margins(members) if models[0].pairwise else _rewards(members)
+    scores = members.mean(-1)
+    columns_of_scores["p_a_preferred"] = models[0].to_probabilities(scores[:, 0] - scores[:, 1])
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", encoding="utf-8") as file:
         places = preferences.read("id", "file", "row")
-        columns_of_scores = zip(places, rewards, spread, probabilities, strict=True)
-        for (name, source_name, row), (a, b), (spread_a, spread_b), p in columns_of_scores:
-            scores = {"reward_a": float(a), "reward_b": float(b), "p_a_preferred": float(p)}
-            if members.shape[-1] > 1:  # how far the members of the ensemble disagree
-                scores |= {"spread_a": float(spread_a), "spread_b": float(spread_b)}
-            file.write(json.dumps({"id": name, "file": source_name, "row": row} | scores) + "\n")
-    say(f"wrote {len(rewards)} rows to {output}")
+        for i, (name, source_name, row) in enumerate(places):
+            found = {column: float(values[i]) for column, values in columns_of_scores.items()}
+            file.write(json.dumps({"id": name, "file": source_name, "row": row} | found) + "\n")
+    say(f"wrote {len(scores)} rows to {output}")
+    if models[0].pairwise:
+        say(
+            f"note: {model} judges pairs: a response alone has no reward, so each row holds the "
+            "margin of its pair."
+        )
+
+
+def _rewards(members: Any) -> dict[str, Any]:
+    """Columns from rewards (N, 2, K): of each response, and how far the members disagree."""
+    mean, spread = members.mean(-1), members.std(-1)
+    found = {"reward_a": mean[:, 0], "reward_b": mean[:, 1]}
+    several = members.shape[-1] > 1
+    return found | ({"spread_a": spread[:, 0], "spread_b": spread[:, 1]} if several else {})
+
+
+def _margins(members: Any) -> dict[str, Any]:
+    """The same from scores (N, 2, K) of models that judge pairs."""
+    margins = members[:, 0] - members[:, 1]
+    found = {"margin": margins.mean(-1)}
+    return found | ({"spread": margins.std(-1)} if members.shape[-1] > 1 else {})

@@ -28,7 +28,8 @@ class Facts:
         soft_labels: whether any label is strictly between 0 and 1.
         columns: the optional columns that the data give.
         smallest_unit: number of pairs in the smallest unit of the risk.
-        scores: whether a response's score is one reward or a sum over its tokens.
+        scores: whether a response's score is one reward or a sum over its tokens, or whether there
+            are only margins of pairs.
         l2: weight of the ridge penalty on a linear head; None for other scorers.
         linear: whether the scorer is linear in its parameters.
         frozen: whether it is a head on frozen embeddings.
@@ -198,12 +199,13 @@ def missing_columns(objective: Objective, facts: Facts) -> Verdict | None:
 
 def length_of_rewards(objective: Objective, facts: Facts) -> Verdict | None:
     """A reward is no sum over tokens: nothing to normalise."""
-    if not getattr(objective.loss, "length_normalised", False) or facts.scores != "rewards":
+    sums = facts.scores in (None, "token sums")
+    if not getattr(objective.loss, "length_normalised", False) or sums:
         return None
+    given = "one margin per pair" if facts.scores == "margins" else "one reward per response"
     return Verdict(
         "refused",
-        "length_normalised divides a sum over tokens by their number; this scorer gives one reward "
-        "per response.",
+        f"length_normalised divides a sum over tokens by their number; this scorer gives {given}.",
     )
 
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from surefoot.options import Member
 
-#: What a scorer gives: one reward per response, or a sum over the response's tokens.
-ScoreKind = Literal["rewards", "token sums"]
+#: What a scorer gives: one reward per response, a sum over the response's tokens, or (half) the
+#: margin of a pair, whose responses have no score of their own.
+ScoreKind = Literal["rewards", "token sums", "margins"]
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,18 @@ from surefoot.scorers.task import Task
 
 Array = npt.NDArray[np.float64]
 
+NO_REWARDS = (
+    "{} judges pairs: a response alone has no reward. Use the probabilities of pairs, or their "
+    "margins (`scores`)."
+)
+
 
 @dataclass
 class EmbeddingRewardModel:
     """A reward model with scikit-learn's face: `fit`, `predict`, `score`.
+
+    With a head that judges pairs (:attr:`pairwise`) it is a preference model: there are margins and
+    probabilities of pairs, and no reward of a response alone.
 
     Attributes:
         scorer: encoder, features and head.
@@ -66,13 +74,31 @@ class EmbeddingRewardModel:
         """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data.
 
         Warns where a source-aware model meets a source that it does not know.
-        """
-        rewards: Array = self.member_rewards(preferences).mean(-1)
-        return rewards
 
-    def member_rewards(self, preferences: Preferences) -> Array:
-        """Rewards (N, 2, K) by each of the K members, on one scale; their mean is the reward."""
-        embedded = embed(preferences, self.encoder, self.scorer.views)
+        Raises:
+            ConfigurationError: the head judges pairs.
+        """
+        if self.pairwise:
+            raise ConfigurationError(NO_REWARDS.format(self.scorer.head.label()))
+        return self.scores(preferences)
+
+    def scores(self, preferences: Preferences) -> Array:
+        """Scores (N, 2), whose difference is the margin of a pair: the rewards, if there are any.
+
+        A head that judges pairs has none; its scores are half the margin and its opposite.
+        """
+        scores: Array = self.member_scores(preferences).mean(-1)
+        return scores
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether it judges pairs, and has no reward of a response alone."""
+        return self.scorer.pairwise
+
+    def member_scores(self, preferences: Preferences) -> Array:
+        """Scores (N, 2, K) by each of the K members, on one scale; their mean is the score."""
+        head = self.scorer.head
+        embedded = embed(preferences, self.encoder, self.scorer.views, head.context)
         unknown = {s for s in embedded.sources if s not in self.features_.sources}
         if self.features_.sources and unknown:
             named = ", ".join(sorted(repr(s) if s else "(none)" for s in unknown)[:3])
@@ -83,19 +109,20 @@ class EmbeddingRewardModel:
                 "of these.",
                 stacklevel=2,
             )
-        raw = self.scorer.head.scores(self.parameters_, self.features_(embedded)).double()
-        rewards: Array = ((raw - self.mean_) / self.std_).detach().numpy()
-        return rewards
+        features, context = self.features_(embedded), self.features_.context(embedded)
+        raw = head.scores(self.parameters_, features, context).double()
+        scores: Array = ((raw - self.mean_) / self.std_).detach().numpy()
+        return scores
 
     def probabilities(self, preferences: Preferences) -> Array:
         """P(a preferred) of each pair, shape (N,)."""
-        rewards = self.rewards(preferences)
-        return self.to_probabilities(rewards[:, 0] - rewards[:, 1])
+        scores = self.scores(preferences)
+        return self.to_probabilities(scores[:, 0] - scores[:, 1])
 
     predict = probabilities
 
     def to_probabilities(self, margins: Array) -> Array:
-        """P(a preferred) from differences of rewards, any shape."""
+        """P(a preferred) from margins (differences of scores), any shape."""
         logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
         probabilities: Array = torch.sigmoid(logits).numpy()
         return probabilities
@@ -105,9 +132,9 @@ class EmbeddingRewardModel:
 
         For intervals, see :mod:`surefoot.evaluation`.
         """
-        rewards, labels = self.rewards(preferences), preferences.labels
+        scores, labels = self.scores(preferences), preferences.labels
         decided = labels != 0.5
-        agreement = np.sign(rewards[:, 0] - rewards[:, 1]) * np.sign(labels - 0.5)
+        agreement = np.sign(scores[:, 0] - scores[:, 1]) * np.sign(labels - 0.5)
         return float((agreement[decided] + 1).mean() / 2)
 
     @cached_property
@@ -117,12 +144,18 @@ class EmbeddingRewardModel:
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `surefoot.json`; see :mod:`surefoot.scorers.storage`."""
+        prompts = self.features_.prompts
         storage.save(
             Path(folder),
             tensors={
                 **{f"head.{name}": value for name, value in self.parameters_.items()},
                 "features.mean": self.features_.mean,
                 "features.scale": self.features_.scale,
+                **(
+                    {"prompts.mean": prompts.mean, "prompts.scale": prompts.scale}
+                    if prompts
+                    else {}
+                ),
                 "rewards.mean": self.mean_,
                 "rewards.std": self.std_,
             },
@@ -155,7 +188,12 @@ class EmbeddingRewardModel:
             if name.startswith("head.")
         }
         model.features_ = FeatureMap(
-            tensors["features.mean"], tensors["features.scale"], tuple(description["sources"])
+            tensors["features.mean"],
+            tensors["features.scale"],
+            tuple(description["sources"]),
+            FeatureMap(tensors["prompts.mean"], tensors["prompts.scale"])
+            if scorer.head.context
+            else None,
         )
         model.mean_, model.std_ = tensors["rewards.mean"], tensors["rewards.std"]
         model.temperature_ = description["temperature"]

@@ -38,25 +38,34 @@ class Embedded:
         sources: source of each row, None where it has none.
         truncated: share of texts that were longer than the encoder reads.
         identical: (N,) whether the two responses have become the same to the encoder.
+        prompts: (N, C) of the prompts alone, where a head looks at them.
     """
 
     values: Tensor
     sources: Sequence[str | None]
     truncated: float
     identical: Tensor
+    prompts: Tensor | None = None
 
     def __getitem__(self, rows: Tensor) -> Embedded:
         """Some rows."""
         sources = [self.sources[i] for i in rows.tolist()]
-        return Embedded(self.values[rows], sources, self.truncated, self.identical[rows])
+        prompts = None if self.prompts is None else self.prompts[rows]
+        return Embedded(self.values[rows], sources, self.truncated, self.identical[rows], prompts)
 
 
-def embed(preferences: Preferences, encoder: Encoder, views: Sequence[FeatureView]) -> Embedded:
+def embed(
+    preferences: Preferences,
+    encoder: Encoder,
+    views: Sequence[FeatureView],
+    prompts: bool = False,
+) -> Embedded:
     """Features (N, 2, D) under the given views, one after the other.
 
     Views: `together` (last prompt turn and response in one text), `full` (all turns and
     response), `response`, `prompt` (last turn), `product` (prompt times response, elementwise).
-    Texts are read in blocks, so that only their features are ever held whole.
+    Texts are read in blocks, so that only their features are ever held whole. With `prompts` the
+    view `prompt` is kept apart too, once for each pair.
     """
     starts = range(0, len(preferences), ROWS_PER_BLOCK)
     blocks = [
@@ -65,27 +74,29 @@ def embed(preferences: Preferences, encoder: Encoder, views: Sequence[FeatureVie
         else preferences.select(range(start, min(start + ROWS_PER_BLOCK, len(preferences))))
         for start in starts
     ]
-    parts = [_embed_block(block, encoder, views) for block in blocks]
-    values = torch.cat([part for part, _ in parts])
+    parts = [_embed_block(block, encoder, views, prompts) for block in blocks]
+    values = torch.cat([part for part, _, _ in parts])
     identical = (values[:, 0] == values[:, 1]).all(-1)
-    texts = max(1, 2 * len(preferences) * len(_read_views(views)))
-    cut = sum(count for _, count in parts)
-    return Embedded(values, preferences.strings("source"), cut / texts, identical)
+    texts = max(1, 2 * len(preferences) * len(_read_views(views, prompts)))
+    cut = sum(count for _, _, count in parts)
+    alone = torch.cat([prompt for _, prompt, _ in parts]) if prompts else None
+    return Embedded(values, preferences.strings("source"), cut / texts, identical, alone)
 
 
-def _read_views(views: Sequence[FeatureView]) -> list[str]:
+def _read_views(views: Sequence[FeatureView], prompts: bool) -> list[str]:
     """The views whose texts are read: a product is made of two others."""
     needed = {"prompt", "response"} if "product" in views else set()
+    needed |= {"prompt"} if prompts else set()
     return sorted(needed | (set(views) - {"product"}))
 
 
 def _embed_block(
-    preferences: Preferences, encoder: Encoder, views: Sequence[FeatureView]
-) -> tuple[Tensor, int]:
-    """Features (n, 2, D) of some rows and how many texts were cut."""
+    preferences: Preferences, encoder: Encoder, views: Sequence[FeatureView], prompts: bool
+) -> tuple[Tensor, Tensor, int]:
+    """Features (n, 2, D) of some rows, (n, C) of their prompts, and how many texts were cut."""
     raw: dict[str, Tensor] = {}
     cut = 0
-    for view in _read_views(views):
+    for view in _read_views(views, prompts):
         text_view, keep = _TEXTS[view]
         sides = preferences.texts(text_view)
         flat = encoder.embed([*sides[0], *sides[1]], keep, f"embedding {view}")
@@ -93,7 +104,8 @@ def _embed_block(
         raw[view] = torch.from_numpy(np.stack(np.split(flat, 2), axis=1))
     if "product" in views:  # unit vectors: bring the product back to their scale
         raw["product"] = raw["prompt"] * raw["response"] * raw["prompt"].shape[-1] ** 0.5
-    return torch.cat([raw[view] for view in views], dim=-1), cut
+    values = torch.cat([raw[view] for view in views], dim=-1)
+    return values, raw["prompt"][:, 0] if prompts else values[:, 0, :0], cut
 
 
 @dataclass(frozen=True)
@@ -108,19 +120,23 @@ class FeatureMap:
         mean: (D,) of the training features.
         scale: (D,) their standard deviation.
         sources: the sources that have a copy; empty for none.
+        prompts: standardises the features of the prompts, where a head looks at them.
     """
 
     mean: Tensor
     scale: Tensor
     sources: tuple[str, ...] = ()
+    prompts: FeatureMap | None = None
 
     @classmethod
     def fit(cls, embedded: Embedded, by_source: bool) -> FeatureMap:
         """From training features; `by_source` gives each source its copy."""
-        flat = embedded.values.flatten(0, 1)
-        scale = flat.std(0).clamp_min(1e-6)
         named = {source for source in embedded.sources if source is not None}
-        return cls(flat.mean(0), scale, tuple(sorted(named)) if by_source else ())
+        return cls(
+            *_moments(embedded.values.flatten(0, 1)),
+            tuple(sorted(named)) if by_source else (),
+            None if embedded.prompts is None else cls(*_moments(embedded.prompts)),
+        )
 
     def __call__(self, embedded: Embedded) -> Tensor:
         """Features (N, 2, D), or (N, 2, D (1 + S)) with S sources."""
@@ -132,3 +148,14 @@ class FeatureMap:
         ).to(standard)
         copies = torch.einsum("npd,ns->npsd", standard, indicator).flatten(2)
         return torch.cat([standard, copies], dim=-1)
+
+    def context(self, embedded: Embedded) -> Tensor | None:
+        """Standardised features (N, C) of the prompts; None where no head looks at them."""
+        if self.prompts is None or embedded.prompts is None:
+            return None
+        return (embedded.prompts - self.prompts.mean) / self.prompts.scale
+
+
+def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (D,) of values (n, D)."""
+    return values.mean(0), values.std(0).clamp_min(1e-6)

@@ -15,6 +15,11 @@ from surefoot.scorers.heads.linear import Linear
 class Scorer(Member, slot="scorer"):
     """What gives a response its score."""
 
+    @property
+    def pairwise(self) -> bool:
+        """Whether it judges pairs, and has no reward of a response alone."""
+        return False
+
 
 class EmbeddingScorer(Scorer, kind="embedding"):
     """A head on the frozen embeddings of an encoder."""
@@ -22,7 +27,7 @@ class EmbeddingScorer(Scorer, kind="embedding"):
     encoder: EncoderOptions = EncoderOptions()
     """The encoder."""
     head: Head = Linear()
-    """The head: `linear` or `mlp` for rewards, `general-preference` or `pairwise` to judge pairs."""
+    """The head: `linear` or `mlp` give rewards, `general-preference` or `pairwise` judge pairs."""
     views: tuple[FeatureView, ...] = Field(("together",), min_length=1)
     """What the head sees of a response; see :func:`surefoot.scorers.features.embed`."""
     source_aware: bool = False
@@ -35,3 +40,8 @@ class EmbeddingScorer(Scorer, kind="embedding"):
     fold_by: By = "prompt"
     """What stays in one fold; `row`: a pair of responses with all its labels, for data with few
     prompts, as tournaments."""
+
+    @property
+    def pairwise(self) -> bool:
+        """As its head."""
+        return self.head.pairwise

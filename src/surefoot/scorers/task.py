@@ -66,12 +66,14 @@ class Task:
         Raises:
             DataError: there is nothing to learn from, or a reference is missing.
         """
-        embedded = embed(self.preferences, encoder, self.scorer.views)
+        prompts = self.scorer.head.context
+        embedded = embed(self.preferences, encoder, self.scorer.views, prompts)
         features = FeatureMap.fit(embedded, self.scorer.source_aware)
         evidence, references = evidence_of(self.preferences, self.objective)
         parts = [embedded]
         if references is not None:
-            parts.append(embed(references, encoder, self.scorer.views))
+            parts.append(embed(references, encoder, self.scorer.views, prompts))
+        contexts = [found for part in parts if (found := features.context(part)) is not None]
         whole = np.ones((1, len(seeds))) if mass is None else mass
         problem = Problem(
             features=torch.cat([features(part) for part in parts]),
@@ -81,6 +83,7 @@ class Task:
             l2=torch.ones(len(seeds), dtype=torch.float64),
             seeds=tuple(seeds),
             units=self.units,
+            context=torch.cat(contexts) if contexts else None,
         )
         return problem, features, embedded
 
@@ -115,7 +118,7 @@ def _facts(scorer: EmbeddingScorer, preferences: Preferences, units: Units | Non
     return facts_of(
         preferences,
         units,
-        scores="rewards",
+        scores="margins" if scorer.pairwise else "rewards",
         l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
         linear=head.linear,
         frozen=True,

@@ -55,7 +55,8 @@ def model_card(config: RunConfig, figures: Mapping[str, str], notes: list[str]) 
     """A README.md for the run folder, with the metadata block that the Hub reads."""
     rows = "\n".join(f"| {name} | {value} |" for name, value in figures.items())
     cautions = "\n".join(f"- {note}" for note in notes) or "- none"
-    library, tag, how = _LOADING[config.scorer.kind]
+    kind = "pairs" if config.scorer.pairwise else config.scorer.kind
+    library, tag, how = _LOADING[kind]
     title = tag.replace("-", " ").capitalize()
     return f"""---
 library_name: {library}
@@ -97,8 +98,16 @@ from surefoot.scorers import load_scorer
 model = load_scorer("path/to/this/folder")
 rewards = model.rewards(read_preferences("pairs.jsonl"))  # (N, 2)"""
 
+_PAIRS = """\
+from surefoot.data import read_preferences
+from surefoot.scorers import load_scorer
+
+model = load_scorer("path/to/this/folder")
+chances = model.probabilities(read_preferences("pairs.jsonl"))  # (N,) P(a preferred)"""
+
 #: By kind of scorer: the library that the Hub names, the tag, and how to load the model.
 _LOADING = {
+    "pairs": ("surefoot", "preference-model", _PAIRS),
     "embedding": ("surefoot", "reward-model", _REWARDS),
     "reward-model": ("transformers", "reward-model", _REWARDS),
     "policy": ("transformers", "policy", _REWARDS),

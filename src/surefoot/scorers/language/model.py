@@ -83,11 +83,20 @@ class LanguageModel:
 
     def rewards(self, preferences: Preferences) -> Array:
         """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data."""
+        return self.scores(preferences)
+
+    def scores(self, preferences: Preferences) -> Array:
+        """Scores (N, 2), whose difference is the margin of a pair: the rewards."""
         return (self.raw_scores(preferences) - self.mean_) / self.std_
 
-    def member_rewards(self, preferences: Preferences) -> Array:
-        """Rewards (N, 2, 1): a language model is an ensemble of one."""
-        return self.rewards(preferences)[..., None]
+    def member_scores(self, preferences: Preferences) -> Array:
+        """Scores (N, 2, 1): a language model is an ensemble of one."""
+        return self.scores(preferences)[..., None]
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether it judges pairs, and has no reward of a response alone."""
+        return self.scorer.pairwise
 
     def probabilities(self, preferences: Preferences) -> Array:
         """P(a preferred) of each pair, shape (N,)."""
