@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from encoders import WORDS
+from judge_server import Endpoint, Reply, completion
 from language_models import byte_tokenizer, llama
 
 from surefoot.auxiliary import Conditions, SampleConfig, sample
@@ -241,6 +242,31 @@ class TestDraws:
     def test_an_engine_that_is_absent(self, data, tmp_path, model):
         with pytest.raises(ConfigurationError, match="vLLM, which is absent"):
             _run(_drawn(data, tmp_path / "out", model, engine="vllm"))
+
+
+def test_rows_without_an_answer_are_left_out_and_counted(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def behave(body, number):
+        question = body["messages"][0]["content"]
+        return Reply(completion("I would rather not say" if "question 3 " in question else "A"))
+
+    with Endpoint(behave) as endpoint:
+        judge = {
+            "kind": "judge",
+            "base_url": endpoint.url,
+            "model": "m",
+            "answer": "text",
+            "key_variable": None,
+            "on_error": "skip",
+            "reasks": 0,
+        }
+        config = _config(data, tmp_path / "out", reference="pool", auxiliary=judge)
+        found = sample(config, Conditions(proceed=lambda cost: True))
+    assert len(found.pairs) == (PROMPTS - 1) * EACH
+    assert f"{EACH} of {PROMPTS * EACH} rows lack an answer" in found.judged.notes[-1]
+    assert not any("question 3 " in p[0]["content"] for (p,) in found.pairs.read("prompt"))
 
 
 class TestColumns:

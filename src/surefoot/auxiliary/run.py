@@ -17,7 +17,7 @@ from surefoot.auxiliary.sampling import REFERENCES
 from surefoot.data.references import References, references_of
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.paths import claim_output
 from surefoot.training.manifest import manifest, write_json
 from surefoot.training.run import prepare
@@ -85,6 +85,7 @@ def sample(
     if config.auxiliary is not None:
         judged = config.auxiliary.judge(pairs, references, conditions)
         pairs = _with_auxiliary(pairs, references, judged, config.clip)
+        judged, pairs = _answered(judged, pairs)
     write_preferences(pairs, folder / PAIRS)
     if data.held_out is not None:
         write_preferences(data.held_out, folder / HELD_OUT)
@@ -125,6 +126,21 @@ def _with_auxiliary(
             for row, s in enumerate(references.of.tolist())
         ]
     return pairs.with_columns(**columns)
+
+
+def _answered(judged: Judged, pairs: Preferences) -> tuple[Judged, Preferences]:
+    """The rows that have every answer; labels that need them could use no others."""
+    rows = [
+        row
+        for row, (own, theirs) in enumerate(pairs.read("auxiliary", "reference_auxiliary"))
+        if own is not None and None not in (theirs or [])
+    ]
+    if len(rows) == len(pairs):
+        return judged, pairs
+    if not rows:
+        raise DataError(f"{pairs.name}: no row has every answer of the auxiliary model.")
+    note = f"{len(pairs) - len(rows)} of {len(pairs)} rows lack an answer and were left out."
+    return replace(judged, notes=(*judged.notes, note)), pairs.select(np.array(rows))
 
 
 def _cut(probabilities: Array, clip: float) -> list[float | None]:
