@@ -106,8 +106,8 @@ def require_finite_gradient(norm: float, step: int) -> None:
 
 
 _UNCHANGED = (
-    "The weights are those after the last step. Lower the learning rate; prefer bfloat16 or "
-    "float32 to float16."
+    "This step changed no weight, and the model is not saved. Lower the learning rate; prefer "
+    "bfloat16 or float32 to float16."
 )
 
 
