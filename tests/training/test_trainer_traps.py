@@ -7,7 +7,7 @@ import socket
 import numpy as np
 import pytest
 import torch
-from language_models import byte_tokenizer, gpt2, llama, llama_reward, opt, pairs
+from language_models import byte_tokenizer, llama, llama_reward, pairs
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from surefoot.errors import ConfigurationError, DataError, SurefootError
@@ -187,57 +187,6 @@ def test_nothing_calls_home(trained, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     trained(save_strategy="steps", save_steps=2)
-
-
-@pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize(
-    "model",
-    [
-        lambda: gpt2(resid_pdrop=0.5, embd_pdrop=0.5, attn_pdrop=0.5),
-        lambda: llama(attention_dropout=0.5),
-        lambda: opt(dropout=0.5, attention_dropout=0.5),
-    ],
-    ids=["gpt2", "llama", "opt"],
-)
-def test_dropout_is_off_in_both_passes(trained, weights, model, checkpointing):
-    """Whatever the seed; OPT drops inside of the layers that are checkpointed."""
-    ends = []
-    for seed in (0, 1):
-        trainer = trained(model(), train=False, gradient_checkpointing=checkpointing, max_steps=2)
-        torch.manual_seed(seed)
-        trainer.args.seed, trainer.args.data_seed = seed, 3
-        trainer.train()
-        ends.append(weights(trainer.model))
-    assert torch.equal(*ends)
-
-
-def test_dropout_is_on_where_it_was_asked_for(trained, weights):
-    ends = [
-        weights(trained(gpt2(resid_pdrop=0.5), disable_dropout=value, max_steps=2).model)
-        for value in (True, False)
-    ]
-    assert not torch.equal(*ends)
-
-
-def test_dropout_and_a_risk_that_looks_at_losses(trained):
-    with pytest.raises(ConfigurationError, match=r"disable_dropout=False.*'cvar'"):
-        trained(disable_dropout=False, objective={"risk": "cvar"})
-
-
-def test_dropout_of_an_adapter_that_has_no_effect_is_told(trained):
-    with pytest.warns(UserWarning, match="lora_dropout=0.1 has no effect"):
-        trained(peft_config=LoraConfig(**LORA, lora_dropout=0.1), train=False)
-
-
-def test_a_live_reference_is_without_dropout(trained):
-    adapter = LoraConfig(**LORA, lora_dropout=0.9)
-    model = gpt2(resid_pdrop=0.5)
-    adapter.target_modules = ["c_attn"]
-    trainer = trained(model, peft_config=adapter, reference="live", disable_dropout=False)
-    batch = trainer.engine.batch(trainer.pairs.tokens, np.arange(3))
-    trainer.model.train()
-    assert torch.equal(trainer.reference(batch), trainer.reference(batch))
-    assert trainer.model.training
 
 
 def test_the_seed_draws_the_head_and_the_adapter(trained, weights):

@@ -118,15 +118,21 @@ def output_head(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def mode(model: nn.Module, dropout: bool = False) -> Iterator[None]:
-    """Training mode; without dropout, what of it gradient checkpointing needs and nothing else."""
+    """Training mode; without dropout, what of it gradient checkpointing needs and nothing else.
+
+    Only layers ask whether to checkpoint. The modules above them have the same flag, and some of
+    them drop out themselves (BioGPT, XGLM).
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer  # takes seconds
+
     before = {module: module.training for module in model.modules()}
     model.train(dropout)
     checkpointing: list[Any] = [
         module
         for module in before
         if not dropout
-        and getattr(module, "gradient_checkpointing", False)
-        and hasattr(module, "_gradient_checkpointing_func")
+        and isinstance(module, GradientCheckpointingLayer)
+        and module.gradient_checkpointing
     ]
     functions = [module._gradient_checkpointing_func for module in checkpointing]
     for module, function in zip(checkpointing, functions, strict=True):
