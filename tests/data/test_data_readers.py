@@ -174,6 +174,27 @@ def test_optional_columns_are_carried_by_every_form_that_has_no_use_for_them(jso
         assert kept == optional | expected, form
 
 
+VRPO = {
+    **{"prompt": "p", "chosen": "x", "rejected": "y", "a_1": "r1", "a_2": "r2"},
+    **{"chosen_preference": 0.8, "rejected_preference": 0.2},
+    **{"a_1_preference": 0.3, "a_2_preference": 0.7},
+}
+
+
+def test_columns_of_vrpos_published_trainers(jsonl):
+    row = read_preferences(jsonl(VRPO)).dataset[0]
+    assert (row["auxiliary"], row["reference_auxiliary"]) == (0.8, [0.3])
+    assert row["references"] == [[A("r1")], [A("r2")]]
+    for change, message in [
+        ({"a_2_preference": 0.6}, "should sum to 1"),
+        ({"a_2": None}, "'a_2' is null"),
+        ({"chosen_preference": 1.2}, "chosen_preference"),
+    ]:
+        faults = read_preferences(jsonl(VRPO, VRPO | change)).faults
+        assert len(faults) == 1
+        assert message in faults[0].reason
+
+
 def test_dialogues_that_part_early_are_noted_and_whole(jsonl):
     chosen = "\n\nHuman: p\n\nAssistant: one\n\nHuman: q\n\nAssistant: x"
     rejected = "\n\nHuman: p\n\nAssistant: two"

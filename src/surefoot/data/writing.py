@@ -8,15 +8,22 @@ from pathlib import Path
 
 from surefoot.data.schema import FEATURES, Preferences
 
+_TEXTS = ("prompt", "response_a", "response_b")
 _OURS = ("file", "row", "label_from", "note")  # about the reading, not about the comparison
 
 
 def write_preferences(preferences: Preferences, path: str | Path) -> None:
-    """Write one JSON object per row, without the columns that are null there; `.gz` is zipped."""
+    """Write one JSON object per row, without the columns that are null there; `.gz` is zipped.
+
+    Plain text is written as such, so that no chat template applies to it when it is read again.
+    """
     columns = [name for name in FEATURES if name not in _OURS]
     zipped = str(path).endswith(".gz")
     with gzip.open(path, "wt", 6, "utf-8") if zipped else Path(path).open("w", -1, "utf-8") as file:
         for row in preferences.read(*columns):
             named = zip(columns, row, strict=True)
             given = {name: value for name, value in named if value not in (None, [])}
+            if not given.pop("conversational"):
+                texts = {name: to_text(given.get(name, [])) for name in _TEXTS}
+                given |= texts
             file.write(json.dumps(given, ensure_ascii=False) + "\n")

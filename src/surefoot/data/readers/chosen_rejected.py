@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from surefoot.data import fields
 from surefoot.data.dialogues import CONTEXT_DIFFERS, part, part_texts
 from surefoot.data.readers import (
     CARRIED,
@@ -42,7 +43,34 @@ def chosen_first(
     for side, names in _SCORES.items():
         name = first_of(record, names)
         row[side] = record[name] if name else None
-    return {**carried(record), **row, "label": 1.0, "label_from": "order"}
+    return {**_of_vrpo(record), **carried(record), **row, "label": 1.0, "label_from": "order"}
+
+
+#: Columns of VRPO's published trainers (2504.03784): a reference pair and its preference.
+_VRPO = ("a_1", "a_2", "a_1_preference", "a_2_preference")
+_VRPO_PAIR = ("chosen_preference", "rejected_preference")
+
+
+def _of_vrpo(record: Record) -> Row:
+    """References and auxiliary probabilities, from the columns of VRPO's published trainers."""
+    row: Row = {}
+    if any(not fields.missing(record.get(name)) for name in _VRPO_PAIR):
+        row["auxiliary"] = _preference(record, *_VRPO_PAIR)
+    if any(not fields.missing(record.get(name)) for name in _VRPO[:2]):
+        row["references"] = [messages(get(record, name), "assistant", name) for name in _VRPO[:2]]
+        if any(not fields.missing(record.get(name)) for name in _VRPO[2:]):
+            row["reference_auxiliary"] = [_preference(record, *_VRPO[2:])]
+    return row
+
+
+def _preference(record: Record, name: str, opposite: str) -> float:
+    """P(first preferred), from it and its opposite: they have to sum to 1."""
+    chance = fields.probability(get(record, name), name)
+    if not fields.missing(record.get(opposite)):
+        other = fields.probability(record[opposite], opposite)
+        if abs(chance + other - 1) > 1e-4:
+            raise DataError(f"{name!r} and {opposite!r} should sum to 1; got {chance} and {other}")
+    return chance
 
 
 def _parted(
@@ -76,7 +104,13 @@ def _parted(
 READER = Reader(
     name="chosen and rejected",
     accepts="chosen, rejected and (given or implied) prompt, each text or messages",
-    columns=("prompt", "chosen", "rejected", *sum(_SCORES.values(), ()), *CARRIED),
+    columns=(
+        *("prompt", "chosen", "rejected"),
+        *sum(_SCORES.values(), ()),
+        *_VRPO,
+        *_VRPO_PAIR,
+        *CARRIED,
+    ),
     recognises=lambda columns, _: columns >= {"chosen", "rejected"},
     rows=_rows,
     rank=3,
