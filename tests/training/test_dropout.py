@@ -41,7 +41,7 @@ def _drops_at_the_top(model, config, **options):
     ids=["gpt2", "llama", "opt", "biogpt", "xglm"],
 )  # fmt: skip
 def test_dropout_is_off_in_both_passes(trained, weights, model, checkpointing):
-    """Whatever the seed; OPT drops inside of the layers that are checkpointed, BioGPT also above."""
+    """Whatever the seed; OPT drops inside of the checkpointed layers, BioGPT and XGLM above too."""
     ends = []
     for seed in (0, 1):
         trainer = trained(model(), train=False, gradient_checkpointing=checkpointing, max_steps=2)
