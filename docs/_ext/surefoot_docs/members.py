@@ -9,8 +9,8 @@ from typing import Any
 
 from transformers import TrainingArguments
 
-from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
 from surefoot.auxiliary.judge import Judge
+from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
 from surefoot.options import Member, Options
 from surefoot.scorers import EmbeddingScorer, EncoderOptions, Head
 from surefoot.scorers.language.options import AdapterOptions, PolicyScorer, RewardModelScorer

@@ -100,12 +100,13 @@ def ask_all(
 
     def collect(until: str) -> None:
         done, _ = wait(running, return_when=until)
-        for future in done:
-            question, outcome = running.pop(future), future.result()
-            if outcome.answer is not None:
-                cache.put(question.key, outcome.answer)
+        outcomes = [(running[future], future.result()) for future in done]
+        cache.put({q.key: o.answer for q, o in outcomes if o.answer is not None})
+        for future in done:  # only now: an interruption before this line loses nothing
+            del running[future]
+        for question, outcome in outcomes:
             asked.record(question, outcome, options)
-            bar.update()
+        bar.update(len(outcomes))
 
     with (
         tqdm(total=total, desc="judge", unit="answer", disable=None) as bar,

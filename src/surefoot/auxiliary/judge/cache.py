@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,12 @@ def answer_key(base_url: str, body: dict[str, Any]) -> bytes:
 
 
 class AnswerCache:
-    """Answers by key. Each is on disk when `put` returns. For use in one thread."""
+    """Answers by key. They are on disk when `put` returns. For use in one thread."""
 
     def __init__(self) -> None:
         self.path: Path = cache_folder("judge") / "answers.sqlite"
-        with self._explained():  # autocommit: every statement is a transaction
-            self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        with self._explained():
+            self._database = sqlite3.connect(self.path, timeout=60)
             self._database.execute(_TABLE)
 
     def __enter__(self) -> AnswerCache:
@@ -51,11 +51,12 @@ class AnswerCache:
                 found |= dict(self._database.execute(query.format(",".join("?" * len(some))), some))
         return found
 
-    def put(self, key: bytes, answer: Answer) -> None:
-        """Store one."""
-        with self._explained():
-            self._database.execute(
-                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", (key, *answer)
+    def put(self, answers: Mapping[bytes, Answer]) -> None:
+        """Store some, in one transaction: the disk is waited for once."""
+        rows = [(key, *answer) for key, answer in answers.items()]
+        with self._explained(), self._database:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", rows
             )
 
     @contextmanager
