@@ -157,9 +157,23 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(stopped, tmp_path):
     shutil.copytree(tmp_path / "run" / "checkpoint-6", torn)
     state = torn / "trainer_state.json"
     state.write_text(state.read_text()[:200])
-    assert checkpoint.newest(tmp_path / "run").endswith("checkpoint-6")
+    with pytest.warns(UserWarning, match="checkpoint-8: damaged"):
+        assert checkpoint.newest(tmp_path / "run").endswith("checkpoint-6")
     with pytest.raises(ConfigurationError, match="checkpoint-8 is no whole checkpoint"):
         checkpoint.load(torn, "")
     (tmp_path / "run" / "checkpoint-6" / "surefoot-checkpoint.json").unlink()  # another trainer's
     with pytest.raises(ConfigurationError, match="no whole checkpoint in"):
         resumed.make(tmp_path, "policy").train(resume_from_checkpoint=True)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt"])
+def test_a_checkpoint_with_a_cut_file_is_passed_over(stopped, tmp_path, name):
+    shutil.copytree(stopped["policy"][0] / "run", tmp_path / "run")
+    torn = tmp_path / "run" / "checkpoint-8"
+    shutil.copytree(tmp_path / "run" / "checkpoint-6", torn)
+    assert checkpoint.newest(tmp_path / "run") == str(torn)
+    (torn / name).write_bytes((torn / name).read_bytes()[:-100])
+    with pytest.warns(UserWarning, match=r"checkpoint-8: damaged; going on from checkpoint-6\."):
+        assert checkpoint.newest(tmp_path / "run").endswith("checkpoint-6")
+    with pytest.raises(ConfigurationError, match="checkpoint-8 is no whole checkpoint"):
+        checkpoint.load(torn, "")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -45,16 +48,30 @@ def newest(folder: Path) -> str:
     Raises:
         ConfigurationError: there is none.
     """
-    found = [path for path in folder.glob("checkpoint-*") if _whole(path)]
-    if not found:
-        raise ConfigurationError(f"there is no whole checkpoint in {folder} to resume from.")
-    return str(max(found, key=lambda path: int(path.name.rsplit("-", 1)[1])))
+    passed: list[str] = []
+    for path in sorted(folder.glob("checkpoint-*"), key=_step, reverse=True):
+        if _whole(path):
+            if passed:
+                named = ", ".join(passed)
+                warnings.warn(f"{named}: damaged; going on from {path.name}.", stacklevel=2)
+            return str(path)
+        passed.append(path.name)
+    told = f" ({', '.join(passed)}: damaged)" if passed else ""
+    raise ConfigurationError(f"there is no whole checkpoint in {folder} to resume from{told}.")
+
+
+def _step(folder: Path) -> int:
+    return int(folder.name.rsplit("-", 1)[1])
 
 
 def _whole(folder: Path) -> bool:
-    """Whether a checkpoint was written to its end, by this trainer."""
+    """Whether a checkpoint was written to its end, by this trainer, and no file was cut since."""
     try:
         json.loads((folder / _LAST_WRITTEN).read_text())
-    except (OSError, ValueError):
+        for path in folder.glob("*.safetensors"):
+            with safe_open(path, "pt"):  # reads what it should hold, and compares with its size
+                pass
+    except (OSError, ValueError, SafetensorError):
         return False
-    return (folder / _KEYS).is_file()
+    archives = (*folder.glob("*.pt"), *folder.glob("*.pth"))
+    return (folder / _KEYS).is_file() and all(zipfile.is_zipfile(one) for one in archives)
