@@ -102,13 +102,14 @@ def test_the_state_of_a_risk_is_kept_and_used(stopped, tmp_path, uninterrupted):
     folder, trainer = stopped[case]
     logits = trainer.risk_state["logits"]
     assert len(logits.unique()) == 3
-    kept = checkpoint.load(folder / "run" / "checkpoint-6", "")
+    kept = checkpoint.load(folder / "run" / "checkpoint-6", trainer._settings())
     assert torch.equal(kept["logits"], logits)
     ends = {}
     for start in ("kept", "forgotten"):
         shutil.copytree(folder / "run", tmp_path / start / "run")
         if start == "forgotten":
-            checkpoint.save(tmp_path / start / "run" / "checkpoint-6", {}, "")
+            without = tmp_path / start / "run" / "checkpoint-6"
+            checkpoint.save(without, {}, trainer._settings())
         again = resumed.make(tmp_path / start, case)
         again.train(resume_from_checkpoint=True)
         ends[start] = again.risk_state["logits"]
@@ -160,9 +161,9 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(stopped, tmp_path):
     with pytest.warns(UserWarning, match="checkpoint-8: damaged"):
         assert checkpoint.newest(tmp_path / "run").endswith("checkpoint-6")
     with pytest.raises(ConfigurationError, match="checkpoint-8 is no whole checkpoint"):
-        checkpoint.load(torn, "")
+        checkpoint.load(torn, {})
     (tmp_path / "run" / "checkpoint-6" / "surefoot-checkpoint.json").unlink()  # another trainer's
-    with pytest.raises(ConfigurationError, match="no whole checkpoint in"):
+    with pytest.raises(ConfigurationError, match="holds no checkpoint"):
         resumed.make(tmp_path, "policy").train(resume_from_checkpoint=True)
 
 
@@ -176,4 +177,4 @@ def test_a_checkpoint_with_a_cut_file_is_passed_over(stopped, tmp_path, name):
     with pytest.warns(UserWarning, match=r"checkpoint-8: damaged; going on from checkpoint-6\."):
         assert checkpoint.newest(tmp_path / "run").endswith("checkpoint-6")
     with pytest.raises(ConfigurationError, match="checkpoint-8 is no whole checkpoint"):
-        checkpoint.load(torn, "")
+        checkpoint.load(torn, {})

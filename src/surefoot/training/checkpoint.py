@@ -1,4 +1,4 @@
-"""What a checkpoint holds beside transformers' own: the risk's state and the reference's key."""
+"""What a checkpoint holds beside transformers' own: the risk's state, and which run it is of."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -14,32 +15,84 @@ from torch import Tensor
 
 from surefoot.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from surefoot.objectives import Objective
+    from surefoot.training.pairs import TrainingPairs
+    from surefoot.training.preference_config import PreferenceConfig
+
 _STATE, _KEYS = "surefoot-risk.safetensors", "surefoot-checkpoint.json"
 _LAST_WRITTEN = "trainer_state.json"  # by transformers, before it deletes older checkpoints
 
+#: Arguments that every step depends on. Others (logs, memory, evaluation) may change on the way.
+_ARGUMENTS = (
+    *("learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "max_steps"),
+    *("num_train_epochs", "optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon"),
+    *("weight_decay", "max_grad_norm", "seed", "data_seed", "train_sampling_strategy"),
+    "disable_dropout",
+)
 
-def save(folder: Path, risk_state: Mapping[str, Tensor], reference_key: str) -> None:
-    """Write into a checkpoint folder, before transformers writes its own."""
+
+def settings(
+    args: PreferenceConfig,
+    objective: Objective,
+    pairs: TrainingPairs,
+    beta: float | None,
+    reference_key: str,
+) -> dict[str, Any]:
+    """What two runs share if they are the same run: what is learnt, from what, in which steps.
+
+    Args:
+        args: the trainer's, in which accumulation is part of the batch.
+        objective: what is minimised.
+        pairs: the training data.
+        beta: of a policy.
+        reference_key: hash of the reference's weights; empty where there is none.
+    """
+    return {
+        "reference": reference_key,
+        **objective.model_dump(mode="json"),
+        "beta": beta,
+        "training data": pairs.key,
+        "pairs in a step": args.per_device_train_batch_size * args.world_size,
+        **{name: getattr(args, name) for name in _ARGUMENTS},
+    }
+
+
+def save(folder: Path, risk_state: Mapping[str, Tensor], run: Mapping[str, Any]) -> None:
+    """Write into a checkpoint folder, before transformers writes its own; `run`: its settings."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in risk_state.items()}, folder / _STATE)
-    (folder / _KEYS).write_text(json.dumps({"reference": reference_key}) + "\n")
+    (folder / _KEYS).write_text(json.dumps(run) + "\n")
 
 
-def load(folder: Path, reference_key: str) -> dict[str, Tensor]:
+def load(folder: Path, run: Mapping[str, Any]) -> dict[str, Tensor]:
     """The risk's state.
 
     Raises:
-        ConfigurationError: the checkpoint was trained against another reference, or is not whole.
+        ConfigurationError: the checkpoint is of a run with other settings, or is not whole.
     """
     if not _whole(folder):
         raise ConfigurationError(f"{folder} is no whole checkpoint of this trainer.")
-    saved = json.loads((folder / _KEYS).read_text())["reference"]
-    if saved != reference_key:
+    saved, given = json.loads((folder / _KEYS).read_text()), json.loads(json.dumps(run))
+    other = [name for name in given if saved.get(name) != given[name]]
+    if "reference" in other:
         raise ConfigurationError(
             f"{folder} was trained against another reference policy. Make the trainer with the "
             "model that the run began with, not with the checkpoint; its weights are loaded after."
         )
+    if other:
+        named = "; ".join(_difference(name, saved.get(name), given[name]) for name in other)
+        raise ConfigurationError(
+            f"{folder} is of another run: {named}. Resume with the settings that the run began "
+            "with, or train anew."
+        )
     return load_file(folder / _STATE)
+
+
+def _difference(name: str, saved: Any, given: Any) -> str:
+    if name == "training data":
+        return "other training data (texts, labels, weights or units)"
+    return f"{name} was {saved!r} and is {given!r}"
 
 
 def newest(folder: Path) -> str:
@@ -57,7 +110,10 @@ def newest(folder: Path) -> str:
             return str(path)
         passed.append(path.name)
     told = f" ({', '.join(passed)}: damaged)" if passed else ""
-    raise ConfigurationError(f"there is no whole checkpoint in {folder} to resume from{told}.")
+    raise ConfigurationError(
+        f"{folder} holds no checkpoint that was written to its end{told}; a run that can be "
+        "resumed saves some on its way (training.save_every, or save_steps of a trainer)."
+    )
 
 
 def _step(folder: Path) -> int:

@@ -30,6 +30,7 @@ from surefoot.scorers.language.tokens import tokenise
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.task import Task
 from surefoot.statistics import Estimate, mean
+from surefoot.training.checkpoint import newest
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
 from surefoot.training.folder import TrainingData, clear_run, write_run
 
@@ -82,7 +83,7 @@ def train_language_model(
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = _last_checkpoint(folder) if resume else None
+    checkpoint = newest(folder) if resume else None
     if checkpoint is None:
         clear_run(folder)
     objective, coefficient = config.objective, None
@@ -210,18 +211,6 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
         report_to=list(training.report_to),
         disable_tqdm=False,
     )
-
-
-def _last_checkpoint(folder: Path) -> str:
-    from transformers.trainer_utils import get_last_checkpoint
-
-    found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    if found is None:
-        raise ConfigurationError(
-            f"{folder} holds no checkpoint to resume from; runs that can be resumed set "
-            "training.save_every."
-        )
-    return str(found)
 
 
 def _finished(trainer: PreferenceTrainer, scorer: LanguageModelScorer) -> LanguageModel:

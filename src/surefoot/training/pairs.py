@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,6 +149,23 @@ class TrainingPairs:
             every = np.concatenate([rows, len(self) + theirs])
         reference = None if self.reference is None else self.reference[torch.from_numpy(every)]
         return Step(every, evidence, self.mass[index], units, reference)
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of what is learnt from: tokens, evidence, mass and units."""
+        digest = hashlib.blake2b(repr(self.unit_names).encode(), digest_size=16)
+        for name in ("prompt", "response_a", "response_b"):
+            column = self.tokens.dataset.select_columns([name]).with_format("arrow")
+            for table in column.iter(1024):
+                digest.update(table.column(name).combine_chunks().flatten().to_numpy())
+        digest.update(self.tokens.lengths.tobytes() + self.tokens.response_lengths.tobytes())
+        evidence, references = self.evidence, self.evidence.references
+        found = [self.mass, evidence.label, evidence.auxiliary]
+        found += [None if self.units is None else self.units.ids]
+        found += [] if references is None else vars(references).values()
+        for tensor in found:
+            digest.update(b"none" if tensor is None else tensor.numpy().tobytes())
+        return digest.hexdigest()
 
     def outputs(self, values: Tensor, score: ScoreFunction) -> Outputs:
         """Outputs (N + P, 2) from rewards or log-probabilities (N + P, 2)."""

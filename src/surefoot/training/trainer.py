@@ -285,13 +285,17 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
     def _sum_over_ranks(self, tensor: Tensor) -> Tensor:
         return self.accelerator.reduce(tensor, "sum")
 
+    def _settings(self) -> dict[str, Any]:
+        assert self.pairs is not None
+        key = self.reference.key if self.reference else ""
+        return checkpoint.settings(self.args, self.objective, self.pairs, self.score.beta, key)
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-            checkpoint.save(folder, self.risk_state, self.reference.key if self.reference else "")
+            checkpoint.save(folder, self.risk_state, self._settings())
         super()._save_checkpoint(model, trial)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        key = self.reference.key if self.reference else ""
-        self.risk_state = checkpoint.load(Path(resume_from_checkpoint), key)
+        self.risk_state = checkpoint.load(Path(resume_from_checkpoint), self._settings())
         super()._load_from_checkpoint(resume_from_checkpoint, model)
