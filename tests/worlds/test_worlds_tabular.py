@@ -282,7 +282,7 @@ class TestLinearProblems:
             objective, drawn.differences(world.features), drawn.evidence(), 0.01
         )
         found = problem.solve()
-        values, gradients = problem.values(found)
+        values, gradients, _ = problem.values(found)
         assert float(gradients.abs().max()) < 1e-8
         assert bool((values < problem.values(torch.zeros_like(found))[0] - 0.01).all())
 

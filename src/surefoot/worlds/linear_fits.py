@@ -6,6 +6,7 @@ repetitions of a simulation have.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +15,9 @@ from torch import Tensor
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers import lbfgs
+
+#: From weights (R, D) to values (R,), gradients (R, D) and Hessians (R, D, D).
+Values = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 
 STEPS = 100
 HALVINGS = 30
@@ -47,92 +51,129 @@ class LinearProblems:
                 f"{self.objective.describe()}."
             )
 
-    def solve(self, tolerance: float = 1e-10) -> Tensor:
-        """Weights (R, D) at the minimum; of an objective that is not convex, the local one from 0.
+    def solve(self, start: Tensor | None = None, tolerance: float = 1e-10) -> Tensor:
+        """Weights (R, D) at the minimum; of an objective that is not convex, a local one.
 
         Args:
+            start: (R, D) where to begin; default: zero.
             tolerance: length of the gradient at which a problem is solved.
 
         Raises:
             RuntimeError: no minimum was found; without a ridge penalty there may be none.
         """
-        weights = self._newton(tolerance) if self.objective.convex else self._lbfgs(tolerance)
-        left = float(self.values(weights)[1].norm(dim=1).max())
-        if not left <= 100 * tolerance:
-            raise RuntimeError(f"no minimum was found: a gradient of length {left:.1e} is left.")
-        return weights
+        first = self.differences.new_zeros(self.differences.shape[1:]) if start is None else start
+        if self.objective.convex:
+            return newton(self.values, first, tolerance)
+        return self._lbfgs(first, tolerance)
 
-    def values(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Objectives (R,) and gradients (R, D) at weights (R, D)."""
-        value, first, _ = self._by_margins(weights)
-        gradients = torch.einsum("nrd,nr->rd", self.differences, first) + self.l2 * weights
-        return value + self.l2 / 2 * weights.square().sum(1), gradients
+    def values(self, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Objectives (R,), gradients (R, D) and Hessians (R, D, D) at weights (R, D).
 
-    def hessians(self, weights: Tensor) -> Tensor:
-        """Hessians (R, D, D), with a risk's weights of the pairs held fixed.
-
-        A loss is a sum of functions of one margin each, so by margins the Hessian is diagonal.
+        A risk's weights of the pairs count as fixed in the Hessian. A loss is a sum of functions
+        of one margin each, so by margins the Hessian is diagonal.
         """
-        x, second = self.differences, self._by_margins(weights)[2]
-        ridge = self.l2 * torch.eye(x.shape[-1], dtype=x.dtype)
-        return torch.einsum("nrd,nr,nre->rde", x, second, x) + ridge
-
-    def _by_margins(self, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Values (R,) without the ridge, first and second derivatives (N + P, R) by margins."""
-        rows = len(self.evidence.label)
-        m = (self.differences * weights).sum(-1).requires_grad_()
+        rows, x = len(self.evidence.label), self.differences
+        m = torch.einsum("nrd,rd->nr", x, weights).requires_grad_()
         with torch.enable_grad():
             value = self.objective(
                 m[:rows], self.evidence, mass=self.mass, reference_margins=m[rows:]
             ).value
             (first,) = torch.autograd.grad(value.sum(), m, create_graph=True)
             (second,) = torch.autograd.grad(first.sum(), m)
-        return value.detach(), first.detach(), second
+        values = value.detach() + self.l2 / 2 * weights.square().sum(1)
+        gradients = torch.einsum("nrd,nr->rd", x, first.detach()) + self.l2 * weights
+        ridge = self.l2 * torch.eye(x.shape[-1], dtype=x.dtype)
+        return values, gradients, torch.einsum("nrd,nre->rde", second[..., None] * x, x) + ridge
 
-    def _newton(self, tolerance: float) -> Tensor:
-        """Newton's method from zero, steps halved until they descend."""
-        weights = self.differences.new_zeros(self.differences.shape[1:])
-        values, gradients = self.values(weights)
-        for _ in range(STEPS):
-            if not bool((gradients.norm(dim=1) > tolerance).any()):
-                break
-            steps = torch.linalg.solve(self.hessians(weights), gradients)
-            slopes = (steps * gradients).sum(1)
-            size = torch.ones_like(values)
-            for _ in range(HALVINGS):
-                trial = weights - size[:, None] * steps
-                reached, slope = self.values(trial)
-                # Near the end values are equal to rounding: there a full step is right.
-                short = reached > values - 1e-4 * size * slopes + 1e-13 * (1 + values.abs())
-                if not bool(short.any()):
-                    break
-                size = torch.where(short, size / 2, size)
-            weights, values, gradients = trial, reached, slope
-        return weights
-
-    def _lbfgs(self, tolerance: float) -> Tensor:
-        """L-BFGS from zero, with the Hessian there for a first guess."""
-        start = self.differences.new_zeros(self.differences.shape[1:])
-        factors = torch.linalg.cholesky(self.hessians(start))
+    def _lbfgs(self, start: Tensor, tolerance: float) -> Tensor:
+        """L-BFGS, with the Hessian at the start for a first guess."""
+        factors = torch.linalg.cholesky(self.values(start)[2])
 
         def oracle(weights: Tensor, problems: Tensor) -> tuple[Tensor, Tensor]:
-            values, gradients = self.part(problems).values(weights.T)
+            values, gradients, _ = self.part(problems).values(weights.T)
             return values, gradients.T
 
         def precondition(gradients: Tensor, problems: Tensor) -> Tensor:
             return torch.cholesky_solve(gradients.T[..., None], factors[problems]).squeeze(-1).T
 
         halves = torch.full((len(start),), 0.5, dtype=start.dtype)  # the gap is then |g|^2
-        return lbfgs.minimise(oracle, start.T, halves, precondition, tolerance**2).parameters.T
+        found = lbfgs.minimise(oracle, start.T, halves, precondition, tolerance**2).parameters.T
+        return _solved(found, self.values(found)[1], tolerance)
 
     def part(self, problems: Tensor) -> LinearProblems:
         """The problems with these indices (k,)."""
         if len(problems) == self.differences.shape[1]:
             return self
         mass = None if self.mass is None else self.mass[:, problems]
-        known = self.evidence
-        assert known.auxiliary is None, "objectives with references are convex here"
-        evidence = Evidence(known.label[:, problems])
+        evidence = self.evidence
+        references = evidence.references
+        if references is not None:
+            references = replace(references, auxiliary=references.auxiliary[:, problems])
+        auxiliary = None if evidence.auxiliary is None else evidence.auxiliary[:, problems]
         return replace(
-            self, differences=self.differences[:, problems], evidence=evidence, mass=mass
+            self,
+            differences=self.differences[:, problems],
+            evidence=Evidence(evidence.label[:, problems], auxiliary, references),
+            mass=mass,
         )
+
+
+def solve_between(
+    first: LinearProblems,
+    second: LinearProblems,
+    share: Tensor,
+    start: Tensor,
+    tolerance: float = 1e-10,
+) -> Tensor:
+    """Weights (R, D) at the minima of (1 - share) first + share second, with a share (R,) each.
+
+    A control variate's loss is linear in its coefficient: between the coefficients 0 and 1 lie
+    those of R repetitions.
+    """
+
+    def values(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        (v0, g0, h0), (v1, g1, h1) = first.values(weights), second.values(weights)
+        c = share[:, None]
+        return v0 + share * (v1 - v0), g0 + c * (g1 - g0), h0 + c[:, None] * (h1 - h0)
+
+    return newton(values, start, tolerance)
+
+
+def newton(values: Values, weights: Tensor, tolerance: float = 1e-10) -> Tensor:
+    """Newton's method from weights (R, D), steps halved until they descend.
+
+    Args:
+        values: from weights to values (R,), gradients (R, D) and Hessians (R, D, D).
+        weights: where to begin.
+        tolerance: length of the gradient at which a problem is solved.
+
+    Raises:
+        RuntimeError: no minimum was found.
+    """
+    reached, gradients, hessians = values(weights)
+    for _ in range(STEPS):
+        if not bool((gradients.norm(dim=1) > tolerance).any()):
+            break
+        before = reached
+        steps = torch.linalg.solve(hessians, gradients)
+        slopes = (steps * gradients).sum(1)
+        size = torch.ones_like(before)
+        for _ in range(HALVINGS):
+            trial = weights - size[:, None] * steps
+            reached, gradients, hessians = values(trial)
+            # Near the end values are equal to rounding: there a full step is right. What is no
+            # number (a step of no curvature went too far) is no descent.
+            enough = before - 1e-4 * size * slopes + 1e-13 * (1 + before.abs())
+            short = ~(reached <= enough)
+            if not bool(short.any()):
+                break
+            size = torch.where(short, size / 2, size)
+        weights = trial
+    return _solved(weights, gradients, tolerance)
+
+
+def _solved(weights: Tensor, gradients: Tensor, tolerance: float) -> Tensor:
+    left = float(gradients.norm(dim=1).max())
+    if not left <= 100 * tolerance:
+        raise RuntimeError(f"no minimum was found: a gradient of length {left:.1e} is left.")
+    return weights
