@@ -186,7 +186,8 @@ def neutral(place: str, cls: type[Any]) -> str:
 
 
 def _options(given: Mapping[str, Any]) -> str:
-    return ", ".join(f"`{name}: {value:g}`".replace("e+0", "e") for name, value in given.items())
+    told = {name: value for name, value in given.items() if value is not None}
+    return ", ".join(f"`{name}: {value:g}`".replace("e+0", "e") for name, value in told.items())
 
 
 def own_options(cls: type[Any]) -> str:

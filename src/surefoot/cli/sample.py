@@ -26,8 +26,15 @@ def run(
 
 
 def _confirmed(estimate: Any) -> bool:
+    import sys
+
     import typer
 
+    from surefoot.errors import ConfigurationError
+
+    if not sys.stdin.isatty():
+        say(str(estimate))
+        raise ConfigurationError("nobody is here to confirm this: pass --yes to go on.")
     return typer.confirm(f"{estimate}\nGo on?", err=True)
 
 
