@@ -23,6 +23,7 @@ def run(
     quiet_libraries()
     from surefoot.paths import claim_output
     from surefoot.training import RunConfig, clear_run, prepare, train_seeds
+    from surefoot.training.folder import is_finished
 
     config = RunConfig.read(config_path, overrides(arguments))
     if seeds > 1 and not config.depends_on_the_seed():
@@ -38,6 +39,9 @@ def run(
     if resume and seeds > 1:
         raise ConfigurationError("--resume goes on with one run: name the folder of its seed.")
     folder = Path(config.output) if resume else claim_output(config.output, overwrite)
+    if resume and is_finished(folder, config):
+        say(f"{folder} is finished already: there is nothing to resume.")
+        return
     say(f"objective: {config.objective.describe()}")
     data = prepare(config.data)
     _show_data(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport
 from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.writing import write_preferences
+from surefoot.errors import ConfigurationError
 from surefoot.training.config import RunConfig
 from surefoot.training.manifest import manifest, model_card, write_json
 
@@ -23,12 +25,15 @@ PROMPTS = "training-prompts.safetensors"
 HELD_OUT = "held-out.jsonl"
 #: What a run writes into its folder, and all that overwriting it takes away.
 RUN_FILES = (
-    *("model*.safetensors", "model.safetensors.index.json", "surefoot.json", "config.yaml"),
-    *("manifest.json", "damage.json", "README.md", PROMPTS, HELD_OUT, "config.json"),
+    *("model*.safetensors", "model.safetensors.index.json", "surefoot.json", "config.json"),
+    *("damage.json", PROMPTS, HELD_OUT),
     *("generation_config.json", "tokenizer*.json", "special_tokens_map.json", "vocab.*"),
     *("merges.txt", "chat_template.jinja", "adapter_*", "training_args.bin"),
 )
-_RUN_FOLDERS = ("checkpoint-*", "runs")
+#: The same, of names that other files have too: taken away where a manifest or a checkpoint says
+#: that a run was here. The manifest is the last, so that this is still known to a second process.
+_IN_A_RUN = ("README.md", "config.yaml", "runs/*/events.out.tfevents*", "manifest.json")
+_CHECKPOINTS = "checkpoint-*/surefoot-checkpoint.json"
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,42 @@ class TrainingData:
 
 
 def clear_run(folder: Path) -> None:
-    """Take away what earlier runs wrote into this folder and its `seed-*` folders."""
-    for seed in folder.glob("seed-*"):
-        if seed.is_dir():
+    """Take away what earlier runs wrote into this folder and its `seed-*` folders.
+
+    Several processes may do so at once.
+    """
+    for seed in _found(folder, "seed-*"):
+        if _is_run(seed):
             clear_run(seed)
-            if not any(seed.iterdir()):
-                seed.rmdir()
-    for pattern in RUN_FILES:
-        for path in folder.glob(pattern):
-            path.unlink()
-    for pattern in _RUN_FOLDERS:
-        for path in folder.glob(pattern):
-            shutil.rmtree(path)
+            _remove_empty(seed)
+    for pattern in (*RUN_FILES, *(_IN_A_RUN if _is_run(folder) else ())):
+        for path in _found(folder, pattern):
+            path.unlink(missing_ok=True)
+    for path in _found(folder, _CHECKPOINTS):
+        shutil.rmtree(path.parent, ignore_errors=True)
+    for events in _found(folder, "runs/*"):
+        _remove_empty(events)
+    _remove_empty(folder / "runs")
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        ours = "surefoot" in json.loads((folder / "manifest.json").read_text())["versions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    return ours or bool(_found(folder, _CHECKPOINTS))
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return list(folder.glob(pattern))
+    except FileNotFoundError:  # another process is ahead
+        return []
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # it holds something, or is gone
+        folder.rmdir()
 
 
 def write_run(
@@ -100,6 +129,23 @@ def write_run(
     damage = [f"{f.kind}: {f.count} row(s). {f.meaning}" for f in data.damage.findings]
     card = model_card(config, {"pairs": pairs, **readable}, [*warnings, *damage])
     (folder / "README.md").write_text(card)
+
+
+def is_finished(folder: Path, config: RunConfig) -> bool:
+    """Whether this configuration was run to its end in a folder, which leaves nothing to resume.
+
+    Raises:
+        ConfigurationError: the finished run there is another one.
+    """
+    if not (folder / "manifest.json").is_file():
+        return False
+    saved = RunConfig.read(folder / "config.yaml")
+    if saved != config.model_copy(update={"output": saved.output}):
+        raise ConfigurationError(
+            f"{folder} holds the finished run of another configuration (its config.yaml). Name "
+            "another output, or train anew with --overwrite."
+        )
+    return True
 
 
 def saved_seed(folder: str | Path) -> int | None:
