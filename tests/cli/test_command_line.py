@@ -179,3 +179,12 @@ def test_a_source_aware_model_says_which_sources_it_knows(surefoot, folder):
 def test_debug_shows_the_traceback(surefoot, folder):
     done = surefoot("train", "nope.yaml", "--debug", expect=1)
     assert "Traceback" in done.stderr
+
+
+def test_a_finished_run_is_not_resumed(surefoot, folder):
+    surefoot("train", "plain.yaml")
+    (folder / "train.jsonl").unlink()  # nothing is read
+    done = surefoot("train", "plain.yaml", "--resume")
+    assert "runs/plain is finished already" in done.stderr
+    done = surefoot("train", "plain.yaml", "--resume", "--objective.loss", "hinge", expect=2)
+    assert "finished run of another configuration" in done.stderr
