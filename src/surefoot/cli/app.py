@@ -32,7 +32,7 @@ Source = Annotated[
 
 Reference = Annotated[
     str | None,
-    typer.Option(help="What a policy that surefoot did not train was trained from."),
+    typer.Option(help="What a policy was trained from; of a run: where that lies now."),
 ]
 
 
@@ -149,11 +149,14 @@ def sample(
 
 @app.command()
 def evaluate(
-    model: Annotated[
-        str, typer.Argument(help="A run folder, one that holds seeds, or a transformers model.")
-    ],
-    data: Annotated[list[str], typer.Argument(help="Files, hub data sets or names of suites.")],
     output: Annotated[Path, typer.Option(help="Folder for evaluation.json and report.html.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A run folder, one that holds seeds, or a transformers model."),
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Argument(help="Files, hub data sets or names of suites.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="A run folder to compare with, pair by pair.")
     ] = None,
@@ -161,8 +164,39 @@ def evaluate(
         Path | None, typer.Option(help="Folder that holds the suites, instead of their origins.")
     ] = None,
     tie_tolerance: Annotated[
-        float, typer.Option(min=0, help="Rewards this close are a tie, which counts half.")
+        float,
+        typer.Option(
+            min=0,
+            help="Rewards this close, or judgments this close to 1/2, are a tie: it counts half.",
+        ),
     ] = 0.0,
+    value: Annotated[
+        bool, typer.Option("--value", help="Estimate the policy's value from the labels (DRPO).")
+    ] = False,
+    auxiliary: Annotated[
+        str | None, typer.Option(help="For --value: a run that gives P(preferred), on other data.")
+    ] = None,
+    samples: Annotated[
+        list[Path] | None,
+        typer.Option(help="What the policy (or A) writes, from `sample`; repeat for seeds of A."),
+    ] = None,
+    clip: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="For --value: smallest and largest ratio; biased, see the docs."),
+    ] = None,
+    self_normalise: Annotated[
+        bool, typer.Option("--self-normalise", help="For --value: divide by the mean ratio.")
+    ] = False,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="What B writes; for a win rate of A. Repeatable.")
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Of the win rate: a run, or a YAML file that names an endpoint."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Send to a judge at an endpoint without asking.")
+    ] = False,
     source: Source = None,
     column: Columns = None,
     reference: Reference = None,
@@ -179,12 +213,28 @@ def evaluate(
         surefoot evaluate runs/robust test.jsonl --baseline runs/plain --output report
 
         surefoot evaluate dpo-model test.jsonl --reference sft-model --output report
+
+        surefoot evaluate runs/policy test.jsonl --value --auxiliary runs/reward
+        --samples samples/references.jsonl --output report
+
+        surefoot evaluate --samples a.jsonl --against b.jsonl --judge runs/reward --output report
     """
     from surefoot.cli.evaluate import run
+    from surefoot.cli.value import Request
 
+    request = Request(
+        value=value,
+        auxiliary=auxiliary,
+        samples=samples or (),
+        against=against or (),
+        judge=judge,
+        clip=clip,
+        self_normalise=self_normalise,
+        yes=yes,
+    )
     run(
         model,
-        data,
+        data or [],
         output,
         baseline,
         suites,
@@ -193,6 +243,7 @@ def evaluate(
         column or [],
         reference,
         overwrite,
+        request,
     )
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import invocation, out, quiet_libraries, say, table, write
 from surefoot.cli.inputs import load_models, read, reference_of, run_folders
+from surefoot.cli.value import Request, Valuer, run_win_rate, show_values
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
     from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
+    from surefoot.evaluation.policy_value import PolicyValue
     from surefoot.scorers import TrainedScorer
     from surefoot.statistics import Estimate
 
@@ -24,10 +26,11 @@ class _Found:
     overlap: Overlap | None
     comparison: ComparisonResult | None
     over_seeds: dict[str, Estimate] | None
+    value: PolicyValue | None = None
 
 
 def run(
-    model: str,
+    model: str | None,
     data: list[str],
     output: Path,
     baseline: str | None,
@@ -37,8 +40,17 @@ def run(
     columns: list[str],
     reference: str | None,
     overwrite: bool,
+    request: Request,
 ) -> None:
     """Evaluate on each data set or suite, compare with the baseline, print and write."""
+    if request.judge and not (model or baseline):
+        run_win_rate(request, output, tie_tolerance, source, overwrite)
+        return
+    if request.judge or model is None or not data:
+        raise ConfigurationError(
+            "evaluate takes a model and data (surefoot evaluate RUN DATA --output DIR); or, for a "
+            "win rate of one policy against another, --samples, --against and --judge alone."
+        )
     quiet_libraries()
     from surefoot.paths import claim_output
     from surefoot.training.folder import saved_prompts
@@ -50,11 +62,13 @@ def run(
     if baseline:
         _same_seeds(runs, run_folders(baseline))
         runs = [*runs, *run_folders(baseline)]
+    valuer = Valuer(request, models) if request.value else None
     seen = set().union(*(saved_prompts(one) for one in runs))
     found = {}
     for name in data:
         preferences, breakdowns = _load(name, suites, columns, source)
-        found[name] = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
+        one = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
+        found[name] = replace(one, value=valuer(preferences)) if valuer else one
     _show(found, len(models))
     _write(folder, model, baseline, found)
 
@@ -167,6 +181,9 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
     compared = {name: one.comparison for name, one in found.items() if one.comparison}
     if compared:
         _show_comparison(compared, seeds)
+    values = {name: one.value for name, one in found.items() if one.value}
+    if values:
+        show_values(values)
     for name, one in found.items():
         beyond = one.result.beyond_ruler.difference
         if beyond.high is not None and beyond.high < 0:
@@ -240,6 +257,7 @@ def _write(folder: Path, model: str, baseline: str | None, found: dict[str, _Fou
                 "over_seeds": {k: e.to_dict() for k, e in one.over_seeds.items()}
                 if one.over_seeds
                 else None,
+                "value": one.value.to_dict() if one.value else None,
             }
             for name, one in found.items()
         },
@@ -249,6 +267,7 @@ def _write(folder: Path, model: str, baseline: str | None, found: dict[str, _Fou
         {name: one.result for name, one in found.items()},
         {name: one.comparison for name, one in found.items() if one.comparison},
         {name: one.overlap for name, one in found.items() if one.overlap},
+        {name: one.value for name, one in found.items() if one.value},
         model=model,
         baseline=baseline or "the baseline",
         command=invocation(),

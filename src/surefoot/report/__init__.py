@@ -2,5 +2,6 @@
 
 from surefoot.report.damage import damage_page
 from surefoot.report.evaluation import evaluation_page
+from surefoot.report.win_rate import win_rate_page
 
-__all__ = ["damage_page", "evaluation_page"]
+__all__ = ["damage_page", "evaluation_page", "win_rate_page"]

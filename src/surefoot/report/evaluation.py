@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap, holm_over_suites
+from surefoot.evaluation.policy_value import PolicyValue
 from surefoot.evaluation.suites import suites
 from surefoot.report import advice
 from surefoot.report.charts import dot_interval_chart, matrix_chart, reliability_chart
 from surefoot.report.page import render
+from surefoot.report.policy_value import ValueSection, value_section
 from surefoot.report.words import Outcome, outcome
 from surefoot.statistics import Estimate
 
@@ -61,12 +63,14 @@ class Section:
     groups_picture: Markup | None
     reliability: Markup | None
     matrices: dict[str, Markup]
+    value: ValueSection | None
 
 
 def evaluation_page(
     results: Mapping[str, EvaluationResult],
     comparisons: Mapping[str, ComparisonResult] | None = None,
     overlaps: Mapping[str, Overlap] | None = None,
+    values: Mapping[str, PolicyValue] | None = None,
     *,
     model: str = "the model",
     baseline: str = "the baseline",
@@ -78,6 +82,7 @@ def evaluation_page(
         results: by the name of the set of pairs, in the order of the page.
         comparisons: against a baseline, by the name of the set.
         overlaps: rows whose prompt was seen in training, by the name of the set.
+        values: of a policy, by the name of the set.
         model: what to call the model.
         baseline: what to call the baseline.
         command: the command line that made it, shown at the end.
@@ -88,7 +93,14 @@ def evaluation_page(
     given = dict(comparisons or {})
     adjusted = holm_over_suites(given)
     sections = [
-        _section(name, result, given.get(name), adjusted.get(name), (overlaps or {}).get(name))
+        _section(
+            name,
+            result,
+            given.get(name),
+            adjusted.get(name),
+            (overlaps or {}).get(name),
+            (values or {}).get(name),
+        )
         for name, result in results.items()
     ]
     tone, sentence, points = advice.overall(
@@ -117,6 +129,7 @@ def _section(
     comparison: ComparisonResult | None,
     adjusted: float | None,
     overlap: Overlap | None,
+    value: PolicyValue | None,
 ) -> Section:
     against_ruler = outcome(result.beyond_ruler)
     against_baseline: Outcome = (
@@ -152,6 +165,7 @@ def _section(
             for title, m in matrices.items()
             if m is not None
         },
+        value=value_section(value) if value else None,
     )
 
 

@@ -1,0 +1,276 @@
+"""What `surefoot evaluate` says of policies: their value on logged pairs, and win rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from surefoot.cli.console import invocation, out, quiet_libraries, say, table, write
+from surefoot.cli.inputs import run_folders
+from surefoot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from surefoot.data import Preferences
+    from surefoot.evaluation.policy_value import PolicyValue
+    from surefoot.evaluation.samples import Samples
+    from surefoot.evaluation.win_rate import Judged, WinRate
+    from surefoot.scorers import TrainedScorer
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `surefoot evaluate` that ask for a policy's value or a win rate.
+
+    Raises:
+        ConfigurationError: options that do not go together.
+    """
+
+    value: bool = False
+    auxiliary: str | None = None
+    samples: Sequence[Path] = ()
+    against: Sequence[Path] = ()
+    judge: str | None = None
+    clip: tuple[float, float] | None = None
+    self_normalise: bool = False
+    yes: bool = False
+
+    def __post_init__(self) -> None:
+        if self.value and self.judge:
+            raise ConfigurationError("--value and --judge are two questions: ask one at a time.")
+        if self.value and (self.auxiliary is None or len(self.samples) != 1):
+            raise ConfigurationError(
+                "--value needs --auxiliary (a run that gives P(preferred)) and one --samples (what "
+                "the policy writes to the prompts of the data, from surefoot sample); got "
+                f"{'no' if self.auxiliary is None else 'an'} auxiliary model and "
+                f"{len(self.samples)} file(s) of samples."
+            )
+        if self.judge and not (self.samples and self.against):
+            raise ConfigurationError(
+                "a win rate needs --samples (of A), --against (of B) and --judge."
+            )
+        for given, name, needed in (
+            (self.auxiliary, "--auxiliary", "--value"),
+            (self.clip, "--clip", "--value"),
+            (self.self_normalise, "--self-normalise", "--value"),
+            (self.against, "--against", "--judge"),
+            (self.yes, "--yes", "--judge"),
+            (self.samples, "--samples", "--value or --judge"),
+        ):
+            asked = {"--value": self.value, "--judge": bool(self.judge)}
+            if given and not any(asked[option] for option in needed.split(" or ")):
+                raise ConfigurationError(f"{name} has no effect without {needed}.")
+        if len(self.against) not in (1, len(self.samples)) and self.judge:
+            raise ConfigurationError(
+                f"--samples names {len(self.samples)} file(s), one for each seed, and --against "
+                f"{len(self.against)}: as many, or one for all."
+            )
+
+
+class Valuer:
+    """Estimates the value of one policy on any data."""
+
+    def __init__(self, request: Request, models: Sequence[TrainedScorer]) -> None:
+        from surefoot.evaluation.policy_value import RatioOptions
+        from surefoot.evaluation.samples import read_samples
+        from surefoot.scorers import load_scorer
+        from surefoot.training.folder import saved_prompts
+
+        if len(models) > 1:
+            raise ConfigurationError(
+                f"--value takes one policy; this folder holds {len(models)} seeds: name one."
+            )
+        assert request.auxiliary is not None
+        self.policy = models[0]
+        self.options = RatioOptions(clip=request.clip, self_normalise=request.self_normalise)
+        self.samples = read_samples(request.samples[0])
+        (folder,) = _one_run(request.auxiliary)
+        self.auxiliary = load_scorer(folder)
+        self.seen = saved_prompts(folder)
+
+    def __call__(self, preferences: Preferences) -> PolicyValue:
+        """The value of the policy on these comparisons."""
+        from surefoot.evaluation import prompt_overlap
+        from surefoot.evaluation.policy_value import policy_value
+        from surefoot.evaluation.samples import log_ratios, sampled_auxiliary
+
+        ratios = log_ratios(self.policy, preferences)
+        self._warn(preferences, prompt_overlap(self.seen, preferences).rows if self.seen else 0)
+        return policy_value(
+            preferences.labels,
+            self.auxiliary.probabilities(preferences),
+            sampled_auxiliary(self.auxiliary, preferences, self.samples),
+            ratios,
+            preferences.prompt_keys(),
+            self.options,
+        )
+
+    def _warn(self, preferences: Preferences, seen: int) -> None:
+        name = preferences.name
+        if seen:
+            say(
+                f"warning: {name}: the auxiliary model was trained on the prompts of {seen} of "
+                f"{len(preferences)} pairs: its errors are smaller there than elsewhere."
+            )
+        if self.samples.altered:
+            say(
+                f"warning: {self.samples.place} was drawn with {self.samples.altered}: the direct "
+                "estimate is of the policy as sampled, the ratios are of the policy as it is."
+            )
+        cuts = getattr(self.policy, "cuts", None)
+        if cuts is not None and cuts.responses:
+            say(
+                f"warning: {name}: {cuts.responses} pairs lost the end of a response (max_length): "
+                "their ratios are those of what is left."
+            )
+
+
+def show_values(values: dict[str, PolicyValue]) -> None:
+    """A table of the estimates, and what to make of them."""
+    from surefoot.evaluation.value_verdict import verdict
+
+    rows = [
+        [
+            name,
+            *(_cell(e) for e in (one.direct, one.importance, one.doubly_robust)),
+            f"{one.effective:.1f} of {2 * one.n}",
+        ]
+        for name, one in values.items()
+    ]
+    table(
+        "Value of the policy: how often it is preferred to its reference (covers test prompts)",
+        ["data", "direct", "importance", "doubly robust", "effective size"],
+        rows,
+    )
+    for name, one in values.items():
+        said = verdict(one)
+        for line in (said.sentence, *said.points):
+            out.print(f"{name}: {line}", markup=False, soft_wrap=True)
+
+
+def _cell(found: Any) -> str:
+    if found.estimate is None:
+        return "no figure"
+    return str(found) if found.low is not None else f"{found.estimate:.3f} (no interval)"
+
+
+def run_win_rate(
+    request: Request, output: Path, tie_tolerance: float, source: str | None, overwrite: bool
+) -> None:
+    """Have A's responses judged against B's; print, and write the figures and a page."""
+    quiet_libraries()
+    from surefoot.evaluation.samples import contests, read_samples
+    from surefoot.evaluation.win_rate import win_rate
+    from surefoot.paths import claim_output
+    from surefoot.report import win_rate_page
+
+    folder = claim_output(output, overwrite)
+    ours = [read_samples(path) for path in request.samples]
+    theirs = [read_samples(path) for path in request.against]
+    theirs = theirs * len(ours) if len(theirs) == 1 else theirs
+    pairs = [contests(a, b, source) for a, b in zip(ours, theirs, strict=True)]
+    found = win_rate(_judge(request, pairs), tie_tolerance)
+    _show_win_rate(found, [len(p) for p in pairs], _left_over(ours, theirs))
+    names = [", ".join(str(path) for path in paths) for paths in (request.samples, request.against)]
+    content = {"schema_version": 1, "a": names[0], "b": names[1], "judge": request.judge}
+    write(folder, "evaluation.json", content | {"win_rate": found.to_dict()})
+    page = win_rate_page(found, *names, judge=str(request.judge), command=invocation())
+    write(folder, "report.html", page)
+
+
+def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:
+    """By a run, or by the endpoint that a YAML file names."""
+    from surefoot.evaluation.samples import judged_contests
+    from surefoot.scorers import load_scorer
+
+    assert request.judge is not None
+    if Path(request.judge).suffix not in (".yaml", ".yml"):
+        (folder,) = _one_run(request.judge)
+        scorer = load_scorer(folder)
+        return [judged_contests(one, scorer.probabilities(one)) for one in pairs]
+    from surefoot.auxiliary.judge import judge_pairs
+
+    options = _endpoint(Path(request.judge))
+
+    def proceed(cost: object) -> bool:
+        import typer
+
+        return request.yes or typer.confirm(f"{cost}\nGo on?", err=True)
+
+    found = []
+    for one in pairs:
+        said = judge_pairs(options, one, proceed=proceed, say=say)
+        equal = np.isnan(said.firsts).all(1) & np.isfinite(said.probabilities)
+        firsts = np.where(equal[:, None], 0.5, said.firsts)  # not asked: a tie
+        found.append(judged_contests(one, firsts[:, 0], 1 - firsts[:, 1]))
+    return found
+
+
+def _endpoint(path: Path) -> Any:
+    """The judge in a YAML file: its options, alone or under `auxiliary` as for surefoot sample."""
+    import yaml
+
+    from surefoot.auxiliary.judge import Judge
+
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path} cannot be read as YAML: {error}.") from None
+    options = given.get("auxiliary", given) if isinstance(given, dict) else given
+    if not isinstance(options, dict) or options.get("kind", "judge") != "judge":
+        raise ConfigurationError(
+            f"{path} holds no judge: base_url, model and so on; got {given!r}."
+        )
+    return Judge(**{name: value for name, value in options.items() if name != "kind"})
+
+
+def _one_run(place: str) -> list[Path]:
+    folders = run_folders(place)
+    if len(folders) > 1:
+        raise ConfigurationError(f"{place} holds {len(folders)} seeds; name one: {folders[0]}.")
+    return folders
+
+
+def _left_over(ours: Sequence[Samples], theirs: Sequence[Samples]) -> int:
+    return sum(
+        abs(len(w.responses) - len(b.written[key].responses))
+        for a, b in zip(ours, theirs, strict=True)
+        for key, w in a.written.items()
+    )
+
+
+def _show_win_rate(found: WinRate, contests: Sequence[int], left_over: int) -> None:
+    rows = [
+        ["win rate of A (ties count half)", _cell(found.win_rate)],
+        ["the same at equal length", _cell(found.length_controlled)],
+        ["mean P(A preferred)", _cell(found.probability)],
+        ["ties", _cell(found.ties)],
+        ["A is longer", _cell(found.longer)],
+        [
+            "length of A, of B (characters)",
+            " and ".join(f"{e.estimate:.1f}" for e in found.lengths),
+        ],
+    ]
+    if found.position is not None and found.inconsistent is not None:
+        rows += [
+            ["the response shown first wins", _cell(found.position)],
+            ["another winner in the other order", _cell(found.inconsistent)],
+        ]
+    table(
+        f"A against B: {found.n} comparisons on {found.prompts} prompts (covers "
+        f"{found.win_rate.covers})",
+        ["", "figure"],
+        rows,
+    )
+    for one in (found.win_rate, found.length_controlled):
+        if one.low is None:
+            say(f"note: no interval: {one.note}")
+    for note in found.notes:
+        say(f"warning: {note}.")
+    if left_over:
+        say(f"note: {left_over} responses had no counterpart and were not compared.")
+    if found.n < sum(contests):
+        say(f"warning: {sum(contests) - found.n} comparisons got no judgment and are left out.")

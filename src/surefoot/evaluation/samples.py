@@ -1,0 +1,236 @@
+"""What policies wrote: read from files, matched with prompts, put against data or each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surefoot.data import fields
+from surefoot.data.origins import origin_of
+from surefoot.data.schema import Preferences, key_of
+from surefoot.data.text import Message, to_messages, to_text
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.evaluation.protocol import Floats
+from surefoot.evaluation.rulers import length
+from surefoot.evaluation.win_rate import Judged
+from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
+
+_FORM = "one prompt a line with its `references` (responses), as `surefoot sample` writes them"
+#: What a law says of draws from the policy as it is.
+_ITS_OWN: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "banned": []}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A prompt, and what a policy wrote to it."""
+
+    prompt: list[Message]
+    conversational: bool
+    responses: list[list[Message]]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Responses of one policy.
+
+    Attributes:
+        place: the file.
+        written: by the key of the prompt.
+        laws: how they were drawn, where the file says so.
+    """
+
+    place: str
+    written: dict[int, Written]
+    laws: tuple[Mapping[str, Any], ...]
+
+    @property
+    def altered(self) -> dict[str, Any]:
+        """Settings of the law by which these are not draws from the policy as it is."""
+        return {
+            name: law[name]
+            for law in self.laws
+            for name, plain in _ITS_OWN.items()
+            if law.get(name, plain) != plain
+        }
+
+
+def read_samples(path: str | Path) -> Samples:
+    """Responses of a policy from JSON lines.
+
+    Each row holds `prompt` and `references`, texts or messages; other columns are left alone. The
+    law is a line of its own (`{"law": ...}`), or the column `reference_law`.
+
+    Raises:
+        DataError: no such file, or a row that does not hold both; the message names it.
+    """
+    origin = origin_of(path)
+    written: dict[int, Written] = {}
+    laws: dict[str, Mapping[str, Any]] = {}
+    for numbered in origin.records():
+        try:
+            if numbered.record is None:
+                raise DataError(numbered.reason)
+            record = dict(numbered.record)
+            law = record.get("law", record.get("reference_law"))
+            if law is not None:
+                parsed = _law(law)
+                laws[json.dumps(parsed, sort_keys=True, default=str)] = parsed
+            if set(record) == {"law"}:
+                continue
+            one = _written(record)
+        except DataError as error:
+            raise DataError(
+                f"{origin.place}, row {numbered.row}: {str(error).rstrip('.')}."
+            ) from None
+        key = key_of(to_text(one.prompt))
+        known = written.setdefault(key, one)
+        if known.responses != one.responses:
+            known.responses.extend(one.responses)
+    if not written:
+        raise DataError(f"{origin.place} holds no responses. It takes {_FORM}.")
+    return Samples(origin.place, written, tuple(laws.values()))
+
+
+def _written(record: Mapping[str, Any]) -> Written:
+    for name in ("prompt", "references"):
+        if not record.get(name):
+            raise DataError(
+                f"the column {name!r} is missing or empty; a file of samples has {_FORM}"
+            )
+    given = record["prompt"]
+    responses = fields.listed(record["references"], "references")
+    plain = isinstance(given, str) and all(isinstance(r, str) for r in responses)
+    return Written(
+        to_messages(given, role="user"),
+        bool(record.get("conversational", not plain)),
+        [to_messages(response, role="assistant") for response in responses],
+    )
+
+
+def _law(given: Any) -> Mapping[str, Any]:
+    try:
+        found = json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        return {"law": given}
+    return found if isinstance(found, Mapping) else {"law": found}
+
+
+def sampled_auxiliary(
+    auxiliary: TrainedScorer, preferences: Preferences, samples: Samples
+) -> Floats:
+    """Mean over samples of g(X, Y*, Ya) for both responses of N records, shape (N, 2).
+
+    Args:
+        auxiliary: whose P(first preferred) is g.
+        preferences: the records.
+        samples: of the policy, for their prompts.
+
+    Raises:
+        DataError: prompts without a sample.
+    """
+    columns = ("prompt", "response_a", "response_b", "conversational", "source")
+    keys = preferences.prompt_keys().tolist()
+    _require(preferences.name, samples, dict(zip(keys, preferences.read("prompt"), strict=True)))
+    rows: list[dict[str, Any]] = []
+    owners: list[int] = []
+    for i, (prompt, *responses, chat, source) in enumerate(preferences.read(*columns)):
+        for side, response in enumerate(responses):
+            for sample in samples.written[keys[i]].responses:
+                owners.append(2 * i + side)
+                rows.append(
+                    {
+                        "prompt": prompt,
+                        "response_a": sample,
+                        "response_b": response,
+                        "label": 0.5,
+                        "conversational": chat,
+                        "source": source,
+                    }
+                )
+    pairs = Preferences.from_rows(rows, f"samples against {preferences.name}")
+    found = np.bincount(owners, auxiliary.probabilities(pairs)) / np.bincount(owners)
+    return np.asarray(found.reshape(-1, 2), dtype=np.float64)
+
+
+def log_ratios(policy: TrainedScorer, preferences: Preferences) -> Floats:
+    """Log pi - log pi_ref of both responses of N records, in nats, shape (N, 2).
+
+    Raises:
+        ConfigurationError: the model is no policy.
+    """
+    if not isinstance(policy, LanguageModel) or not isinstance(policy.scorer, PolicyScorer):
+        raise ConfigurationError(
+            f"the value is that of a policy; this is a {policy.scorer.label()}, which writes "
+            "nothing."
+        )
+    return np.asarray(policy.raw_scores(preferences) / policy.scorer.beta)
+
+
+def contests(a: Samples, b: Samples, source: str | None = None) -> Preferences:
+    """The k-th response of A against the k-th of B, for every prompt: comparisons to be judged.
+
+    Where one side wrote more to a prompt, what is left over is not compared.
+
+    Args:
+        a: of the first policy.
+        b: of the second policy.
+        source: for judges that know sources.
+
+    Raises:
+        DataError: the two files hold different prompts.
+    """
+    for one, other in ((a, b), (b, a)):
+        _require(one.place, other, {key: (w.prompt,) for key, w in one.written.items()})
+    rows = [
+        {
+            "prompt": w.prompt,
+            "response_a": first,
+            "response_b": second,
+            "label": 0.5,
+            "conversational": w.conversational,
+            "source": source,
+        }
+        for key, w in a.written.items()
+        for first, second in zip(w.responses, b.written[key].responses, strict=False)
+    ]
+    return Preferences.from_rows(rows, f"{a.place} against {b.place}")
+
+
+def judged_contests(pairs: Preferences, first: Floats, second: Floats | None = None) -> Judged:
+    """Judged contests, with lengths in characters; those without a judgment (NaN) are left out.
+
+    Args:
+        pairs: N contests.
+        first: P(A preferred) with A first, shape (N,).
+        second: the same with A second; None where the judge does not see the order.
+
+    Raises:
+        DataError: none was judged.
+    """
+    lengths = np.array([[length(text) for text in side] for side in pairs.texts("response")]).T
+    kept = np.isfinite(first) if second is None else np.isfinite(first) & np.isfinite(second)
+    return Judged(
+        first[kept],
+        None if second is None else second[kept],
+        lengths[kept],
+        pairs.prompt_keys()[kept],
+    )
+
+
+def _require(
+    what: str, samples: Samples, prompts: Mapping[int, tuple[Iterable[Message], ...]]
+) -> None:
+    """Every prompt has samples; those that have none are named."""
+    absent = [list(prompt) for key, (prompt,) in prompts.items() if key not in samples.written]
+    if absent:
+        shown = ", ".join(repr(" ".join(to_text(prompt).split())[:60]) for prompt in absent[:3])
+        raise DataError(
+            f"{len(absent)} of {len(prompts)} prompts of {what} have no response in "
+            f"{samples.place}: {shown}{', ...' if len(absent) > 3 else ''}. Draw samples for these "
+            "prompts (surefoot sample), or leave them out."
+        )

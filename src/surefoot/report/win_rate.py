@@ -1,0 +1,64 @@
+"""The page of a win rate: is A preferred to B, and is that length?"""
+
+from __future__ import annotations
+
+from surefoot.evaluation.win_rate import WinRate
+from surefoot.report.charts import dot_interval_chart
+from surefoot.report.page import render
+from surefoot.statistics import Estimate
+
+
+def win_rate_page(
+    found: WinRate, a: str, b: str, *, judge: str = "the judge", command: str = ""
+) -> str:
+    """An HTML page of one policy against another.
+
+    Args:
+        found: the figures.
+        a: what to call the first policy.
+        b: what to call the second.
+        judge: what judged.
+        command: the command line that made it, shown at the end.
+    """
+    tone, sentence = _verdict(found)
+    points = [f"{note[0].upper()}{note[1:]}." for note in found.notes]
+    rates = {"raw": found.win_rate, "at equal length": found.length_controlled}
+    picture = dot_interval_chart(
+        list(rates),
+        {"win rate of A": list(rates.values())},
+        0.5,
+        axis="win rate of A",
+        reference_label="equal",
+    )
+    return render(
+        "win_rate.html.jinja",
+        found=found,
+        a=a,
+        b=b,
+        judge=judge,
+        command=command,
+        tone=tone,
+        sentence=sentence,
+        points=points,
+        picture=picture,
+    )
+
+
+def _verdict(found: WinRate) -> tuple[str, str]:
+    """The raw rate, and whether it stands at equal length."""
+    raw, equal = _side(found.win_rate), _side(found.length_controlled)
+    rates = f"{found.win_rate} raw, {found.length_controlled} at equal length"
+    if raw == 0:
+        return "doubt", f"A and B are not told apart: {rates}."
+    winner = "A" if raw > 0 else "B"
+    if equal == raw:
+        return ("good" if raw > 0 else "bad"), f"{winner} wins, at equal length too: {rates}."
+    if equal == -raw:
+        return "doubt", f"{winner} wins by length: at equal length the other does ({rates})."
+    return "doubt", f"{winner} wins; not shown that it would at equal length: {rates}."
+
+
+def _side(found: Estimate) -> int:
+    if found.low is None or found.high is None:
+        return 0
+    return 1 if found.low > 0.5 else -1 if found.high < 0.5 else 0

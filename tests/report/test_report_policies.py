@@ -1,0 +1,93 @@
+"""Pages about policies: the value on logged pairs, and win rates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from html_checks import assert_self_contained
+
+from surefoot.data import Preferences
+from surefoot.evaluation import evaluate_rewards
+from surefoot.evaluation.policy_value import RatioOptions, policy_value
+from surefoot.evaluation.win_rate import Judged, win_rate
+from surefoot.report import evaluation_page, win_rate_page
+
+
+def text(html):
+    return " ".join("".join(assert_self_contained(html).text).split())
+
+
+def value(scale=0.3, **options):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200).astype(float)
+    logs = scale * rng.standard_normal((200, 2)) - scale**2 / 2
+    return policy_value(
+        labels, rng.random(200), rng.random((200, 2)), logs, None, RatioOptions(**options)
+    )
+
+
+@pytest.fixture
+def result():
+    rows = [
+        {"prompt": f"p {i}", "response_a": "a" * (i % 5 + 1), "response_b": "bb", "label": i % 2}
+        for i in range(40)
+    ]
+    pairs = Preferences.from_rows(rows, "pairs")
+    return evaluate_rewards(np.random.default_rng(0).random((40, 2)), pairs)
+
+
+def test_the_value_stands_in_the_section_of_its_data(result):
+    page = text(evaluation_page({"one": result}, values={"one": value()}))
+    assert page.count("Value of the policy") == 1
+    assert "Effective size" in page
+    assert "not clipped" in page
+    assert "Value of the policy" not in text(evaluation_page({"one": result}))
+
+
+def test_every_kind_of_value_makes_a_page(result):
+    few = text(evaluation_page({"one": result}, values={"one": value(scale=9.0)}))
+    assert "say nothing" in few
+    clipped = value(scale=1.0, clip=[0.5, 2.0], self_normalise=True)
+    page = text(evaluation_page({"one": result}, values={"one": clipped}))
+    assert "clipped to [0.5, 2]" in page
+    assert "self-normalised" in page
+    logs = np.zeros((200, 2))
+    logs[0] = 5000.0
+    none = policy_value(np.ones(200), np.ones(200), np.ones((200, 2)), logs)
+    assert "no figure" in text(evaluation_page({"one": result}, values={"one": none}))
+
+
+def judged(seed=0, bias=0.0, shift=0.0, n=300):
+    rng = np.random.default_rng(seed)
+    lengths = np.exp(rng.normal(4, 0.5, (n, 2)) + np.array([shift, 0.0])).round()
+    p = 1 / (1 + np.exp(-bias - 1.5 * np.log(lengths[:, 0] / lengths[:, 1])))
+    votes = [(rng.random(n) < p).astype(float) for _ in range(2)]
+    return Judged(votes[0], votes[1], lengths, np.arange(n))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (judged(bias=1.5), "A wins, at equal length too"),
+        (judged(bias=-1.5), "B wins, at equal length too"),
+        (judged(), "not told apart"),
+        (judged(shift=0.8, bias=-0.1), "A wins; not shown that it would at equal length"),
+        (judged(shift=1.2, bias=-0.9), "A wins by length"),
+    ],
+)
+def test_the_verdict_on_a_win_rate(given, words):
+    page = text(win_rate_page(win_rate(given), "a <b>.jsonl", "b.jsonl", judge="runs/reward"))
+    assert words in page
+    assert "a <b>.jsonl" in page
+    assert "The response shown first wins" in page
+
+
+def test_pages_of_win_rates_without_order_or_interval():
+    one = judged(n=9)
+    page = text(
+        win_rate_page(win_rate(Judged(one.first, None, one.lengths, one.prompts)), "a", "b")
+    )
+    assert "this judge does not see it" in page
+    assert "too few" in page
+    three = text(win_rate_page(win_rate([judged(seed) for seed in range(3)]), "a", "b"))
+    assert "3 seeds" in three
