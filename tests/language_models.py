@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -141,3 +142,10 @@ def pairs(n: int, seed: int = 0, **columns: Any) -> list[dict[str, Any]]:
             }
         )
     return made
+
+
+def save(folder: Path, model: Any, tokenizer: FastTokenizer) -> str:
+    """Model and tokenizer in one folder, as the hub has them."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)

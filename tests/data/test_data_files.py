@@ -12,6 +12,7 @@ import pytest
 
 from surefoot.data import FEATURES, read_preferences
 from surefoot.data import cache as caching
+from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError, SurefootError
 
 PAIR = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1}
@@ -227,3 +228,16 @@ def test_importing_surefoot_stays_light():
     code = "import sys, surefoot; print('datasets' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.jsonl.gz"])
+def test_what_is_written_is_read_again(jsonl, tmp_path, name):
+    """Plain text stays plain: a chat template would write other texts."""
+    turns = [{"role": "user", "content": "p"}]
+    rows = [PAIR | {"source": "s"}, PAIR | {"prompt": turns, "label": 0.25}, PAIR | {"prompt": ""}]
+    given = read_preferences(jsonl(*rows))
+    write_preferences(given, tmp_path / name)
+    read = read_preferences(tmp_path / name)
+    columns = ("prompt", "response_a", "response_b", "label", "conversational", "source")
+    assert list(read.read(*columns)) == list(given.read(*columns))
+    assert [one for (one,) in read.read("conversational")] == [False, True, False]

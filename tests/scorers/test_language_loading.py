@@ -19,7 +19,14 @@ from language_models import (
 )
 from peft import AutoPeftModelForCausalLM, AutoPeftModelForSequenceClassification, LoraConfig
 from peft import get_peft_model as adapted
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertLMHeadModel,
+    T5GemmaConfig,
+    T5GemmaForSequenceClassification,
+)
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.loading import prepare_model
@@ -126,6 +133,28 @@ class TestKinds:
         kinds = [(one.kind, one.encoder) for one in made]
         assert kinds[0] == ("policy", False) == kinds[3]
         assert kinds[1:3] == [("reward-model", False), ("reward-model", True)]
+
+    @pytest.mark.parametrize("decoder", [False, True])
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    def test_a_policy_sees_no_later_token(self, decoder, dtype):
+        torch.manual_seed(0)
+        shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+        shape |= {"intermediate_size": 64, "vocab_size": VOCABULARY, "initializer_range": 0.15}
+        model = BertLMHeadModel(BertConfig(**shape, is_decoder=decoder)).to(dtype)
+        if decoder:
+            assert prepare_model(model, byte_tokenizer()).kind == "policy"
+            return
+        with pytest.raises(ConfigurationError, match="a BertLMHeadModel that reads a text in both"):
+            prepare_model(model, byte_tokenizer())
+
+    def test_an_encoder_is_no_causal_model_for_having_a_head_of_that_name(self):
+        shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+        shape |= {"intermediate_size": 64, "num_key_value_heads": 4, "head_dim": 8}
+        sides = {side: {**shape, "vocab_size": VOCABULARY} for side in ("encoder", "decoder")}
+        config = T5GemmaConfig(**sides, vocab_size=VOCABULARY, num_labels=1)
+        model = T5GemmaForSequenceClassification(config, is_encoder_decoder=False)
+        assert hasattr(model, "score")
+        assert prepare_model(model, byte_tokenizer()).encoder
 
     def test_by_name(self, tmp_path):
         llama_reward(3).save_pretrained(tmp_path)

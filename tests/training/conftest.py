@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 
 import pytest
 import torch
-from language_models import byte_tokenizer, llama, pairs
+from language_models import CHAT, byte_tokenizer, llama, pairs, save
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,3 +65,29 @@ def weights():
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
     return of
+
+
+@pytest.fixture
+def policy(tmp_path) -> str:
+    return save(tmp_path / "policy", llama(), byte_tokenizer(CHAT))
+
+
+@pytest.fixture
+def configure(tmp_path):
+    """A configuration of a few quick steps; options by section."""
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in pairs(24, source="s")))
+
+    def make(scorer, training=None, output="run", **sections):
+        from surefoot.training import RunConfig
+
+        steps = {"max_steps": 4, "pairs_per_step": 8, "micro_batch_pairs": 4}
+        return RunConfig(
+            data={"train": str(data), "held_out": 0.25, **sections.pop("data", {})},
+            scorer={"precision": "float32", "max_length": 96, **scorer},
+            training={**steps, "learning_rate": 1e-3, "log_every": 1, **(training or {})},
+            output=str(tmp_path / output),
+            **sections,
+        )
+
+    return make

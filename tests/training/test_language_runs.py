@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from language_models import CHAT, bert_reward, bert_tokenizer, byte_tokenizer, llama, pairs
+from language_models import (
+    CHAT,
+    bert_reward,
+    bert_tokenizer,
+    byte_tokenizer,
+    llama,
+    pairs,
+    save,
+)
 from peft import AutoPeftModelForSequenceClassification
 from transformers import (
     AutoModelForCausalLM,
@@ -27,36 +35,6 @@ from surefoot.training import (
     train,
     train_seeds,
 )
-
-
-def _saved(folder: Path, model, tokenizer) -> str:
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture
-def policy(tmp_path) -> str:
-    return _saved(tmp_path / "policy", llama(), byte_tokenizer(CHAT))
-
-
-@pytest.fixture
-def configure(tmp_path):
-    """A configuration of a few quick steps; options by section."""
-    data = tmp_path / "pairs.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in pairs(24, source="s")))
-
-    def make(scorer, training=None, output="run", **sections) -> RunConfig:
-        steps = {"max_steps": 4, "pairs_per_step": 8, "micro_batch_pairs": 4}
-        return RunConfig(
-            data={"train": str(data), "held_out": 0.25, **sections.pop("data", {})},
-            scorer={"precision": "float32", "max_length": 96, **scorer},
-            training={**steps, "learning_rate": 1e-3, "log_every": 1, **(training or {})},
-            output=str(tmp_path / output),
-            **sections,
-        )
-
-    return make
 
 
 def test_a_policy_run(configure, policy, tmp_path):
@@ -109,7 +87,7 @@ def test_an_adapter_run_keeps_its_reference_inside(configure, policy, tmp_path):
 
 @pytest.mark.parametrize("adapter", [None, {"rank": 2}])
 def test_a_reward_model_run_is_what_transformers_reads(configure, tmp_path, adapter):
-    place = _saved(tmp_path / "bert", bert_reward(), bert_tokenizer())
+    place = save(tmp_path / "bert", bert_reward(), bert_tokenizer())
     run = train(configure({"kind": "reward-model", "model": place, "adapter": adapter}))
     rows = read_preferences(tmp_path / "pairs.jsonl").select([0, 1, 2])
     plain = (
@@ -129,7 +107,7 @@ def test_a_reward_model_run_is_what_transformers_reads(configure, tmp_path, adap
 
 def test_a_saved_model_that_scores_differently_is_refused(configure, tmp_path, monkeypatch):
     """As if the head had not been saved."""
-    place = _saved(tmp_path / "bert", bert_reward(), bert_tokenizer())
+    place = save(tmp_path / "bert", bert_reward(), bert_tokenizer())
     load = AutoModelForSequenceClassification.from_pretrained
 
     def spoilt(where, **options):
@@ -230,7 +208,7 @@ def test_learning_rate_by_default(configure, policy):
 
 class TestOtherOrigins:
     def test_a_reward_model_of_transformers(self, tmp_path):
-        place = _saved(tmp_path / "bert", bert_reward(), bert_tokenizer())
+        place = save(tmp_path / "bert", bert_reward(), bert_tokenizer())
         rows = Preferences.from_rows(pairs(4))
         found = load_scorer(place)
         assert found.rewards(rows).shape == (4, 2)
@@ -239,14 +217,14 @@ class TestOtherOrigins:
     def test_a_policy_needs_a_reference(self, policy, tmp_path):
         with pytest.raises(ConfigurationError, match="--reference"):
             load_scorer(policy)
-        other = _saved(tmp_path / "other", llama(seed=3), byte_tokenizer(CHAT))
+        other = save(tmp_path / "other", llama(seed=3), byte_tokenizer(CHAT))
         rows = Preferences.from_rows(pairs(4))
         forward = load_scorer(other, reference=policy).rewards(rows)
         backward = load_scorer(policy, reference=other).rewards(rows)
         np.testing.assert_allclose(forward, -backward, atol=1e-5)
 
     def test_a_reward_model_has_no_reference(self, policy, tmp_path):
-        place = _saved(tmp_path / "bert", bert_reward(), bert_tokenizer())
+        place = save(tmp_path / "bert", bert_reward(), bert_tokenizer())
         with pytest.raises(ConfigurationError, match="has no reference"):
             load_scorer(place, reference=policy)
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from surefoot.data.schema import FEATURES, Preferences
+from surefoot.data.text import to_text
 
 _TEXTS = ("prompt", "response_a", "response_b")
 _OURS = ("file", "row", "label_from", "note")  # about the reading, not about the comparison
@@ -24,6 +25,5 @@ def write_preferences(preferences: Preferences, path: str | Path) -> None:
             named = zip(columns, row, strict=True)
             given = {name: value for name, value in named if value not in (None, [])}
             if not given.pop("conversational"):
-                texts = {name: to_text(given.get(name, [])) for name in _TEXTS}
-                given |= texts
+                given |= {name: to_text(given.get(name, [])) for name in _TEXTS}
             file.write(json.dumps(given, ensure_ascii=False) + "\n")

@@ -245,6 +245,6 @@ def _loaded(options: EncoderOptions, stamp: tuple[tuple[str, int], ...]) -> Enco
 def has_bfloat16() -> bool:
     """Whether this machine computes in bfloat16 faster than in float32."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: absent is no
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

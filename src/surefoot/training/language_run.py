@@ -12,35 +12,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from surefoot.data import Preferences
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.data.steps import Ints
+from surefoot.errors import ConfigurationError
 from surefoot.scorers import storage
 from surefoot.scorers.coefficient import Coefficient, is_fitted, with_coefficient
 from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.scorers.encoder import load_encoder
 from surefoot.scorers.fitting import coefficient_of
 from surefoot.scorers.language.loading import Prepared, load_model, load_tokenizer
-from surefoot.scorers.language.model import LanguageModel
+from surefoot.scorers.language.model import Array, LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
-from surefoot.scorers.language.scores import mode
-from surefoot.scorers.language.tokens import tokenise
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.task import Task
 from surefoot.statistics import Estimate, mean
+<<<<<<< /tmp/o.py
+from surefoot.training.check_saved import check_saved
+=======
 from surefoot.training.checkpoint import newest
+>>>>>>> /tmp/t.py2
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
 from surefoot.training.folder import TrainingData, clear_run, write_run
 
 if TYPE_CHECKING:
+    from surefoot.training.pairs import TrainingPairs
     from surefoot.training.trainer import PreferenceTrainer
 
 #: Pairs that mean and deviation of the rewards are taken from, at most.
 _SAMPLE = 1000
-#: Pairs whose scores are compared with those of plain transformers on the saved folder.
-_COMPARED = 8
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,10 @@ def train_language_model(
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)
         set_seed(training.seed)  # a new head is drawn at random
+        arguments = _arguments(config, folder, data.held_out is not None)  # choose the GPU
         trainer = PreferenceTrainer(
             model=load_model(scorer.place, scorer.model_kind, **scorer.load_options),
-            args=_arguments(config, folder, data.held_out is not None),
+            args=arguments,
             train_dataset=data.train,
             eval_dataset=data.held_out,
             processing_class=load_tokenizer(scorer.place),
@@ -112,12 +113,15 @@ def train_language_model(
     trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():
         return None
-    model = _finished(trainer, scorer)
-    _standardise(model, trainer.pairs.preferences)
-    accuracy = None if data.held_out is None else _calibrate(model, data.held_out, config)
-    storage.write_description(folder, model.description(config.objective, training.seed))
+    model = _finished(trainer, scorer.settled)
+    _standardise(model, trainer)
+    accuracy = None if data.held_out is None else _calibrate(model, trainer, config)
     if scorer.model_kind == "reward-model":
-        check_saved(folder, model, trainer.pairs.preferences)
+        found = check_saved(folder, model, trainer.pairs.preferences)
+        for note in found:
+            say(f"note: {note}")
+        notes += found
+    storage.write_description(folder, model.description(config.objective, training.seed))
     logs = [log for log in trainer.state.log_history if "loss" in log]
     last: dict[str, float] = logs[-1] if logs else {}
     report = LanguageReport(notes, last, accuracy, trainer.state.global_step, coefficient)
@@ -168,7 +172,9 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
-    policy = scorer if isinstance(scorer, PolicyScorer) else PolicyScorer(model=scorer.model)
+    of_policy: dict[str, Any] = {}
+    if isinstance(scorer, PolicyScorer):
+        of_policy = {"beta": scorer.beta, "reference": scorer.reference}
     ranks = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
     accumulation, rest = divmod(training.pairs_per_step, training.micro_batch_pairs * ranks)
     if rest:
@@ -184,8 +190,7 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
         checkpointing = {}
     return PreferenceConfig(
         output_dir=str(folder),
-        beta=policy.beta,
-        reference=policy.reference,
+        **of_policy,
         max_length=scorer.max_length,
         max_tokens=training.max_tokens,
         per_device_train_batch_size=training.micro_batch_pairs,
@@ -218,23 +223,37 @@ def _finished(trainer: PreferenceTrainer, scorer: LanguageModelScorer) -> Langua
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     kind, tokenizer = scorer.model_kind, trainer.processing_class
     prepared = Prepared(model, tokenizer, kind, trainer.pairs.encoder)
-    found = LanguageModel(scorer, prepared)
-    if isinstance(scorer, PolicyScorer):
-        found.refer_to(None if scorer.adapter else scorer.place)
-    return found
+    key = trainer.reference.key if trainer.reference else None
+    return LanguageModel(scorer, prepared, reference_key=key)
 
 
-def _standardise(model: LanguageModel, train: Preferences) -> None:
-    sample = np.linspace(0, len(train) - 1, min(len(train), _SAMPLE)).astype(int)
-    raw = model.raw_scores(train.select(np.unique(sample)))
+def _raw_scores(
+    model: LanguageModel, trainer: PreferenceTrainer, pairs: TrainingPairs, rows: Ints
+) -> Array:
+    """Raw scores (n, 2) of some rows, against the reference that the trainer has in memory."""
+    tokens, known = pairs.tokens.select(rows), None
+    if pairs.reference is not None:
+        known = pairs.reference[torch.from_numpy(rows)]
+    elif trainer.reference is not None:  # live; on this process alone
+        known = dataclasses.replace(trainer.reference, engine=model.engine).log_probs(tokens)
+    return model.scores_of(tokens, known)
+
+
+def _standardise(model: LanguageModel, trainer: PreferenceTrainer) -> None:
+    pairs = trainer.pairs
+    assert pairs is not None
+    sample = np.linspace(0, len(pairs) - 1, min(len(pairs), _SAMPLE)).astype(int)
+    raw = _raw_scores(model, trainer, pairs, np.unique(sample))
     model.mean_, model.std_ = float(raw.mean()), max(float(raw.std()), 1e-12)
     model.temperature_ = 1 / model.std_  # margins as trained are log-odds, where psi is logistic
 
 
-def _calibrate(model: LanguageModel, held_out: Preferences, config: RunConfig) -> Estimate:
+def _calibrate(model: LanguageModel, trainer: PreferenceTrainer, config: RunConfig) -> Estimate:
     """Fit the temperature on held-out pairs; their accuracy, clustered by prompt."""
-    rewards = model.rewards(held_out)
-    margins: npt.NDArray[np.float64] = rewards[:, 0] - rewards[:, 1]
+    (pairs,) = trainer.eval_pairs.values()
+    held_out = pairs.preferences
+    raw = _raw_scores(model, trainer, pairs, np.arange(len(pairs)))
+    margins: Array = (raw[:, 0] - raw[:, 1]) / model.std_
     model.temperature_ = fit_temperature(
         torch.from_numpy(margins),
         torch.from_numpy(held_out.labels),
@@ -244,41 +263,3 @@ def _calibrate(model: LanguageModel, held_out: Preferences, config: RunConfig) -
     decided = held_out.labels != 0.5
     right = (np.sign(margins) * np.sign(held_out.labels - 0.5) + 1) / 2
     return mean(right[decided], held_out.prompt_keys()[decided], covers="held-out pairs")
-
-
-def check_saved(folder: Path, model: LanguageModel, preferences: Preferences) -> None:
-    """Compare a reward model's scores with those of plain transformers on the saved folder.
-
-    The trained model reads each text alone, the saved one all of them padded together: a head that
-    was not saved, or padding that is mistaken for text, shows.
-
-    Raises:
-        SurefootError: they differ by more than rounding.
-    """
-    from peft import AutoPeftModelForSequenceClassification
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    found, adapted = model.prepared, model.scorer.adapter is not None
-    tokens = tokenise(
-        preferences.select(np.arange(min(len(preferences), _COMPARED))),
-        found.tokenizer,
-        model.scorer.max_length,
-        keep_end=found.encoder,
-    )
-    pairs = tokens.read(np.arange(len(tokens)))
-    texts = [prompt + response for prompt, *both in pairs for response in both]
-    loader = (
-        AutoPeftModelForSequenceClassification if adapted else AutoModelForSequenceClassification
-    )
-    plain = loader.from_pretrained(folder, num_labels=1, **model.scorer.load_options).eval()
-    device = next(found.model.parameters()).device
-    padded = AutoTokenizer.from_pretrained(folder).pad({"input_ids": texts}, return_tensors="pt")
-    with torch.no_grad(), mode(found.model):
-        ours = torch.stack([found.model(torch.tensor([t], device=device)).logits[0] for t in texts])
-        theirs = plain.to(device)(**padded.to(device)).logits
-    worst = float((ours - theirs).abs().max() / ours.abs().max().clamp_min(1.0))
-    if not worst <= (1e-3 if ours.dtype == torch.float32 else 0.05):
-        raise SurefootError(
-            f"the model saved in {folder} gives other scores than the one trained (by "
-            f"{worst:.2g}): do not use it."
-        )

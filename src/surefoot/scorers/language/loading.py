@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from surefoot.errors import ConfigurationError
+from surefoot.scorers.language.adapters import (
+    moves_weights,
+    refuse_prompt_learning,
+    with_adapter,
+)
+from surefoot.scorers.language.scores import mode
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -42,8 +47,10 @@ class Prepared:
 
     @property
     def pad_id(self) -> int:
-        """The padding token; a policy never sees it, so any token will do."""
+        """The padding token of a reward model; a policy never sees it, so any token will do."""
         found = self.tokenizer.pad_token_id
+        if self.kind == "reward-model" and self.model.config.pad_token_id is not None:
+            found = self.model.config.pad_token_id  # by which it finds the last token of a text
         return int(self.tokenizer.eos_token_id or 0) if found is None else int(found)
 
     @property
@@ -58,6 +65,7 @@ def prepare_model(
     tokenizer: PreTrainedTokenizerBase | None = None,
     peft_config: Any = None,
     kind: ModelKind | None = None,
+    keep_padding: bool = False,
 ) -> Prepared:
     """A model from a model or a name, with what training needs.
 
@@ -66,9 +74,12 @@ def prepare_model(
         tokenizer: by default the one beside the model.
         peft_config: of an adapter to put on it.
         kind: what a name is loaded as.
+        keep_padding: leave a reward model the pad token that its configuration names, even if that
+            is the end token: it was trained to read the token before.
 
     Raises:
-        ConfigurationError: neither kind of model, no tokenizer, or a kind that contradicts it.
+        ConfigurationError: neither kind of model, no tokenizer, a kind that contradicts it, a
+            policy that sees later tokens, or an adapter that writes a prompt.
     """
     name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
     if isinstance(model, str):
@@ -85,13 +96,16 @@ def prepare_model(
         raise ConfigurationError("a model made in memory needs its tokenizer (processing_class).")
     tokenizer = tokenizer or load_tokenizer(name)
     tokenizer.padding_side = "right"
-    if found == "reward-model":
+    if found == "policy":
+        _require_causal(model)
+    elif not keep_padding or model.config.pad_token_id is None:
         adapted = peft_config is not None or hasattr(model, "peft_config")
         ensure_pad_token(model, tokenizer, adapted)
+    refuse_prompt_learning(*getattr(model, "peft_config", {}).values(), peft_config)
     if peft_config is not None:
         model = with_adapter(model, peft_config, found)
     encoder = found == "reward-model" and not _causal(model)
-    new_adapter = peft_config is not None and not _moves_weights(peft_config)
+    new_adapter = peft_config is not None and not moves_weights(peft_config)
     return Prepared(model, tokenizer, found, encoder, new_adapter)
 
 
@@ -119,9 +133,34 @@ def kind_of(model: Any) -> ModelKind:
 
 
 def _causal(model: Any) -> bool:
-    """Whether a classifier reads the last token of a causal model: its head is called `score`."""
+    """Whether a classifier reads the last token of a causal model.
+
+    Its head is called `score` then, and there are language models of its architecture.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return hasattr(inner, "score")
+    return hasattr(inner, "score") and inner.config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+
+def _require_causal(model: Any) -> None:
+    """Refuse a policy whose prediction of a token depends on the tokens behind it.
+
+    Raises:
+        ConfigurationError: it does; log-probabilities would be those of tokens that it has seen.
+    """
+    device = model.get_input_embeddings().weight.device
+    texts = torch.tensor([[1, 0], [1, 2]], device=device)
+    with torch.no_grad(), mode(model):
+        found = model(input_ids=texts, attention_mask=torch.ones_like(texts), use_cache=False)
+    rounding = 1e-4 if found.logits.dtype == torch.float32 else 1e-2
+    one, other = found.logits[:, 0].float()
+    if float((one - other).abs().max()) > rounding * float(one.abs().max()):
+        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+        raise ConfigurationError(
+            f"a {type(inner).__name__} that reads a text in both directions is no policy: it "
+            "predicts tokens that it has seen. Name a causal language model."
+        )
 
 
 def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
@@ -133,16 +172,40 @@ def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
         options: of transformers, such as `dtype`; float32 by default.
 
     Raises:
-        ConfigurationError: it cannot be loaded, or is no such model.
+        ConfigurationError: it cannot be loaded, is no such model, or is a policy without a head.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     options = {"dtype": torch.float32} | options
     if kind == "policy":
-        return _load(AutoModelForCausalLM.from_pretrained, name, "model", **options)
+        options["output_loading_info"] = True
+        model, found = _load(AutoModelForCausalLM.from_pretrained, name, "model", **options)
+        if found["missing_keys"]:
+            raise ConfigurationError(
+                f"{name} is no causal language model: it has no {min(found['missing_keys'])}, "
+                "which would be drawn at random."
+            )
+        return model
+    _require_one_label(name)
     return _load(
         AutoModelForSequenceClassification.from_pretrained, name, "model", num_labels=1, **options
     )
+
+
+def _require_one_label(name: str) -> None:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError):  # for the loader to tell
+        return
+    names = config.architectures or []
+    classifier = any(one.endswith("ForSequenceClassification") for one in names)
+    if classifier and config.num_labels != 1:
+        raise ConfigurationError(
+            f"a reward model has one label; {name} is a classifier with {config.num_labels}. Take "
+            "the model that it was made from."
+        )
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -207,29 +270,3 @@ def ensure_pad_token(model: Any, tokenizer: PreTrainedTokenizerBase, adapted: bo
             )
     if model.config.pad_token_id != tokenizer.pad_token_id:
         model.config.pad_token_id = tokenizer.pad_token_id
-
-
-def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
-    """The model with a PEFT adapter; a reward model's head is trained and saved whole."""
-    from peft import get_peft_model, prepare_model_for_kbit_training
-
-    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
-        prepare: Any = prepare_model_for_kbit_training
-        model = prepare(model, use_gradient_checkpointing=False)
-    if hasattr(model, "peft_config"):
-        raise ConfigurationError(
-            "the model has an adapter already: merge it first (merge_and_unload), or train it "
-            "on without a peft_config."
-        )
-    task = "SEQ_CLS" if kind == "reward-model" else "CAUSAL_LM"
-    if peft_config.task_type not in (None, task):
-        raise ConfigurationError(
-            f"peft_config.task_type is {peft_config.task_type}; a {kind} needs {task}."
-        )
-    return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))
-
-
-def _moves_weights(peft_config: Any) -> bool:
-    """Whether the adapter begins with a part of the weights, which it takes out of the model."""
-    start = str(getattr(peft_config, "init_lora_weights", "")).lower()
-    return start.startswith(("pissa", "olora", "corda", "loftq", "lora_ga"))

@@ -16,6 +16,7 @@ from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers import storage
+from surefoot.scorers.language.adapters import below_adapter
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import (
     ModelKind,
@@ -31,7 +32,7 @@ from surefoot.scorers.language.options import (
 )
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
-from surefoot.scorers.language.tokens import Cuts, tokenise
+from surefoot.scorers.language.tokens import Cuts, TokenPairs, tokenise
 from surefoot.scorers.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class LanguageModel:
     Attributes:
         scorer: what it is and how texts are cut.
         prepared: the model and its tokenizer.
-        reference: of a policy; None for reward models.
+        reference_key: hash of the weights that a policy is scored against; None for reward models.
         mean_, std_: of the raw scores on the training data: rewards have mean 0 and deviation 1.
         temperature_: P(a preferred) is sigma(difference of rewards / temperature).
         cuts: what was cut when :meth:`rewards` was last asked.
@@ -55,7 +56,7 @@ class LanguageModel:
 
     scorer: LanguageModelScorer
     prepared: Prepared
-    reference: ReferencePolicy | None = None
+    reference_key: str | None = None
     mean_: float = 0.0
     std_: float = 1.0
     temperature_: float = 1.0
@@ -64,21 +65,24 @@ class LanguageModel:
     def raw_scores(self, preferences: Preferences) -> Array:
         """Rewards as the model gives them, or beta log(pi / pi_ref), shape (N, 2)."""
         found = self.prepared
-        tokens = tokenise(
-            preferences, found.tokenizer, self.scorer.max_length, keep_end=found.encoder
-        )
+        tokens = tokenise(preferences, found.tokenizer, self.max_length, keep_end=found.encoder)
         self.cuts = tokens.cuts
+        known = None if self.reference is None else self.reference.log_probs(tokens)
+        return self.scores_of(tokens, known)
+
+    def scores_of(self, tokens: TokenPairs, reference: torch.Tensor | None) -> Array:
+        """Raw scores (N, 2), given the reference's log-probabilities (N, 2) for a policy."""
 
         def score(model: Any, batch: PairBatch, rows: Any) -> torch.Tensor:
             return self.score_function.of_model(model, batch)
 
         rows = np.arange(len(tokens))
-        values = over_rows(score, found.model, tokens, rows, self.engine, "scoring")
+        values = over_rows(score, self.prepared.model, tokens, rows, self.engine, "scoring")
         function = self.score_function
-        if self.reference is None or not isinstance(function, PolicyScores):
+        if reference is None or not isinstance(function, PolicyScores):
             return values
-        base = self.reference.log_probs(tokens).double()
-        scores: Array = function.of_log_probs(torch.from_numpy(values), base).numpy()
+        found = function.of_log_probs(torch.from_numpy(values), reference.double())
+        scores: Array = found.numpy()
         return scores
 
     def rewards(self, preferences: Preferences) -> Array:
@@ -109,6 +113,34 @@ class LanguageModel:
         probabilities: Array = torch.sigmoid(logits).numpy()
         return probabilities
 
+    def notes(self) -> list[str]:
+        """Sentences on what was cut when scores were last asked for."""
+        return [] if self.cuts is None else self.cuts.notes(self.max_length, left_out=False)
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of prompt and response together: no more than the model reads."""
+        return min(self.scorer.max_length, self.prepared.positions)
+
+    @cached_property
+    def reference(self) -> ReferencePolicy | None:
+        """What a policy is scored against, loaded when it is first needed; None for reward models.
+
+        Raises:
+            ConfigurationError: it is no longer what the policy was trained against.
+        """
+        scorer = self.scorer
+        if not isinstance(scorer, PolicyScorer):
+            return None
+        found = self.policy_at(None if scorer.adapter else scorer.place)
+        if found.key != self.reference_key:
+            raise ConfigurationError(
+                f"{scorer.place} is not the reference that the policy was trained against (other "
+                "weights): its rewards would be wrong. Put the right model there, or name it "
+                "in surefoot.json (scorer.model)."
+            )
+        return found
+
     @property
     def score_function(self) -> ScoreFunction:
         """From batches to scores."""
@@ -126,12 +158,12 @@ class LanguageModel:
     def description(self, objective: Objective, seed: int) -> dict[str, Any]:
         """What `surefoot.json` says beside the model's own files."""
         return {
-            "scorer": self.scorer.model_dump(mode="json"),
+            "scorer": self.scorer.settled.model_dump(mode="json"),
             "objective": objective.model_dump(mode="json"),
             "seed": seed,
             "rewards": {"mean": self.mean_, "std": self.std_},
             "temperature": self.temperature_,
-            "reference_key": self.reference.key if self.reference else None,
+            "reference_key": self.reference_key,
             "surefoot": version("surefoot"),
         }
 
@@ -156,7 +188,7 @@ class LanguageModel:
             base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
             if scorer.model_kind == "reward-model":
                 base.config.pad_token_id = tokenizer.pad_token_id
-            model = PeftModel.from_pretrained(base, str(place))
+            model = PeftModel.from_pretrained(below_adapter(base, scorer.model_kind), str(place))
         prepared = prepare_model(model, tokenizer)
         found = cls(
             scorer,
@@ -164,16 +196,9 @@ class LanguageModel:
             mean_=description["rewards"]["mean"],
             std_=description["rewards"]["std"],
             temperature_=description["temperature"],
+            reference_key=description["reference_key"],
         )
-        if isinstance(scorer, PolicyScorer):
-            found.refer_to(None if scorer.adapter else scorer.place)
-            assert found.reference is not None
-            if found.reference.key != description["reference_key"]:
-                raise ConfigurationError(
-                    f"{scorer.place} is not the reference that {folder} was trained against (other "
-                    "weights): its rewards would be wrong. Put the right model there, or name it "
-                    "in surefoot.json (scorer.model)."
-                )
+        _ = found.reference  # a wrong one is an error now, not in the middle of an evaluation
         return found
 
     @classmethod
@@ -195,21 +220,21 @@ class LanguageModel:
             )
         if kind == "reward-model" and reference is not None:
             raise ConfigurationError(f"{place} is a reward model, and has no reference.")
-        prepared = prepare_model(load_model(place, kind), load_tokenizer(place))
-        limit = getattr(prepared.model.config, "max_position_embeddings", None) or 2048
+        model, tokenizer = load_model(place, kind), load_tokenizer(place)
+        prepared = prepare_model(model, tokenizer, keep_padding=True)
         scorers = {"policy": PolicyScorer, "reward-model": RewardModelScorer}
-        found = cls(scorers[kind](model=place, max_length=min(limit, 2048)), prepared)
+        found = cls(scorers[kind](model=place, max_length=2048), prepared)
         if reference is not None:
-            found.refer_to(reference)
+            found.reference = found.policy_at(reference)
         return found
 
-    def refer_to(self, place: str | None) -> None:
-        """Take the reference from a folder or a hub name, or (None) from under the adapter."""
+    def policy_at(self, place: str | None) -> ReferencePolicy:
+        """A reference from a folder or a hub name, or (None) from under the adapter."""
         model = self.prepared.model
         if place is not None:
             model = load_model(place, "policy", **self.scorer.load_options)
             model.to(self.engine.device)
-        self.reference = ReferencePolicy.of(model, self.engine, live=False)
+        return ReferencePolicy.of(model, self.engine, live=False)
 
 
 def architecture(place: str) -> ModelKind:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 from surefoot.scorers.encoder import default_encoder, has_bfloat16
 from surefoot.scorers.language.loading import ModelKind
+from surefoot.scorers.language.scores import HEADS
 from surefoot.scorers.scorer import Scorer
 
 
@@ -56,8 +58,22 @@ class LanguageModelScorer(Scorer):
 
     @property
     def place(self) -> str:
-        """Where the model is loaded from."""
-        return default_encoder() if self.model == "default" else self.model
+        """Where the model is loaded from: a folder by its whole path, or a hub name."""
+        if self.model == "default":
+            return default_encoder()
+        folder = Path(self.model)
+        return str(folder.resolve()) if folder.is_dir() else self.model
+
+    @property
+    def settled(self) -> Self:
+        """The same scorer, named so that it is found from any folder and on any machine.
+
+        Frozen weights were read in a precision that was the machine's choice, and are again.
+        """
+        changed: dict[str, Any] = {} if self.model == "default" else {"model": self.place}
+        if self.adapter is not None:
+            changed["precision"] = "float32" if self.autocast_dtype is None else "bfloat16"
+        return self.model_copy(update=changed)
 
     @property
     def autocast_dtype(self) -> torch.dtype | None:
@@ -92,6 +108,8 @@ class LanguageModelScorer(Scorer):
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
+            # transformers spares the last module by its parameter's name, which a bias hides.
+            llm_int8_skip_modules=list(HEADS) if self.model_kind == "reward-model" else None,
         )
         return {"dtype": dtype, "quantization_config": quantisation}
 
@@ -106,6 +124,16 @@ class PolicyScorer(LanguageModelScorer, kind="policy"):
     """beta log(pi / pi_ref) of a causal language model (DPO, Rafailov et al., 2305.18290)."""
 
     model_kind: ClassVar[ModelKind] = "policy"
+
+    @field_validator("model")
+    @classmethod
+    def _no_encoder(cls, name: str) -> str:
+        if name == "default":
+            raise ValueError(
+                "'default' is the offline encoder, which reads in both directions and is no "
+                "policy: name a causal language model."
+            )
+        return name
 
     beta: float = Field(0.1, gt=0)
     """Scale of the log-ratio, the strength of the pull to the reference; IPO: 1."""

@@ -35,7 +35,8 @@ class RewardScores:
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """What the model alone says of each response (n, 2): its reward."""
         mask = batch.attention_mask if self.bidirectional else None
-        found = model(input_ids=batch.input_ids, attention_mask=mask)
+        with whole_head(model):
+            found = model(input_ids=batch.input_ids, attention_mask=mask)
         return found.logits.float().view(-1, 2)
 
 
@@ -107,13 +108,53 @@ def _head_only_at(model: nn.Module, positions: Tensor) -> Iterator[None]:
         hook.remove()
 
 
+@contextmanager
+def whole_head(model: nn.Module) -> Iterator[None]:
+    """Let a reward model's head compute in the precision of its weights, not in a mixed one.
+
+    A reward in bfloat16 has three digits: different texts would tie.
+    """
+    head = reward_head(model)
+    if head is None:
+        yield
+        return
+    *_, last = head.parameters()  # of a head and PEFT's trained copy, that of the copy
+    forward, own = head.forward, vars(head).get("forward")
+
+    def whole(states: Tensor, *rest: Any, **named: Any) -> Any:
+        with autocast(states.device, None):
+            return forward(states.to(last.dtype), *rest, **named)
+
+    vars(head)["forward"] = whole
+    try:
+        yield
+    finally:
+        del vars(head)["forward"]
+        vars(head).update({} if own is None else {"forward": own})
+
+
 def output_head(model: nn.Module) -> nn.Module:
     """The module from hidden states to logits, through any wrapping."""
+    head: nn.Module = _unwrapped(model).get_output_embeddings()
+    return head
+
+
+#: What transformers calls the head of a sequence classifier, and PEFT trains whole.
+HEADS = ("score", "classifier")
+
+
+def reward_head(model: nn.Module) -> nn.Module | None:
+    """The module from hidden states to the reward, through any wrapping; None: of another name."""
+    inner = _unwrapped(model)
+    inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+    return next((getattr(inner, name) for name in HEADS if hasattr(inner, name)), None)
+
+
+def _unwrapped(model: nn.Module) -> Any:
     inner: Any = model
     while not hasattr(inner, "get_output_embeddings") and hasattr(inner, "module"):
         inner = inner.module
-    head: nn.Module = inner.get_output_embeddings()
-    return head
+    return inner
 
 
 @contextmanager

@@ -29,7 +29,7 @@ _COLUMNS = Features(
         **dict.fromkeys(("prompt_cut", "response_cut", "moved"), Value("bool")),
     }
 )
-_VERSION = 1  # of this file's rules: part of every key
+_VERSION = 1  # of the rules here and in rendering.py: part of every key
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+"""PEFT adapters on language models: put on, and what lies below them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from surefoot.errors import ConfigurationError
+from surefoot.scorers.language.scores import reward_head
+
+if TYPE_CHECKING:
+    from surefoot.scorers.language.loading import ModelKind
+
+
+def refuse_prompt_learning(*adapters: Any) -> None:
+    """Refuse adapters that put tokens of their own before a text.
+
+    Raises:
+        ConfigurationError: one does; the positions of the responses would be wrong.
+    """
+    for adapter in adapters:
+        if getattr(adapter, "is_prompt_learning", False):
+            raise ConfigurationError(
+                f"{type(adapter).__name__} is refused: it puts tokens of its own before every "
+                "text, and the positions of the responses would be wrong. Take LoRA."
+            )
+
+
+def below_adapter(model: Any, kind: ModelKind) -> Any:
+    """The base of an adapter, when it is trained and whenever it is loaded.
+
+    The head of a reward model, which is trained and saved whole, is in float32. So is what is not
+    quantised of a quantised model.
+    """
+    head = reward_head(model) if kind == "reward-model" else None
+    if head is not None:
+        head.float()
+    return whole_where_not_quantised(model)
+
+
+def whole_where_not_quantised(model: Any) -> Any:
+    """A quantised model with its norms, embeddings and head in float32; others as they are."""
+    if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
+        from peft import prepare_model_for_kbit_training
+
+        prepare: Any = prepare_model_for_kbit_training
+        model = prepare(model, use_gradient_checkpointing=False)
+    return model
+
+
+def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
+    """The model with a PEFT adapter; a reward model's head is trained and saved whole."""
+    from peft import get_peft_model
+
+    if hasattr(model, "peft_config"):
+        raise ConfigurationError(
+            "the model has an adapter already: merge it first (merge_and_unload), or train it "
+            "on without a peft_config."
+        )
+    task = "SEQ_CLS" if kind == "reward-model" else "CAUSAL_LM"
+    if peft_config.task_type not in (None, task):
+        raise ConfigurationError(
+            f"peft_config.task_type is {peft_config.task_type}; a {kind} needs {task}."
+        )
+    model = below_adapter(model, kind)
+    return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))
+
+
+def moves_weights(peft_config: Any) -> bool:
+    """Whether the adapter begins with a part of the weights, which it takes out of the model."""
+    start = str(getattr(peft_config, "init_lora_weights", "")).lower()
+    return start.startswith(("pissa", "olora", "corda", "loftq", "lora_ga"))
