@@ -27,11 +27,8 @@ from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.task import Task
 from surefoot.statistics import Estimate, mean
-<<<<<<< /tmp/o.py
 from surefoot.training.check_saved import check_saved
-=======
 from surefoot.training.checkpoint import newest
->>>>>>> /tmp/t.py2
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
 from surefoot.training.folder import TrainingData, clear_run, write_run
 
