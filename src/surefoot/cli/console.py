@@ -11,10 +11,14 @@ import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from surefoot.statistics import Estimate
 
 #: Results go to standard output, everything else to standard error.
 out = Console(highlight=False)
@@ -66,14 +70,41 @@ def quiet_libraries(models: bool = True) -> None:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table under its title: the first column is text, the others are figures."""
+    """Print a table under its title: the first column is text, the others are figures.
+
+    Columns without a figure are left out. Where there is little room, an interval stands below its
+    estimate, and names go over several lines: nothing is cut.
+    """
     out.print(f"\n{title}", markup=False, style="bold", soft_wrap=True)
-    shown = Table(header_style="")
-    for i, column in enumerate(columns):
-        shown.add_column(column, justify="left" if i == 0 else "right")
-    for row in rows:
-        shown.add_row(*(cell.replace("[", r"\[") for cell in row))
+    kept = [i for i in range(len(columns)) if i == 0 or any(row[i] for row in rows)]
+    shown = _made([columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
+    if out.measure(shown, options=out.options.update(width=10_000)).maximum > out.width:
+        names = [columns[0], *(columns[i].replace(" ", "\n") for i in kept[1:])]
+        shown = _made(names, [[row[0], *(_stacked(row[i]) for i in kept[1:])] for row in rows])
+        shown.box = SIMPLE
     out.print(shown)
+
+
+def _made(columns: list[str], rows: list[list[str]]) -> Table:
+    made = Table(header_style="")
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell.replace("[", r"\[") for cell in row))
+    return made
+
+
+def _stacked(cell: str) -> str:
+    """An estimate, its interval and a name, one below the other."""
+    return cell.replace(" [", "\n[").replace(" (", "\n(").replace("] ", "]\n")
+
+
+def figure(found: Estimate | None, name: str | None = "") -> str:
+    """An estimate for a table; why it has no interval is for a line below the table."""
+    if found is None or found.estimate is None:
+        return ""
+    text = str(found) if found.low is not None else f"{found.estimate:.3f} (no interval)"
+    return f"{text} {name or ''}".rstrip()
 
 
 def invocation() -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surefoot.cli.console import invocation, out, quiet_libraries, say, table, write
+from surefoot.cli.console import figure, invocation, out, quiet_libraries, say, table, write
 from surefoot.cli.inputs import load_models, read, reference_of, run_folders
 from surefoot.cli.value import Request, Valuer, run_win_rate, show_values
 from surefoot.errors import ConfigurationError
@@ -157,10 +158,10 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
         [
             name,
             str(one.result.n),
-            _cell(one.result.accuracy),
-            _cell(one.result.rulers[one.result.best_ruler], one.result.best_ruler),
-            _cell(one.result.log_loss),
-            _cell(one.result.worst.value, one.result.worst.group) if one.result.worst else "",
+            figure(one.result.accuracy),
+            figure(one.result.rulers[one.result.best_ruler], one.result.best_ruler),
+            figure(one.result.log_loss),
+            figure(one.result.worst.value, one.result.worst.group) if one.result.worst else "",
         ]
         for name, one in found.items()
     ]
@@ -191,6 +192,12 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
                 f"warning: {name}: the ruler {one.result.best_ruler!r}, which does not read the "
                 f"text, beats the model (difference {beyond})."
             )
+        loss = one.result.log_loss
+        if loss.estimate is not None and loss.estimate > math.log(2):
+            say(
+                f"warning: {name}: its log-loss {loss} is above the .693 of a coin: fit a "
+                "temperature on pairs like these before using its probabilities."
+            )
         if one.overlap and one.overlap.rows:
             say(
                 f"warning: {name}: {one.overlap.rows} of {one.overlap.n} pairs "
@@ -203,14 +210,6 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
             say(f"note: {name}: {note}")
 
 
-def _cell(found: Estimate, name: str | None = "") -> str:
-    """An estimate for a table; why an interval is absent is told once, by the notes."""
-    if found.estimate is None:
-        return ""
-    text = str(found) if found.low is not None else f"{found.estimate:.3f} (no interval)"
-    return f"{text} {name or ''}".rstrip()
-
-
 def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
     from surefoot.evaluation import holm_over_suites
 
@@ -221,9 +220,9 @@ def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
         rows.append(
             [
                 name,
-                _cell(one.first),
-                _cell(one.baseline),
-                _cell(one.accuracy.difference),
+                figure(one.first),
+                figure(one.baseline),
+                figure(one.accuracy.difference),
                 "" if one.accuracy.p_value is None else f"{one.accuracy.p_value:.3g}",
                 f"{adjusted[name]:.3g}" if name in adjusted else "",
                 "" if reach is None else f"{reach:.3f}",

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from surefoot.cli.console import out, quiet_libraries, say, table
+from surefoot.cli.console import figure, out, quiet_libraries, say, table
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.scorers.fit_report import FitReport
+    from surefoot.statistics import Estimate
     from surefoot.training.folder import TrainingData
     from surefoot.training.language_run import LanguageReport
     from surefoot.training.run import Run
@@ -100,7 +101,7 @@ def _show_language_models(reports: Mapping[str, LanguageReport]) -> None:
     rows = [
         [
             folder,
-            str(report.held_out_accuracy or "(nothing held out)"),
+            figure(report.held_out_accuracy),
             str(report.steps),
             *(f"{report.last[name]:.4g}" if name in report.last else "" for name in _LAST),
         ]
@@ -108,6 +109,16 @@ def _show_language_models(reports: Mapping[str, LanguageReport]) -> None:
     ]
     names = [name.replace("_", " ") for name in _LAST]
     table("Held-out accuracy, and the last log", ["run", "accuracy", "steps", *names], rows)
+    for folder, report in reports.items():
+        _no_interval(folder, report.held_out_accuracy)
+
+
+def _no_interval(folder: str, accuracy: Estimate | None) -> None:
+    """Why an accuracy stands alone in a table."""
+    if accuracy is None:
+        say(f"note: {folder}: no pairs were held out (data.held_out), so there is no accuracy.")
+    elif accuracy.low is None:
+        say(f"note: {folder}: no interval: {accuracy.note}")
 
 
 #: Figures of the last log that the table shows.
@@ -120,7 +131,7 @@ def _show_heads(reports: Mapping[str, FitReport]) -> None:
     rows = [
         [
             folder,
-            str(report.out_of_fold_accuracy),
+            figure(report.out_of_fold_accuracy),
             f"{report.l2:.3g}",
             f"{float(report.risk.value[0]):.4f}",
         ]
@@ -131,6 +142,8 @@ def _show_heads(reports: Mapping[str, FitReport]) -> None:
         ["run", "accuracy", "l2", "objective"],
         rows,
     )
+    for folder, one in reports.items():
+        _no_interval(folder, one.out_of_fold_accuracy)
     report = next(iter(reports.values()))
     out.print(report.optimum, markup=False)
     if report.units:

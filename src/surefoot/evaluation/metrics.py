@@ -94,7 +94,7 @@ def evaluate_rewards(
         groups=over_decided(groups),
         sources=over_decided(sources),
         breakdowns={title: over_decided(names) for title, names in (breakdowns or {}).items()},
-        worst=worst if worst.groups else None,
+        worst=worst if len(worst.groups) > 1 else None,
         rulers=rulers,
         best_ruler=best,
         beyond_ruler=beyond,

@@ -56,7 +56,7 @@ def one_suite(result: EvaluationResult, against_ruler: Outcome) -> tuple[str, st
     if against_ruler == "better":
         return "good", f"{right}, better than {ruler}."
     if against_ruler == "worse":
-        return "bad", f"{right}, worse than {ruler}: the model is of no use here."
+        return "bad", f"{right}, worse than {ruler}: picking by looks does better here."
     if against_ruler == "not told apart":
         return "doubt", f"{right}, not told apart from {ruler}."
     return "doubt", f"{right}; too few independent pairs to compare it with {ruler}."
@@ -86,12 +86,12 @@ def points(
     if sure.low is not None and sure.low > 0:
         found.append(
             f"Its probabilities are too sure of themselves by {interval(sure)}: fit a temperature "
-            "on held-out pairs before using them as probabilities. Accuracy is not affected."
+            "on pairs like these before using them as probabilities. Accuracy is not affected."
         )
     elif sure.high is not None and sure.high < 0:
         found.append(
             f"Its probabilities are too cautious ({interval(sure, signed=True)}): fit a "
-            "temperature on held-out pairs before using them. Accuracy is not affected."
+            "temperature on pairs like these before using them. Accuracy is not affected."
         )
     if overlap is not None and overlap.rows:
         found.append(
