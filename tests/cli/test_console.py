@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from surefoot.cli import console
+from surefoot.statistics import mean
 
 
 @pytest.mark.parametrize(("rank", "waits"), [("0", 0), ("3", 1)])
@@ -16,3 +17,28 @@ def test_the_first_process_tells_an_error_before_the_others(monkeypatch, capsys,
     assert len(waited) == waits
     told = capsys.readouterr().err
     assert told.startswith("error: " + ("process 3: " if waits else "") + "no such file.")
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_table_cuts_nothing_at_any_width(monkeypatch, capsys, width):
+    monkeypatch.setattr(console.out, "width", width)
+    name = "runs/a-long-name-of-a-run/with-a-folder-inside"
+    figures = [".688 [.640, .731] longer", ".726 [.701, .752]", ".594 [.548, .639]", ""]
+    console.table(
+        "Title", ["run", "best ruler", "log-loss", "accuracy", "change"], [[name, *figures]]
+    )
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= width
+    assert "…" not in shown
+    assert "change" not in shown  # a column without a figure
+    for part in (".688", "[.640, .731]", "longer", "[.701, .752]", "best"):
+        assert part in shown
+    first = "".join(line.lstrip("│ ").split(" ")[0] for line in shown.splitlines() if line.strip())
+    assert name in first.replace("│", "")
+
+
+def test_why_there_is_no_interval_is_not_for_the_table():
+    found = mean([1.0, 0.0, 1.0], covers="pairs")
+    assert found.low is None
+    assert console.figure(found) == "0.667 (no interval)"
+    assert console.figure(None) == ""

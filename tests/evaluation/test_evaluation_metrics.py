@@ -108,6 +108,7 @@ def test_groups_sources_and_the_worst():
     assert set(found.sources) == {"x", "y"}
     alone = evaluate_rewards(rewards, table(200, sources=groups))
     assert alone.worst.group == "bad"  # sources stand in where there are no groups
+    assert evaluate_rewards(rewards, table(200, sources=["file"] * 200)).worst is None  # it is all
 
 
 def test_breakdowns():
