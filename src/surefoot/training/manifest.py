@@ -57,6 +57,10 @@ def model_card(config: RunConfig, figures: Mapping[str, str], notes: list[str]) 
     cautions = "\n".join(f"- {note}" for note in notes) or "- none"
     kind = "pairs" if config.scorer.pairwise else config.scorer.kind
     library, tag, how = _LOADING[kind]
+    if kind in _PLAIN:
+        adapted = getattr(config.scorer, "adapter", None) is not None
+        library = "peft" if adapted else "transformers"
+        how = f"{_plain(_PLAIN[kind], adapted)}\n```\n\nRewards:\n\n```python\n{how}"
     title = tag.replace("-", " ").capitalize()
     return f"""---
 library_name: {library}
@@ -104,6 +108,23 @@ from surefoot.scorers import load_scorer
 
 model = load_scorer("path/to/this/folder")
 chances = model.probabilities(read_preferences("pairs.jsonl"))  # (N,) P(a preferred)"""
+
+#: Kinds that other libraries load: the class, by the end of its name, and its options.
+_PLAIN = {"policy": ("CausalLM", ""), "reward-model": ("SequenceClassification", ", num_labels=1")}
+
+
+def _plain(model: tuple[str, str], adapted: bool) -> str:
+    """How to load a model without surefoot."""
+    (name, options), place = model, '"path/to/this/folder"'
+    loader = f"AutoPeftModelFor{name}" if adapted else f"AutoModelFor{name}"
+    imported = f"from peft import {loader}\nfrom transformers import AutoTokenizer"
+    if not adapted:
+        imported = f"from transformers import {loader}, AutoTokenizer"
+    return (
+        f"{imported}\n\nmodel = {loader}.from_pretrained({place}{options})\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({place})"
+    )
+
 
 #: By kind of scorer: the library that the Hub names, the tag, and how to load the model.
 _LOADING = {
