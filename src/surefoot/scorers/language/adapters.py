@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from torch import nn
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.scores import reward_head
@@ -63,7 +66,54 @@ def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
             f"peft_config.task_type is {peft_config.task_type}; a {kind} needs {task}."
         )
     model = below_adapter(model, kind)
-    return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))
+    _require_layers(model, getattr(peft_config, "target_modules", None))
+    try:
+        return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))
+    except ValueError as error:
+        raise ConfigurationError(f"the adapter does not go with the model: {error}") from None
+
+
+def _require_layers(model: Any, targets: Any) -> None:
+    """Refuse names of layers that the model does not have, all of them; PEFT minds if none fits.
+
+    Raises:
+        ConfigurationError: a name fits no layer; the message lists those that do.
+    """
+    if targets is None or isinstance(targets, str):  # PEFT's own choice, all-linear or a pattern
+        return
+    layers = dict(model.named_modules())
+    names = {name for full in layers for name in (full, full.rpartition(".")[2])}
+    absent = [t for t in targets if t not in names and not any(n.endswith(f".{t}") for n in names)]
+    if absent:
+        linear = {
+            full.rpartition(".")[2]
+            for full, layer in layers.items()
+            if isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+        }
+        raise ConfigurationError(
+            f"the adapter's targets {', '.join(map(repr, sorted(absent)))} are no layers of this "
+            f"model. Its linear layers: {', '.join(sorted(linear))}."
+        )
+
+
+def refuse_adapter_alone(name: str, kind: ModelKind) -> None:
+    """Refuse a folder that holds an adapter where a whole model is needed.
+
+    Raises:
+        ConfigurationError: it does; the message says how to merge it.
+    """
+    folder = Path(name)
+    if (folder / "config.json").is_file() or not (folder / "adapter_config.json").is_file():
+        return
+    model = "CausalLM" if kind == "policy" else "SequenceClassification"
+    labels = "" if kind == "policy" else ", num_labels=1"
+    raise ConfigurationError(
+        f"{name} holds an adapter, and not the whole model that is needed here. Merge it in "
+        "Python, and name the new folder: "
+        f"peft.AutoPeftModelFor{model}.from_pretrained({name!r}{labels}).merge_and_unload()"
+        ".save_pretrained('merged'); "
+        f"transformers.AutoTokenizer.from_pretrained({name!r}).save_pretrained('merged')"
+    )
 
 
 def moves_weights(peft_config: Any) -> bool:

@@ -13,6 +13,7 @@ import torch
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.adapters import (
     moves_weights,
+    refuse_adapter_alone,
     refuse_prompt_learning,
     with_adapter,
 )
@@ -176,6 +177,7 @@ def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+    refuse_adapter_alone(name, kind)
     options = {"dtype": torch.float32} | options
     if kind == "policy":
         options["output_loading_info"] = True
@@ -227,9 +229,10 @@ def _load(loader: Callable[..., Any], name: str, what: str, **options: Any) -> A
     try:
         return loader(name, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError) as error:
-        where = "folder" if Path(name).exists() else "folder or reachable hub name"
+        absent = "there is no such folder here, and none of that name could be had from the Hub"
+        found = f"the folder holds no transformers {what}"
         raise ConfigurationError(
-            f"cannot load the {what} of {name!r}: not a {where} with a transformers {what} "
+            f"cannot load the {what} of {name!r}: {found if Path(name).exists() else absent} "
             f"({str(error).splitlines()[0]})"
         ) from None
 
