@@ -30,6 +30,7 @@ from surefoot.statistics import Estimate, mean
 from surefoot.training.check_saved import check_saved
 from surefoot.training.checkpoint import newest
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
+from surefoot.training.doubts import doubts, ignorant_loss
 from surefoot.training.folder import TrainingData, clear_run, write_run
 
 if TYPE_CHECKING:
@@ -121,6 +122,10 @@ def train_language_model(
     storage.write_description(folder, model.description(config.objective, training.seed))
     logs = [log for log in trainer.state.log_history if "loss" in log]
     last: dict[str, float] = logs[-1] if logs else {}
+    against = doubts(last, ignorant_loss(objective, trainer.pairs.evidence), accuracy)
+    for one in against:
+        say(f"warning: {one}")
+    notes += tuple(against)
     report = LanguageReport(notes, last, accuracy, trainer.state.global_step, coefficient)
     write_run(folder, config, data, _figures(report, trainer), _readable(report), report.warnings)
     for done in folder.glob("checkpoint-*"):
