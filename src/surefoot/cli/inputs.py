@@ -66,16 +66,26 @@ def load_models(place: str, reference: str | None = None) -> list[TrainedScorer]
 
 
 def reference_of(place: str, reference: str | None, beside: str | None) -> str | None:
-    """The reference for the model at a place, which is not a run folder: those know their own.
+    """The reference for the model at a place that is compared with another.
 
-    Where a run folder is compared with a model of another origin, it is for the other.
+    It is for the model that surefoot did not train; of two runs, for those that are policies.
     """
-    others = beside is not None and not _is_run(beside)
-    return None if _is_run(place) and others else reference
+    if reference is None or beside is None:
+        return reference
+    if not (_is_run(place) and _is_run(beside)):
+        return None if _is_run(place) else reference
+    return reference if _is_policy(place) or not _is_policy(beside) else None
 
 
 def _is_run(place: str) -> bool:
     return any((folder / "surefoot.json").is_file() for folder in run_folders(place))
+
+
+def _is_policy(place: str) -> bool:
+    from surefoot.scorers import storage
+
+    described = (storage.read_description(folder) for folder in run_folders(place))
+    return all(one["scorer"]["kind"] == "policy" for one in described)
 
 
 def run_folders(place: str) -> list[Path]:

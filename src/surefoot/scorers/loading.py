@@ -17,7 +17,7 @@ def load_scorer(place: str | Path, reference: str | None = None) -> TrainedScore
 
     Args:
         place: where it lies.
-        reference: what a policy that surefoot did not train is scored against.
+        reference: what a policy is scored against; of a run, where that lies now.
 
     Raises:
         ConfigurationError: there is none, or it cannot be used.
@@ -30,8 +30,11 @@ def load_scorer(place: str | Path, reference: str | None = None) -> TrainedScore
                 "model (no config.json)."
             )
         return LanguageModel.of_transformers(str(place), reference)
-    if reference is not None:
-        raise ConfigurationError(f"{folder} knows its own reference; --reference is for others.")
-    if storage.read_description(folder)["scorer"]["kind"] == "embedding":
+    kind = storage.read_description(folder)["scorer"]["kind"]
+    if reference is not None and kind != "policy":
+        raise ConfigurationError(
+            f"{folder} holds no policy (scorer {kind!r}): it has no reference."
+        )
+    if kind == "embedding":
         return EmbeddingRewardModel.load(folder)
-    return LanguageModel.load(folder)
+    return LanguageModel.load(folder, reference)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -136,8 +138,7 @@ class LanguageModel:
         if found.key != self.reference_key:
             raise ConfigurationError(
                 f"{scorer.place} is not the reference that the policy was trained against (other "
-                "weights): its rewards would be wrong. Put the right model there, or name it "
-                "in surefoot.json (scorer.model)."
+                "weights): its rewards would be wrong."
             )
         return found
 
@@ -168,8 +169,12 @@ class LanguageModel:
         }
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read a run folder; a policy's reference is loaded from where the run had it.
+    def load(cls, folder: str | Path, reference: str | None = None) -> Self:
+        """Read a run folder.
+
+        Args:
+            folder: of the run.
+            reference: where a policy's reference lies now; by default where the run had it.
 
         Raises:
             ConfigurationError: the folder holds no such model, or the reference has changed.
@@ -179,13 +184,16 @@ class LanguageModel:
         scorer = Scorer.parse(description["scorer"])
         if not isinstance(scorer, LanguageModelScorer):
             raise ConfigurationError(f"{folder} holds a {scorer.label()}, no language model.")
+        if reference is not None:
+            scorer = scorer.model_copy(update={"model": reference})
         tokenizer = load_tokenizer(str(place))
         if scorer.adapter is None:
             model: Any = load_model(str(place), scorer.model_kind, **scorer.load_options)
         else:
             from peft import PeftModel
 
-            base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
+            with _trained_from(folder, scorer):
+                base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
             if scorer.model_kind == "reward-model":
                 base.config.pad_token_id = tokenizer.pad_token_id
             model = PeftModel.from_pretrained(below_adapter(base, scorer.model_kind), str(place))
@@ -198,7 +206,8 @@ class LanguageModel:
             temperature_=description["temperature"],
             reference_key=description["reference_key"],
         )
-        _ = found.reference  # a wrong one is an error now, not in the middle of an evaluation
+        with _trained_from(folder, scorer):
+            _ = found.reference  # a wrong one is an error now, not in the middle of an evaluation
         return found
 
     @classmethod
@@ -235,6 +244,20 @@ class LanguageModel:
             model = load_model(place, "policy", **self.scorer.load_options)
             model.to(self.engine.device)
         return ReferencePolicy.of(model, self.engine, live=False)
+
+
+@contextmanager
+def _trained_from(folder: str | Path, scorer: LanguageModelScorer) -> Iterator[None]:
+    """Say what the model was to the run where it cannot be used, and how to name another place."""
+    policy = isinstance(scorer, PolicyScorer)
+    what, how = ("reference", "--reference") if policy else ("base", "surefoot.json (scorer.model)")
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"the {what} of {folder}, which it was trained from: {error} Where it lies elsewhere "
+            f"now, name the place: {how}."
+        ) from None
 
 
 def architecture(place: str) -> ModelKind:
