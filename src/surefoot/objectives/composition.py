@@ -27,7 +27,9 @@ class Facts:
     Attributes:
         soft_labels: whether any label is strictly between 0 and 1.
         columns: the optional columns that the data give.
-        smallest_unit: number of pairs in the smallest unit of the risk.
+        smallest_unit: number of pairs in the smallest unit, as the risk sees it: an expectation
+            where units are spread over steps.
+        step: number of pairs in such a step; None: the risk sees units whole.
         scores: whether a response's score is one reward or a sum over its tokens, or whether there
             are only margins of pairs.
         l2: weight of the ridge penalty on a linear head; None for other scorers.
@@ -37,7 +39,8 @@ class Facts:
 
     soft_labels: bool | None = None
     columns: frozenset[str] | None = None
-    smallest_unit: int | None = None
+    smallest_unit: float | None = None
+    step: int | None = None
     scores: ScoreKind | None = None
     l2: float | None = None
     linear: bool | None = None
@@ -87,10 +90,12 @@ def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | Non
     few = facts.smallest_unit is not None and facts.smallest_unit < PAIRS_PER_UNIT_FOR_SIGNED
     if objective.risk.unit != "pair" and not few:
         return None
+    in_a_step = f" in a step of {facts.step}, on average" if facts.step else ""
     size = (
         "single pairs"
         if objective.risk.unit == "pair"
-        else (f"{objective.risk.unit}s of which the smallest has {facts.smallest_unit} pair(s)")
+        else f"{objective.risk.unit}s of which the smallest has {facts.smallest_unit:.3g} "
+        f"pair(s){in_a_step}"
     )
     return Verdict(
         "refused",

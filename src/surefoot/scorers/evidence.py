@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -44,12 +45,23 @@ def evidence_of(
     return replace(found, references=pairs), references.pairs
 
 
-def facts_of(preferences: Preferences, units: Units | None, **of_the_scorer: Any) -> Facts:
-    """What the validator is told of the data, and of the scorer beside."""
+def facts_of(
+    preferences: Preferences, units: Units | None, step: int | None = None, **of_the_scorer: Any
+) -> Facts:
+    """What the validator is told of the data, and of the scorer beside.
+
+    Args:
+        preferences: N comparisons.
+        units: the unit of each; None where each is its own.
+        step: pairs in a step, over which units are spread; None: units are seen whole.
+        of_the_scorer: the other facts.
+    """
     labels = preferences.labels
+    steps = 1 if step is None else math.ceil(len(labels) / step)
     return Facts(
         soft_labels=bool(((labels > 0) & (labels < 1)).any()),
         columns=frozenset(name for name in FEATURES if preferences.has(name)),
-        smallest_unit=1 if units is None else int(torch.bincount(units.ids).min()),
+        smallest_unit=1 if units is None else int(torch.bincount(units.ids).min()) / steps,
+        step=None if steps == 1 else step,
         **of_the_scorer,
     )

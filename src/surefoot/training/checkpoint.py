@@ -53,7 +53,7 @@ def settings(
         **objective.model_dump(mode="json"),
         "beta": beta,
         "training data": pairs.key,
-        "pairs in a step": args.per_device_train_batch_size * args.world_size,
+        "pairs in a step": args.pairs_in_a_step,
         **{name: getattr(args, name) for name in _ARGUMENTS},
     }
 

@@ -68,6 +68,7 @@ class TrainingPairs:
         max_length: int,
         encoder: bool = False,
         learning: bool = True,
+        step_size: int | None = None,
     ) -> TrainingPairs:
         """Tokenise and check.
 
@@ -79,6 +80,7 @@ class TrainingPairs:
             max_length: tokens of prompt and response together at most.
             encoder: the model closes its texts with a special token.
             learning: leave out pairs that teach nothing: responses of the same tokens, weight 0.
+            step_size: pairs in an optimiser step; None: all of them.
 
         Raises:
             CompositionError: the objective does not go with the data or the scorer.
@@ -87,6 +89,8 @@ class TrainingPairs:
         preferences = to_preferences(data, "train_dataset" if learning else "eval_dataset")
         tokens = tokenise(preferences, tokenizer, max_length, keep_end=encoder)
         cuts = tokens.cuts.notes(max_length, learning)
+        if preferences is not data and preferences.faults:  # who read them has been told
+            cuts.insert(0, _unreadable(preferences))
         weightless = preferences.weights == 0
         if learning and (tokens.identical | weightless).any():
             kept = np.flatnonzero(~(tokens.identical | weightless))
@@ -97,13 +101,14 @@ class TrainingPairs:
             raise DataError(f"{preferences.name}: no pair is left. {' '.join(cuts)}")
         units: Units | None = None
         names: tuple[str, ...] = ()
-        together = np.arange(len(preferences))
+        together, spread = np.arange(len(preferences)), step_size
         if objective.risk.unit != "pair":
             ids, found = unit_ids(preferences, objective.risk.unit)
             units, names = Units(torch.from_numpy(ids), len(found)), tuple(found)
             if objective.risk.unit == "prompt":
-                together = ids  # small enough for a step; sources and groups are sampled
-        facts = facts_of(preferences, units, scores=scores, linear=False)
+                # Small enough to be whole in a step; sources and groups are spread over steps.
+                together, spread = ids, None
+        facts = facts_of(preferences, units, spread, scores=scores, linear=False)
         if not learning:  # what has no effect, or is too noisy to learn from, can be evaluated
             facts = replace(facts, soft_labels=None, smallest_unit=None)
         notes = (*enforce(objective, facts), *cuts)
@@ -186,6 +191,14 @@ class StepLoader(DataLoader[Any]):
     def set_epoch(self, epoch: int) -> None:
         """Shuffle anew."""
         self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+def _unreadable(preferences: Preferences) -> str:
+    faults = preferences.faults
+    named = "; ".join(f"row {one.row}: {one.reason}" for one in faults[:3])
+    more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+    count = len(faults) + len(preferences)
+    return f"{len(faults)} of {count} rows could not be read and are left out ({named}{more})."
 
 
 def _few(count: int) -> bool:

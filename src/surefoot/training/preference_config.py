@@ -110,6 +110,12 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         return same
 
     @property
+    def pairs_in_a_step(self) -> int:
+        """Pairs in an optimiser step, over all processes."""
+        accumulated = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        return int(accumulated * self.world_size)
+
+    @property
     def mixed_precision_dtype(self) -> torch.dtype | None:
         """Precision of the forward passes under autocast; None: as the model is."""
         return torch.bfloat16 if self.bf16 else torch.float16 if self.fp16 else None

@@ -114,6 +114,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
                 min(given.max_length, prepared.positions),
                 prepared.encoder,
                 learning,
+                given.pairs_in_a_step,
             )
 
         self.pairs = None if train_dataset is None else pairs(train_dataset, learning=True)
@@ -176,7 +177,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         assert self.pairs is not None
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         shuffle = self.args.train_sampling_strategy != "sequential"
-        size = self.args.per_device_train_batch_size * self.args.world_size
+        size = self.args.pairs_in_a_step
         return StepLoader(
             self.pairs,  # type: ignore[arg-type]  # indices are its items
             batch_sampler=StepSampler(self.pairs.together, size, seed, shuffle),  # type: ignore[arg-type]
