@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
+from surefoot.cli.console import say
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -63,6 +64,20 @@ def load_models(place: str, reference: str | None = None) -> list[TrainedScorer]
     from surefoot.scorers import load_scorer
 
     return [load_scorer(one, reference) for one in run_folders(place)]
+
+
+def tell_cuts(models: Sequence[TrainedScorer], preferences: Preferences) -> None:
+    """Say what language models could not read of the data that they scored last."""
+    from surefoot.scorers import LanguageModel
+
+    notes = [
+        note
+        for model in models
+        if isinstance(model, LanguageModel)
+        for note in model.notes()
+    ]
+    for note in dict.fromkeys(notes):
+        say(f"note: {preferences.name}: {note}")
 
 
 def reference_of(place: str, reference: str | None, beside: str | None) -> str | None:

@@ -231,14 +231,21 @@ def default_encoder() -> str:
 
 def load_encoder(options: EncoderOptions) -> Encoder:
     """The encoder for these options; the few last ones stay loaded."""
-    path = Path(options.name)
+    return _loaded(options, file_stamps(options.name))
+
+
+Stamps = tuple[tuple[str, int], ...]
+
+
+def file_stamps(place: str) -> Stamps:
+    """Names and times of change of the files in a folder; of a hub name, none."""
+    path = Path(place)
     files = sorted(path.iterdir()) if path.is_dir() else []
-    stamp = tuple((file.name, file.stat().st_mtime_ns) for file in files)
-    return _loaded(options, stamp)
+    return tuple((file.name, file.stat().st_mtime_ns) for file in files)
 
 
 @lru_cache(maxsize=2)
-def _loaded(options: EncoderOptions, stamp: tuple[tuple[str, int], ...]) -> Encoder:
+def _loaded(options: EncoderOptions, stamp: Stamps) -> Encoder:
     return Encoder(options)
 
 

@@ -18,10 +18,11 @@ from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers import storage
+from surefoot.scorers.encoder import file_stamps
 from surefoot.scorers.language.adapters import below_adapter
+from surefoot.scorers.language.architecture import architecture
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import (
-    ModelKind,
     Prepared,
     load_model,
     load_tokenizer,
@@ -32,7 +33,7 @@ from surefoot.scorers.language.options import (
     PolicyScorer,
     RewardModelScorer,
 )
-from surefoot.scorers.language.reference import ReferencePolicy
+from surefoot.scorers.language.reference import ReferencePolicy, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
 from surefoot.scorers.language.tokens import Cuts, TokenPairs, tokenise
 from surefoot.scorers.scorer import Scorer
@@ -67,7 +68,9 @@ class LanguageModel:
     def raw_scores(self, preferences: Preferences) -> Array:
         """Rewards as the model gives them, or beta log(pi / pi_ref), shape (N, 2)."""
         found = self.prepared
-        tokens = tokenise(preferences, found.tokenizer, self.max_length, keep_end=found.encoder)
+        tokens = tokenise(
+            preferences, found.tokenizer, self.max_length, keep_end=found.encoder
+        )
         self.cuts = tokens.cuts
         known = None if self.reference is None else self.reference.log_probs(tokens)
         return self.scores_of(tokens, known)
@@ -79,7 +82,9 @@ class LanguageModel:
             return self.score_function.of_model(model, batch)
 
         rows = np.arange(len(tokens))
-        values = over_rows(score, self.prepared.model, tokens, rows, self.engine, "scoring")
+        values = over_rows(
+            score, self.prepared.model, tokens, rows, self.engine, "scoring"
+        )
         function = self.score_function
         if reference is None or not isinstance(function, PolicyScores):
             return values
@@ -111,13 +116,19 @@ class LanguageModel:
 
     def to_probabilities(self, margins: Array) -> Array:
         """P(a preferred) from differences of rewards, any shape."""
-        logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
+        logits = (
+            torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
+        )
         probabilities: Array = torch.sigmoid(logits).numpy()
         return probabilities
 
     def notes(self) -> list[str]:
         """Sentences on what was cut when scores were last asked for."""
-        return [] if self.cuts is None else self.cuts.notes(self.max_length, left_out=False)
+        return (
+            []
+            if self.cuts is None
+            else self.cuts.notes(self.max_length, left_out=False)
+        )
 
     @property
     def max_length(self) -> int:
@@ -154,7 +165,9 @@ class LanguageModel:
         """On an accelerator, where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.prepared.model.to(device)
-        return Engine(device, self.prepared.pad_id, precision=self.scorer.autocast_dtype)
+        return Engine(
+            device, self.prepared.pad_id, precision=self.scorer.autocast_dtype
+        )
 
     def description(self, objective: Objective, seed: int) -> dict[str, Any]:
         """What `surefoot.json` says beside the model's own files."""
@@ -183,20 +196,28 @@ class LanguageModel:
         description = storage.read_description(place)
         scorer = Scorer.parse(description["scorer"])
         if not isinstance(scorer, LanguageModelScorer):
-            raise ConfigurationError(f"{folder} holds a {scorer.label()}, no language model.")
+            raise ConfigurationError(
+                f"{folder} holds a {scorer.label()}, no language model."
+            )
         if reference is not None:
             scorer = scorer.model_copy(update={"model": reference})
         tokenizer = load_tokenizer(str(place))
         if scorer.adapter is None:
-            model: Any = load_model(str(place), scorer.model_kind, **scorer.load_options)
+            model: Any = load_model(
+                str(place), scorer.model_kind, **scorer.load_options
+            )
         else:
             from peft import PeftModel
 
             with _trained_from(folder, scorer):
-                base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
+                base = load_model(
+                    scorer.place, scorer.model_kind, **scorer.load_options
+                )
             if scorer.model_kind == "reward-model":
                 base.config.pad_token_id = tokenizer.pad_token_id
-            model = PeftModel.from_pretrained(below_adapter(base, scorer.model_kind), str(place))
+            model = PeftModel.from_pretrained(
+                below_adapter(base, scorer.model_kind), str(place)
+            )
         prepared = prepare_model(model, tokenizer)
         found = cls(
             scorer,
@@ -207,7 +228,9 @@ class LanguageModel:
             reference_key=description["reference_key"],
         )
         with _trained_from(folder, scorer):
-            _ = found.reference  # a wrong one is an error now, not in the middle of an evaluation
+            _ = (
+                found.reference
+            )  # a wrong one is an error now, not in the middle of an evaluation
         return found
 
     @classmethod
@@ -228,7 +251,9 @@ class LanguageModel:
                 "pi_ref), so name the model that it was trained from (--reference)."
             )
         if kind == "reward-model" and reference is not None:
-            raise ConfigurationError(f"{place} is a reward model, and has no reference.")
+            raise ConfigurationError(
+                f"{place} is a reward model, and has no reference."
+            )
         model, tokenizer = load_model(place, kind), load_tokenizer(place)
         prepared = prepare_model(model, tokenizer, keep_padding=True)
         scorers = {"policy": PolicyScorer, "reward-model": RewardModelScorer}
@@ -238,19 +263,41 @@ class LanguageModel:
         return found
 
     def policy_at(self, place: str | None) -> ReferencePolicy:
-        """A reference from a folder or a hub name, or (None) from under the adapter."""
-        model = self.prepared.model
-        if place is not None:
-            model = load_model(place, "policy", **self.scorer.load_options)
-            model.to(self.engine.device)
-        return ReferencePolicy.of(model, self.engine, live=False)
+        """A reference from a folder or a hub name, or (None) from under the adapter.
+
+        Scorers that are loaded beside each other, such as the seeds of a run, share theirs.
+        """
+        options, engine = self.scorer.load_options, self.engine
+
+        def read() -> ReferencePolicy:
+            model: Any = (
+                self.prepared.model
+                if place is None
+                else load_model(place, "policy", **options)
+            )
+            return ReferencePolicy.of(model.to(engine.device), engine, live=False)
+
+        if place is None:
+            return read()
+        name = (
+            place,
+            file_stamps(place),
+            str(options),
+            engine.precision,
+            engine.pad_id,
+        )
+        return held(name, read)
 
 
 @contextmanager
 def _trained_from(folder: str | Path, scorer: LanguageModelScorer) -> Iterator[None]:
     """Say what the model was to the run where it cannot be used, and how to name another place."""
     policy = isinstance(scorer, PolicyScorer)
-    what, how = ("reference", "--reference") if policy else ("base", "surefoot.json (scorer.model)")
+    what, how = (
+        ("reference", "--reference")
+        if policy
+        else ("base", "surefoot.json (scorer.model)")
+    )
     try:
         yield
     except ConfigurationError as error:
@@ -258,30 +305,3 @@ def _trained_from(folder: str | Path, scorer: LanguageModelScorer) -> Iterator[N
             f"the {what} of {folder}, which it was trained from: {error} Where it lies elsewhere "
             f"now, name the place: {how}."
         ) from None
-
-
-def architecture(place: str) -> ModelKind:
-    """`reward-model` or `policy`, by what a model's configuration says.
-
-    Raises:
-        ConfigurationError: neither.
-    """
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        found = f"{place} is neither a run folder nor a transformers model"
-        absent = f"no run folder at {place}, and no model of that name on the Hub"
-        raise ConfigurationError(
-            f"{found if Path(place).exists() else absent} ({str(error).splitlines()[0]})"
-        ) from None
-    names = config.architectures or []
-    if any(name.endswith("ForSequenceClassification") for name in names):
-        return "reward-model"
-    if any("CausalLM" in name or name.endswith("LMHeadModel") for name in names):
-        return "policy"
-    raise ConfigurationError(
-        f"{place} is a {', '.join(names) or 'model without a head'}: neither a sequence classifier "
-        "nor a causal language model."
-    )

@@ -6,11 +6,12 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -46,7 +47,9 @@ def weights_key(model: nn.Module, adapters: bool = False) -> str:
             continue
         plain = name.replace("base_model.model.", "").replace(".base_layer", "")
         digest.update(plain.replace(".original_module", "").encode())
-        digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data)
+        digest.update(
+            tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data
+        )
     return digest.hexdigest()
 
 
@@ -107,7 +110,10 @@ class ReferencePolicy:
             SurefootError: the weights are no longer the reference's, or a figure is not finite.
         """
         precision = str(self.engine.precision or "as-is").removeprefix("torch.")
-        path = cache_folder("reference") / f"{self.key}-{tokens.key}-{precision}.safetensors"
+        path = (
+            cache_folder("reference")
+            / f"{self.key}-{tokens.key}-{precision}.safetensors"
+        )
         known = _read(path, len(tokens)) if self.engine.rank == 0 else None
         flag = torch.tensor(0.0 if known is None else 1.0, device=self.engine.device)
         if bool(self.engine.sum_over_ranks(flag)):  # rank 0 tells the others
@@ -130,7 +136,9 @@ class ReferencePolicy:
                 "cannot score this data."
             )
         if self.engine.rank == 0:
-            partial = path.with_suffix(f".{os.getpid()}.partial")  # another run may write it too
+            partial = path.with_suffix(
+                f".{os.getpid()}.partial"
+            )  # another run may write it too
             save_file({"log_probs": values}, partial)
             partial.replace(path)
         return values
@@ -158,3 +166,14 @@ def _read(path: Path, count: int) -> Tensor | None:
     except (SafetensorError, KeyError, OSError):  # damaged: compute again
         return None
     return known if known is not None and known.shape == (count, 2) else None
+
+
+_HELD: WeakValueDictionary[Hashable, ReferencePolicy] = WeakValueDictionary()
+
+
+def held(name: Hashable, read: Callable[[], ReferencePolicy]) -> ReferencePolicy:
+    """The reference of this name that someone still holds, or a new one."""
+    found = _HELD.get(name)
+    if found is None:
+        found = _HELD[name] = read()
+    return found
