@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from surefoot.cli import console
@@ -42,3 +44,12 @@ def test_why_there_is_no_interval_is_not_for_the_table():
     assert found.low is None
     assert console.figure(found) == "0.667 (no interval)"
     assert console.figure(None) == ""
+
+
+def test_warnings_for_authors_of_code_are_not_for_users(capsys):
+    with warnings.catch_warnings():  # puts showwarning back
+        console.quiet_libraries(models=False)
+        warnings.simplefilter("always")
+        warnings.warn("an argument of a library is deprecated", FutureWarning, stacklevel=1)
+        warnings.warn("a pair was cut", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "warning: a pair was cut\n"

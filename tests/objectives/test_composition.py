@@ -64,12 +64,12 @@ def test_refused_whatever_the_data(options, reason):
         (
             {"regularisers": [{"kind": "chosen-likelihood", "weight": 0.1}]},
             {"scores": "rewards"},
-            "needs token sums",
+            "is for a policy, and this scorer is a reward model",
         ),
         (
             {"regularisers": [{"kind": "reward-centring", "weight": 0.1}]},
             {"scores": "token sums"},
-            "needs rewards",
+            "is for a reward model, and this scorer is a policy",
         ),
         (
             {"regularisers": [{"kind": "reward-centring", "weight": 0.1}]},

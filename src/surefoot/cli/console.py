@@ -56,8 +56,9 @@ def say(line: str) -> None:
 
 def quiet_libraries(models: bool = True) -> None:
     """Keep the progress bars of libraries from between our lines, and print warnings as lines."""
-    warnings.showwarning = lambda message, *where: say(f"warning: {message}")
+    warnings.showwarning = _tell
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's advice, once a process
     import datasets
 
     datasets.disable_progress_bars()
@@ -67,6 +68,12 @@ def quiet_libraries(models: bool = True) -> None:
         logging.disable_progress_bar()
         logging.set_verbosity_error()
         logging_of_python.getLogger("huggingface_hub").setLevel(logging_of_python.ERROR)
+
+
+def _tell(message: Warning | str, category: type[Warning], *where: Any, **named: Any) -> None:
+    """A warning as a line, unless it is for the authors of code."""
+    if not issubclass(category, FutureWarning | DeprecationWarning):
+        say(f"warning: {message}")
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -81,7 +88,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     if out.measure(shown, options=out.options.update(width=10_000)).maximum > out.width:
         names = [columns[0], *(columns[i].replace(" ", "\n") for i in kept[1:])]
         shown = _made(names, [[row[0], *(_stacked(row[i]) for i in kept[1:])] for row in rows])
-        shown.box = SIMPLE
+        shown.box, shown.padding, shown.show_edge = SIMPLE, 0, False
     out.print(shown)
 
 

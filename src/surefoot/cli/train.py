@@ -45,7 +45,7 @@ def run(
         return
     say(f"objective: {config.objective.describe()}")
     data = prepare(config.data)
-    _show_data(data)
+    _show_data(data, config.data.split_by)
     if not resume:
         clear_run(folder)
     runs = train_seeds(configs, data, overwrite=overwrite, resume=resume, say=say)
@@ -75,15 +75,28 @@ def overrides(arguments: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _show_data(data: TrainingData) -> None:
+#: Share of damaged rows from which they are most of what there is; held-out pairs that say little.
+_MANY, _FEW = 0.25, 10
+
+
+def _show_data(data: TrainingData, split_by: str) -> None:
+    held = 0 if data.held_out is None else len(data.held_out)
+    rows = len(data.train) + held + data.removed
     say(f"data: {len(data.train)} pairs from {data.train.name}")
     for finding in data.damage.findings:
         if finding.severity != "note":
-            say(f"warning: {finding.kind}: {finding.count} row(s). {finding.meaning}")
+            share = finding.count / max(1, rows)
+            most = f" That is {share:.0%} of the data: look at it first." if share > _MANY else ""
+            say(f"warning: {finding.kind}: {finding.count} row(s). {finding.meaning}{most}")
     if data.removed:
         say(f"removed {data.removed} damaged row(s); `surefoot audit` shows them")
     if data.held_out is not None:
-        say(f"held out {len(data.held_out)} pairs")
+        say(f"held out {held} pairs")
+        if held < _FEW:
+            say(
+                "warning: so few held-out pairs tell nothing: raise data.held_out. Pairs of one "
+                f"prompt (data.split_by: {split_by}) are on one side together."
+            )
 
 
 def _show(runs: Sequence[Run]) -> None:

@@ -214,6 +214,14 @@ def length_of_rewards(objective: Objective, facts: Facts) -> Verdict | None:
     )
 
 
+#: Who gives what.
+_SCORERS: dict[ScoreKind, str] = {
+    "rewards": "a reward model",
+    "token sums": "a policy",
+    "margins": "a model that judges pairs",
+}
+
+
 def regulariser_of_another_scorer(objective: Objective, facts: Facts) -> Verdict | None:
     """A penalty on something that this scorer does not have."""
     for regulariser in objective.regularisers:
@@ -226,8 +234,8 @@ def regulariser_of_another_scorer(objective: Objective, facts: Facts) -> Verdict
         if facts.scores is not None and facts.scores != regulariser.needs:
             return Verdict(
                 "refused",
-                f"{regulariser.label()} needs {regulariser.needs}, and this scorer gives "
-                f"{facts.scores}.",
+                f"{regulariser.label()} is for {_SCORERS[regulariser.needs]}, and this scorer is "
+                f"{_SCORERS[facts.scores]}.",
             )
     return None
 

@@ -102,7 +102,8 @@ def train_language_model(
             peft_config=scorer.adapter.to_peft() if scorer.adapter else None,
             objective=objective,
         )
-    notes = tuple(dict.fromkeys(str(one.message) for one in noticed))
+    for_users = (one for one in noticed if issubclass(one.category, UserWarning))
+    notes = tuple(dict.fromkeys(str(one.message) for one in for_users))
     if trainer.is_world_process_zero():
         for note in notes:
             say(f"warning: {note}")
@@ -180,9 +181,14 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
     ranks = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
     accumulation, rest = divmod(training.pairs_per_step, training.micro_batch_pairs * ranks)
     if rest:
+        unit = training.micro_batch_pairs * ranks
+        above = unit * (accumulation + 1)
+        fitting = [n for n in range(1, training.micro_batch_pairs) if training.pairs_per_step % (n * ranks) == 0]
+        smaller = f", or a micro-batch of {fitting[-1]}" if fitting else ""
         raise ConfigurationError(
             f"training.pairs_per_step ({training.pairs_per_step}) should be a multiple of "
-            f"training.micro_batch_pairs x processes ({training.micro_batch_pairs} x {ranks})."
+            f"training.micro_batch_pairs x processes ({training.micro_batch_pairs} x {ranks}): "
+            f"take {above} pairs a step{smaller}."
         )
     saves = training.save_every is not None
     checks = training.evaluate_every is not None and held_out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from surefoot.data import read_preferences
@@ -53,6 +53,7 @@ def prepare(options: DataOptions) -> TrainingData:
     if not options.held_out:
         return TrainingData(sound, None, damage, removed)
     train, held_out = split(sound, options.held_out, options.split_by, options.split_seed)
+    held_out = replace(held_out, name=f"{held_out.name}, held out")
     return TrainingData(train, held_out, damage.beside(leaks(held_out, train)), removed)
 
 

@@ -1,0 +1,44 @@
+"""Messages of runs about their options and their data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from language_models import pairs
+
+from surefoot.cli import train as command
+from surefoot.errors import ConfigurationError
+from surefoot.training import prepare, train
+
+
+@pytest.mark.parametrize(
+    ("per_step", "micro", "told"),
+    [
+        (10, 8, r"\(8 x 1\): take 16 pairs a step, or a micro-batch of 5\."),
+        (7, 4, r"\(4 x 1\): take 8 pairs a step, or a micro-batch of 1\."),
+    ],
+)
+def test_a_step_that_cannot_be_cut_says_which_can(configure, policy, per_step, micro, told):
+    training = {"pairs_per_step": per_step, "micro_batch_pairs": micro}
+    with pytest.raises(ConfigurationError, match=told):
+        train(configure({"kind": "policy", "model": policy}, training))
+
+
+def test_the_held_out_side_has_a_name_of_its_own(configure, policy, tmp_path):
+    config = configure({"kind": "policy", "model": policy})
+    data = prepare(config.data)
+    assert (data.train.name, data.held_out.name) == ("pairs", "pairs, held out")
+
+
+def test_few_held_out_pairs_and_much_damage_are_told(configure, policy, tmp_path, capsys):
+    rows = pairs(24)
+    for row in rows[:12]:
+        row["response_b"] = ""
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = configure({"kind": "policy", "model": policy}, data={"held_out": 0.1})
+    command._show_data(prepare(config.data), "prompt")
+    told = " ".join(capsys.readouterr().err.split())
+    assert "That is 50% of the data: look at it first." in told
+    assert "held out 2 pairs" in told
+    assert "so few held-out pairs tell nothing" in told
