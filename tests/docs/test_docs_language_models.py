@@ -75,6 +75,10 @@ def test_the_page_runs_as_written(tmp_path, monkeypatch, rows):
     assert (tmp_path / "report" / "report.html").is_file()
     assert (tmp_path / "runs" / "policy" / "adapter_model.safetensors").is_file()
     assert (tmp_path / "runs" / "reward" / "model.safetensors").is_file()
-    (script,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    script, merging = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(compile(script, "language-models.md", "exec"), scope := {})
     assert scope["trainer"].state.global_step > 0
+    exec(compile(merging, "language-models.md", "exec"), {})
+    merged = ["--scorer.model", "merged", "--output", "runs/next"]
+    app(args=["train", "policy.yaml", *merged], standalone_mode=False)
+    assert (tmp_path / "runs" / "next" / "adapter_model.safetensors").is_file()
