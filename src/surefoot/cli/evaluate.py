@@ -8,15 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surefoot.cli.console import (
-    figure,
-    invocation,
-    out,
-    quiet_libraries,
-    say,
-    table,
-    write,
-)
+from surefoot.cli.console import figure, invocation, out, quiet_libraries, say, table, write
 from surefoot.cli.inputs import load_models, read, reference_of, run_folders, tell_cuts
 from surefoot.cli.value import Request, Valuer, run_win_rate, show_values
 from surefoot.errors import ConfigurationError
@@ -66,11 +58,7 @@ def run(
 
     folder = claim_output(output, overwrite)
     models = load_models(model, reference_of(model, reference, baseline))
-    baselines = (
-        load_models(baseline, reference_of(baseline, reference, model))
-        if baseline
-        else []
-    )
+    baselines = load_models(baseline, reference_of(baseline, reference, model)) if baseline else []
     runs = run_folders(model)
     if baseline:
         _same_seeds(runs, run_folders(baseline))
@@ -90,9 +78,7 @@ def _same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:
     """Several seeds are compared seed by seed, so both sides need the same ones."""
     from surefoot.training.folder import saved_seed
 
-    ours, theirs = (
-        [saved_seed(one) for one in folders] for folders in (runs, baselines)
-    )
+    ours, theirs = ([saved_seed(one) for one in folders] for folders in (runs, baselines))
     if len(ours) != len(theirs) or (len(ours) > 1 and ours != theirs):
         raise ConfigurationError(
             f"{runs[0].parent if len(runs) > 1 else runs[0]} holds the seeds {ours} and the "
@@ -106,9 +92,7 @@ def _load(
     """A suite by its name, or data from a file or the hub."""
     from surefoot.evaluation.suites import find_suite, load_suite, suites
 
-    looks_like_data = (
-        any(mark in name for mark in ("/", ".", ":")) or Path(name).exists()
-    )
+    looks_like_data = any(mark in name for mark in ("/", ".", ":")) or Path(name).exists()
     if name in suites() or not looks_like_data:
         preferences = load_suite(name, suites_folder)
         return preferences, find_suite(name).breakdowns(preferences)
@@ -155,10 +139,7 @@ def _evaluate(
     over_seeds = None
     if len(models) > 1:
         over_seeds = evaluate_over_seeds(
-            rewards,
-            preferences,
-            probabilities=probabilities,
-            tie_tolerance=tie_tolerance,
+            rewards, preferences, probabilities=probabilities, tie_tolerance=tie_tolerance
         )
     return _Found(result, overlap, comparison, over_seeds)
 
@@ -168,8 +149,7 @@ def _scores(
 ) -> tuple[list[Any], list[Any]]:
     scores = [model.scores(preferences) for model in models]
     probabilities = [
-        model.to_probabilities(s[:, 0] - s[:, 1])
-        for model, s in zip(models, scores, strict=True)
+        model.to_probabilities(s[:, 0] - s[:, 1]) for model, s in zip(models, scores, strict=True)
     ]
     return scores, probabilities
 
@@ -182,25 +162,18 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
             figure(one.result.accuracy),
             figure(one.result.rulers[one.result.best_ruler], one.result.best_ruler),
             figure(one.result.log_loss),
-            figure(one.result.worst.value, one.result.worst.group)
-            if one.result.worst
-            else "",
+            figure(one.result.worst.value, one.result.worst.group) if one.result.worst else "",
         ]
         for name, one in found.items()
     ]
     title = "Accuracy (intervals cover test items)" + (
         f"; first of {seeds} seeds" if seeds > 1 else ""
     )
-    table(
-        title,
-        ["data", "pairs", "accuracy", "best ruler", "log-loss", "worst group"],
-        rows,
-    )
+    table(title, ["data", "pairs", "accuracy", "best ruler", "log-loss", "worst group"], rows)
     over = {name: one.over_seeds for name, one in found.items() if one.over_seeds}
     if over:
         rows = [
-            [name, *(str(e) for e in list(figures.values())[:2])]
-            for name, figures in over.items()
+            [name, *(str(e) for e in list(figures.values())[:2])] for name, figures in over.items()
         ]
         table(
             f"Over {seeds} seeds (intervals cover seeds and test items)",
@@ -269,9 +242,7 @@ def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
         )
 
 
-def _write(
-    folder: Path, model: str, baseline: str | None, found: dict[str, _Found]
-) -> None:
+def _write(folder: Path, model: str, baseline: str | None, found: dict[str, _Found]) -> None:
     from surefoot.report import evaluation_page
 
     content = {

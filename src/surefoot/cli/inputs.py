@@ -70,12 +70,7 @@ def tell_cuts(models: Sequence[TrainedScorer], preferences: Preferences) -> None
     """Say what language models could not read of the data that they scored last."""
     from surefoot.scorers import LanguageModel
 
-    notes = [
-        note
-        for model in models
-        if isinstance(model, LanguageModel)
-        for note in model.notes()
-    ]
+    notes = [note for model in models if isinstance(model, LanguageModel) for note in model.notes()]
     for note in dict.fromkeys(notes):
         say(f"note: {preferences.name}: {note}")
 

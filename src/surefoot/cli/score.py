@@ -23,9 +23,7 @@ def run(
     """Write a reward for each response, or a margin for each pair where the model judges pairs."""
     quiet_libraries()
     if output.exists() and not overwrite:
-        raise ConfigurationError(
-            f"{output} exists. Name another output, or pass --overwrite."
-        )
+        raise ConfigurationError(f"{output} exists. Name another output, or pass --overwrite.")
     models = load_models(model, reference)
     if len(models) > 1:
         raise ConfigurationError(
@@ -35,19 +33,13 @@ def run(
     members = models[0].member_scores(preferences)  # (N, 2, K)
     columns_of_scores = _margins(members) if models[0].pairwise else _rewards(members)
     scores = members.mean(-1)
-    columns_of_scores["p_a_preferred"] = models[0].to_probabilities(
-        scores[:, 0] - scores[:, 1]
-    )
+    columns_of_scores["p_a_preferred"] = models[0].to_probabilities(scores[:, 0] - scores[:, 1])
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", encoding="utf-8") as file:
         places = preferences.read("id", "file", "row")
         for i, (name, source_name, row) in enumerate(places):
-            found = {
-                column: float(values[i]) for column, values in columns_of_scores.items()
-            }
-            file.write(
-                json.dumps({"id": name, "file": source_name, "row": row} | found) + "\n"
-            )
+            found = {column: float(values[i]) for column, values in columns_of_scores.items()}
+            file.write(json.dumps({"id": name, "file": source_name, "row": row} | found) + "\n")
     say(f"wrote {len(scores)} rows to {output}")
     tell_cuts(models, preferences)
     if models[0].pairwise:
@@ -62,9 +54,7 @@ def _rewards(members: Any) -> dict[str, Any]:
     mean, spread = members.mean(-1), members.std(-1)
     found = {"reward_a": mean[:, 0], "reward_b": mean[:, 1]}
     several = members.shape[-1] > 1
-    return found | (
-        {"spread_a": spread[:, 0], "spread_b": spread[:, 1]} if several else {}
-    )
+    return found | ({"spread_a": spread[:, 0], "spread_b": spread[:, 1]} if several else {})
 
 
 def _margins(members: Any) -> dict[str, Any]:

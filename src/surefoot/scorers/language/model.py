@@ -68,9 +68,7 @@ class LanguageModel:
     def raw_scores(self, preferences: Preferences) -> Array:
         """Rewards as the model gives them, or beta log(pi / pi_ref), shape (N, 2)."""
         found = self.prepared
-        tokens = tokenise(
-            preferences, found.tokenizer, self.max_length, keep_end=found.encoder
-        )
+        tokens = tokenise(preferences, found.tokenizer, self.max_length, keep_end=found.encoder)
         self.cuts = tokens.cuts
         known = None if self.reference is None else self.reference.log_probs(tokens)
         return self.scores_of(tokens, known)
@@ -82,9 +80,7 @@ class LanguageModel:
             return self.score_function.of_model(model, batch)
 
         rows = np.arange(len(tokens))
-        values = over_rows(
-            score, self.prepared.model, tokens, rows, self.engine, "scoring"
-        )
+        values = over_rows(score, self.prepared.model, tokens, rows, self.engine, "scoring")
         function = self.score_function
         if reference is None or not isinstance(function, PolicyScores):
             return values
@@ -116,19 +112,13 @@ class LanguageModel:
 
     def to_probabilities(self, margins: Array) -> Array:
         """P(a preferred) from differences of rewards, any shape."""
-        logits = (
-            torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
-        )
+        logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
         probabilities: Array = torch.sigmoid(logits).numpy()
         return probabilities
 
     def notes(self) -> list[str]:
         """Sentences on what was cut when scores were last asked for."""
-        return (
-            []
-            if self.cuts is None
-            else self.cuts.notes(self.max_length, left_out=False)
-        )
+        return [] if self.cuts is None else self.cuts.notes(self.max_length, left_out=False)
 
     @property
     def max_length(self) -> int:
@@ -165,9 +155,7 @@ class LanguageModel:
         """On an accelerator, where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.prepared.model.to(device)
-        return Engine(
-            device, self.prepared.pad_id, precision=self.scorer.autocast_dtype
-        )
+        return Engine(device, self.prepared.pad_id, precision=self.scorer.autocast_dtype)
 
     def description(self, objective: Objective, seed: int) -> dict[str, Any]:
         """What `surefoot.json` says beside the model's own files."""
@@ -196,28 +184,20 @@ class LanguageModel:
         description = storage.read_description(place)
         scorer = Scorer.parse(description["scorer"])
         if not isinstance(scorer, LanguageModelScorer):
-            raise ConfigurationError(
-                f"{folder} holds a {scorer.label()}, no language model."
-            )
+            raise ConfigurationError(f"{folder} holds a {scorer.label()}, no language model.")
         if reference is not None:
             scorer = scorer.model_copy(update={"model": reference})
         tokenizer = load_tokenizer(str(place))
         if scorer.adapter is None:
-            model: Any = load_model(
-                str(place), scorer.model_kind, **scorer.load_options
-            )
+            model: Any = load_model(str(place), scorer.model_kind, **scorer.load_options)
         else:
             from peft import PeftModel
 
             with _trained_from(folder, scorer):
-                base = load_model(
-                    scorer.place, scorer.model_kind, **scorer.load_options
-                )
+                base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
             if scorer.model_kind == "reward-model":
                 base.config.pad_token_id = tokenizer.pad_token_id
-            model = PeftModel.from_pretrained(
-                below_adapter(base, scorer.model_kind), str(place)
-            )
+            model = PeftModel.from_pretrained(below_adapter(base, scorer.model_kind), str(place))
         prepared = prepare_model(model, tokenizer)
         found = cls(
             scorer,
@@ -228,9 +208,7 @@ class LanguageModel:
             reference_key=description["reference_key"],
         )
         with _trained_from(folder, scorer):
-            _ = (
-                found.reference
-            )  # a wrong one is an error now, not in the middle of an evaluation
+            _ = found.reference  # a wrong one is an error now, not in the middle of an evaluation
         return found
 
     @classmethod
@@ -251,9 +229,7 @@ class LanguageModel:
                 "pi_ref), so name the model that it was trained from (--reference)."
             )
         if kind == "reward-model" and reference is not None:
-            raise ConfigurationError(
-                f"{place} is a reward model, and has no reference."
-            )
+            raise ConfigurationError(f"{place} is a reward model, and has no reference.")
         model, tokenizer = load_model(place, kind), load_tokenizer(place)
         prepared = prepare_model(model, tokenizer, keep_padding=True)
         scorers = {"policy": PolicyScorer, "reward-model": RewardModelScorer}
@@ -271,21 +247,13 @@ class LanguageModel:
 
         def read() -> ReferencePolicy:
             model: Any = (
-                self.prepared.model
-                if place is None
-                else load_model(place, "policy", **options)
+                self.prepared.model if place is None else load_model(place, "policy", **options)
             )
             return ReferencePolicy.of(model.to(engine.device), engine, live=False)
 
         if place is None:
             return read()
-        name = (
-            place,
-            file_stamps(place),
-            str(options),
-            engine.precision,
-            engine.pad_id,
-        )
+        name = (place, file_stamps(place), str(options), engine.precision, engine.pad_id)
         return held(name, read)
 
 
@@ -293,11 +261,7 @@ class LanguageModel:
 def _trained_from(folder: str | Path, scorer: LanguageModelScorer) -> Iterator[None]:
     """Say what the model was to the run where it cannot be used, and how to name another place."""
     policy = isinstance(scorer, PolicyScorer)
-    what, how = (
-        ("reference", "--reference")
-        if policy
-        else ("base", "surefoot.json (scorer.model)")
-    )
+    what, how = ("reference", "--reference") if policy else ("base", "surefoot.json (scorer.model)")
     try:
         yield
     except ConfigurationError as error:

@@ -47,9 +47,7 @@ def weights_key(model: nn.Module, adapters: bool = False) -> str:
             continue
         plain = name.replace("base_model.model.", "").replace(".base_layer", "")
         digest.update(plain.replace(".original_module", "").encode())
-        digest.update(
-            tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data
-        )
+        digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -110,10 +108,7 @@ class ReferencePolicy:
             SurefootError: the weights are no longer the reference's, or a figure is not finite.
         """
         precision = str(self.engine.precision or "as-is").removeprefix("torch.")
-        path = (
-            cache_folder("reference")
-            / f"{self.key}-{tokens.key}-{precision}.safetensors"
-        )
+        path = cache_folder("reference") / f"{self.key}-{tokens.key}-{precision}.safetensors"
         known = _read(path, len(tokens)) if self.engine.rank == 0 else None
         flag = torch.tensor(0.0 if known is None else 1.0, device=self.engine.device)
         if bool(self.engine.sum_over_ranks(flag)):  # rank 0 tells the others
@@ -136,9 +131,7 @@ class ReferencePolicy:
                 "cannot score this data."
             )
         if self.engine.rank == 0:
-            partial = path.with_suffix(
-                f".{os.getpid()}.partial"
-            )  # another run may write it too
+            partial = path.with_suffix(f".{os.getpid()}.partial")  # another run may write it too
             save_file({"log_probs": values}, partial)
             partial.replace(path)
         return values
