@@ -55,6 +55,8 @@ bench: $(STAMP)
 experiments: $(STAMP)
 	$(BIN)/python experiments/hh.py experiments/hh.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_language.py experiments/hh_language.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/control_variate.py experiments/control_variate.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/regret.py experiments/regret.yaml
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

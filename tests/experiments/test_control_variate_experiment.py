@@ -1,0 +1,124 @@
+"""VRPO's label model in tabular worlds: the experiment runs, and its targets are met."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+RESULTS = REPOSITORY / "experiments" / "results"
+sys.path.insert(0, str(REPOSITORY / "experiments"))
+
+
+@pytest.mark.slow
+def test_the_reduced_experiment(tmp_path):
+    script = ("experiments/control_variate.py", "experiments/control_variate-quick.yaml")
+    subprocess.run(
+        [sys.executable, *script, "--output", tmp_path], cwd=REPOSITORY, check=True, timeout=600
+    )
+    found = json.loads((tmp_path / "control_variate-quick.json").read_text())
+    check_bias(found["bias"])
+    ratios = {
+        (row["truth"], row["auxiliary"], row["pairs"], row["coefficient"]): row["ratio"]["estimate"]
+        for row in found["errors"]
+    }
+    assert ratios["intransitive", "true", 8, "fitted"] < 0.8
+    assert ratios["Bradley-Terry", "useless", 8, "1.0"] > 1.2
+    assert ratios["Bradley-Terry", "useless", 8, "fitted"] < 1.1
+    table = (tmp_path / "control_variate-quick.md").read_text()
+    assert "learned, not cross-fitted" in table
+
+
+def check_bias(rows: list[dict]) -> None:
+    """Zero where theory says so, and not elsewhere."""
+    for row in rows:
+        true = row["auxiliary"] == "true"
+        for case, value in row.items():
+            if case in ("loss", "auxiliary"):
+                continue
+            unbiased = case.startswith("reference") or (true and case.endswith(" 1"))
+            assert value < 1e-11 if unbiased else value > 1e-3, (row, case)
+
+
+def test_a_cross_fitted_model_does_not_see_the_labels_that_it_corrects():
+    import control_variate as experiment
+
+    settings = experiment.Settings(
+        **yaml.safe_load((REPOSITORY / "experiments" / "control_variate-quick.yaml").read_text())
+    )
+    world = settings.truths["intransitive"].world(0)
+    drawn = world.draw(settings.comparisons, 2, seed=1, repetitions=3)
+    before = experiment.learned(settings, world, drawn, 5)
+    first = np.arange(settings.comparisons) % 5 == 0
+    drawn.labels[first] = 1 - drawn.labels[first]
+    after = experiment.learned(settings, world, drawn, 5)
+    torch.testing.assert_close(before.auxiliary[first], after.auxiliary[first])
+    assert not torch.equal(before.auxiliary[~first], after.auxiliary[~first])
+    of_first = first.repeat(2)
+    torch.testing.assert_close(
+        before.references.auxiliary[of_first], after.references.auxiliary[of_first]
+    )
+    seen = experiment.learned(settings, world, drawn, 1).auxiliary
+    likelihood = [
+        (drawn.labels * p + (1 - drawn.labels) * (1 - p)).mean()
+        for p in (seen.numpy(), after.auxiliary.numpy())
+    ]
+    assert likelihood[0] > likelihood[1]
+
+
+def test_a_learned_model_on_many_labels_is_the_truth_of_its_family():
+    import control_variate as experiment
+
+    settings = experiment.Settings(
+        **yaml.safe_load((REPOSITORY / "experiments" / "control_variate-quick.yaml").read_text())
+    ).model_copy(update={"ridge": 1e-6})
+    world = settings.truths["intransitive"].world(0)
+    drawn = world.draw(40_000, 1, seed=1, repetitions=1)
+    found = experiment.learned(settings, world, drawn, 2).auxiliary.numpy()
+    truth = drawn.look_up(world.preference)[0]
+    assert np.abs(found - truth).max() < 0.1
+    assert np.abs(found - truth).mean() < 0.02
+
+
+def test_a_ratio_covers_the_worlds():
+    import control_variate as experiment
+
+    rng = np.random.default_rng(0)
+    below = [rng.gamma(2, 1, 5) for _ in range(50)]
+    found = experiment.ratio([0.7 * values for values in below], below)
+    assert found.estimate == pytest.approx(0.7)
+    assert experiment.written(experiment.ratio(below, below)) == "the same"
+    above = [values + rng.normal(0, 1, 5) for values in below]
+    found = experiment.ratio(above, below)
+    assert found.low < np.sum(above) / np.sum(below) == pytest.approx(found.estimate)
+
+
+class TestCommitted:
+    FOUND = RESULTS / "control_variate.json"
+
+    def test_results_are_those_of_the_settings(self):
+        import control_variate as experiment
+
+        given = yaml.safe_load((REPOSITORY / "experiments" / "control_variate.yaml").read_text())
+        settings = json.loads(json.dumps(experiment.Settings(**given).model_dump(mode="json")))
+        assert json.loads(self.FOUND.read_text())["settings"] == settings
+
+    def test_the_targets_hold(self):
+        """At most 0.6 in the intransitive world; a useless model costs at most 5 %."""
+        found = json.loads(self.FOUND.read_text())
+        check_bias(found["bias"])
+        best, safe = found["targets"].values()
+        assert best["estimate"] <= 0.6
+        assert set(safe) == {"Bradley-Terry", "intransitive"}
+        for one in safe.values():
+            assert one["high"] <= 1.05
+        rows = [r for r in found["errors"] if r["auxiliary"] == "useless" and r["pairs"] == 8]
+        paired = [r["repetitions"] for r in rows if r["truth"] in safe]
+        assert min(paired) >= 2000
