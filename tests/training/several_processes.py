@@ -19,7 +19,7 @@ from peft import LoraConfig
 from safetensors.torch import save_file
 
 from surefoot.errors import SurefootError
-from surefoot.objectives import LabelModel, Objective, Risk
+from surefoot.objectives import LabelModel, MarginLoss, Objective, Regulariser, Risk
 from surefoot.training.preference_config import PreferenceConfig
 from surefoot.training.trainer import PreferenceTrainer
 
@@ -27,8 +27,28 @@ RANKS, RANK = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
 OPTIONS = {"flip_rate": 0.2, "penalty": 0.4, "radius": 0.5, "level": 0.5, "temperature": 0.5}
 
+#: Pairs in a forward pass, of which every member of a slot is tried with each.
+MICRO_BATCHES = (1, 2, 8)
+
+
+def _of_regulariser(kind):
+    model = llama_reward if Regulariser.registry[kind].needs == "rewards" else llama
+    return model, {"risk": "cvar", "regularisers": [{"kind": kind, "weight": 0.2}]}
+
+
+#: Members that are tried with steps of 16 pairs in micro-batches of every size.
+CUT = {
+    **{f"loss {kind}": (llama, {"loss": kind, "risk": "cvar"}) for kind in MarginLoss.registry},
+    **{f"regulariser {kind}": _of_regulariser(kind) for kind in Regulariser.registry},
+}
+
 #: Name of a case: model, objective, and anything else of the trainer.
 CASES = {
+    **{
+        f"{name}, by {micro}": (*case, {"rows": 20, "size": 16, "micro": micro})
+        for name, case in CUT.items()
+        for micro in MICRO_BATCHES
+    },
     **{f"risk {kind}": (llama, {"risk": kind}, {}) for kind in Risk.registry},
     **{f"labels {kind}": (llama, {"labels": kind}, {}) for kind in LabelModel.registry},
     **{
@@ -46,11 +66,6 @@ CASES = {
     "adapter, reward": (llama_reward, {}, {"peft": True}),
     "fewer pairs than ranks": (llama, {"risk": "cvar"}, {"rows": 3, "size": 2}),
     "fewer pairs than ranks, mean": (llama_reward, {}, {"rows": 3, "size": 2}),
-    "regularisers": (
-        llama,
-        {"risk": "cvar", "regularisers": [{"kind": "chosen-likelihood", "weight": 0.2}]},
-        {},
-    ),
     "tokens": (llama, {"risk": "cvar"}, {"max_tokens": 60}),
     "checkpointing": (llama, {"risk": "cvar"}, {"gradient_checkpointing": True}),
     "memory": (llama, {"risk": "cvar"}, {"memory": False}),
@@ -108,6 +123,7 @@ def train(name: str, folder: Path) -> dict:
     options = {"rows": 10, "size": 4} | options
     peft, broken = options.pop("peft", None), options.pop("broken", None)
     memory, rows, size = (options.pop(key, None) for key in ("memory", "rows", "size"))
+    micro = options.pop("micro", size // RANKS)
     for slot in ("labels", "risk"):
         if isinstance(objective.get(slot), str):
             kind = objective[slot]
@@ -131,7 +147,8 @@ def train(name: str, folder: Path) -> dict:
             learning_rate=0.05,
             lr_scheduler_type="constant",
             num_train_epochs=1,
-            per_device_train_batch_size=size // RANKS,
+            per_device_train_batch_size=micro,
+            gradient_accumulation_steps=size // RANKS // micro,
             **options,
         ),
         train_dataset=data(rows),

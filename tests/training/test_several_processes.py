@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from several_processes import CASES
+from several_processes import CASES, CUT, MICRO_BATCHES
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).parent / "several_processes.py"
@@ -30,7 +30,7 @@ def launch(folder, processes, script=SCRIPT):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,  # a process that waits for one that stopped would wait for ever
+        timeout=600,  # a process that waits for one that stopped would wait for ever
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
@@ -60,6 +60,18 @@ def assert_equal_ends(one_process, two_processes, name):
     for key, change in one.items():
         torch.testing.assert_close(two[key], change, rtol=0, atol=TOLERANCE * moved)
         assert torch.equal(other[key], two[key])
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_every_cut_of_a_step_equals_the_others(ends, name):
+    cut = [
+        load_file(ends[n] / f"{name}, by {m} 0.safetensors") for n in (1, 2) for m in MICRO_BATCHES
+    ]
+    first, *others = cut
+    moved = max(float(change.abs().max()) for change in first.values())
+    for other in others:
+        for key, change in first.items():
+            torch.testing.assert_close(other[key], change, rtol=0, atol=TOLERANCE * moved)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "not finite" not in name])

@@ -13,7 +13,7 @@ import torch
 from language_models import bert_reward, bert_tokenizer, byte_tokenizer, llama, llama_reward, pairs
 
 from surefoot.errors import CompositionError
-from surefoot.objectives import LabelModel, MarginLoss, Objective, Outputs, Risk
+from surefoot.objectives import LabelModel, MarginLoss, Objective, Outputs, Regulariser, Risk
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import PolicyScores, RewardScores
 from surefoot.training.pairs import TrainingPairs
@@ -223,10 +223,12 @@ def test_length_normalised(policy, risk):
 
 
 @pytest.mark.parametrize("risk", RISKS)
-def test_regularisers(world, risk):
-    kind = "reward-centring" if world.score.kind == "rewards" else "chosen-likelihood"
+@pytest.mark.parametrize("kind", Regulariser.registry)
+def test_regularisers(world, risk, kind):
+    if Regulariser.registry[kind].needs != world.score.kind:
+        pytest.skip("for the other kind of score")
     objective = Objective(risk=risk, regularisers=({"kind": kind, "weight": 0.3},))
-    _assert_equals_the_plain_sum(world, objective, sizes=(1, 3, 8))
+    _assert_equals_the_plain_sum(world, objective, sizes=(1, 2, 3, 8))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 import numpy as np
@@ -12,7 +13,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from surefoot.errors import ConfigurationError, DataError, SurefootError
 from surefoot.objectives import Objective
-from surefoot.training.preference_config import PreferenceConfig
+from surefoot.training.preference_config import _REFUSED, PreferenceConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
@@ -45,20 +46,43 @@ def test_lengths_are_whole_numbers(name, value):
         _config(**{name: value})
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("auto_find_batch_size", True),
-        ("label_smoothing_factor", 0.1),
-        ("neftune_noise_alpha", 5.0),
-        ("torch_compile", True),
-        ("logging_nan_inf_filter", True),
-        ("dataloader_drop_last", True),
-        ("reference", "precomputed"),
-        ("scorer", "reward"),
-    ],
-)
-def test_what_cannot_be_honoured_is_refused(option, value):
+#: A value of each option of transformers that cannot be honoured.
+REFUSED = {
+    "auto_find_batch_size": True,
+    "label_smoothing_factor": 0.1,
+    "neftune_noise_alpha": 5.0,
+    "torch_compile": True,
+    "logging_nan_inf_filter": True,
+    "dataloader_drop_last": True,
+    "train_sampling_strategy": "group_by_length",
+    "use_liger_kernel": True,
+    "average_tokens_across_devices": False,
+    "dataloader_num_workers": 2,
+    "deepspeed": {"zero_optimization": {"stage": 2}},
+    "torch_compile_mode": "default",
+    "torch_compile_backend": "inductor",
+    "fsdp": "full_shard",
+    "parallelism_config": object(),
+    "use_cache": True,
+    "torch_empty_cache_steps": 10,
+    "bf16_full_eval": True,
+    "fp16_full_eval": True,
+    "eval_accumulation_steps": 2,
+    "batch_eval_metrics": True,
+    "include_num_input_tokens_seen": True,
+}
+
+
+@pytest.mark.parametrize(("option", "wanted", "why"), _REFUSED)
+def test_what_cannot_be_honoured_is_refused(option, wanted, why):
+    with pytest.raises(ConfigurationError, match=rf"^{option}=.*is refused: {re.escape(why)}"):
+        _config(**{option: REFUSED[option]})
+    for value in wanted:
+        _config(**{option: value})
+
+
+@pytest.mark.parametrize(("option", "value"), [("reference", "precomputed"), ("scorer", "reward")])
+def test_an_option_of_ours_with_a_wrong_value(option, value):
     with pytest.raises(ConfigurationError, match=option):
         _config(**{option: value})
 
