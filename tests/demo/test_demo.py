@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from surefoot.data import read_preferences
 from surefoot.data.checks import Example
 from surefoot.demo import DemoResult, print_table, run_demo
 from surefoot.demo.files import commands
-from surefoot.demo.methods import COLUMNS, methods
+from surefoot.demo.methods import CALIBRATED, COLUMNS, methods
 from surefoot.demo.page import demo_page
 from surefoot.objectives import Objective
 from surefoot.worlds import TextWorld
@@ -39,8 +40,11 @@ def test_every_method_is_a_valid_objective_and_predicts_columns_that_exist() -> 
     assert compared[0].name == "plain"
     assert len({m.name for m in compared}) == len(compared)
     for method in compared:
-        Objective(**method.objective)
+        Objective(**(method.objective or {}))
         assert set(method.predicted) <= set(COLUMNS)
+        assert method.against in {"", *(m.name for m in compared)}
+        told = "flip_rate" in (method.objective or {}).get("labels", ())
+        assert (method.against == CALIBRATED) == told  # else calibration's gain would be its own
 
 
 def test_the_commands_on_the_page_exist() -> None:
@@ -55,7 +59,7 @@ def test_the_commands_on_the_page_exist() -> None:
 def test_what_is_written_can_be_read(result: DemoResult, folder: Path) -> None:
     written = json.loads((folder / "demo.json").read_text())
     assert written == json.loads(json.dumps(result.to_dict()))
-    assert written["schema_version"] == 1
+    assert written["schema_version"] == 2
     for row in written["rows"]:
         for cell in row["cells"].values():
             assert {"estimate", "low", "high", "level", "n", "covers"} <= set(cell["value"])
@@ -76,19 +80,40 @@ def test_all_planted_damage_is_found(result: DemoResult) -> None:
 
 
 @pytest.mark.slow
+def test_a_temperature_that_knows_the_flip_rate_gives_better_probabilities(
+    result: DemoResult,
+) -> None:
+    plain, told = result.row("plain"), result.row(CALIBRATED)
+    found = told.cells["log-loss"].difference
+    assert found is not None
+    assert found.difference.high is not None
+    assert found.difference.high < -0.005
+    before, after = (r.calibration.overconfidence.estimate for r in (plain, told))
+    assert before is not None
+    assert after is not None
+    assert before < -0.05 < after  # plain takes flips for doubt
+    for key in ("clean", "noisy", "shifted", "rare"):  # the same margins
+        assert plain.cells[key].value == told.cells[key].value
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["smoothed labels", "flip-corrected labels"])
-def test_labels_that_know_the_flip_rate_have_better_probabilities(
+def test_labels_that_know_the_flip_rate_are_compared_with_a_temperature_that_does(
     result: DemoResult, name: str
 ) -> None:
-    against = result.row(name).cells["log-loss"].against_plain
-    assert against is not None
-    assert against.difference.high is not None
-    assert against.difference.high < -0.005
-    plain = result.row("plain").calibration.overconfidence.estimate
-    aware = result.row(name).calibration.overconfidence.estimate
-    assert plain is not None
-    assert aware is not None
-    assert plain < -0.05 < aware  # plain takes flips for doubt
+    against, own = (result.row(n).cells["log-loss"] for n in (CALIBRATED, name))
+    gap = (own.value.estimate or 0) - (against.value.estimate or 0)
+    assert _difference(result, name, "log-loss") == pytest.approx(gap, abs=1e-9)
+    assert abs(gap) < 0.2 * abs(_difference(result, CALIBRATED, "log-loss"))
+
+
+@pytest.mark.slow
+def test_the_warnings_of_fits_are_on_the_page(result: DemoResult, folder: Path) -> None:
+    page = unescape((folder / "report.html").read_text())
+    assert any("KL over pairs (KLDPO)" in given for given in result.notes.values())
+    for note, given in result.notes.items():
+        assert note in page
+        assert "; ".join(given) in page
 
 
 @pytest.mark.slow
@@ -115,7 +140,7 @@ def test_every_prediction_is_told_with_its_outcome(result: DemoResult) -> None:
     predicted = sum(len(m.predicted) for m in methods(result.world))
     assert len(result.claims) == predicted
     for claim in result.claims:
-        alone = claim.against_plain.p_value
+        alone = claim.difference.p_value
         assert (alone is None) == (claim.adjusted is None)
         assert alone is None or claim.adjusted is None or claim.adjusted >= alone
 
@@ -154,7 +179,7 @@ def test_text_from_data_is_escaped(result: DemoResult) -> None:
 
 
 def _difference(result: DemoResult, method: str, column: str) -> float:
-    against = next(c for key, c in result.row(method).cells.items() if key == column).against_plain
-    assert against is not None
-    assert against.difference.estimate is not None
-    return against.difference.estimate
+    found = next(c for key, c in result.row(method).cells.items() if key == column).difference
+    assert found is not None
+    assert found.difference.estimate is not None
+    return found.difference.estimate

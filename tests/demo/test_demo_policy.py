@@ -8,6 +8,7 @@ from dataclasses import replace
 from html import unescape
 from io import StringIO
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -15,7 +16,8 @@ from rich.console import Console
 pytest.importorskip("trl", reason="the policy part needs the extra `trl`")
 
 from surefoot.demo import print_policies
-from surefoot.demo.generation import GenerationOptions, write_responses
+from surefoot.demo.claims import claims_of
+from surefoot.demo.generation import GenerationOptions, Written, write_responses
 from surefoot.demo.language import (
     LanguageOptions,
     make_model,
@@ -24,13 +26,17 @@ from surefoot.demo.language import (
     train_supervised,
 )
 from surefoot.demo.policy import WITHOUT_TRL, PolicyOptions, run_policies, why_not
+from surefoot.demo.policy_figures import Outcomes, Scored, _on_pairs, _on_written, rows_of
 from surefoot.demo.policy_methods import POLICY_COLUMNS, policy_methods
 from surefoot.demo.policy_page import policy_section
-from surefoot.demo.policy_table import policy_markdown, policy_summary
+from surefoot.demo.policy_table import policy_summary
+from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
 from surefoot.report.words import number
-from surefoot.worlds import TextWorld
+from surefoot.worlds import TextWorld, WorldPairs
+from surefoot.worlds.bank import DISMISSIVE, FILLER, TOPICS, VAGUE
 from surefoot.worlds.judge import judge
+from surefoot.worlds.pool import CORE, RARE
 
 TEXTS = [("What is good?", "Rest is good. Sleep well."), ("What is bad?", "Noise is bad.")]
 SMALL = LanguageOptions(vocabulary=300, width=16, layers=1, heads=2, epochs=1)
@@ -81,6 +87,30 @@ class TestJudge:
                 found = judge(prompt.text, response.text)
                 assert found.unknown == found.repeated == 0
                 assert found.filler == response.filler
+                assert found.quality == response.quality
+                assert found.content == CORE
+
+    def test_a_sentence_of_each_kind(self):
+        prompt = self.world.prompts["test"][0]
+        assert prompt.topic == "gardening"
+        subject = next(s for s in TOPICS["gardening"].subjects if s in prompt.text)
+        other = next(s for s in TOPICS["gardening"].subjects if s != subject)
+        about = next(one for one in TOPICS["gardening"].advice if "{subject}" in one)
+        far = TOPICS["cooking"]
+        worth = {
+            about.format(subject=subject): (1, 0, 1),
+            about.format(subject=other): (-1, 0, 1),  # advice about something else
+            far.advice[0].format(subject=far.subjects[0]): (-1, 0, 1),
+            VAGUE[0]: (0, 0, 1),
+            DISMISSIVE[0]: (-1, 0, 1),
+            FILLER[0]: (0, 1, 0),
+            "Nobody says this.": (0, 0, 0),
+        }
+        for sentence, expected in worth.items():
+            found = judge(prompt.text, sentence)
+            assert (found.quality, found.filler, found.content) == expected, sentence
+        whole = judge(prompt.text, " ".join(worth))
+        assert (whole.quality, whole.filler, whole.content, whole.unknown) == (-2, 1, 5, 1)
 
     def test_what_is_broken_or_said_again_adds_nothing(self):
         prompt = self.world.prompts["test"][0]
@@ -104,6 +134,99 @@ def test_every_method_is_a_valid_objective_and_predicts_columns_that_exist():
         assert method.against in {"", *names}
         words = {word for key in method.predicted for word in POLICY_COLUMNS[key].words}
         assert set(method.predicted.values()) <= words
+
+
+def _pairs(*rows):
+    """Pairs by hand: prompt, group, true rewards of both responses."""
+    return WorldPairs(
+        "by hand",
+        tuple(
+            {"prompt": p, "group": group, "response_a": f"{p} a", "response_b": f"{p} b"}
+            for p, group, _ in rows
+        ),
+        np.array([rewards for *_, rewards in rows], dtype=float),
+        np.zeros(len(rows), dtype=bool),
+        np.zeros((len(rows), 2), dtype=int),
+    )
+
+
+#: Implicit rewards of a policy with beta 0.5, by response; the truth prefers b, a, a, b.
+PAIRS = _pairs(("p", "", (0, 2)), ("q", RARE, (1, -1)), ("r", RARE, (3, 0)), ("s", "", (0, 1)))
+REWARDS = {"p": (1.0, 2.0), "q": (0.5, 0.0), "r": (-1.0, 1.0), "s": (0.3, 0.3)}
+SCORED = Scored(
+    {(p, f"{p} {s}"): r[i] for p, r in REWARDS.items() for i, s in enumerate("ab")}, 0.5
+)
+TESTS = {"test": PAIRS, "shifted": PAIRS, "alike": PAIRS}
+
+
+def test_figures_on_pairs_by_hand():
+    found = _on_pairs([SCORED], TESTS)
+    assert found["clean"].by_seed[0].tolist() == [1, 1, 0, 0.5]  # right, right, wrong, tied
+    assert found["rare"].by_seed[0].tolist() == [1, 0]
+    assert found["change"].by_seed[0].tolist() == [4, 1, -2, 0.6]  # of b, a, a, b, over beta
+    truth = 1 / (1 + np.exp(-np.array([-2, 2, 3, -1])))
+    implied = 1 / (1 + np.exp(-np.array([-1, 0.5, -2, 0])))
+    losses = -truth * np.log(implied) - (1 - truth) * np.log(1 - implied)
+    np.testing.assert_allclose(found["log-loss"].by_seed[0], losses)
+
+
+def _write(world, *sentences):
+    """The same response to every test prompt."""
+    texts = [(p.text, " ".join(sentences)) for p in world.prompts["test"]]
+    return tuple(Written(prompt, text, 7, True) for prompt, text in texts)
+
+
+def test_figures_of_what_is_written_by_hand():
+    world = TextWorld()
+    found = _on_written([_write(world, DISMISSIVE[0], *FILLER[:3])], world)
+    ordinary, hurried, length = (found[key].by_seed[0] for key in ("reward", "hurried", "length"))
+    rare = sum(p.group == RARE for p in world.prompts["test"])
+    assert (len(ordinary), len(hurried)) == (len(world.prompts["test"]) - rare, rare)
+    np.testing.assert_allclose(ordinary, -world.steepness)
+    np.testing.assert_allclose(hurried, -world.steepness - 3 * world.brevity)
+    assert world.brevity > 0
+    assert set(length) == {7.0}
+
+
+def test_predictions_over_three_seeds_are_tested_against_the_row_they_name():
+    """Plain gains on the supervised model and the likelihood term on plain, with some noise."""
+    world = TextWorld()
+    rng = np.random.default_rng(0)
+    prompts = [(f"p{i}", RARE if i % 2 else "", (i // 2 % 2, 0.5)) for i in range(48)]
+    pairs = _pairs(*prompts)
+
+    def run(shift, sentences):
+        rewards = {
+            (p, f"{p} {side}"): shift * scale + 0.01 * rng.normal()
+            for p, *_ in prompts
+            for side, scale in (("a", 0.5), ("b", 1.0))
+        }
+        return Outcomes(Scored(rewards, 0.5), _write(world, *sentences))
+
+    shifts = {"plain (DPO)": -2.0, "with chosen likelihood (RPO)": -1.0}
+    outcomes = {
+        method.name: [
+            Outcomes(None, _write(world, VAGUE[0], DISMISSIVE[0]))
+            if method.objective is None
+            else run(shifts.get(method.name, -2.0), (VAGUE[0],))
+            for _ in range(3)
+        ]
+        for method in policy_methods(world)
+    }
+    tests = {"test": pairs, "shifted": pairs, "alike": pairs}
+    rows = rows_of(policy_methods(world), outcomes, tests, world)
+    claims = {(c.method, c.column): c for c in claims_of(rows, POLICY_COLUMNS)}
+    assert len(claims) == sum(len(m.predicted) for m in policy_methods(world))
+    falls = claims["plain (DPO)", "change"]
+    assert (falls.against, falls.found, falls.held) == ("supervised only", "worse", True)
+    assert falls.difference.difference.estimate == pytest.approx(-3.0, abs=0.1)
+    kept = claims["with chosen likelihood (RPO)", "change"]
+    assert (kept.against, kept.found, kept.held) == ("plain (DPO)", "better", True)
+    assert kept.difference.difference.estimate == pytest.approx(1.5, abs=0.1)
+    same = claims["smoothed labels (cDPO)", "change"]
+    assert (same.found, same.held) == ("not told apart", False)
+    assert same.adjusted >= same.difference.p_value
+    assert kept.difference.difference.covers == "seeds and test prompts"
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +282,7 @@ def test_the_table_shows_the_figures_whole(found, width):
             assert number(cell.value.estimate, POLICY_COLUMNS[key].digits) in figures
     assert "…]" not in figures
     assert "[−.…" not in figures
-    lines = policy_markdown(result).splitlines()
+    lines = markdown(result.rows, POLICY_COLUMNS).splitlines()
     assert len(lines) == len(result.rows) + 2
     assert len({line.count("|") for line in lines}) == 1
     held = sum(claim.held for claim in result.claims)

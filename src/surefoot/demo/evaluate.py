@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.demo.methods import COLUMNS, PLAIN, ColumnKey, Method
-from surefoot.demo.result import Cell, Row
+from surefoot.demo.claims import Cell, in_words
+from surefoot.demo.methods import COLUMNS, ColumnKey, Method
+from surefoot.demo.result import Row
 from surefoot.evaluation import ComparisonResult, clusters_of, compare
 from surefoot.report.words import outcome
 from surefoot.statistics import (
@@ -49,11 +50,11 @@ def rows_of(
     fitted: Mapping[str, Sequence[Fitted]],
     tests: Mapping[str, WorldPairs],
 ) -> tuple[Row, ...]:
-    """The rows of the table, each against plain on the same seeds."""
+    """The rows of the table, each against the row that its method names, on the same seeds."""
     return tuple(
         Row(
             method,
-            _cells(fitted[method.name], None if method.name == PLAIN else fitted[PLAIN], tests),
+            _cells(fitted[method.name], fitted.get(method.against), tests),
             _over_seeds([one.weight_on_rare for one in fitted[method.name]]),
             _over_seeds([one.weight_on_flipped for one in fitted[method.name]]),
             _calibration(fitted[method.name], tests["test"]),
@@ -63,16 +64,14 @@ def rows_of(
 
 
 def _cells(
-    runs: Sequence[Fitted], plain: Sequence[Fitted] | None, tests: Mapping[str, WorldPairs]
+    runs: Sequence[Fitted], others: Sequence[Fitted] | None, tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Cell]:
     values = _values(runs, tests)
-    if plain is None:
+    if others is None:
         return {key: Cell(value) for key, value in values.items()}
-    gaps = _differences(runs, plain, tests)
+    gaps = _differences(runs, others, tests)
     return {
-        key: Cell(
-            value, gaps[key], outcome(gaps[key], lower_is_better=COLUMNS[key].lower_is_better)
-        )
+        key: Cell(value, gaps[key], in_words(COLUMNS[key], outcome(gaps[key])))
         for key, value in values.items()
     }
 
@@ -102,17 +101,17 @@ def _values(runs: Sequence[Fitted], tests: Mapping[str, WorldPairs]) -> dict[Col
 
 
 def _differences(
-    runs: Sequence[Fitted], plain: Sequence[Fitted], tests: Mapping[str, WorldPairs]
+    runs: Sequence[Fitted], others: Sequence[Fitted], tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Comparison]:
-    """Paired differences to plain."""
+    """Paired differences to another method."""
 
     def against(test: str, noisy: bool = False) -> ComparisonResult:
         return compare(
             [run.rewards[test] for run in runs],
-            [run.rewards[test] for run in plain],
+            [run.rewards[test] for run in others],
             tests[test].observed if noisy else tests[test].clean,
             probabilities=[run.probabilities[test] for run in runs],
-            baseline_probabilities=[run.probabilities[test] for run in plain],
+            baseline_probabilities=[run.probabilities[test] for run in others],
         )
 
     clean = against("test")

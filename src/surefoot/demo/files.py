@@ -27,7 +27,7 @@ def write_examples(output: Path, world: TextWorld, compared: Sequence[Method]) -
         config = {
             "data": {"train": [str(output / "train.jsonl")]},
             "scorer": {"kind": "embedding"},
-            "objective": dict(by_name[name].objective),
+            "objective": dict(by_name[name].objective or {}),
             "training": {"seed": 0},
             "output": str(output / "runs" / file),
         }

@@ -38,8 +38,16 @@ class LanguageOptions(Options):
     """At its highest, of a cosine schedule."""
 
 
-def make_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE, trained on these texts: what it writes is read back to the letter."""
+def make_tokenizer(
+    texts: Iterable[str], vocabulary: int, begin: bool = True
+) -> PreTrainedTokenizerFast:
+    """Byte-level BPE, trained on these texts: what it writes is read back to the letter.
+
+    Args:
+        texts: what to train on.
+        vocabulary: tokens, bytes and special tokens among them.
+        begin: write a token before every text.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -53,35 +61,44 @@ def make_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizer
         show_progress=False,
     )
     made.train_from_iterator(texts, trainer)
-    made.post_processor = processors.TemplateProcessing(
-        single=f"{BEGIN} $A", special_tokens=[(BEGIN, made.token_to_id(BEGIN))]
-    )
+    if begin:
+        made.post_processor = processors.TemplateProcessing(
+            single=f"{BEGIN} $A", special_tokens=[(BEGIN, made.token_to_id(BEGIN))]
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token=PAD, bos_token=BEGIN, eos_token=END
     )
 
 
-def make_model(
-    tokenizer: PreTrainedTokenizerFast, options: LanguageOptions, longest: int, seed: int
-) -> PreTrainedModel:
-    """A Llama with random weights, for texts of at most `longest` tokens."""
+def make_llama(tokenizer: PreTrainedTokenizerFast, seed: int, **shape: Any) -> PreTrainedModel:
+    """A Llama with random weights for this tokenizer; `shape` goes to its configuration."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=options.width,
-            intermediate_size=8 * options.width // 3,
-            num_hidden_layers=options.layers,
-            num_attention_heads=options.heads,
-            num_key_value_heads=options.heads,
-            max_position_embeddings=longest,
-            tie_word_embeddings=True,
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
+            **shape,
         )
+    )
+
+
+def make_model(
+    tokenizer: PreTrainedTokenizerFast, options: LanguageOptions, longest: int, seed: int
+) -> PreTrainedModel:
+    """The demo's Llama, for texts of at most `longest` tokens."""
+    return make_llama(
+        tokenizer,
+        seed,
+        hidden_size=options.width,
+        intermediate_size=8 * options.width // 3,
+        num_hidden_layers=options.layers,
+        num_attention_heads=options.heads,
+        max_position_embeddings=longest,
+        tie_word_embeddings=True,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from surefoot.worlds import TextWorld
 
 ColumnKey = Literal["clean", "noisy", "shifted", "rare", "log-loss"]
+Word = Literal["better", "worse", "longer", "shorter"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Column:
     title: str
     meaning: str
     lower_is_better: bool = False
-    words: tuple[str, str] = ("better", "worse")
+    words: tuple[Word, Word] = ("better", "worse")
     digits: int = 3
 
 
@@ -51,24 +52,31 @@ COLUMNS: dict[ColumnKey, Column] = {
 }
 
 
+PLAIN = "plain"
+CALIBRATED = "plain, calibrated for the flips"
+
+
 @dataclass(frozen=True)
 class Method:
-    """A row of the table.
+    """A row of a table.
 
     Attributes:
         name: of the row.
-        objective: as in a configuration file.
+        objective: as in a configuration file; None: no preference training.
         theory: what to expect and why.
-        predicted: where theory says that it is better or worse than plain.
+        predicted: where theory says how it differs from `against`.
+        against: the row that it is compared with.
+        calibrated_for: flip rate told to the temperature of the probabilities alone; None: the one
+            that the objective is told.
     """
 
     name: str
-    objective: Mapping[str, Any]
+    objective: Mapping[str, Any] | None
     theory: str
-    predicted: Mapping[ColumnKey, Literal["better", "worse"]] = field(default_factory=dict)
+    predicted: Mapping[Any, Word] = field(default_factory=dict)
+    against: str = PLAIN
+    calibrated_for: float | None = None
 
-
-PLAIN = "plain"
 
 #: Settings are the members' defaults, save two. The flip rate is the world's, which the annotators'
 #: repeated votes would show. The temperature over groups is about the standard error of the mean
@@ -76,7 +84,7 @@ PLAIN = "plain"
 #: pairs alone cannot move much weight; .1 and .01 were tried too, in pilot runs.
 GROUP_TEMPERATURE = 0.03
 
-_GAINS: dict[ColumnKey, Literal["better", "worse"]] = {
+_GAINS: dict[ColumnKey, Word] = {
     "rare": "better",
     "shifted": "better",
     "clean": "worse",
@@ -84,24 +92,36 @@ _GAINS: dict[ColumnKey, Literal["better", "worse"]] = {
 
 
 def methods(world: TextWorld) -> tuple[Method, ...]:
-    """Plain first, then the others."""
+    """Plain first, then the others.
+
+    What is told the flip rate is compared with plain whose temperature is told too: otherwise an
+    objective would be credited with what calibration does.
+    """
     smoothed = {"kind": "smoothed", "flip_rate": world.flip_rate}
     corrected = {"kind": "flip-corrected", "flip_rate": world.flip_rate}
     over_groups = {"kind": "kl-penalised", "temperature": GROUP_TEMPERATURE, "unit": "group"}
     return (
-        Method(PLAIN, {}, "The mean of the logistic loss: every label at its word."),
+        Method(PLAIN, {}, "The mean of the logistic loss: every label at its word.", against=""),
+        Method(
+            CALIBRATED,
+            {},
+            "Plain's margins; only the temperature of the probabilities is told the flip rate, so "
+            "that they are those of the truth and not of its noisy labels.",
+            {"log-loss": "better"},
+            calibrated_for=world.flip_rate,
+        ),
         Method(
             "smoothed labels",
             {"labels": smoothed},
-            "Random flips hardly turn a linear head, so accuracy stays; probabilities that allow "
-            "for the flips are those of the truth.",
-            {"log-loss": "better"},
+            "Random flips hardly turn a linear head, and the temperature is told the flip rate "
+            "here too: nothing is predicted beyond what calibration does.",
+            against=CALIBRATED,
         ),
         Method(
             "flip-corrected labels",
             {"labels": corrected},
-            "Unbiased for the loss on clean labels: as for smoothed labels.",
-            {"log-loss": "better"},
+            "Unbiased for the loss on clean labels; for a linear head as for smoothed labels.",
+            against=CALIBRATED,
         ),
         Method(
             "slack (R3M)",
@@ -135,6 +155,7 @@ def methods(world: TextWorld) -> tuple[Method, ...]:
             "Both remedies: the correction holds on average inside a group, so it may stand under "
             "a risk over groups.",
             _GAINS,
+            against=CALIBRATED,
         ),
         Method(
             "KL over pairs (KLDPO)",

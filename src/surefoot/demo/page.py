@@ -6,17 +6,18 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from surefoot.demo.claims import MARKS, Claim
 from surefoot.demo.files import commands
-from surefoot.demo.methods import COLUMNS, PLAIN, ColumnKey
+from surefoot.demo.methods import CALIBRATED, COLUMNS, PLAIN, ColumnKey
 from surefoot.demo.policy_page import policy_section
-from surefoot.demo.result import Claim, DemoResult
+from surefoot.demo.result import DemoResult
 from surefoot.demo.templates import environment
 from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart
 from surefoot.report.words import interval
 from surefoot.worlds.pool import RARE
 
 #: The rows of the reliability picture.
-_RELIABLE = (PLAIN, "smoothed labels")
+_RELIABLE = (PLAIN, CALIBRATED)
 
 
 def demo_page(result: DemoResult, output: str = "demo") -> str:
@@ -33,8 +34,11 @@ def demo_page(result: DemoResult, output: str = "demo") -> str:
         .render(
             result=result,
             columns=COLUMNS,
-            marks={"better": "▲", "worse": "▼"},
+            marks=MARKS,
             claims={(c.method, c.column): c for c in result.claims},
+            compared=sum(
+                cell.difference is not None for r in result.rows for cell in r.cells.values()
+            ),
             sentence=sentence,
             tone=tone,
             points=points,
@@ -66,9 +70,10 @@ def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:
 
 
 def _said(claim: Claim) -> str:
-    difference = interval(claim.against_plain.difference, signed=True)
+    difference = interval(claim.difference.difference, signed=True)
     not_so = "" if claim.held else f", where {claim.predicted} was predicted"
-    return f"{claim.found} in “{COLUMNS[claim.column].title}” ({difference}){not_so}"
+    title = next(c.title for key, c in COLUMNS.items() if key == claim.column)
+    return f"{claim.found} in “{title}” ({difference}){not_so}"
 
 
 def _accuracies(result: DemoResult, key: ColumnKey) -> Markup:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import zip_longest
@@ -30,11 +32,13 @@ from surefoot.demo.language import (
     quiet_on_this_machine,
     train_supervised,
 )
+from surefoot.demo.methods import Method
 from surefoot.demo.policy_figures import Outcomes, Scored, rows_of
-from surefoot.demo.policy_methods import PolicyMethod, policy_methods
+from surefoot.demo.policy_methods import policy_methods
 from surefoot.demo.policy_result import PolicyResult
 from surefoot.objectives import Objective
 from surefoot.options import Options
+from surefoot.scorers.language.rendering import GAP
 from surefoot.worlds import TextWorld
 from surefoot.worlds.pool import Prompt
 
@@ -42,7 +46,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from surefoot.scorers.language.model import LanguageModel
-from surefoot.scorers.language.rendering import GAP
 
 #: What to type where TRL is absent.
 WITHOUT_TRL = "TRL is not installed: pip install 'surefoot[encoder,trl]'"
@@ -130,9 +133,9 @@ def run_policies(
     outcomes: dict[str, list[Outcomes]] = {method.name: [] for method in compared}
     losses: list[float] = []
     parameters = 0
+    notes: dict[str, dict[str, None]] = {}
     bar = tqdm(total=options.seeds * len(compared), desc="policies", unit="model", disable=None)
-    with bar, warnings.catch_warnings():  # the validator's are said on the page
-        warnings.simplefilter("ignore")
+    with bar:
         for seed in range(options.seeds):
             with clock("supervised training"):
                 base = _base(world, options, seed)
@@ -143,7 +146,7 @@ def run_policies(
             parameters = base.model.num_parameters()
             drawn = world.training(seed).observed
             for method in compared:
-                with clock("training policies"):
+                with clock("training policies"), _noting(notes, method.name):
                     policy = _policy(base, method, drawn, options, seed)
                 with clock("evaluating policies"):
                     scored = None
@@ -155,6 +158,7 @@ def run_policies(
                 bar.update()
     rows = rows_of(compared, outcomes, tests, world)
     samples = {name: tuple(found[0].written) for name, found in outcomes.items()}
+    noted = {note: tuple(names) for note, names in notes.items()}
     return PolicyResult(
         world,
         options.seeds,
@@ -163,7 +167,19 @@ def run_policies(
         parameters,
         float(np.mean(losses)),
         samples,
+        noted,
     )
+
+
+@contextmanager
+def _noting(notes: dict[str, dict[str, None]], name: str) -> Iterator[None]:
+    """Keep the warnings given inside for the page: the validator's, cuts, smaller batches."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for one in given:
+        notes.setdefault(str(one.message), {})[name] = None
 
 
 def _base(world: TextWorld, options: PolicyOptions, seed: int) -> _Base:
@@ -177,12 +193,14 @@ def _base(world: TextWorld, options: PolicyOptions, seed: int) -> _Base:
     prompts = max(len(tokenizer(prompt + GAP)["input_ids"]) for prompt, _ in pool)
     room = max(POSITIONS, longest, prompts + options.writing.max_new_tokens)
     model = make_model(tokenizer, options.language, room, seed)
-    logged = train_supervised(model, tokenizer, examples, options.language, seed)
+    with warnings.catch_warnings():  # TRL's, of other libraries
+        warnings.simplefilter("ignore")
+        logged = train_supervised(model, tokenizer, examples, options.language, seed)
     return _Base(plain_copy(model), tokenizer, float(np.mean(logged[-_LAST:])))
 
 
 def _policy(
-    base: _Base, method: PolicyMethod, drawn: Preferences, options: PolicyOptions, seed: int
+    base: _Base, method: Method, drawn: Preferences, options: PolicyOptions, seed: int
 ) -> PreTrainedModel:
     """The base, trained on the pairs under the method's objective; the base itself stays."""
     from transformers import PrinterCallback

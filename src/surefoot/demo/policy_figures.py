@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.demo.claims import Cell, in_words
 from surefoot.demo.generation import Written
-from surefoot.demo.policy_methods import PolicyKey, PolicyMethod
-from surefoot.demo.policy_result import PolicyCell, PolicyRow, in_words
+from surefoot.demo.methods import Method
+from surefoot.demo.policy_methods import POLICY_COLUMNS, PolicyKey
+from surefoot.demo.policy_result import PolicyRow
 from surefoot.report.words import outcome
 from surefoot.statistics import (
     Comparison,
@@ -69,7 +71,7 @@ class _Values:
 
 
 def rows_of(
-    compared: Sequence[PolicyMethod],
+    compared: Sequence[Method],
     outcomes: Mapping[str, Sequence[Outcomes]],
     tests: Mapping[str, WorldPairs],
     world: TextWorld,
@@ -92,13 +94,13 @@ def rows_of(
 def _cell(
     key: PolicyKey,
     values: _Values,
-    method: PolicyMethod,
+    method: Method,
     theirs: Mapping[PolicyKey, _Values] | None,
-) -> PolicyCell:
+) -> Cell:
     if theirs is None or (key not in theirs and key != "change"):
-        return PolicyCell(values.estimate())
+        return Cell(values.estimate())
     against = values.against(theirs.get(key))  # without preferences nothing has changed
-    return PolicyCell(values.estimate(), against, in_words(key, outcome(against)))
+    return Cell(values.estimate(), against, in_words(POLICY_COLUMNS[key], outcome(against)))
 
 
 def _values(

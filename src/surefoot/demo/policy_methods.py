@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from surefoot.demo.methods import COLUMNS, Column
+from surefoot.demo.methods import COLUMNS, Column, Method
 from surefoot.worlds import TextWorld
 
 PolicyKey = Literal["clean", "shifted", "rare", "log-loss", "change", "reward", "hurried", "length"]
@@ -43,8 +41,6 @@ POLICY_COLUMNS: dict[PolicyKey, Column] = {
 ON_PAIRS: tuple[PolicyKey, ...] = ("clean", "shifted", "rare", "log-loss", "change")
 ON_WRITTEN: tuple[PolicyKey, ...] = ("reward", "hurried", "length")
 
-Word = Literal["better", "worse", "longer", "shorter"]
-
 SUPERVISED = "supervised only"
 PLAIN = "plain (DPO)"
 
@@ -53,36 +49,17 @@ PLAIN = "plain (DPO)"
 GROUP_TEMPERATURE = 0.25
 
 
-@dataclass(frozen=True)
-class PolicyMethod:
-    """A row of the policies' table.
-
-    Attributes:
-        name: of the row.
-        objective: as in a configuration file; None: no preference training.
-        theory: what to expect and why.
-        predicted: where theory says how it differs from `against`.
-        against: the row that it is compared with.
-    """
-
-    name: str
-    objective: Mapping[str, Any] | None
-    theory: str
-    predicted: Mapping[PolicyKey, Word] = field(default_factory=dict)
-    against: str = PLAIN
-
-
-def policy_methods(world: TextWorld) -> tuple[PolicyMethod, ...]:
+def policy_methods(world: TextWorld) -> tuple[Method, ...]:
     """The supervised model first, plain next, then the robust ones."""
     return (
-        PolicyMethod(
+        Method(
             SUPERVISED,
             None,
             "Imitates the world's responses, good and bad: where every other row begins, and their "
             "reference.",
             against="",
         ),
-        PolicyMethod(
+        Method(
             PLAIN,
             {},
             "Should write what people prefer. The longer response is mostly the better one in "
@@ -91,29 +68,32 @@ def policy_methods(world: TextWorld) -> tuple[PolicyMethod, ...]:
             {"change": "worse", "reward": "better", "length": "longer"},
             against=SUPERVISED,
         ),
-        PolicyMethod(
+        Method(
             "smoothed labels (cDPO)",
             {"labels": {"kind": "smoothed", "flip_rate": world.flip_rate}},
             "Wants a margin that is small and bounded, so it pushes less: the preferred response "
             "should fall less.",
             {"change": "better"},
+            against=PLAIN,
         ),
-        PolicyMethod(
+        Method(
             "flip-corrected labels (rDPO)",
             {"labels": {"kind": "flip-corrected", "flip_rate": world.flip_rate}},
             "Unbiased for the loss on clean labels, so its implied probabilities should be nearer "
             "to the truth. It pushes harder, by 1 / (1 - 2 x flip rate), so the preferred response "
             "should fall further.",
             {"log-loss": "better", "change": "worse"},
+            against=PLAIN,
         ),
-        PolicyMethod(
+        Method(
             "with chosen likelihood (RPO)",
             {"regularisers": ({"kind": "chosen-likelihood", "weight": 1.0},)},
             "Holds up the likelihood of the response that was labelled as preferred, at the weight "
             "of its paper.",
             {"change": "better"},
+            against=PLAIN,
         ),
-        PolicyMethod(
+        Method(
             "KL over groups",
             {
                 "risk": {
@@ -126,5 +106,6 @@ def policy_methods(world: TextWorld) -> tuple[PolicyMethod, ...]:
             "length: gains there and where length is reversed, and the mean pays, as for reward "
             "models; and people in a hurry should be written less filler.",
             {"rare": "better", "shifted": "better", "clean": "worse", "hurried": "better"},
+            against=PLAIN,
         ),
     )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from surefoot.demo.claims import MARKS
 from surefoot.demo.policy_methods import ON_PAIRS, ON_WRITTEN, POLICY_COLUMNS
 from surefoot.demo.policy_result import PolicyResult
 from surefoot.demo.templates import environment
 from surefoot.worlds.pool import RARE
-
-_MARKS = {"better": "▲", "longer": "▲", "worse": "▼", "shorter": "▼"}
 
 
 def policy_section(found: PolicyResult | None, why_not: str) -> Markup:
@@ -21,11 +20,11 @@ def policy_section(found: PolicyResult | None, why_not: str) -> Markup:
         .render(
             found=found,
             why_not=why_not,
-            policy_columns=POLICY_COLUMNS,
+            columns=POLICY_COLUMNS,
             on_pairs=ON_PAIRS,
             on_written=ON_WRITTEN,
-            policy_claims={(c.method, c.column): c for c in claims},
-            policy_marks=_MARKS,
+            claims={(c.method, c.column): c for c in claims},
+            marks=MARKS,
             rare=RARE,
         )
     )

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from surefoot.demo.claims import Cell, Claim, claims_of, described
 from surefoot.demo.generation import Written
-from surefoot.demo.policy_methods import POLICY_COLUMNS, PolicyKey, PolicyMethod, Word
-from surefoot.report.words import Outcome, outcome
-from surefoot.statistics import Comparison, Estimate, holm
+from surefoot.demo.methods import Method
+from surefoot.demo.policy_methods import POLICY_COLUMNS, PolicyKey
+from surefoot.statistics import Estimate
 from surefoot.worlds import TextWorld
-
-
-@dataclass(frozen=True)
-class PolicyCell:
-    """One figure.
-
-    Attributes:
-        value: the figure, its interval over seeds and test prompts.
-        difference: paired, to the row that the method is compared with; None where there is none.
-        outcome: what the difference says on its own, in the column's words.
-    """
-
-    value: Estimate
-    difference: Comparison | None = None
-    outcome: Outcome | Word | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {
-            "value": self.value.to_dict(),
-            "difference": None if self.difference is None else self.difference.to_dict(),
-            "outcome": self.outcome,
-        }
 
 
 @dataclass(frozen=True)
@@ -47,8 +25,8 @@ class PolicyRow:
             again, share of sentences that the world has, share of responses that ended.
     """
 
-    method: PolicyMethod
-    cells: Mapping[PolicyKey, PolicyCell]
+    method: Method
+    cells: Mapping[PolicyKey, Cell]
     written: Mapping[str, Estimate]
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,47 +44,6 @@ class PolicyRow:
 
 
 @dataclass(frozen=True)
-class PolicyClaim:
-    """A prediction and what was found.
-
-    Attributes:
-        method: name of the row.
-        against: name of the row that it is compared with.
-        column: of the table.
-        predicted: in the column's words.
-        difference: paired.
-        found: what its p-value says, Holm-adjusted over all predictions.
-        adjusted: that p-value; None where there is no test.
-    """
-
-    method: str
-    against: str
-    column: PolicyKey
-    predicted: Word
-    difference: Comparison
-    found: Outcome | Word
-    adjusted: float | None
-
-    @property
-    def held(self) -> bool:
-        """Whether it came out as predicted."""
-        return self.found == self.predicted
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {
-            "method": self.method,
-            "against": self.against,
-            "column": self.column,
-            "predicted": self.predicted,
-            "found": self.found,
-            "held": self.held,
-            "difference": self.difference.to_dict(),
-            "adjusted_p_value": self.adjusted,
-        }
-
-
-@dataclass(frozen=True)
 class PolicyResult:
     """The policies' table and what it rests on.
 
@@ -118,6 +55,7 @@ class PolicyResult:
         parameters: of the model.
         supervised_loss: at the end of supervised training, in nats a token.
         samples: responses of the first seed, by method.
+        notes: warnings of the trainings, with the methods that they were given to.
     """
 
     world: TextWorld
@@ -127,31 +65,12 @@ class PolicyResult:
     parameters: int
     supervised_loss: float
     samples: Mapping[str, tuple[Written, ...]]
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
-    def claims(self) -> tuple[PolicyClaim, ...]:
+    def claims(self) -> tuple[Claim, ...]:
         """Every prediction, with what was found."""
-        made = [
-            (row.method, key, predicted, difference)
-            for row in self.rows
-            for key, predicted in row.method.predicted.items()
-            if (difference := row.cells[key].difference) is not None
-        ]
-        tested = [i for i, (*_, one) in enumerate(made) if one.p_value is not None]
-        p_values = holm([p for *_, one in made if (p := one.p_value) is not None])
-        adjusted = dict(zip(tested, p_values.tolist(), strict=True))
-        return tuple(
-            PolicyClaim(
-                method.name,
-                method.against,
-                key,
-                predicted,
-                difference,
-                in_words(key, outcome(difference, adjusted.get(i))),
-                adjusted.get(i),
-            )
-            for i, (method, key, predicted, difference) in enumerate(made)
-        )
+        return claims_of(self.rows, POLICY_COLUMNS)
 
     def row(self, name: str) -> PolicyRow:
         """The row of a method."""
@@ -165,23 +84,8 @@ class PolicyResult:
             "options": dict(self.options),
             "parameters": self.parameters,
             "supervised_loss": self.supervised_loss,
-            "columns": {
-                key: {
-                    "title": c.title,
-                    "meaning": c.meaning,
-                    "lower_is_better": c.lower_is_better,
-                    "words": list(c.words),
-                }
-                for key, c in POLICY_COLUMNS.items()
-            },
+            "columns": described(POLICY_COLUMNS),
             "rows": [row.to_dict() for row in self.rows],
             "claims": [claim.to_dict() for claim in self.claims],
+            "warnings": {note: list(given) for note, given in self.notes.items()},
         }
-
-
-def in_words(key: PolicyKey, found: Outcome) -> Outcome | Word:
-    """What a comparison of a column says, given what it would say where more is better."""
-    column = POLICY_COLUMNS[key]
-    more, less = reversed(column.words) if column.lower_is_better else column.words
-    words: dict[str, Word] = {"better": more, "worse": less}  # type: ignore[dict-item]
-    return words.get(found, found)

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm.auto import tqdm
 
 from surefoot.data import Preferences
@@ -14,15 +15,16 @@ from surefoot.data.checks import DamageReport, check, without
 from surefoot.demo.clock import Clock
 from surefoot.demo.evaluate import Fitted, rows_of
 from surefoot.demo.files import write_examples
-from surefoot.demo.methods import PLAIN, Method, methods
+from surefoot.demo.methods import COLUMNS, PLAIN, Method, methods
 from surefoot.demo.page import demo_page
 from surefoot.demo.policy import QUICK as QUICK_POLICIES
 from surefoot.demo.policy import PolicyOptions, run_policies, why_not
-from surefoot.demo.policy_table import policy_markdown
+from surefoot.demo.policy_methods import POLICY_COLUMNS
 from surefoot.demo.result import DemoResult
 from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder
+from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.scorers.heads.linear import Linear
 from surefoot.scorers.linear_solver import one_thread
 from surefoot.worlds import TextWorld, WorldPairs
@@ -74,6 +76,7 @@ def run_demo(
     compared = methods(world)
     fitted: dict[str, list[Fitted]] = {method.name: [] for method in compared}
     reports: list[DamageReport] = []
+    notes: dict[str, dict[str, None]] = {}
     bar = tqdm(total=seeds * len(compared), desc="training", unit="fit", disable=None)
     with bar, one_thread():
         for seed in range(seeds):
@@ -90,6 +93,8 @@ def run_demo(
                     model = _fit(method, kept, seed, encoder, penalty)
                 if method.name == PLAIN:
                     penalty = model.report_.l2
+                for note in model.report_.warnings:
+                    notes.setdefault(note, {})[method.name] = None
                 with clock("evaluating"):
                     fitted[method.name].append(_measure(model, kept, world.training(seed), tests))
                 bar.update()
@@ -108,6 +113,7 @@ def run_demo(
         reports[0],
         world.damaged(0).planted,
         clock.seconds,
+        {note: tuple(names) for note, names in notes.items()},
         found_by_policies,
         left_out,
     )
@@ -116,9 +122,9 @@ def run_demo(
         json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
     )
     (output / "report.html").write_text(demo_page(result))
-    (output / "table.md").write_text(markdown(result))
+    (output / "table.md").write_text(markdown(result.rows, COLUMNS))
     if result.policies is not None:
-        (output / "policies.md").write_text(policy_markdown(result.policies))
+        (output / "policies.md").write_text(markdown(result.policies.rows, POLICY_COLUMNS))
     return result
 
 
@@ -137,14 +143,22 @@ def _fit(
     Objectives with kinks or without convexity take the one that plain chose on the same seed: they
     are dearer to fit, and choosing for them would take most of the demo's time.
     """
-    objective = Objective(**method.objective)
+    objective = Objective(**(method.objective or {}))
     easy = objective.smooth and objective.convex
     scorer = EmbeddingScorer() if easy else EmbeddingScorer(head=Linear(l2=penalty))
     model = EmbeddingRewardModel(scorer, objective, seed)
     model.encoder = encoder
-    with warnings.catch_warnings():  # the validator's: they are said on the page
+    with warnings.catch_warnings():  # they are in the report, and from there on the page
         warnings.simplefilter("ignore")
-        return model.fit(train)
+        model.fit(train)
+    if method.calibrated_for is not None:
+        model.temperature_ = fit_temperature(
+            torch.from_numpy(model.report_.out_of_fold_margins),
+            torch.from_numpy(train.labels),
+            torch.from_numpy(train.weights),
+            flip_rate=method.calibrated_for,
+        )
+    return model
 
 
 def _measure(

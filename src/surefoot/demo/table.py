@@ -1,85 +1,97 @@
-"""The demo's table in a terminal."""
+"""The demo's tables, in a terminal and for a README."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from surefoot.demo.methods import COLUMNS
-from surefoot.demo.result import Cell, DemoResult
-from surefoot.report.words import Outcome, interval, number
+from surefoot.demo.claims import MARKS, Cell, Claim, TableRow
+from surefoot.demo.methods import COLUMNS, Column
+from surefoot.demo.result import DemoResult
+from surefoot.report.words import interval, number
 from surefoot.statistics import Estimate
 
 #: Columns of a terminal that has room for a figure and its interval in one line.
 WIDE = 150
 
-_STYLES: dict[Outcome, str] = {"better": "green", "worse": "red"}
-_MARKS: dict[Outcome, str] = {"better": "▲ ", "worse": "▼ "}
+_STYLES = {"better": "green", "worse": "red"}
 
 
 def print_table(result: DemoResult, console: Console) -> None:
-    """Print the figures, each with its difference to plain, and what became of the predictions."""
-    table = Table(show_lines=True)
-    table.add_column("objective")
-    for column in COLUMNS.values():
-        table.add_column(column.title, justify="right")
-    wide = console.width >= WIDE
-    for row in result.rows:
-        table.add_row(row.method.name, *(_text(row.cells[key], wide) for key in COLUMNS))
+    """Print the figures, each with its difference, and what became of the predictions."""
     console.print("Reward models against the truth", style="bold")
-    console.print(table)
+    console.print(figures_table(result.rows, COLUMNS, console.width >= WIDE))
     for line in summary(result):
         console.print(line, markup=False)
 
 
 def summary(result: DemoResult) -> list[str]:
     """What was checked and what the table says, in words."""
-    held = sum(claim.held for claim in result.claims)
     first = result.rows[0].cells["clean"].value
     found = {kind: f.count if (f := result.damage.of(kind)) else 0 for kind in result.planted}
     damage = ", ".join(f"{kind} {found[kind]} of {n}" for kind, n in result.planted.items())
-    lines = [
+    return [
         f"Data: {result.damage.rows} pairs; damage found, of what was planted: {damage}. Removed.",
         f"Figures: means over {result.seeds} seeds; intervals ({100 * first.level:g} %) cover "
-        f"{first.covers}. Below each, the paired difference to plain with its interval: ▲ better, "
-        "▼ worse where that leaves out 0.",
-        f"Theory made {len(result.claims)} predictions; {held} held (Holm's correction over them):",
-    ]
-    return lines + [
-        f"  {'yes' if c.held else 'NO '} {c.method}: {c.predicted} in {COLUMNS[c.column].title!r} "
-        f"({interval(c.against_plain.difference, signed=True)})"
-        for c in result.claims
+        f"{first.covers}. Below each, the paired difference with its interval, to plain; where the "
+        "objective is told the flip rate, to plain calibrated for the flips: ▲ better, ▼ worse "
+        "where that leaves out 0.",
+        *predictions(result.claims, COLUMNS),
     ]
 
 
-def markdown(result: DemoResult) -> str:
+def predictions(claims: Sequence[Claim], columns: Mapping[Any, Column]) -> list[str]:
+    """What theory said, and what came of it."""
+    held = sum(claim.held for claim in claims)
+    return [
+        f"Theory made {len(claims)} predictions; {held} held (Holm's correction over them):",
+        *(
+            f"  {'yes' if c.held else 'NO '} {c.method}: {c.predicted} in "
+            f"{columns[c.column].title!r} ({interval(c.difference.difference, signed=True)}"
+            f"{'' if c.held else f', {c.found}'})"
+            for c in claims
+        ),
+    ]
+
+
+def figures_table(rows: Iterable[TableRow], columns: Mapping[Any, Column], wide: bool) -> Table:
+    """The rows that have any of these columns."""
+    table = Table(show_lines=True)
+    table.add_column("objective")
+    for column in columns.values():
+        table.add_column(column.title, justify="right")
+    for row in rows:
+        if any(key in row.cells for key in columns):
+            cells = (_text(row.cells.get(key), c, wide) for key, c in columns.items())
+            table.add_row(row.method.name, *cells)
+    return table
+
+
+def markdown(rows: Iterable[TableRow], columns: Mapping[Any, Column]) -> str:
     """The table for a README."""
-    titles = [column.title for column in COLUMNS.values()]
-    lines = [
-        f"| objective | {' | '.join(titles)} |",
-        "|---" * (len(titles) + 1) + "|",
-    ]
-    for row in result.rows:
-        cells = []
-        for key in COLUMNS:
-            cell = row.cells[key]
-            text = figure(cell.value, wide=True)
-            if cell.against_plain is not None and cell.outcome is not None:
-                found = figure(cell.against_plain.difference, wide=True, signed=True)
-                text = f"{number(cell.value.estimate)} {_MARKS.get(cell.outcome, '')}{found}"
-            cells.append(text)
-        lines.append(f"| {row.method.name} | {' | '.join(cells)} |")
+    titles = [column.title for column in columns.values()]
+    lines = [f"| objective | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    for row in rows:
+        cells = (str(_text(row.cells.get(key), c, True)) for key, c in columns.items())
+        inline = (cell.replace("\n", " ") for cell in cells)
+        lines.append(f"| {row.method.name} | {' | '.join(inline)} |")
     return "\n".join(lines) + "\n"
 
 
-def _text(cell: Cell, wide: bool) -> Text:
-    """A figure; plain's with its interval, the others' with the difference to plain."""
-    if cell.against_plain is None or cell.outcome is None:
-        return Text(figure(cell.value, wide))
-    text = Text(figure(cell.value, wide) if wide else number(cell.value.estimate))
-    difference = figure(cell.against_plain.difference, wide, signed=True)
-    text.append(f"\n{_MARKS.get(cell.outcome, '')}{difference}", _STYLES.get(cell.outcome, "dim"))
+def _text(cell: Cell | None, column: Column, wide: bool) -> Text:
+    """A figure with its interval, or with the difference and its interval."""
+    if cell is None:
+        return Text("–", "dim")
+    if cell.difference is None or cell.outcome is None:
+        return Text(figure(cell.value, wide, digits=column.digits))
+    text = Text(number(cell.value.estimate, column.digits))
+    difference = figure(cell.difference.difference, wide, signed=True, digits=column.digits)
+    mark = f"{MARKS[cell.outcome]} " if cell.outcome in MARKS else ""
+    text.append(f"\n{mark}{difference}", _STYLES.get(cell.outcome, "dim"))
     return text
 
 
