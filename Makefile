@@ -48,6 +48,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/heads.py
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/trainer.py
+	$(BIN)/python benchmarks/trainer.py --reference live
 	$(BIN)/python benchmarks/trainer.py --bf16
 	$(BIN)/python benchmarks/trainer.py --task reward
 	$(BIN)/python benchmarks/trainer.py --task reward --bf16

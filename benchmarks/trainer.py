@@ -8,7 +8,8 @@ in processes of their own that alternate. Figures are medians over repetitions o
 steps (the first two left out); a cached reference is computed before the clock starts, by both.
 Losses are printed side by side: in float32 they agree to rounding. Needs `trl`, no network: the
 model is a small Llama with random weights, its tokenizer is trained on the data. The data are HH
-pairs where the folder of suites is at hand (SUREFOOT_SUITES), else a synthetic text world.
+pairs where SUREFOOT_SUITES names the folder of suites, else a synthetic text world. Peak memory is
+the process's largest resident set, imports included; on a GPU, what torch allocated there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +33,24 @@ WARM_UP = 2
 
 def main() -> None:
     options = _options()
+    if options.child == "prepare":
+        _prepare(Path(options.folder), options)
+        return
     if options.child:
         print(json.dumps(_run(options)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        _prepare(Path(folder), options)
+        _in_a_process("prepare", folder, options)
         found: dict[str, list[dict[str, Any]]] = {"surefoot": [], "trl": []}
         for repetition in range(options.repeats):
             names = ["surefoot", "trl"] if repetition % 2 == 0 else ["trl", "surefoot"]
             for name in names:
-                found[name].append(_in_a_process(name, folder, options))
+                done = _in_a_process(name, folder, options)
+                found[name].append(json.loads(done.splitlines()[-1]))
     _show(found, options)
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--task", choices=("dpo", "reward"), default="dpo")
     parser.add_argument("--reference", choices=("cached", "live"), default="cached")
@@ -55,51 +61,33 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--max-length", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures here too")
-    parser.add_argument("--child", choices=("surefoot", "trl"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=("prepare", "surefoot", "trl"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _prepare(folder: Path, options: argparse.Namespace) -> None:
     """Model, tokenizer and pairs into a folder that all processes read."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from surefoot.demo.language import make_llama, make_tokenizer
 
     rows = _pairs()
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=2048,
-        special_tokens=["<pad>", "<bos>", "<eos>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
     texts = [row["prompt"] + row[side] for row in rows for side in ("chosen", "rejected")]
-    tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>"
-    )
-    fast.save_pretrained(folder / "model")
+    tokenizer = make_tokenizer(texts, 2048, begin=False)
+    tokenizer.save_pretrained(folder / "model")
     hidden, layers, inner = SIZES[options.size]
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=2048,
+    make_llama(
+        tokenizer,
+        seed=0,
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=4,
         intermediate_size=inner,
         max_position_embeddings=1024,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder / "model")
+    ).save_pretrained(folder / "model")
 
     def fits(row: dict[str, str]) -> bool:  # nothing is cut: the two cut differently
-        sides = [fast(row["prompt"] + row[side])["input_ids"] for side in ("chosen", "rejected")]
-        return max(map(len, sides)) < options.max_length - 4
+        sides = (row["prompt"] + row[side] for side in ("chosen", "rejected"))
+        return max(len(tokenizer(text)["input_ids"]) for text in sides) < options.max_length - 4
 
     kept = [row for row in rows if fits(row)][: options.steps * options.batch]
     if len(kept) < options.steps * options.batch:
@@ -115,9 +103,11 @@ def _pairs() -> list[dict[str, str]]:
     from surefoot.data.text import to_text
     from surefoot.worlds import TextWorld
 
-    place = Path(os.environ.get("SUREFOOT_SUITES", "../shared/data"))
-    path = place / "hh_rlhf" / "harmless-base.test.jsonl.gz"
-    pairs = read_preferences(path) if path.is_file() else TextWorld().training(0).observed
+    place = os.environ.get("SUREFOOT_SUITES")
+    if place:
+        pairs = read_preferences(Path(place) / "hh_rlhf" / "harmless-base.test.jsonl.gz")
+    else:
+        pairs = TextWorld().training(0).observed
     rows = []
     for prompt, a, b, label in pairs.read("prompt", "response_a", "response_b", "label"):
         chosen, rejected = (a, b) if label > 0.5 else (b, a)
@@ -132,13 +122,31 @@ def _pairs() -> list[dict[str, str]]:
     return [rows[i] for i in order]
 
 
-def _in_a_process(name: str, folder: str, options: argparse.Namespace) -> dict[str, Any]:
-    given = [a for a in sys.argv[1:] if not a.startswith("--json")]
-    command = [sys.executable, __file__, *given, "--child", name, "--folder", folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _command(name: str, folder: str, options: argparse.Namespace) -> list[str]:
+    """The command of a child: the same options, and which of the two it is."""
+    command = [sys.executable, __file__, "--child", name, "--folder", folder]
+    for option, value in vars(options).items():
+        flag = f"--{option.replace('_', '-')}"
+        if value is True:
+            command.append(flag)
+        elif value not in (None, False) and option not in ("child", "folder"):
+            command += [flag, str(value)]
+    return command
+
+
+def _in_a_process(name: str, folder: str, options: argparse.Namespace) -> str:
+    """What a child prints. This process stays small: a child's peak begins at its parent's."""
+    with tempfile.TemporaryDirectory() as cache:  # nothing is at hand from the repetition before
+        done = subprocess.run(
+            _command(name, folder, options),
+            env=os.environ | {"SUREFOOT_CACHE": cache},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
 
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:
@@ -176,7 +184,12 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.train()
     peak = torch.cuda.max_memory_allocated() / 2**20 if cuda else _peak_mb()
-    return {"seconds": clock.seconds[WARM_UP:], "losses": clock.losses, "peak_mb": peak}
+    return {
+        "seconds": clock.seconds[WARM_UP:],
+        "losses": clock.losses,
+        "peak_mb": peak,
+        "where": "GPU" if cuda else f"CPU, {torch.get_num_threads()} threads",
+    }
 
 
 def _ours(options, common, rows, tokenizer, place, clock) -> Any:
@@ -264,8 +277,6 @@ def _peak_mb() -> float:
 
 
 def _show(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> None:
-    import torch
-
     rates = {
         name: statistics.median(options.batch / statistics.median(r["seconds"]) for r in runs)
         for name, runs in found.items()
@@ -277,7 +288,7 @@ def _show(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -
     )
     precision = "bfloat16" if options.bf16 else "float32"
     reference = f", reference {options.reference}" if options.task == "dpo" else ""
-    where = "GPU" if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    where = found["surefoot"][0]["where"]
     print(
         f"{options.task}, {options.size}, {precision}{reference}, steps of {options.batch}, "
         f"{where}: surefoot {rates['surefoot']:.1f} pairs/s, TRL {rates['trl']:.1f} pairs/s, "

@@ -13,10 +13,9 @@ import torch
 from datasets import Dataset
 from pydantic import Field
 
+from surefoot.demo.language import make_llama, make_tokenizer
 from surefoot.options import Options
 from surefoot.scorers.encoder import has_bfloat16
-
-PAD, BEGIN, END = "<pad>", "<s>", "</s>"
 
 
 class SmallModel(Options):
@@ -46,24 +45,17 @@ def make_small_model(
     if known.is_file():
         found: dict[str, Any] = json.loads(known.read_text())
         return found
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     shutil.rmtree(folder, ignore_errors=True)
-    tokenizer = _tokenizer(texts, options.vocabulary)
-    torch.manual_seed(seed)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=options.width,
-            intermediate_size=options.intermediate,
-            num_hidden_layers=options.layers,
-            num_attention_heads=options.heads,
-            max_position_embeddings=1024,
-            tie_word_embeddings=True,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
+    tokenizer = make_tokenizer(texts, options.vocabulary)
+    model = make_llama(
+        tokenizer,
+        seed,
+        hidden_size=options.width,
+        intermediate_size=options.intermediate,
+        num_hidden_layers=options.layers,
+        num_attention_heads=options.heads,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
     )
     log = _train(model, tokenizer, texts, held_out, options, seed)
     model.save_pretrained(folder)
@@ -77,28 +69,6 @@ def make_small_model(
     }
     known.write_text(json.dumps(summary))
     return summary
-
-
-def _tokenizer(texts: list[str], vocabulary: int) -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[PAD, BEGIN, END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    made.train_from_iterator(texts, trainer)
-    made.post_processor = processors.TemplateProcessing(
-        single=f"{BEGIN} $A", special_tokens=[(BEGIN, made.token_to_id(BEGIN))]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made, pad_token=PAD, bos_token=BEGIN, eos_token=END
-    )
 
 
 def _train(

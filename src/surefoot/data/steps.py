@@ -76,7 +76,7 @@ class StepSampler:
         self.epoch = epoch
 
 
-#: What a micro-batch costs beside its tokens, in tokens (measured: `benchmarks/trainer.py`).
+#: What a micro-batch costs beside its tokens, in tokens: an estimate, which changes speed alone.
 OVERHEAD = 256
 
 
