@@ -125,6 +125,10 @@ class PolicyScorer(LanguageModelScorer, kind="policy"):
 
     model_kind: ClassVar[ModelKind] = "policy"
 
+    model: str = Field(min_length=1)
+    """A folder or a hub name with a causal language model and its tokenizer: what is trained, and
+    as it is given the reference."""
+
     @field_validator("model")
     @classmethod
     def _no_encoder(cls, name: str) -> str:
