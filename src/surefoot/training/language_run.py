@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from surefoot.data import Preferences
 from surefoot.data.steps import Ints
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import storage
@@ -107,6 +108,8 @@ def train_language_model(
     if trainer.is_world_process_zero():
         for note in notes:
             say(f"warning: {note}")
+        if trainer.processing_class.chat_template and not _conversational(data.train):
+            say("note: plain text: the chat template of the tokenizer is not used.")
     assert trainer.pairs is not None
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model(str(folder))
@@ -132,6 +135,11 @@ def train_language_model(
     for done in folder.glob("checkpoint-*"):
         shutil.rmtree(done)
     return model, report
+
+
+def _conversational(preferences: Preferences) -> bool:
+    """Whether any row is written as messages."""
+    return any(found for (found,) in preferences.read("conversational"))
 
 
 def _coefficient(config: RunConfig, data: TrainingData) -> Coefficient:
