@@ -90,6 +90,18 @@ class TestForms:
             tokenise(read_preferences(path), byte_tokenizer(CHAT), 100)
 
 
+    def test_other_rules_are_another_version(self):
+        """Figures are kept under a key of the rules: who changes these texts raises _VERSION."""
+        plain = _texts(byte_tokenizer(), "help", "yes", "no")
+        talk = _texts(byte_tokenizer(), TALK, *_answers("yes", "no"))
+        written = "<s>\n\nSystem: be kind\n\nHuman: help me\n\nAssistant:"
+        assert (module._VERSION, plain, talk) == (
+            1,
+            ["<s>help", "\n\nyes</s>", "\n\nno</s>"],
+            [written, " yes</s>", " no</s>"],
+        )
+
+
 def _answers(*texts):
     return [[{"role": "assistant", "content": text}] for text in texts]
 
