@@ -119,12 +119,18 @@ def middle(settings: Settings) -> int:
     return settings.counts[2]
 
 
-def holds(data: Records, value: float, count: int) -> dict[str, Array]:
+def holds(
+    data: Records, value: float, count: int, options: RatioOptions | None = None
+) -> dict[str, Array]:
     """Whether the intervals of the first data sets hold the truth, (count,)."""
     found: dict[str, list[float]] = {e: [] for e in ESTIMATORS}
     for r in range(count):
         one = policy_value(
-            data.labels[:, r], data.auxiliary[:, r], data.sampled[:, r], data.log_ratios[:, r]
+            data.labels[:, r],
+            data.auxiliary[:, r],
+            data.sampled[:, r],
+            data.log_ratios[:, r],
+            options=options,
         )
         for estimator in ESTIMATORS:
             at = getattr(one, estimator.replace(" ", "_"))
@@ -146,6 +152,7 @@ def of_ratios(settings: Settings, beta: float) -> dict[str, Any]:
         name: {how: {e: [] for e in ("doubly robust", "importance")} for how in settings.ratios}
         for name in NUISANCES
     }
+    covered = {name: {how: [] for how in settings.ratios} for name in NUISANCES}
     for seed in range(settings.worlds):
         scene = settings.scene(seed, beta)
         drawn = draw(scene, n, settings.samples, settings.repetitions, (seed, n, 1))
@@ -160,12 +167,18 @@ def of_ratios(settings: Settings, beta: float) -> dict[str, Any]:
                 found = estimates(data, options)
                 for estimator, cell in errors[name][how].items():
                     cell.append((found[estimator] - scene.value) ** 2)
+                held = holds(data, scene.value, settings.covered, options)
+                covered[name][how].append(held["doubly robust"])
     return {
         "effective_share": over(shares),
         "value": mean(values, covers="worlds"),
         "mse": {
             name: {how: {e: over(v) for e, v in cell.items()} for how, cell in cells.items()}
             for name, cells in errors.items()
+        },
+        "coverage": {
+            name: {how: over(held) for how, held in cells.items()}
+            for name, cells in covered.items()
         },
     }
 
@@ -208,7 +221,7 @@ def markdown(found: dict[str, Any], settings: Settings) -> str:
     for beta, part in found["ratios"].items():
         lines += [
             "",
-            f"The same at n = {n} by how the ratios enter, for the policy of beta = {beta} (value "
+            f"The same at n = {n}, by how the ratios enter, for the policy of beta = {beta} (value "
             f"{cell(part['value'], spec='.3f')}, effective size of the true ratios as a share of "
             f"the responses {cell(part['effective_share'], spec='.3f')}).",
             "",
@@ -219,6 +232,9 @@ def markdown(found: dict[str, Any], settings: Settings) -> str:
             if estimator != "direct":
                 cells = [mse(part["mse"][name][how][estimator]) for how in settings.ratios]
                 lines.append(f"| {row} | " + " | ".join(cells) + " |")
+        for name in NUISANCES:
+            cells = [cell(found, spec=".3f") for found in part["coverage"][name].values()]
+            lines.append(f"| *held*: doubly robust, {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
