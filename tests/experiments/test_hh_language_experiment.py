@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from hh_language_runs import Settings
+from hh_language_tables import CALIBRATED, families, markdown
 from realdata import real_data
+from tables import correct, marked, told_apart
 
 REPOSITORY = Path(__file__).parents[2]
 RESULTS = REPOSITORY / "experiments" / "results"
@@ -46,6 +50,11 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert found["small_model"][0]["held_out_loss"] < found["small_model"][0]["chance_loss"]
     rulers = found["rulers"]["DPO"]
     assert sum(one["estimate"] for one in rulers.values()) == pytest.approx(1)
+    told = found["parts"]["reward model from the small model"]["0.2"]
+    assert told[CALIBRATED]["accuracy"] == told["plain"]["accuracy"]
+    assert told[CALIBRATED]["log_loss"] != told["plain"]["log_loss"]
+    assert told["flip-corrected"]["against"] == CALIBRATED
+    assert CALIBRATED not in dpo["0.0"]  # nothing there is told a flip rate
     table = (tmp_path / "once" / "hh_language-quick.md").read_text()
     assert all(name in table for name in found["parts"])
 
@@ -61,22 +70,34 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
 
 
 def test_the_committed_results_are_those_of_the_committed_settings():
-    import yaml
-
-    settings = yaml.safe_load((REPOSITORY / "experiments" / "hh_language.yaml").read_text())
+    given = yaml.safe_load((REPOSITORY / "experiments" / "hh_language.yaml").read_text())
+    settings = Settings(**given)
     committed = json.loads((RESULTS / "hh_language.json").read_text())
-    for name in ("source", "texts"):
-        assert committed["settings"][name] == settings[name]
-    assert list(committed["parts"]) == list(settings["parts"])
-    for name, part in settings["parts"].items():
-        stored = committed["settings"]["parts"][name]
-        assert stored["seeds"] == part["seeds"] >= 3
-        assert stored["scorer"] == part["scorer"]
-        assert stored["training"] == part["training"]
-        for rate in ("0.0", "0.2"):
-            assert list(committed["parts"][name][rate]) == list(part["methods"])
-    table = (RESULTS / "hh_language.md").read_text()
-    for rates in committed["parts"].values():
-        for cells in rates.values():
-            for one in cells.values():
-                assert f"{one['accuracy']['estimate']:.3f}".replace("0.", ".") in table
+    assert committed["settings"] == settings.model_dump(mode="json")
+    assert list(committed["parts"]) == list(settings.parts)
+    for name, part in settings.parts.items():
+        assert part.seeds >= 3
+        for rate in part.flip_rates:
+            rows = list(committed["parts"][name][str(rate)])
+            assert [row for row in rows if row != CALIBRATED] == list(part.methods)
+    assert (RESULTS / "hh_language.md").read_text() == markdown(committed)
+
+
+def test_marks_are_those_of_holms_correction():
+    """By hand: three comparisons, the smallest of which is told apart on its own alone."""
+    committed = json.loads((RESULTS / "hh_language.json").read_text())
+    for family in families(committed).values():
+        p_values = sorted(one["p_value"] for one in family)
+        smallest = min(one["adjusted_p_value"] for one in family)
+        assert smallest == pytest.approx(min(1, p_values[0] * len(p_values)))
+    estimate = {"estimate": -0.1, "low": -0.2, "high": -0.02, "level": 0.95, "n": 9, "covers": "x"}
+    family = [
+        {"difference": estimate, "p_value": p, "minimum_detectable": 0.1} for p in (0.02, 0.5, 0.9)
+    ]
+    correct(family)
+    assert family[0]["adjusted_p_value"] == pytest.approx(0.06)
+    assert "**" not in marked(family[0])
+    correct(alone := family[:1])
+    assert marked(alone[0]).endswith("**worse**")
+    assert marked(alone[0], lower_is_better=True).endswith("**better**")
+    assert told_apart(alone) == "1 of 1"

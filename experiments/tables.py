@@ -1,0 +1,47 @@
+"""Differences in the tables of an experiment, marked after Holm's correction over their family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from surefoot.report.words import outcome
+from surefoot.statistics import Comparison, Estimate, holm
+
+
+def estimate(found: dict[str, Any]) -> Estimate:
+    """An estimate, from its JSON form."""
+    return Estimate(**found)
+
+
+def comparison(found: dict[str, Any]) -> Comparison:
+    """A comparison, from its JSON form, which leaves its errors out."""
+    difference = estimate(found["difference"])
+    missing = (math.nan, math.nan, math.nan)
+    return Comparison(difference, found["p_value"], found["minimum_detectable"], *missing)
+
+
+def correct(family: Iterable[dict[str, Any]]) -> None:
+    """Give each comparison of a family, in its JSON form, its Holm-adjusted p-value."""
+    tested = [one for one in family if one["p_value"] is not None]
+    for one, p in zip(tested, holm([one["p_value"] for one in tested]).tolist(), strict=True):
+        one["adjusted_p_value"] = p
+
+
+def marked(found: dict[str, Any], lower_is_better: bool = False) -> str:
+    """A difference with its interval, and better or worse where that survives the correction."""
+    said = outcome(comparison(found), found.get("adjusted_p_value"), lower_is_better)
+    mark = f" **{said}**" if said in ("better", "worse") else ""
+    return f"{estimate(found['difference'])}{mark}"
+
+
+def told_apart(family: Iterable[dict[str, Any]]) -> str:
+    """How many of a family remain.
+
+    >>> told_apart([{"adjusted_p_value": 0.2}, {"adjusted_p_value": 0.01}, {"p_value": None}])
+    '1 of 3'
+    """
+    every = list(family)
+    kept = [one for one in every if one.get("adjusted_p_value", 1.0) < 0.05]
+    return f"{len(kept)} of {len(every)}"
