@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from language_models import pairs
+from language_models import CHAT, byte_tokenizer, llama, pairs
 
 from surefoot.cli import train as command
 from surefoot.errors import ConfigurationError
@@ -42,3 +42,16 @@ def test_few_held_out_pairs_and_much_damage_are_told(configure, policy, tmp_path
     assert "That is 50% of the data: look at it first." in told
     assert "held out 2 pairs" in told
     assert "so few held-out pairs tell nothing" in told
+
+
+def test_a_chat_template_that_is_not_used_is_told(configure, tmp_path):
+    told = []
+    for chat in (CHAT, None):
+        place = tmp_path / str(bool(chat))
+        llama().save_pretrained(place)
+        byte_tokenizer(chat).save_pretrained(place)
+        lines: list[str] = []
+        config = configure({"kind": "policy", "model": str(place)}, output=f"run-{bool(chat)}")
+        train(config, say=lines.append)
+        told.append(any("chat template of the tokenizer is not used" in line for line in lines))
+    assert told == [True, False]
