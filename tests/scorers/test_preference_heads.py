@@ -34,8 +34,8 @@ HEADS = [
     Pairwise(hidden=4, prompt=True),
 ]
 EMBEDDING_HEADS = [
-    {"kind": "general-preference", "blocks": 2, "steps": 60, "l2": 0.01},
-    {"kind": "general-preference", "prompt_weights": True, "reward": True, "steps": 60, "l2": 0.01},
+    {"kind": "general-preference", "blocks": 2, "steps": 60, "l2": 0.1},
+    {"kind": "general-preference", "prompt_weights": True, "reward": True, "steps": 60, "l2": 0.1},
     {"kind": "pairwise", "hidden": 8, "steps": 60, "l2": 0.01},
     {"kind": "pairwise", "hidden": 8, "prompt": True, "steps": 60, "l2": 0.01},
 ]
@@ -136,13 +136,14 @@ class TestEveryPairwiseHead:
 
 class TestNesting:
     def test_a_small_temperature_makes_differences_of_rewards(self):
-        """The limit: the second coordinate of each plane, over sqrt(k), is a reward."""
+        """The limit: the second coordinate of each plane, over sqrt(k tau), is a reward."""
         problem = _problem()
-        head = GeneralPreference(blocks=2, temperature=1e-4)
-        parameters = _random(head)
-        rewards = problem.features @ parameters["embedding"][..., 1::2].sum(-1).T / 2**0.5
-        found = margins_of(problem.scores(head, parameters))
-        torch.testing.assert_close(found, rewards[:, 0] - rewards[:, 1], rtol=0.01, atol=0.01)
+        head = GeneralPreference(blocks=2, temperature=1e-12)
+        x, parameters = problem.features.double(), _random(head)
+        rewards = x @ parameters["embedding"][..., 1::2].sum(-1).double().T / 2e-12**0.5
+        found, expected = margins_of(head.scores(parameters, x)), margins_of(rewards)
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(found / scale, expected / scale, rtol=0, atol=1e-4)
 
     def test_rewards_alone(self):
         problem = _problem()
@@ -198,7 +199,7 @@ def _outcomes(head: Head, l2: float, truth: str, seed: int) -> tuple[Tensor, Ten
     return losses, torch.where(chance > 0.5, p, 1 - p)
 
 
-PAIRWISE = [(GeneralPreference(), 0.003), (Pairwise(), 0.01)]
+PAIRWISE = [(GeneralPreference(), 0.03), (Pairwise(), 0.01)]
 
 
 @pytest.mark.slow
@@ -309,7 +310,7 @@ def test_command_line(small_encoder, train, test, tmp_path):
     run("train", config)
     run(
         *("train", config, "--output", tmp_path / "pairs"),
-        *("--scorer.head", "{kind: general-preference, steps: 40, l2: 0.01}"),
+        *("--scorer.head", "{kind: general-preference, steps: 40, l2: 0.1}"),
     )
     data = tmp_path / "test.jsonl"
     run(

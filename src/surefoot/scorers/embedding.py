@@ -21,15 +21,10 @@ from surefoot.scorers import storage
 from surefoot.scorers.encoder import Encoder, load_encoder
 from surefoot.scorers.features import FeatureMap, embed
 from surefoot.scorers.fitting import Fitted, fit_seeds
-from surefoot.scorers.scorer import EmbeddingScorer, Scorer
+from surefoot.scorers.scorer import NO_REWARDS, EmbeddingScorer, Scorer
 from surefoot.scorers.task import Task
 
 Array = npt.NDArray[np.float64]
-
-NO_REWARDS = (
-    "{} judges pairs: a response alone has no reward. Use the probabilities of pairs, or their "
-    "margins (`scores`)."
-)
 
 
 @dataclass

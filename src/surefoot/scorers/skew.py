@@ -7,26 +7,70 @@ preferred to b, b to c and c to a, which no rewards can.
 
 from __future__ import annotations
 
+from typing import ClassVar, Self
+
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
+
+from surefoot.errors import ConfigurationError
+from surefoot.options import Options
+
+
+class SkewOptions(Options):
+    """What general preference models have in common, on embeddings and on language models."""
+
+    title: ClassVar[str] = "the general preference model"
+
+    blocks: int = Field(4, ge=1)
+    """Planes of the embedding, k in the paper; one can hold one cycle."""
+    temperature: float = Field(0.1, gt=0)
+    """tau: no margin is beyond 1 / tau. Toward 0 the scorer becomes one of rewards."""
+    prompt_weights: bool = False
+    """Weigh the planes by a softmax of what the prompt alone says; false: all weigh 1."""
+    reward: bool = False
+    """Add a difference of rewards, so that rewards are among the models exactly."""
+
+    @model_validator(mode="after")
+    def _one_plane_has_no_weights(self) -> Self:
+        if self.prompt_weights and self.blocks == 1:
+            raise ConfigurationError(
+                "prompt_weights has no effect on one plane: a softmax of one number is 1. Set "
+                "blocks to 2 or more."
+            )
+        return self
+
+    def margins(self, a: Tensor, b: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """Log-odds s / tau (...) that the first response is preferred.
+
+        Args:
+            a: (..., 2k) what a network makes of first responses.
+            b: (..., 2k) of second responses.
+            prompts: (..., k) of the prompts; their softmax weighs the planes.
+        """
+        v_a, v_b = (unit_embeddings(offsets, self.temperature) for offsets in (a, b))
+        weights = None if prompts is None else prompts.softmax(-1)
+        return skew_score(v_a, v_b, weights) / self.temperature
 
 
 def unit_embeddings(offsets: Tensor, temperature: float) -> Tensor:
-    """Unit vectors u / |u| (..., k, 2), u = (1, 0, ..., 1, 0) / sqrt(k) + temperature * offsets.
+    """Unit vectors u / |u| (..., k, 2), u = (1, 0, ..., 1, 0) / sqrt(k) + sqrt(tau) * offsets.
 
     The paper has no fixed mean. Here it gives a ridge penalty something to pull to (equal vectors:
-    every pair a tie), and to first order in the offsets s / temperature is a difference of rewards
-    on the scale of a linear head: the model of Bradley and Terry is the limit of a small
-    temperature. Offsets that are linear in centred features could not come near it without a mean:
-    opposite features would have opposite vectors.
+    every pair a tie), and to first order in the offsets s is a difference of rewards: the model of
+    Bradley and Terry is the limit of a small temperature. Offsets that are linear in centred
+    features could not come near it without a mean: opposite features would have opposite vectors.
+    The square root makes what is of second order in s / tau, and can cycle, as large as the offsets
+    say, whatever tau is; with tau itself, a language model learnt a cycle from half of ten starts
+    only (k = 4, tau = 0.1), and with the root from all.
 
     Args:
         offsets: (..., 2k) as a network gives them.
-        temperature: tau of the paper.
+        temperature: tau.
     """
     planes = offsets.unflatten(-1, (-1, 2))
     mean = torch.tensor([planes.shape[-2] ** -0.5, 0.0]).to(planes)
-    u = mean + temperature * planes
+    u = mean + temperature**0.5 * planes
     return u / u.square().sum((-2, -1), keepdim=True).sqrt()
 
 

@@ -24,8 +24,13 @@ from surefoot.scorers.encoder import load_encoder
 from surefoot.scorers.fitting import coefficient_of
 from surefoot.scorers.language.loading import Prepared, load_model, load_tokenizer
 from surefoot.scorers.language.model import Array, LanguageModel
-from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
+from surefoot.scorers.language.options import (
+    GeneralPreferenceScorer,
+    LanguageModelScorer,
+    PolicyScorer,
+)
 from surefoot.scorers.scorer import EmbeddingScorer
+from surefoot.scorers.skew import SkewOptions
 from surefoot.scorers.task import Task
 from surefoot.statistics import Estimate, mean
 from surefoot.training.check_saved import check_saved
@@ -183,9 +188,12 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
-    of_policy: dict[str, Any] = {}
+    of_kind: dict[str, Any] = {}
     if isinstance(scorer, PolicyScorer):
-        of_policy = {"beta": scorer.beta, "reference": scorer.reference}
+        of_kind = {"beta": scorer.beta, "reference": scorer.reference}
+    if isinstance(scorer, GeneralPreferenceScorer):
+        skew = {name: getattr(scorer, name) for name in SkewOptions.model_fields}
+        of_kind = {"general_preference": skew}
     ranks = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
     accumulation, rest = divmod(training.pairs_per_step, training.micro_batch_pairs * ranks)
     if rest:
@@ -206,7 +214,7 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
         checkpointing = {}
     return PreferenceConfig(
         output_dir=str(folder),
-        **of_policy,
+        **of_kind,
         max_length=scorer.max_length,
         max_tokens=training.max_tokens,
         per_device_train_batch_size=training.micro_batch_pairs,

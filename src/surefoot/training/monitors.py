@@ -20,7 +20,9 @@ from surefoot.training.step import StepResult
 SHOWN = ("loss", "accuracy", "margin", "effective_pairs", "chosen_change")
 
 
-def figures_of(outputs: Outputs, label: Tensor, beta: float | None = None) -> dict[str, float]:
+def figures_of(
+    outputs: Outputs, label: Tensor, beta: float | None = None, pairwise: bool = False
+) -> dict[str, float]:
     """Figures of some pairs.
 
     * `accuracy`: share ordered as labelled; ties of the model count half, tied labels not at all.
@@ -37,6 +39,7 @@ def figures_of(outputs: Outputs, label: Tensor, beta: float | None = None) -> di
         outputs: of N pairs.
         label: (N,) P(a preferred).
         beta: of a policy, whose scores are beta times the change; None for rewards.
+        pairwise: the scores are half the margin and its opposite, and say nothing more.
     """
     decided = label != 0.5
     toward = torch.sign(label - 0.5)
@@ -45,7 +48,7 @@ def figures_of(outputs: Outputs, label: Tensor, beta: float | None = None) -> di
     figures = {
         "accuracy": _mean((torch.sign(margins * toward)[decided] + 1) / 2),
         "margin": _mean((margins * toward)[decided]),
-        **_sides("score", outputs.scores, label),
+        **({} if pairwise else _sides("score", outputs.scores, label)),
         **_sides("tokens", outputs.lengths, label),
         "length_correlation": _correlation(margins, lengths.to(margins)),
     }
@@ -117,13 +120,15 @@ class Monitors:
     def __init__(self) -> None:
         self.sums: dict[str, tuple[float, int]] = {}
 
-    def add(self, result: StepResult, label: Tensor, beta: float | None) -> None:
+    def add(
+        self, result: StepResult, label: Tensor, beta: float | None, pairwise: bool = False
+    ) -> None:
         """Note one step.
 
         Beside :func:`figures_of`: `mean_loss`, the plain mean over pairs; `effective_pairs`, one
         over the sum of squared worst-case weights; `largest_weight`.
         """
-        figures = figures_of(result.outputs, label, beta) | {
+        figures = figures_of(result.outputs, label, beta, pairwise) | {
             "mean_loss": _mean(result.losses),
             "effective_pairs": float(1 / result.weights.square().sum()),
             "largest_weight": float(result.weights.max()),

@@ -13,6 +13,7 @@ from transformers import TrainingArguments
 
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective, ScoreKind
+from surefoot.scorers.skew import SkewOptions
 
 
 @dataclass
@@ -37,6 +38,13 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         metadata={
             "help": "Policy: reference log-probabilities computed once and kept on disk, or again "
             "in every step by a frozen copy (an adapter: switched off)."
+        },
+    )
+    general_preference: dict[str, Any] | None = field(
+        default=None,
+        metadata={
+            "help": "A sequence classifier judges pairs (2410.02197): `blocks`, `temperature`, "
+            "`prompt_weights`, `reward`; None: its one label is a reward."
         },
     )
     max_length: int = field(
@@ -72,6 +80,7 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         for name, wanted, why in _REFUSED:
             if getattr(self, name) not in wanted:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} is refused: {why}.")
+        _ = self.skew_options  # wrong ones are an error now
         super().__post_init__()
 
     def check(self, objective: Objective, scores: ScoreKind, peft_config: Any) -> None:
@@ -98,6 +107,12 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
                 "is the log-ratio itself: set beta=1 and its strength by the loss's tau.",
                 stacklevel=3,
             )
+
+    @property
+    def skew_options(self) -> SkewOptions | None:
+        """Options of a general preference model; None where the model is none."""
+        given = self.general_preference
+        return None if given is None else SkewOptions(**given)
 
     def one_batch_a_step(self) -> PreferenceConfig:
         """The same arguments, as transformers is to see them: accumulation happens in a step."""

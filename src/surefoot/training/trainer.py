@@ -22,14 +22,9 @@ from surefoot.objectives import Objective
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import prepare_model
+from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
-from surefoot.scorers.language.scores import (
-    PolicyScores,
-    RewardScores,
-    ScoreFunction,
-    mode,
-    quick_attention,
-)
+from surefoot.scorers.language.scores import mode, quick_attention
 from surefoot.training import checkpoint
 from surefoot.training.memory import Memory
 from surefoot.training.monitors import (
@@ -98,11 +93,15 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self.objective = objective or Objective()
         given = args or PreferenceConfig(output_dir="run")
         set_seed(given.seed)  # a new head or adapter is drawn here
-        prepared = prepare_model(model, processing_class, peft_config, given.scorer)
-        if prepared.kind == "policy":
-            self.score: ScoreFunction = PolicyScores(given.beta)
-        else:
-            self.score = RewardScores(prepared.encoder)
+        skew = given.skew_options
+        prepared = prepare_model(
+            model,
+            processing_class,
+            peft_config,
+            given.scorer,
+            labels=1 if skew is None else labels_of(skew),
+        )
+        self.score = score_function(prepared.kind, prepared.encoder, given.beta, skew)
         given.check(self.objective, self.score.kind, peft_config)
 
         def pairs(data: Any, learning: bool) -> TrainingPairs:
@@ -206,7 +205,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             result = self._runner.run(self.model, step, self.risk_state)
         require_finite(result, self.state.global_step + 1, lambda i: pairs.place(inputs[i]))
         self.risk_state = result.state
-        self.monitors.add(result, step.evidence.label, self.score.beta)
+        pairwise = self.score.kind == "margins"
+        self.monitors.add(result, step.evidence.label, self.score.beta, pairwise)
         return torch.tensor(result.value, device=self.args.device)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
@@ -266,7 +266,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         same = self.pairs is not None and pairs.unit_names == self.pairs.unit_names
         result = judge(self.objective, step, outputs, self.risk_state if same else {})
         return {"loss": result.value, "mean_loss": float(result.losses.mean())} | figures_of(
-            result.outputs, step.evidence.label, self.score.beta
+            result.outputs, step.evidence.label, self.score.beta, self.score.kind == "margins"
         )
 
     def _know_reference(self, pairs: TrainingPairs) -> None:

@@ -67,16 +67,18 @@ def prepare_model(
     peft_config: Any = None,
     kind: ModelKind | None = None,
     keep_padding: bool = False,
+    labels: int = 1,
 ) -> Prepared:
     """A model from a model or a name, with what training needs.
 
     Args:
-        model: a sequence classifier with one label, a causal language model, or a name.
+        model: a sequence classifier, a causal language model, or a name.
         tokenizer: by default the one beside the model.
         peft_config: of an adapter to put on it.
         kind: what a name is loaded as.
         keep_padding: leave a reward model the pad token that its configuration names, even if that
             is the end token: it was trained to read the token before.
+        labels: of a sequence classifier: 1 for rewards.
 
     Raises:
         ConfigurationError: neither kind of model, no tokenizer, a kind that contradicts it, a
@@ -89,8 +91,9 @@ def prepare_model(
                 f"say what {model!r} is: args.scorer is 'policy' or 'reward-model'; or give a "
                 "loaded model."
             )
-        model = load_model(model, kind)
-    found = kind_of(model)
+        options = {"num_labels": labels} if kind == "reward-model" else {}
+        model = load_model(model, kind, **options)
+    found = kind_of(model, labels)
     if kind not in (None, found):
         raise ConfigurationError(f"args.scorer is {kind!r}, and the model given is a {found}.")
     if tokenizer is None and not name:
@@ -110,19 +113,19 @@ def prepare_model(
     return Prepared(model, tokenizer, found, encoder, new_adapter)
 
 
-def kind_of(model: Any) -> ModelKind:
+def kind_of(model: Any, labels: int = 1) -> ModelKind:
     """What a loaded model is, by its class.
 
     Raises:
-        ConfigurationError: it is neither, or has several labels.
+        ConfigurationError: it is neither, or has not this number of labels.
     """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     name = type(inner).__name__
     if name.endswith("ForSequenceClassification"):
-        if inner.config.num_labels != 1:
+        if inner.config.num_labels != labels:
             raise ConfigurationError(
-                f"a reward model has one label; this {name} has {inner.config.num_labels}. Load "
-                "it with num_labels=1."
+                f"{_wanted(labels)}; this {name} has {inner.config.num_labels}. Load it with "
+                f"num_labels={labels}."
             )
         return "reward-model"
     if "CausalLM" in name or name.endswith("LMHeadModel"):
@@ -165,7 +168,7 @@ def _require_causal(model: Any) -> None:
 
 
 def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
-    """A sequence classifier with one label, or a causal language model.
+    """A sequence classifier with one label (or `num_labels`), or a causal language model.
 
     Args:
         name: a folder or a hub name.
@@ -188,13 +191,18 @@ def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
                 "which would be drawn at random."
             )
         return model
-    _require_one_label(name)
-    return _load(
-        AutoModelForSequenceClassification.from_pretrained, name, "model", num_labels=1, **options
-    )
+    options = {"num_labels": 1} | options
+    _require_labels(name, options["num_labels"])
+    return _load(AutoModelForSequenceClassification.from_pretrained, name, "model", **options)
 
 
-def _require_one_label(name: str) -> None:
+def _wanted(labels: int) -> str:
+    if labels == 1:
+        return "a reward model has one label"
+    return f"this general preference model has {labels} labels"
+
+
+def _require_labels(name: str, labels: int) -> None:
     from transformers import AutoConfig
 
     try:
@@ -203,10 +211,10 @@ def _require_one_label(name: str) -> None:
         return
     names = config.architectures or []
     classifier = any(one.endswith("ForSequenceClassification") for one in names)
-    if classifier and config.num_labels != 1:
+    if classifier and config.num_labels != labels:
         raise ConfigurationError(
-            f"a reward model has one label; {name} is a classifier with {config.num_labels}. Take "
-            "the model that it was made from."
+            f"{_wanted(labels)}; {name} is a classifier with {config.num_labels}. Take the model "
+            "that it was made from."
         )
 
 

@@ -29,14 +29,16 @@ from surefoot.scorers.language.loading import (
     prepare_model,
 )
 from surefoot.scorers.language.options import (
+    GeneralPreferenceScorer,
     LanguageModelScorer,
     PolicyScorer,
     RewardModelScorer,
 )
+from surefoot.scorers.language.preference import PreferenceScores
 from surefoot.scorers.language.reference import ReferencePolicy, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
 from surefoot.scorers.language.tokens import Cuts, TokenPairs, tokenise
-from surefoot.scorers.scorer import Scorer
+from surefoot.scorers.scorer import NO_REWARDS, Scorer
 
 if TYPE_CHECKING:
     from surefoot.scorers.language.batch import PairBatch
@@ -46,7 +48,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass
 class LanguageModel:
-    """A reward model, or a policy as the reward model that it implies.
+    """A reward model, a policy as the reward model that it implies, or a model of pairs.
 
     Attributes:
         scorer: what it is and how texts are cut.
@@ -89,11 +91,20 @@ class LanguageModel:
         return scores
 
     def rewards(self, preferences: Preferences) -> Array:
-        """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data."""
+        """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data.
+
+        Raises:
+            ConfigurationError: the model judges pairs.
+        """
+        if self.pairwise:
+            raise ConfigurationError(NO_REWARDS.format(self.scorer.label()))
         return self.scores(preferences)
 
     def scores(self, preferences: Preferences) -> Array:
-        """Scores (N, 2), whose difference is the margin of a pair: the rewards."""
+        """Scores (N, 2), whose difference is the margin of a pair: the rewards, if there are any.
+
+        A model that judges pairs has none; its scores are half the margin and its opposite.
+        """
         return (self.raw_scores(preferences) - self.mean_) / self.std_
 
     def member_scores(self, preferences: Preferences) -> Array:
@@ -148,6 +159,8 @@ class LanguageModel:
         """From batches to scores."""
         if isinstance(self.scorer, PolicyScorer):
             return PolicyScores(self.scorer.beta)
+        if isinstance(self.scorer, GeneralPreferenceScorer):
+            return PreferenceScores(self.scorer, self.prepared.encoder)
         return RewardScores(self.prepared.encoder)
 
     @cached_property
@@ -198,7 +211,8 @@ class LanguageModel:
             if scorer.model_kind == "reward-model":
                 base.config.pad_token_id = tokenizer.pad_token_id
             model = PeftModel.from_pretrained(below_adapter(base, scorer.model_kind), str(place))
-        prepared = prepare_model(model, tokenizer)
+        labels = scorer.load_options.get("num_labels", 1)
+        prepared = prepare_model(model, tokenizer, labels=labels)
         found = cls(
             scorer,
             prepared,

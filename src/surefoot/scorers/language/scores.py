@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,24 @@ class PolicyScores:
 
 _NONE = 1e-4  # in nats, per response
 
-ScoreFunction = RewardScores | PolicyScores
+
+class ScoreFunction(Protocol):
+    """From batches to the scores of pairs."""
+
+    kind: ClassVar[ScoreKind]
+
+    @property
+    def beta(self) -> float | None:
+        """Scale of the log-ratio of a policy."""
+        ...
+
+    def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
+        """Outputs of a batch, given the reference's log-probabilities (n, 2) for a policy."""
+        ...
+
+    def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
+        """What the model alone says of each response (n, 2)."""
+        ...
 
 
 def log_probs(model: nn.Module, batch: PairBatch) -> Tensor:

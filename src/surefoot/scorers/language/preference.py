@@ -1,0 +1,141 @@
+"""General preference model on a language model: Zhang et al. (2410.02197).
+
+The model is a sequence classifier whose labels are not classes: 2k are the embedding of a response,
+read at its last token; k more weigh the planes, read at the last token of the prompt; one more is a
+reward. A causal model has read the same there for both responses. So everything that loads, adapts
+and saves a classifier does so here, and nothing lies outside its folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from surefoot.errors import ConfigurationError
+from surefoot.objectives import Outputs, ScoreKind
+from surefoot.scorers.language.batch import PairBatch
+from surefoot.scorers.language.scores import (
+    PolicyScores,
+    RewardScores,
+    ScoreFunction,
+    reward_head,
+    whole_head,
+)
+from surefoot.scorers.skew import SkewOptions
+
+
+def labels_of(options: SkewOptions) -> int:
+    """Labels of the classifier: embedding, weights of the planes, reward."""
+    k = options.blocks
+    return 2 * k + (k if options.prompt_weights else 0) + (1 if options.reward else 0)
+
+
+@dataclass(frozen=True)
+class PreferenceScores:
+    """Half the margin of a pair and its opposite: there is no score of a response alone.
+
+    Attributes:
+        options: of the general preference model.
+        bidirectional: the model reads a text in both directions, and would see padding.
+    """
+
+    options: SkewOptions
+    bidirectional: bool = False
+
+    kind: ClassVar[ScoreKind] = "margins"
+    beta: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        """Refuse weights by prompts that have seen the response.
+
+        Raises:
+            ConfigurationError: the model reads in both directions and planes weigh by prompt.
+        """
+        if self.bidirectional and self.options.prompt_weights:
+            raise ConfigurationError(
+                "prompt_weights is refused: this model reads a text in both directions, so that "
+                "what it says at the end of the prompt depends on the response. Take a causal "
+                "language model, or prompt_weights: false."
+            )
+
+    def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
+        """Scores (n, 2) of a batch; there is no reference."""
+        return Outputs(self.of_model(model, batch), None, batch.lengths)
+
+    def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
+        """Half the margin and its opposite (n, 2)."""
+        options, k = self.options, self.options.blocks
+        mask = batch.attention_mask if self.bidirectional else None
+        with whole_head(model), _at_every_token(model) as everywhere:
+            found = model(input_ids=batch.input_ids, attention_mask=mask)
+        last = found.logits.float().unflatten(0, (-1, 2))  # (n, 2, labels)
+        prompts = None
+        if options.prompt_weights:
+            prompts = at_prompt_ends(everywhere[0].float()[..., 2 * k : 3 * k], batch)
+        margins = options.margins(last[:, 0, : 2 * k], last[:, 1, : 2 * k], prompts)
+        if options.reward:
+            margins = margins + last[:, 0, -1] - last[:, 1, -1]
+        return torch.stack([margins, -margins], dim=1) / 2
+
+
+def at_prompt_ends(values: Tensor, batch: PairBatch) -> Tensor:
+    """Values (n, k) at the last token of each prompt, from values (B, T, k); 0 without a prompt.
+
+    The two responses share their prompt: the mean over both is what either says, to rounding, and
+    does not depend on their order.
+    """
+    ends = batch.attention_mask.sum(1) - batch.lengths.flatten() - 1
+    found = values[torch.arange(len(values), device=values.device), ends.clamp_min(0)]
+    found = torch.where(ends[:, None] >= 0, found, 0.0)
+    return found.unflatten(0, (-1, 2)).mean(1)
+
+
+@contextmanager
+def _at_every_token(model: nn.Module) -> Iterator[list[Tensor]]:
+    """A list that the head's outputs (B, T, labels) are put into, before one token is chosen."""
+    head = reward_head(model)
+    found: list[Tensor] = []
+    if head is None:
+        yield found
+        return
+
+    def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        del module, inputs
+        found.append(output)
+
+    hook = head.register_forward_hook(keep)
+    try:
+        yield found
+    finally:
+        hook.remove()
+
+
+def score_function(
+    kind: str, bidirectional: bool, beta: float, options: SkewOptions | None
+) -> ScoreFunction:
+    """What a model is trained as: a policy, a reward model, or a general preference model.
+
+    Args:
+        kind: `policy` or `reward-model`, which is any sequence classifier.
+        bidirectional: whether it reads a text in both directions.
+        beta: of a policy.
+        options: of a general preference model; None where it is none.
+
+    Raises:
+        ConfigurationError: options of a general preference model for a policy.
+    """
+    if kind == "policy":
+        if options is not None:
+            raise ConfigurationError(
+                "general_preference is for a sequence classifier, and the model is a policy: load "
+                f"it with AutoModelForSequenceClassification, num_labels={labels_of(options)}."
+            )
+        return PolicyScores(beta)
+    if options is None:
+        return RewardScores(bidirectional)
+    return PreferenceScores(options, bidirectional)
