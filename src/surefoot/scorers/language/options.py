@@ -12,8 +12,10 @@ from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 from surefoot.scorers.encoder import default_encoder, has_bfloat16
 from surefoot.scorers.language.loading import ModelKind
+from surefoot.scorers.language.preference import labels_of
 from surefoot.scorers.language.scores import HEADS
 from surefoot.scorers.scorer import Scorer
+from surefoot.scorers.skew import SkewOptions
 
 
 class AdapterOptions(Options):
@@ -118,6 +120,26 @@ class RewardModelScorer(LanguageModelScorer, kind="reward-model"):
     """A transformer with one number for (prompt, response): a sequence classifier."""
 
     model_kind: ClassVar[ModelKind] = "reward-model"
+
+
+class GeneralPreferenceScorer(SkewOptions, LanguageModelScorer, kind="general-preference"):
+    """s(a, b) / tau of a general preference model (2410.02197): judges pairs, and knows cycles.
+
+    A sequence classifier whose labels are the embedding of a response and, where asked, weights of
+    the planes and a reward; see :mod:`surefoot.scorers.language.preference`.
+    """
+
+    model_kind: ClassVar[ModelKind] = "reward-model"
+
+    @property
+    def pairwise(self) -> bool:
+        """It is."""
+        return True
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """As for any language model, and the labels."""
+        return {**super().load_options, "num_labels": labels_of(self)}
 
 
 class PolicyScorer(LanguageModelScorer, kind="policy"):
