@@ -99,6 +99,8 @@ def test_the_value_of_a_policy(surefoot, made, capsys):
     value = found["results"]["pairs.jsonl"]["value"]
     assert "effective size" in shown.out
     assert "Value of the policy" in page
+    assert value["verdict"] in shown.out
+    assert all(point in shown.out for point in value["points"])
 
     # The same figures from the models themselves, record by record.
     tokenizer = AutoTokenizer.from_pretrained("base")

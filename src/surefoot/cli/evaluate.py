@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import figure, invocation, out, quiet_libraries, say, table, write
 from surefoot.cli.inputs import load_models, read, reference_of, run_folders, tell_cuts
-from surefoot.cli.value import Request, Valuer, run_win_rate, show_values
+from surefoot.cli.value import Request, Valuer, run_win_rate, show_values, value_json
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def _write(folder: Path, model: str, baseline: str | None, found: dict[str, _Fou
                 "over_seeds": {k: e.to_dict() for k, e in one.over_seeds.items()}
                 if one.over_seeds
                 else None,
-                "value": one.value.to_dict() if one.value else None,
+                "value": value_json(one.value) if one.value else None,
             }
             for name, one in found.items()
         },

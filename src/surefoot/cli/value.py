@@ -151,6 +151,14 @@ def show_values(values: dict[str, PolicyValue]) -> None:
             out.print(f"{name}: {line}", markup=False, soft_wrap=True)
 
 
+def value_json(value: PolicyValue) -> dict[str, Any]:
+    """The figures, and what to make of them."""
+    from surefoot.evaluation.value_verdict import verdict
+
+    said = verdict(value)
+    return value.to_dict() | {"verdict": said.sentence, "points": list(said.points)}
+
+
 def _cell(found: Any) -> str:
     if found.estimate is None:
         return "no figure"
