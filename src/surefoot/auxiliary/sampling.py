@@ -160,6 +160,7 @@ def draw(source: LanguageModelReference, prompts: Sequence[Prompt], seed: int, p
                 record = {
                     "key": prompts[i].key,
                     "prompt": prompts[i].messages,
+                    "conversational": prompts[i].conversational,
                     "references": [_text(tokenizer, ids, ends) for ids in own],
                     "unfinished": sum(not ids or ids[-1] not in ends for ids in own),
                 }
