@@ -199,15 +199,30 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
     if rest:
         unit = training.micro_batch_pairs * ranks
         above = unit * (accumulation + 1)
-        fitting = [n for n in range(1, training.micro_batch_pairs) if training.pairs_per_step % (n * ranks) == 0]
+        fitting = [
+            n
+            for n in range(1, training.micro_batch_pairs)
+            if training.pairs_per_step % (n * ranks) == 0
+        ]
         smaller = f", or a micro-batch of {fitting[-1]}" if fitting else ""
         raise ConfigurationError(
             f"training.pairs_per_step ({training.pairs_per_step}) should be a multiple of "
             f"training.micro_batch_pairs x processes ({training.micro_batch_pairs} x {ranks}): "
             f"take {above} pairs a step{smaller}."
         )
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if scorer.autocast_dtype is None and launched != "no":
+        raise ConfigurationError(
+            f"ACCELERATE_MIXED_PRECISION={launched} (of `accelerate launch`) goes against "
+            f"scorer.precision ({scorer.precision}, here float32): a run says its precision itself."
+        )
     saves = training.save_every is not None
-    checks = training.evaluate_every is not None and held_out
+    checks = training.evaluate_every is not None
+    if checks and not held_out:
+        raise ConfigurationError(
+            f"training.evaluate_every ({training.evaluate_every}) asks for evaluations on held-out "
+            "pairs, and there are none: set data.held_out."
+        )
     # Named only where it is wanted: transformers 5.23 warns of the name that 5.17 needs.
     checkpointing: dict[str, Any] = {"gradient_checkpointing": True}
     if not scorer.gradient_checkpointing:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
-from transformers import ProgressCallback
+from transformers import ProgressCallback, TrainerCallback
 
 from surefoot.errors import SurefootError
 from surefoot.objectives import Outputs
@@ -142,6 +142,16 @@ class Monitors:
         means = {name: total / count for name, (total, count) in self.sums.items()}
         self.sums = {}
         return means
+
+
+class LastStep(TrainerCallback):  # type: ignore[misc]  # untyped
+    """Logs the last step too: a run shorter than `logging_steps` would have no figures."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
+        """Ask for a log where the run ends; what another callback stops ends here as well."""
+        ends = state.global_step >= state.max_steps or control.should_training_stop
+        if ends and args.logging_strategy != "no":
+            control.should_log = True
 
 
 class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped

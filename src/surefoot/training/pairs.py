@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from surefoot.data.files import read_records
 from surefoot.data.schema import Preferences
-from surefoot.data.steps import Ints
+from surefoot.data.steps import Ints, StepSampler
 from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
 from surefoot.objectives import Evidence, Objective, Outputs, ScoreKind, Units, enforce
@@ -171,6 +171,12 @@ class TrainingPairs:
         for tensor in found:
             digest.update(b"none" if tensor is None else tensor.numpy().tobytes())
         return digest.hexdigest()
+
+    def loader(self, size: int, seed: int, shuffle: bool) -> StepLoader:
+        """The rows of each step, about `size` of them."""
+        sampler = StepSampler(self.together, size, seed, shuffle)
+        # Indices are the items, and a batch is what the sampler draws at once.
+        return StepLoader(self, batch_sampler=sampler, collate_fn=np.asarray)  # type: ignore[arg-type]
 
     def outputs(self, values: Tensor, score: ScoreFunction) -> Outputs:
         """Outputs (N + P, 2) from rewards or log-probabilities (N + P, 2)."""

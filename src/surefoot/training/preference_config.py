@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -80,6 +81,11 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         for name, wanted, why in _REFUSED:
             if getattr(self, name) not in wanted:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} is refused: {why}.")
+        for variable, why in _LAUNCHED.items():
+            if (asked := os.environ.get(variable, "no")).lower() not in _NO:
+                raise ConfigurationError(
+                    f"{variable}={asked} (of `accelerate launch`) is refused: {why}."
+                )
         _ = self.skew_options  # wrong ones are an error now
         super().__post_init__()
 
@@ -130,28 +136,64 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         accumulated = self.per_device_train_batch_size * self.gradient_accumulation_steps
         return int(accumulated * self.world_size)
 
-    @property
-    def mixed_precision_dtype(self) -> torch.dtype | None:
-        """Precision of the forward passes under autocast; None: as the model is."""
-        return torch.bfloat16 if self.bf16 else torch.float16 if self.fp16 else None
 
+def autocast_dtype(mixed_precision: str) -> torch.dtype | None:
+    """Precision of forward passes, from Accelerate's name of it; None: as the model is.
+
+    Raises:
+        ConfigurationError: one that this trainer does not know.
+    """
+    if mixed_precision not in _PRECISIONS:
+        known = ", ".join(map(repr, _PRECISIONS))
+        raise ConfigurationError(
+            f"the mixed precision {mixed_precision!r} is refused: passes without gradient are in "
+            f"the same precision as the others, which is one of {known}."
+        )
+    return _PRECISIONS[mixed_precision]
+
+
+_PRECISIONS = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 _SCORERS = (None, "policy", "reward-model")
 
+_OWN_EVALUATION = "evaluation is one forward pass over all pairs, in the precision of training"
+_COMPILED = "the forward pass selects positions, which is not compiled yet"
+_WHOLE = "every process holds the whole model; use DDP, or an adapter"
+_DEEPSPEED = "its optimizer steps at every micro-batch; use DDP"
+
 #: Options of transformers that this trainer cannot honour: name, what is allowed, and why.
-_REFUSED = (
+_REFUSED: tuple[tuple[str, tuple[object, ...], str], ...] = (
     ("auto_find_batch_size", (False,), "a micro-batch that runs out of memory is cut in two"),
     ("label_smoothing_factor", (0.0, 0), "name the labels in the objective (smoothed)"),
     ("neftune_noise_alpha", (None,), "noise in the embeddings would differ between two passes"),
-    ("torch_compile", (False,), "the forward pass selects positions, which is not compiled yet"),
+    ("torch_compile", (False,), _COMPILED),
+    ("torch_compile_mode", (None,), _COMPILED),
+    ("torch_compile_backend", (None,), _COMPILED),
     ("logging_nan_inf_filter", (False,), "a loss that is not finite stops the run"),
     ("dataloader_drop_last", (False,), "an epoch's steps are nearly equal and hold every pair"),
     ("train_sampling_strategy", ("random", "sequential"), "a step is sorted by length inside"),
     ("use_liger_kernel", (False,), "it patches the model class for the whole process"),
     ("average_tokens_across_devices", (True,), "the objective is a mean over pairs, not tokens"),
     ("dataloader_num_workers", (0,), "there is nothing to load in the background"),
-    ("deepspeed", (None,), "its optimizer steps at every micro-batch; use DDP or FSDP"),
+    ("use_cache", (False,), "training reads a text once, and keeps nothing of it"),
+    ("torch_empty_cache_steps", (None,), "a micro-batch that runs out of memory is cut in two"),
+    ("bf16_full_eval", (False,), _OWN_EVALUATION),
+    ("fp16_full_eval", (False,), _OWN_EVALUATION),
+    ("eval_accumulation_steps", (None,), _OWN_EVALUATION),
+    ("batch_eval_metrics", (False,), _OWN_EVALUATION),
+    ("include_num_input_tokens_seen", ("no", False), "a batch holds rows, and no tokens to count"),
+    ("deepspeed", (None,), _DEEPSPEED),
+    ("fsdp", (None, False, "", []), _WHOLE),
+    ("parallelism_config", (None,), _WHOLE),
 )
+#: The same, as `accelerate launch` asks for them.
+_LAUNCHED = {
+    "ACCELERATE_USE_DEEPSPEED": _DEEPSPEED,
+    "ACCELERATE_USE_FSDP": _WHOLE,
+    "ACCELERATE_USE_MEGATRON_LM": _WHOLE,
+    "ACCELERATE_DYNAMO_BACKEND": _COMPILED,
+}
+_NO = ("no", "false", "0", "")
 
 
 def _positive(name: str, value: object, whole: bool = False) -> None:

@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase, ProgressCallback, Trainer, set_seed
 from transformers.trainer_utils import speed_metrics
 
-from surefoot.data.steps import StepSampler
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.objectives import Objective
 from surefoot.scorers.language.batch import PairBatch
@@ -28,14 +27,15 @@ from surefoot.scorers.language.scores import mode, quick_attention
 from surefoot.training import checkpoint
 from surefoot.training.memory import Memory
 from surefoot.training.monitors import (
+    LastStep,
     Monitors,
     PreferenceProgress,
     figures_of,
     require_finite,
     require_finite_gradient,
 )
-from surefoot.training.pairs import StepLoader, TrainingPairs
-from surefoot.training.preference_config import PreferenceConfig
+from surefoot.training.pairs import TrainingPairs
+from surefoot.training.preference_config import PreferenceConfig, autocast_dtype
 from surefoot.training.step import StepRunner, judge
 
 
@@ -133,13 +133,14 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         if any(isinstance(one, ProgressCallback) for one in self.callback_handler.callbacks):
             self.remove_callback(ProgressCallback)
             self.add_callback(PreferenceProgress)
+        self.add_callback(LastStep)
         ranks = self.accelerator.num_processes
         self.engine = Engine(
             device=self.args.device,
             pad_id=prepared.pad_id,
             pairs=given.per_device_train_batch_size,
             tokens=given.max_tokens,
-            precision=given.mixed_precision_dtype,
+            precision=autocast_dtype(self.accelerator.mixed_precision),
             rank=self.accelerator.process_index,
             ranks=ranks,
             sum_over_ranks=self._sum_over_ranks if ranks > 1 else lambda tensor: tensor,
@@ -176,12 +177,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         assert self.pairs is not None
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         shuffle = self.args.train_sampling_strategy != "sequential"
-        size = self.args.pairs_in_a_step
-        return StepLoader(
-            self.pairs,  # type: ignore[arg-type]  # indices are its items
-            batch_sampler=StepSampler(self.pairs.together, size, seed, shuffle),  # type: ignore[arg-type]
-            collate_fn=np.asarray,
-        )
+        return self.pairs.loader(self.args.pairs_in_a_step, seed, shuffle)
 
     def training_step(
         self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
