@@ -89,7 +89,6 @@ class TestForms:
         with pytest.raises(DataError, match=r"talks\.jsonl, row 2: .*no such turn"):
             tokenise(read_preferences(path), byte_tokenizer(CHAT), 100)
 
-
     def test_other_rules_are_another_version(self):
         """Figures are kept under a key of the rules: who changes these texts raises _VERSION."""
         plain = _texts(byte_tokenizer(), "help", "yes", "no")
