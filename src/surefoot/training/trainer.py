@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -18,25 +17,24 @@ from transformers.trainer_utils import speed_metrics
 
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.objectives import Objective
-from surefoot.scorers.language.batch import PairBatch
-from surefoot.scorers.language.forward import Engine, over_rows
+from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import mode, quick_attention
 from surefoot.training import checkpoint
+from surefoot.training.evaluation import evaluation_figures
 from surefoot.training.memory import Memory
 from surefoot.training.monitors import (
     LastStep,
     Monitors,
     PreferenceProgress,
-    figures_of,
     require_finite,
     require_finite_gradient,
 )
 from surefoot.training.pairs import TrainingPairs
 from surefoot.training.preference_config import PreferenceConfig, autocast_dtype
-from surefoot.training.step import StepRunner, judge
+from surefoot.training.step import StepRunner
 
 
 class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
@@ -239,7 +237,15 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             raise ConfigurationError("evaluation data are given when the trainer is made.")
         start = time.time()
         self._know_reference(chosen)
-        found = self._figures(chosen)
+        known = self.pairs is not None and chosen.unit_names == self.pairs.unit_names
+        found = evaluation_figures(
+            self.model,
+            chosen,
+            self.objective,
+            self.score,
+            replace(self.engine, pairs=self.args.per_device_eval_batch_size),
+            self.risk_state if known else {},
+        )
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         metrics |= speed_metrics(metric_key_prefix, start, num_samples=len(chosen))
         self.log(metrics)
@@ -247,23 +253,6 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             self.args, self.state, self.control, metrics
         )
         return metrics
-
-    def _figures(self, pairs: TrainingPairs) -> dict[str, float]:
-        step = pairs.step(np.arange(len(pairs)))
-
-        def score(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:
-            return self.score.of_model(model, batch)
-
-        engine = replace(self.engine, pairs=self.args.per_device_eval_batch_size)
-        values = torch.from_numpy(
-            over_rows(score, self.model, pairs.tokens, step.rows, engine, "evaluating")
-        )
-        outputs = pairs.outputs(values, self.score)
-        same = self.pairs is not None and pairs.unit_names == self.pairs.unit_names
-        result = judge(self.objective, step, outputs, self.risk_state if same else {})
-        return {"loss": result.value, "mean_loss": float(result.losses.mean())} | figures_of(
-            result.outputs, step.evidence.label, self.score.beta, self.score.kind == "margins"
-        )
 
     def _know_reference(self, pairs: TrainingPairs) -> None:
         if self.reference is not None and pairs.reference is None:
