@@ -13,7 +13,12 @@ from surefoot.auxiliary.judge import Judge
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
 from surefoot.options import Member, Options
 from surefoot.scorers import EmbeddingScorer, EncoderOptions, Head
-from surefoot.scorers.language.options import AdapterOptions, PolicyScorer, RewardModelScorer
+from surefoot.scorers.language.options import (
+    AdapterOptions,
+    GeneralPreferenceScorer,
+    PolicyScorer,
+    RewardModelScorer,
+)
 from surefoot.training import (
     DataOptions,
     LanguageTrainingOptions,
@@ -37,6 +42,7 @@ _SECTIONS: Mapping[str, type[Options]] = {
     **{f"scorer.head: {kind}": cls for kind, cls in Head.registry.items()},
     "scorer: reward-model": RewardModelScorer,
     "scorer: policy": PolicyScorer,
+    "scorer: general-preference": GeneralPreferenceScorer,
     "scorer.adapter": AdapterOptions,
     "objective": Objective,
     "training": TrainingOptions,

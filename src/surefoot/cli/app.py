@@ -259,6 +259,8 @@ def score(
 ) -> None:
     """A reward for each response, and P(a preferred) for each pair; labels are not needed.
 
+    A model that judges pairs has no rewards: a margin for each pair instead.
+
     Example:
         surefoot score runs/robust pairs.jsonl --output rewards.jsonl
     """

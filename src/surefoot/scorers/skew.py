@@ -61,8 +61,7 @@ def unit_embeddings(offsets: Tensor, temperature: float) -> Tensor:
     Bradley and Terry is the limit of a small temperature. Offsets that are linear in centred
     features could not come near it without a mean: opposite features would have opposite vectors.
     The square root makes what is of second order in s / tau, and can cycle, as large as the offsets
-    say, whatever tau is; with tau itself, a language model learnt a cycle from half of ten starts
-    only (k = 4, tau = 0.1), and with the root from all.
+    say, whatever tau is. With tau itself, fits that began near ties often missed a cycle.
 
     Args:
         offsets: (..., 2k) as a network gives them.
