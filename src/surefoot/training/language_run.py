@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from surefoot.data import Preferences
-from surefoot.data.steps import Ints
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import storage
 from surefoot.scorers.coefficient import Coefficient, is_fitted, with_coefficient
-from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.scorers.encoder import load_encoder
 from surefoot.scorers.fitting import coefficient_of
-from surefoot.scorers.language.loading import Prepared, load_model, load_tokenizer
-from surefoot.scorers.language.model import Array, LanguageModel
+from surefoot.scorers.language.loading import load_model, load_tokenizer
+from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import (
     GeneralPreferenceScorer,
     LanguageModelScorer,
@@ -32,7 +29,8 @@ from surefoot.scorers.language.options import (
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.skew import SkewOptions
 from surefoot.scorers.task import Task
-from surefoot.statistics import Estimate, mean
+from surefoot.statistics import Estimate
+from surefoot.training.calibration import calibrate, scorer_of, standardise
 from surefoot.training.check_saved import check_saved
 from surefoot.training.checkpoint import newest
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
@@ -40,11 +38,7 @@ from surefoot.training.doubts import doubts, ignorant_loss
 from surefoot.training.folder import TrainingData, clear_run, write_run
 
 if TYPE_CHECKING:
-    from surefoot.training.pairs import TrainingPairs
     from surefoot.training.trainer import PreferenceTrainer
-
-#: Pairs that mean and deviation of the rewards are taken from, at most.
-_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -120,9 +114,9 @@ def train_language_model(
     trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():
         return None
-    model = _finished(trainer, scorer.settled)
-    _standardise(model, trainer)
-    accuracy = None if data.held_out is None else _calibrate(model, trainer, config)
+    model = scorer_of(trainer, scorer.settled)
+    standardise(model, trainer)
+    accuracy = None if data.held_out is None else calibrate(model, trainer, config)
     if scorer.model_kind == "reward-model":
         found = check_saved(folder, model, trainer.pairs.preferences)
         for note in found:
@@ -255,50 +249,3 @@ def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
         report_to=list(training.report_to),
         disable_tqdm=False,
     )
-
-
-def _finished(trainer: PreferenceTrainer, scorer: LanguageModelScorer) -> LanguageModel:
-    assert trainer.pairs is not None
-    model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    kind, tokenizer = scorer.model_kind, trainer.processing_class
-    prepared = Prepared(model, tokenizer, kind, trainer.pairs.encoder)
-    key = trainer.reference.key if trainer.reference else None
-    return LanguageModel(scorer, prepared, reference_key=key)
-
-
-def _raw_scores(
-    model: LanguageModel, trainer: PreferenceTrainer, pairs: TrainingPairs, rows: Ints
-) -> Array:
-    """Raw scores (n, 2) of some rows, against the reference that the trainer has in memory."""
-    tokens, known = pairs.tokens.select(rows), None
-    if pairs.reference is not None:
-        known = pairs.reference[torch.from_numpy(rows)]
-    elif trainer.reference is not None:  # live; on this process alone
-        known = dataclasses.replace(trainer.reference, engine=model.engine).log_probs(tokens)
-    return model.scores_of(tokens, known)
-
-
-def _standardise(model: LanguageModel, trainer: PreferenceTrainer) -> None:
-    pairs = trainer.pairs
-    assert pairs is not None
-    sample = np.linspace(0, len(pairs) - 1, min(len(pairs), _SAMPLE)).astype(int)
-    raw = _raw_scores(model, trainer, pairs, np.unique(sample))
-    model.mean_, model.std_ = float(raw.mean()), max(float(raw.std()), 1e-12)
-    model.temperature_ = 1 / model.std_  # margins as trained are log-odds, where psi is logistic
-
-
-def _calibrate(model: LanguageModel, trainer: PreferenceTrainer, config: RunConfig) -> Estimate:
-    """Fit the temperature on held-out pairs; their accuracy, clustered by prompt."""
-    (pairs,) = trainer.eval_pairs.values()
-    held_out = pairs.preferences
-    raw = _raw_scores(model, trainer, pairs, np.arange(len(pairs)))
-    margins: Array = (raw[:, 0] - raw[:, 1]) / model.std_
-    model.temperature_ = fit_temperature(
-        torch.from_numpy(margins),
-        torch.from_numpy(held_out.labels),
-        torch.from_numpy(held_out.weights),
-        flip_rate=config.objective.labels.known_flip_rate,
-    )
-    decided = held_out.labels != 0.5
-    right = (np.sign(margins) * np.sign(held_out.labels - 0.5) + 1) / 2
-    return mean(right[decided], held_out.prompt_keys()[decided], covers="held-out pairs")
