@@ -11,31 +11,26 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import yaml
+from control_variate_tables import COEFFICIENTS, Cell, Cells, figures, markdown
 from pydantic import Field
+from tabular_problems import as_problem, chance, only, pair_features
 
 from surefoot.objectives import Evidence, Objective
 from surefoot.objectives.label_models.control_variate import ControlVariate
 from surefoot.options import Options
 from surefoot.scorers.coefficient import PlainHeads, fit_coefficient, plain_heads
-from surefoot.scorers.head import Problem
-from surefoot.statistics import Estimate, mean
-from surefoot.statistics.estimate import refused
 from surefoot.worlds import TabularPairs, TabularTruth, TabularWorld
 from surefoot.worlds.linear_fits import LinearProblems, solve_between
 from surefoot.worlds.tabular import tilted
 from surefoot.worlds.tabular_truth import noisy, useless
 
-COEFFICIENTS = (1.0, "shrunk", "fitted")
 MODELS = ("true", "noisy", "useless")
-COVERS = "worlds and draws of data"
 
 
 class Bias(Options):
@@ -145,59 +140,6 @@ def _bias(
 # Part 2
 
 
-@dataclass
-class Cell:
-    """Squared errors of the parameters by one method in one setting, in the worlds done so far.
-
-    Attributes:
-        errors: W arrays (R,).
-        plain: the plain loss's on the same draws.
-        coefficients: W arrays (R,).
-    """
-
-    errors: list[np.ndarray] = field(default_factory=list)
-    plain: list[np.ndarray] = field(default_factory=list)
-    coefficients: list[np.ndarray] = field(default_factory=list)
-
-    @cached_property
-    def ratio(self) -> Estimate:
-        """Mean squared error over the plain loss's."""
-        return ratio(self.errors, self.plain)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        used = np.concatenate(self.coefficients)
-        errors = [e.mean() for e in self.errors]
-        return {
-            "ratio": self.ratio.to_dict(),
-            "mean_squared_error": mean(errors, covers=COVERS).to_dict(),
-            "coefficient": {
-                "mean": float(used.mean()),
-                "zero": float((used == 0).mean()),
-                "std": float(used.std()),
-            },
-            "repetitions": len(used),
-        }
-
-
-def ratio(above: list[np.ndarray], below: list[np.ndarray]) -> Estimate:
-    """Ratio of two means over worlds and draws, by its linearisation in the worlds' means."""
-    a, b = (np.array([values.mean() for values in some]) for some in (above, below))
-    share = a.mean() / b.mean()
-    values = share + (a - share * b) / b.mean()
-    if np.ptp(values) < 1e-12:
-        return refused(share, len(values), COVERS, 0.95, "the same in every world")
-    return mean(values, covers=COVERS)
-
-
-def written(found: Estimate) -> str:
-    """A ratio with its interval, or that there is nothing to tell apart."""
-    return "the same" if found.low is None and found.estimate == 1 else str(found)
-
-
-Cells = dict[tuple[str, str, int, str], Cell]
-
-
 def errors(settings: Settings) -> Cells:
     """Every cell: (truth, auxiliary model, M, coefficient)."""
     cells: Cells = {}
@@ -286,21 +228,6 @@ def learned(settings: Settings, world: TabularWorld, drawn: TabularPairs, folds:
     return drawn.evidence(own_g, references_g)
 
 
-def pair_features(f: np.ndarray, wedge: bool = True) -> np.ndarray:
-    """(X, A, A, D') of pairs: differences of features (X, A, D), entries of f_a f_b' - f_b f_a'."""
-    first, second = f[:, :, None, :], f[:, None, :, :]
-    if not wedge:
-        return first - second
-    one, other = np.triu_indices(f.shape[-1], 1)
-    skew = first[..., one] * second[..., other] - first[..., other] * second[..., one]
-    return np.concatenate([first - second, skew], axis=-1)
-
-
-def chance(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Probabilities (N, R) from features (N, R, D) and weights (R, D)."""
-    return 1 / (1 + np.exp(-(x * weights).sum(-1)))
-
-
 def fit(
     settings: Settings,
     c: float | str,
@@ -335,115 +262,6 @@ def fit(
         share = torch.from_numpy(used[live])
         weights[kept] = solve_between(*(end.part(kept) for end in ends), share, plain[kept], 1e-7)
     return weights, used
-
-
-def only(evidence: Evidence, r: int) -> Evidence:
-    """The evidence (N,) of one repetition."""
-    references = evidence.references
-    one = type(references)(
-        references.auxiliary[:, r], references.sets, references.of, references.independent
-    )
-    return Evidence(evidence.label[:, r], evidence.auxiliary[:, r], one)
-
-
-def as_problem(x: torch.Tensor, evidence: Evidence, objective: Objective) -> Problem:
-    """The problem as surefoot's linear heads have it; `fit_coefficient` chooses its own ridge."""
-    rows = len(evidence.label)
-    return Problem(
-        features=torch.stack([x, torch.zeros_like(x)], dim=1),
-        objective=objective,
-        evidence=evidence,
-        mass=torch.ones(rows, 1, dtype=torch.float64),
-        l2=torch.ones(1, dtype=torch.float64),
-        seeds=(0,),
-    )
-
-
-# Results
-
-
-def kept(cells: Cells, truth: str, auxiliary: str, m: int) -> Estimate:
-    """Share of a true model's gain that another one keeps, both with `fitted`."""
-
-    def gain(cell: Cell) -> list[np.ndarray]:
-        return [p - e for p, e in zip(cell.plain, cell.errors, strict=True)]
-
-    return ratio(*(gain(cells[truth, a, m, "fitted"]) for a in (auxiliary, "true")))
-
-
-def figures(settings: Settings, biases: list[dict[str, Any]], cells: Cells) -> dict[str, Any]:
-    """Every figure, JSON-ready."""
-    m = settings.learned_pairs
-    safe = {t: cells[t, "useless", m, "fitted"].ratio for t in settings.truths}
-    return {
-        "schema_version": 1,
-        "bias": biases,
-        "errors": [
-            {"truth": t, "auxiliary": a, "pairs": pairs, "coefficient": c, **cell.to_dict()}
-            for (t, a, pairs, c), cell in cells.items()
-        ],
-        "kept": {
-            t: {a: kept(cells, t, a, m).to_dict() for a in ("noisy", "learned")}
-            for t in (*settings.truths, *settings.elsewhere)
-            if t != "Bradley-Terry"
-        },
-        "targets": {
-            "ratio with a true model, intransitive, M = 8, at most 0.6": cells[
-                "intransitive", "true", m, "fitted"
-            ].ratio.to_dict(),
-            "upper end with a useless model, M = 8, at most 1.05": {
-                t: found.to_dict() for t, found in safe.items()
-            },
-        },
-    }
-
-
-def markdown(settings: Settings, biases: list[dict[str, Any]], cells: Cells) -> str:
-    """The tables."""
-    lines = [
-        "Largest error of an entry of the expected gradient, by exact enumeration, over "
-        f"{settings.bias.worlds} worlds of each truth. The columns say who wrote the compared "
-        "responses, and the coefficient.",
-        "",
-    ]
-    columns = [name for name in biases[0] if name not in ("loss", "auxiliary")]
-    heads = [f"responses of the {c}" if c.startswith("ref") else f"of {c}" for c in columns]
-    lines += [
-        f"| loss | auxiliary model | {' | '.join(heads)} |",
-        "|---|---|" + "---|" * len(heads),
-    ]
-    for row in biases:
-        values = " | ".join(f"{row[c]:.0e}" for c in columns)
-        lines.append(f"| {row['loss']} | {row['auxiliary']} | {values} |")
-    m = settings.learned_pairs
-    for truth in (*settings.truths, *settings.elsewhere):
-        chosen = {k: cell for k, cell in cells.items() if k[0] == truth}
-        first = next(iter(chosen.values()))
-        error = mean([p.mean() for p in first.plain], covers=COVERS)
-        lines += [
-            "",
-            f"{truth}: mean squared error over the plain loss's (which is {error:.4f}), "
-            f"{settings.comparisons} comparisons, {settings.worlds} worlds; intervals cover worlds "
-            "and draws.",
-            "",
-            "| auxiliary model | M | repetitions | c = 1 | shrunk | fitted | fitted c (share 0) |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for auxiliary, pairs in dict.fromkeys((k[1], k[2]) for k in chosen):
-            found = [chosen[truth, auxiliary, pairs, str(c)] for c in COEFFICIENTS]
-            used = np.concatenate(found[-1].coefficients)
-            ratios = " | ".join(written(cell.ratio) for cell in found)
-            lines.append(
-                f"| {auxiliary} | {pairs} | {len(used):,} | {ratios} | {used.mean():.2f} "
-                f"({(used == 0).mean():.0%}) |"
-            )
-    lines += ["", f"Share of the true model's gain that others keep, fitted, M = {m}.", ""]
-    lines += ["| truth | noisy | learned |", "|---|---|---|"]
-    for truth in (*settings.truths, *settings.elsewhere):
-        if truth != "Bradley-Terry":
-            shares = " | ".join(str(kept(cells, truth, a, m)) for a in ("noisy", "learned"))
-            lines.append(f"| {truth} | {shares} |")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def test_a_learned_model_on_many_labels_is_the_truth_of_its_family():
 
 
 def test_a_ratio_covers_the_worlds():
-    import control_variate as experiment
+    import tabular_problems as experiment
 
     rng = np.random.default_rng(0)
     below = [rng.gamma(2, 1, 5) for _ in range(50)]

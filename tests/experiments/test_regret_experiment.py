@@ -1,0 +1,86 @@
+"""Regret in tabular worlds: the experiment runs, and its policies are what they are called."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from scipy.optimize import minimize
+
+from surefoot.worlds import TabularTruth
+from surefoot.worlds.tabular import tilted
+
+REPOSITORY = Path(__file__).parents[2]
+RESULTS = REPOSITORY / "experiments" / "results"
+sys.path.insert(0, str(REPOSITORY / "experiments"))
+
+
+@pytest.mark.slow
+def test_the_reduced_experiment(tmp_path):
+    script = ("experiments/regret.py", "experiments/regret-quick.yaml")
+    subprocess.run(
+        [sys.executable, *script, "--output", tmp_path], cwd=REPOSITORY, check=True, timeout=600
+    )
+    found = json.loads((tmp_path / "regret-quick.json").read_text())
+    rows = {(row["policies"], row["method"]): row for row in found["regret"]}
+    for policies in ("log-linear", "every policy"):
+        few, many = rows[policies, "DPO"]["regret"].values()
+        assert few["estimate"] > many["estimate"] > 0
+    assert rows["every policy", "two stages"]["ratio"]["100"]["estimate"] == pytest.approx(1)
+    assert rows["every policy", "Dr. DPO"]["limit"] is None
+    assert "the same" in (tmp_path / "regret-quick.md").read_text()
+
+
+def test_the_best_log_linear_policy_by_another_optimiser():
+    import regret as experiment
+
+    world, beta = TabularTruth(dimension=3, skew=3.0, spread=0.5, prompts=4).world(1), 0.1
+    logits = world.win_rates / beta
+
+    def loss(weights):
+        return -world.value(tilted(world.reference, world.features @ weights), beta)
+
+    slow = min(minimize(loss, start, tol=1e-10).fun for start in np.eye(3))
+    found = world.value(experiment.best_in_class(world, world.features, logits), beta)
+    assert found == pytest.approx(-slow, abs=1e-7)
+
+
+def test_the_best_of_every_policy_is_the_optimum():
+    import regret as experiment
+
+    world, beta = TabularTruth(skew=3.0, spread=0.5, prompts=4).world(1), 0.1
+    found = experiment.best_in_class(world, experiment.one_hot(world), world.win_rates / beta)
+    np.testing.assert_allclose(found, world.optimum(beta), atol=1e-9)
+
+
+def test_ipo_of_every_policy_tends_to_the_best_policy():
+    """At 1 / (2 tau) = 1 / (2 beta): the least squares solution is the win rates over beta."""
+    import regret as experiment
+
+    given = yaml.safe_load((REPOSITORY / "experiments" / "regret-quick.yaml").read_text())
+    settings = experiment.Settings(**given)
+    world = settings.truths["intransitive"].world(3)
+    methods = settings.methods
+    ipo = experiment.limit(settings, world, methods["IPO"], "every policy", 0.5 / settings.beta)
+    assert ipo == pytest.approx(0, abs=1e-6)
+    dpo = [
+        experiment.limit(settings, world, methods["DPO"], "every policy", strength)
+        for strength in (1.0, 2.0, 3.0, 5.0)
+    ]
+    assert min(dpo) > 1e-3
+
+
+def test_the_committed_results_are_those_of_the_settings():
+    import regret as experiment
+
+    given = yaml.safe_load((REPOSITORY / "experiments" / "regret.yaml").read_text())
+    settings = json.loads(json.dumps(experiment.Settings(**given).model_dump(mode="json")))
+    found = json.loads((RESULTS / "regret.json").read_text())
+    assert found["settings"] == settings
+    methods = {row["method"] for row in found["regret"]}
+    assert methods == set(settings["methods"])
