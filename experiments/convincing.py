@@ -204,8 +204,8 @@ def figures(found: Mapping[int, Mapping[str, Cell]]) -> dict[str, Any]:
 def markdown(content: Mapping[str, Any], settings: Settings) -> str:
     """One table."""
     lines = [
-        f"Strict gold of {settings.held_out_debates} held-out debates; {settings.seeds} seeds, each "
-        "holds out other debates and draws other votes. Intervals cover seeds and arguments. "
+        f"Strict gold of {settings.held_out_debates} held-out debates; {settings.seeds} seeds, "
+        "each holds out other debates and draws other votes. Intervals cover seeds and arguments. "
         "Differences are to plain; marks after Holm's correction over all of a kind. `c`: the mean "
         "fitted coefficient.",
         "",

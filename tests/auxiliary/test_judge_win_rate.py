@@ -75,7 +75,7 @@ def test_a_judge_with_a_taste_for_the_first_place(contest):
 
 
 def test_what_got_no_judgment_is_left_out_and_told(contest, capsys):
-    worth, run = contest
+    _, run = contest
     fair = judging()
 
     def behave(body, number):

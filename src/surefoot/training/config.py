@@ -118,7 +118,7 @@ class LanguageTrainingOptions(Options):
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
     """How it falls."""
     warmup: float = Field(0.1, ge=0, lt=1)
-    """Share of the steps in which it rises, from 0 in the first: two steps learn next to nothing."""
+    """Share of the steps in which it rises, from 0 in the first: two steps learn hardly a thing."""
     weight_decay: float = Field(0.0, ge=0)
     """Of AdamW."""
     max_grad_norm: float = Field(1.0, gt=0)

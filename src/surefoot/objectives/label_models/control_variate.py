@@ -63,8 +63,8 @@ class ControlVariate(LabelModel, kind="control-variate"):
         """The coefficient, or (N, 1...) one for each row."""
         if self.coefficient == "fitted":
             raise ConfigurationError(
-                f"the coefficient of {self.label()} is 'fitted', which `surefoot train` does before "
-                "it trains; here give a number."
+                f"the coefficient of {self.label()} is 'fitted', which `surefoot train` does "
+                "before it trains; here give a number."
             )
         if self.coefficient != "shrunk":
             return self.coefficient
