@@ -43,7 +43,7 @@ class Cell:
         return {
             "ratio": self.ratio.to_dict(),
             "mean_squared_error": mean(errors, covers=COVERS).to_dict(),
-            "coefficient": {
+            "used": {
                 "mean": float(used.mean()),
                 "zero": float((used == 0).mean()),
                 "std": float(used.std()),
