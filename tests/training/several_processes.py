@@ -25,7 +25,14 @@ from surefoot.training.trainer import PreferenceTrainer
 
 RANKS, RANK = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
-OPTIONS = {"flip_rate": 0.2, "penalty": 0.4, "radius": 0.5, "level": 0.5, "temperature": 0.5}
+OPTIONS = {
+    "coefficient": 0.5,
+    "flip_rate": 0.2,
+    "penalty": 0.4,
+    "radius": 0.5,
+    "level": 0.5,
+    "temperature": 0.5,
+}
 
 #: Pairs in a forward pass, of which every member of a slot is tried with each.
 MICRO_BATCHES = (1, 2, 8)
@@ -83,6 +90,8 @@ def data(rows: int) -> list[dict]:
         auxiliary=[0.9, 0.2, 0.6],
         weight=[1.0, 2.0, 0.5],
         source=["one", "two", "two"],
+        references=[["a short one", "another"], ["yes", "no", "perhaps", "I do not know"]],
+        reference_auxiliary=[[0.8], [0.3, 0.6]],
     )
     for row in made[4:7]:
         row["prompt"] = made[0]["prompt"]
