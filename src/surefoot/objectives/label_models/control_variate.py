@@ -29,7 +29,8 @@ class ControlVariate(LabelModel, kind="control-variate"):
     coefficient: Annotated[float, Field(ge=0, le=1)] | Literal["shrunk", "fitted"] = "fitted"
     """c: a number in [0, 1]; `shrunk`: M / (M + 1) for M independent reference pairs, best for the
     variance of the loss's value under a true auxiliary model; `fitted`: least estimated variance of
-    the parameters of a linear head on frozen embeddings, 0 where the auxiliary model is useless."""
+    the parameters of a linear head on frozen embeddings, 0 or next to it where the auxiliary model
+    is useless."""
     margin_limit: float | None = Field(None, gt=0)
     """Margins beyond it count as the limit, which bounds every loss (and pulls no further); absent:
     no limit."""
