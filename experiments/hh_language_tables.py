@@ -93,7 +93,7 @@ def _table(name: str, found: Figures) -> list[str]:
     policy = part["scorer"]["kind"] == "policy"
     titles = ["flipped", "objective", "accuracy", "difference", "log-loss", "difference"]
     titles += ["chosen, nats"] if policy else []
-    compared = "to plain; of log-loss, where a row is told flips, of objective and calibration"
+    compared = "to plain (of log-loss, where a row is told flips: objective and calibration in one)"
     if any(CALIBRATED in cells for cells in found["parts"][name].values()):
         compared = "to plain, of what is told flips to plain calibrated for them"
     lines = [

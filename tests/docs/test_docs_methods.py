@@ -13,6 +13,7 @@ from sphinx.errors import ExtensionError
 from surefoot_docs import methods, numbers
 from surefoot_docs.mathml import mathml
 
+from surefoot.demo.methods import CALIBRATED
 from surefoot.objectives import Evidence, LabelModel, MarginLoss, Objective, Regulariser, Risk
 from surefoot.training import RunConfig
 
@@ -92,18 +93,60 @@ def test_numbers_are_those_of_another_way_of_computing():
     assert [float(one) for one in weights] == pytest.approx(expected, abs=6e-4)
 
 
-def test_measured_rows_are_copied_from_the_results():
-    results = "".join(path.read_text() for path in (ROOT / "experiments/results").glob("*.md"))
-    page = methods.complete("soft-minimum", "# Soft minimum\n")
-    rows = [
-        line
-        for line in page.partition("## Measured here")[2].splitlines()
-        if line.startswith(("| soft", "| plain"))
-    ]
-    assert len(rows) == 6  # the demo, and HH with and without flips
-    for row in rows:
-        assert " ".join(row.split()) in {" ".join(li.split()) for li in results.splitlines()}
-    assert "No experiment" in methods.complete("probit", "# Probit\n")
+def _measured(kind):
+    """Tables of a page: the caption of each, and the second half of its rows' names."""
+    page = methods.complete(kind, f"# {kind}\n").partition("## Measured here")[2]
+    found = {}
+    for block in page.partition("## Source")[0].split("\n\n"):
+        if block.strip().startswith("**`experiments"):
+            caption = block.strip()
+        elif block.strip().startswith("|"):
+            found[caption] = block.strip().splitlines()[2:]
+    return page, found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_measured_rows_are_copied_from_the_results_below_their_own_caption(kind):
+    _, found = _measured(kind)
+    for caption, rows in found.items():
+        path = ROOT / re.search(r"`(experiments/results/\w+\.md)`", caption)[1]
+        results = {" ".join(line.split()) for line in path.read_text().splitlines()}
+        assert rows
+        for row in rows:
+            assert " ".join(row.split()) in results
+
+
+@pytest.mark.parametrize(
+    ("kind", "experiments"),
+    [
+        ("soft-minimum", {"demo": 1, "hh": 2, "hh_language": 2}),
+        ("kl-penalised", {"demo": 1, "demo_policies": 1, "hh": 2}),
+        ("chosen-likelihood", {"demo_policies": 1}),
+        ("squared", {"hh_language": 1}),
+        ("flip-corrected", {"demo": 1, "demo_policies": 1, "hh": 2, "hh_language": 3}),
+    ],
+)
+def test_every_experiment_that_uses_a_member_is_on_its_page(kind, experiments):
+    """How many tables of each of the README's experiments have a row of it."""
+    _, found = _measured(kind)
+    places = [re.search(r"results/(\w+)\.md", caption)[1] for caption in found]
+    counted = {name: places.count(name) for name in set(places)}
+    assert {name: counted.get(name, 0) for name in experiments} == experiments
+    ours = {"demo", "demo_policies", "hh", "hh_language"}
+    assert ours & set(counted) == set(experiments)
+
+
+def test_rows_of_a_member_and_plain_ones_and_no_others():
+    _, found = _measured("chosen-likelihood")
+    (rows,) = (rows for caption, rows in found.items() if "demo_policies" in caption)
+    names = [row.split("|")[1].strip() for row in rows]
+    assert names == ["plain (DPO)", "with chosen likelihood (RPO)"]
+    _, found = _measured("squared")
+    (rows,) = (rows for caption, rows in found.items() if "hh_language" in caption)
+    names = {row.split("|")[2].strip() for row in rows}
+    assert {"plain", "squared (IPO, not length-normalised)"} <= names
+    assert names <= {"plain", CALIBRATED, "squared (IPO, not length-normalised)"}
+    assert "No experiment" in _measured("probit")[0]
 
 
 def test_compositions_are_what_happens():
