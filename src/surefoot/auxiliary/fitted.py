@@ -12,6 +12,7 @@ from surefoot.data.splits import folds
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
+from surefoot.scorers.heads.general_preference import GeneralPreference
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.statistics import log_loss, paired_difference
 
@@ -27,8 +28,9 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
     chosen by folds inside the training folds.
     """
 
-    scorer: Scorer = EmbeddingScorer()
-    """Of the auxiliary model; on frozen embeddings, since it is fitted K times."""
+    scorer: Scorer = EmbeddingScorer(head=GeneralPreference(), folds=2)
+    """Of the auxiliary model; on frozen embeddings, since it is fitted K times. A model of rewards
+    knows nothing that the rewards which are trained could not say themselves."""
     objective: Objective = Objective()
     """What it minimises."""
     folds: int = Field(5, ge=2)
