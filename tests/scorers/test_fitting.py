@@ -59,9 +59,7 @@ def test_a_seed_in_a_batch_equals_the_seed_alone(
         other.fit(train, drawn[:, k] if bootstrap else None)
         ours, theirs = one.report_, other.report_
         assert ours.l2 == theirs.l2
-        np.testing.assert_allclose(
-            one.member_scores(train), other.member_scores(train), atol=1e-5
-        )
+        np.testing.assert_allclose(one.member_scores(train), other.member_scores(train), atol=1e-5)
         np.testing.assert_allclose(ours.out_of_fold_margins, theirs.out_of_fold_margins, atol=1e-5)
         assert one.temperature_ == pytest.approx(other.temperature_, rel=1e-4)
         assert ours.conflict == theirs.conflict

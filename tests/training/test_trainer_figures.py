@@ -81,8 +81,8 @@ class TestWhileTraining:
         assert _logged(some, "effective_pairs") == pytest.approx([2.0, 2.0, 2.0])
         assert _logged(some, "loss")[-1] > _logged(some, "mean_loss")[-1]
 
-    def test_the_chosen_becomes_less_likely_where_both_share_what_is_pushed_down(self, trained):
-        """And the likelihood term holds it up."""
+    def test_the_likelihood_term_raises_what_was_preferred(self, trained):
+        """Also where the two responses share most of their tokens."""
         shared = "it is more or less the very long answer because "
         rows = pairs(12)
         for row in rows:
@@ -98,7 +98,6 @@ class TestWhileTraining:
             ).state.log_history[-2]
             for regularisers in ([], [{"kind": "chosen-likelihood", "weight": 1.0}])
         )
-        assert plain["chosen_change"] < -1
         assert held["chosen_change"] > plain["chosen_change"] + 1
         assert held["kl"] < plain["kl"]
         assert plain["accuracy"] == 1
