@@ -196,6 +196,7 @@ def main(folder: Path) -> None:
     found = {name: train(name, folder) for name in CASES}
     (folder / f"figures-{RANK}.json").write_text(json.dumps(found))
     if torch.distributed.is_initialized():
+        torch.distributed.barrier()  # no rank takes the group apart while another still writes
         torch.distributed.destroy_process_group()
 
 
