@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from surefoot.report.words import number
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 SKIPPED = ("make ", "pip install")  # run by CI itself
@@ -52,10 +55,39 @@ def test_its_pictures_and_links_exist():
         assert (root / target).exists(), target
 
 
-def test_it_shows_the_committed_table_of_the_demo():
-    root = Path(__file__).parents[2]
-    for name in ("demo.md", "demo_policies.md"):
-        assert (root / "experiments" / "results" / name).read_text() in README
+RESULTS = Path(__file__).parents[2] / "experiments" / "results"
+
+
+@pytest.mark.parametrize("name", ["demo.md", "demo_policies.md", "hh.md", "hh_language.md"])
+def test_it_shows_the_committed_tables(name):
+    assert (RESULTS / name).read_text() in README
+
+
+def test_the_tables_of_the_demo_are_those_of_its_figures():
+    found = json.loads((RESULTS / "demo.json").read_text())
+    for name, part in (("demo", found), ("demo_policies", found["policies"])):
+        lines = (RESULTS / f"{name}.md").read_text().splitlines()[2:]
+        for line, row in zip(lines, part["rows"], strict=True):
+            title, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            assert title == row["name"]
+            for shown, key in zip(cells, part["columns"], strict=True):
+                if key not in row["cells"]:
+                    assert shown == "–"
+                    continue
+                digits = 1 if key == "length" else 3
+                value = number(row["cells"][key]["value"]["estimate"], digits)
+                assert shown.split()[0] == value
+
+
+def test_its_counts_of_predictions_are_those_of_the_figures():
+    found = json.loads((RESULTS / "demo.json").read_text())
+    text = " ".join(README.split())
+    for part, sentence in (
+        (found, "Theory made {} predictions, gains and costs; {} held"),
+        (found["policies"], "Of {} predictions {} held"),
+    ):
+        claims = part["claims"]
+        assert sentence.format(len(claims), sum(claim["held"] for claim in claims)) in text
 
 
 def test_its_error_messages_are_what_is_said():
