@@ -3,6 +3,9 @@
     python experiments/hh.py experiments/hh.yaml [--output experiments/results]
 
 Writes `hh.json` (every figure with its interval) and `hh.md` (the tables of the README).
+
+What is told the flip rate is compared with plain whose temperature is told it: otherwise the
+objective would be credited with what calibration does.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from datasets import disable_progress_bars
 from pydantic import Field
+from tables import correct, estimate, marked
 
 from surefoot.data import Preferences, concatenate
 from surefoot.data.checks import check, without
@@ -31,6 +36,7 @@ from surefoot.evaluation.suites import load_suite
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
+from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.statistics import (
     Comparison,
     Estimate,
@@ -40,6 +46,12 @@ from surefoot.statistics import (
 )
 
 SOURCES = ("helpful", "harmless")
+#: Plain margins, whose temperature alone is told the flip rate.
+CALIBRATED = "plain, calibrated for the flips"
+DIFFERENCES = (
+    "Differences are to plain; those of objectives that are told a flip rate are to plain whose "
+    "temperature is told it. Marks: after Holm's correction over both tables."
+)
 
 
 class Method(Options):
@@ -51,6 +63,10 @@ class Method(Options):
     """Options of the embedding scorer."""
     objective: dict[str, Any] = Field({})
     """Options of the objective."""
+    calibrated_for: float | None = Field(None, ge=0, lt=0.5)
+    """Flip rate told to the temperature; null: the one that the objective is told."""
+    against: str = "plain"
+    """The row that it is compared with."""
 
 
 class Settings(Options):
@@ -110,12 +126,21 @@ def load(settings: Settings) -> dict[str, Preferences]:
 
 def fit(method: Method, train: Mapping[str, Preferences], seed: int) -> EmbeddingRewardModel:
     """Fit a method on its sources."""
+    pairs = concatenate([train[name] for name in method.train])
     model = EmbeddingRewardModel(
         EmbeddingScorer(**method.scorer), Objective(**method.objective), seed
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the conflict is what the table shows
-        return model.fit(concatenate([train[name] for name in method.train]))
+        model.fit(pairs)
+    if method.calibrated_for is not None:
+        model.temperature_ = fit_temperature(
+            torch.from_numpy(model.report_.out_of_fold_margins),
+            torch.from_numpy(pairs.labels),
+            torch.from_numpy(pairs.weights),
+            flip_rate=method.calibrated_for,
+        )
+    return model
 
 
 def flipped(preferences: Preferences, rate: float, seed: int) -> Preferences:
@@ -168,91 +193,88 @@ def run(settings: Settings) -> dict[str, Any]:
     }
 
 
-def mark(found: Comparison, better_if: int = 1) -> str:
-    """A paired difference with its verdict: better, worse, or not told apart."""
-    difference = found.difference
-    if difference.low is None or difference.high is None:
-        return str(difference)
-    sign = better_if * (1 if difference.low > 0 else -1 if difference.high < 0 else 0)
-    return f"{difference} " + {1: "**better**", -1: "**worse**", 0: "not told apart"}[sign]
+def figures(found: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Every figure, JSON-ready."""
+
+    def one(name: str, cells: Mapping[str, Cell], against: str) -> dict[str, Any]:
+        cell = cells[name]
+        content = {"accuracy": cell.accuracy().to_dict(), "log_loss": cell.log_loss().to_dict()}
+        if name != against:
+            content |= {
+                "against": against,
+                "accuracy_difference": cell.against(cells[against]).to_dict(),
+                "log_loss_difference": cell.against(cells[against], "losses").to_dict(),
+            }
+        return content
+
+    flips = {
+        str(rate): {m: one(m, cells, settings.flips[m].against) for m in cells}
+        for rate, cells in found["flips"].items()
+    }
+    for what in ("accuracy_difference", "log_loss_difference"):
+        correct(c[what] for cells in flips.values() for c in cells.values() if what in c)
+    by_suite = {s: {m: cells[s] for m, cells in found["outside"].items()} for s in settings.suites}
+    return {
+        "schema_version": 2,
+        "pairs": found["pairs"],
+        "conflict": {m: {s: one(s, c, s) for s in c} for m, c in found["conflict"].items()},
+        "flips": flips,
+        "outside": {
+            m: {s: one(m, c, "plain") for s, c in by_suite.items()} for m in found["outside"]
+        },
+        "rulers": {d: {n: e.to_dict() for n, e in r.items()} for d, r in found["rulers"].items()},
+    }
 
 
-def markdown(found: dict[str, Any], settings: Settings) -> str:
-    """The tables."""
-    rulers = found["rulers"]
+def markdown(found: Mapping[str, Any], settings: Settings) -> str:
+    """The tables, from the figures."""
+
+    def accuracies(cells: Mapping[str, Any]) -> str:
+        return " | ".join(str(estimate(cell["accuracy"])) for cell in cells.values())
+
+    rulers = {d: {n: estimate(e) for n, e in r.items()} for d, r in found["rulers"].items()}
     lines = [
         f"Accuracy on held-out prompts, {settings.seeds} seeds (a new split each); intervals cover "
         "seeds and pairs.",
         "",
         "| trained on | helpful | harmless |",
         "|---|---|---|",
+        *(f"| {name} | {accuracies(cells)} |" for name, cells in found["conflict"].items()),
+        f"| *ruler: longer wins* | {' | '.join(str(rulers[s]['longer']) for s in SOURCES)} |",
     ]
-    for name, cells in found["conflict"].items():
-        lines.append(f"| {name} | " + " | ".join(str(c.accuracy()) for c in cells.values()) + " |")
-    longer = " | ".join(str(rulers[s]["longer"]) for s in SOURCES)
-    lines.append(f"| *ruler: longer wins* | {longer} |")
-    for rate, cells in found["flips"].items():
-        plain = cells["plain"]
+    for i, (rate, cells) in enumerate(found["flips"].items()):
         lines += [
             "",
-            f"{rate:.0%} of the training labels flipped, tested on the labels as given "
-            "(source-aware scorer, both sources).",
+            f"{float(rate):.0%} of the training labels flipped, tested on the labels as given "
+            f"(source-aware scorer, both sources). {'The rest as above.' if i else DIFFERENCES}",
             "",
-            "| objective | accuracy | difference to plain | log-loss | difference to plain |",
+            "| objective | accuracy | difference | log-loss | difference |",
             "|---|---|---|---|---|",
+            *(_flip_row(name, cell, settings.flip_rate) for name, cell in cells.items()),
         ]
-        for name, cell in cells.items():
-            gaps = (
-                ("", "")
-                if cell is plain
-                else (mark(cell.against(plain)), mark(cell.against(plain, "losses"), -1))
-            )
-            lines.append(
-                f"| {name} | {cell.accuracy()} | {gaps[0]} | {cell.log_loss()} | {gaps[1]} |"
-            )
-    suites = list(next(iter(found["outside"].values())))
+    suites = settings.suites
     lines += [
         "",
         "Trained on HH, tested elsewhere (prompts that occur in HH left out).",
         "",
         "| | " + " | ".join(f"{s} ({found['pairs'][s]})" for s in suites) + " |",
         "|---|" + "---|" * len(suites),
+        *(f"| {name} | {accuracies(cells)} |" for name, cells in found["outside"].items()),
     ]
-    for name, cells in found["outside"].items():
-        lines.append(f"| {name} | " + " | ".join(str(c.accuracy()) for c in cells.values()) + " |")
     best = [max(rulers[s].items(), key=lambda item: item[1].estimate) for s in suites]
     lines.append("| *best ruler* | " + " | ".join(f"{e} {n}" for n, e in best) + " |")
     return "\n".join(lines) + "\n"
 
 
-def figures(found: dict[str, Any]) -> dict[str, Any]:
-    """Every figure, JSON-ready."""
-
-    def one(cell: Cell, plain: Cell | None = None) -> dict[str, Any]:
-        content = {"accuracy": cell.accuracy().to_dict(), "log_loss": cell.log_loss().to_dict()}
-        if plain is not None and plain is not cell:
-            content["accuracy_against_plain"] = cell.against(plain).to_dict()
-            content["log_loss_against_plain"] = cell.against(plain, "losses").to_dict()
-        return content
-
-    return {
-        "schema_version": 1,
-        "pairs": found["pairs"],
-        "conflict": {
-            m: {s: one(c) for s, c in cells.items()} for m, cells in found["conflict"].items()
-        },
-        "flips": {
-            str(rate): {m: one(c, cells["plain"]) for m, c in cells.items()}
-            for rate, cells in found["flips"].items()
-        },
-        "outside": {
-            m: {s: one(c, found["outside"]["plain"][s]) for s, c in cells.items()}
-            for m, cells in found["outside"].items()
-        },
-        "rulers": {
-            d: {n: e.to_dict() for n, e in rulers.items()} for d, rulers in found["rulers"].items()
-        },
-    }
+def _flip_row(name: str, cell: Mapping[str, Any], rate: float) -> str:
+    accuracy, loss = estimate(cell["accuracy"]), estimate(cell["log_loss"])
+    gaps = ["", ""]
+    if "against" in cell:
+        gaps = [marked(cell["accuracy_difference"]), marked(cell["log_loss_difference"], True)]
+    if name == CALIBRATED:
+        gaps[0] = "the same order"
+    told = f", told {rate:.0%}" if cell.get("against") == CALIBRATED else ""
+    return f"| {name}{told} | {accuracy} | {gaps[0]} | {loss} | {gaps[1]} |"
 
 
 def main() -> None:
@@ -266,9 +288,9 @@ def main() -> None:
     found = run(settings)
     arguments.output.mkdir(parents=True, exist_ok=True)
     name = arguments.config.stem
-    content = {"settings": settings.model_dump(mode="json"), **figures(found)}
+    content = {"settings": settings.model_dump(mode="json"), **figures(found, settings)}
     (arguments.output / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    table = markdown(found, settings)
+    table = markdown(content, settings)
     (arguments.output / f"{name}.md").write_text(table)
     print(table)
 
