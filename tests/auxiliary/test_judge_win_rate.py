@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -95,9 +96,11 @@ def test_nothing_is_sent_unless_confirmed(contest, monkeypatch):
 
     _, run = contest
     monkeypatch.setattr(typer, "confirm", lambda *given, **options: False)
-    with Endpoint(judging()) as endpoint, pytest.raises(SurefootError, match="nothing was sent"):
-        run(endpoint)
-    assert endpoint.bodies == []
+    for somebody, message in ((True, "nothing was sent"), (False, "pass --yes")):
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: somebody, raising=False)  # noqa: B023
+        with Endpoint(judging()) as endpoint, pytest.raises(SurefootError, match=message):
+            run(endpoint)
+        assert endpoint.bodies == []
 
 
 @pytest.mark.parametrize(

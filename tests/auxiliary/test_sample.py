@@ -326,11 +326,20 @@ def test_nothing_to_do(data, tmp_path):
         _run(_config(data, tmp_path / "out"))
 
 
-def test_nothing_is_overwritten(data, tmp_path):
+@pytest.mark.parametrize("resume", [False, True])
+def test_nothing_is_overwritten(data, tmp_path, resume):
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine").write_text("x")
+    (tmp_path / "out" / "held-out.jsonl").write_text("x")
     with pytest.raises(SurefootError, match="not empty"):
-        _run(_config(data, tmp_path / "out", reference="pool"))
+        _run(_config(data, tmp_path / "out", reference="pool"), resume=resume)
+    assert (tmp_path / "out" / "held-out.jsonl").read_text() == "x"
+
+
+def test_references_of_another_program_are_not_resumed(data, tmp_path, model):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / REFERENCES).write_text("not ours\n")
+    with pytest.raises(ConfigurationError, match="line 1 is not what surefoot sample wrote"):
+        _run(_drawn(data, tmp_path / "out", model), resume=True)
 
 
 def test_the_run_says_what_it_did(data, tmp_path, small_fitted):

@@ -59,7 +59,7 @@ def sample(
         config: what to do.
         conditions: callbacks; the seed is the configuration's.
         overwrite: write into a folder that is not empty.
-        resume: go on with the references that the folder holds.
+        resume: go on with the references that the folder holds, if it holds any.
 
     Raises:
         ConfigurationError: nothing to do, or options that do not go together.
@@ -67,9 +67,10 @@ def sample(
     """
     if config.reference is None and config.auxiliary is None:
         raise ConfigurationError("there is nothing to do: name a `reference` or an `auxiliary`.")
-    folder = Path(config.output) if resume else claim_output(config.output, overwrite)
+    begun = resume and (Path(config.output) / REFERENCES).is_file()
+    folder = Path(config.output) if begun else claim_output(config.output, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (PAIRS, RESULT, HELD_OUT, *([] if resume else [REFERENCES])):
+    for name in (PAIRS, RESULT, HELD_OUT, *([] if begun else [REFERENCES])):
         (folder / name).unlink(missing_ok=True)
     conditions = replace(conditions, seed=config.seed)
     data = prepare(config.data)

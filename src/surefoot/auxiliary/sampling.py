@@ -239,8 +239,14 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):
         path.write_bytes(whole)
-    for line in whole.splitlines():
-        yield json.loads(line)
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            yield dict(json.loads(line))
+        except (ValueError, TypeError):
+            raise ConfigurationError(
+                f"{path}, line {number} is not what surefoot sample wrote: it cannot be resumed. "
+                "Name another output, or pass --overwrite."
+            ) from None
 
 
 def _digest(keys: Sequence[int]) -> str:

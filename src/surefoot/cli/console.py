@@ -17,6 +17,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from surefoot.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from surefoot.statistics import Estimate
 
@@ -112,6 +114,20 @@ def figure(found: Estimate | None, name: str | None = "") -> str:
         return ""
     text = str(found) if found.low is not None else f"{found.estimate:.3f} (no interval)"
     return f"{text} {name or ''}".rstrip()
+
+
+def confirmed(cost: object) -> bool:
+    """Whether the user agrees to what this costs, and to where it is sent.
+
+    Raises:
+        ConfigurationError: nobody is there to ask.
+    """
+    import typer
+
+    if not sys.stdin.isatty():
+        say(str(cost))
+        raise ConfigurationError("nobody is here to confirm this: pass --yes to go on.")
+    return typer.confirm(f"{cost}\nGo on?", err=True)
 
 
 def invocation() -> str:

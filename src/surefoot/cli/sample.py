@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from surefoot.cli.console import out, quiet_libraries, say
+from surefoot.cli.console import confirmed, out, quiet_libraries, say
 from surefoot.cli.train import overrides
 
 if TYPE_CHECKING:
@@ -21,21 +21,8 @@ def run(
     from surefoot.auxiliary import Conditions, SampleConfig, sample
 
     config = SampleConfig.read(config_path, overrides(arguments))
-    conditions = Conditions(proceed=lambda estimate: yes or _confirmed(estimate), say=say)
+    conditions = Conditions(proceed=lambda cost: yes or confirmed(cost), say=say)
     _show(sample(config, conditions, overwrite=overwrite, resume=resume), Path(config.output))
-
-
-def _confirmed(estimate: Any) -> bool:
-    import sys
-
-    import typer
-
-    from surefoot.errors import ConfigurationError
-
-    if not sys.stdin.isatty():
-        say(str(estimate))
-        raise ConfigurationError("nobody is here to confirm this: pass --yes to go on.")
-    return typer.confirm(f"{estimate}\nGo on?", err=True)
 
 
 def _show(found: Sampled, folder: Path) -> None:

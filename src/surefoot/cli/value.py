@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surefoot.cli.console import invocation, out, quiet_libraries, say, table, write
+from surefoot.cli.console import (
+    confirmed,
+    figure,
+    invocation,
+    out,
+    quiet_libraries,
+    say,
+    table,
+    write,
+)
 from surefoot.cli.inputs import run_folders
 from surefoot.errors import ConfigurationError
 
@@ -135,7 +144,7 @@ def show_values(values: dict[str, PolicyValue]) -> None:
     rows = [
         [
             name,
-            *(_cell(e) for e in (one.direct, one.importance, one.doubly_robust)),
+            *(figure(e) for e in (one.direct, one.importance, one.doubly_robust)),
             f"{one.effective:.1f} of {2 * one.n}",
         ]
         for name, one in values.items()
@@ -157,12 +166,6 @@ def value_json(value: PolicyValue) -> dict[str, Any]:
 
     said = verdict(value)
     return value.to_dict() | {"verdict": said.sentence, "points": list(said.points)}
-
-
-def _cell(found: Any) -> str:
-    if found.estimate is None:
-        return "no figure"
-    return str(found) if found.low is not None else f"{found.estimate:.3f} (no interval)"
 
 
 def run_win_rate(
@@ -204,9 +207,7 @@ def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:
     options = _endpoint(Path(request.judge))
 
     def proceed(cost: object) -> bool:
-        import typer
-
-        return request.yes or typer.confirm(f"{cost}\nGo on?", err=True)
+        return request.yes or confirmed(cost)
 
     found = []
     for one in pairs:
@@ -252,11 +253,11 @@ def _left_over(ours: Sequence[Samples], theirs: Sequence[Samples]) -> int:
 
 def _show_win_rate(found: WinRate, contests: Sequence[int], left_over: int) -> None:
     rows = [
-        ["win rate of A (ties count half)", _cell(found.win_rate)],
-        ["the same at equal length", _cell(found.length_controlled)],
-        ["mean P(A preferred)", _cell(found.probability)],
-        ["ties", _cell(found.ties)],
-        ["A is longer", _cell(found.longer)],
+        ["win rate of A (ties count half)", figure(found.win_rate)],
+        ["the same at equal length", figure(found.length_controlled)],
+        ["mean P(A preferred)", figure(found.probability)],
+        ["ties", figure(found.ties)],
+        ["A is longer", figure(found.longer)],
         [
             "length of A, of B (characters)",
             " and ".join(f"{e.estimate:.1f}" for e in found.lengths),
@@ -264,8 +265,8 @@ def _show_win_rate(found: WinRate, contests: Sequence[int], left_over: int) -> N
     ]
     if found.position is not None and found.inconsistent is not None:
         rows += [
-            ["the response shown first wins", _cell(found.position)],
-            ["another winner in the other order", _cell(found.inconsistent)],
+            ["the response shown first wins", figure(found.position)],
+            ["another winner in the other order", figure(found.inconsistent)],
         ]
     table(
         f"A against B: {found.n} comparisons on {found.prompts} prompts (covers "

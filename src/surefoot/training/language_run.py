@@ -15,6 +15,7 @@ import torch
 
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
+from surefoot.objectives import Objective
 from surefoot.scorers import storage
 from surefoot.scorers.coefficient import Coefficient, is_fitted, with_coefficient
 from surefoot.scorers.encoder import load_encoder
@@ -142,8 +143,14 @@ def _conversational(preferences: Preferences) -> bool:
 
 
 def _coefficient(config: RunConfig, data: TrainingData) -> Coefficient:
-    """Fitted for a linear head on frozen embeddings: a language model's own is out of reach."""
-    task = Task.of(EmbeddingScorer(), config.objective, data.train)
+    """Fitted for a linear head on frozen embeddings: a language model's own is out of reach.
+
+    Risk and regularisers have no part in it, nor has the length of a response.
+    """
+    loss, labels = config.objective.loss, config.objective.labels
+    if getattr(loss, "length_normalised", False):
+        loss = loss.model_copy(update={"length_normalised": False})
+    task = Task.of(EmbeddingScorer(), Objective(loss=loss, labels=labels), data.train)
     return coefficient_of(task, load_encoder(task.scorer.encoder), config.training.seed)
 
 
