@@ -16,6 +16,7 @@ from typing import ClassVar
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
+from doubly_robust import doubly_robust_trainer
 from language_models import byte_tokenizer, llama, llama_reward, pairs
 from peft import LoraConfig
 from safetensors.torch import save_file
@@ -48,6 +49,7 @@ CASES = {
     "policy": (llama, {"risk": "cvar"}, None),
     "adapter": (llama, {"risk": "kl-penalised"}, LORA),
     "reward with a state": (llama_reward, RUNNING, None),
+    "doubly robust": (llama, None, None),
 }
 STEPS = 12  # 3 epochs of 4
 
@@ -97,7 +99,8 @@ def die_at_writing(name: str) -> None:
 
 def make(folder: Path, case: str, seed: int = 0) -> PreferenceTrainer:
     build, objective, adapter = CASES[case]
-    return PreferenceTrainer(
+    drpo = objective is None
+    return (doubly_robust_trainer if drpo else PreferenceTrainer)(
         model=build(seed),
         args=PreferenceConfig(
             output_dir=str(folder / "run"),
@@ -115,7 +118,7 @@ def make(folder: Path, case: str, seed: int = 0) -> PreferenceTrainer:
         ),
         train_dataset=pairs(15, source=["one", "two", "three"]),
         processing_class=byte_tokenizer(),
-        objective=Objective(**objective),
+        objective={"samples": 2} if drpo else Objective(**objective),
         peft_config=LoraConfig(**adapter) if adapter else None,
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
+from doubly_robust import doubly_robust_trainer
 from language_models import byte_tokenizer, gpt2, llama, llama_reward, pairs
 from peft import LoraConfig
 from safetensors.torch import save_file
@@ -78,6 +79,21 @@ CASES = {
     "memory": (llama, {"risk": "cvar"}, {"memory": False}),
     "memory for gradients": (llama, {"risk": "cvar"}, {"memory": True}),
     "memory, mean": (llama, {}, {"memory": True}),
+    **{
+        f"doubly robust, by {micro}": (
+            llama,
+            {},
+            {"rows": 9, "size": 8, "micro": micro, "drpo": True},
+        )
+        for micro in (1, 4)
+    },
+    "doubly robust, adapter, live": (
+        llama,
+        {},
+        {"peft": True, "reference": "live", "micro": 2, "drpo": True},
+    ),
+    "doubly robust, idle process": (llama, {}, {"rows": 3, "size": 2, "drpo": True}),
+    "doubly robust, memory": (llama, {}, {"memory": True, "drpo": True}),
     "not finite": (llama, {"risk": "cvar"}, {"broken": 5}),
     "not finite, mean": (llama_reward, {}, {"broken": 5}),
 }
@@ -127,11 +143,16 @@ def broken_at(trainer, pair: int):
     )
 
 
+def _margin_trainer(*, objective: dict, **given) -> PreferenceTrainer:
+    return PreferenceTrainer(objective=Objective(**objective), **given)
+
+
 def train(name: str, folder: Path) -> dict:
     build, objective, options = CASES[name]
     options = {"rows": 10, "size": 4} | options
     peft, broken = options.pop("peft", None), options.pop("broken", None)
     memory, rows, size = (options.pop(key, None) for key in ("memory", "rows", "size"))
+    make = doubly_robust_trainer if options.pop("drpo", False) else _margin_trainer
     micro = options.pop("micro", size // RANKS)
     for slot in ("labels", "risk"):
         if isinstance(objective.get(slot), str):
@@ -143,7 +164,7 @@ def train(name: str, folder: Path) -> dict:
         peft = LoraConfig(r=4, target_modules=peft)
     elif peft:
         peft = LoraConfig(**LORA)
-    trainer = PreferenceTrainer(
+    trainer = make(
         model=build(),
         args=PreferenceConfig(
             output_dir=str(folder / "run"),
@@ -163,7 +184,7 @@ def train(name: str, folder: Path) -> dict:
         train_dataset=data(rows),
         eval_dataset=data(7),
         processing_class=byte_tokenizer(),
-        objective=Objective(**objective),
+        objective=objective,
         peft_config=peft,
     )
     before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
@@ -179,7 +200,7 @@ def train(name: str, folder: Path) -> dict:
     moved = {k: (v - before[k]).contiguous() for k, v in trainer.model.state_dict().items()}
     save_file(moved, folder / f"{name} {RANK}.safetensors")
     log = [row for row in trainer.state.log_history if "loss" in row]
-    smaller = trainer._runner.memory.most is not None
+    smaller = trainer.memory.most is not None
     metrics = {} if told else trainer.evaluate()
     return {
         "log": log,

@@ -43,7 +43,7 @@ def test_what_does_not_fit_is_cut_and_ends_the_same(trained, weights, risk, sequ
     else:
         with pytest.warns(UserWarning, match="out of memory with . pairs in a micro-batch"):
             trainer.train()
-        assert trainer._runner.memory.most <= sequences // 2
+        assert trainer.memory.most <= sequences // 2
     moved = (expected - start).abs().max()
     assert (weights(trainer.model) - expected).abs().max() < 1e-4 * moved
 

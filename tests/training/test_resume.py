@@ -51,6 +51,7 @@ def uninterrupted(tmp_path_factory):
         ("policy", "5"),  # in the second epoch
         ("policy", "9"),  # after its end
         ("adapter", "7"),
+        ("doubly robust", "7"),
         ("reward with a state", "3"),
         ("policy", "model.safetensors"),
         ("reward with a state", "optimizer.pt"),

@@ -19,10 +19,15 @@ from surefoot.auxiliary.vllm import continue_by_vllm
 from surefoot.data.schema import Preferences
 from surefoot.data.text import Message
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.scorers.language.generation import SamplingLaw, continuations, ends_of
+from surefoot.scorers.language.generation import (
+    SamplingLaw,
+    continuations,
+    ends_of,
+    opening_ids,
+    response_text,
+)
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
-from surefoot.scorers.language.rendering import opening
 
 #: From token ids and a seed to new token ids, with the end token where there is one.
 Writer = Callable[[list[list[int]], int], list[list[int]]]
@@ -137,7 +142,7 @@ def draw(source: LanguageModelReference, prompts: Sequence[Prompt], seed: int, p
     known = _known(path, law)
     ends = ends_of(model, tokenizer)
     size = max(1, source.batch // (2 * source.pairs))
-    openings = [_opening(tokenizer, prompt) for prompt in prompts]
+    openings = [opening_ids(tokenizer, one.messages, one.conversational) for one in prompts]
     positions = getattr(model.config, "max_position_embeddings", None)
     _require_room(prompts, openings, positions, source.law.max_new_tokens)
     order = sorted(range(len(prompts)), key=lambda i: len(openings[i]))
@@ -161,7 +166,7 @@ def draw(source: LanguageModelReference, prompts: Sequence[Prompt], seed: int, p
                     "key": prompts[i].key,
                     "prompt": prompts[i].messages,
                     "conversational": prompts[i].conversational,
-                    "references": [_text(tokenizer, ids, ends) for ids in own],
+                    "references": [response_text(tokenizer, ids, ends) for ids in own],
                     "unfinished": sum(not ids or ids[-1] not in ends for ids in own),
                 }
                 known[prompts[i].key] = record
@@ -183,21 +188,6 @@ def _writer(source: LanguageModelReference, model: Any, tokenizer: Any) -> Write
         return continuations(model, tokenizer, given, source.law)
 
     return write
-
-
-def _opening(tokenizer: Any, prompt: Prompt) -> list[int]:
-    """Token ids after which a response is written."""
-    text, templated = opening(tokenizer, prompt.messages, prompt.conversational)
-    ids: list[int] = tokenizer(text, add_special_tokens=not templated, verbose=False)["input_ids"]
-    if not templated and ids and ids[-1] == tokenizer.eos_token_id:
-        ids = ids[:-1]  # a tokenizer that closes its texts
-    return ids or [tokenizer.bos_token_id or tokenizer.eos_token_id]
-
-
-def _text(tokenizer: Any, ids: list[int], ends: Sequence[int]) -> str:
-    kept = ids[:-1] if ids and ids[-1] in ends else ids
-    text = tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return str(text).lstrip()
 
 
 def _require_room(

@@ -111,16 +111,17 @@ def _show(runs: Sequence[Run]) -> None:
 def _show_language_models(reports: Mapping[str, LanguageReport]) -> None:
     if not reports:
         return
+    shown = [name for name in _LAST if any(name in one.last for one in reports.values())]
     rows = [
         [
             folder,
             figure(report.held_out_accuracy),
             str(report.steps),
-            *(f"{report.last[name]:.4g}" if name in report.last else "" for name in _LAST),
+            *(f"{report.last[name]:.4g}" if name in report.last else "" for name in shown),
         ]
         for folder, report in reports.items()
     ]
-    names = [name.replace("_", " ") for name in _LAST]
+    names = [name.replace("_", " ") for name in shown]
     table("Held-out accuracy, and the last log", ["run", "accuracy", "steps", *names], rows)
     for folder, report in reports.items():
         _no_interval(folder, report.held_out_accuracy)
@@ -135,7 +136,7 @@ def _no_interval(folder: str, accuracy: Estimate | None) -> None:
 
 
 #: Figures of the last log that the table shows.
-_LAST = ("loss", "margin", "chosen_change", "effective_pairs")
+_LAST = ("loss", "value", "sampled_kl", "margin", "chosen_change", "effective_pairs")
 
 
 def _show_heads(reports: Mapping[str, FitReport]) -> None:

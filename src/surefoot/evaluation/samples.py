@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from surefoot.data import fields
+from surefoot.data.against import against
 from surefoot.data.origins import origin_of
 from surefoot.data.schema import Preferences, key_of
 from surefoot.data.text import Message, to_messages, to_text
@@ -133,26 +134,9 @@ def sampled_auxiliary(
     Raises:
         DataError: prompts without a sample.
     """
-    columns = ("prompt", "response_a", "response_b", "conversational", "source")
     keys = preferences.prompt_keys().tolist()
     _require(preferences.name, samples, dict(zip(keys, preferences.read("prompt"), strict=True)))
-    rows: list[dict[str, Any]] = []
-    owners: list[int] = []
-    for i, (prompt, *responses, chat, source) in enumerate(preferences.read(*columns)):
-        for side, response in enumerate(responses):
-            for sample in samples.written[keys[i]].responses:
-                owners.append(2 * i + side)
-                rows.append(
-                    {
-                        "prompt": prompt,
-                        "response_a": sample,
-                        "response_b": response,
-                        "label": 0.5,
-                        "conversational": chat,
-                        "source": source,
-                    }
-                )
-    pairs = Preferences.from_rows(rows, f"samples against {preferences.name}")
+    pairs, owners = against(preferences, [samples.written[key].responses for key in keys])
     found = np.bincount(owners, auxiliary.probabilities(pairs)) / np.bincount(owners)
     return np.asarray(found.reshape(-1, 2), dtype=np.float64)
 

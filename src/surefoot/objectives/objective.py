@@ -89,6 +89,11 @@ class Objective(Options):
         members = (self.loss, self.labels, self.risk)
         return all(member.properties.smooth for member in members)
 
+    @property
+    def known_flip_rate(self) -> float:
+        """Share of labels that are taken to be flipped at random."""
+        return self.labels.known_flip_rate
+
     def describe(self) -> str:
         """The objective in one line, as in the design: RISK[LABELS[LOSS]]."""
 

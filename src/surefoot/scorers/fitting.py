@@ -87,7 +87,7 @@ def fit_seeds(
             validation.margins,
             problem.evidence.label,
             live,
-            flip_rate=task.objective.labels.known_flip_rate,
+            flip_rate=task.objective.known_flip_rate,
         )
         report = FitReport(
             warnings=(

@@ -66,7 +66,7 @@ def calibrate(model: LanguageModel, trainer: PreferenceTrainer, config: RunConfi
         torch.from_numpy(margins),
         torch.from_numpy(held_out.labels),
         torch.from_numpy(held_out.weights),
-        flip_rate=config.objective.labels.known_flip_rate,
+        flip_rate=config.objective.known_flip_rate,
     )
     decided = held_out.labels != 0.5
     right = (np.sign(margins) * np.sign(held_out.labels - 0.5) + 1) / 2

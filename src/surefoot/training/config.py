@@ -14,7 +14,8 @@ from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingScorer, Scorer
-from surefoot.scorers.language.options import LanguageModelScorer
+from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
+from surefoot.training.doubly_robust import DoublyRobust
 
 
 class FileOptions(Options):
@@ -151,8 +152,8 @@ class RunConfig(FileOptions):
     """The comparisons."""
     scorer: Scorer = EmbeddingScorer()
     """What gives a response its score."""
-    objective: Objective = Objective()
-    """What is minimised."""
+    objective: Objective | DoublyRobust = Objective()
+    """What is minimised; `{kind: doubly-robust, ...}` is DRPO's, for policies."""
     training: TrainingOptions | LanguageTrainingOptions = TrainingOptions()
     """How; the options depend on the scorer."""
     output: str = Field(min_length=1)
@@ -161,12 +162,14 @@ class RunConfig(FileOptions):
     @model_validator(mode="before")
     @classmethod
     def _objective_by_name(cls, given: Any) -> Any:
-        name = given.get("objective") if isinstance(given, Mapping) else None
-        if not isinstance(name, str):
-            return given
-        if name not in PRESETS:
-            raise ConfigurationError(unknown_name("objective", name, PRESETS))
-        return {**given, "objective": PRESETS[name]}
+        found = given.get("objective") if isinstance(given, Mapping) else None
+        if isinstance(found, str):
+            if found not in PRESETS:
+                raise ConfigurationError(unknown_name("objective", found, PRESETS))
+            return {**given, "objective": PRESETS[found]}
+        if isinstance(found, Mapping):
+            return {**given, "objective": _objective(found)}
+        return given
 
     @model_validator(mode="before")
     @classmethod
@@ -186,6 +189,10 @@ class RunConfig(FileOptions):
         language = isinstance(self.scorer, LanguageModelScorer)
         if language != isinstance(self.training, LanguageTrainingOptions):
             raise ConfigurationError(f"{self.training.label()} is not for {self.scorer.label()}.")
+        if isinstance(self.objective, DoublyRobust) and not isinstance(self.scorer, PolicyScorer):
+            raise ConfigurationError(
+                f"{self.objective.label()} trains policies; {self.scorer.label()} writes nothing."
+            )
         return self
 
     def for_seed(self, seed: int, output: str) -> RunConfig:
@@ -199,6 +206,16 @@ class RunConfig(FileOptions):
         if not isinstance(scorer, EmbeddingScorer) or not isinstance(training, TrainingOptions):
             return True
         return training.bootstrap or not scorer.head.linear or scorer.members > 1
+
+
+def _objective(given: Mapping[str, Any]) -> Objective | DoublyRobust:
+    """One of margins, which is what a mapping without a kind is, or one that names its kind."""
+    if "kind" not in given:
+        return Objective(**given)
+    kinds = {"doubly-robust": DoublyRobust}
+    if given["kind"] not in kinds:
+        raise ConfigurationError(unknown_name("kind of objective", str(given["kind"]), kinds))
+    return kinds[given["kind"]](**given)
 
 
 def _defaults() -> dict[str, Any]:

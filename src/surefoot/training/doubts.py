@@ -11,6 +11,10 @@ from surefoot.statistics import Estimate
 
 #: A last loss this many times that of an ignorant model is no noise of a few steps.
 _DIVERGED = 1.25
+#: Effective size of the ratios as a share of the responses, below which few of them count.
+_FEW_EFFECTIVE = 0.25
+#: Share of samples that end by themselves, below which most are judged half-written.
+_FEW_FINISHED = 0.5
 
 
 def ignorant_loss(objective: Objective, evidence: Evidence) -> float:
@@ -23,6 +27,29 @@ def ignorant_loss(objective: Objective, evidence: Evidence) -> float:
     own = torch.zeros(len(evidence.label), dtype=torch.float64)
     theirs = None if evidence.references is None else own.new_zeros(len(evidence.references.sets))
     return float(objective.pair_losses(own, evidence.like(own), theirs).mean())
+
+
+def doubts_of_samples(last: Mapping[str, float], max_new_tokens: int) -> list[str]:
+    """Sentences on a run that learnt from what its policy wrote, none for a sound run.
+
+    Args:
+        last: figures of the last log; see :mod:`surefoot.training.doubly_robust_trainer`.
+        max_new_tokens: tokens of a sample at most.
+    """
+    found = []
+    share, finished = last.get("effective_share", 1.0), last.get("finished", 1.0)
+    if share < _FEW_EFFECTIVE:
+        found.append(
+            f"the ratios pi / pi_ref of a step have an effective size of {share:.0%} of its "
+            "responses: the labels correct the auxiliary model through a few of them only. A "
+            "larger scorer.beta keeps the policy nearer to its reference."
+        )
+    if finished < _FEW_FINISHED:
+        found.append(
+            f"{1 - finished:.0%} of the samples reached {max_new_tokens} tokens and were judged as "
+            "they were: raise objective.max_new_tokens."
+        )
+    return found
 
 
 def doubts(last: Mapping[str, float], ignorant: float, accuracy: Estimate | None) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit_report import FitReport
@@ -25,6 +26,7 @@ def train_embedding_models(
     first = configs[0]
     assert isinstance(first.scorer, EmbeddingScorer)
     assert isinstance(first.training, TrainingOptions)
+    assert isinstance(first.objective, Objective)
     seeds = [config.training.seed for config in configs]
     models = [EmbeddingRewardModel(first.scorer, first.objective, seed) for seed in seeds]
     drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None

@@ -35,7 +35,8 @@ from surefoot.training.calibration import calibrate, scorer_of, standardise
 from surefoot.training.check_saved import check_saved
 from surefoot.training.checkpoint import newest
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
-from surefoot.training.doubts import doubts, ignorant_loss
+from surefoot.training.doubly_robust import DoublyRobust
+from surefoot.training.doubts import doubts, doubts_of_samples, ignorant_loss
 from surefoot.training.folder import TrainingData, clear_run, write_run
 
 if TYPE_CHECKING:
@@ -76,8 +77,6 @@ def train_language_model(
     """
     from transformers import set_seed
 
-    from surefoot.training.trainer import PreferenceTrainer
-
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
@@ -86,15 +85,15 @@ def train_language_model(
     if checkpoint is None:
         clear_run(folder)
     objective, coefficient = config.objective, None
-    if is_fitted(objective):
-        coefficient = _coefficient(config, data)
+    if isinstance(objective, Objective) and is_fitted(objective):
+        coefficient = _coefficient(objective, data, training.seed)
         objective = with_coefficient(objective, coefficient.value)
         say(f"coefficient of the control variate, by a linear head on embeddings: {coefficient}")
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)
         set_seed(training.seed)  # a new head is drawn at random
         arguments = _arguments(config, folder, data.held_out is not None)  # choose the GPU
-        trainer = PreferenceTrainer(
+        trainer = _trainer_class(objective)(
             model=load_model(scorer.place, scorer.model_kind, **scorer.load_options),
             args=arguments,
             train_dataset=data.train,
@@ -126,7 +125,10 @@ def train_language_model(
     storage.write_description(folder, model.description(config.objective, training.seed))
     logs = [log for log in trainer.state.log_history if "loss" in log]
     last: dict[str, float] = logs[-1] if logs else {}
-    against = doubts(last, ignorant_loss(objective, trainer.pairs.evidence), accuracy)
+    if isinstance(objective, Objective):
+        against = doubts(last, ignorant_loss(objective, trainer.pairs.evidence), accuracy)
+    else:
+        against = doubts_of_samples(last, objective.max_new_tokens)
     for one in against:
         say(f"warning: {one}")
     notes += tuple(against)
@@ -142,16 +144,27 @@ def _conversational(preferences: Preferences) -> bool:
     return any(found for (found,) in preferences.read("conversational"))
 
 
-def _coefficient(config: RunConfig, data: TrainingData) -> Coefficient:
+def _trainer_class(objective: Objective | DoublyRobust) -> Callable[..., PreferenceTrainer]:
+    """Lazily: both import transformers' Trainer."""
+    if isinstance(objective, DoublyRobust):
+        from surefoot.training.doubly_robust_trainer import DoublyRobustTrainer
+
+        return DoublyRobustTrainer
+    from surefoot.training.trainer import PreferenceTrainer
+
+    return PreferenceTrainer
+
+
+def _coefficient(objective: Objective, data: TrainingData, seed: int) -> Coefficient:
     """Fitted for a linear head on frozen embeddings: a language model's own is out of reach.
 
     Risk and regularisers have no part in it, nor has the length of a response.
     """
-    loss, labels = config.objective.loss, config.objective.labels
+    loss, labels = objective.loss, objective.labels
     if getattr(loss, "length_normalised", False):
         loss = loss.model_copy(update={"length_normalised": False})
     task = Task.of(EmbeddingScorer(), Objective(loss=loss, labels=labels), data.train)
-    return coefficient_of(task, load_encoder(task.scorer.encoder), config.training.seed)
+    return coefficient_of(task, load_encoder(task.scorer.encoder), seed)
 
 
 def _figures(report: LanguageReport, trainer: PreferenceTrainer) -> dict[str, Any]:

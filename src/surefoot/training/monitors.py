@@ -17,7 +17,10 @@ from surefoot.objectives import Outputs
 from surefoot.training.step import StepResult
 
 #: What the progress bar shows, in this order.
-SHOWN = ("loss", "accuracy", "margin", "effective_pairs", "chosen_change")
+SHOWN = (
+    *("loss", "value", "sampled_kl", "effective_share"),
+    *("accuracy", "margin", "effective_pairs", "chosen_change"),
+)
 
 
 def figures_of(
@@ -76,24 +79,24 @@ def _correlation(x: Tensor, y: Tensor) -> float:
     return float((x * y).sum()) / scale if scale > 0 else math.nan
 
 
-def require_finite(result: StepResult, step: int, place: Callable[[int], str]) -> None:
+def require_finite(sound: Tensor, value: float, step: int, place: Callable[[int], str]) -> None:
     """Stop a run whose objective is not finite. Every rank sees the same numbers, so all stop.
 
     Args:
-        result: of the step, before its weights change.
-        step: its number.
-        place: from a position in the step to where that pair came from.
+        sound: (N,) whether what each row of the step has is finite.
+        value: of the objective.
+        step: its number; its weights have not changed yet.
+        place: from a position in the step to where that row came from.
 
     Raises:
-        SurefootError: a loss or a score is not finite; the message names the rows.
+        SurefootError: something is not finite; the message names the rows.
     """
-    sound = result.losses.isfinite() & result.outputs.scores.isfinite().all(1)
-    if bool(sound.all()) and math.isfinite(result.value):
+    if bool(sound.all()) and math.isfinite(value):
         return
     named = [place(i) for i in (~sound).nonzero().flatten().tolist()]
     shown = "; ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
     raise SurefootError(
-        f"step {step}: the objective is {result.value}; {len(named)} of {len(sound)} pairs have a "
+        f"step {step}: the objective is {value}; {len(named)} of {len(sound)} pairs have a "
         f"loss or a score that is not finite ({shown}). {_UNCHANGED}"
     )
 
@@ -133,6 +136,10 @@ class Monitors:
             "effective_pairs": float(1 / result.weights.square().sum()),
             "largest_weight": float(result.weights.max()),
         }
+        self.note(figures)
+
+    def note(self, figures: Mapping[str, float]) -> None:
+        """Add the figures of one step."""
         for name, value in figures.items():
             total, count = self.sums.get(name, (0.0, 0))
             self.sums[name] = (total + value, count + 1)

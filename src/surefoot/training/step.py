@@ -139,7 +139,7 @@ class StepRunner:
             lambda now: self._accumulate(model, step, now, weights, seen, kept),
             undo=model.zero_grad,
         )
-        _add_up_gradients(model, self.engine)
+        add_up_gradients(model, self.engine)
         return judge(self.objective, step, seen.gather(), state, found)
 
     def _look(self, model: nn.Module, step: Step, parts: list[Ints], seen: _Seen) -> list[Outputs]:
@@ -230,7 +230,7 @@ def _weigh(objective: Objective, step: Step, outputs: Outputs, state: State) -> 
         return objective.risk(losses, step.mass, step.units, state)
 
 
-def _add_up_gradients(model: nn.Module, engine: Engine) -> None:
+def add_up_gradients(model: nn.Module, engine: Engine) -> None:
     """The sum over ranks in place of each gradient; a parameter that none of them used has none."""
     if engine.ranks == 1:
         return

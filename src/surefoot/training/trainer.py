@@ -101,6 +101,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         )
         self.score = score_function(prepared.kind, prepared.encoder, given.beta, skew)
         given.check(self.objective, self.score.kind, peft_config)
+        self.room = min(given.max_length, prepared.positions)
 
         def pairs(data: Any, learning: bool) -> TrainingPairs:
             return TrainingPairs.of(
@@ -108,7 +109,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
                 prepared.tokenizer,
                 self.objective,
                 self.score.kind,
-                min(given.max_length, prepared.positions),
+                self.room,
                 prepared.encoder,
                 learning,
                 given.pairs_in_a_step,
@@ -150,6 +151,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             self.reference = ReferencePolicy.of(prepared.model, self.engine, live, given_with)
         self.risk_state: Mapping[str, Tensor] = {}
         self.monitors = Monitors()
+        self.memory = Memory(say=lambda line: warnings.warn(line, stacklevel=2))
         self._runner: StepRunner | None = None
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
@@ -193,11 +195,13 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
                 self.engine,
                 backward=self.accelerator.backward,
                 live_reference=self.reference if self.reference and self.reference.live else None,
-                memory=Memory(say=lambda line: warnings.warn(line, stacklevel=2)),
+                memory=self.memory,
             )
         with mode(self.model, dropout=not self.args.disable_dropout):
             result = self._runner.run(self.model, step, self.risk_state)
-        require_finite(result, self.state.global_step + 1, lambda i: pairs.place(inputs[i]))
+        sound = result.losses.isfinite() & result.outputs.scores.isfinite().all(1)
+        number = self.state.global_step + 1
+        require_finite(sound, result.value, number, lambda i: pairs.place(inputs[i]))
         self.risk_state = result.state
         pairwise = self.score.kind == "margins"
         self.monitors.add(result, step.evidence.label, self.score.beta, pairwise)

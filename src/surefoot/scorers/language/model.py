@@ -16,7 +16,7 @@ import torch
 
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
-from surefoot.objectives import Objective
+from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.encoder import file_stamps
 from surefoot.scorers.language.adapters import below_adapter
@@ -170,7 +170,7 @@ class LanguageModel:
         self.prepared.model.to(device)
         return Engine(device, self.prepared.pad_id, precision=self.scorer.autocast_dtype)
 
-    def description(self, objective: Objective, seed: int) -> dict[str, Any]:
+    def description(self, objective: Options, seed: int) -> dict[str, Any]:
         """What `surefoot.json` says beside the model's own files."""
         return {
             "scorer": self.scorer.settled.model_dump(mode="json"),
