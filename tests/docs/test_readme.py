@@ -105,3 +105,28 @@ def test_its_error_messages_are_what_is_said():
             Objective(**options)
         said = shown.removeprefix("error: ").removeprefix("objective: ").removesuffix(" ...")
         assert str(caught.value).startswith(said), str(caught.value)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_its_table_of_vrpo_is_the_results():
+    """Rows of `control_variate.md`: auxiliary model, M, repetitions, c = 1, shrunk, fitted."""
+    known: dict[tuple[str, str, str], list[str]] = {}
+    truth = ""
+    for line in (RESULTS / "control_variate.md").read_text().splitlines():
+        if "mean squared error" in line:
+            truth = line.partition(":")[0]
+        elif truth and line.startswith("|"):
+            model, pairs, *figures = _cells(line)
+            known[truth, model, pairs] = figures
+    table = README[README.index("| truth | auxiliary model | M = 1") :].split("\n\n")[0]
+    rows = [_cells(line) for line in table.splitlines()[2:]]
+    assert len(rows) == 6
+    for truth, model, published, plain, fitted in rows:
+        model = model.removesuffix(" by cross-fitting")
+        at_eight = known[truth, model, "8"]
+        assert [plain, fitted] == [at_eight[1], at_eight[3]]
+        if published:
+            assert published == known[truth, model, "1"][1]

@@ -26,6 +26,7 @@ from surefoot.training import (
     RunConfig,
     TrainingOptions,
 )
+from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.preference_config import _REFUSED
 from surefoot_docs.markdown import code, document, prose, table
 
@@ -45,6 +46,7 @@ _SECTIONS: Mapping[str, type[Options]] = {
     "scorer: general-preference": GeneralPreferenceScorer,
     "scorer.adapter": AdapterOptions,
     "objective": Objective,
+    "objective: doubly-robust": DoublyRobust,
     "training": TrainingOptions,
     "training, of a language model": LanguageTrainingOptions,
 }

@@ -10,15 +10,19 @@ from surefoot.training.config import (
     RunConfig,
     TrainingOptions,
 )
+from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.folder import TrainingData, clear_run
 from surefoot.training.run import Run, prepare, train, train_seeds
 
 if TYPE_CHECKING:
+    from surefoot.training.doubly_robust_trainer import DoublyRobustTrainer
     from surefoot.training.preference_config import PreferenceConfig
     from surefoot.training.trainer import PreferenceTrainer
 
 __all__ = [
     "DataOptions",
+    "DoublyRobust",
+    "DoublyRobustTrainer",
     "LanguageTrainingOptions",
     "PreferenceConfig",
     "PreferenceTrainer",
@@ -33,7 +37,11 @@ __all__ = [
 ]
 
 #: Loaded when first asked for: transformers' Trainer takes seconds to import.
-_LAZY = {"PreferenceConfig": "preference_config", "PreferenceTrainer": "trainer"}
+_LAZY = {
+    "DoublyRobustTrainer": "doubly_robust_trainer",
+    "PreferenceConfig": "preference_config",
+    "PreferenceTrainer": "trainer",
+}
 
 
 def __getattr__(name: str) -> Any:

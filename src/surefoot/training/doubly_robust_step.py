@@ -15,7 +15,7 @@ from surefoot.objectives import Outputs
 from surefoot.objectives.doubly_robust import credits
 from surefoot.scorers.language.batch import PairBatch, pad
 from surefoot.scorers.language.forward import Engine
-from surefoot.scorers.language.scores import log_probs
+from surefoot.scorers.language.scores import PolicyScores, log_probs
 from surefoot.scorers.language.tokens import TokenPairs, Tokens
 from surefoot.training.memory import Memory
 from surefoot.training.on_policy import Drawn
@@ -80,7 +80,8 @@ class DoublyRobustRunner:
             table[drawn.places] = self._run_own(model, step, drawn, auxiliary, sampled).float()
         add_up_gradients(model, self.engine)
         whole = self.engine.sum_over_ranks(table.to(self.engine.device)).cpu().double()
-        outputs = Outputs(self.beta * (whole[:, :2] - whole[:, 2:4]), whole[:, :2], whole[:, 4:6])
+        scores = PolicyScores(self.beta).of_log_probs(whole[:, :2], whole[:, 2:4])
+        outputs = Outputs(scores, whole[:, :2], whole[:, 4:6])
         return DoublyRobustResult(outputs, *whole[:, 6:].T)
 
     def _run_own(
