@@ -55,3 +55,16 @@ def test_a_chat_template_that_is_not_used_is_told(configure, tmp_path):
         train(config, say=lines.append)
         told.append(any("chat template of the tokenizer is not used" in line for line in lines))
     assert told == [True, False]
+
+
+def test_a_step_of_all_pairs_is_told(configure, policy):
+    for size, expected in ((64, True), (8, False)):
+        lines: list[str] = []
+        training = {"pairs_per_step": size, "max_steps": 1}
+        config = configure({"kind": "policy", "model": policy}, training, output=f"run-{size}")
+        train(config, say=lines.append)
+        told = any(
+            f"one step holds all 18 pairs: lower training.pairs_per_step ({size})" in x
+            for x in lines
+        )
+        assert told == expected

@@ -104,12 +104,17 @@ def train_language_model(
         )
     for_users = (one for one in noticed if issubclass(one.category, UserWarning))
     notes = tuple(dict.fromkeys(str(one.message) for one in for_users))
+    assert trainer.pairs is not None
     if trainer.is_world_process_zero():
         for note in notes:
             say(f"warning: {note}")
         if trainer.processing_class.chat_template and not _conversational(data.train):
             say("note: plain text: the chat template of the tokenizer is not used.")
-    assert trainer.pairs is not None
+        if len(trainer.pairs) < training.pairs_per_step:
+            say(
+                f"note: one step holds all {len(trainer.pairs)} pairs: lower "
+                f"training.pairs_per_step ({training.pairs_per_step}) for more than one an epoch."
+            )
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():
