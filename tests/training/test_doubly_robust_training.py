@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -213,11 +214,23 @@ def test_what_cannot_be_used_is_told(make):
         make({"max_new_tokens": 300})
     with pytest.raises(DataError, match="'auxiliary' is null in 4 of 8 rows"):
         make(data=pairs(8, auxiliary=[0.5, None]))
+    with pytest.raises(ConfigurationError, match=r"disable_dropout=False is refused with"):
+        make(disable_dropout=False)
     with pytest.raises(ConfigurationError, match="trains policies"):
         make(model=llama_reward())
     trainer = make(data=pairs(8, auxiliary=[0.5]), auxiliary=Broken())
     with pytest.raises(SurefootError, match=r"auxiliary model's probability of '.*' is not finite"):
         trainer.train()
+
+
+def test_processes_without_work_are_told(make):
+    writer, engine = make().writer, make().engine  # 2 prompts in a batch
+    assert writer.notes(8, replace(engine, ranks=4)) == []
+    assert writer.notes(1, replace(engine, ranks=4)) == []
+    (told,) = writer.notes(8, replace(engine, ranks=6))
+    assert "2 of 6 processes have nothing to do" in told
+    assert "in 4 batches" in told
+    assert "objective.batch to 4." in told
 
 
 def test_too_many_responses_at_a_time_are_told(make, monkeypatch):
@@ -258,6 +271,14 @@ def test_wrong_options_are_errors(scorer, objective, message):
             output="out",
         )
     assert message in str(error.value)
+
+
+def test_its_name_alone_asks_for_the_auxiliary_model():
+    given = {"data": {"train": "x"}, "scorer": {"kind": "policy", "model": "m"}, "output": "out"}
+    with pytest.raises(ConfigurationError, match="'doubly-robust' needs the option 'auxiliary'"):
+        RunConfig(**given, objective="doubly-robust")
+    with pytest.raises(ConfigurationError, match="did you mean 'doubly-robust'"):
+        RunConfig(**given, objective="doubly-robus")
 
 
 @pytest.fixture

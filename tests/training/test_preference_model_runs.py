@@ -56,6 +56,9 @@ def test_a_run_is_saved_loaded_evaluated_and_scored(configure, base, tmp_path, a
     assert np.abs(scores).max() > 0.1
     np.testing.assert_allclose(loaded.scores(rows), scores, atol=1e-5)
     np.testing.assert_array_equal(scores[:, 0], -scores[:, 1])
+    np.testing.assert_array_equal(
+        loaded.probabilities(rows), loaded.to_probabilities(loaded.scores(rows) @ [1, -1])
+    )
     with pytest.raises(ConfigurationError, match="judges pairs: a response alone has no reward"):
         loaded.rewards(rows)
     card = (tmp_path / "run" / "README.md").read_text()

@@ -17,8 +17,9 @@ a credit times grad log pi:
                R_k = 1/2 sum_a g(X, Y*_k, Ya) - beta log(pi / pi_ref)(Y*_k)
 
 Taking the mean of the other samples away adds no bias (leave-one-out, arXiv 2402.14740), since
-E[grad log pi] = 0. The published code drops the 1/2, and differentiates an estimate of the KL with
-its samples held fixed, which gives the gradient of KL(pi_ref || pi).
+E[grad log pi] = 0. The published code takes every record in both orders, the first response being
+Y1; their mean is the same psi, and its beta is this one. It differentiates a tokenwise estimate of
+the KL with the samples held fixed, which gives the gradient of KL(pi_ref || pi) of each token.
 """
 
 from __future__ import annotations

@@ -163,9 +163,11 @@ class RunConfig(FileOptions):
     @classmethod
     def _objective_by_name(cls, given: Any) -> Any:
         found = given.get("objective") if isinstance(given, Mapping) else None
+        if isinstance(found, str) and found in _KINDS:
+            found = {"kind": found}
         if isinstance(found, str):
             if found not in PRESETS:
-                raise ConfigurationError(unknown_name("objective", found, PRESETS))
+                raise ConfigurationError(unknown_name("objective", found, [*PRESETS, *_KINDS]))
             return {**given, "objective": PRESETS[found]}
         if isinstance(found, Mapping):
             return {**given, "objective": _objective(found)}
@@ -212,10 +214,13 @@ def _objective(given: Mapping[str, Any]) -> Objective | DoublyRobust:
     """One of margins, which is what a mapping without a kind is, or one that names its kind."""
     if "kind" not in given:
         return Objective(**given)
-    kinds = {"doubly-robust": DoublyRobust}
-    if given["kind"] not in kinds:
-        raise ConfigurationError(unknown_name("kind of objective", str(given["kind"]), kinds))
-    return kinds[given["kind"]](**given)
+    kind = str(given["kind"])
+    if kind not in _KINDS:
+        raise ConfigurationError(unknown_name("kind of objective", kind, _KINDS))
+    return _KINDS[kind](**given)
+
+
+_KINDS = {"doubly-robust": DoublyRobust}
 
 
 def _defaults() -> dict[str, Any]:

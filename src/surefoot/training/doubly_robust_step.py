@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,18 +93,14 @@ class DoublyRobustRunner:
         here, there = torch.zeros(2, len(work.items), 2, dtype=torch.float64)
         if step.reference is not None:
             there[:n] = step.reference[drawn.places].double()
-        kept: list[Tensor] = []
 
         def look(now: list[Ints]) -> None:
-            kept.clear()
-            with nullcontext() if len(now) == 1 else torch.no_grad():
+            with torch.no_grad():
                 for part in now:
                     batch = self._batch(work, part)
-                    found = self._log_probs(model, batch)
-                    here[part] = found.detach().cpu().double()
+                    here[part] = self._log_probs(model, batch).cpu().double()
                     if step.reference is None or part[0] >= n:
                         there[part] = self._ask_reference(batch)
-                    kept.extend([found] if len(now) == 1 else [])
 
         parts, _ = self.memory.fit(parts, look)
         change = here - there
@@ -124,8 +119,7 @@ class DoublyRobustRunner:
 
         def learn(now: list[Ints]) -> None:
             for part in now:
-                reuse = kept and len(now) == 1
-                found = kept.pop() if reuse else self._log_probs(model, self._batch(work, part))
+                found = self._log_probs(model, self._batch(work, part))
                 self.backward(-(credit[part].to(found) * found).sum())
 
         self.memory.fit(parts, learn, undo=model.zero_grad)

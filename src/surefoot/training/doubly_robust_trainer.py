@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
@@ -58,6 +57,12 @@ class DoublyRobustTrainer(PreferenceTrainer):
             ConfigurationError: options that do not go together.
             DataError: data that cannot be used.
         """
+        if args is not None and not args.disable_dropout:
+            raise ConfigurationError(
+                f"disable_dropout=False is refused with {objective.label()}: samples are drawn "
+                "without dropout, and the pass that sets the credits would see other dropout than "
+                "the one that uses them."
+            )
         super().__init__(model, args, objective=Objective(), **named)
         if self.reference is None:
             raise ConfigurationError(f"{objective.label()} trains policies; this model is none.")
@@ -78,6 +83,8 @@ class DoublyRobustTrainer(PreferenceTrainer):
             objective.batch,
             self.room,
         )
+        for note in self.writer.notes(min(self.args.pairs_in_a_step, len(self.pairs)), self.engine):
+            warnings.warn(note, stacklevel=2)
         self.of_pairs = torch.from_numpy(_auxiliary_of(preferences, self.auxiliary, objective))
         self.runner = DoublyRobustRunner(
             self.args.beta,
@@ -100,7 +107,7 @@ class DoublyRobustTrainer(PreferenceTrainer):
         drawn = self.writer.draw(self.model, inputs, (self.args.seed, number), self.engine)
         records = pairs.preferences.select(inputs[drawn.places])
         sampled = judged(self.auxiliary, records, drawn.texts)
-        with mode(self.model, dropout=not self.args.disable_dropout):
+        with mode(self.model):
             found = self.runner.run(self.model, step, drawn, self.of_pairs[inputs], sampled)
         share = step.mass / step.mass.sum()
         gain = found.direct + found.correction - self.args.beta * found.kl
@@ -151,7 +158,7 @@ def _auxiliary_of(
     found = preferences.numbers("auxiliary")
     if np.isfinite(found).all():  # given in all rows or none
         return found
-    seen = saved_prompts(objective.auxiliary) & training_prompt_keys(preferences)
+    seen = saved_prompts(objective.auxiliary) & set(preferences.prompt_keys().tolist())
     if seen:
         warnings.warn(
             f"{preferences.name}: {objective.auxiliary} was trained on {len(seen)} of these "

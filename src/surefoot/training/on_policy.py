@@ -79,7 +79,10 @@ class Writer:
         self.tokenizer, self.count, self.law = tokenizer, count, law
         self.chunk = max(1, batch // count)
         rows = preferences.read("prompt", "conversational")
-        self.openings = [opening_ids(tokenizer, prompt, bool(chat)) for prompt, chat in rows]
+        self.openings = [
+            np.array(opening_ids(tokenizer, prompt, bool(chat)), dtype=np.int32)  # lists are large
+            for prompt, chat in rows
+        ]
         over = sum(len(ids) + law.max_new_tokens > room for ids in self.openings)
         if over:
             raise DataError(
@@ -87,6 +90,17 @@ class Writer:
                 f"new tokens in {room}: raise scorer.max_length as far as the model goes, lower "
                 "objective.max_new_tokens, or leave these rows out."
             )
+
+    def notes(self, step: int, engine: Engine) -> list[str]:
+        """Sentences for the user; `step`: prompts in a step."""
+        chunks, k = -(-step // self.chunk), self.count
+        if chunks >= min(engine.ranks, step):
+            return []
+        return [
+            f"{engine.ranks - chunks} of {engine.ranks} processes have nothing to do: the samples "
+            f"of a step are written in {chunks} batches, each by one process. Lower "
+            f"objective.batch to {k * max(1, step // engine.ranks)}."
+        ]
 
     def draw(self, model: Any, rows: Ints, seed: Sequence[int], engine: Engine) -> Drawn:
         """Write K responses to the prompts of some rows, those that fall to this process.
@@ -105,7 +119,7 @@ class Writer:
         own = chunks[engine.rank :: engine.ranks]
         written: list[list[int]] = []
         for number, places in own:
-            given = [self.openings[rows[i]] for i in places for _ in range(self.count)]
+            given = [self.openings[rows[i]].tolist() for i in places for _ in range(self.count)]
             on = [engine.device] if engine.device.type == "cuda" else []
             with torch.random.fork_rng(devices=on), engine.autocast():
                 torch.manual_seed(int(np.random.SeedSequence([*seed, number]).generate_state(1)[0]))
@@ -115,7 +129,7 @@ class Writer:
         by_prompt = [written[i : i + k] for i in range(0, len(written), k)]
         return Drawn(
             places,
-            [self.openings[rows[i]] for i in places],
+            [self.openings[rows[i]].tolist() for i in places],
             by_prompt,
             [[response_text(self.tokenizer, ids, ends) for ids in one] for one in by_prompt],
             torch.tensor(

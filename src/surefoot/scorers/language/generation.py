@@ -69,7 +69,8 @@ def opening_ids(
     ids: list[int] = tokenizer(text, add_special_tokens=not templated, verbose=False)["input_ids"]
     if not templated and ids and ids[-1] == tokenizer.eos_token_id:
         ids = ids[:-1]  # a tokenizer that closes its texts
-    return ids or [tokenizer.bos_token_id or tokenizer.eos_token_id]
+    bos = tokenizer.bos_token_id
+    return ids or [tokenizer.eos_token_id if bos is None else bos]
 
 
 def response_text(

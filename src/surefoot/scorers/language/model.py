@@ -118,11 +118,11 @@ class LanguageModel:
 
     def probabilities(self, preferences: Preferences) -> Array:
         """P(a preferred) of each pair, shape (N,)."""
-        rewards = self.rewards(preferences)
-        return self.to_probabilities(rewards[:, 0] - rewards[:, 1])
+        scores = self.scores(preferences)
+        return self.to_probabilities(scores[:, 0] - scores[:, 1])
 
     def to_probabilities(self, margins: Array) -> Array:
-        """P(a preferred) from differences of rewards, any shape."""
+        """P(a preferred) from margins (differences of scores), any shape."""
         logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
         probabilities: Array = torch.sigmoid(logits).numpy()
         return probabilities
