@@ -58,6 +58,9 @@ experiments: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_language.py experiments/hh_language.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/control_variate.py experiments/control_variate.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/regret.py experiments/regret.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/policy_value.py experiments/policy_value.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/convincing.py experiments/convincing.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_references.py experiments/hh_references.yaml
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

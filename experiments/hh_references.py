@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from command import command_with_work
 from hh_language_runs import Work
-from hh_references_runs import Settings, checks, fit_all, kept, prepare
+from hh_references_runs import AUXILIARIES, Settings, checks, fit_all, kept, prepare
 from tables import correct, estimate, marked, told_apart
 
 from surefoot.statistics import hierarchical, hierarchical_difference
@@ -40,12 +40,17 @@ def run(settings: Settings, work: Work) -> dict[str, Any]:
         for k in range(settings.checks):
             rounds.append(kept(work, [depends_on, name, k], partial(checks, part, k)))
             print(f"{name}, check {k}: {time.monotonic() - started:.0f} s", flush=True)
-        fitted = [given[n] for n in ("held_out", "auxiliary", "folds", "methods")]
+        options = [given[n] for n in ("held_out", "auxiliary", "folds")]
         cells: dict[float, list[Any]] = {rate: [] for rate in settings.flip_rates}
         for seed in range(settings.seeds):
             for rate, by_seed in cells.items():
-                key = [depends_on, fitted, name, seed, rate]
-                by_seed.append(kept(work, key, partial(fit_all, settings, part, seed, rate)))
+                cell = {}
+                for auxiliary in AUXILIARIES:
+                    methods = {n: given["methods"][n] for n in settings.of(auxiliary)}
+                    key = [depends_on, options, methods, name, seed, rate]
+                    fit = partial(fit_all, settings, part, seed, rate, auxiliary)
+                    cell |= kept(work, key, fit)
+                by_seed.append(cell)
                 print(
                     f"{name}, seed {seed}, {rate:.0%} flipped: {time.monotonic() - started:.0f} s",
                     flush=True,

@@ -44,6 +44,9 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ '\\n\\nAssistant:' }}{% endif %}"
 )
 
+Auxiliary = Literal["fitted", "useless"]
+#: A general preference model fitted on the same labels by folds, or 1/2 for every pair.
+AUXILIARIES: tuple[Auxiliary, ...] = ("fitted", "useless")
 Kind = Literal["language model", "other prompts"]
 #: Where the references of VRPO come from.
 KINDS: tuple[Kind, ...] = ("language model", "other prompts")
@@ -54,6 +57,8 @@ class Method(Options):
 
     references: Kind | None = None
     """Whose responses the control variate sees."""
+    auxiliary: Auxiliary = "fitted"
+    """Who judges them."""
     scorer: dict[str, Any] = Field({})
     """Options of the embedding scorer."""
     objective: dict[str, Any] = Field({})
@@ -86,6 +91,10 @@ class Settings(Options):
     folds: int = Field(5, ge=2)
     """Of its cross-fitting."""
     methods: dict[str, Method]
+
+    def of(self, auxiliary: Auxiliary) -> dict[str, Method]:
+        """The methods with this auxiliary model."""
+        return {n: one for n, one in self.methods.items() if one.auxiliary == auxiliary}
 
 
 @dataclass(frozen=True)
@@ -230,31 +239,26 @@ def _first_and_second(sides: Sequence[Sequence[Any]]) -> tuple[list[Any], list[A
     return [(a, a) for a, _ in sides], [[b] for _, b in sides]
 
 
-def fit_all(settings: Settings, part: Part, seed: int, rate: float) -> dict[str, Any]:
-    """Every method on one split with one draw of flips; per-pair outcomes on the held-out pairs."""
+def fit_all(
+    settings: Settings, part: Part, seed: int, rate: float, auxiliary: Auxiliary
+) -> dict[str, Any]:
+    """The methods of one auxiliary model on one split with one draw of flips.
+
+    Per-pair outcomes on the held-out pairs.
+    """
     both = [[*d, *o] for d, o in zip(part.drawn, part.others, strict=True)]
     count = len(part.drawn[0])
     blank = [[0.5] * count] * len(both)  # consecutive pairs: M of each kind
     pairs = part.pairs.with_columns(references=both, reference_auxiliary=blank)
     train, test = split(pairs, settings.held_out, by="group", seed=seed)
     noisy = flipped(train, rate, seed)
-    scorer = EmbeddingScorer(**settings.auxiliary)
-    references = references_of(noisy)
-    judged = FittedModel(scorer=scorer, folds=settings.folds).judge(
-        noisy, references, Conditions(seed=seed)
-    )
-    begins = np.searchsorted(references.sets, np.arange(len(references.independent) + 1))
-    chances = [
-        np.clip(judged.references(row)[begins[s] : begins[s + 1]], CLIP, 1 - CLIP).tolist()
-        for row, s in enumerate(references.of.tolist())
-    ]
-    noisy = noisy.with_columns(auxiliary=np.clip(judged.pairs, CLIP, 1 - CLIP).tolist())
     openings = sorted(set(pairs.strings("group")))
-    found: dict[str, Any] = {
-        "clusters": [openings.index(one) for one in test.strings("group")],
-        "auxiliary": judged.figures["log_loss_less_bradley_terry"],
-    }
-    for title, method in settings.methods.items():
+    found: dict[str, Any] = {"clusters": [openings.index(one) for one in test.strings("group")]}
+    chances, own_chances = blank[: len(noisy)], [0.5] * len(noisy)
+    if auxiliary == "fitted":
+        chances, own_chances, found["auxiliary"] = _judged(settings, noisy, seed)
+    noisy = noisy.with_columns(auxiliary=own_chances)
+    for title, method in settings.of(auxiliary).items():
         seen = noisy
         if method.references is not None:
             first = KINDS.index(method.references)
@@ -277,3 +281,19 @@ def fit_all(settings: Settings, part: Part, seed: int, rate: float) -> dict[str,
             "coefficient": None if coefficient is None else coefficient.value,
         }
     return found
+
+
+def _judged(
+    settings: Settings, noisy: Preferences, seed: int
+) -> tuple[list[list[float]], list[float], Any]:
+    """P(first preferred) of each row's reference pairs, of the rows, and the model's figure."""
+    model = FittedModel(scorer=EmbeddingScorer(**settings.auxiliary), folds=settings.folds)
+    references = references_of(noisy)
+    judged = model.judge(noisy, references, Conditions(seed=seed))
+    begins = np.searchsorted(references.sets, np.arange(len(references.independent) + 1))
+    chances = [
+        np.clip(judged.references(row)[begins[s] : begins[s + 1]], CLIP, 1 - CLIP).tolist()
+        for row, s in enumerate(references.of.tolist())
+    ]
+    own = np.clip(judged.pairs, CLIP, 1 - CLIP).tolist()
+    return chances, own, judged.figures["log_loss_less_bradley_terry"]

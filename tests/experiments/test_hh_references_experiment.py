@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from hh_references_runs import TEMPLATE, _first_and_second, written
+import yaml
+from hh_references import markdown
+from hh_references_runs import TEMPLATE, Settings, _first_and_second, written
 from realdata import real_data
 
 from surefoot.demo.language import BEGIN, make_tokenizer
 
 REPOSITORY = Path(__file__).parents[2]
+RESULTS = REPOSITORY / "experiments" / "results"
 SCRIPT = ("experiments/hh_references.py", "experiments/hh_references-quick.yaml")
 
 
@@ -80,3 +83,17 @@ def test_one_side_of_a_pair_is_compared_with_the_other_once():
     data, references = _first_and_second([("a", "b"), ("c", "d")])
     compared = [list(zip(d, r, strict=False)) for d, r in zip(data, references, strict=True)]
     assert compared == [[("a", "b")], [("c", "d")]]
+
+
+def test_the_committed_results_are_those_of_the_committed_settings():
+    given = yaml.safe_load((REPOSITORY / "experiments" / "hh_references.yaml").read_text())
+    settings = Settings(**given)
+    committed = json.loads((RESULTS / "hh_references.json").read_text())
+    assert committed["settings"] == settings.model_dump(mode="json")
+    assert settings.seeds >= 10
+    assert list(committed["parts"]) == list(settings.parts)
+    for part in committed["parts"].values():
+        assert all(len(rounds) == settings.checks for rounds in part["checks"].values())
+        for methods in part["vrpo"].values():
+            assert list(methods) == list(settings.methods)
+    assert (RESULTS / "hh_references.md").read_text() == markdown(committed, settings)
