@@ -67,11 +67,24 @@ def _plain_log_prob(model, prompt, response):
     return logits[places, torch.tensor(response)].sum()
 
 
-@pytest.mark.parametrize("reference", ["cached", "live"])
-def test_the_step_is_that_of_the_equation(make, reference):
+def _rows(end):
+    """Pairs whose prompts end so; what does not end in space is joined to responses by a gap."""
+    made = pairs(8, label=[1.0, 0.0, 0.7, 0.5], weight=[1.0, 2.0])
+    return [{**row, "prompt": row["prompt"] + end} for row in made]
+
+
+@pytest.mark.parametrize(
+    ("reference", "end"), [("cached", "\n"), ("live", "\n"), ("cached", ""), ("live", "")]
+)
+def test_the_step_is_that_of_the_equation(make, reference, end):
     """SGD of one step against credits and log-probabilities that are computed one by one."""
     reference_model = llama(5)
-    trainer = make({"clip": [0.2, 3.0]}, reference=reference, model=copy.deepcopy(reference_model))
+    trainer = make(
+        {"clip": [0.2, 3.0]},
+        data=_rows(end),
+        reference=reference,
+        model=copy.deepcopy(reference_model),
+    )
     policy = llama(1)  # elsewhere than the reference, so that ratios and the KL matter
     trainer.model.load_state_dict(policy.state_dict())
     if reference == "cached":
@@ -87,11 +100,13 @@ def test_the_step_is_that_of_the_equation(make, reference):
     for place, row in enumerate(rows.tolist()):
         ((prompt, a, b),) = trainer.pairs.tokens.read(np.array([row]))
         opening, samples = drawn.openings[place], drawn.responses[place]
-        texts = drawn.texts[place]
+        texts, gap = drawn.texts[place], len(opening) - len(prompt)
+        assert prompt + a[:gap] == prompt + b[:gap] == opening
+        assert (gap > 0) == (end == "")
         ours, theirs = (
             [
                 _plain_log_prob(m, p, r)
-                for p, r in ((prompt, a), (prompt, b), *((opening, s) for s in samples))
+                for p, r in ((opening, y) for y in (a[gap:], b[gap:], *samples))
             ]
             for m in (policy, reference_model)
         )
@@ -202,6 +217,15 @@ def test_the_first_step_is_at_the_reference(make):
     assert "kl" not in log
 
 
+def test_prompts_that_leave_no_room_lose_their_start(make):
+    with pytest.warns(UserWarning, match=r"the samples of 7 of 8 prompts are written without"):
+        trainer = make({"max_new_tokens": 246})
+    longest = max(map(len, trainer.writer.openings))
+    assert longest == 10
+    assert all(ids[0] == trainer.processing_class.bos_token_id for ids in trainer.writer.openings)
+    assert np.isfinite([float(change.abs().max()) for change in _change(trainer).values()]).all()
+
+
 class Broken(Shorter):
     def probabilities(self, preferences):
         found = super().probabilities(preferences)
@@ -210,7 +234,7 @@ class Broken(Shorter):
 
 
 def test_what_cannot_be_used_is_told(make):
-    with pytest.raises(DataError, match=r"8 of 8 prompts leave no room for 300 new tokens in 256"):
+    with pytest.raises(ConfigurationError, match=r"\(300\) leaves no room for a prompt in 256"):
         make({"max_new_tokens": 300})
     with pytest.raises(DataError, match="'auxiliary' is null in 4 of 8 rows"):
         make(data=pairs(8, auxiliary=[0.5, None]))

@@ -187,7 +187,9 @@ class Encoder:
         """Unit vectors (n, D) of token ids, in batches of like length; nothing is cached."""
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))  # longest: fails early
         vectors = np.empty((len(tokens), self.model.config.hidden_size), dtype=np.float32)
-        with tqdm(total=len(tokens), desc=description, unit="text", disable=None) as bar:
+        with tqdm(
+            total=len(tokens), desc=description, unit="text", disable=None, leave=False
+        ) as bar:
             start = 0
             while start < len(order):
                 size = max(1, TOKENS_PER_BATCH // max(1, len(tokens[order[start]])))

@@ -91,15 +91,16 @@ class DoublyRobustRunner:
         n, count = len(drawn.places), sampled.shape[1]
         parts = work.plan(self.engine)
         here, there = torch.zeros(2, len(work.items), 2, dtype=torch.float64)
-        if step.reference is not None:
-            there[:n] = step.reference[drawn.places].double()
+        cached = None if work.moved else step.reference
+        if cached is not None:
+            there[:n] = cached[drawn.places].double()
 
         def look(now: list[Ints]) -> None:
             with torch.no_grad():
                 for part in now:
                     batch = self._batch(work, part)
                     here[part] = self._log_probs(model, batch).cpu().double()
-                    if step.reference is None or part[0] >= n:
+                    if cached is None or part[0] >= n:
                         there[part] = self._ask_reference(batch)
 
         parts, _ = self.memory.fit(parts, look)
@@ -145,7 +146,10 @@ class _Work:
 
     def __init__(self, drawn: Drawn, data: list[Tokens]) -> None:
         self.n = len(data)
-        self.items = data + [
+        begun = [_begun(o, own) for o, own in zip(drawn.openings, data, strict=True)]
+        #: Whether the reference's cached log-probabilities are of more than the responses here.
+        self.moved = any(len(a[0]) != len(b[0]) for a, b in zip(begun, data, strict=True))
+        self.items = begun + [
             (opening, one[i], one[i + 1])
             for opening, one in zip(drawn.openings, drawn.responses, strict=True)
             for i in range(0, len(one), 2)
@@ -159,3 +163,15 @@ class _Work:
             for some in (lengths[: self.n], lengths[self.n :])
         )
         return [*data, *(self.n + part for part in samples)]
+
+
+def _begun(opening: list[int], own: Tokens) -> Tokens:
+    """The data's responses, begun where samples begin: behind what joins plain text to a prompt.
+
+    What joins them is part of both responses where they are only compared with each other. Here
+    they have ratios, and a sample has none for it.
+    """
+    prompt, a, b = own
+    gap = opening[len(prompt) :]
+    joined = opening[: len(prompt)] == prompt and a[: len(gap)] == b[: len(gap)] == gap
+    return (opening, a[len(gap) :], b[len(gap) :]) if joined else own

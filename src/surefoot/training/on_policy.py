@@ -16,7 +16,7 @@ from surefoot.data.against import against
 from surefoot.data.schema import Preferences
 from surefoot.data.steps import Ints
 from surefoot.data.text import Message
-from surefoot.errors import DataError, SurefootError
+from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.generation import (
@@ -74,32 +74,40 @@ class Writer:
             room: tokens of prompt and response together at most.
 
         Raises:
-            DataError: prompts that leave no room.
+            ConfigurationError: samples so long that there is no room for a prompt.
         """
         self.tokenizer, self.count, self.law = tokenizer, count, law
         self.chunk = max(1, batch // count)
         rows = preferences.read("prompt", "conversational")
-        self.openings = [
-            np.array(opening_ids(tokenizer, prompt, bool(chat)), dtype=np.int32)  # lists are large
-            for prompt, chat in rows
-        ]
-        over = sum(len(ids) + law.max_new_tokens > room for ids in self.openings)
-        if over:
-            raise DataError(
-                f"{over} of {len(self.openings)} prompts leave no room for {law.max_new_tokens} "
-                f"new tokens in {room}: raise scorer.max_length as far as the model goes, lower "
-                "objective.max_new_tokens, or leave these rows out."
+        left = room - law.max_new_tokens
+        if left < 1:
+            raise ConfigurationError(
+                f"objective.max_new_tokens ({law.max_new_tokens}) leaves no room for a prompt in "
+                f"{room} tokens: lower it, or raise scorer.max_length as far as the model goes."
             )
+        whole = [opening_ids(tokenizer, prompt, bool(chat)) for prompt, chat in rows]
+        self.cut = sum(len(ids) > left for ids in whole)
+        special = set(tokenizer.all_special_ids)
+        self.openings = [  # as arrays: lists take much memory
+            np.array(_last(ids, left, special), dtype=np.int32) for ids in whole
+        ]
 
     def notes(self, step: int, engine: Engine) -> list[str]:
         """Sentences for the user; `step`: prompts in a step."""
+        found = []
+        if self.cut:
+            found.append(
+                f"the samples of {self.cut} of {len(self.openings)} prompts are written without "
+                f"the prompt's start, for {self.law.max_new_tokens} new tokens to fit."
+            )
         chunks, k = -(-step // self.chunk), self.count
         if chunks >= min(engine.ranks, step):
-            return []
+            return found
         return [
+            *found,
             f"{engine.ranks - chunks} of {engine.ranks} processes have nothing to do: the samples "
             f"of a step are written in {chunks} batches, each by one process. Lower "
-            f"objective.batch to {k * max(1, step // engine.ranks)}."
+            f"objective.batch to {k * max(1, step // engine.ranks)}.",
         ]
 
     def draw(self, model: Any, rows: Ints, seed: Sequence[int], engine: Engine) -> Drawn:
@@ -148,6 +156,14 @@ class Writer:
                 f"out of memory with {len(given)} responses written at a time: lower "
                 "objective.batch (which draws other responses)."
             ) from error
+
+
+def _last(ids: list[int], left: int, special: set[int]) -> list[int]:
+    """The last tokens of a prompt, behind its first where that is special."""
+    if len(ids) <= left:
+        return ids
+    head = ids[:1] if ids[0] in special and left > 1 else []
+    return head + ids[len(ids) - left + len(head) :]
 
 
 def judged(
