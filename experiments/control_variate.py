@@ -8,15 +8,12 @@ Writes `control_variate.json` (every figure with its interval) and `control_vari
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
+from command import command
 from control_variate_tables import COEFFICIENTS, Cell, Cells, figures, markdown
 from pydantic import Field
 from tabular_problems import as_problem, chance, only, pair_features
@@ -264,22 +261,11 @@ def fit(
     return weights, used
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("experiments/results"))
-    arguments = parser.parse_args()
-    settings = Settings(**yaml.safe_load(arguments.config.read_text()))
+def experiment(settings: Settings) -> tuple[dict[str, Any], str]:
+    """Figures and tables."""
     biases, cells = bias(settings), errors(settings)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    name = arguments.config.stem
-    content = {"settings": settings.model_dump(mode="json"), **figures(settings, biases, cells)}
-    (arguments.output / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    table = markdown(settings, biases, cells)
-    (arguments.output / f"{name}.md").write_text(table)
-    print(table)
+    return figures(settings, biases, cells), markdown(settings, biases, cells)
 
 
 if __name__ == "__main__":
-    main()
+    command(Settings, experiment, __doc__)

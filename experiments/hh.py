@@ -10,19 +10,15 @@ objective would be credited with what calibration does.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
-from datasets import disable_progress_bars
+from command import command
 from pydantic import Field
 from tables import correct, estimate, marked
 
@@ -277,23 +273,11 @@ def _flip_row(name: str, cell: Mapping[str, Any], rate: float) -> str:
     return f"| {name}{told} | {accuracy} | {gaps[0]} | {loss} | {gaps[1]} |"
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("experiments/results"))
-    arguments = parser.parse_args()
-    disable_progress_bars()
-    settings = Settings(**yaml.safe_load(arguments.config.read_text()))
-    found = run(settings)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    name = arguments.config.stem
-    content = {"settings": settings.model_dump(mode="json"), **figures(found, settings)}
-    (arguments.output / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    table = markdown(content, settings)
-    (arguments.output / f"{name}.md").write_text(table)
-    print(table)
+def experiment(settings: Settings) -> tuple[dict[str, Any], str]:
+    """Figures and tables."""
+    content = figures(run(settings), settings)
+    return content, markdown(content, settings)
 
 
 if __name__ == "__main__":
-    main()
+    command(Settings, experiment, __doc__)

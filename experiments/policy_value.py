@@ -7,13 +7,10 @@ Writes `policy_value.json` (every figure with its interval) and `policy_value.md
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+from command import command
 from pydantic import Field
 from tabular_values import (
     ESTIMATORS,
@@ -245,24 +242,11 @@ def plain(found: Any) -> Any:
     return {str(key): plain(value) for key, value in found.items()}
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("experiments/results"))
-    arguments = parser.parse_args()
-    settings = Settings(**yaml.safe_load(arguments.config.read_text()))
+def experiment(settings: Settings) -> tuple[dict[str, Any], str]:
+    """Figures and tables."""
     found = run(settings)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    name = arguments.config.stem
-    content = {"schema_version": 1, "settings": settings.model_dump(mode="json"), **plain(found)}
-    (arguments.output / f"{name}.json").write_text(
-        json.dumps(content, indent=1, allow_nan=False) + "\n"
-    )
-    table = markdown(found, settings)
-    (arguments.output / f"{name}.md").write_text(table)
-    print(table)
+    return {"schema_version": 1, **plain(found)}, markdown(found, settings)
 
 
 if __name__ == "__main__":
-    main()
+    command(Settings, experiment, __doc__)

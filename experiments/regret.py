@@ -7,15 +7,13 @@ Writes `regret.json` (every figure with its interval) and `regret.md` (the table
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Iterable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-import yaml
+from command import command
 from pydantic import Field
 from regret_rewards import Draw, Method, features_of, one_hot
 from regret_tables import Choice, Table, figures, markdown
@@ -186,22 +184,11 @@ def run(settings: Settings) -> dict[tuple[str, str], Table]:
     return tables
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("experiments/results"))
-    arguments = parser.parse_args()
-    settings = Settings(**yaml.safe_load(arguments.config.read_text()))
+def experiment(settings: Settings) -> tuple[dict[str, Any], str]:
+    """Figures and tables."""
     tables = run(settings)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    name = arguments.config.stem
-    content = {"settings": settings.model_dump(mode="json"), **figures(settings, tables)}
-    (arguments.output / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    table = markdown(settings, tables)
-    (arguments.output / f"{name}.md").write_text(table)
-    print(table)
+    return figures(settings, tables), markdown(settings, tables)
 
 
 if __name__ == "__main__":
-    main()
+    command(Settings, experiment, __doc__)
