@@ -1,16 +1,19 @@
 """Real votes with a known reference policy: VRPO, a general preference model, flip correction.
 
     python experiments/convincing.py experiments/convincing.yaml [--output experiments/results]
+                                     [--work experiments/runs/convincing]
 
 In each of 32 topics (16 debates, two stances) nearly all pairs of some 33 arguments were judged by
 about five people. Training sees single votes on random pairs of the training debates; the test is
 the authors' strict gold on held-out debates. The reference policy draws an argument of the topic's
-pool, so the expectation in VRPO is a sum over all pairs. Writes `convincing.json` and `.md`.
+pool, so the expectation in VRPO is a sum over all pairs.
+
+Writes `convincing.json` and `convincing.md`. What is finished is kept in the work folder: an
+interrupted experiment goes on where it stopped.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import os
@@ -22,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
-from datasets import disable_progress_bars
+from command import command_with_work
+from hh_language_runs import Work
 from pydantic import Field
 from tables import correct, estimate, marked, told_apart
 
@@ -72,11 +75,12 @@ class Cell:
     clusters: list[np.ndarray] = field(default_factory=list)
     coefficients: list[float] = field(default_factory=list)
 
-    def add(self, rewards: np.ndarray, chances: np.ndarray, test: Preferences) -> None:
-        """Score the test pairs of one more seed."""
-        self.right.append(judge(rewards, test, chances).correct)
-        self.losses.append(log_loss(chances, test.labels))
-        self.clusters.append(clusters_of(test, "response").ids)
+    def add(self, outcome: Mapping[str, np.ndarray]) -> None:
+        """One more seed."""
+        self.right.append(outcome["right"])
+        self.losses.append(outcome["losses"])
+        self.clusters.append(outcome["clusters"])
+        self.coefficients += outcome["coefficients"].tolist()
 
 
 @dataclass
@@ -148,33 +152,60 @@ def _strict(pairs: Preferences) -> np.ndarray:
     return np.array([name in strict for name in pairs.strings("id")])
 
 
-def run(settings: Settings) -> dict[int, dict[str, Cell]]:
+def run(settings: Settings, work: Work) -> dict[int, dict[str, Cell]]:
     """Every budget and method; each seed holds out other debates and draws other votes."""
     world = World.load()
-    scorer = EmbeddingScorer(**{"fold_by": "row", **settings.auxiliary})
-    auxiliary = FittedModel(scorer=scorer, folds=settings.folds)
     names = (*settings.methods, "longer wins")
     found = {budget: {name: Cell() for name in names} for budget in settings.budgets}
+    given = settings.model_dump(mode="json", exclude={"seeds", "budgets"})
     for seed in range(settings.seeds):
-        train, test = world.split(settings.held_out_debates, seed)
-        lengths = np.stack([[len(t) for t in side] for side in test.texts("response")], axis=1)
         for budget, cells in found.items():
             started = time.time()
-            votes = world.votes(train, budget, seed)
-            with_references = world.with_references(votes, auxiliary, seed)
-            for name, method in settings.methods.items():
-                scorer = EmbeddingScorer(**{"fold_by": "row", **method.scorer})
-                model = EmbeddingRewardModel(scorer, Objective(**method.objective), seed)
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # what the validator says is in the docs
-                    model.fit(with_references)
-                cells[name].add(model.scores(test), model.probabilities(test), test)
-                if model.report_.coefficient is not None:
-                    cells[name].coefficients.append(model.report_.coefficient.value)
-            longer = (np.sign(lengths[:, 0] - lengths[:, 1]) + 1) / 2
-            cells["longer wins"].add(lengths.astype(float), 0.27 + 0.46 * longer, test)
+            path = work.cell([given, seed, budget])
+            if not path.is_file():
+                outcomes = _outcomes(settings, world, budget, seed)
+                flat = {f"{n}/{k}": v for n, one in outcomes.items() for k, v in one.items()}
+                np.savez(path, **flat)
+            with np.load(path) as kept:
+                for name, cell in cells.items():
+                    cell.add({k: kept[f"{name}/{k}"] for k in _KEPT})
             print(f"seed {seed}, {budget} votes: {time.time() - started:.0f} s", flush=True)
     return found
+
+
+_KEPT = ("right", "losses", "clusters", "coefficients")
+
+
+def _outcomes(
+    settings: Settings, world: World, budget: int, seed: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """What every method makes of the votes of one seed."""
+    train, test = world.split(settings.held_out_debates, seed)
+    lengths = np.array([[len(t) for t in side] for side in test.texts("response")], dtype=float).T
+    clusters = clusters_of(test, "response").ids
+
+    def outcome(
+        rewards: np.ndarray, chances: np.ndarray, coefficients: Sequence[float] = ()
+    ) -> dict[str, np.ndarray]:
+        right = judge(rewards, test, chances).correct
+        losses = log_loss(chances, test.labels)
+        return dict(zip(_KEPT, (right, losses, clusters, np.array(coefficients)), strict=True))
+
+    scorer = EmbeddingScorer(**{"fold_by": "row", **settings.auxiliary})
+    auxiliary = FittedModel(scorer=scorer, folds=settings.folds)
+    data = world.with_references(world.votes(train, budget, seed), auxiliary, seed)
+    found = {}
+    for name, method in settings.methods.items():
+        scorer = EmbeddingScorer(**{"fold_by": "row", **method.scorer})
+        model = EmbeddingRewardModel(scorer, Objective(**method.objective), seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the validator says is in the docs
+            model.fit(data)
+        fitted = model.report_.coefficient
+        chosen = () if fitted is None else (fitted.value,)
+        found[name] = outcome(model.scores(test), model.probabilities(test), chosen)
+    longer = (np.sign(lengths[:, 0] - lengths[:, 1]) + 1) / 2
+    return {**found, "longer wins": outcome(lengths, 0.27 + 0.46 * longer)}
 
 
 def figures(found: Mapping[int, Mapping[str, Cell]]) -> dict[str, Any]:
@@ -230,22 +261,11 @@ def _row(name: str, cell: Mapping[str, Any]) -> str:
     return f"{shown} | {estimate(cell['accuracy'])} | {gap} | {loss} | {less} | {c}"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("experiments/results"))
-    given = parser.parse_args(arguments)
-    disable_progress_bars()
-    settings = Settings(**yaml.safe_load(given.config.read_text()))
-    content = {"settings": settings.model_dump(mode="json"), **figures(run(settings))}
-    given.output.mkdir(parents=True, exist_ok=True)
-    name = given.config.stem
-    (given.output / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    table = markdown(content, settings)
-    (given.output / f"{name}.md").write_text(table)
-    print(table)
+def experiment(settings: Settings, work: Path) -> tuple[dict[str, Any], str]:
+    """Figures and tables."""
+    content = figures(run(settings, Work(work)))
+    return content, markdown(content, settings)
 
 
 if __name__ == "__main__":
-    main()
+    command_with_work(Settings, experiment, __doc__)

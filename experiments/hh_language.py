@@ -14,8 +14,6 @@ training.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,8 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
-from datasets import disable_progress_bars
+from command import command_with_work
 from hh_language_runs import Part, Settings, Work, load, prepare, run_cell
 from hh_language_tables import CALIBRATED, correct_all, markdown
 
@@ -195,24 +192,11 @@ def figures(found: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return content
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("experiments/results"))
-    parser.add_argument("--work", type=Path, default=None)
-    arguments = parser.parse_args()
-    disable_progress_bars()
-    name = arguments.config.stem
-    settings = Settings(**yaml.safe_load(arguments.config.read_text()))
-    found = run(settings, Work(arguments.work or Path("experiments/runs") / name))
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    content = figures(found, settings)
-    (arguments.output / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
-    table = markdown(content)
-    (arguments.output / f"{name}.md").write_text(table)
-    print(table)
+def experiment(settings: Settings, work: Path) -> tuple[dict[str, Any], str]:
+    """Figures and tables."""
+    content = figures(run(settings, Work(work)), settings)
+    return content, markdown(content)
 
 
 if __name__ == "__main__":
-    main()
+    command_with_work(Settings, experiment, __doc__)

@@ -20,7 +20,7 @@ def test_the_reduced_experiment(tmp_path):
     suites = real_data("ukpconvarg1").parent
     script, config = "experiments/convincing.py", "experiments/convincing-quick.yaml"
     subprocess.run(
-        [sys.executable, script, config, "--output", tmp_path],
+        [sys.executable, script, config, "--output", tmp_path, "--work", tmp_path / "work"],
         cwd=REPOSITORY,
         env={**os.environ, "SUREFOOT_SUITES": str(suites)},
         check=True,
