@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from command import command_with_work
 from hh_language_runs import Work
-from sentiment_runs import Settings, Task, label, prepare, prepare_seed, run_cell
+from sentiment_data import Settings, Task, label, prepare, prepare_seed
+from sentiment_runs import judged_by_auxiliary, run_cell
 from sentiment_tables import BASELINE, correct_all, markdown
 from sentiment_task import Truth
 
@@ -36,6 +37,7 @@ class Outcome:
         log_ratios: (P, K) to the reference.
         words: (P, K) of each response.
         cut: (P, K) whether each reached the largest number of tokens.
+        judged: wins over the reference by prompt (P,), by the seed's auxiliary model.
         coefficients: of the control variate, where it was fitted.
         seconds: of training, on one core.
     """
@@ -44,11 +46,13 @@ class Outcome:
     log_ratios: list[np.ndarray] = field(default_factory=list)
     words: list[np.ndarray] = field(default_factory=list)
     cut: list[np.ndarray] = field(default_factory=list)
+    judged: list[np.ndarray] = field(default_factory=list)
     coefficients: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def add(self, cell: Mapping[str, np.ndarray]) -> None:
+    def add(self, cell: Mapping[str, np.ndarray], judged: np.ndarray) -> None:
         """One more seed."""
+        self.judged.append(judged)
         self.attributes.append(cell["attributes"])
         self.log_ratios.append(cell["log_ratios"])
         self.words.append(cell["words"])
@@ -99,7 +103,7 @@ def run(settings: Settings, work: Work) -> dict[str, Any]:
             for title, method in settings.methods.items():
                 outcome = worlds[name][title]
                 cell = run_cell(settings, method, task, data, number, work)
-                outcome.add(cell)
+                outcome.add(cell, judged_by_auxiliary(task, data, cell, work))
                 wins = outcome.wins(truth, [task.opponents] * len(outcome.attributes))[-1]
                 print(
                     f"seed {number}, {name}, {title}: reward {outcome.rewards[-1].mean():.3f}, KL "
@@ -144,6 +148,7 @@ def figures(found: dict[str, Any], settings: Settings) -> dict[str, Any]:
         content = {
             **judged(outcome, truth),
             "divergence": mean(outcome.divergences),
+            "wins_by_auxiliary": mean(outcome.judged),
             "words": float(np.mean(outcome.words)),
             "cut": float(np.mean(outcome.cut)),
             "training_seconds": float(np.mean(outcome.seconds)),

@@ -63,22 +63,18 @@ def _introduction(found: Figures) -> list[str]:
         f"{k} responses to each of {found['prompts'][settings['tested_on']]} held-out prompts. "
         "Intervals cover seeds and prompts. *KL*: in nats a response, from the policy to the "
         "reference. *Wins over the reference*: P(preferred) by the true preference, without flips; "
-        "*counted*: as a judge counts who always names the likelier one. *Cut*: share that reached "
-        "the largest number of tokens. *s*: seconds of training on one core.",
+        "*counted*: as a judge counts who always names the likelier one; *by the auxiliary "
+        "model*: as a judge sees them who was fitted on the labels that the policy was trained on. "
+        "*Cut*: share that reached the largest number of tokens. *s*: seconds of training on one "
+        "core.",
     ]
 
 
 def _table(name: str, found: Figures) -> list[str]:
     rows, labels = found["worlds"][name], found["labels"][name]
     titles = ["method", "true reward", f"less {BASELINE}", "KL", "wins over the reference"]
-    titles += [
-        f"less {BASELINE}",
-        "counted",
-        f"wins over {BASELINE}",
-        "words",
-        "cut",
-        "training, s",
-    ]
+    titles += [f"less {BASELINE}", "counted", "by the auxiliary model", f"wins over {BASELINE}"]
+    titles += ["words", "cut", "s"]
     lines = [
         f"**{name}**: before the flips, sentiment says {labels['agreement_with_sentiment']:.0%} of "
         f"the labels, the law itself {labels['best_possible_agreement']:.0%}. Root mean square "
@@ -102,6 +98,7 @@ def _table(name: str, found: Figures) -> list[str]:
             str(estimate(row["wins"])),
             marked(row["wins_difference"]) if compared else "",
             f"{row['wins_counted']['estimate']:.3f}",
+            f"{row['wins_by_auxiliary']['estimate']:.3f}",
             _over(row) if compared else "",
             f"{row['words']:.1f}",
             f"{row['cut']:.0%}",

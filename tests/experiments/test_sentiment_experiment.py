@@ -121,6 +121,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
         for title, row in rows.items():
             assert row["wins"]["estimate"] == pytest.approx(0.5, abs=0.25), title
             assert np.isfinite(row["divergence"]["estimate"])
+            assert row["wins_by_auxiliary"]["estimate"] == pytest.approx(0.5, abs=0.25), title
     assert found["small_model"]["held_out_loss"] < found["small_model"]["chance_loss"]
     rulers = list(next(iter(found["rulers"].values())).values())
     assert rulers[1]["reward"]["estimate"] > rulers[0]["reward"]["estimate"]
