@@ -370,3 +370,14 @@ def test_a_checkpoint_of_another_objective_is_not_resumed(make, tmp_path):
     place = str(tmp_path / "run" / "checkpoint-1")
     with pytest.raises(ConfigurationError, match="samples was 4 and is 2"):
         make({"samples": 2}, max_steps=2).train(resume_from_checkpoint=place)
+
+
+def test_a_checkpoint_of_another_auxiliary_model_is_not_resumed(make, tmp_path):
+    auxiliary = tmp_path / "auxiliary"
+    auxiliary.mkdir()
+    (auxiliary / "surefoot.json").write_text("one")
+    make({"auxiliary": str(auxiliary)}, save_strategy="steps", save_steps=1).train()
+    (auxiliary / "surefoot.json").write_text("another")
+    again = make({"auxiliary": str(auxiliary)}, save_strategy="steps", save_steps=1)
+    with pytest.raises(ConfigurationError, match="what the auxiliary run says of itself was"):
+        again.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-1"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import mode
 from surefoot.scorers.loading import load_scorer
+from surefoot.scorers.storage import DESCRIPTION
 from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.doubly_robust_step import DoublyRobustResult, DoublyRobustRunner
 from surefoot.training.folder import saved_prompts
@@ -117,7 +120,13 @@ class DoublyRobustTrainer(PreferenceTrainer):
         return torch.tensor(loss, device=self.args.device)
 
     def _settings(self) -> dict[str, Any]:
-        return {**super()._settings(), **self.doubly_robust.model_dump(mode="json")}
+        described = Path(self.doubly_robust.auxiliary) / DESCRIPTION
+        seen = described.read_bytes() if described.is_file() else b""
+        return {
+            **super()._settings(),
+            **self.doubly_robust.model_dump(mode="json"),
+            "what the auxiliary run says of itself": hashlib.blake2b(seen).hexdigest()[:16],
+        }
 
 
 def _figures(

@@ -175,7 +175,7 @@ class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
     ) -> None:
         """Show the last figures."""
         bar = self.training_bar
-        if not state.is_world_process_zero or bar is None or not logs or "margin" not in logs:
+        if not state.is_world_process_zero or bar is None or not logs or "loss" not in logs:
             return
         shown = {name: f"{logs[name]:.3g}" for name in SHOWN if name in logs}
         if bar.disable:
