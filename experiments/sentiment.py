@@ -182,6 +182,10 @@ def figures(found: dict[str, Any], settings: Settings) -> dict[str, Any]:
             name: {key: float(np.mean([one[key] for one in some])) for key in some[0]}
             for name, some in found["labels"].items()
         },
+        "cycles": {
+            name: truth.cycles_among(np.concatenate([task.opponents, task.others], axis=1))
+            for name, truth in settings.worlds.items()
+        },
         "rulers": {
             name: {title: judged(outcome, truth) for title, outcome in _rulers(task).items()}
             for name, truth in settings.worlds.items()

@@ -77,9 +77,10 @@ def _table(name: str, found: Figures) -> list[str]:
     titles += ["words", "cut", "s"]
     lines = [
         f"**{name}**: before the flips, sentiment says {labels['agreement_with_sentiment']:.0%} of "
-        f"the labels, the law itself {labels['best_possible_agreement']:.0%}. Root mean square "
-        f"error of the auxiliary model on flipped labels' law: {labels['auxiliary_error']:.3f} "
-        f"(of one half: {labels['error_of_one_half']:.3f}).",
+        f"the labels, the law itself {labels['best_possible_agreement']:.0%}; "
+        f"{found['cycles'][name]:.0%} of the triples of responses to a prompt cycle. Root mean "
+        "square error of the auxiliary model on flipped labels' law: "
+        f"{labels['auxiliary_error']:.3f} (of one half: {labels['error_of_one_half']:.3f}).",
         "",
         f"| {' | '.join(titles)} |",
         "|---" * len(titles) + "|",

@@ -152,6 +152,14 @@ class Truth(Options):
         apart = self.taste * (t1 - t2)
         return (sigmoid(common + apart) + sigmoid(common - apart)) / 2
 
+    def cycles_among(self, responses: np.ndarray) -> float:
+        """Share of triples of responses (P, K, 3) to one prompt that beat each other in turn."""
+        chances = self(responses[:, :, None], responses[:, None])
+        beats = (chances > 0.5).astype(float)
+        around = np.einsum("pij,pjk,pki->", beats, beats, beats) / 3  # each has three beginnings
+        prompts, k, _ = responses.shape
+        return float(around / (prompts * k * (k - 1) * (k - 2) / 6))
+
 
 @dataclass(frozen=True)
 class Scorer:

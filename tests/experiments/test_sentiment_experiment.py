@@ -10,14 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from realdata import real_data
 from sentiment import Outcome
-from sentiment_tables import BASELINE
+from sentiment_data import Settings
+from sentiment_tables import BASELINE, families, markdown
 from sentiment_task import SentenceOptions, Sentences, Truth, read_sentences
 
 from surefoot.errors import DataError
 
 REPOSITORY = Path(__file__).parents[2]
+RESULTS = REPOSITORY / "experiments" / "results"
 SCRIPT = ("experiments/sentiment.py", "experiments/sentiment-quick.yaml")
 
 
@@ -43,6 +46,8 @@ def test_responses_of_one_sentiment_beat_each_other_in_turn():
     values = np.stack([np.zeros(3), np.cos(angles), np.sin(angles)], axis=1)
     found = Truth(cycles=2.0)(values, np.roll(values, -1, axis=0))
     assert found == pytest.approx(np.full(3, 1 / (1 + np.exp(-np.sqrt(3)))))
+    assert Truth(cycles=2.0).cycles_among(values[None]) == pytest.approx(1)
+    assert Truth(sentiment=1.0).cycles_among(_attributes(5, 6)) == 0
 
 
 def test_two_kinds_of_annotators_cancel_only_on_average():
@@ -144,3 +149,17 @@ def _timeless(found):
     if not isinstance(found, dict):
         return found
     return {key: _timeless(value) for key, value in found.items() if key != "training_seconds"}
+
+
+def test_the_committed_results_are_those_of_the_committed_settings():
+    given = yaml.safe_load((REPOSITORY / "experiments" / "sentiment.yaml").read_text())
+    settings = Settings(**given)
+    committed = json.loads((RESULTS / "sentiment.json").read_text())
+    assert committed["settings"] == settings.model_dump(mode="json")
+    assert settings.seeds >= 3
+    assert list(committed["worlds"]) == list(settings.worlds)
+    for rows in committed["worlds"].values():
+        assert list(rows) == list(settings.methods)
+    assert (RESULTS / "sentiment.md").read_text() == markdown(committed)
+    for family in families(committed).values():
+        assert all(one["adjusted_p_value"] >= one["p_value"] for one in family)
