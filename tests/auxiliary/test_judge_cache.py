@@ -64,6 +64,15 @@ def test_answers_are_known_by_all_they_depend_on(change, tmp_path):
     assert (same.requests, same.cached) == (0, 4)
 
 
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background ignores Ctrl-C, and so do its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_what_was_answered_before_an_interruption_is_kept():
     behave = judging(delay=0.05)
 
