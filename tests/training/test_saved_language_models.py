@@ -257,28 +257,3 @@ def test_a_rank_knows_its_gpu_before_the_model_is_loaded(configure, policy, monk
     monkeypatch.setattr(language_run, "load_model", loaded)
     train(configure({"kind": "policy", "model": policy}))
     assert order[:2] == ["arguments", "model"]
-
-
-def test_a_quantised_policy_is_loaded_again(configure, policy, tmp_path, monkeypatch):
-    """A stand-in for bitsandbytes: bfloat16 weights, said to be in 4 bits."""
-    from transformers import AutoModelForCausalLM
-
-    from surefoot.scorers.language.options import LanguageModelScorer
-
-    load = AutoModelForCausalLM.from_pretrained
-
-    def in_few_bits(*given, **named):
-        found = load(*given, **named)
-        model = found[0] if isinstance(found, tuple) else found
-        model.is_loaded_in_4bit = True
-        return found
-
-    options = property(lambda self: {"dtype": torch.bfloat16})
-    monkeypatch.setattr(LanguageModelScorer, "load_options", options)
-    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", in_few_bits)
-    monkeypatch.setattr(PreferenceTrainer, "floating_point_ops", lambda self, inputs: 0)
-    scorer = {"kind": "policy", "model": policy, "adapter": {"rank": 2, "quantised": True}}
-    run = train(configure(scorer | {"precision": "bfloat16"}))
-    rows = read_preferences(tmp_path / "pairs.jsonl")
-    loaded = load_scorer(tmp_path / "run")
-    np.testing.assert_allclose(loaded.rewards(rows), run.model.rewards(rows), atol=1e-5)

@@ -11,6 +11,7 @@ import torch
 from surefoot.data import Preferences
 from surefoot.errors import SurefootError
 from surefoot.scorers.language.adapters import whole_where_not_quantised
+from surefoot.scorers.language.loading import never_packed
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.scores import mode, whole_head
 from surefoot.scorers.language.tokens import tokenise
@@ -76,4 +77,4 @@ def _plain(folder: Path, model: LanguageModel) -> Any:
     if model.scorer.adapter is None:
         return AutoModelForSequenceClassification.from_pretrained(folder, **options).eval()
     adapted = AutoPeftModelForSequenceClassification.from_pretrained(folder, **options).eval()
-    return whole_where_not_quantised(adapted)
+    return never_packed(whole_where_not_quantised(adapted))

@@ -190,10 +190,23 @@ def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
                 f"{name} is no causal language model: it has no {min(found['missing_keys'])}, "
                 "which would be drawn at random."
             )
-        return model
+        return never_packed(model)
     options = {"num_labels": 1} | options
     _require_labels(name, options["num_labels"])
-    return _load(AutoModelForSequenceClassification.from_pretrained, name, "model", **options)
+    model = _load(AutoModelForSequenceClassification.from_pretrained, name, "model", **options)
+    return never_packed(model)
+
+
+def never_packed(model: Any) -> Any:
+    """A model whose 4-bit weights stay as they are; any other model is left alone.
+
+    On CPUs that multiply in bfloat16, bitsandbytes packs them in the first pass without gradient,
+    and rounds there otherwise than in a pass with gradient: a step's two passes would disagree.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _wanted(labels: int) -> str:

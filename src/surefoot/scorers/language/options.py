@@ -30,7 +30,8 @@ class AdapterOptions(Options):
     targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """Names of the layers to adapt, or all linear ones but the head."""
     quantised: bool = False
-    """Hold the frozen weights in 4 bits (QLoRA, 2305.14314); needs bitsandbytes and a GPU."""
+    """Hold the frozen weights in 4 bits (QLoRA, 2305.14314); needs bitsandbytes
+    (the extra `quantised`)."""
 
     def to_peft(self) -> Any:
         """The configuration that PEFT reads."""
@@ -101,7 +102,8 @@ class LanguageModelScorer(Scorer):
 
         if find_spec("bitsandbytes") is None:
             raise ConfigurationError(
-                "scorer.adapter.quantised needs bitsandbytes, which is absent."
+                "scorer.adapter.quantised needs bitsandbytes, which is absent: "
+                "pip install 'surefoot[quantised]'."
             )
         from transformers import BitsAndBytesConfig
 
