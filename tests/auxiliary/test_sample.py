@@ -315,12 +315,6 @@ class TestColumns:
             _run(_config(path, tmp_path / "out", auxiliary="column"))
 
 
-def test_a_language_model_is_not_cross_fitted(data, tmp_path):
-    scorer = {"kind": "reward-model", "model": "default"}
-    with pytest.raises(ConfigurationError, match="once for each fold"):
-        _config(data, tmp_path / "out", auxiliary={"kind": "fitted", "scorer": scorer})
-
-
 def test_nothing_to_do(data, tmp_path):
     with pytest.raises(ConfigurationError, match="nothing to do"):
         _run(_config(data, tmp_path / "out"))

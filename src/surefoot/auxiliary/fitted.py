@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
-import numpy as np
-from pydantic import Field, field_validator
+from functools import partial
+from typing import Self
 
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, model_validator
+
+from surefoot.auxiliary.fitted_language import FOLDS, judged_out_of_fold, run_of, write_fold
 from surefoot.auxiliary.model import Array, AuxiliaryModel, Conditions, Judged
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
-from surefoot.data.splits import folds
+from surefoot.data.splits import By, folds
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
+from surefoot.scorers import TrainedScorer
 from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
 from surefoot.scorers.heads.general_preference import GeneralPreference
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.statistics import log_loss, paired_difference
+from surefoot.training.config import DataOptions, LanguageTrainingOptions, RunConfig
 
 #: Of the auxiliary model's scorer, what the Bradley-Terry model beside it has too.
 _KEPT = ("encoder", "views", "folds", "fold_by")
+#: Share of a language model's folds that its temperature is fitted on, unless another is given.
+_HELD_OUT = 0.1
 
 
 class FittedModel(AuxiliaryModel, kind="fitted"):
-    """A scorer on frozen embeddings, trained on the data's own labels by K-fold cross-fitting.
+    """A scorer trained on the data's own labels by K-fold cross-fitting.
 
     No pair is judged by a model that saw its label: an auxiliary model that remembers labels would
-    cancel them, and with them the correction. Ridge penalty and temperature (the calibration) are
-    chosen by folds inside the training folds.
+    cancel them, and with them the correction. What is chosen beside the weights (a ridge penalty;
+    the temperature, which is the calibration) is chosen inside the training folds.
     """
 
     scorer: Scorer = EmbeddingScorer(head=GeneralPreference(), folds=2)
-    """Of the auxiliary model; on frozen embeddings, since it is fitted K times. A model of rewards
-    knows nothing that the rewards which are trained could not say themselves."""
+    """Of the auxiliary model, which is fitted K times: seconds on frozen embeddings, K runs of a
+    language model. A model of rewards knows nothing that the rewards which are trained could not
+    say themselves."""
     objective: Objective = Objective()
     """What it minimises."""
+    training: LanguageTrainingOptions | None = None
+    """How a language model is trained; absent: by the defaults of a run."""
+    held_out: float | None = Field(None, gt=0, lt=1)
+    """Share of its folds that a language model's temperature is fitted on; absent: a tenth."""
     folds: int = Field(5, ge=2)
-    """Number of models; each judges the fold that it did not see. What stays in one fold is
-    `scorer.fold_by`: prompts, or `row` where prompts are few, as in tournaments."""
+    """Number of models; each judges the fold that it did not see."""
+    fold_by: By | None = None
+    """What stays in one fold: prompts, a column, or `row` where prompts are few, as in tournaments;
+    absent: as inside the scorer (its `fold_by`), or prompts for a language model."""
 
-    @field_validator("scorer")
-    @classmethod
-    def _on_embeddings(cls, scorer: Scorer) -> Scorer:
-        if not isinstance(scorer, EmbeddingScorer):
-            raise ConfigurationError(
-                f"cross-fitting trains {scorer.label()} once for each fold; use 'embedding' here, "
-                "or train a language model on other data and bring its judgment as a column "
-                "(auxiliary: column)."
-            )
-        return scorer
+    @model_validator(mode="after")
+    def _fits_the_scorer(self) -> Self:
+        if not isinstance(self.scorer, EmbeddingScorer):
+            self._config("pairs.jsonl", "fold")  # whatever a run would refuse is refused here
+            return self
+        for name in ("training", "held_out"):
+            if getattr(self, name) is not None:
+                raise ConfigurationError(
+                    f"auxiliary.{name} is for language models: {self.scorer.label()} is fitted to "
+                    "its optimum, and calibrated by folds (scorer.folds)."
+                )
+        return self
 
     def judge(
         self, pairs: Preferences, references: References | None, conditions: Conditions
@@ -54,16 +72,25 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
         """Fit K models and judge every pair by the one that did not see it.
 
         Reference pairs are judged, for each row, by the model that did not see that row. The
-        figures compare log-losses on the labels as given with a Bradley-Terry model (a linear
-        reward head) on the same folds.
+        figures compare log-losses on the labels as given: with a Bradley-Terry model (a linear
+        reward head) on the same folds, or for a language model with an even guess.
+
+        Raises:
+            ConfigurationError: a language model, and the conditions name no folder to keep it in.
         """
-        assert isinstance(self.scorer, EmbeddingScorer)
         conditions.say(f"auxiliary: {self.folds} models, each judging the fold it did not see")
-        fold = folds(pairs, self.folds, by=self.scorer.fold_by, seed=conditions.seed)
+        if isinstance(self.scorer, EmbeddingScorer):
+            return self._on_embeddings(self.scorer, pairs, references, conditions.seed)
+        return self._language_models(pairs, references, conditions)
+
+    def _on_embeddings(
+        self, scorer: EmbeddingScorer, pairs: Preferences, references: References | None, seed: int
+    ) -> Judged:
+        fold = folds(pairs, self.folds, by=self.fold_by or scorer.fold_by, seed=seed)
         mass = (fold[:, None] != np.arange(self.folds)).astype(float)  # (N, K)
 
         # Other seeds than the outer folds': the same folds inside would leave one of them empty.
-        first = 1000 * (conditions.seed + 1)
+        first = 1000 * (seed + 1)
 
         def fit(scorer: EmbeddingScorer, objective: Objective) -> list[EmbeddingRewardModel]:
             made = [EmbeddingRewardModel(scorer, objective, first + k) for k in range(self.folds)]
@@ -74,19 +101,76 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
             every = np.stack([one.probabilities(pairs) for one in models], axis=1)
             return every[np.arange(len(fold)), fold]
 
-        models = fit(self.scorer, self.objective)
-        kept = {name: getattr(self.scorer, name) for name in _KEPT}
-        bradley_terry = EmbeddingScorer(**kept)
+        models = fit(scorer, self.objective)
+        bradley_terry = EmbeddingScorer(**{name: getattr(scorer, name) for name in _KEPT})
         probabilities = out_of_fold(models)
         plain = out_of_fold(fit(bradley_terry, Objective()))
-        against = paired_difference(
-            log_loss(probabilities, pairs.labels),
-            log_loss(plain, pairs.labels),
-            pairs.prompt_keys(),
+        judged = [one.probabilities(references.pairs) for one in models] if references else []
+        return _judged(pairs, probabilities, judged, fold, plain, "bradley_terry")
+
+    def _language_models(
+        self, pairs: Preferences, references: References | None, conditions: Conditions
+    ) -> Judged:
+        if conditions.folder is None:
+            raise ConfigurationError(
+                f"cross-fitting trains {self.scorer.label()} once for each fold, and no folder is "
+                "named to keep the runs in."
+            )
+        fold = folds(pairs, self.folds, by=self.fold_by or "prompt", seed=conditions.seed)
+        place = conditions.folder / FOLDS
+        place.mkdir(exist_ok=True)
+
+        def trained(k: int) -> TrainedScorer:
+            path = place / f"fold-{k}.jsonl"
+            write_fold(pairs, fold != k, path)
+            conditions.say(f"auxiliary: model {k + 1} of {self.folds}")
+            config = self._config(str(path), str(place / f"fold-{k}"))
+            return run_of(config, conditions.resume, conditions.say)
+
+        models = [partial(trained, k) for k in range(self.folds)]
+        probabilities, judged = judged_out_of_fold(models, pairs, references, fold)
+        even = np.full(len(pairs), 0.5)
+        return _judged(pairs, probabilities, judged, fold, even, "even_guess")
+
+    def _config(self, path: str, output: str) -> RunConfig:
+        """The run of one fold."""
+        data = DataOptions(
+            train=(path,),
+            damaged="keep",  # what is damaged was dealt with before
+            held_out=self.held_out or _HELD_OUT,
+            split_by=self.fold_by or "prompt",
         )
-        figures = {"log_loss_less_bradley_terry": against.to_dict()}
-        notes = (f"log-loss less that of a Bradley-Terry model: {against}",)
-        if references is None:
-            return Judged(probabilities, None, figures, notes)
-        judged = [one.probabilities(references.pairs) for one in models]
-        return Judged(probabilities, lambda row: judged[fold[row]], figures, notes)
+        return RunConfig(
+            data=data,
+            scorer=self.scorer,
+            objective=self.objective,
+            training=self.training or LanguageTrainingOptions(),
+            output=output,
+        )
+
+
+def _judged(
+    pairs: Preferences,
+    probabilities: Array,
+    references: list[Array],
+    fold: npt.NDArray[np.int64],
+    other: Array,
+    named: str,
+) -> Judged:
+    """What was said out of fold, beside what another model says of the same pairs."""
+    against = paired_difference(
+        log_loss(probabilities, pairs.labels),
+        log_loss(other, pairs.labels),
+        pairs.prompt_keys(),
+    )
+    figures = {f"log_loss_less_{named}": against.to_dict()}
+    notes = (f"log-loss less that of {_NAMES[named]}: {against}",)
+
+    def of_row(row: int) -> Array:
+        return references[fold[row]]
+
+    return Judged(probabilities, of_row if references else None, figures, notes)
+
+
+#: What a fitted model is compared with, by its name in the figures.
+_NAMES = {"bradley_terry": "a Bradley-Terry model", "even_guess": "an even guess"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,15 @@ class Conditions:
         proceed: asked before anything is sent away, with an estimate of what it costs; unless
             given, it refuses.
         say: told one line per stage.
+        folder: of the results, for what is trained on the way; None: nothing can be kept.
+        resume: go on with what the folder holds.
     """
 
     seed: int = 0
     proceed: Callable[[Any], bool] = lambda estimate: False
     say: Callable[[str], None] = lambda line: None
+    folder: Path | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from surefoot.auxiliary.check import ReferenceCheck, check_references
 from surefoot.auxiliary.config import SampleConfig
+from surefoot.auxiliary.fitted_language import FIRST
 from surefoot.auxiliary.model import Array, Conditions, Judged
 from surefoot.auxiliary.reference import Collected, Pairs
 from surefoot.auxiliary.sampling import REFERENCES
@@ -59,7 +60,7 @@ def sample(
         config: what to do.
         conditions: callbacks; the seed is the configuration's.
         overwrite: write into a folder that is not empty.
-        resume: go on with the references that the folder holds, if it holds any.
+        resume: go on with the references and the auxiliary runs that the folder holds, if any.
 
     Raises:
         ConfigurationError: nothing to do, or options that do not go together.
@@ -67,12 +68,12 @@ def sample(
     """
     if config.reference is None and config.auxiliary is None:
         raise ConfigurationError("there is nothing to do: name a `reference` or an `auxiliary`.")
-    begun = resume and (Path(config.output) / REFERENCES).is_file()
+    begun = resume and any((Path(config.output) / name).is_file() for name in (REFERENCES, FIRST))
     folder = Path(config.output) if begun else claim_output(config.output, overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     for name in (PAIRS, RESULT, HELD_OUT, *([] if begun else [REFERENCES])):
         (folder / name).unlink(missing_ok=True)
-    conditions = replace(conditions, seed=config.seed)
+    conditions = replace(conditions, seed=config.seed, folder=folder, resume=begun)
     data = prepare(config.data)
     pairs, collected, check, judged = data.train, None, None, None
     references: References | None = None

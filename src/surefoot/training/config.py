@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
+from surefoot.data.splits import By
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
@@ -62,8 +63,8 @@ class DataOptions(Options):
     """Rows that the damage report calls errors: removed, kept, or fatal."""
     held_out: float = Field(0.0, ge=0, lt=1)
     """Share of the data to hold out, by `split_by`; written to `held-out.jsonl` in the run."""
-    split_by: Literal["prompt", "source", "group"] = "prompt"
-    """What stays on one side of the split."""
+    split_by: By = "prompt"
+    """What stays on one side of the split; `row`: only what repeats one pair."""
     split_seed: int = 0
     """Seed of the split, apart from the training seed: every seed holds out the same rows."""
 
