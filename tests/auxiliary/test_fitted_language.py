@@ -147,10 +147,10 @@ def test_a_reward_model_by_rows(data, auxiliary, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scorer": {"kind": "embedding"}}, "auxiliary.training is for language models"),
+        ({"scorer": {"kind": "embedding"}}, "training is for language models"),
         (
             {"scorer": {"kind": "embedding"}, "training": None},
-            "auxiliary.held_out is for language models",
+            "held_out is for language models",
         ),
         ({"held_out": 1.0}, "held_out"),
         ({"training": {"steps": 3}}, "steps"),

@@ -61,7 +61,7 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
         for name in ("training", "held_out"):
             if getattr(self, name) is not None:
                 raise ConfigurationError(
-                    f"auxiliary.{name} is for language models: {self.scorer.label()} is fitted to "
+                    f"{name} is for language models: {self.scorer.label()} is fitted to "
                     "its optimum, and calibrated by folds (scorer.folds)."
                 )
         return self

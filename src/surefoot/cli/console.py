@@ -69,7 +69,8 @@ def quiet_libraries(models: bool = True) -> None:
 
         logging.disable_progress_bar()
         logging.set_verbosity_error()
-        logging_of_python.getLogger("huggingface_hub").setLevel(logging_of_python.ERROR)
+        for library in ("huggingface_hub", "bitsandbytes"):  # PEFT imports the latter
+            logging_of_python.getLogger(library).setLevel(logging_of_python.ERROR)
 
 
 def _tell(message: Warning | str, category: type[Warning], *where: Any, **named: Any) -> None:
