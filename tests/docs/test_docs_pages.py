@@ -14,6 +14,7 @@ import yaml
 
 from surefoot.auxiliary import SampleConfig
 from surefoot.cli.app import app
+from surefoot.scorers.ensemble import read_ensemble
 from surefoot.training import RunConfig
 from surefoot.worlds import TextWorld
 
@@ -52,6 +53,9 @@ def test_every_configuration_is_valid(root, tmp_path):
         path = tmp_path / "config.yaml"
         path.write_text(text)
         given = yaml.safe_load(text)
+        if "members" in given:
+            assert read_ensemble(path).members == tuple(given["members"])
+            continue
         config = SampleConfig if {"auxiliary", "reference"} & set(given) else RunConfig
         assert config.read(path).output == given["output"]
 

@@ -141,5 +141,5 @@ def test_only_policies_have_ratios(rows, small_encoder):
     from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 
     model = EmbeddingRewardModel(EmbeddingScorer(encoder=small_encoder))
-    with pytest.raises(ConfigurationError, match="'embedding', which writes nothing"):
+    with pytest.raises(ConfigurationError, match="'embedding' writes nothing"):
         log_ratios(model, Preferences.from_rows(rows(3)))

@@ -12,7 +12,7 @@ from transformers import TrainingArguments
 from surefoot.auxiliary.judge import Judge
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
 from surefoot.options import Member, Options
-from surefoot.scorers import EmbeddingScorer, EncoderOptions, Head
+from surefoot.scorers import EmbeddingScorer, EncoderOptions, EnsembleOptions, Head
 from surefoot.scorers.language.options import (
     AdapterOptions,
     GeneralPreferenceScorer,
@@ -58,6 +58,7 @@ def parts() -> dict[str, str]:
     return found | {
         "configuration": configuration(),
         "judge": options(Judge),
+        "ensemble": options(EnsembleOptions),
         "preference-config": preference_config(),
         "refused-options": refused_options(),
     }

@@ -56,7 +56,7 @@ def mapping(columns: Sequence[str]) -> dict[str, str] | None:
 
 
 def load_models(place: str, reference: str | None = None) -> list[TrainedScorer]:
-    """The model of a run folder, one for each `seed-*` inside it, or a transformers model.
+    """The model of a run folder, each `seed-*` inside it, an ensemble, or a transformers model.
 
     Raises:
         ConfigurationError: there is none.
@@ -68,9 +68,7 @@ def load_models(place: str, reference: str | None = None) -> list[TrainedScorer]
 
 def tell_cuts(models: Sequence[TrainedScorer], preferences: Preferences) -> None:
     """Say what language models could not read of the data that they scored last."""
-    from surefoot.scorers import LanguageModel
-
-    notes = [note for model in models if isinstance(model, LanguageModel) for note in model.notes()]
+    notes = [note for model in models for note in getattr(model, "notes", list)()]
     for note in dict.fromkeys(notes):
         say(f"note: {preferences.name}: {note}")
 
@@ -88,12 +86,19 @@ def reference_of(place: str, reference: str | None, beside: str | None) -> str |
 
 
 def _is_run(place: str) -> bool:
-    return any((folder / "surefoot.json").is_file() for folder in run_folders(place))
+    from surefoot.scorers.ensemble import is_ensemble
+
+    return is_ensemble(place) or any(
+        (folder / "surefoot.json").is_file() for folder in run_folders(place)
+    )
 
 
 def _is_policy(place: str) -> bool:
     from surefoot.scorers import storage
+    from surefoot.scorers.ensemble import is_ensemble
 
+    if is_ensemble(place):
+        return False
     described = (storage.read_description(folder) for folder in run_folders(place))
     return all(one["scorer"]["kind"] == "policy" for one in described)
 

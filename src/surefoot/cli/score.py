@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import quiet_libraries, say
 from surefoot.cli.inputs import load_models, read, tell_cuts
 from surefoot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from surefoot.scorers import TrainedScorer
 
 
 def run(
@@ -31,8 +34,9 @@ def run(
         )
     preferences = read(data, columns, source, unlabelled=True)
     members = models[0].member_scores(preferences)  # (N, 2, K)
-    columns_of_scores = _margins(members) if models[0].pairwise else _rewards(members)
-    scores = members.mean(-1)
+    scores = _joined(models[0], members)  # (N, 2)
+    made = _margins if models[0].pairwise else _rewards
+    columns_of_scores = made(scores, members)
     columns_of_scores["p_a_preferred"] = models[0].to_probabilities(scores[:, 0] - scores[:, 1])
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", encoding="utf-8") as file:
@@ -49,16 +53,25 @@ def run(
         )
 
 
-def _rewards(members: Any) -> dict[str, Any]:
-    """Columns from rewards (N, 2, K): of each response, and how far the members disagree."""
-    mean, spread = members.mean(-1), members.std(-1)
-    found = {"reward_a": mean[:, 0], "reward_b": mean[:, 1]}
+def _joined(model: TrainedScorer, members: Any) -> Any:
+    """Scores (N, 2) from those of the members (N, 2, K)."""
+    from surefoot.scorers import RewardEnsemble
+
+    return (
+        model.scorer.pessimism(members) if isinstance(model, RewardEnsemble) else members.mean(-1)
+    )
+
+
+def _rewards(scores: Any, members: Any) -> dict[str, Any]:
+    """Columns from rewards (N, 2) and (N, 2, K): of each response, and how far members disagree."""
+    spread = members.std(-1)
+    found = {"reward_a": scores[:, 0], "reward_b": scores[:, 1]}
     several = members.shape[-1] > 1
     return found | ({"spread_a": spread[:, 0], "spread_b": spread[:, 1]} if several else {})
 
 
-def _margins(members: Any) -> dict[str, Any]:
-    """The same from scores (N, 2, K) of models that judge pairs."""
+def _margins(scores: Any, members: Any) -> dict[str, Any]:
+    """The same from scores of models that judge pairs."""
     margins = members[:, 0] - members[:, 1]
-    found = {"margin": margins.mean(-1)}
+    found = {"margin": scores[:, 0] - scores[:, 1]}
     return found | ({"spread": margins.std(-1)} if members.shape[-1] > 1 else {})

@@ -196,9 +196,10 @@ def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:
     """By a run, or by the endpoint that a YAML file names."""
     from surefoot.evaluation.samples import judged_contests
     from surefoot.scorers import load_scorer
+    from surefoot.scorers.ensemble import is_ensemble
 
     assert request.judge is not None
-    if Path(request.judge).suffix not in (".yaml", ".yml"):
+    if Path(request.judge).suffix not in (".yaml", ".yml") or is_ensemble(request.judge):
         (folder,) = _one_run(request.judge)
         scorer = load_scorer(folder)
         return [judged_contests(one, scorer.probabilities(one)) for one in pairs]

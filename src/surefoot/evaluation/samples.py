@@ -149,8 +149,7 @@ def log_ratios(policy: TrainedScorer, preferences: Preferences) -> Floats:
     """
     if not isinstance(policy, LanguageModel) or not isinstance(policy.scorer, PolicyScorer):
         raise ConfigurationError(
-            f"the value is that of a policy; this is a {policy.scorer.label()}, which writes "
-            "nothing."
+            f"the value is that of a policy; {policy.scorer.label()} writes nothing."
         )
     return np.asarray(policy.raw_scores(preferences) / policy.scorer.beta)
 

@@ -3,10 +3,12 @@
 from surefoot.options import discover
 from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
 from surefoot.scorers.encoder import Encoder, EncoderOptions
+from surefoot.scorers.ensemble import EnsembleOptions, RewardEnsemble
 from surefoot.scorers.head import Head
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
 from surefoot.scorers.loading import TrainedScorer, load_scorer
+from surefoot.scorers.pessimism import Pessimism
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 
 discover(f"{__name__}.heads")
@@ -16,9 +18,12 @@ __all__ = [
     "EmbeddingScorer",
     "Encoder",
     "EncoderOptions",
+    "EnsembleOptions",
     "Head",
     "LanguageModel",
+    "Pessimism",
     "PolicyScorer",
+    "RewardEnsemble",
     "RewardModelScorer",
     "Scorer",
     "TrainedScorer",

@@ -7,22 +7,34 @@ from pathlib import Path
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import storage
 from surefoot.scorers.embedding import EmbeddingRewardModel
+from surefoot.scorers.ensemble import (
+    RewardEnsemble,
+    is_ensemble,
+    load_ensemble,
+    member_places,
+    read_ensemble,
+)
 from surefoot.scorers.language.model import LanguageModel
 
-TrainedScorer = EmbeddingRewardModel | LanguageModel
+TrainedScorer = EmbeddingRewardModel | LanguageModel | RewardEnsemble
 
 
 def load_scorer(place: str | Path, reference: str | None = None) -> TrainedScorer:
-    """A scorer from a run folder, or a transformers model from a folder or the hub.
+    """A scorer from a run folder, the file of an ensemble, or a transformers model.
 
     Args:
-        place: where it lies.
+        place: where it lies: a run folder, a YAML file (:mod:`surefoot.scorers.ensemble`), or a
+            transformers model in a folder or on the hub.
         reference: what a policy is scored against; of a run, where that lies now.
 
     Raises:
         ConfigurationError: there is none, or it cannot be used.
     """
     folder = Path(place)
+    if is_ensemble(folder):
+        if reference is not None:
+            raise ConfigurationError(f"{folder} is an ensemble: it has no reference.")
+        return load_ensemble(read_ensemble(folder), load_scorer)
     if not (folder / storage.DESCRIPTION).is_file():
         if folder.is_dir() and not (folder / "config.json").is_file():
             raise ConfigurationError(
@@ -38,3 +50,10 @@ def load_scorer(place: str | Path, reference: str | None = None) -> TrainedScore
     if kind == "embedding":
         return EmbeddingRewardModel.load(folder)
     return LanguageModel.load(folder, reference)
+
+
+def run_folders_of(place: str | Path) -> list[Path]:
+    """The folders that a scorer is made of: its own, or those of an ensemble's members."""
+    if not is_ensemble(place):
+        return [Path(place)]
+    return [Path(one) for one in member_places(read_ensemble(place))]

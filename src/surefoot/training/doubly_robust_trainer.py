@@ -15,6 +15,7 @@ from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers import TrainedScorer
+from surefoot.scorers.ensemble import is_ensemble
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import mode
@@ -120,7 +121,8 @@ class DoublyRobustTrainer(PreferenceTrainer):
         return torch.tensor(loss, device=self.args.device)
 
     def _settings(self) -> dict[str, Any]:
-        described = Path(self.doubly_robust.auxiliary) / DESCRIPTION
+        place = Path(self.doubly_robust.auxiliary)
+        described = place if is_ensemble(place) else place / DESCRIPTION
         seen = described.read_bytes() if described.is_file() else b""
         return {
             **super()._settings(),

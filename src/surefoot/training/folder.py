@@ -18,6 +18,7 @@ from surefoot.data.checks import DamageReport
 from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError
+from surefoot.scorers.loading import run_folders_of
 from surefoot.training.config import RunConfig
 from surefoot.training.manifest import manifest, model_card, write_json
 
@@ -154,7 +155,11 @@ def saved_seed(folder: str | Path) -> int | None:
     return int(json.loads(path.read_text())["seed"]) if path.is_file() else None
 
 
-def saved_prompts(folder: str | Path) -> set[int]:
-    """Keys of the prompts that a saved run was trained on; empty where it does not say."""
-    path = Path(folder) / PROMPTS
-    return set(load_file(path)["keys"].tolist()) if path.is_file() else set()
+def saved_prompts(place: str | Path) -> set[int]:
+    """Keys of the prompts that a saved run, or one of an ensemble, was trained on.
+
+    Empty where it does not say.
+    """
+    paths = [folder / PROMPTS for folder in run_folders_of(place)]
+    found = [load_file(path)["keys"].tolist() for path in paths if path.is_file()]
+    return set().union(*found)

