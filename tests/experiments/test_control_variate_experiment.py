@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-
-REPOSITORY = Path(__file__).parents[2]
-RESULTS = REPOSITORY / "experiments" / "results"
-sys.path.insert(0, str(REPOSITORY / "experiments"))
+from quick import REPOSITORY, RESULTS, quick
 
 
 @pytest.mark.slow
 def test_the_reduced_experiment(tmp_path):
-    script = ("experiments/control_variate.py", "experiments/control_variate-quick.yaml")
-    subprocess.run(
-        [sys.executable, *script, "--output", tmp_path], cwd=REPOSITORY, check=True, timeout=600
-    )
-    found = json.loads((tmp_path / "control_variate-quick.json").read_text())
+    done = quick("control_variate", tmp_path)
+    found = done.figures
     check_bias(found["bias"])
     ratios = {
         (row["truth"], row["auxiliary"], row["pairs"], row["coefficient"]): row["ratio"]["estimate"]
@@ -32,7 +23,7 @@ def test_the_reduced_experiment(tmp_path):
     assert ratios["intransitive", "true", 8, "fitted"] < 0.8
     assert ratios["Bradley-Terry", "useless", 8, "1.0"] > 1.2
     assert ratios["Bradley-Terry", "useless", 8, "fitted"] < 1.1
-    table = (tmp_path / "control_variate-quick.md").read_text()
+    table = done.tables
     assert "learned, not cross-fitted" in table
 
 

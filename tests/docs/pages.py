@@ -1,0 +1,41 @@
+"""Pages of the documentation, run as written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from language_models import byte_tokenizer, llama
+
+from surefoot.cli.app import app
+from surefoot.data.writing import write_preferences
+from surefoot.worlds import TextWorld
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def make_demo(pairs: int) -> None:
+    """What pages name of the demo's folder, but small: its pairs, and a model of random weights."""
+    folder = Path("demo")
+    folder.mkdir()
+    for seed, name in enumerate(("train", "test")):
+        observed = TextWorld().training(seed).observed
+        write_preferences(observed.select(range(pairs)), folder / f"{name}.jsonl")
+    llama(max_position_embeddings=512).save_pretrained(folder / "language-model")
+    byte_tokenizer().save_pretrained(folder / "language-model")
+
+
+def run_page(page: str) -> Iterator[list[str]]:
+    """Write its configurations (`# NAME` first) here, and run its commands one by one."""
+    for block in re.findall(r"```yaml\n(# .*?)```", page, flags=re.DOTALL):
+        Path(block.splitlines()[0].removeprefix("# ")).write_text(block)
+    for command in "".join(re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)).splitlines():
+        program, *arguments = shlex.split(command)
+        assert program == "surefoot"
+        with pytest.raises(SystemExit) as ended:
+            app(arguments)
+        assert not ended.value.code, command
+        yield arguments

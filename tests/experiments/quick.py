@@ -1,0 +1,54 @@
+"""An experiment's quick version, run as its users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+RESULTS = REPOSITORY / "experiments" / "results"
+
+
+@dataclass(frozen=True)
+class Quick:
+    """What a quick run printed and wrote."""
+
+    printed: str
+    figures: dict[str, Any]
+    tables: str
+
+
+def quick(name: str, output: Path, work: Path | None = None, suites: Path | None = None) -> Quick:
+    """Run `experiments/NAME.py` with `NAME-quick.yaml`.
+
+    Args:
+        name: of the experiment.
+        output: the folder that it writes its results to.
+        work: where it keeps what is finished, if it does.
+        suites: the folder of real data, if it needs any.
+    """
+    done = subprocess.run(
+        [
+            *(sys.executable, f"experiments/{name}.py", f"experiments/{name}-quick.yaml"),
+            *("--output", output),
+            *(("--work", work) if work else ()),
+        ],
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            **({"SUREFOOT_SUITES": str(suites)} if suites else {}),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    figures = json.loads((output / f"{name}-quick.json").read_text())
+    return Quick(done.stdout, figures, (output / f"{name}-quick.md").read_text())
