@@ -30,7 +30,7 @@ from hh_language_runs import Work
 from pydantic import Field
 from tables import correct, estimate, marked, told_apart
 
-from surefoot.auxiliary import Conditions
+from surefoot.auxiliary import Conditions, with_auxiliary
 from surefoot.auxiliary.fitted import FittedModel
 from surefoot.data import Preferences
 from surefoot.data.references import POOL, references_of
@@ -134,13 +134,7 @@ class World:
         )
         references = references_of(pooled)
         judged = auxiliary.judge(votes, references, Conditions(seed=seed))
-        begins = np.searchsorted(references.sets, np.arange(len(references.independent) + 1))
-        of_pools = [
-            np.clip(judged.references(row)[begins[s] : begins[s + 1]], CLIP, 1 - CLIP).tolist()
-            for row, s in enumerate(references.of.tolist())
-        ]
-        chances = np.clip(judged.pairs, CLIP, 1 - CLIP).tolist()
-        return pooled.with_columns(auxiliary=chances, reference_auxiliary=of_pools)
+        return with_auxiliary(pooled, references, judged, CLIP)
 
 
 def _strict(pairs: Preferences) -> np.ndarray:

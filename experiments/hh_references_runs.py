@@ -14,7 +14,7 @@ from hh_language_runs import Work, flipped, load_sources
 from pydantic import Field
 from small_model import SmallModel, make_small_model
 
-from surefoot.auxiliary import Conditions
+from surefoot.auxiliary import Conditions, with_auxiliary
 from surefoot.auxiliary.check import check_references
 from surefoot.auxiliary.fitted import FittedModel
 from surefoot.auxiliary.sampling import LanguageModelReference, distinct_prompts, draw
@@ -254,10 +254,10 @@ def fit_all(
     noisy = flipped(train, rate, seed)
     openings = sorted(set(pairs.strings("group")))
     found: dict[str, Any] = {"clusters": [openings.index(one) for one in test.strings("group")]}
-    chances, own_chances = blank[: len(noisy)], [0.5] * len(noisy)
     if auxiliary == "fitted":
-        chances, own_chances, found["auxiliary"] = _judged(settings, noisy, seed)
-    noisy = noisy.with_columns(auxiliary=own_chances)
+        noisy, found["auxiliary"] = _judged(settings, noisy, seed)
+    else:
+        noisy = noisy.with_columns(auxiliary=[0.5] * len(noisy))
     for title, method in settings.of(auxiliary).items():
         seen = noisy
         if method.references is not None:
@@ -266,7 +266,7 @@ def fit_all(
             half = slice(first * count // 2, (first + 1) * count // 2)
             seen = noisy.with_columns(
                 references=[r[own] for (r,) in noisy.read("references")],
-                reference_auxiliary=[c[half] for c in chances],
+                reference_auxiliary=[c[half] for (c,) in noisy.read("reference_auxiliary")],
             )
         objective = Objective(**method.objective)
         model = EmbeddingRewardModel(EmbeddingScorer(**method.scorer), objective, seed)
@@ -283,17 +283,10 @@ def fit_all(
     return found
 
 
-def _judged(
-    settings: Settings, noisy: Preferences, seed: int
-) -> tuple[list[list[float]], list[float], Any]:
-    """P(first preferred) of each row's reference pairs, of the rows, and the model's figure."""
+def _judged(settings: Settings, noisy: Preferences, seed: int) -> tuple[Preferences, Any]:
+    """The pairs with what a fitted model says of them and of their references; its figure."""
     model = FittedModel(scorer=EmbeddingScorer(**settings.auxiliary), folds=settings.folds)
     references = references_of(noisy)
     judged = model.judge(noisy, references, Conditions(seed=seed))
-    begins = np.searchsorted(references.sets, np.arange(len(references.independent) + 1))
-    chances = [
-        np.clip(judged.references(row)[begins[s] : begins[s + 1]], CLIP, 1 - CLIP).tolist()
-        for row, s in enumerate(references.of.tolist())
-    ]
-    own = np.clip(judged.pairs, CLIP, 1 - CLIP).tolist()
-    return chances, own, judged.figures["log_loss_less_bradley_terry"]
+    made = with_auxiliary(noisy, references, judged, CLIP)
+    return made, judged.figures["log_loss_less_bradley_terry"]

@@ -4,7 +4,7 @@ from surefoot.auxiliary import column, fitted, judge, reference, sampling  # eac
 from surefoot.auxiliary.config import SampleConfig
 from surefoot.auxiliary.model import AuxiliaryModel, Conditions, Judged
 from surefoot.auxiliary.reference import ReferenceSource
-from surefoot.auxiliary.run import Sampled, sample
+from surefoot.auxiliary.run import Sampled, sample, with_auxiliary
 
 __all__ = [
     "AuxiliaryModel",
@@ -19,4 +19,5 @@ __all__ = [
     "reference",
     "sample",
     "sampling",
+    "with_auxiliary",
 ]

@@ -86,7 +86,7 @@ def sample(
             check = check_references(pairs)
     if config.auxiliary is not None:
         judged = config.auxiliary.judge(pairs, references, conditions)
-        pairs = _with_auxiliary(pairs, references, judged, config.clip)
+        pairs = with_auxiliary(pairs, references, judged, config.clip)
         judged, pairs = _answered(judged, pairs)
     write_preferences(pairs, folder / PAIRS)
     if data.held_out is not None:
@@ -117,9 +117,17 @@ def _pairs_of_references(pairs: Preferences, pairing: Pairs) -> References:
     return references_of(pairs.with_columns(reference_auxiliary=blank))
 
 
-def _with_auxiliary(
+def with_auxiliary(
     pairs: Preferences, references: References | None, judged: Judged, clip: float
 ) -> Preferences:
+    """The comparisons with what an auxiliary model says of them and of their references.
+
+    Args:
+        pairs: N comparisons.
+        references: theirs; None where there are none.
+        judged: what the model says of both.
+        clip: probabilities are cut to [clip, 1 - clip].
+    """
     columns: dict[str, Sequence[Any]] = {"auxiliary": _cut(judged.pairs, clip)}
     if references is not None and judged.references is not None:
         begins = np.searchsorted(references.sets, np.arange(len(references.independent) + 1))
