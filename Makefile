@@ -62,6 +62,7 @@ experiments: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/convincing.py experiments/convincing.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_references.py experiments/hh_references.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/sentiment.py experiments/sentiment.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/risk_solver.py experiments/risk_solver.yaml
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

@@ -7,7 +7,9 @@ reference.
 from __future__ import annotations
 
 import math
+import warnings
 
+import cvxpy
 import numpy as np
 from scipy.optimize import linprog, minimize, minimize_scalar
 from scipy.stats import norm
@@ -97,6 +99,31 @@ def _penalised(losses, mass, temperature, sign):
     return sign * best.fun
 
 
+def in_ball(losses, mass, kind, radius):
+    """The largest mean loss in a ball, and where, by a conic solver; in units of the range."""
+    low, span = losses.min(), max(np.ptp(losses), 1e-300)
+    t = cvxpy.Variable(len(mass), nonneg=True)  # q / p
+    away = {
+        "tv": lambda: cvxpy.norm1(cvxpy.multiply(mass, t - 1)) <= 2 * radius,
+        # As a norm: a cone is solved more accurately than a sum of squares.
+        "chi-squared": lambda: (
+            cvxpy.norm(cvxpy.multiply(np.sqrt(mass), t - 1)) <= math.sqrt(2 * radius)
+        ),
+        "kl": lambda: cvxpy.sum(cvxpy.multiply(mass, cvxpy.kl_div(t, 1))) <= radius,
+    }
+    problem = cvxpy.Problem(
+        cvxpy.Maximize((mass * (losses - low) / span) @ t), [mass @ t == 1, away[kind]()]
+    )
+    with warnings.catch_warnings():  # of accuracy: what is asked is more than it can promise
+        warnings.simplefilter("ignore")
+        problem.solve("CLARABEL", tol_gap_abs=1e-13, tol_gap_rel=1e-13, tol_feas=1e-13)
+    return low + span * problem.value, mass * t.value
+
+
+def _ball(kind):
+    return lambda losses, mass, o: in_ball(losses, mass, kind, o["radius"])[0]
+
+
 RISKS = {
     "mean": ([{}], lambda losses, mass, o: float(losses @ mass)),
     "soft-minimum": (
@@ -108,4 +135,7 @@ RISKS = {
         lambda losses, mass, o: _penalised(losses, mass, o["temperature"], -1),
     ),
     "cvar": ([{"level": 0.3}, {"level": 0.95}], _cvar),
+    "tv": ([{"radius": 0.15}, {"radius": 0.6}], _ball("tv")),
+    "chi-squared": ([{"radius": 0.1}, {"radius": 1.0}], _ball("chi-squared")),
+    "kl": ([{"radius": 0.1}, {"radius": 0.8}], _ball("kl")),
 }

@@ -42,7 +42,8 @@ REMEDIES: dict[str, tuple[tuple[type, str], ...]] = {
         (Risk, "kl-penalised"),
         (Risk, "cvar"),
         (Risk, "chi-squared"),
-        (Risk, "total-variation"),
+        (Risk, "kl"),
+        (Risk, "tv"),
         (Risk, "group"),
     ),
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from surefoot.errors import CompositionError
+from surefoot.objectives.balls import Ball
 from surefoot.objectives.regulariser import ScoreKind
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Facts:
         columns: the optional columns that the data give.
         smallest_unit: number of pairs in the smallest unit, as the risk sees it: an expectation
             where units are spread over steps.
+        smallest_share: share of the smallest unit in what the risk sees, or less.
         step: number of pairs in such a step; None: the risk sees units whole.
         scores: whether a response's score is one reward or a sum over its tokens, or whether there
             are only margins of pairs.
@@ -40,6 +42,7 @@ class Facts:
     soft_labels: bool | None = None
     columns: frozenset[str] | None = None
     smallest_unit: float | None = None
+    smallest_share: float | None = None
     step: int | None = None
     scores: ScoreKind | None = None
     l2: float | None = None
@@ -254,6 +257,20 @@ def hard_pairs_are_often_mislabelled(objective: Objective, facts: Facts) -> Verd
     )
 
 
+def ball_of_every_distribution(objective: Objective, facts: Facts) -> Verdict | None:
+    """A radius that reaches every distribution over the units leaves the largest loss alone."""
+    risk = objective.risk
+    if not isinstance(risk, Ball) or facts.smallest_share is None:
+        return None
+    if risk.radius < (largest := risk.largest_radius(facts.smallest_share)):
+        return None
+    return Verdict(
+        "warned",
+        f"The radius {risk.radius:g} reaches every distribution over these {risk.unit}s (from "
+        f"{largest:.3g} on): the risk is the worst {risk.unit} alone.",
+    )
+
+
 def distrusting_whole_units(objective: Objective, facts: Facts) -> Verdict | None:
     """Against noise, over large units: the units that fit badly are given up."""
     if _direction(objective) != "against noise" or objective.risk.unit == "pair":
@@ -302,6 +319,7 @@ RULES: tuple[Rule, ...] = (
     length_of_rewards,
     regulariser_of_another_scorer,
     hard_pairs_are_often_mislabelled,
+    ball_of_every_distribution,
     distrusting_whole_units,
     two_remedies_for_one_threat,
     margins_are_not_log_odds,

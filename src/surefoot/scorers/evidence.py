@@ -58,10 +58,13 @@ def facts_of(
     """
     labels = preferences.labels
     steps = 1 if step is None else math.ceil(len(labels) / step)
+    smallest = 1 if units is None else int(torch.bincount(units.ids).min())
+    seen = len(labels) if units is not None or step is None else min(step, len(labels))
     return Facts(
         soft_labels=bool(((labels > 0) & (labels < 1)).any()),
         columns=frozenset(name for name in FEATURES if preferences.has(name)),
-        smallest_unit=1 if units is None else int(torch.bincount(units.ids).min()) / steps,
+        smallest_unit=1 if units is None else smallest / steps,
+        smallest_share=min(smallest / seen, 1 / (seen if units is None else units.count)),
         step=None if steps == 1 else step,
         **of_the_scorer,
     )

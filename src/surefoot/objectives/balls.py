@@ -1,0 +1,65 @@
+"""What balls of distributions have in common: losses on one scale, and the largest of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from surefoot.objectives.risk import Risk
+
+
+class Ball(Risk):
+    """The worst mean loss under any distribution over the units within a radius of the data's."""
+
+    radius: float = Field(0.1, ge=0)
+    """Size of the ball; 0 is the mean."""
+
+    @abstractmethod
+    def largest_radius(self, smallest: float) -> float:
+        """The radius from which the ball holds every distribution, and the risk is the maximum.
+
+        Args:
+            smallest: mass of the smallest unit, in (0, 1].
+        """
+
+
+def scaled(losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses less their maximum, over their range: in [-1, 0], all 0 where all are equal.
+
+    The weights of a ball do not change, and squares and exponentials of huge or tiny losses do not
+    overflow or vanish.
+
+    Args:
+        losses: (U, ...).
+        mass: (U, ...); units of mass 0 are absent, and are put at -1.
+
+    Returns:
+        The scaled losses (U, ...), and which units are present and have the largest loss (U, ...).
+    """
+    present = mass > 0
+    highest = losses.masked_fill(~present, -torch.inf).amax(0)
+    lowest = losses.masked_fill(~present, torch.inf).amin(0)
+    span = highest - lowest
+    x = (losses - highest) / torch.where(span > 0, span, torch.ones_like(span))
+    largest = present & (losses == highest)
+    return x.masked_fill(~present, -1.0), largest
+
+
+def share_of(mass: Tensor, chosen: Tensor) -> Tensor:
+    """All weight (U, ...) on the chosen units, in proportion to their mass."""
+    kept = mass * chosen
+    return kept / kept.sum(0)
+
+
+def tie_bounds(x: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Mass of the units with a smaller value, and of those with the same value, both (U, ...)."""
+    values, order = x.movedim(0, -1).sort(dim=-1, stable=True)
+    cumulated = mass.movedim(0, -1).gather(-1, order).cumsum(-1)
+    cumulated = torch.cat([torch.zeros_like(cumulated[..., :1]), cumulated], dim=-1)
+    values, own = values.contiguous(), x.movedim(0, -1).contiguous()
+    below = cumulated.gather(-1, torch.searchsorted(values, own, side="left"))
+    up_to = cumulated.gather(-1, torch.searchsorted(values, own, side="right"))
+    return below.movedim(-1, 0), (up_to - below).movedim(-1, 0)

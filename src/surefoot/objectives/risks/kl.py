@@ -1,0 +1,81 @@
+"""Kullback-Leibler ball: Hu and Hong (2013), with the temperature found by Newton's method."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from surefoot.objectives.balls import Ball, scaled, share_of
+from surefoot.objectives.risk import RiskProperties, State, log_mean_exp
+
+_ITERATIONS = 200
+
+
+class KLBall(Ball, kind="kl"):
+    """max over q of sum_u q_u L_u, KL(q || p) = sum_u q_u log(q_u / p_u) <= radius.
+
+    Against *shift*: q_u is proportional to p_u exp(L_u / t), as under `kl-penalised`, but here the
+    temperature t follows from the radius: the dual is inf over t of t log E exp(L / t) + t radius.
+    For small radii R = mean + sqrt(2 radius) standard deviation. From log(1 / p_u) of the worst
+    unit on, R is the maximum.
+    """
+
+    radius: float = Field(0.1, ge=0)
+    """Size of the ball in nats; 0 is the mean."""
+
+    properties = RiskProperties(
+        direction="against shift", convex=True, smooth=False, neutral={"radius": 0.0}
+    )
+
+    def largest_radius(self, smallest: float) -> float:
+        """log(1 / p) of the smallest unit."""
+        return -math.log(smallest)
+
+    def worst_case(
+        self, losses: Tensor, mass: Tensor, state: State
+    ) -> tuple[Tensor, Tensor, State]:
+        """Value (...), weights (U, ...) and state."""
+        x, largest = scaled(losses, mass)
+        at_most = -(mass * largest).sum(0).log()  # KL of all weight on the largest
+        inner = (self.radius < at_most) & (self.radius > 0)
+        tilt = self._tilt(x, mass, largest, inner)
+        _, tilted = log_mean_exp(tilt * x, mass)
+        outer = mass if self.radius == 0 else share_of(mass, largest)
+        weights = torch.where(inner, tilted, outer)
+        return (weights * losses).sum(0), weights, state
+
+    def _tilt(self, x: Tensor, mass: Tensor, largest: Tensor, inner: Tensor) -> Tensor:
+        """The s (...) at which q proportional to p exp(s x) is `radius` away, where it is inside.
+
+        Newton's method on log KL against log s, which is nearly straight, between bounds: KL is at
+        most s^2 / 8 (Hoeffding), and all weight is on the largest where exp(-s gap) vanishes.
+        """
+        tiny = torch.finfo(x.dtype).tiny
+        gap = -x.masked_fill(largest | (mass == 0), -1.0).amax(0).clamp_max(-tiny)
+        low = x.new_full(gap.shape, max(8 * self.radius, tiny)).sqrt().log()
+        high = torch.maximum((800 / gap).log(), low + 1)
+        spread = (mass * (x - (mass * x).sum(0)).square()).sum(0)
+        at = (2 * self.radius / spread.clamp_min(tiny)).sqrt().log()  # KL is about s^2 spread / 2
+        at = at.clamp(low, high)
+        accuracy = 8 * torch.finfo(x.dtype).eps
+        for _ in range(_ITERATIONS):
+            tilt = at.exp()
+            log, weights = log_mean_exp(tilt * x, mass)
+            u = (tilt * x - log).masked_fill(mass == 0, 0.0)
+            distance = (mass * (u.exp() * u - u.expm1())).sum(0).clamp_min(tiny)
+            mean = (weights * x).sum(0)
+            spread = (weights * (x - mean).square()).sum(0)
+            too_far = distance > self.radius
+            high, low = torch.where(too_far, at, high), torch.where(too_far, low, at)
+            slope = tilt.square() * spread / distance  # d log KL / d log s
+            newton = at - (distance / self.radius).log() / slope.clamp_min(tiny)
+            inside = (newton > low) & (newton < high)
+            following = torch.where(inside, newton, (low + high) / 2)
+            done = (following - at).abs() <= accuracy
+            at = following
+            if bool((done | ~inner).all()):
+                break
+        return at.exp()

@@ -1,0 +1,42 @@
+"""Total-variation ball: the set of DR-RLHF (Mandal et al., 2503.00539)."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from surefoot.objectives.balls import Ball, scaled, share_of, tie_bounds
+from surefoot.objectives.risk import RiskProperties, State
+
+
+class TotalVariation(Ball, kind="tv"):
+    """max over q of sum_u q_u L_u, 1/2 sum_u |q_u - p_u| <= radius.
+
+    Against *shift*: a share `radius` of the data is replaced by the worst unit. The weights take
+    the mass `radius` from the smallest losses and put it on the largest:
+    R = radius max_u L_u + (1 - radius) CVaR of level 1 - radius. Equal losses share in proportion
+    to their mass. From 1 - p_u of the worst unit on, all weight is there, and R is the maximum.
+    """
+
+    radius: float = Field(0.1, ge=0, le=1)
+    """Share of the data that may be replaced, in [0, 1]; 0 is the mean, 1 the worst unit alone."""
+
+    properties = RiskProperties(
+        direction="against shift", convex=True, smooth=False, neutral={"radius": 0.0}
+    )
+
+    def largest_radius(self, smallest: float) -> float:
+        """1 - p of the smallest unit."""
+        return 1 - smallest
+
+    def worst_case(
+        self, losses: Tensor, mass: Tensor, state: State
+    ) -> tuple[Tensor, Tensor, State]:
+        """Value (...), weights (U, ...) and state."""
+        x, largest = scaled(losses, mass)
+        below, tied = tie_bounds(x, mass)
+        lost = ((self.radius - below) / tied.clamp_min(torch.finfo(mass.dtype).tiny)).clamp(0, 1)
+        kept = mass * torch.where(largest, 1.0, 1 - lost)
+        weights = kept + (1 - kept.sum(0)).clamp_min(0) * share_of(mass, largest)
+        return (weights * losses).sum(0), weights, state
