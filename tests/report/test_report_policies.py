@@ -8,9 +8,10 @@ from html_checks import assert_self_contained
 
 from surefoot.data import Preferences
 from surefoot.evaluation import evaluate_rewards
+from surefoot.evaluation.overoptimisation import best_of_n_curve, compare_curves
 from surefoot.evaluation.policy_value import RatioOptions, policy_value
 from surefoot.evaluation.win_rate import Judged, win_rate
-from surefoot.report import evaluation_page, win_rate_page
+from surefoot.report import best_of_n_page, evaluation_page, win_rate_page
 
 
 def text(html):
@@ -91,3 +92,23 @@ def test_pages_of_win_rates_without_order_or_interval():
     assert "too few" in page
     three = text(win_rate_page(win_rate([judged(seed) for seed in range(3)]), "a", "b"))
     assert "3 seeds" in three
+
+
+@pytest.mark.parametrize("stand_in", [None, "runs/held-out"])
+def test_best_of_n_makes_a_page(stand_in):
+    rng = np.random.default_rng(0)
+    gold = rng.normal(size=(30, 16))
+    curves = {
+        name: best_of_n_curve([gold + noise * rng.normal(size=gold.shape)], gold)
+        for name, noise in (("runs/<one>", 0.3), ("runs/two", 3.0))
+    }
+    compared = compare_curves(*curves.values())
+    page = text(best_of_n_page(curves, compared, gold=stand_in, notes=["A caution."]))
+    assert "No over-optimisation up to n = 8" in page
+    assert "Best of n by runs/<one>" in page
+    assert "Against runs/two" in page
+    assert "A caution." in page
+    assert ("a stand-in" in page) == (stand_in is not None)
+    alone = text(best_of_n_page({"one": best_of_n_curve([gold[:4, :4]], gold[:4, :4])}))
+    assert "no law is fitted" in alone
+    assert "Against" not in alone

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from surefoot.cli.arguments import Columns, Overwrite, Reference, Source
+
 app = typer.Typer(
     name="surefoot",
     help="Robust RLHF: diagnose preferences, train under a robust objective, prove that it helped.",
@@ -16,24 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Add --debug to any command for a traceback.",
 )
-
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Write into an output folder that is not empty.")
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option("--column", help="Your name of a column, as in `prompt=question`. Repeatable."),
-]
-
-Source = Annotated[
-    str | None,
-    typer.Option(help="Source of rows that give none; a source-aware model needs a known one."),
-]
-
-Reference = Annotated[
-    str | None,
-    typer.Option(help="What a policy was trained from; of a run: where that lies now."),
-]
 
 
 def _version(wanted: bool) -> None:
@@ -180,6 +164,13 @@ def evaluate(
         list[Path] | None,
         typer.Option(help="What the policy (or A) writes, from `sample`; repeat for seeds of A."),
     ] = None,
+    best_of_n: Annotated[
+        bool, typer.Option("--best-of-n", help="What the gold reward does as the model chooses.")
+    ] = False,
+    gold: Annotated[
+        str | None,
+        typer.Option(help="For --best-of-n: a run that stands in where there is no `gold` column."),
+    ] = None,
     clip: Annotated[
         tuple[float, float] | None,
         typer.Option(help="For --value: smallest and largest ratio; biased, see the docs."),
@@ -217,10 +208,13 @@ def evaluate(
         surefoot evaluate runs/policy test.jsonl --value --auxiliary runs/reward
         --samples samples/references.jsonl --output report
 
+        surefoot evaluate runs/reward --best-of-n --samples samples/references.jsonl
+        --gold runs/held-out --output report
+
         surefoot evaluate --samples a.jsonl --against b.jsonl --judge runs/reward --output report
     """
     from surefoot.cli.evaluate import run
-    from surefoot.cli.value import Request
+    from surefoot.cli.request import Request
 
     request = Request(
         value=value,
@@ -231,6 +225,8 @@ def evaluate(
         clip=clip,
         self_normalise=self_normalise,
         yes=yes,
+        best_of_n=best_of_n,
+        gold=gold,
     )
     run(
         model,

@@ -8,9 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surefoot.cli.best_of_n import run_best_of_n
 from surefoot.cli.console import figure, invocation, out, quiet_libraries, say, table, write
-from surefoot.cli.inputs import load_models, read, reference_of, run_folders, tell_cuts
-from surefoot.cli.value import Request, Valuer, run_win_rate, show_values, value_json
+from surefoot.cli.inputs import (
+    load_models,
+    read,
+    reference_of,
+    run_folders,
+    same_seeds,
+    tell_cuts,
+)
+from surefoot.cli.request import Request
+from surefoot.cli.value import Valuer, run_win_rate, show_values, value_json
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,10 +56,14 @@ def run(
     if request.judge and not (model or baseline):
         run_win_rate(request, output, tie_tolerance, source, overwrite)
         return
-    if request.judge or model is None or not data:
+    if request.best_of_n and model and not data:
+        run_best_of_n(request, model, baseline, reference, source, output, overwrite)
+        return
+    if request.judge or request.best_of_n or model is None or not data:
         raise ConfigurationError(
-            "evaluate takes a model and data (surefoot evaluate RUN DATA --output DIR); or, for a "
-            "win rate of one policy against another, --samples, --against and --judge alone."
+            "evaluate takes a model and data (surefoot evaluate RUN DATA --output DIR); for a win "
+            "rate of one policy against another, --samples, --against and --judge alone; for "
+            "best-of-n, a model, --best-of-n and --samples."
         )
     quiet_libraries()
     from surefoot.paths import claim_output
@@ -61,7 +74,7 @@ def run(
     baselines = load_models(baseline, reference_of(baseline, reference, model)) if baseline else []
     runs = run_folders(model)
     if baseline:
-        _same_seeds(runs, run_folders(baseline))
+        same_seeds(runs, run_folders(baseline))
         runs = [*runs, *run_folders(baseline)]
     valuer = Valuer(request, models) if request.value else None
     seen = set().union(*(saved_prompts(one) for one in runs))
@@ -72,18 +85,6 @@ def run(
         found[name] = replace(one, value=valuer(preferences)) if valuer else one
     _show(found, len(models))
     _write(folder, model, baseline, found)
-
-
-def _same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:
-    """Several seeds are compared seed by seed, so both sides need the same ones."""
-    from surefoot.training.folder import saved_seed
-
-    ours, theirs = ([saved_seed(one) for one in folders] for folders in (runs, baselines))
-    if len(ours) != len(theirs) or (len(ours) > 1 and ours != theirs):
-        raise ConfigurationError(
-            f"{runs[0].parent if len(runs) > 1 else runs[0]} holds the seeds {ours} and the "
-            f"baseline {theirs}: a paired comparison needs the same seeds."
-        )
 
 
 def _load(

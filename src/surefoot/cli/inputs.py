@@ -112,3 +112,15 @@ def run_folders(place: str) -> list[Path]:
     if not folder.exists() and not _HUB.fullmatch(place):
         raise ConfigurationError(f"no run folder at {folder}.")
     return [folder]
+
+
+def same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:
+    """Several seeds are compared seed by seed, so both sides need the same ones."""
+    from surefoot.training.folder import saved_seed
+
+    ours, theirs = ([saved_seed(one) for one in folders] for folders in (runs, baselines))
+    if len(ours) != len(theirs) or (len(ours) > 1 and ours != theirs):
+        raise ConfigurationError(
+            f"{runs[0].parent if len(runs) > 1 else runs[0]} holds the seeds {ours} and the "
+            f"baseline {theirs}: a paired comparison needs the same seeds."
+        )

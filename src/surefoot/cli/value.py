@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from surefoot.cli.console import (
     write,
 )
 from surefoot.cli.inputs import run_folders
+from surefoot.cli.request import Request
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,55 +28,6 @@ if TYPE_CHECKING:
     from surefoot.evaluation.samples import Samples
     from surefoot.evaluation.win_rate import Judged, WinRate
     from surefoot.scorers import TrainedScorer
-
-
-@dataclass(frozen=True)
-class Request:
-    """The options of `surefoot evaluate` that ask for a policy's value or a win rate.
-
-    Raises:
-        ConfigurationError: options that do not go together.
-    """
-
-    value: bool = False
-    auxiliary: str | None = None
-    samples: Sequence[Path] = ()
-    against: Sequence[Path] = ()
-    judge: str | None = None
-    clip: tuple[float, float] | None = None
-    self_normalise: bool = False
-    yes: bool = False
-
-    def __post_init__(self) -> None:
-        if self.value and self.judge:
-            raise ConfigurationError("--value and --judge are two questions: ask one at a time.")
-        if self.value and (self.auxiliary is None or len(self.samples) != 1):
-            raise ConfigurationError(
-                "--value needs --auxiliary (a run that gives P(preferred)) and one --samples (what "
-                "the policy writes to the prompts of the data, from surefoot sample); got "
-                f"{'no' if self.auxiliary is None else 'an'} auxiliary model and "
-                f"{len(self.samples)} file(s) of samples."
-            )
-        if self.judge and not (self.samples and self.against):
-            raise ConfigurationError(
-                "a win rate needs --samples (of A), --against (of B) and --judge."
-            )
-        for given, name, needed in (
-            (self.auxiliary, "--auxiliary", "--value"),
-            (self.clip, "--clip", "--value"),
-            (self.self_normalise, "--self-normalise", "--value"),
-            (self.against, "--against", "--judge"),
-            (self.yes, "--yes", "--judge"),
-            (self.samples, "--samples", "--value or --judge"),
-        ):
-            asked = {"--value": self.value, "--judge": bool(self.judge)}
-            if given and not any(asked[option] for option in needed.split(" or ")):
-                raise ConfigurationError(f"{name} has no effect without {needed}.")
-        if len(self.against) not in (1, len(self.samples)) and self.judge:
-            raise ConfigurationError(
-                f"--samples names {len(self.samples)} file(s), one for each seed, and --against "
-                f"{len(self.against)}: as many, or one for all."
-            )
 
 
 class Valuer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from surefoot.evaluation.protocol import Floats
 from surefoot.evaluation.rulers import length
 from surefoot.evaluation.win_rate import Judged
 from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
+from surefoot.scorers.responses import rewards_of
 
 _FORM = "one prompt a line with its `references` (responses), as `surefoot sample` writes them"
 #: What a law says of draws from the policy as it is.
@@ -28,11 +29,12 @@ _ITS_OWN: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "banned": []}
 
 @dataclass(frozen=True)
 class Written:
-    """A prompt, and what a policy wrote to it."""
+    """A prompt, what a policy wrote to it, and what that is worth where the file says so."""
 
     prompt: list[Message]
     conversational: bool
     responses: list[list[Message]]
+    gold: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ class Samples:
 def read_samples(path: str | Path) -> Samples:
     """Responses of a policy from JSON lines.
 
-    Each row holds `prompt` and `references`, texts or messages; other columns are left alone. The
-    law is a line of its own (`{"law": ...}`), or the column `reference_law`.
+    Each row holds `prompt` and `references`, texts or messages; `gold`, if given, holds a number
+    for each of these. Other columns are left alone. The law is a line of its own (`{"law": ...}`),
+    or the column `reference_law`.
 
     Raises:
         DataError: no such file, or a row that does not hold both; the message names it.
@@ -92,6 +95,7 @@ def read_samples(path: str | Path) -> Samples:
         known = written.setdefault(key, one)
         if known.responses != one.responses:
             known.responses.extend(one.responses)
+            known.gold.extend(one.gold)
     if not written:
         raise DataError(f"{origin.place} holds no responses. It takes {_FORM}.")
     return Samples(origin.place, written, tuple(laws.values()))
@@ -110,7 +114,19 @@ def _written(record: Mapping[str, Any]) -> Written:
         to_messages(given, role="user"),
         bool(record.get("conversational", not plain)),
         [to_messages(response, role="assistant") for response in responses],
+        _gold(record.get("gold"), len(responses)),
     )
+
+
+def _gold(given: Any, count: int) -> list[float]:
+    if given is None:
+        return []
+    numbers = [fields.number(value, "gold") for value in fields.listed(given, "gold")]
+    if len(numbers) != count:
+        raise DataError(
+            f"'gold' holds a number for each of the {count} 'references'; got {len(numbers)}"
+        )
+    return numbers
 
 
 def _law(given: Any) -> Mapping[str, Any]:
@@ -139,6 +155,47 @@ def sampled_auxiliary(
     pairs, owners = against(preferences, [samples.written[key].responses for key in keys])
     found = np.bincount(owners, auxiliary.probabilities(pairs)) / np.bincount(owners)
     return np.asarray(found.reshape(-1, 2), dtype=np.float64)
+
+
+def sampled_rewards(
+    model: TrainedScorer, samples: Samples, source: str | None = None
+) -> list[Floats]:
+    """Rewards of all responses to each prompt, in the order of the file.
+
+    Args:
+        model: a trained scorer.
+        samples: what it is asked about.
+        source: for models that know sources.
+
+    Raises:
+        ConfigurationError: the model judges pairs.
+        DataError: a reward is not finite.
+    """
+    every = list(samples.written.values())
+    return rewards_of(
+        model,
+        [one.prompt for one in every],
+        [one.responses for one in every],
+        [one.conversational for one in every],
+        [source] * len(every),
+        samples.place,
+    )
+
+
+def gold_of(samples: Samples) -> list[Floats]:
+    """The column `gold` of each prompt.
+
+    Raises:
+        DataError: it is absent, or given for some responses only.
+    """
+    every = list(samples.written.values())
+    absent = sum(len(one.gold) != len(one.responses) for one in every)
+    if absent:
+        raise DataError(
+            f"{samples.place}: {absent} of {len(every)} prompts have no column 'gold' (a number "
+            "for each response). Add it, or name a reward model as a stand-in (--gold RUN)."
+        )
+    return [np.asarray(one.gold) for one in every]
 
 
 def log_ratios(policy: TrainedScorer, preferences: Preferences) -> Floats:

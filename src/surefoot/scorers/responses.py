@@ -1,0 +1,83 @@
+"""Rewards of responses one by one, from models that score them two at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.schema import Preferences
+from surefoot.data.text import Message, to_text
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.scorers.scorer import NO_REWARDS
+
+Array = npt.NDArray[np.float64]
+
+
+class Rewarding(Protocol):
+    """What gives rewards."""
+
+    @property
+    def pairwise(self) -> bool: ...  # noqa: D102
+
+    def rewards(self, preferences: Preferences) -> Array: ...  # noqa: D102
+
+
+def rewards_of(
+    model: Rewarding,
+    prompts: Sequence[list[Message]],
+    responses: Sequence[Sequence[list[Message]]],
+    conversational: Sequence[bool],
+    sources: Sequence[str | None] | None = None,
+    name: str = "responses",
+) -> list[Array]:
+    """Rewards (N_i,) of the N_i responses to each of P prompts.
+
+    Two responses to one prompt are scored beside each other, the last of an odd number beside
+    itself. Where a language model has to cut a prompt, both of a pair lose the same part of it.
+
+    Args:
+        model: a trained scorer that gives rewards.
+        prompts: P of them.
+        responses: to each.
+        conversational: whether each prompt is made of messages.
+        sources: of each prompt, for models that know sources.
+        name: what messages call them.
+
+    Raises:
+        ConfigurationError: the model judges pairs.
+        DataError: a reward is not finite; the message names the prompt.
+    """
+    if getattr(model, "pairwise", False):
+        raise ConfigurationError(NO_REWARDS.format("the model"))
+    rows = [
+        {
+            "prompt": prompts[i],
+            "response_a": several[k],
+            "response_b": several[min(k + 1, len(several) - 1)],
+            "label": 0.5,
+            "conversational": conversational[i],
+            "source": sources[i] if sources is not None else None,
+        }
+        for i, several in enumerate(responses)
+        for k in range(0, len(several), 2)
+    ]
+    if not rows:
+        return [np.empty(0) for _ in responses]
+    scored = np.asarray(model.rewards(Preferences.from_rows(rows, name)), dtype=np.float64)
+    found, start = [], 0
+    for i, several in enumerate(responses):
+        end = start + (len(several) + 1) // 2
+        own = scored[start:end].ravel()[: len(several)]
+        if not np.isfinite(own).all():
+            prompt = " ".join(to_text(prompts[i]).split())[:60]
+            said = to_text(several[int((~np.isfinite(own)).argmax())])[:60]
+            raise DataError(
+                f"the reward of {said!r} to the prompt {prompt!r} is not finite: the reward model "
+                "cannot be used on it."
+            )
+        found.append(own)
+        start = end
+    return found
