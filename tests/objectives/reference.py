@@ -135,6 +135,12 @@ RISKS = {
         lambda losses, mass, o: _penalised(losses, mass, o["temperature"], -1),
     ),
     "cvar": ([{"level": 0.3}, {"level": 0.95}], _cvar),
+    "group": (  # the first step, from equal weights
+        [{"step_size": 0.4}],
+        lambda losses, mass, o: _penalised(
+            losses, np.full(len(losses), 1 / len(losses)), 1 / o["step_size"], -1
+        ),
+    ),
     "tv": ([{"radius": 0.15}, {"radius": 0.6}], _ball("tv")),
     "chi-squared": ([{"radius": 0.1}, {"radius": 1.0}], _ball("chi-squared")),
     "kl": ([{"radius": 0.1}, {"radius": 0.8}], _ball("kl")),

@@ -26,6 +26,8 @@ FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
         ({"labels": {"flip_rate": 0.1}}, "key 'kind'"),
         ({"labels": {"kind": "slack", "penalty": 0}}, "greater than 0; got 0"),
         ({"risk": {"kind": "cvar", "level": 1.5}}, "got 1.5"),
+        ({"risk": {"kind": "group", "unit": "prompt"}}, "'source' or 'group'.* got 'prompt'"),
+        ({"risk": {"kind": "kl", "trim": 0.5}}, "less than 0.5; got 0.5"),
         ({"risk": {"kind": "tv", "radius": 1.5}}, "less than or equal to 1; got 1.5"),
         ({"risk": {"kind": "chi-squared", "radius": -0.1}}, "got -0.1"),
         ({"risk": {"kind": "kl", "radus": 0.1}}, "did you mean 'radius'"),
@@ -54,6 +56,12 @@ def test_wrong_options_fail_at_construction(options, message):
         ({"labels": "slack", "loss": "ramp"}, "caps the pull"),
         ({"labels": "slack", "loss": "hinge"}, "have no effect"),
         ({"risk": {"kind": "cvar", "unit_mass": "equal"}}, "discard the weights"),
+        ({"labels": FLIP, "risk": {"kind": "mean", "trim": 0.2}}, "takes single pairs out"),
+        ({"risk": {"kind": "mean", "regret": True}}, "no effect under the risk 'mean'"),
+        (
+            {"labels": "smoothed", "risk": {"kind": "kl", "unit": "group", "regret": True}},
+            "labels 'smoothed' change it",
+        ),
     ],
 )
 def test_refused_whatever_the_data(options, reason):
@@ -93,6 +101,12 @@ def test_refused_whatever_the_data(options, reason):
             "sum over tokens",
         ),
         ({"labels": FLIP}, {"linear": True, "l2": 0.0}, "l2 is 0"),
+        ({"risk": "group"}, {"frozen": True}, "tv, radius: 1, unit: group"),
+        (
+            {"risk": {"kind": "kl", "unit": "group", "regret": True}},
+            {"columns": frozenset({"group"})},
+            "Regret needs .* 'auxiliary'",
+        ),
     ],
 )
 def test_refused_once_the_facts_are_known(options, facts, reason):
@@ -109,6 +123,21 @@ def test_refused_once_the_facts_are_known(options, facts, reason):
         ({"labels": "smoothed", "risk": "soft-minimum"}, {}, "same threat"),
         ({"loss": "hinge"}, {}, "not calibrated"),
         ({"labels": FLIP}, {"linear": False}, "watch the margins"),
+        (
+            {"labels": "slack", "risk": {"kind": "kl", "unit": "group", "trim": 0.2}},
+            {},
+            "Labels 'slack' and trim answer the same threat",
+        ),
+        (
+            {"risk": {"kind": "kl", "unit": "source"}},
+            {"smallest_unit": 1},
+            r"smallest source has 1 pair\(s\):",
+        ),
+        (
+            {"risk": {"kind": "kl", "unit": "source"}},
+            {"smallest_unit": 0.25, "step": 16},
+            r"0.25 pair\(s\) in a step of 16, on average",
+        ),
         (
             {"risk": {"kind": "kl", "radius": 1.7, "unit": "group"}},
             {"smallest_share": 0.2},
@@ -131,6 +160,9 @@ def test_warned(options, facts, reason):
         {"labels": FLIP, "risk": {"kind": "cvar", "unit": "group"}},
         {"labels": "conditional-expectation", "risk": "cvar"},
         {"labels": "smoothed", "risk": {"kind": "kl-penalised", "unit": "source"}},
+        {"risk": {"kind": "chi-squared", "unit": "group", "trim": 0.2}},
+        {"risk": {"kind": "cvar", "trim": 0.2}},
+        {"labels": "conditional-expectation", "risk": {"kind": "tv", "regret": True}},
     ],
 )
 def test_allowed(options):

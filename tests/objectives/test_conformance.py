@@ -135,6 +135,18 @@ class TestMarginLoss:
             expected = {"linear": 2, "quadratic": 4}[psi.properties.signed_growth]
             assert rate == pytest.approx(expected, rel=0.05)
 
+    @pytest.mark.parametrize("p", [0.0, 0.02, 0.3, 0.5, 0.9, 1.0])
+    def test_irreducible_loss(self, psi, options, ref, p):
+        if type(psi).irreducible is MarginLoss.irreducible:
+            with pytest.raises(ValueError, match="least expected loss"):
+                psi.irreducible(torch.tensor(p))
+            return
+        grid = [k / 20 for k in range(-400, 401)]  # holds the best margin, or one near it
+        expected = min(p * ref(m, options) + (1 - p) * ref(-m, options) for m in grid)
+        found = float(psi.irreducible(torch.tensor(p, dtype=torch.float64)))
+        assert found <= expected + 1e-12
+        assert found == pytest.approx(expected, abs=1e-3)
+
     @pytest.mark.parametrize("penalty", [0.2, 0.7])
     def test_slack_point(self, psi, options, ref, penalty):
         if not psi.properties.convex:

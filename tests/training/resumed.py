@@ -11,7 +11,6 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import ClassVar
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -20,31 +19,15 @@ from doubly_robust import doubly_robust_trainer
 from language_models import byte_tokenizer, llama, llama_reward, pairs
 from peft import LoraConfig
 from safetensors.torch import save_file
-from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 
 from surefoot.objectives import Objective
-from surefoot.objectives.risk import Risk, RiskProperties
 from surefoot.training.preference_config import PreferenceConfig
 from surefoot.training.trainer import PreferenceTrainer
 
 
-class Running(Risk):
-    """Weights of sources that remember: what group DRO carries from step to step. Unregistered."""
-
-    kind: ClassVar[str] = "running"
-    properties = RiskProperties(direction="against shift", convex=True, smooth=True, stateful=True)
-
-    def worst_case(self, losses: Tensor, mass: Tensor, state):
-        """Multiplicative weights on the sources in the step, kept for the next."""
-        logits = state["logits"] if state else torch.zeros_like(losses)
-        logits = logits + torch.where(mass > 0, 2 * losses, 0.0)
-        weights = (logits + mass.log()).softmax(0)
-        return (weights * losses).sum(0), weights, {"logits": logits}
-
-
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
-RUNNING = {"risk": Running(unit="source")}
+RUNNING = {"risk": {"kind": "group", "unit": "source", "step_size": 2}}
 CASES = {
     "policy": (llama, {"risk": "cvar"}, None),
     "adapter": (llama, {"risk": "kl-penalised"}, LORA),

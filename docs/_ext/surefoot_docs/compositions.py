@@ -50,13 +50,13 @@ class Reasons:
 
 
 def objective(
-    loss: str = "logistic", labels: str = "observed", risk: str = "mean", unit: str = "pair"
+    loss: str = "logistic", labels: str = "observed", risk: str = "mean", unit: str = ""
 ) -> Objective:
     """An objective with every member at its defaults, also one that would be refused."""
     return Objective.model_construct(
         loss=MarginLoss.parse(loss),
         labels=LabelModel.parse(labels),
-        risk=Risk.parse({"kind": risk, "unit": unit}),
+        risk=Risk.parse({"kind": risk} | ({"unit": unit} if unit else {})),
     )
 
 

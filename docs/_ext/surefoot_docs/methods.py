@@ -194,7 +194,7 @@ def own_options(cls: type[Any]) -> str:
     """The options of a member."""
     given = options(cls) if cls.model_fields else "None."
     if issubclass(cls, Risk):
-        given += "\n\n`unit` and `unit_mass` are options of every risk."
+        given += "\n\n`unit`, `unit_mass`, `trim` and `regret` are options of every risk."
     return given
 
 

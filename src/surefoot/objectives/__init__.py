@@ -3,8 +3,9 @@
 Tensors only: nothing here knows of models, files or trainers.
 """
 
-from surefoot.objectives.composition import Facts, Verdict, enforce, verdicts
+from surefoot.objectives.composition import enforce, verdicts
 from surefoot.objectives.evidence import Evidence, ReferencePairs
+from surefoot.objectives.facts import Facts, Verdict
 from surefoot.objectives.label_model import LabelModel
 from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.objective import Objective

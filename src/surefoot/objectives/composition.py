@@ -6,59 +6,15 @@ table of compositions in the documentation is made by running them over every co
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from surefoot.errors import CompositionError
-from surefoot.objectives.balls import Ball
+from surefoot.objectives.facts import Facts, Rule, Verdict
 from surefoot.objectives.regulariser import ScoreKind
+from surefoot.objectives.risk_rules import RISK_RULES
 
 if TYPE_CHECKING:
     from surefoot.objectives.objective import Objective
-
-#: Fewest pairs per unit at which a signed correction has averaged out enough to be compared.
-PAIRS_PER_UNIT_FOR_SIGNED = 30
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What is known of data and scorer; None where it is not known yet.
-
-    Attributes:
-        soft_labels: whether any label is strictly between 0 and 1.
-        columns: the optional columns that the data give.
-        smallest_unit: number of pairs in the smallest unit, as the risk sees it: an expectation
-            where units are spread over steps.
-        smallest_share: share of the smallest unit in what the risk sees, or less.
-        step: number of pairs in such a step; None: the risk sees units whole.
-        scores: whether a response's score is one reward or a sum over its tokens, or whether there
-            are only margins of pairs.
-        l2: weight of the ridge penalty on a linear head; None for other scorers.
-        linear: whether the scorer is linear in its parameters.
-        frozen: whether it is a head on frozen embeddings.
-    """
-
-    soft_labels: bool | None = None
-    columns: frozenset[str] | None = None
-    smallest_unit: float | None = None
-    smallest_share: float | None = None
-    step: int | None = None
-    scores: ScoreKind | None = None
-    l2: float | None = None
-    linear: bool | None = None
-    frozen: bool | None = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """`warned` or `refused`, and why. No verdict at all means allowed."""
-
-    outcome: Literal["warned", "refused"]
-    reason: str
-
-
-Rule = Callable[["Objective", Facts], Verdict | None]
 
 
 def verdicts(objective: Objective, facts: Facts | None = None) -> tuple[Verdict, ...]:
@@ -75,51 +31,6 @@ def enforce(objective: Objective, facts: Facts | None = None) -> tuple[str, ...]
         if verdict.outcome == "refused":
             raise CompositionError(f"refused: {objective.describe()}. {verdict.reason}")
     return tuple(verdict.reason for verdict in found)
-
-
-def _signed(objective: Objective) -> bool:
-    labels = objective.labels
-    return labels.properties.signed and labels != labels.neutral(objective.loss)
-
-
-def _direction(objective: Objective) -> str:
-    return objective.risk.properties.direction
-
-
-def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | None:
-    """Signed corrections hold in the mean; a risk over pairs re-selects what they cancel."""
-    if not _signed(objective) or _direction(objective) == "none":
-        return None
-    few = facts.smallest_unit is not None and facts.smallest_unit < PAIRS_PER_UNIT_FOR_SIGNED
-    if objective.risk.unit != "pair" and not few:
-        return None
-    in_a_step = f" in a step of {facts.step}, on average" if facts.step else ""
-    size = (
-        "single pairs"
-        if objective.risk.unit == "pair"
-        else f"{objective.risk.unit}s of which the smallest has {facts.smallest_unit:.3g} "
-        f"pair(s){in_a_step}"
-    )
-    return Verdict(
-        "refused",
-        f"Labels {objective.labels.kind!r} are unbiased in the mean only, and a risk over {size} "
-        "picks out the very noise that they cancel. Average them inside units of at least "
-        f"{PAIRS_PER_UNIT_FOR_SIGNED} pairs (risk.unit: source or group), or use labels "
-        "'conditional-expectation', or the risk 'mean'.",
-    )
-
-
-def soft_minimum_without_floor(objective: Objective, facts: Facts) -> Verdict | None:
-    """A soft minimum runs away with a loss that has no lower bound."""
-    falls = objective.labels.growth(objective.loss) != "none"
-    if not falls or _direction(objective) != "against noise":
-        return None
-    return Verdict(
-        "refused",
-        f"The loss {objective.loss.kind!r} under labels {objective.labels.kind!r} has no lower "
-        "bound, and a soft minimum puts all weight on what falls fastest. Use the risk 'mean', "
-        "or labels 'smoothed'.",
-    )
 
 
 def signed_and_falling(objective: Objective, facts: Facts) -> Verdict | None:
@@ -157,17 +68,6 @@ def slack_that_only_rescales(objective: Objective, facts: Facts) -> Verdict | No
         "refused",
         f"Labels {objective.labels.kind!r} have no effect on {objective.loss.kind!r}: its slope is "
         "1 wherever it is not 0, so that capping it multiplies the loss by the penalty.",
-    )
-
-
-def equal_mass_of_pairs(objective: Objective, facts: Facts) -> Verdict | None:
-    """Each pair is its own unit: equal mass would only throw the data's weights away."""
-    if objective.risk.unit_mass != "equal" or objective.risk.unit != "pair":
-        return None
-    return Verdict(
-        "refused",
-        "unit_mass 'equal' over single pairs would only discard the weights of the data. Set "
-        "risk.unit, or leave unit_mass at 'pairs'.",
     )
 
 
@@ -243,59 +143,6 @@ def regulariser_of_another_scorer(objective: Objective, facts: Facts) -> Verdict
     return None
 
 
-def hard_pairs_are_often_mislabelled(objective: Objective, facts: Facts) -> Verdict | None:
-    """Against shift, over pairs: label noise gains weight too."""
-    expected = "auxiliary" in objective.labels.properties.needs
-    over_pairs = _direction(objective) == "against shift" and objective.risk.unit == "pair"
-    if not over_pairs or expected:
-        return None
-    return Verdict(
-        "warned",
-        f"The risk {objective.risk.kind!r} over single pairs gives weight to pairs that fit badly, "
-        "and flipped labels fit worst of all. Use risk.unit: source or group, or labels "
-        "'conditional-expectation'.",
-    )
-
-
-def ball_of_every_distribution(objective: Objective, facts: Facts) -> Verdict | None:
-    """A radius that reaches every distribution over the units leaves the largest loss alone."""
-    risk = objective.risk
-    if not isinstance(risk, Ball) or facts.smallest_share is None:
-        return None
-    if risk.radius < (largest := risk.largest_radius(facts.smallest_share)):
-        return None
-    return Verdict(
-        "warned",
-        f"The radius {risk.radius:g} reaches every distribution over these {risk.unit}s (from "
-        f"{largest:.3g} on): the risk is the worst {risk.unit} alone.",
-    )
-
-
-def distrusting_whole_units(objective: Objective, facts: Facts) -> Verdict | None:
-    """Against noise, over large units: the units that fit badly are given up."""
-    if _direction(objective) != "against noise" or objective.risk.unit == "pair":
-        return None
-    return Verdict(
-        "warned",
-        f"The risk {objective.risk.kind!r} over {objective.risk.unit}s gives up the "
-        f"{objective.risk.unit}s that fit badly; label noise sits in pairs (risk.unit: pair).",
-    )
-
-
-def two_remedies_for_one_threat(objective: Objective, facts: Facts) -> Verdict | None:
-    """A soft minimum over labels that are already robust to flips."""
-    if (
-        _direction(objective) != "against noise"
-        or objective.labels.properties.threat != "flipped labels"
-    ):
-        return None
-    return Verdict(
-        "warned",
-        f"Labels {objective.labels.kind!r} and the risk {objective.risk.kind!r} answer the same "
-        "threat; together they distrust hard pairs twice.",
-    )
-
-
 def margins_are_not_log_odds(objective: Objective, facts: Facts) -> Verdict | None:
     """Hinge and ramp settle near +-1: do not read probabilities off them."""
     if objective.loss.properties.calibrated:
@@ -308,19 +155,13 @@ def margins_are_not_log_odds(objective: Objective, facts: Facts) -> Verdict | No
 
 
 RULES: tuple[Rule, ...] = (
-    signed_under_a_supremum,
-    soft_minimum_without_floor,
+    *RISK_RULES,
     signed_and_falling,
     slack_on_a_loss_that_is_not_convex,
     slack_that_only_rescales,
-    equal_mass_of_pairs,
     ball_around_hard_labels,
     missing_columns,
     length_of_rewards,
     regulariser_of_another_scorer,
-    hard_pairs_are_often_mislabelled,
-    ball_of_every_distribution,
-    distrusting_whole_units,
-    two_remedies_for_one_threat,
     margins_are_not_log_odds,
 )

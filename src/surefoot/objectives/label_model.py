@@ -23,6 +23,8 @@ class LabelProperties:
     """Gives one side of a pair a negative weight: right in the mean only."""
     needs: frozenset[str] = frozenset()
     """Columns of the data it cannot do without."""
+    plain_expectation: bool = False
+    """At P(a preferred) = P its expectation is P psi(m) + (1 - P) psi(-m)."""
     needs_soft_labels: bool = False
     needs_convex_loss: bool = False
     smooth: bool = True

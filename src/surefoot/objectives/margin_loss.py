@@ -52,6 +52,14 @@ class MarginLoss(Member, slot="margin loss"):
         """
         raise ConfigurationError(f"{self.label()} is not convex: it has no slack point.")
 
+    def irreducible(self, probability: Tensor) -> Tensor:
+        """Min over m of P psi(m) + (1 - P) psi(-m): the least expected loss, shaped as P.
+
+        Raises:
+            ConfigurationError: a loss that does not say.
+        """
+        raise ConfigurationError(f"{self.label()} does not say what its least expected loss is.")
+
     def margins(self, scores: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Margins of pairs from the scores of their two responses.
 
@@ -64,6 +72,11 @@ class MarginLoss(Member, slot="margin loss"):
         """
         del lengths  # only length-normalised losses use it
         return scores[:, 0] - scores[:, 1]
+
+
+def entropy(probability: Tensor) -> Tensor:
+    """-P log P - (1 - P) log(1 - P) in nats, 0 at 0 and 1."""
+    return torch.special.entr(probability) + torch.special.entr(1 - probability)
 
 
 def softplus(x: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from pydantic import model_validator
 from torch import Tensor
 
+from surefoot.errors import DataError
 from surefoot.objectives.composition import enforce
 from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.label_model import LabelModel
@@ -75,12 +76,31 @@ class Objective(Options):
             :meth:`pair_losses` for the others.
         """
         losses = self.pair_losses(margins, evidence, reference_margins)
+        return self.risk_of(losses, evidence, mass, units, state)
+
+    def risk_of(
+        self,
+        losses: Tensor,
+        evidence: Evidence,
+        mass: Tensor | None = None,
+        units: Units | None = None,
+        state: State | None = None,
+    ) -> RiskValue:
+        """The risk of pair losses (N, ...), or of what each is above the least that is possible.
+
+        Raises:
+            DataError: the risk is of regrets, and there is no auxiliary probability.
+        """
+        if self.risk.regret:
+            if evidence.auxiliary is None:
+                raise DataError("risk.regret needs the column 'auxiliary', P(a preferred).")
+            losses = losses - self.loss.irreducible(evidence.auxiliary)
         return self.risk(losses, mass, units, state)
 
     @property
     def convex(self) -> bool:
         """Whether the objective is convex in the margins."""
-        convex = self.loss.properties.convex and self.risk.properties.convex
+        convex = self.loss.properties.convex and self.risk.convex
         return convex and self.labels.keeps_convex(self.loss)
 
     @property
@@ -98,7 +118,12 @@ class Objective(Options):
         """The objective in one line, as in the design: RISK[LABELS[LOSS]]."""
 
         def one(member: MarginLoss | LabelModel | Risk | Regulariser) -> str:
-            options = ", ".join(f"{k}={v}" for k, v in member if k not in ("unit", "unit_mass"))
+            hidden: dict[str, object] = {}
+            if isinstance(member, Risk):
+                fields = type(member).model_fields
+                hidden = {name: fields[name].default for name in Risk.model_fields}
+                hidden["unit"] = member.unit  # is named behind
+            options = ", ".join(f"{k}={v}" for k, v in member if hidden.get(k, ...) != v)
             return f"{member.kind}({options})" if options else member.kind
 
         plain = isinstance(self.risk, Mean) and self.risk.unit == "pair"

@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from surefoot.objectives.trimming import trimmed
 from surefoot.options import Member
 
 State = Mapping[str, Tensor]
@@ -80,7 +81,43 @@ class Risk(Member, slot="risk"):
     unit_mass: Literal["pairs", "equal"] = Field("pairs")
     """Weight of a unit before robustness: its share of the pairs, or the same for each unit."""
 
+    trim: float = Field(0.0, ge=0, lt=0.5)
+    """Share of the pairs that is left out first, those with the largest losses: the share of labels
+    that are flipped. Of each source or group alike; of all pairs where the unit is smaller."""
+
+    regret: bool = False
+    """Let the risk see by how much a loss is above the least that is possible at the column
+    `auxiliary`: pairs that are close calls do not count as hard."""
+
     properties: ClassVar[RiskProperties]
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the weights depend on the losses."""
+        return self.properties.direction != "none" or self.trim > 0
+
+    @property
+    def convex(self) -> bool:
+        """Convex and non-decreasing in the losses; what is trimmed is neither."""
+        return self.properties.convex and self.trim == 0
+
+    def begin(self, share: Tensor, pairs: Tensor) -> State:
+        """The state before the first step; empty for risks without.
+
+        Args:
+            share: (U, ...) weight of each unit before robustness, summing to 1, in all the data.
+            pairs: (U, ...) number of its pairs.
+        """
+        del share, pairs
+        return {}
+
+    def start(self, mass: Tensor, units: Units | None = None) -> State:
+        """The state before the first step, from the mass (N, ...) and units of all the data."""
+        if not self.properties.stateful:
+            return {}
+        _, share = self._shares(mass / mass.sum(0), units)
+        counted = (mass > 0).to(mass)
+        return self.begin(share, counted if units is None else _sum_by(units, counted))
 
     def __call__(
         self,
@@ -96,27 +133,38 @@ class Risk(Member, slot="risk"):
             mass: (N, ...) weight of each pair before robustness; only ratios matter. Rows of mass
                 0 are absent. Default: equal.
             units: the unit of each pair; default: each pair is its own.
-            state: the state that the previous step returned, for stateful risks.
+            state: the state that the previous step returned, for stateful risks; without it these
+                losses are the first step, and all the data.
         """
         fixed = losses.detach()
         mass = torch.ones_like(fixed) if mass is None else mass.to(fixed).expand_as(fixed)
         mass = mass / mass.sum(0)
-        if units is None:
-            unit_losses, share, unit_share = fixed, torch.ones_like(fixed), mass
-        else:
-            unit_share = _sum_by(units, mass)
-            inside = unit_share.clamp_min(torch.finfo(mass.dtype).tiny)
-            share = mass / inside[units.ids]  # of a pair inside its unit
-            unit_losses = _sum_by(units, share * fixed)
-        if self.unit_mass == "equal":
-            unit_share = (unit_share > 0).to(mass)
-            unit_share = unit_share / unit_share.sum(0)
-        value, unit_weights, state = self.worst_case(unit_losses, unit_share, state or {})
+        state = state or self.start(mass, units)
+        if self.trim:
+            large = units is not None and self.unit not in ("pair", "prompt")
+            mass = trimmed(fixed, mass, self.trim, units.ids if units and large else None)
+            mass = mass / mass.sum(0)
+        share, unit_share = self._shares(mass, units)
+        unit_losses = fixed if units is None else _sum_by(units, share * fixed)
+        value, unit_weights, state = self.worst_case(unit_losses, unit_share, state)
         weights = share * (unit_weights if units is None else unit_weights[units.ids])
         weighted = (weights * losses).sum(0)
         # Value of the risk, gradient of the weighted sum.
         value = value + (weighted - weighted.detach())
         return RiskValue(value, weights, unit_weights, unit_share, state)
+
+    def _shares(self, mass: Tensor, units: Units | None) -> tuple[Tensor, Tensor]:
+        """Share of each pair inside its unit (N, ...), and mass of each unit (U, ...)."""
+        if units is None:
+            share, unit_share = torch.ones_like(mass), mass
+        else:
+            unit_share = _sum_by(units, mass)
+            inside = unit_share.clamp_min(torch.finfo(mass.dtype).tiny)
+            share = mass / inside[units.ids]
+        if self.unit_mass == "equal":
+            unit_share = (unit_share > 0).to(mass)
+            unit_share = unit_share / unit_share.sum(0)
+        return share, unit_share
 
     @abstractmethod
     def worst_case(

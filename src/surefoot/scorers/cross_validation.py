@@ -55,7 +55,7 @@ def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossVal
     out_of_fold = of_its_fold(margins[: len(held_out)])
     losses = of_its_fold(problem.losses(margins)).flatten(1)
     mass = problem.mass[:, :, None].expand_as(out_of_fold).flatten(1)
-    values = problem.objective.risk(losses, mass, problem.units).value.unflatten(0, (fits, choices))
+    values = problem.risk_of(losses, mass).value.unflatten(0, (fits, choices))
     # Of equals the strongest: they differ where nothing can be learnt at all.
     best = (choices - 1 - values.flip(1).argmin(1)).tolist()
     return [

@@ -58,7 +58,11 @@ class Problem:
     def risk(self, margins: Tensor, fits: Tensor | None = None) -> RiskValue:
         """The objective of margins (N + P, k), for the fits with these indices (k,) or for all."""
         mass = self.mass if fits is None else self.mass[:, fits]
-        return self.objective.risk(self.losses(margins), mass, self.units)
+        return self.risk_of(self.losses(margins), mass)
+
+    def risk_of(self, losses: Tensor, mass: Tensor) -> RiskValue:
+        """The objective of losses (N, k) of rows of mass (N, k)."""
+        return self.objective.risk_of(losses, self.evidence.as_columns(), mass, self.units)
 
     def scores(self, head: Head, parameters: Parameters) -> Tensor:
         """Scores (N + P, 2, K) by a head."""

@@ -20,7 +20,8 @@ from surefoot.data.schema import Preferences
 from surefoot.data.steps import Ints, StepSampler
 from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
-from surefoot.objectives import Evidence, Objective, Outputs, ScoreKind, Units, enforce
+from surefoot.objectives import Evidence, Objective, Outputs, Risk, ScoreKind, Units, enforce
+from surefoot.objectives.risk import State
 from surefoot.scorers.evidence import evidence_of, facts_of
 from surefoot.scorers.language.scores import PolicyScores, ScoreFunction
 from surefoot.scorers.language.tokens import TokenPairs, tokenise
@@ -44,6 +45,8 @@ class TrainingPairs:
         together: (N,) rows that must share a step.
         encoder: the model closes its texts with a special token.
         notes: sentences for the user.
+        renumbered: units are prompts, of which a step has few; others keep their numbers, which a
+            stateful risk remembers.
         reference: (N + P, 2) log-probabilities of the reference policy, once they are known.
     """
 
@@ -56,6 +59,7 @@ class TrainingPairs:
     together: Ints
     encoder: bool
     notes: tuple[str, ...]
+    renumbered: bool = False
     reference: Tensor | None = field(default=None)
 
     @classmethod
@@ -130,6 +134,7 @@ class TrainingPairs:
             together,
             encoder,
             notes,
+            renumbered=objective.risk.unit == "prompt",
         )
 
     def __len__(self) -> int:
@@ -144,7 +149,7 @@ class TrainingPairs:
         units = None
         if self.units is not None:
             ids, count = self.units.ids[index], self.units.count
-            if not _few(count):
+            if self.renumbered:
                 _, ids = ids.unique(return_inverse=True)
                 count = int(ids.max()) + 1
             units = Units(ids, count)
@@ -154,6 +159,10 @@ class TrainingPairs:
             every = np.concatenate([rows, len(self) + theirs])
         reference = None if self.reference is None else self.reference[torch.from_numpy(every)]
         return Step(every, evidence, self.mass[index], units, reference)
+
+    def risk_state(self, risk: Risk) -> State:
+        """The state of a risk before the first step."""
+        return risk.start(self.mass, self.units)
 
     @cached_property
     def key(self) -> str:
@@ -205,11 +214,6 @@ def _unreadable(preferences: Preferences) -> str:
     more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
     count = len(faults) + len(preferences)
     return f"{len(faults)} of {count} rows could not be read and are left out ({named}{more})."
-
-
-def _few(count: int) -> bool:
-    """Whether units are sources or groups, whose numbers a stateful risk remembers."""
-    return count <= 1024
 
 
 def to_preferences(data: Any, name: str) -> Preferences:

@@ -95,8 +95,7 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         Raises:
             ConfigurationError: dropout under a risk that looks at losses.
         """
-        adaptive = objective.risk.properties.direction != "none"
-        if not self.disable_dropout and adaptive:
+        if not self.disable_dropout and objective.risk.adaptive:
             raise ConfigurationError(
                 f"disable_dropout=False is refused with the risk {objective.risk.kind!r}: the "
                 "pass that sets the weights would see other dropout than the one that uses them."

@@ -127,7 +127,7 @@ class StepRunner:
         seen = _Seen(step, self.engine)
         kept: list[Outputs] = []
         found: RiskValue | None = None
-        if self.objective.risk.properties.direction == "none":  # does not look at losses
+        if not self.objective.risk.adaptive:  # does not look at losses
             nothing = torch.zeros(len(step.mass), dtype=torch.float64)
             weights = self.objective.risk(nothing, step.mass, step.units, state).weights
         else:
@@ -227,7 +227,7 @@ def _losses(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tenso
 def _weigh(objective: Objective, step: Step, outputs: Outputs, state: State) -> RiskValue:
     with torch.no_grad():
         losses = _losses(objective, step.evidence, outputs)
-        return objective.risk(losses, step.mass, step.units, state)
+        return objective.risk_of(losses, step.evidence, step.mass, step.units, state)
 
 
 def add_up_gradients(model: nn.Module, engine: Engine) -> None:

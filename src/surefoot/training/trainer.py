@@ -162,7 +162,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         """
         if self.pairs is None:
             raise ConfigurationError("there is no train_dataset.")
-        self._runner, self.risk_state = None, {}
+        self._runner, self.risk_state = None, self.pairs.risk_state(self.objective.risk)
         if resume_from_checkpoint is True:
             resume_from_checkpoint = checkpoint.newest(Path(self.args.output_dir))
         with quick_attention(self.model, self.engine.device, self.engine.precision is not None):

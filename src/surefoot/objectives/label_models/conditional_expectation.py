@@ -18,7 +18,9 @@ class ConditionalExpectation(LabelModel, kind="conditional-expectation"):
     """
 
     properties = LabelProperties(
-        threat="flipped labels, under a risk over pairs", needs=frozenset({"auxiliary"})
+        threat="flipped labels, under a risk over pairs",
+        needs=frozenset({"auxiliary"}),
+        plain_expectation=True,
     )
 
     def __call__(

@@ -12,7 +12,7 @@ from surefoot.objectives.margin_loss import MarginLoss
 class Observed(LabelModel, kind="observed"):
     """L = y psi(m) + (1 - y) psi(-m): every label is taken at its word (a tie is y = 0.5)."""
 
-    properties = LabelProperties(threat="")
+    properties = LabelProperties(threat="", plain_expectation=True)
 
     def __call__(
         self, psi: MarginLoss, margins: Tensor, reference_margins: Tensor | None, evidence: Evidence

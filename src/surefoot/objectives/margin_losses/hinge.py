@@ -25,6 +25,10 @@ class Hinge(MarginLoss, kind="hinge"):
         """Losses, in the shape of the margins."""
         return (1 - margins).relu()
 
+    def irreducible(self, probability: Tensor) -> Tensor:
+        """2 min(P, 1 - P), at a margin of 1 or -1."""
+        return 2 * probability.minimum(1 - probability)
+
     def slack_point(self, penalty: float) -> float:
         """1: left of it the slope is -1 at once."""
         return 1.0 if penalty < 1 else NEVER_THAT_STEEP

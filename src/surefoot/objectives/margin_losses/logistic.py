@@ -6,7 +6,13 @@ import math
 
 from torch import Tensor
 
-from surefoot.objectives.margin_loss import NEVER_THAT_STEEP, LossProperties, MarginLoss, softplus
+from surefoot.objectives.margin_loss import (
+    NEVER_THAT_STEEP,
+    LossProperties,
+    MarginLoss,
+    entropy,
+    softplus,
+)
 
 
 class Logistic(MarginLoss, kind="logistic"):
@@ -25,6 +31,10 @@ class Logistic(MarginLoss, kind="logistic"):
     def __call__(self, margins: Tensor) -> Tensor:
         """Losses, in the shape of the margins."""
         return softplus(-margins)
+
+    def irreducible(self, probability: Tensor) -> Tensor:
+        """The entropy of P, where sigma(m) = P."""
+        return entropy(probability)
 
     def slack_point(self, penalty: float) -> float:
         """log(1/penalty - 1): the slope is -sigma(-m)."""

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 from torch import Tensor
 
-from surefoot.objectives.margin_loss import LossProperties, MarginLoss
+from surefoot.objectives.margin_loss import LossProperties, MarginLoss, entropy
 
 
 class Probit(MarginLoss, kind="probit"):
@@ -32,6 +32,10 @@ class Probit(MarginLoss, kind="probit"):
         """Losses, in the shape of the margins."""
         wide = margins.to(torch.promote_types(margins.dtype, torch.float32))  # no half kernel
         return -torch.special.log_ndtr(wide).to(margins.dtype)
+
+    def irreducible(self, probability: Tensor) -> Tensor:
+        """The entropy of P, where Phi(m) = P."""
+        return entropy(probability)
 
     def slack_point(self, penalty: float) -> float:
         """Where the inverse Mills ratio phi(m) / Phi(m) equals the penalty."""

@@ -29,3 +29,7 @@ class Ramp(MarginLoss, kind="ramp"):
         """Losses, in the shape of the margins."""
         # The clamp of the difference, not the difference of two clamps: exact at huge margins.
         return (1 - margins).clamp(0.0, 1.5)
+
+    def irreducible(self, probability: Tensor) -> Tensor:
+        """1.5 min(P, 1 - P), at a margin of 1 or -1."""
+        return 1.5 * probability.minimum(1 - probability)

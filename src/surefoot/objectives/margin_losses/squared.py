@@ -35,6 +35,10 @@ class Squared(MarginLoss, kind="squared"):
         """Losses, in the shape of the margins."""
         return (margins - 1 / (2 * self.tau)).square()
 
+    def irreducible(self, probability: Tensor) -> Tensor:
+        """P (1 - P) / tau^2, at the margin (2 P - 1) / (2 tau)."""
+        return probability * (1 - probability) / self.tau**2
+
     def slack_point(self, penalty: float) -> float:
         """The slope 2 (m - target) equals -penalty half a penalty below the target."""
         return 1 / (2 * self.tau) - penalty / 2
