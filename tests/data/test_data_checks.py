@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 
 import numpy as np
 import pytest
@@ -186,6 +188,37 @@ def test_without_evidence_it_says_that_it_cannot_tell():
     report = check(own)
     assert "swapped-label" not in kinds(report)
     assert any(reason.startswith("swapped labels") for reason in report.unchecked)
+
+
+def test_votes_show_the_flip_rate():
+    rng = np.random.default_rng(0)
+
+    def voted(i):
+        truth = i % 2
+        votes = [{"annotator": None, "value": float(truth ^ (rng.random() < 0.2))} for _ in "12345"]
+        tie = {"annotator": None, "value": 0.5}  # no flip of anything
+        return row(i, votes=[*votes, tie], label=float(truth))
+
+    report = check(Preferences.from_rows([voted(i) for i in range(600)]))
+    found = report.of("disagreeing-votes")
+    figure, low, high = map(
+        float, re.search(r"rate (\S+) \[(\S+), (\S+)\]", found.meaning).groups()
+    )
+    assert low < 0.2 < high
+    assert high - low < 0.05
+    majority = float(re.search(r"majority of 5 with rate (\S+)\. ", found.meaning)[1])
+    wrong = sum(math.comb(5, k) * figure**k * (1 - figure) ** (5 - k) for k in (3, 4, 5))
+    assert majority == pytest.approx(wrong, abs=2e-3)
+    assert f"flip_rate: {figure:.2f}" in found.remedy
+    assert found.count == pytest.approx(600 * (1 - 0.8**5 - 0.2**5), rel=0.1)
+    assert found.severity == "note"
+
+
+def test_single_votes_show_no_flip_rate():
+    for data in (table(), table(row(50, votes=[{"annotator": "x", "value": 1.0}]))):
+        report = check(data)
+        assert any(reason.startswith("flip rate: no pair has two") for reason in report.unchecked)
+        assert "disagreeing-votes" not in kinds(report)
 
 
 LONG = "Describe at length the history of the city of {} and of the river that runs through it."

@@ -216,3 +216,22 @@ def test_a_missing_column_of_the_risk_is_an_error(config):
     options = {"objective.risk": "{kind: cvar, unit: group}"}
     with pytest.raises((DataError, ConfigurationError), match="'group'"):
         train(RunConfig.read(config, options))
+
+
+def test_more_flips_than_the_data_leave_room_for(config, tmp_path):
+    """Labels of these pairs are predicted almost without error; 40 % of them cannot be flips."""
+    told = {
+        "objective.labels": "{kind: smoothed, flip_rate: 0.4}",
+        "output": str(tmp_path / "told"),
+    }
+    said = []
+    run = train(RunConfig.read(config, told), say=said.append)
+    (warned,) = [line for line in said if "flip_rate is 0.4" in line]
+    assert warned.removeprefix("warning: ") in (run.folder / "README.md").read_text()
+    figures = json.loads((run.folder / "manifest.json").read_text())["figures"]
+    assert figures["flip_rate_bound"] == 1 - figures["out_of_fold_accuracy"]["low"]
+    assert f"at most {figures['flip_rate_bound']:.0%}" in (run.folder / "README.md").read_text()
+    said.clear()
+    few = {"objective.labels": "{kind: smoothed, flip_rate: 0.01}", "output": str(tmp_path / "few")}
+    train(RunConfig.read(config, few), say=said.append)
+    assert not any("flip_rate is" in line for line in said)

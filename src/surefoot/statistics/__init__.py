@@ -3,6 +3,12 @@
 from surefoot.statistics.calibration import Calibration, ReliabilityBin, calibration
 from surefoot.statistics.comparison import Comparison, holm, paired_difference
 from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.flip_rate import (
+    disagreement_of,
+    flip_rate_bound,
+    flip_rate_of_majority,
+    flip_rate_of_votes,
+)
 from surefoot.statistics.groups import WorstGroup, by_group, worst_group
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.scores import brier, log_loss
@@ -17,6 +23,10 @@ __all__ = [
     "brier",
     "by_group",
     "calibration",
+    "disagreement_of",
+    "flip_rate_bound",
+    "flip_rate_of_majority",
+    "flip_rate_of_votes",
     "hierarchical",
     "hierarchical_difference",
     "holm",

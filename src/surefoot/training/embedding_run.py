@@ -12,6 +12,7 @@ from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit_report import FitReport
+from surefoot.statistics import flip_rate_bound
 from surefoot.training.config import RunConfig, TrainingOptions
 from surefoot.training.folder import TrainingData, clear_run, write_run
 
@@ -31,7 +32,7 @@ def train_embedding_models(
     models = [EmbeddingRewardModel(first.scorer, first.objective, seed) for seed in seeds]
     drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None
     fit_models(models, data.train, drawn)
-    for note in models[0].report_.warnings:  # those of the other seeds repeat them
+    for note in _notes(models[0].report_, first.objective):  # those of the others repeat them
         say(f"warning: {note}")
     for folder, config, model in zip(folders, configs, models, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,14 +46,32 @@ def train_embedding_models(
         }
         if report.coefficient is not None:
             readable["coefficient of the control variate"] = str(report.coefficient)
-        write_run(folder, config, data, _figures(report, model), readable, report.warnings)
+        bound = flip_rate_bound(report.out_of_fold_accuracy)
+        if bound is not None:
+            readable["labels flipped at random"] = f"at most {bound:.0%}"
+        notes = _notes(report, first.objective)
+        write_run(folder, config, data, _figures(report, model), readable, notes)
     return models
+
+
+def _notes(report: FitReport, objective: Objective) -> tuple[str, ...]:
+    """The fit's warnings, and one where more flips are said than there can be."""
+    bound, said = flip_rate_bound(report.out_of_fold_accuracy), objective.known_flip_rate
+    if bound is None or said <= bound:
+        return report.warnings
+    return (
+        *report.warnings,
+        f"labels.flip_rate is {said:g}, and these data leave room for {bound:.2g} at most: "
+        f"heads that did not see them order {report.out_of_fold_accuracy} of the pairs as "
+        "labelled. Told too much, the objective mistakes preferences for noise.",
+    )
 
 
 def _figures(report: FitReport, model: EmbeddingRewardModel) -> dict[str, Any]:
     risk = report.risk
     return {
         "out_of_fold_accuracy": report.out_of_fold_accuracy.to_dict(),
+        "flip_rate_bound": flip_rate_bound(report.out_of_fold_accuracy),
         "objective": float(risk.value[0]),
         "gap": report.gap if math.isfinite(report.gap) else None,
         "optimum": report.optimum,

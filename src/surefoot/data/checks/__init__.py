@@ -25,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     labels.label_range,
     labels.constant_label,
     labels.swapped_label,
+    labels.disagreeing_votes,
     truncation.truncation,
     leakage.leakage,
 )

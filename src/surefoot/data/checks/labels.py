@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, Unchecked
+from surefoot.statistics import disagreement_of, flip_rate_of_majority, flip_rate_of_votes
 
 #: Fewer labels than this are too few to find a column constant.
 _ENOUGH = 10
@@ -93,6 +94,39 @@ def swapped_label(context: Context) -> Iterator[Finding | Unchecked]:
         against & ~swapped,
         "The scores or votes of these rows contradict their label.",
         "Expected with noisy scores; otherwise see which of the two is right.",
+    )
+
+
+def disagreeing_votes(context: Context) -> Iterator[Finding | Unchecked]:
+    """Votes on one pair that contradict each other, and the flip rate that they show."""
+    data = context.preferences
+    counts = np.zeros((len(data), 2))  # for the first response, for either
+    for row, (votes,) in enumerate(data.read("votes") if data.has("votes") else ()):
+        decided = [vote["value"] for vote in votes or () if vote["value"] in (0, 1)]
+        counts[row] = sum(decided), len(decided)
+    several = np.flatnonzero(counts[:, 1] >= 2)
+    if not len(several):
+        yield Unchecked(
+            "flip rate: no pair has two votes. Single labels cannot tell flips from preferences "
+            "that are hard to predict; what a model predicts bounds the rate, and surefoot train "
+            "says so."
+        )
+        return
+    first, votes = counts[several].T
+    disagreement = disagreement_of(first, votes)
+    rate = flip_rate_of_votes(disagreement, data.prompt_keys()[several])
+    assert rate.estimate is not None
+    usual = int(np.median(votes))
+    majority = f"{flip_rate_of_majority(rate.estimate, usual):.3f}".lstrip("0")
+    yield from context.finding(
+        "disagreeing-votes",
+        "note",
+        several[disagreement > 0],
+        f"If votes are the truth with flips at random, a single vote is flipped with rate {rate} "
+        f"(from {len(several)} pairs with two votes or more), and the majority of {usual} with "
+        f"rate {majority}. People who want different things count as flips here.",
+        f"Where the labels are single votes: labels: {{kind: flip-corrected, flip_rate: "
+        f"{min(rate.estimate, 0.49):.2f}}}. A mean of votes is a soft label and needs none.",
     )
 
 

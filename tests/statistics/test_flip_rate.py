@@ -1,0 +1,84 @@
+"""The flip rate: recovered from votes, bounded from single labels."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from surefoot.statistics import (
+    Estimate,
+    disagreement_of,
+    flip_rate_bound,
+    flip_rate_of_majority,
+    flip_rate_of_votes,
+    mean,
+)
+
+
+def _votes(rng, pairs, rate, most=6):
+    """Votes for the first response and for either, on pairs with random truths."""
+    count = rng.integers(2, most, pairs)
+    truth = rng.integers(0, 2, pairs)
+    wrong = rng.binomial(count, rate)
+    return np.where(truth == 1, count - wrong, wrong), count
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.24, 0.4])
+def test_the_planted_rate_is_covered(rate):
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        found = flip_rate_of_votes(disagreement_of(*_votes(rng, 400, rate)))
+        covered += found.low <= rate <= found.high
+    assert 180 <= covered <= 200  # 190 expected, 3 deviations
+
+
+def test_disagreement_counts_pairs_of_votes():
+    for votes in product([0, 1], repeat=4):
+        pairs = [a != b for i, a in enumerate(votes) for b in votes[:i]]
+        assert disagreement_of([sum(votes)], [4])[0] == pytest.approx(np.mean(pairs))
+
+
+def test_where_pairs_differ_the_figure_lies_below_the_mean_rate():
+    rng = np.random.default_rng(1)
+    first, count = np.concatenate([_votes(rng, 20_000, r) for r in (0.05, 0.45)], axis=1)
+    found = flip_rate_of_votes(disagreement_of(first, count))
+    chance = (2 * 0.05 * 0.95 + 2 * 0.45 * 0.55) / 2
+    assert found.estimate == pytest.approx((1 - np.sqrt(1 - 2 * chance)) / 2, abs=0.01)
+    assert found.high < 0.25
+
+
+def test_votes_like_coins_are_flipped_half_of_the_time():
+    rng = np.random.default_rng(2)
+    found = flip_rate_of_votes(disagreement_of(*_votes(rng, 2000, 0.5)))
+    assert found.high == 0.5
+    assert found.low > 0.4
+
+
+@pytest.mark.parametrize("votes", [1, 2, 3, 4, 5])
+def test_the_majority_by_enumeration(votes):
+    rate, wrong = 0.3, 0.0
+    for flips in product([0, 1], repeat=votes):
+        chance = np.prod([rate if flip else 1 - rate for flip in flips])
+        share = np.mean(flips)
+        wrong += chance * (1.0 if share > 0.5 else 0.5 if share == 0.5 else 0.0)
+    assert flip_rate_of_majority(rate, votes) == pytest.approx(wrong)
+
+
+@pytest.mark.parametrize("skill", [0.6, 0.8, 1.0])
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.4])
+def test_the_bound_holds_whatever_the_model_knows(skill, rate):
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(100):
+        knows, flipped = rng.random(500) < skill, rng.random(500) < rate
+        bound = flip_rate_bound(mean((knows != flipped).astype(float)))
+        held += bound >= rate
+    assert held >= 93  # of an interval of 95 %, one side at least 97.5
+
+
+def test_no_interval_no_bound():
+    assert flip_rate_bound(Estimate(0.7, None, None, n=3, covers="x", note="few")) is None
+    assert flip_rate_bound(Estimate(0.3, 0.2, 0.4, n=50, covers="x")) == 0.5
