@@ -39,9 +39,8 @@ def test_every_logged_figure_has_its_meaning():
         float(found.value),
         float(found.value),
         torch.tensor([0.1, 0.2]),
-        found.weights,
         Outputs(scores, scores, lengths),
-        {},
+        found,
     )
     monitors.add(result, label, beta=0.1)
     assert set(monitors.take()) | {"loss"} == told

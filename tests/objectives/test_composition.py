@@ -26,7 +26,7 @@ FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
         ({"labels": {"flip_rate": 0.1}}, "key 'kind'"),
         ({"labels": {"kind": "slack", "penalty": 0}}, "greater than 0; got 0"),
         ({"risk": {"kind": "cvar", "level": 1.5}}, "got 1.5"),
-        ({"risk": {"kind": "group", "unit": "prompt"}}, "'source' or 'group'.* got 'prompt'"),
+        ({"risk": {"kind": "group", "unit": "prompt"}}, "'group' or 'cluster'.* got 'prompt'"),
         ({"risk": {"kind": "kl", "trim": 0.5}}, "less than 0.5; got 0.5"),
         ({"risk": {"kind": "tv", "radius": 1.5}}, "less than or equal to 1; got 1.5"),
         ({"risk": {"kind": "chi-squared", "radius": -0.1}}, "got -0.1"),
@@ -56,6 +56,7 @@ def test_wrong_options_fail_at_construction(options, message):
         ({"labels": "slack", "loss": "ramp"}, "caps the pull"),
         ({"labels": "slack", "loss": "hinge"}, "have no effect"),
         ({"risk": {"kind": "cvar", "unit_mass": "equal"}}, "discard the weights"),
+        ({"risk": {"kind": "cvar", "clusters": 4}}, r"clusters \(4\) has no effect on pairs"),
         ({"labels": FLIP, "risk": {"kind": "mean", "trim": 0.2}}, "takes single pairs out"),
         ({"risk": {"kind": "mean", "regret": True}}, "no effect under the risk 'mean'"),
         (

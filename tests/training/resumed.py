@@ -25,7 +25,6 @@ from surefoot.objectives import Objective
 from surefoot.training.preference_config import PreferenceConfig
 from surefoot.training.trainer import PreferenceTrainer
 
-
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
 RUNNING = {"risk": {"kind": "group", "unit": "source", "step_size": 2}}
 CASES = {

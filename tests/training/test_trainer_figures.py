@@ -11,7 +11,7 @@ from datasets import Dataset
 from language_models import CHAT, bert_reward, bert_tokenizer, byte_tokenizer, llama_reward, pairs
 
 from surefoot.errors import CompositionError, ConfigurationError, DataError
-from surefoot.objectives import Outputs
+from surefoot.objectives import Outputs, RiskValue
 from surefoot.training.monitors import Monitors, figures_of
 from surefoot.training.step import StepResult
 
@@ -60,9 +60,9 @@ class TestFigures:
         monitors = Monitors()
         for label, weights in ((1.0, [0.5, 0.5]), (0.5, [1.0, 0.0])):
             outputs = _outputs([[1.0, 0.0], [4.0, 2.0]], [[2, 1], [5, 1]])
-            result = StepResult(
-                0.0, 0.0, torch.tensor([1.0, 3.0]), torch.tensor(weights), outputs, {}
-            )
+            weights = torch.tensor(weights)
+            found = RiskValue(torch.tensor(0.0), weights, weights, weights, weights)
+            result = StepResult(0.0, 0.0, torch.tensor([1.0, 3.0]), outputs, found)
             monitors.add(result, torch.tensor([label, label]), None)
         found = monitors.take()
         assert found["margin"] == 1.5  # of the first step alone

@@ -11,6 +11,7 @@ from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.scorers.fit_report import FitReport
+    from surefoot.scorers.unit_shares import UnitShare
     from surefoot.statistics import Estimate
     from surefoot.training.folder import TrainingData
     from surefoot.training.language_run import LanguageReport
@@ -125,6 +126,9 @@ def _show_language_models(reports: Mapping[str, LanguageReport]) -> None:
     table("Held-out accuracy, and the last log", ["run", "accuracy", "steps", *names], rows)
     for folder, report in reports.items():
         _no_interval(folder, report.held_out_accuracy)
+    report = next(iter(reports.values()))
+    title = f"Who got the weight, over the {report.share_steps} last steps (of one epoch)"
+    _show_shares(title, report.shares)
 
 
 def _no_interval(folder: str, accuracy: Estimate | None) -> None:
@@ -160,8 +164,14 @@ def _show_heads(reports: Mapping[str, FitReport]) -> None:
         _no_interval(folder, one.out_of_fold_accuracy)
     report = next(iter(reports.values()))
     out.print(report.optimum, markup=False)
-    if report.units:
-        mass, weights = report.risk.unit_mass[:, 0], report.risk.unit_weights[:, 0]
-        order = (weights / mass.clamp_min(1e-12)).argsort(descending=True)[:8].tolist()
-        named = [[report.units[i], f"{mass[i]:.3f}", f"{weights[i]:.3f}"] for i in order]
-        table("Who got the weight", ["unit", "share of pairs", "worst-case weight"], named)
+    _show_shares("Who got the weight", report.shares)
+
+
+def _show_shares(title: str, shares: Sequence[UnitShare]) -> None:
+    """The units that gained most, and those that lost most."""
+    if not shares:
+        return
+    shown = [*shares[:8], *shares[max(8, len(shares) - 2) :]]
+    rows = [[o.unit, f"{o.mass:.3f}", f"{o.weight:.3f}", f"{o.loss:.3f}"] for o in shown]
+    more = f" ({len(shown)} of {len(shares)} units)" if len(shown) < len(shares) else ""
+    table(title + more, ["unit", "before", "worst-case weight", "loss"], rows)

@@ -35,6 +35,7 @@ FEATURES = Features(
         "votes": List({"annotator": Value("string"), "value": Value("float64")}),
         "group": Value("string"),
         "source": Value("string"),
+        "cluster": Value("string"),  # of the prompt; `surefoot train` can make them
         "time": Value("float64"),
         "weight": Value("float64"),
         "auxiliary": Value("float64"),  # estimated P(a preferred)
@@ -238,7 +239,7 @@ def _reference_auxiliary(value: object) -> list[float]:
 
 #: How each optional column is checked and converted.
 _OPTIONAL: dict[str, Callable[[Any], Any]] = {
-    **{name: partial(fields.name_of, name=name) for name in ("id", "group", "source")},
+    **{name: partial(fields.name_of, name=name) for name in ("id", "group", "source", "cluster")},
     **{name: partial(fields.number, name=name) for name in ("score_a", "score_b")},
     "conversational": bool,
     "votes": fields.votes,

@@ -12,14 +12,14 @@ from surefoot.data.schema import Preferences
 from surefoot.data.text import last_turn
 from surefoot.errors import ConfigurationError, DataError, unknown_name
 
-Unit = Literal["pair", "prompt", "source", "group"]
+Unit = Literal["pair", "prompt", "source", "group", "cluster"]
 
 
 def unit_ids(preferences: Preferences, unit: Unit) -> tuple[npt.NDArray[np.int64], list[str]]:
     """The unit of each row, shape (N,), as a position in the list of names, which is returned too.
 
-    Groups and sources are in alphabetical order, prompts and pairs in order of appearance; a
-    prompt is named by the start of its last turn, a pair by its id or its place.
+    Groups, sources and clusters are in alphabetical order, prompts and pairs in order of
+    appearance; a prompt is named by the start of its last turn, a pair by its id or its place.
 
     Raises:
         DataError: the column is not given in every row.
@@ -50,6 +50,12 @@ def column_values(preferences: Preferences, column: str) -> list[str]:
     """
     values = [value for value in preferences.strings(column) if value is not None]
     absent = len(preferences) - len(values)
+    if absent and column == "cluster":
+        raise DataError(
+            f"{preferences.name}: the column 'cluster' is not given in {absent} of "
+            f"{len(preferences)} rows. `surefoot train` makes clusters of prompts; in Python, "
+            "PromptClusters of surefoot.scorers.clusters does."
+        )
     if absent:
         raise DataError(
             f"{preferences.name}: the column {column!r} is not given in {absent} of "

@@ -97,7 +97,7 @@ def missing_columns(objective: Objective, facts: Facts) -> Verdict | None:
     """A member that needs a column which the data do not have."""
     if facts.columns is None:
         return None
-    unit = {objective.risk.unit} & {"source", "group"}
+    unit = {objective.risk.unit} & {"source", "group", "cluster"}
     for name in sorted(objective.labels.properties.needs | unit):
         if name not in facts.columns:
             user = "risk.unit" if name in unit else f"labels {objective.labels.kind!r}"

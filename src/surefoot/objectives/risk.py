@@ -44,6 +44,7 @@ class RiskValue:
         weights: (N, ...) worst-case weight of each loss, without gradient, summing to 1.
         unit_weights: (U, ...) the same per unit.
         unit_mass: (U, ...) the weight that each unit has without robustness, summing to 1.
+        unit_losses: (U, ...) mean loss of each unit's pairs.
         state: what a stateful risk carries to the next step; empty for the others.
     """
 
@@ -51,6 +52,7 @@ class RiskValue:
     weights: Tensor
     unit_weights: Tensor
     unit_mass: Tensor
+    unit_losses: Tensor
     state: State = field(default_factory=dict)
 
     @property
@@ -76,8 +78,11 @@ class RiskProperties:
 class Risk(Member, slot="risk"):
     """From losses (N, ...), their mass and their units to a value and worst-case weights."""
 
-    unit: Literal["pair", "prompt", "source", "group"] = "pair"
-    """What shares one weight: losses are averaged inside a unit before the risk sees them."""
+    unit: Literal["pair", "prompt", "source", "group", "cluster"] = "pair"
+    """What shares one weight: losses are averaged inside a unit before the risk sees them.
+    `cluster`: clusters of the prompts' embeddings, which the run makes and keeps."""
+    clusters: int = Field(16, ge=2)
+    """How many clusters of prompts, for the unit `cluster`."""
     unit_mass: Literal["pairs", "equal"] = Field("pairs")
     """Weight of a unit before robustness: its share of the pairs, or the same for each unit."""
 
@@ -151,7 +156,7 @@ class Risk(Member, slot="risk"):
         weighted = (weights * losses).sum(0)
         # Value of the risk, gradient of the weighted sum.
         value = value + (weighted - weighted.detach())
-        return RiskValue(value, weights, unit_weights, unit_share, state)
+        return RiskValue(value, weights, unit_weights, unit_share, unit_losses, state)
 
     def _shares(self, mass: Tensor, units: Units | None) -> tuple[Tensor, Tensor]:
         """Share of each pair inside its unit (N, ...), and mass of each unit (U, ...)."""

@@ -77,6 +77,17 @@ def equal_mass_of_pairs(objective: Objective, facts: Facts) -> Verdict | None:
     )
 
 
+def clusters_of_another_unit(objective: Objective, facts: Facts) -> Verdict | None:
+    """A number of clusters where the units are others."""
+    risk = objective.risk
+    if risk.unit == "cluster" or risk.clusters == type(risk).model_fields["clusters"].default:
+        return None
+    return Verdict(
+        "refused",
+        f"risk.clusters ({risk.clusters}) has no effect on {risk.unit}s: set risk.unit to cluster.",
+    )
+
+
 def hard_pairs_are_often_mislabelled(objective: Objective, facts: Facts) -> Verdict | None:
     """Against shift, over pairs: label noise gains weight too."""
     expected = "auxiliary" in objective.labels.properties.needs
@@ -189,6 +200,7 @@ RISK_RULES: tuple[Rule, ...] = (
     signed_under_a_supremum,
     soft_minimum_without_floor,
     equal_mass_of_pairs,
+    clusters_of_another_unit,
     hard_pairs_are_often_mislabelled,
     ball_of_every_distribution,
     distrusting_whole_units,

@@ -13,6 +13,7 @@ from surefoot.objectives import RiskValue
 from surefoot.scorers.coefficient import Coefficient
 from surefoot.scorers.conflict import SourceConflict
 from surefoot.scorers.head import Fit, Head, Problem, margins_of
+from surefoot.scorers.unit_shares import UnitShare, shares_of
 from surefoot.statistics import Estimate, mean
 
 Array = npt.NDArray[np.float64]
@@ -52,6 +53,11 @@ class FitReport:
     units: tuple[str, ...]
     coefficient: Coefficient | None = None
 
+    @property
+    def shares(self) -> tuple[UnitShare, ...]:
+        """Who got the weight; empty where the risk is over single pairs."""
+        return shares_of(self.units, self.risk)
+
 
 def worst_case(problem: Problem, fitted: Fit, head: Head) -> RiskValue:
     """The risk at the optimum (its trailing dimension is 1), the mean over the members.
@@ -70,7 +76,11 @@ def worst_case(problem: Problem, fitted: Fit, head: Head) -> RiskValue:
         return values.mean(-1, keepdim=True)
 
     return RiskValue(
-        average(found.value), average(weights), average(by_unit), average(found.unit_mass)
+        average(found.value),
+        average(weights),
+        average(by_unit),
+        average(found.unit_mass),
+        average(found.unit_losses),
     )
 
 

@@ -81,17 +81,7 @@ def _figures(report: FitReport, model: EmbeddingRewardModel) -> dict[str, Any]:
         "truncated_share": report.truncated,
         "identical_pairs": report.identical,
         "effective_units": float(risk.effective_units[0]),
-        "worst_case_weights": [
-            {"unit": name, "mass": mass, "weight": weight}
-            for name, mass, weight in zip(
-                report.units,
-                risk.unit_mass[:, 0].tolist(),
-                risk.unit_weights[:, 0].tolist(),
-                strict=True,
-            )
-        ]
-        if report.units
-        else [],
+        "worst_case_weights": [one.to_dict() for one in report.shares],
         "coefficient": asdict(report.coefficient) if report.coefficient else None,
         "source_conflict": report.conflict.to_dict() if report.conflict else None,
     }

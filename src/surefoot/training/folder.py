@@ -18,16 +18,18 @@ from surefoot.data.checks import DamageReport
 from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError
+from surefoot.scorers.clusters import FILE as CLUSTERS
+from surefoot.scorers.clusters import PromptClusters
 from surefoot.scorers.loading import run_folders_of
 from surefoot.training.config import RunConfig
-from surefoot.training.manifest import manifest, model_card, write_json
+from surefoot.training.manifest import Described, manifest, model_card, write_json
 
 PROMPTS = "training-prompts.safetensors"
 HELD_OUT = "held-out.jsonl"
 #: What a run writes into its folder, and all that overwriting it takes away.
 RUN_FILES = (
     *("model*.safetensors", "model.safetensors.index.json", "surefoot.json", "config.json"),
-    *("damage.json", PROMPTS, HELD_OUT),
+    *("damage.json", PROMPTS, HELD_OUT, CLUSTERS),
     *("generation_config.json", "tokenizer*.json", "special_tokens_map.json", "vocab.*"),
     *("merges.txt", "chat_template.jinja", "adapter_*", "training_args.bin"),
 )
@@ -45,12 +47,14 @@ class TrainingData:
         train, held_out: the two sides of the split; `held_out` is None where none was asked for.
         damage: the damage report of all that was read.
         removed: number of damaged rows that were taken out.
+        clusters: of the prompts, where the risk is over such; the rows have the column `cluster`.
     """
 
     train: Preferences
     held_out: Preferences | None
     damage: DamageReport
     removed: int
+    clusters: PromptClusters | None = None
 
 
 def clear_run(folder: Path) -> None:
@@ -94,7 +98,7 @@ def _remove_empty(folder: Path) -> None:
 
 def write_run(
     folder: Path,
-    config: RunConfig,
+    config: Described,
     data: TrainingData,
     figures: Mapping[str, Any],
     readable: Mapping[str, str],
@@ -111,6 +115,8 @@ def write_run(
         warnings: sentences for both.
     """
     (folder / "config.yaml").write_text(config.to_yaml())
+    if data.clusters is not None:
+        data.clusters.save(folder)
     keys = torch.tensor(sorted(training_prompt_keys(data.train)), dtype=torch.int64)
     save_file({"keys": keys}, folder / PROMPTS)
     if data.held_out is not None:

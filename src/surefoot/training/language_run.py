@@ -30,6 +30,7 @@ from surefoot.scorers.language.options import (
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.skew import SkewOptions
 from surefoot.scorers.task import Task
+from surefoot.scorers.unit_shares import UnitShare
 from surefoot.statistics import Estimate
 from surefoot.training.calibration import calibrate, scorer_of, standardise
 from surefoot.training.check_saved import check_saved
@@ -53,6 +54,8 @@ class LanguageReport:
         held_out_accuracy: on the held-out pairs, labels as given; None where there are none.
         steps: optimiser steps taken.
         coefficient: of a control variate, where it was fitted.
+        shares: who got the weight in the last epoch; empty where the risk is over pairs or prompts.
+        share_steps: number of its steps.
     """
 
     warnings: tuple[str, ...]
@@ -60,6 +63,8 @@ class LanguageReport:
     held_out_accuracy: Estimate | None
     steps: int
     coefficient: Coefficient | None = None
+    shares: tuple[UnitShare, ...] = ()
+    share_steps: int = 0
 
 
 def train_language_model(
@@ -84,6 +89,8 @@ def train_language_model(
     checkpoint = newest(folder) if resume else None
     if checkpoint is None:
         clear_run(folder)
+    if data.clusters is not None and int(os.environ.get("RANK", "0")) == 0:  # torchrun's
+        data.clusters.save(folder)  # a run that is resumed has the same ones
     objective, coefficient = config.objective, None
     if isinstance(objective, Objective) and is_fitted(objective):
         coefficient = _coefficient(objective, data, training.seed)
@@ -137,7 +144,15 @@ def train_language_model(
     for one in against:
         say(f"warning: {one}")
     notes += tuple(against)
-    report = LanguageReport(notes, last, accuracy, trainer.state.global_step, coefficient)
+    report = LanguageReport(
+        notes,
+        last,
+        accuracy,
+        trainer.state.global_step,
+        coefficient,
+        trainer.ledger.shares(trainer.pairs.unit_names),
+        trainer.ledger.steps,
+    )
     write_run(folder, config, data, _figures(report, trainer), _readable(report), report.warnings)
     for done in folder.glob("checkpoint-*"):
         shutil.rmtree(done)
@@ -178,6 +193,7 @@ def _figures(report: LanguageReport, trainer: PreferenceTrainer) -> dict[str, An
     return {
         "steps": report.steps,
         "last": report.last,
+        "worst_case_weights": [one.to_dict() for one in report.shares],
         "held_out_accuracy": accuracy.to_dict() if accuracy else None,
         "coefficient": dataclasses.asdict(report.coefficient) if report.coefficient else None,
         "cuts": dataclasses.asdict(trainer.pairs.tokens.cuts),

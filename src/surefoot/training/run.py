@@ -9,9 +9,13 @@ from pathlib import Path
 from surefoot.data import read_preferences
 from surefoot.data.checks import check, leaks, without
 from surefoot.data.splits import split
+from surefoot.data.units import pairs_per_unit, unit_ids
 from surefoot.errors import ConfigurationError, DataError
+from surefoot.objectives import Objective
 from surefoot.paths import claim_output
-from surefoot.scorers import EmbeddingRewardModel
+from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
+from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.encoder import EncoderOptions, load_encoder
 from surefoot.scorers.fit_report import FitReport
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
@@ -55,6 +59,45 @@ def prepare(options: DataOptions) -> TrainingData:
     train, held_out = split(sound, options.held_out, options.split_by, options.split_seed)
     held_out = replace(held_out, name=f"{held_out.name}, held out")
     return TrainingData(train, held_out, damage.beside(leaks(held_out, train)), removed)
+
+
+def clustered(data: TrainingData, config: RunConfig, folder: Path | None = None) -> TrainingData:
+    """The data with the clusters of prompts that the risk is over, where it is over such.
+
+    They are found among the training prompts (seeded by `data.split_seed`, so that every training
+    seed has the same) and kept for all others; a column `cluster` in the data is taken as it is.
+
+    Args:
+        data: ready to train on.
+        config: of the run.
+        folder: of a run that is resumed, whose clusters are taken.
+
+    Raises:
+        DataError: fewer distinct prompts than clusters.
+    """
+    objective = config.objective
+    if not isinstance(objective, Objective) or objective.risk.unit != "cluster":
+        return data
+    if data.train.has("cluster"):
+        return data
+    scorer = config.scorer
+    options = scorer.encoder if isinstance(scorer, EmbeddingScorer) else EncoderOptions()
+    encoder = load_encoder(options)
+    if folder is not None:
+        made = PromptClusters.load(folder)
+    else:
+        count, seed = objective.risk.clusters, config.data.split_seed
+        made = PromptClusters.fit(data.train, encoder, count, seed)
+    held_out = None if data.held_out is None else made.beside(data.held_out, encoder)
+    return replace(data, train=made.beside(data.train, encoder), held_out=held_out, clusters=made)
+
+
+def _tell_units(data: TrainingData, config: RunConfig, say: Callable[[str], None]) -> None:
+    """How many pairs the units of the risk have: with one each, a risk over units is over pairs."""
+    objective = config.objective
+    if isinstance(objective, Objective) and objective.risk.unit != "pair":
+        ids, _ = unit_ids(data.train, objective.risk.unit)
+        say(f"risk over {objective.risk.unit}s: {pairs_per_unit(ids)}")
 
 
 def train(
@@ -105,7 +148,8 @@ def train_seeds(
     folders = [
         Path(one.output) if resume else claim_output(one.output, overwrite) for one in configs
     ]
-    data = data or prepare(first.data)
+    data = clustered(data or prepare(first.data), first, folders[0] if resume else None)
+    _tell_units(data, first, say)
     if isinstance(first.scorer, LanguageModelScorer):
         found = []
         for folder, config in zip(folders, configs, strict=True):

@@ -80,17 +80,25 @@ class StepResult:
         value: the objective with its regularisers.
         risk: the objective without them.
         losses: (N,) loss of each pair.
-        weights: (N,) worst-case weight of each pair.
         outputs: scores, log-probabilities and lengths of the N pairs.
-        state: of the risk, for the next step.
+        found: the risk with its weights, by pair and by unit.
     """
 
     value: float
     risk: float
     losses: Tensor
-    weights: Tensor
     outputs: Outputs
-    state: State
+    found: RiskValue
+
+    @property
+    def weights(self) -> Tensor:
+        """Worst-case weight (N,) of each pair."""
+        return self.found.weights
+
+    @property
+    def state(self) -> State:
+        """Of the risk, for the next step."""
+        return self.found.state
 
 
 @dataclass
@@ -211,9 +219,8 @@ def judge(
         float(found.value + penalty),
         float(found.value),
         _losses(objective, step.evidence, outputs),
-        found.weights,
         own,
-        found.state,
+        found,
     )
 
 

@@ -24,6 +24,7 @@ from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import mode, quick_attention
 from surefoot.training import checkpoint
 from surefoot.training.evaluation import evaluation_figures
+from surefoot.training.ledger import WeightLedger
 from surefoot.training.memory import Memory
 from surefoot.training.monitors import (
     LastStep,
@@ -150,6 +151,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             given_with = not prepared.new_adapter
             self.reference = ReferencePolicy.of(prepared.model, self.engine, live, given_with)
         self.risk_state: Mapping[str, Tensor] = {}
+        self.ledger = WeightLedger()
         self.monitors = Monitors()
         self.memory = Memory(say=lambda line: warnings.warn(line, stacklevel=2))
         self._runner: StepRunner | None = None
@@ -162,6 +164,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         """
         if self.pairs is None:
             raise ConfigurationError("there is no train_dataset.")
+        self.ledger = WeightLedger()
         self._runner, self.risk_state = None, self.pairs.risk_state(self.objective.risk)
         if resume_from_checkpoint is True:
             resume_from_checkpoint = checkpoint.newest(Path(self.args.output_dir))
@@ -203,6 +206,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         number = self.state.global_step + 1
         require_finite(sound, result.value, number, lambda i: pairs.place(inputs[i]))
         self.risk_state = result.state
+        if step.units is not None and not pairs.renumbered:
+            self.ledger.add(int((self.state.epoch or 0) + 1e-6), result.found)
         pairwise = self.score.kind == "margins"
         self.monitors.add(result, step.evidence.label, self.score.beta, pairwise)
         return torch.tensor(result.value, device=self.args.device)
@@ -283,9 +288,11 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-            checkpoint.save(folder, self.risk_state, self._settings())
+            state = {**self.risk_state, **self.ledger.state()}
+            checkpoint.save(folder, state, self._settings())
         super()._save_checkpoint(model, trial)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        self.risk_state = checkpoint.load(Path(resume_from_checkpoint), self._settings())
+        kept = checkpoint.load(Path(resume_from_checkpoint), self._settings())
+        self.ledger, self.risk_state = WeightLedger.split(kept)
         super()._load_from_checkpoint(resume_from_checkpoint, model)

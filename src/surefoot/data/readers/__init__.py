@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 #: Optional columns of the contract that every reader carries through under their own names.
 CARRIED = (
-    *("id", "group", "source", "time", "weight", "votes"),
+    *("id", "group", "source", "cluster", "time", "weight", "votes"),
     *("auxiliary", "references", "reference_auxiliary", "reference_law"),
 )
 

@@ -20,7 +20,7 @@ class Group(Risk, kind="group"):
     1 / s, and the value that is reported is that one's, of which q is the gradient.
     """
 
-    unit: Literal["source", "group"] = "group"
+    unit: Literal["source", "group", "cluster"] = "group"
     """What has a weight of its own, from the first step to the last."""
     unit_mass: Literal["pairs", "equal"] = "equal"
     """Weights in the first step: the same for each unit, or its share of the pairs."""

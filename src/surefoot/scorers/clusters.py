@@ -1,0 +1,125 @@
+"""Clusters of prompts: k-means on their embeddings, kept with the run that uses them."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from scipy.cluster.vq import kmeans2, vq
+
+from surefoot.data.schema import Preferences
+from surefoot.data.text import last_turn
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.scorers.encoder import Encoder
+
+FILE = "clusters.safetensors"
+_STARTS, _ITERATIONS = 10, 100
+
+
+@dataclass(frozen=True)
+class PromptClusters:
+    """C clusters of prompts. A prompt belongs to the nearest centroid, whenever it is asked.
+
+    Attributes:
+        centroids: (C, D) of the embeddings of the prompts' last turns.
+        names: of the clusters: a number, and the prompt nearest to the centroid.
+        encoder_key: hash of the encoder that the embeddings are of.
+    """
+
+    centroids: npt.NDArray[np.float64]
+    names: tuple[str, ...]
+    encoder_key: str
+
+    @classmethod
+    def fit(cls, preferences: Preferences, encoder: Encoder, count: int, seed: int = 0) -> Self:
+        """Clusters of the distinct prompts: the best of ten starts of k-means.
+
+        Args:
+            preferences: whose prompts are clustered.
+            encoder: reads them.
+            count: of clusters; fewer come out where some stay empty.
+            seed: of the starts.
+
+        Raises:
+            DataError: fewer distinct prompts than clusters.
+        """
+        texts = list(dict.fromkeys(_prompts(preferences)))
+        if len(texts) < count:
+            raise DataError(
+                f"{preferences.name}: {count} clusters of {len(texts)} distinct prompts. Lower "
+                "risk.clusters."
+            )
+        x = _embedded(texts, encoder)
+        rng = np.random.default_rng(seed)
+        best, lowest = x[:0], np.inf
+        for _ in range(_STARTS):
+            with warnings.catch_warnings():  # of clusters that stay empty: they are left out
+                warnings.simplefilter("ignore", UserWarning)
+                drawn = x[rng.choice(len(x), count, replace=False)]
+                found, _ = kmeans2(x, drawn, iter=_ITERATIONS, minit="matrix")
+            own, distances = vq(x, found)
+            if (spread := float((distances**2).sum())) < lowest:
+                best, lowest = found[np.unique(own)], spread
+        nearest = vq(best, x)[0].tolist()
+        width = len(str(len(best) - 1))
+        names = (f"{k:0{width}d}: {_start(texts[i])}" for k, i in enumerate(nearest))
+        return cls(best, tuple(names), encoder.key)
+
+    def of(self, preferences: Preferences, encoder: Encoder) -> npt.NDArray[np.int64]:
+        """The cluster (N,) of each row's prompt.
+
+        Raises:
+            ConfigurationError: another encoder than the clusters are of.
+        """
+        if encoder.key != self.encoder_key:
+            raise ConfigurationError(
+                f"the clusters of prompts are of another encoder than {encoder.options.name!r}."
+            )
+        own: npt.NDArray[np.int64]
+        own = vq(_embedded(_prompts(preferences), encoder), self.centroids)[0].astype(np.int64)
+        return own
+
+    def beside(self, preferences: Preferences, encoder: Encoder) -> Preferences:
+        """The comparisons with the column `cluster`: the name of each prompt's cluster."""
+        found = [self.names[k] for k in self.of(preferences, encoder)]
+        return preferences.with_columns(cluster=found)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `clusters.safetensors` into a folder."""
+        told = {"names": json.dumps(self.names), "encoder_key": self.encoder_key}
+        save_file({"centroids": np.ascontiguousarray(self.centroids)}, Path(folder) / FILE, told)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read them from the folder of a run.
+
+        Raises:
+            ConfigurationError: there are none.
+        """
+        path = Path(folder) / FILE
+        if not path.is_file():
+            raise ConfigurationError(f"{folder} holds no clusters of prompts ({FILE}).")
+        with safe_open(path, "np") as file:
+            told = file.metadata()
+            centroids = file.get_tensor("centroids")
+        return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"])
+
+
+def _prompts(preferences: Preferences) -> list[str]:
+    return [last_turn(prompt) for (prompt,) in preferences.read("prompt")]
+
+
+def _embedded(texts: list[str], encoder: Encoder) -> npt.NDArray[np.float64]:
+    return encoder.embed(texts, keep="right").astype(np.float64)
+
+
+def _start(text: str, length: int = 40) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"

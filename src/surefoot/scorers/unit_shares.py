@@ -1,0 +1,51 @@
+"""Who got the weight: the units of a risk before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from surefoot.objectives import RiskValue
+
+
+@dataclass(frozen=True)
+class UnitShare:
+    """What a risk did to a unit.
+
+    Attributes:
+        unit: its name.
+        mass: its weight before robustness; all masses sum to 1.
+        weight: its worst-case weight; all weights sum to 1 (estimate `dual`: about).
+        loss: mean loss of its pairs, or what the adversary saw of it (`regret`).
+    """
+
+    unit: str
+    mass: float
+    weight: float
+    loss: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def unit_shares(
+    names: Sequence[str], mass: Tensor, weights: Tensor, losses: Tensor
+) -> tuple[UnitShare, ...]:
+    """One for each of U named units, from masses, weights and losses (U,); none where unnamed.
+
+    Those whose weight grew most come first.
+    """
+    if not names:
+        return ()
+    told = zip(names, mass.tolist(), weights.tolist(), losses.tolist(), strict=True)
+    made = [UnitShare(*one) for one in told]
+    return tuple(sorted(made, key=lambda one: -one.weight / max(one.mass, 1e-12)))
+
+
+def shares_of(names: Sequence[str], risk: RiskValue) -> tuple[UnitShare, ...]:
+    """Those of a risk whose trailing dimension is 1."""
+    return unit_shares(names, risk.unit_mass[:, 0], risk.unit_weights[:, 0], risk.unit_losses[:, 0])
