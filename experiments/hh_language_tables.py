@@ -56,17 +56,6 @@ def markdown(found: Figures) -> str:
 def _introduction(found: Figures) -> list[str]:
     settings, small = found["settings"], found["small_model"]
     loss = np.mean([one["held_out_loss"] for one in small])
-    told = [
-        f"Rows that say so are told a flip rate, at {_rates(found)} alike, and so is the "
-        "temperature of their probabilities."
-    ]
-    if not any(
-        CALIBRATED in cells for rates in found["parts"].values() for cells in rates.values()
-    ):
-        told.append(
-            "**Plain's temperature was not told it: a difference of their log-loss to plain mixes "
-            "objective and calibration**; the row that takes the two apart is not in these results."
-        )
     return [
         f"HH {settings['source']}, {found['pairs']} pairs. Seed k holds out fold k of "
         f"{settings['folds']} (no opening turn on two sides; the training sides of two folds "
@@ -77,9 +66,10 @@ def _introduction(found: Figures) -> list[str]:
         "",
         "Held-out pairs with their labels as given. Intervals cover seeds and pairs. Log-loss is "
         f"of probabilities whose temperature was fitted on {settings['calibration']:.0%} of the "
-        f"training pairs (with their flips). {' '.join(told)} *Detects*: the true difference that "
-        "would be found with 80 % chance. *Chosen*: change of the preferred response's "
-        "log-probability.",
+        "training pairs (with their flips). Rows that say so are told a flip rate, at "
+        f"{_rates(found)} alike, and so is the temperature of their probabilities. *Detects*: the "
+        "true difference that would be found with 80 % chance. *Chosen*: change of the preferred "
+        "response's log-probability.",
     ]
 
 
