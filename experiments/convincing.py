@@ -6,7 +6,8 @@
 In each of 32 topics (16 debates, two stances) nearly all pairs of some 33 arguments were judged by
 about five people. Training sees single votes on random pairs of the training debates; the test is
 the authors' strict gold on held-out debates, so folds inside a scorer are of debates, too. The
-reference policy draws an argument of the topic's pool: the expectation in VRPO is a sum over all pairs.
+reference policy draws an argument of the topic's pool: the expectation in VRPO is a sum over all
+pairs.
 
 Writes `convincing.json` and `convincing.md`. What is finished is kept in the work folder: an
 interrupted experiment goes on where it stopped.
