@@ -14,6 +14,7 @@ import yaml
 
 from surefoot.auxiliary import SampleConfig
 from surefoot.cli.app import app
+from surefoot.policy.config import OnlineConfig, is_online
 from surefoot.scorers.ensemble import read_ensemble
 from surefoot.training import RunConfig
 from surefoot.worlds import TextWorld
@@ -57,6 +58,7 @@ def test_every_configuration_is_valid(root, tmp_path):
             assert read_ensemble(path).members == tuple(given["members"])
             continue
         config = SampleConfig if {"auxiliary", "reference"} & set(given) else RunConfig
+        config = OnlineConfig if is_online(given) else config
         assert config.read(path).output == given["output"]
 
 

@@ -12,6 +12,7 @@ PACKAGES = (
     "scorers",
     "training",
     "auxiliary",
+    "policy",
     "evaluation",
     "worlds",
     "report",

@@ -12,6 +12,7 @@ from transformers import TrainingArguments
 from surefoot.auxiliary.judge import Judge
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
 from surefoot.options import Member, Options
+from surefoot.policy import Online, OnlineTrainingOptions, PromptOptions
 from surefoot.scorers import EmbeddingScorer, EncoderOptions, EnsembleOptions, Head
 from surefoot.scorers.language.options import (
     AdapterOptions,
@@ -47,6 +48,9 @@ _SECTIONS: Mapping[str, type[Options]] = {
     "scorer.adapter": AdapterOptions,
     "objective": Objective,
     "objective: doubly-robust": DoublyRobust,
+    "objective: online": Online,
+    "data, of online training": PromptOptions,
+    "training, of online training": OnlineTrainingOptions,
     "training": TrainingOptions,
     "training, of a language model": LanguageTrainingOptions,
 }

@@ -96,6 +96,8 @@ def train(
 
         surefoot train robust.yaml --training.bootstrap true --seeds 5
 
+        surefoot train online.yaml --objective.risk.level 0.5
+
         torchrun --nproc_per_node 2 -m surefoot train policy.yaml
     """
     from surefoot.cli.train import run

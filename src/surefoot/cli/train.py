@@ -23,11 +23,16 @@ def run(
 ) -> None:
     """Train one run, or one per seed, and print what came out."""
     quiet_libraries()
+    from surefoot.cli.online import is_online, run_online
     from surefoot.paths import claim_output
     from surefoot.training import RunConfig, clear_run, prepare, train_seeds
     from surefoot.training.folder import is_finished
 
-    config = RunConfig.read(config_path, overrides(arguments))
+    given = RunConfig.given(config_path, overrides(arguments))
+    if is_online(given):
+        run_online(given, seeds, overwrite, resume)
+        return
+    config = RunConfig(**given)
     if seeds > 1 and not config.depends_on_the_seed():
         raise ConfigurationError(
             f"--seeds {seeds} would give the same model {seeds} times: a linear head on fixed data "

@@ -29,6 +29,15 @@ class FileOptions(Options):
         Raises:
             ConfigurationError: an unreadable file, unknown options, values out of range.
         """
+        return cls(**cls.given(path, overrides))
+
+    @classmethod
+    def given(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The same by name, not checked yet.
+
+        Raises:
+            ConfigurationError: an unreadable file.
+        """
         try:
             given = yaml.safe_load(Path(path).read_text())
         except FileNotFoundError:
@@ -41,7 +50,7 @@ class FileOptions(Options):
             raise ConfigurationError(f"{path} should hold options by name; got {given!r}.")
         for name, value in (overrides or {}).items():
             _override(given, name.split("."), _value(name, value), _defaults())
-        return cls(**given)
+        return given
 
     def to_yaml(self) -> str:
         """The complete configuration, every default written out; it runs as it is."""
@@ -216,6 +225,10 @@ def _objective(given: Mapping[str, Any]) -> Objective | DoublyRobust:
     if "kind" not in given:
         return Objective(**given)
     kind = str(given["kind"])
+    if kind == "online":
+        raise ConfigurationError(
+            "objective 'online' has a configuration of its own: surefoot.policy.OnlineConfig."
+        )
     if kind not in _KINDS:
         raise ConfigurationError(unknown_name("kind of objective", kind, _KINDS))
     return _KINDS[kind](**given)

@@ -8,10 +8,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from surefoot.training.config import RunConfig
+from typing import Any, Protocol
 
 SCHEMA_VERSION = 1
 _PACKAGES = (
@@ -24,6 +21,20 @@ _PACKAGES = (
     "numpy",
     "scipy",
 )
+
+
+class Described(Protocol):
+    """A configuration of a run, of whatever kind."""
+
+    @property
+    def data(self) -> Any: ...  # noqa: D102
+    @property
+    def scorer(self) -> Any: ...  # noqa: D102
+    @property
+    def objective(self) -> Any: ...  # noqa: D102
+    @property
+    def training(self) -> Any: ...  # noqa: D102
+    def to_yaml(self) -> str: ...  # noqa: D102
 
 
 def manifest(data: Mapping[str, Any], figures: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -51,7 +62,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def model_card(config: RunConfig, figures: Mapping[str, str], notes: list[str]) -> str:
+def model_card(config: Described, figures: Mapping[str, str], notes: list[str]) -> str:
     """A README.md for the run folder, with the metadata block that the Hub reads."""
     rows = "\n".join(f"| {name} | {value} |" for name, value in figures.items())
     cautions = "\n".join(f"- {note}" for note in notes) or "- none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -164,6 +164,8 @@ class LastStep(TrainerCallback):  # type: ignore[misc]  # untyped
 class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
     """The progress bar with the figures that matter beside it; lines where there is no terminal."""
 
+    shown: Sequence[str] = SHOWN
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **named: Any) -> None:
         """Open the bar, which stays silent where standard error is no terminal."""
         self.current_step = 0
@@ -177,7 +179,7 @@ class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
         bar = self.training_bar
         if not state.is_world_process_zero or bar is None or not logs or "loss" not in logs:
             return
-        shown = {name: f"{logs[name]:.3g}" for name in SHOWN if name in logs}
+        shown = {name: f"{logs[name]:.3g}" for name in self.shown if name in logs}
         if bar.disable:
             figures = ", ".join(f"{name} {value}" for name, value in shown.items())
             print(f"step {state.global_step} of {state.max_steps}: {figures}", file=sys.stderr)

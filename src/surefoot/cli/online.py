@@ -1,0 +1,75 @@
+"""`surefoot train` with `objective: {kind: online}`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surefoot.cli.console import say, table
+from surefoot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from surefoot.policy.run import OnlineRun
+
+#: Groups that the table shows, at most.
+_MOST_SHOWN = 20
+
+
+def is_online(given: Mapping[str, Any]) -> bool:
+    """Whether these options by name ask for online training."""
+    from surefoot.policy.config import is_online
+
+    return is_online(given)
+
+
+def run_online(given: Mapping[str, Any], seeds: int, overwrite: bool, resume: bool) -> None:
+    """Train one run, or one per seed, and print what came out."""
+    if find_spec("trl") is None:
+        raise ConfigurationError(
+            "online training stands on TRL, which is absent: pip install 'surefoot[online]'."
+        )
+    from surefoot.paths import claim_output
+    from surefoot.policy import OnlineConfig
+    from surefoot.policy.run import train_online
+    from surefoot.training.folder import clear_run
+
+    config = OnlineConfig(**given)
+    if resume:
+        raise ConfigurationError(
+            "online training has no checkpoints to resume from: what the adversary remembers is "
+            "in none of TRL's."
+        )
+    say(f"objective: {config.objective.describe()}")
+    clear_run(claim_output(config.output, overwrite))
+    first = config.training.seed
+    for seed in range(first, first + seeds):
+        one = config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
+        found = train_online(one, overwrite=overwrite, say=say)
+        if found is not None:
+            say(f"wrote {found.folder}")
+            _show(found)
+
+
+def _show(run: OnlineRun) -> None:
+    from surefoot.policy.report import SHOWN
+
+    report = run.report
+    shown = [name for name in SHOWN if name in report.last]
+    table(
+        "The last log",
+        ["run", "steps", *(name.replace("_", " ") for name in shown)],
+        [[str(Path(run.folder)), str(report.steps), *(f"{report.last[n]:.4g}" for n in shown)]],
+    )
+    if not report.groups:
+        return
+    worst = sorted(report.groups, key=lambda group: group.gain)[:_MOST_SHOWN]
+    table(
+        "Prompts by group: what they gained over the reference, and how often they count",
+        ["group", "share", "prompts seen", "gain", "weight"],
+        [
+            [g.name, f"{g.share:.3f}", str(g.seen), f"{g.gain:.3f}", f"{g.weight:.2f}"]
+            for g in worst
+        ],
+    )

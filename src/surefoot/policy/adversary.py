@@ -1,0 +1,109 @@
+"""Which groups of prompts a policy is trained for: the adversary of robust policy optimisation.
+
+Mandal et al., Distributionally Robust RLHF (2503.00539): a policy is to do well on the worst
+distribution q of prompts near the training distribution p,
+
+    max over pi of  min over q near p of  sum_g q_g J_g(pi),
+    J_g = mean over prompts x of g of  E_pi[r - beta log(pi / pi_ref)] - E_ref[r].
+
+The inner minimum is a :class:`~surefoot.objectives.Risk` of the losses -J_g, and the gradient is
+that of sum_g q_g J_g with q fixed (Danskin): the advantages of prompts of g, and their KL, count
+q_g / p_g times.
+
+* Rewards of a Bradley-Terry model are known up to a constant for each prompt. E_ref[r], what the
+  reference gets on the same prompt, takes it away: without it the adversary picks the prompts with
+  a low constant.
+* A step holds a few prompts, whose J is mostly noise. J_g is a running mean over the steps before,
+  so the weights do not depend on the samples that they weigh. Until each group was seen often
+  enough, the weights go only part of the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from surefoot.errors import ConfigurationError
+from surefoot.objectives import Risk
+from surefoot.objectives.risk import State
+
+
+@dataclass
+class Adversary:
+    """The worst distribution over U groups of prompts, from running values of what each has gained.
+
+    Attributes:
+        risk: of the groups; its `unit_mass` is p.
+        names: of the U groups.
+        mass: (U,) share of the training prompts, as they are drawn.
+        rate: weight of one prompt in the running value of its group.
+        gains: (U,) running values of J_g; 0, the reference's, before anything was seen.
+        seen: (U,) prompts that they rest on.
+        state: of a stateful risk.
+    """
+
+    risk: Risk
+    names: Sequence[str]
+    mass: Tensor
+    rate: float = 0.05
+    gains: Tensor = field(init=False)
+    seen: Tensor = field(init=False)
+    state: State = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.risk.properties.direction == "against noise":
+            raise ConfigurationError(
+                f"{self.risk.label()} takes weight from the groups that are served worst: it is "
+                "for noisy labels. Policy optimisation takes a risk against shift, or the mean."
+            )
+        if len(self.names) < 2 and not self.neutral:
+            raise ConfigurationError(
+                f"all prompts are in one group ({self.names[0]!r}): {self.risk.label()} has "
+                "nothing to weigh. Take risk: mean, or another unit."
+            )
+        self.mass = self.mass.double() / self.mass.double().sum()
+        self.gains = torch.zeros_like(self.mass)
+        self.seen = torch.zeros_like(self.mass)
+        self.weights = self._weigh()
+
+    @property
+    def neutral(self) -> bool:
+        """Whether every prompt counts once, whatever was seen."""
+        return self.risk.properties.direction == "none" and self.risk.unit_mass == "pairs"
+
+    @property
+    def multipliers(self) -> Tensor:
+        """q_g / p_g (U,) of each group, whose mean over the training prompts is 1."""
+        if self.neutral:
+            return torch.ones_like(self.mass)
+        return self.weights / self.mass
+
+    def update(self, groups: Tensor, gains: Tensor) -> None:
+        """Take in what some prompts gained, and choose the worst distribution anew.
+
+        Args:
+            groups: (M,) group of each prompt.
+            gains: (M,) its mean return over samples, less the reference's.
+        """
+        count = torch.zeros_like(self.mass).index_add(0, groups, torch.ones_like(gains).double())
+        total = torch.zeros_like(self.mass).index_add(0, groups, gains.double())
+        mean = total / count.clamp_min(1)
+        new = 1 - (1 - self.rate) ** count  # 0 where the step held none
+        self.gains = self.gains + new * (mean - self.gains)
+        self.seen = self.seen + count
+        self.weights = self._weigh()
+
+    def _weigh(self) -> Tensor:
+        """The worst distribution q (U,), or a point on the way to it, also in the ball."""
+        found = self.risk(-self.gains, self.mass, None, self.state)
+        self.state = found.state
+        return found.unit_mass + self.trust * (found.unit_weights - found.unit_mass)
+
+    @property
+    def trust(self) -> float:
+        """How far to go: 1 once each group that was seen at all was seen 1 / rate times."""
+        seen = self.seen[self.seen > 0]
+        return min(1.0, self.rate * float(seen.min())) if len(seen) else 0.0

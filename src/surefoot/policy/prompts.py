@@ -1,0 +1,182 @@
+"""Prompts to train on, from comparisons or alone, as TRL's trainers take them."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from surefoot.data import read_preferences
+from surefoot.data.origins import origin_of
+from surefoot.data.readers import CARRIED
+from surefoot.data.schema import Preferences, concatenate
+from surefoot.data.units import unit_ids
+from surefoot.errors import DataError
+from surefoot.objectives import Risk
+from surefoot.objectives.risks.mean import Mean
+from surefoot.policy.config import PromptOptions
+from surefoot.scorers.language.generation import opening_ids
+from surefoot.scorers.language.rendering import opening
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+#: Columns of a file of prompts alone, beside `prompt`.
+_BESIDE = {*CARRIED, "conversational"}
+_SAMPLE = 100
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """P prompts, each once.
+
+    Attributes:
+        preferences: a comparison of each prompt; of prompts alone, with empty responses.
+        groups: (P,) group of each.
+        names: of the groups.
+        ids: token ids after which a response is written.
+        alone: whether the data have no responses.
+        notes: sentences for the user.
+    """
+
+    preferences: Preferences
+    groups: Tensor
+    names: tuple[str, ...]
+    ids: list[list[int]]
+    alone: bool
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.preferences)
+
+    @property
+    def mass(self) -> Tensor:
+        """Share of the prompts in each group, shape (U,)."""
+        return torch.bincount(self.groups, minlength=len(self.names)).double() / len(self)
+
+    def dataset(self, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+        """What TRL reads: the prompt, as text or messages, and its place `row`."""
+        prompts: list[Any] = []
+        for prompt, chat in self.preferences.read("prompt", "conversational"):
+            text, templated = opening(tokenizer, prompt, bool(chat))
+            prompts.append([dict(turn) for turn in prompt] if templated else text)
+        return Dataset.from_dict({"prompt": prompts, "row": list(range(len(prompts)))})
+
+
+def read_prompts(options: PromptOptions) -> tuple[Preferences, bool]:
+    """Comparisons, or prompts alone as comparisons of empty responses; and whether they are alone.
+
+    Raises:
+        DataError: nothing can be read, or some files hold comparisons and others prompts alone.
+    """
+    found = [_prompts_alone(place, options) for place in options.train]
+    alone = [one for one in found if one is not None]
+    if not alone:
+        columns = options.columns or None
+        return read_preferences(options.train, columns=columns, on_error=options.on_error), False
+    if len(alone) < len(found):
+        raise DataError(
+            f"{', '.join(options.train)}: some hold comparisons and others prompts alone. Train on "
+            "files of one kind."
+        )
+    return (alone[0] if len(alone) == 1 else concatenate(alone, "prompts")), True
+
+
+def _prompts_alone(place: str, options: PromptOptions) -> Preferences | None:
+    """The prompts of a file that has nothing else; None where it holds comparisons."""
+    origin = origin_of(place)
+    ours = {theirs: name for name, theirs in options.columns.items()}
+
+    def named(record: Any) -> dict[str, Any]:
+        return {ours.get(str(name), str(name)): value for name, value in dict(record).items()}
+
+    sample = [n.record for n in itertools.islice(origin.records(), _SAMPLE) if n.record]
+    if not sample or any(set(named(one)) - {"prompt", *_BESIDE} for one in sample):
+        return None
+    rows = []
+    for numbered in origin.records():
+        record = named(numbered.record or {})
+        if not record.get("prompt"):
+            if options.on_error == "fail":
+                raise DataError(
+                    f"{origin.place}, row {numbered.row}: the column 'prompt' is empty."
+                )
+            continue
+        kept = {"source": origin.name}
+        kept |= {name: record[name] for name in ("group", "source", "id") if record.get(name)}
+        chat = record.get("conversational", not isinstance(record["prompt"], str))
+        empty = {"response_a": "", "response_b": "", "label": 0.5}
+        rows.append({"prompt": record["prompt"], "conversational": chat, **empty, **kept})
+    if not rows:
+        raise DataError(f"{origin.place} holds no prompt.")
+    found = Preferences.from_rows(rows, origin.name)
+    return replace(found, fingerprint=origin.digest)
+
+
+def prompt_set(
+    preferences: Preferences,
+    alone: bool,
+    tokenizer: PreTrainedTokenizerBase,
+    risk: Risk,
+    room: int,
+) -> PromptSet:
+    """Each prompt once, with its group and its tokens.
+
+    Args:
+        preferences: comparisons.
+        alone: whether their responses are no data.
+        tokenizer: the policy's.
+        risk: whose unit the groups are; the mean needs none.
+        room: tokens that a prompt may have.
+
+    Raises:
+        DataError: no prompt is left, a column is missing, or the tokenizer cannot be used.
+    """
+    name = preferences.name
+    _, first = np.unique(preferences.prompt_keys(), return_index=True)
+    once = preferences.select(np.sort(first))
+    ids, kept, long, empty = [], [], 0, 0
+    for place, (prompt, chat) in enumerate(once.read("prompt", "conversational")):
+        own = opening_ids(tokenizer, prompt, bool(chat))
+        if not any(turn["content"].strip() for turn in prompt):
+            empty += 1
+        elif len(own) > room:
+            long += 1
+        else:
+            kept.append(place)
+            ids.append(own)
+    notes = []
+    if long:
+        notes.append(
+            f"{name}: {long} of {len(once)} prompts have more than {room} tokens, which leaves no "
+            "room for a response (scorer.max_length less objective.max_new_tokens): left out."
+        )
+    if empty:
+        notes.append(f"{name}: {empty} of {len(once)} prompts are empty: left out.")
+    if not kept:
+        raise DataError(f"{name}: no prompt is left. {' '.join(notes)}")
+    once = once.select(np.array(kept))
+    _one_form(once, tokenizer)
+    if isinstance(risk, Mean) and risk.unit == "pair":
+        return PromptSet(
+            once, torch.zeros(len(once), dtype=torch.long), ("all",), ids, alone, tuple(notes)
+        )
+    groups, names = unit_ids(once, risk.unit)
+    return PromptSet(once, torch.from_numpy(groups), tuple(names), ids, alone, tuple(notes))
+
+
+def _one_form(preferences: Preferences, tokenizer: PreTrainedTokenizerBase) -> None:
+    """TRL reads a batch as texts or as messages, never both."""
+    if not tokenizer.chat_template:
+        return
+    forms = {bool(chat) for (chat,) in preferences.read("conversational")}
+    if len(forms) > 1:
+        raise DataError(
+            f"{preferences.name}: some prompts are plain text and others messages, which TRL does "
+            "not mix. Bring all into one form."
+        )

@@ -1,0 +1,148 @@
+"""What a run of online training has to say, and what it leaves in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from surefoot.data.checks import DamageReport
+from surefoot.policy.config import OnlineConfig
+from surefoot.policy.progress import Progress
+from surefoot.policy.prompts import PromptSet
+from surefoot.scorers import PolicyScorer, storage
+from surefoot.training.folder import TrainingData, write_run
+
+#: Share of cut responses from which most are judged half-written; of prompts without a difference.
+_MANY = 0.5
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of prompts at the end of a run.
+
+    Attributes:
+        name: its name.
+        share: of the prompts.
+        seen: prompts that its gain rests on.
+        gain: running value of the return, less the reference's.
+        weight: how often its prompts count.
+    """
+
+    name: str
+    share: float
+    seen: int
+    gain: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class OnlineReport:
+    """What a run has to say.
+
+    Attributes:
+        warnings: sentences for the user.
+        last: figures of the last log, by name.
+        steps: optimiser steps taken.
+        stopped: the rule that stopped it, in words; empty where it came to its end.
+        groups: of the prompts; none where there is one.
+        log: all logs.
+        history: figures of every step.
+    """
+
+    warnings: tuple[str, ...]
+    last: dict[str, float]
+    steps: int
+    stopped: str
+    groups: tuple[Group, ...]
+    log: Sequence[Mapping[str, Any]]
+    history: Sequence[Mapping[str, float]]
+
+
+def describe_run(
+    config: OnlineConfig, state: Any, progress: Progress, notes: Sequence[str]
+) -> OnlineReport:
+    """The report of a finished run, with what speaks against it."""
+    logs = [log for log in state.log_history if "reward" in log]
+    last = {k: v for k, v in (logs[-1] if logs else {}).items() if isinstance(v, int | float)}
+    adversary = progress.adversary
+    columns = (adversary.mass, adversary.seen, adversary.gains, adversary.multipliers)
+    groups = tuple(
+        Group(name, share, int(seen), gain, weight)
+        for name, share, seen, gain, weight in zip(
+            adversary.names, *(column.tolist() for column in columns), strict=True
+        )
+    )
+    doubts = [progress.stopped] if progress.stopped else []
+    cut = last.get("completions/clipped_ratio", 0.0)
+    if cut > _MANY:
+        doubts.append(
+            f"{cut:.0%} of the responses reached {config.objective.max_new_tokens} tokens and were "
+            "judged as they were: raise objective.max_new_tokens."
+        )
+    flat = last.get("frac_reward_zero_std", 0.0)
+    if flat > _MANY:
+        doubts.append(
+            f"{flat:.0%} of the prompts had responses of one reward, which teach nothing: draw "
+            "more samples, or look at the reward model."
+        )
+    return OnlineReport(
+        warnings=(*notes, *doubts),
+        last=last,
+        steps=state.global_step,
+        stopped=progress.stopped,
+        groups=groups if len(groups) > 1 else (),
+        log=state.log_history,
+        history=progress.history,
+    )
+
+
+def write_online_run(
+    folder: Path, config: OnlineConfig, prompts: PromptSet, key: str, report: OnlineReport
+) -> None:
+    """Write what a run says of itself; the model is there already.
+
+    Args:
+        folder: the run folder.
+        config: complete, so that it runs again.
+        prompts: what was trained on.
+        key: hash of the reference's weights.
+        report: what it has to say.
+    """
+    scorer = config.scorer
+    assert isinstance(scorer, PolicyScorer)
+    storage.write_description(
+        folder,
+        {
+            "scorer": scorer.settled.model_dump(mode="json"),
+            "objective": config.objective.model_dump(mode="json"),
+            "seed": config.training.seed,
+            "rewards": {"mean": 0.0, "std": 1.0},
+            "temperature": 1.0,
+            "reference_key": key,
+            "surefoot": version("surefoot"),
+        },
+    )
+    figures = {
+        "steps": report.steps,
+        "stopped": report.stopped,
+        "last": report.last,
+        "groups": [asdict(group) for group in report.groups],
+        "log": list(report.log),
+        "history": list(report.history),
+        "trl": version("trl"),
+    }
+    shown = {name: report.last[name] for name in SHOWN if name in report.last}
+    readable = {"optimiser steps": str(report.steps)}
+    readable |= {f"{name}, last logged": f"{value:.4g}" for name, value in shown.items()}
+    undamaged = DamageReport(
+        prompts.preferences.name, len(prompts), (), ("pairs: prompts are all that was used",)
+    )
+    data = TrainingData(prompts.preferences, None, undamaged, 0)
+    write_run(folder, config, data, figures, readable, report.warnings)
+
+
+#: Figures of the last log that tables show.
+SHOWN = ("reward", "sequence_kl", "worst_gain", "mean_gain", "watched_gain", "largest_weight")

@@ -1,0 +1,256 @@
+"""Online training from the command line: from a configuration to a folder that is evaluated."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from language_models import CHAT, byte_tokenizer, llama, pairs, save
+
+from surefoot.cli.app import app
+from surefoot.data import Preferences
+from surefoot.errors import SurefootError
+from surefoot.objectives import Risk
+from surefoot.policy import OnlineConfig, PromptOptions, read_prompts
+from surefoot.policy.prompts import prompt_set
+from surefoot.policy.reward import Reward, data_returns, load_reward, reference_returns
+from surefoot.policy.run import _arguments
+from surefoot.scorers import load_scorer
+from surefoot.scorers.language.generation import SamplingLaw
+
+CVAR = {"kind": "cvar", "level": 0.5, "unit": "group"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, small_encoder):
+    """A policy, a reward model of three heads, comparisons with groups, and prompts alone."""
+    folder = tmp_path_factory.mktemp("online")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        save(folder / "base", llama(), byte_tokenizer())
+        rows = [dict(row, group="abc"[i % 3], source="s") for i, row in enumerate(pairs(24))]
+        for name, content in (
+            ("pairs", rows),
+            ("nogroup", pairs(24)),
+            ("one", [dict(row, group="only") for row in pairs(24)]),
+            ("prompts", [{"prompt": f"say {i} words", "group": "xy"[i % 2]} for i in range(16)]),
+        ):
+            text = "".join(json.dumps(row) + "\n" for row in content)
+            (folder / f"{name}.jsonl").write_text(text)
+        for name, head in (("reward", "linear"), ("judge", "general-preference")):
+            config = {
+                "data": {"train": "pairs.jsonl"},
+                "scorer": {"kind": "embedding", "encoder": small_encoder, "head": head, "folds": 2},
+                "output": name,
+            }
+            if name == "reward":
+                config["scorer"]["members"] = 3
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
+            app(args=["train", f"{name}.yaml"], standalone_mode=False)
+    return folder
+
+
+@pytest.fixture
+def train(folder, monkeypatch):
+    """Runs `surefoot train` on a configuration of two quick steps."""
+    monkeypatch.chdir(folder)
+
+    def run(*more, data="pairs.jsonl", output="run", scorer=None, training=None, **objective):
+        config = {
+            "data": {"train": data},
+            "scorer": {
+                "kind": "policy", "model": "base", "beta": 0.1, "precision": "float32",
+                "max_length": 128, **(scorer or {}),
+            },
+            "objective": {
+                "kind": "online", "reward": "reward", "samples": 2, "max_new_tokens": 5,
+                **objective,
+            },
+            "training": {
+                "prompts_per_step": 4, "max_steps": 2, "learning_rate": 1e-3, "log_every": 1,
+                **(training or {}),
+            },
+            "output": output,
+        }  # fmt: skip
+        (folder / "online.yaml").write_text(yaml.safe_dump(config))
+        app(args=["train", "online.yaml", "--overwrite", *more], standalone_mode=False)
+        path = folder / output / "manifest.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    return run
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "grpo"])
+def test_a_robust_run_is_written_and_evaluated(train, folder, algorithm, capsys):
+    ensemble = {"members": ["reward"], "pessimism": "worst-case"}
+    manifest = train(algorithm=algorithm, risk=CVAR, reward=ensemble, stop_kl=1e3)
+    figures = manifest["figures"]
+    assert [g["name"] for g in figures["groups"]] == ["a", "b", "c"]
+    assert sum(g["seen"] for g in figures["groups"]) == 8
+    assert sum(g["share"] * g["weight"] for g in figures["groups"]) == pytest.approx(1.0)
+    assert len(figures["history"]) == figures["steps"] == 2
+    assert "gained over the reference" in capsys.readouterr().out
+    saved = yaml.safe_load((folder / "run" / "config.yaml").read_text())
+    assert OnlineConfig(**saved).objective.reward.pessimism.kind == "worst-case"
+    policy = load_scorer("run")
+    scores = policy.rewards(Preferences.from_rows(pairs(4)))
+    assert np.isfinite(scores).all()
+    assert np.abs(scores).max() > 0  # it has left its reference
+    app(args=["evaluate", "run", "pairs.jsonl", "--output", "report", "--overwrite"],
+        standalone_mode=False)  # fmt: skip
+
+
+def test_an_adapter_and_its_reference(train):
+    manifest = train(risk=CVAR, scorer={"adapter": {"rank": 2}}, baseline="data")
+    assert manifest["figures"]["steps"] == 2
+    assert load_scorer("run").scorer.adapter.rank == 2
+
+
+def test_prompts_alone(train):
+    manifest = train(data="prompts.jsonl", risk=CVAR, training={"epochs": 1, "max_steps": None})
+    assert [g["name"] for g in manifest["figures"]["groups"]] == ["x", "y"]
+    assert manifest["figures"]["steps"] == 4  # 16 prompts, 4 in a step
+    assert manifest["data"]["rows"] == 16
+
+
+def test_seeds_differ(train):
+    train("--seeds", "2")
+    a, b = (load_scorer(f"run/seed-{k}") for k in range(2))
+    weights = [torch.cat([p.flatten() for p in m.prepared.model.parameters()]) for m in (a, b)]
+    assert not torch.equal(*weights)
+
+
+def test_a_rule_that_stops_is_told(train, capsys):
+    manifest = train(stop_kl=1e-4, training={"max_steps": 30, "learning_rate": 1e-2})
+    assert manifest["figures"]["steps"] < 30
+    assert any("above stop_kl" in one for one in manifest["warnings"])
+    assert "above stop_kl" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_watched_model_is_logged(train):
+    manifest = train(watch="reward", stop_drop=100.0)
+    assert "watched_gain" in manifest["figures"]["history"][0]
+    assert any("objective.watch (reward) was trained on" in one for one in manifest["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"data": "nogroup.jsonl", "risk": CVAR}, "the column 'group' is not given in 24 of 24"),
+        ({"data": "one.jsonl", "risk": CVAR}, r"all prompts are in one group \('only'\)"),
+        ({"risk": {"kind": "cvar"}}, "online training has no pairs: unit of risk 'cvar'"),
+        ({"reward": "judge"}, "judge judges pairs: online training needs rewards"),
+        ({"reward": "nowhere"}, "nowhere"),
+        ({"scorer": {"max_length": 8}, "max_new_tokens": 8}, "leaves no room for a prompt"),
+        ({"scorer": {"max_length": 9}, "max_new_tokens": 8}, "no prompt is left"),
+        ({"training": {"prompts_per_step": 40}}, "24 prompts are fewer than"),
+        ({"training": {"micro_batch": 3}}, "should be a multiple of training.micro_batch"),
+        ({"stop_drop": 1.0}, "name one .watch."),
+        ({"data": "prompts.jsonl", "risk": CVAR, "baseline": "data"}, "has prompts alone"),
+        ({"vllm": {"mod": "colocate"}}, "unknown option of objective.vllm 'mod'"),
+        ({"sampels": 3}, "did you mean 'samples'"),
+        ({"algorithm": "ppo"}, "'rloo' or 'grpo'"),
+        ({"data": ["pairs.jsonl", "prompts.jsonl"]}, "files of one kind"),
+    ],
+)
+def test_wrong_input(train, options, words):
+    with pytest.raises(SurefootError, match=words):
+        train(**options)
+
+
+def test_resuming_is_refused(train):
+    with pytest.raises(SurefootError, match="no checkpoints to resume from"):
+        train("--resume")
+
+
+def test_another_scorer_is_refused(folder):
+    with pytest.raises(SurefootError, match="trains policies; scorer 'embedding' writes nothing"):
+        OnlineConfig(
+            data={"train": "pairs.jsonl"},
+            scorer={"kind": "embedding"},
+            objective={"kind": "online", "reward": "reward"},
+            output="run",
+        )
+
+
+def test_vllm_is_passed_on_by_trls_names(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    config = OnlineConfig(
+        data={"train": "pairs.jsonl"},
+        scorer={"kind": "policy", "model": "base"},
+        objective={"kind": "online", "reward": "reward", "vllm": {"mode": "server"}},
+        output="run",
+    )
+    arguments = _arguments(config, folder / "run")
+    assert arguments.use_vllm
+    assert arguments.vllm_mode == "server"
+
+
+def test_rewards_are_those_of_the_model(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    rows = pairs(3)
+    data = Preferences.from_rows(rows)
+    reward = Reward(load_scorer("reward"), data)
+    said = ["good help", "bad", "maybe", "good help", "yes no yes"]
+    found = reward([None] * 5, said, row=[0, 2, 0, 2, 0])
+    for text, row, value in zip(said, [0, 2, 0, 2, 0], found, strict=True):
+        alone = {**rows[row], "response_a": text, "response_b": text}
+        expected = load_scorer("reward").rewards(Preferences.from_rows([alone]))[0, 0]
+        assert value == pytest.approx(expected)
+    ensemble = load_reward("reward")
+    assert ensemble.scores(data).shape == (3, 2)
+
+
+def test_baselines_by_another_way(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    rows = pairs(4)
+    rows = [*rows, {**rows[0], "response_a": "good good", "response_b": "rude"}]
+    every = Preferences.from_rows(rows)
+    tokenizer = byte_tokenizer()
+    prompts = prompt_set(every, False, tokenizer, Risk.parse("mean"), 100)
+    assert len(prompts) == 4
+    reward = Reward(load_scorer("reward"), prompts.preferences)
+    (found,) = data_returns(prompts, every, [reward])
+    scored = load_scorer("reward").rewards(every).mean(1)
+    np.testing.assert_allclose(found[0], scored[[0, 4]].mean())
+    np.testing.assert_allclose(found[1:], scored[1:4])
+    # The reference's depends on its seed, not on the generator, which it leaves as it is.
+    model, law = llama(), SamplingLaw(max_new_tokens=4)
+
+    def drawn(seed):
+        return reference_returns(model, tokenizer, prompts, [reward], law, 2, 4, seed)
+
+    first = drawn(0)
+    torch.manual_seed(3)
+    state = torch.random.get_rng_state()
+    assert torch.equal(first, drawn(0))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert not torch.equal(first, drawn(1))
+
+
+def test_conversations_are_messages_where_there_is_a_template(tmp_path):
+    rows = [{"prompt": [{"role": "user", "content": f"hi {i}"}]} for i in range(3)]
+    path = tmp_path / "chat.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, alone = read_prompts(PromptOptions(train=str(path)))
+    assert alone
+    tokenizer = byte_tokenizer(CHAT)
+    made = prompt_set(found, alone, tokenizer, Risk.parse("mean"), 100)
+    assert made.dataset(tokenizer)[0]["prompt"] == [{"role": "user", "content": "hi 0"}]
+    plain = byte_tokenizer()
+    made = prompt_set(found, alone, plain, Risk.parse("mean"), 100)
+    assert made.dataset(plain)[0]["prompt"] == "\n\nHuman: hi 0\n\nAssistant:"
+
+
+def test_empty_and_long_prompts_are_left_out_and_told(tmp_path):
+    rows = [{"prompt": text} for text in ("fine", " ", "word " * 80, "fine too")]
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found, alone = read_prompts(PromptOptions(train=str(path)))
+    made = prompt_set(found, alone, byte_tokenizer(), Risk.parse("mean"), 40)
+    assert len(made) == 2
+    assert "1 of 4 prompts have more than 40 tokens" in made.notes[0]
+    assert "1 of 4 prompts are empty" in made.notes[1]
