@@ -55,6 +55,16 @@ def audit(
         list[str] | None,
         typer.Option(help="The other side of a split, to find leaked prompts. Repeatable."),
     ] = None,
+    deployment: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Prompts of deployment (or comparisons), to see how far they lie from these; "
+            "gives radii for risks against shift. Repeatable."
+        ),
+    ] = None,
+    clusters: Annotated[
+        int | None, typer.Option(min=2, help="For --deployment: clusters of prompts. [16]")
+    ] = None,
     column: Columns = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -65,11 +75,17 @@ def audit(
 
         surefoot audit train.jsonl --against test.jsonl --output audit
 
+        surefoot audit train.jsonl --deployment prompts.jsonl --output audit
+
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
     """
-    from surefoot.cli.audit import run
+    from surefoot.cli.audit import Deployment, run
+    from surefoot.errors import ConfigurationError
 
-    run(data, output, tokenizer, max_length, against or [], column or [], overwrite)
+    shift = None if deployment is None else Deployment(deployment, clusters or 16)
+    if shift is None and clusters is not None:
+        raise ConfigurationError("--clusters goes with --deployment, which was not given.")
+    run(data, output, tokenizer, max_length, against or [], shift, column or [], overwrite)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import invocation, out, quiet_libraries, write
-from surefoot.cli.inputs import read
+from surefoot.cli.inputs import mapping, read
+
+if TYPE_CHECKING:
+    from surefoot.audit import DeploymentShift
+    from surefoot.data import Preferences
 
 
 def run(
@@ -16,11 +22,12 @@ def run(
     tokenizer: str | None,
     max_length: int | None,
     against: list[str],
+    deployment: Deployment | None,
     columns: list[str],
     overwrite: bool,
 ) -> None:
-    """Print the damage report, and write it where asked."""
-    quiet_libraries(models=tokenizer is not None)
+    """Print the damage report, and the distance to deployment; write both where asked."""
+    quiet_libraries(models=tokenizer is not None or deployment is not None)
     from surefoot.data.checks import check
     from surefoot.paths import claim_output
 
@@ -33,12 +40,47 @@ def run(
         against=read(against, columns) if against else None,
     )
     _show(report)
+    shift = deployment.shift_from(preferences, columns) if deployment else None
+    if shift is not None:
+        _show_shift(shift)
     if folder:
         from surefoot.report import damage_page
 
-        write(folder, "audit.json", report.to_dict())
+        told = {"deployment": shift.to_dict()} if shift else {}
+        write(folder, "audit.json", report.to_dict() | told)
         write(folder, "rows.jsonl", _rows(report, preferences))
-        write(folder, "report.html", damage_page(report, command=invocation()))
+        write(folder, "report.html", damage_page(report, shift, command=invocation()))
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Where the prompts of deployment are, and into how many clusters prompts fall."""
+
+    places: Sequence[str]
+    clusters: int
+
+    def shift_from(self, training: Preferences, columns: Sequence[str]) -> DeploymentShift:
+        """How far they lie from those of training."""
+        from surefoot.audit import deployment_shift
+        from surefoot.policy.config import PromptOptions
+        from surefoot.policy.prompts import read_prompts
+        from surefoot.scorers import Encoder, EncoderOptions
+
+        options = PromptOptions(train=tuple(self.places), columns=mapping(columns) or {})
+        prompts, _ = read_prompts(options)
+        return deployment_shift(training, prompts, Encoder(EncoderOptions()), self.clusters)
+
+
+def _show_shift(found: DeploymentShift) -> None:
+    out.print(f"\n[bold]Deployment:[/] {found.verdict}", highlight=False)
+    for name, before, after in found.moved() if found.told_apart else ():
+        out.print(f"    {before:.1%} to {after:.1%}  {name}", markup=False, style="dim")
+    if found.remedies:
+        out.print(
+            "A risk that holds this shift (the smallest radius that does; less may be better):"
+        )
+        for line in found.remedies:
+            out.print(f"    {line}", markup=False)
 
 
 def _rows(report: Any, preferences: Any) -> str:

