@@ -192,3 +192,38 @@ def test_kl_over_pairs_gives_flipped_labels_the_weight():
     weights = Risk.parse({"kind": "kl-penalised", "temperature": 1.0})(losses).weights
     assert float(weights[wrong].sum()) == pytest.approx(0.41, abs=0.005)
     assert "41 % of the weight" in (PAGES / "kl-penalised.md").read_text()
+
+
+def test_balls_over_pairs_give_flipped_labels_the_weight():
+    """The figures on the pages of the chi-squared ball and of the choice of a risk."""
+    clean, wrong = flipped(0.2)
+    losses = Objective().pair_losses(clean, Evidence((~wrong).double()))
+    on_flips = {
+        (kind, radius): float(
+            Risk.parse({"kind": kind, "radius": radius})(losses).weights[wrong].sum()
+        )
+        for kind, radius in (("chi-squared", 0.1), ("chi-squared", 1.0), ("kl", 0.1))
+    }
+    assert on_flips["chi-squared", 0.1] == pytest.approx(0.35, abs=0.005)
+    assert on_flips["chi-squared", 1.0] == pytest.approx(0.67, abs=0.005)
+    assert on_flips["kl", 0.1] == pytest.approx(0.36, abs=0.005)
+    page = (PAGES / "chi-squared.md").read_text()
+    assert "35 % of the weight on them, a radius of 1 67 %" in page
+    risks = (ROOT / "docs" / "risks.md").read_text()
+    assert "35 % of the weight on them, a KL radius of .1 36 %" in " ".join(risks.split())
+
+
+def test_distances_of_ten_equal_groups_on_the_page_of_risks():
+    risks = (ROOT / "docs" / "risks.md").read_text()
+    p = np.full(10, 0.1)
+    for kind in ("tv", "chi-squared", "kl"):
+        row = re.search(rf"^\| `{kind}` \| 0 \| (.*) \|$", risks, re.MULTILINE)[1].split(" | ")
+        for share, told in zip((0.2, 0.5, 1.0), row, strict=True):
+            q = np.array([share] + [(1 - share) / 9] * 9)
+            away = {
+                "tv": np.abs(q - p).sum() / 2,
+                "chi-squared": ((q - p) ** 2 / p).sum() / 2,
+                "kl": (q * np.log(np.maximum(q, 1e-300) / p)).sum(),
+            }[kind]
+            assert float(told) == pytest.approx(away, abs=6e-4)
+        assert Risk.parse(kind).largest_radius(0.1) == pytest.approx(float(row[-1]), abs=6e-4)

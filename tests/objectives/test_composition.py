@@ -28,6 +28,8 @@ FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
         ({"risk": {"kind": "cvar", "level": 1.5}}, "got 1.5"),
         ({"risk": {"kind": "group", "unit": "prompt"}}, "'group' or 'cluster'.* got 'prompt'"),
         ({"risk": {"kind": "kl", "trim": 0.5}}, "less than 0.5; got 0.5"),
+        ({"risk": {"kind": "tv", "estimate": "dual"}}, r"radius \* max L is no expectation"),
+        ({"risk": {"kind": "kl", "dual_rate": 0}}, "got 0"),
         ({"risk": {"kind": "tv", "radius": 1.5}}, "less than or equal to 1; got 1.5"),
         ({"risk": {"kind": "chi-squared", "radius": -0.1}}, "got -0.1"),
         ({"risk": {"kind": "kl", "radus": 0.1}}, "did you mean 'radius'"),
@@ -58,6 +60,9 @@ def test_wrong_options_fail_at_construction(options, message):
         ({"risk": {"kind": "cvar", "unit_mass": "equal"}}, "discard the weights"),
         ({"risk": {"kind": "cvar", "clusters": 4}}, r"clusters \(4\) has no effect on pairs"),
         ({"labels": FLIP, "risk": {"kind": "mean", "trim": 0.2}}, "takes single pairs out"),
+        ({"risk": {"kind": "cvar", "estimate": "dual", "unit": "group"}}, "'group' remembers"),
+        ({"risk": {"kind": "cvar", "estimate": "dual", "trim": 0.1}}, "biased again"),
+        ({"risk": {"kind": "cvar", "dual_rate": 0.2}}, "dual_rate has no effect"),
         ({"risk": {"kind": "mean", "regret": True}}, "no effect under the risk 'mean'"),
         (
             {"labels": "smoothed", "risk": {"kind": "kl", "unit": "group", "regret": True}},
@@ -102,6 +107,7 @@ def test_refused_whatever_the_data(options, reason):
             "sum over tokens",
         ),
         ({"labels": FLIP}, {"linear": True, "l2": 0.0}, "l2 is 0"),
+        ({"risk": {"kind": "kl", "estimate": "dual"}}, {"frozen": True}, "'step' is exact there"),
         ({"risk": "group"}, {"frozen": True}, "tv, radius: 1, unit: group"),
         (
             {"risk": {"kind": "kl", "unit": "group", "regret": True}},

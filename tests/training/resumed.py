@@ -31,6 +31,7 @@ CASES = {
     "policy": (llama, {"risk": "cvar"}, None),
     "adapter": (llama, {"risk": "kl-penalised"}, LORA),
     "reward with a state": (llama_reward, RUNNING, None),
+    "running duals": (llama, {"risk": {"kind": "kl", "estimate": "dual"}}, None),
     "doubly robust": (llama, None, None),
 }
 STEPS = 12  # 3 epochs of 4

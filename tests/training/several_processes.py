@@ -68,6 +68,7 @@ CASES = {
         for kind in Risk.registry
     },
     "over prompts": (gpt2, {"risk": {"kind": "cvar", "unit": "prompt"}}, {"rows": 11}),
+    "running duals": (llama, {"risk": {"kind": "chi-squared", "estimate": "dual"}}, {}),
     "live": (llama, {"risk": "kl-penalised"}, {"reference": "live"}),
     "adapter": (llama, {"risk": "cvar"}, {"peft": True}),
     "adapter, live": (gpt2, {"risk": "cvar"}, {"peft": ["c_attn"], "reference": "live"}),
@@ -106,6 +107,7 @@ def data(rows: int) -> list[dict]:
         auxiliary=[0.9, 0.2, 0.6],
         weight=[1.0, 2.0, 0.5],
         source=["one", "two", "two"],
+        group=["x", "y"],
         references=[["a short one", "another"], ["yes", "no", "perhaps", "I do not know"]],
         reference_auxiliary=[[0.8], [0.3, 0.6]],
     )

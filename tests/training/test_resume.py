@@ -53,6 +53,7 @@ def uninterrupted(tmp_path_factory):
         ("adapter", "7"),
         ("doubly robust", "7"),
         ("reward with a state", "3"),
+        ("running duals", "5"),
         ("policy", "model.safetensors"),
         ("reward with a state", "optimizer.pt"),
         ("adapter", "trainer_state.json"),

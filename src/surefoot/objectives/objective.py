@@ -121,7 +121,8 @@ class Objective(Options):
             hidden: dict[str, object] = {}
             if isinstance(member, Risk):
                 fields = type(member).model_fields
-                hidden = {name: fields[name].default for name in Risk.model_fields}
+                quiet = {*Risk.model_fields, "estimate", "dual_rate"} & set(fields)
+                hidden = {name: fields[name].default for name in quiet}
                 hidden["unit"] = member.unit  # is named behind
             options = ", ".join(f"{k}={v}" for k, v in member if hidden.get(k, ...) != v)
             return f"{member.kind}({options})" if options else member.kind

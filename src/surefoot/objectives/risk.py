@@ -41,7 +41,8 @@ class RiskValue:
 
     Attributes:
         value: (...) the risk; its gradient is that of the weighted sum.
-        weights: (N, ...) worst-case weight of each loss, without gradient, summing to 1.
+        weights: (N, ...) worst-case weight of each loss, without gradient, summing to 1 (about 1
+            under running dual variables).
         unit_weights: (U, ...) the same per unit.
         unit_mass: (U, ...) the weight that each unit has without robustness, summing to 1.
         unit_losses: (U, ...) mean loss of each unit's pairs.
@@ -57,8 +58,8 @@ class RiskValue:
 
     @property
     def effective_units(self) -> Tensor:
-        """1 / sum of squared unit weights (...): how many units share the weight."""
-        return 1 / self.unit_weights.square().sum(0)
+        """(Sum of weights)^2 / sum of their squares (...): how many units share the weight."""
+        return self.unit_weights.sum(0).square() / self.unit_weights.square().sum(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,15 @@ class Risk(Member, slot="risk"):
     properties: ClassVar[RiskProperties]
 
     @property
+    def stateful(self) -> bool:
+        """Whether something is carried from step to step."""
+        return self.properties.stateful
+
+    def of_all(self) -> Risk:
+        """The same risk where all the data are seen at once."""
+        return self
+
+    @property
     def adaptive(self) -> bool:
         """Whether the weights depend on the losses."""
         return self.properties.direction != "none" or self.trim > 0
@@ -118,7 +128,7 @@ class Risk(Member, slot="risk"):
 
     def start(self, mass: Tensor, units: Units | None = None) -> State:
         """The state before the first step, from the mass (N, ...) and units of all the data."""
-        if not self.properties.stateful:
+        if not self.stateful:
             return {}
         _, share = self._shares(mass / mass.sum(0), units)
         counted = (mass > 0).to(mass)

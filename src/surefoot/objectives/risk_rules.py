@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from surefoot.objectives.balls import Ball
+from surefoot.objectives.duals import EstimatedRisk
 from surefoot.objectives.facts import Facts, Rule, Verdict
 from surefoot.objectives.margin_loss import MarginLoss
 
@@ -159,6 +160,34 @@ def memory_without_steps(objective: Objective, facts: Facts) -> Verdict | None:
     )
 
 
+def running_duals(objective: Objective, facts: Facts) -> Verdict | None:
+    """Running dual variables are unbiased for losses of whole units, drawn in steps."""
+    risk = objective.risk
+    if not isinstance(risk, EstimatedRisk):
+        return None
+    if risk.estimate != "dual":
+        if risk.dual_rate == EstimatedRisk.model_fields["dual_rate"].default:
+            return None
+        return Verdict(
+            "refused", "risk.dual_rate has no effect under the estimate 'step': set it to 'dual'."
+        )
+    if facts.frozen:
+        why = (
+            "a head on frozen embeddings sees all the data at once, and the estimate 'step' is "
+            "exact there"
+        )
+    elif risk.unit not in ("pair", "prompt"):
+        why = (
+            f"a step holds a few pairs of each {risk.unit}, and the mean loss of a few pairs is no "
+            f"unbiased input of a dual. The risk 'group' remembers {risk.unit}s from step to step"
+        )
+    elif risk.trim:
+        why = "trim is taken over the step, which is biased again"
+    else:
+        return None
+    return Verdict("refused", f"The estimate 'dual' goes with no such run: {why}.")
+
+
 def regret_without_floor(objective: Objective, facts: Facts) -> Verdict | None:
     """Regrets need a risk that looks at them, and a least loss that is known."""
     if not objective.risk.regret:
@@ -206,6 +235,7 @@ RISK_RULES: tuple[Rule, ...] = (
     distrusting_whole_units,
     two_remedies_for_one_threat,
     memory_without_steps,
+    running_duals,
     regret_without_floor,
     a_unit_of_one_pair,
 )

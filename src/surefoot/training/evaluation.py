@@ -36,6 +36,8 @@ def evaluation_figures(
         engine: where forward passes run.
         state: of the risk; empty where the units are others than in training.
     """
+    # All pairs are seen at once: nothing is left to estimate.
+    objective = objective.model_copy(update={"risk": objective.risk.of_all()})
     step = pairs.step(np.arange(len(pairs)))
 
     def of_model(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:

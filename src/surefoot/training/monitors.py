@@ -128,12 +128,12 @@ class Monitors:
     ) -> None:
         """Note one step.
 
-        Beside :func:`figures_of`: `mean_loss`, the plain mean over pairs; `effective_pairs`, one
-        over the sum of squared worst-case weights; `largest_weight`.
+        Beside :func:`figures_of`: `mean_loss`, the plain mean over pairs; `effective_pairs`, the
+        square of the sum of the worst-case weights over the sum of their squares; `largest_weight`.
         """
         figures = figures_of(result.outputs, label, beta, pairwise) | {
             "mean_loss": _mean(result.losses),
-            "effective_pairs": float(1 / result.weights.square().sum()),
+            "effective_pairs": float(result.weights.sum() ** 2 / result.weights.square().sum()),
             "largest_weight": float(result.weights.max()),
         }
         self.note(figures)

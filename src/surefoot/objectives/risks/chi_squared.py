@@ -7,10 +7,11 @@ from pydantic import Field
 from torch import Tensor
 
 from surefoot.objectives.balls import Ball, scaled, share_of
-from surefoot.objectives.risk import RiskProperties, State
+from surefoot.objectives.duals import DualStep, EstimatedRisk
+from surefoot.objectives.risk import RiskProperties
 
 
-class ChiSquared(Ball, kind="chi-squared"):
+class ChiSquared(Ball, EstimatedRisk, kind="chi-squared"):
     """max over q of sum_u q_u L_u, 1/2 sum_u p_u (q_u / p_u - 1)^2 <= radius.
 
     Against *shift*: q_u is proportional to p_u (L_u - eta)+ where eta makes the constraint tight.
@@ -30,10 +31,8 @@ class ChiSquared(Ball, kind="chi-squared"):
         """(1 / p - 1) / 2 of the smallest unit."""
         return (1 / smallest - 1) / 2
 
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
-        """Value (...), weights (U, ...) and state.
+    def exact(self, losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Value (...) and weights (U, ...).
 
         Between two neighbouring losses the units above eta do not change, and the condition
         E (x - eta)+^2 = (1 + 2 radius) (E (x - eta)+)^2 is quadratic in eta. The left side falls
@@ -68,4 +67,17 @@ class ChiSquared(Ball, kind="chi-squared"):
         flat = share_of(mass, x >= at)  # the mean, or the largest losses alone
         solvable &= total > 0
         weights = torch.where(solvable, tilted / torch.where(solvable, total, 1.0), flat)
-        return (weights * losses).sum(0), weights, state
+        return (weights * losses).sum(0), weights
+
+    def first_eta(self, losses: Tensor, mass: Tensor) -> Tensor:
+        """The mean, which is right while no weight is 0."""
+        return (mass * losses).sum(0)
+
+    def dual(self, losses: Tensor, mass: Tensor, eta: Tensor, scale: Tensor) -> DualStep:
+        """E (L - eta + lambda)+^2 / (2 lambda) - lambda / 2 + eta + lambda radius."""
+        t = ((losses - eta) / scale + 1).clamp_min(0)  # q / p
+        weights = mass * t
+        halved = (weights * t).sum(0) / 2
+        value = scale * (halved - 0.5 + self.radius) + eta
+        by_scale = weights.sum(0) - halved - 0.5 + self.radius
+        return DualStep(value, weights, 1 - weights.sum(0), by_scale)

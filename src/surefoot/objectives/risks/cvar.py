@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
-from surefoot.objectives.risk import Risk, RiskProperties, State
+from surefoot.objectives.duals import DualStep, EstimatedRisk
+from surefoot.objectives.risk import RiskProperties
 
 
-class CVaR(Risk, kind="cvar"):
+class CVaR(EstimatedRisk, kind="cvar"):
     """max over q of sum_u q_u L_u, 0 <= q_u <= p_u / level: the mean of the worst share.
 
     Against *shift*: no subpopulation of at least this share fares worse than the value. The
@@ -22,10 +24,8 @@ class CVaR(Risk, kind="cvar"):
         direction="against shift", convex=True, smooth=False, neutral={"level": 1.0}
     )
 
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
-        """Value (...), weights (U, ...) and state."""
+    def exact(self, losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Value (...) and weights (U, ...)."""
         order = losses.argsort(dim=0, descending=True, stable=True)
         cap = mass.gather(0, order) / self.level
         filled = cap.cumsum(0)
@@ -33,4 +33,17 @@ class CVaR(Risk, kind="cvar"):
         taken = (1 - (filled - cap)).clamp_min(0).minimum(cap)
         weights = taken.new_zeros(taken.shape).scatter(0, order, taken)
         weights = weights / weights.sum(0)
-        return (weights * losses).sum(0), weights, state
+        return (weights * losses).sum(0), weights
+
+    def first_eta(self, losses: Tensor, mass: Tensor) -> Tensor:
+        """The smallest loss that has any weight."""
+        _, weights = self.exact(losses, mass)
+        return losses.masked_fill(weights <= 0, torch.inf).amin(0)
+
+    def dual(self, losses: Tensor, mass: Tensor, eta: Tensor, scale: Tensor) -> DualStep:
+        """Eta + E (L - eta)+ / level. Lambda is the unit of eta's steps: it tends to E |L - eta|."""
+        above = (losses - eta).clamp_min(0)
+        weights = mass * (above > 0) / self.level
+        value = eta + (mass * above).sum(0) / self.level
+        distance = (mass * (losses - eta).abs()).sum(0)
+        return DualStep(value, weights, 1 - weights.sum(0), 1 - distance / scale)

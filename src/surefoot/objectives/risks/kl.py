@@ -9,12 +9,14 @@ from pydantic import Field
 from torch import Tensor
 
 from surefoot.objectives.balls import Ball, scaled, share_of
-from surefoot.objectives.risk import RiskProperties, State, log_mean_exp
+from surefoot.objectives.duals import DualStep, EstimatedRisk
+from surefoot.objectives.risk import RiskProperties, log_mean_exp
 
 _ITERATIONS = 200
+_LARGEST = 50.0  # exponent of a weight: e^50 is as good as infinite, and finite
 
 
-class KLBall(Ball, kind="kl"):
+class KLBall(Ball, EstimatedRisk, kind="kl"):
     """max over q of sum_u q_u L_u, KL(q || p) = sum_u q_u log(q_u / p_u) <= radius.
 
     Against *shift*: q_u is proportional to p_u exp(L_u / t), as under `kl-penalised`, but here the
@@ -34,10 +36,8 @@ class KLBall(Ball, kind="kl"):
         """log(1 / p) of the smallest unit."""
         return -math.log(smallest)
 
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
-        """Value (...), weights (U, ...) and state."""
+    def exact(self, losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Value (...) and weights (U, ...)."""
         x, largest = scaled(losses, mass)
         at_most = -(mass * largest).sum(0).log()  # KL of all weight on the largest
         inner = (self.radius < at_most) & (self.radius > 0)
@@ -45,7 +45,7 @@ class KLBall(Ball, kind="kl"):
         _, tilted = log_mean_exp(tilt * x, mass)
         outer = mass if self.radius == 0 else share_of(mass, largest)
         weights = torch.where(inner, tilted, outer)
-        return (weights * losses).sum(0), weights, state
+        return (weights * losses).sum(0), weights
 
     def _tilt(self, x: Tensor, mass: Tensor, largest: Tensor, inner: Tensor) -> Tensor:
         """The s (...) at which q proportional to p exp(s x) is `radius` away, where it is inside.
@@ -79,3 +79,16 @@ class KLBall(Ball, kind="kl"):
             if bool((done | ~inner).all()):
                 break
         return at.exp()
+
+    def first_eta(self, losses: Tensor, mass: Tensor) -> Tensor:
+        """Log E exp(L), at which the weights sum to 1."""
+        return log_mean_exp(losses, mass)[0]
+
+    def dual(self, losses: Tensor, mass: Tensor, eta: Tensor, scale: Tensor) -> DualStep:
+        """Lambda E exp((L - eta) / lambda) - lambda + eta + lambda radius."""
+        x = ((losses - eta) / scale).clamp_max(_LARGEST)
+        weights = mass * x.exp()
+        total = weights.sum(0)
+        value = scale * (total - 1 + self.radius) + eta
+        by_scale = (weights * (1 - x)).sum(0) - 1 + self.radius
+        return DualStep(value, weights, 1 - total, by_scale)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from surefoot.objectives.balls import Ball, scaled, share_of, tie_bounds
@@ -21,6 +23,20 @@ class TotalVariation(Ball, kind="tv"):
 
     radius: float = Field(0.1, ge=0, le=1)
     """Share of the data that may be replaced, in [0, 1]; 0 is the mean, 1 the worst unit alone."""
+
+    estimate: Literal["step"] = "step"
+    """The worst case over the step, biased low for all the data. There is no `dual`: no step gives
+    an unbiased estimate of the largest of all losses."""
+
+    @field_validator("estimate", mode="before")
+    @classmethod
+    def _no_dual(cls, given: object) -> object:
+        if given == "dual":
+            raise ValueError(
+                "'dual' is refused for 'tv': its term radius * max L is no expectation, so that no "
+                "step gives an unbiased gradient of it. Use 'chi-squared', 'kl' or 'cvar'."
+            )
+        return given
 
     properties = RiskProperties(
         direction="against shift", convex=True, smooth=False, neutral={"radius": 0.0}
