@@ -27,7 +27,7 @@ FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
         ({"labels": {"kind": "slack", "penalty": 0}}, "greater than 0; got 0"),
         ({"risk": {"kind": "cvar", "level": 1.5}}, "got 1.5"),
         ({"risk": {"kind": "group", "unit": "prompt"}}, "'group' or 'cluster'.* got 'prompt'"),
-        ({"risk": {"kind": "kl", "trim": 0.5}}, "less than 0.5; got 0.5"),
+        ({"risk": {"kind": "kl", "trim": 0.5}}, "less than 0.5 or 'auto'; got 0.5"),
         ({"risk": {"kind": "tv", "estimate": "dual"}}, r"radius \* max L is no expectation"),
         ({"risk": {"kind": "kl", "dual_rate": 0}}, "got 0"),
         ({"risk": {"kind": "tv", "radius": 1.5}}, "less than or equal to 1; got 1.5"),

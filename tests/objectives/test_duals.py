@@ -52,8 +52,8 @@ def test_derivatives(kind):
     at = [x.requires_grad_() for x in numbers(0.8, 0.6)]
     step = of(kind).dual(losses, mass, *at)
     found = torch.autograd.grad(step.value, [losses, *at], allow_unused=True)
-    own = (step.weights, step.by_eta, step.by_scale)
-    for theirs, own in list(zip(found, own, strict=True))[: 2 if kind == "cvar" else 3]:
+    told = (step.weights, step.by_eta, step.by_scale)
+    for theirs, own in list(zip(found, told, strict=True))[: 2 if kind == "cvar" else 3]:
         torch.testing.assert_close(theirs, own)
 
 

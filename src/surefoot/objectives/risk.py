@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from surefoot.errors import ConfigurationError
 from surefoot.objectives.trimming import trimmed
 from surefoot.options import Member
 
@@ -87,9 +88,10 @@ class Risk(Member, slot="risk"):
     unit_mass: Literal["pairs", "equal"] = Field("pairs")
     """Weight of a unit before robustness: its share of the pairs, or the same for each unit."""
 
-    trim: float = Field(0.0, ge=0, lt=0.5)
+    trim: Annotated[float, Field(ge=0, lt=0.5)] | Literal["auto"] = 0.0
     """Share of the pairs that is left out first, those with the largest losses: the share of labels
-    that are flipped. Of each source or group alike; of all pairs where the unit is smaller."""
+    that are flipped. Of each source or group alike; of all pairs where the unit is smaller. `auto`:
+    from repeated votes, by `surefoot train`."""
 
     regret: bool = False
     """Let the risk see by how much a loss is above the least that is possible at the column
@@ -109,7 +111,7 @@ class Risk(Member, slot="risk"):
     @property
     def adaptive(self) -> bool:
         """Whether the weights depend on the losses."""
-        return self.properties.direction != "none" or self.trim > 0
+        return self.properties.direction != "none" or self.trim != 0
 
     @property
     def convex(self) -> bool:
@@ -155,6 +157,11 @@ class Risk(Member, slot="risk"):
         mass = torch.ones_like(fixed) if mass is None else mass.to(fixed).expand_as(fixed)
         mass = mass / mass.sum(0)
         state = state or self.start(mass, units)
+        if self.trim == "auto":
+            raise ConfigurationError(
+                "risk.trim 'auto' is for `surefoot train`, which puts the flip rate of repeated "
+                "votes in its place; here it should be a number."
+            )
         if self.trim:
             large = units is not None and self.unit not in ("pair", "prompt")
             mass = trimmed(fixed, mass, self.trim, units.ids if units and large else None)

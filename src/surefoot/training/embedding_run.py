@@ -15,6 +15,7 @@ from surefoot.scorers.fit_report import FitReport
 from surefoot.statistics import flip_rate_bound
 from surefoot.training.config import RunConfig, TrainingOptions
 from surefoot.training.folder import TrainingData, clear_run, write_run
+from surefoot.training.trim import with_trim
 
 
 def train_embedding_models(
@@ -29,7 +30,10 @@ def train_embedding_models(
     assert isinstance(first.training, TrainingOptions)
     assert isinstance(first.objective, Objective)
     seeds = [config.training.seed for config in configs]
-    models = [EmbeddingRewardModel(first.scorer, first.objective, seed) for seed in seeds]
+    objective, trim = with_trim(first.objective, data.train)
+    if trim is not None:
+        say(str(trim))
+    models = [EmbeddingRewardModel(first.scorer, objective, seed) for seed in seeds]
     drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None
     fit_models(models, data.train, drawn)
     for note in _notes(models[0].report_, first.objective):  # those of the others repeat them

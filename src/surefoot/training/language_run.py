@@ -39,6 +39,7 @@ from surefoot.training.config import LanguageTrainingOptions, RunConfig
 from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.doubts import doubts, doubts_of_samples, ignorant_loss
 from surefoot.training.folder import TrainingData, clear_run, write_run
+from surefoot.training.trim import with_trim
 
 if TYPE_CHECKING:
     from surefoot.training.trainer import PreferenceTrainer
@@ -92,6 +93,10 @@ def train_language_model(
     if data.clusters is not None and int(os.environ.get("RANK", "0")) == 0:  # torchrun's
         data.clusters.save(folder)  # a run that is resumed has the same ones
     objective, coefficient = config.objective, None
+    if isinstance(objective, Objective):
+        objective, trim = with_trim(objective, data.train)
+        if trim is not None:
+            say(str(trim))
     if isinstance(objective, Objective) and is_fitted(objective):
         coefficient = _coefficient(objective, data, training.seed)
         objective = with_coefficient(objective, coefficient.value)

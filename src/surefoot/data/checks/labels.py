@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, Unchecked
+from surefoot.data.votes import vote_counts
 from surefoot.statistics import disagreement_of, flip_rate_of_majority, flip_rate_of_votes
 
 #: Fewer labels than this are too few to find a column constant.
@@ -100,10 +101,7 @@ def swapped_label(context: Context) -> Iterator[Finding | Unchecked]:
 def disagreeing_votes(context: Context) -> Iterator[Finding | Unchecked]:
     """Votes on one pair that contradict each other, and the flip rate that they show."""
     data = context.preferences
-    counts = np.zeros((len(data), 2))  # for the first response, for either
-    for row, (votes,) in enumerate(data.read("votes") if data.has("votes") else ()):
-        decided = [vote["value"] for vote in votes or () if vote["value"] in (0, 1)]
-        counts[row] = sum(decided), len(decided)
+    counts = vote_counts(data)
     several = np.flatnonzero(counts[:, 1] >= 2)
     if not len(several):
         yield Unchecked(

@@ -41,7 +41,7 @@ class CVaR(EstimatedRisk, kind="cvar"):
         return losses.masked_fill(weights <= 0, torch.inf).amin(0)
 
     def dual(self, losses: Tensor, mass: Tensor, eta: Tensor, scale: Tensor) -> DualStep:
-        """Eta + E (L - eta)+ / level. Lambda is the unit of eta's steps: it tends to E |L - eta|."""
+        """Eta + E (L - eta)+ / level. Lambda, the unit of eta's steps, tends to E |L - eta|."""
         above = (losses - eta).clamp_min(0)
         weights = mass * (above > 0) / self.level
         value = eta + (mass * above).sum(0) / self.level
