@@ -9,7 +9,7 @@ import torch
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers.clusters import PromptClusters
-from surefoot.scorers.unit_shares import unit_shares
+from surefoot.scorers.unit_shares import in_words, unit_shares
 
 
 class Words:
@@ -84,4 +84,6 @@ def test_those_who_gained_most_come_first():
     found = unit_shares(["a", "b", "c"], mass, weights, losses)
     assert [one.unit for one in found] == ["c", "a", "b"]
     assert found[0].to_dict()["loss"] == 3
+    assert in_words(found, 1) == "c: 0.200 to 0.400 (of 3 units)"
+    assert in_words(found[:2]) == "c: 0.200 to 0.400; a: 0.500 to 0.400"
     assert unit_shares([], mass, weights, losses) == ()

@@ -41,6 +41,8 @@ def test_a_run_over_clusters(config, tmp_path):
     figures = json.loads((run.folder / "manifest.json").read_text())["figures"]
     shares = figures["worst_case_weights"]
     kept = PromptClusters.load(run.folder)
+    card = (run.folder / "README.md").read_text()
+    assert f"| who got the weight | {shares[0]['unit']}: {shares[0]['mass']:.3f} to " in card
     assert {one["unit"] for one in shares} == set(kept.names)
     assert sum(one["mass"] for one in shares) == pytest.approx(1)
     assert sum(one["weight"] for one in shares) == pytest.approx(1)

@@ -46,6 +46,13 @@ def unit_shares(
     return tuple(sorted(made, key=lambda one: -one.weight / max(one.mass, 1e-12)))
 
 
+def in_words(shares: Sequence[UnitShare], most: int = 3) -> str:
+    """The units that gained most, on one line, as `name: mass to weight`."""
+    told = "; ".join(f"{o.unit}: {o.mass:.3f} to {o.weight:.3f}" for o in shares[:most])
+    told = told.replace("|", "/")  # it stands in a table
+    return told + (f" (of {len(shares)} units)" if len(shares) > most else "")
+
+
 def shares_of(names: Sequence[str], risk: RiskValue) -> tuple[UnitShare, ...]:
     """Those of a risk whose trailing dimension is 1."""
     return unit_shares(names, risk.unit_mass[:, 0], risk.unit_weights[:, 0], risk.unit_losses[:, 0])

@@ -12,6 +12,7 @@ from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit_report import FitReport
+from surefoot.scorers.unit_shares import in_words
 from surefoot.statistics import flip_rate_bound
 from surefoot.training.config import RunConfig, TrainingOptions
 from surefoot.training.folder import TrainingData, clear_run, write_run
@@ -50,6 +51,8 @@ def train_embedding_models(
         }
         if report.coefficient is not None:
             readable["coefficient of the control variate"] = str(report.coefficient)
+        if report.shares:
+            readable["who got the weight"] = in_words(report.shares)
         bound = flip_rate_bound(report.out_of_fold_accuracy)
         if bound is not None:
             readable["labels flipped at random"] = f"at most {bound:.0%}"

@@ -30,7 +30,7 @@ from surefoot.scorers.language.options import (
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.skew import SkewOptions
 from surefoot.scorers.task import Task
-from surefoot.scorers.unit_shares import UnitShare
+from surefoot.scorers.unit_shares import UnitShare, in_words
 from surefoot.statistics import Estimate
 from surefoot.training.calibration import calibrate, scorer_of, standardise
 from surefoot.training.check_saved import check_saved
@@ -219,6 +219,7 @@ def _readable(report: LanguageReport) -> dict[str, str]:
         "held-out accuracy": str(accuracy) if accuracy else "no pairs were held out",
         "optimiser steps": str(report.steps),
         **{f"{name}, last logged": value for name, value in last.items()},
+        **({"who got the weight": in_words(report.shares)} if report.shares else {}),
     }
 
 
