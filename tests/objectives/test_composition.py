@@ -30,7 +30,7 @@ FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
         ({"risk": {"kind": "kl", "trim": 0.5}}, "less than 0.5 or 'auto'; got 0.5"),
         ({"risk": {"kind": "tv", "estimate": "dual"}}, r"radius \* max L is no expectation"),
         ({"risk": {"kind": "kl", "dual_rate": 0}}, "got 0"),
-        ({"risk": {"kind": "tv", "radius": 1.5}}, "less than or equal to 1; got 1.5"),
+        ({"risk": {"kind": "tv", "radius": 1.5}}, "less than or equal to 1 or 'auto'; got 1.5"),
         ({"risk": {"kind": "chi-squared", "radius": -0.1}}, "got -0.1"),
         ({"risk": {"kind": "kl", "radus": 0.1}}, "did you mean 'radius'"),
         ({"risk": {"kind": "soft-minimum", "temperature": -1}}, "got -1"),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from surefoot.objectives.risk import Risk
+from surefoot.objectives.sized import SizedRisk
 
 
-class Ball(Risk):
+class Ball(SizedRisk):
     """The worst mean loss under any distribution over the units within a radius of the data's."""
 
-    radius: float = Field(0.1, ge=0)
+    radius: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.1
     """Size of the ball; 0 is the mean."""
 
     @abstractmethod

@@ -106,13 +106,13 @@ def hard_pairs_are_often_mislabelled(objective: Objective, facts: Facts) -> Verd
 def ball_of_every_distribution(objective: Objective, facts: Facts) -> Verdict | None:
     """A radius that reaches every distribution over the units leaves the largest loss alone."""
     risk = objective.risk
-    if not isinstance(risk, Ball) or facts.smallest_share is None:
+    if not isinstance(risk, Ball) or risk.is_auto or facts.smallest_share is None:
         return None
-    if risk.radius < (largest := risk.largest_radius(facts.smallest_share)):
+    if risk.size < (largest := risk.largest_radius(facts.smallest_share)):
         return None
     return Verdict(
         "warned",
-        f"The radius {risk.radius:g} reaches every distribution over these {risk.unit}s (from "
+        f"The radius {risk.size:g} reaches every distribution over these {risk.unit}s (from "
         f"{largest:.3g} on): the risk is the worst {risk.unit} alone.",
     )
 

@@ -122,7 +122,7 @@ def shift(
         low, high = min(float(low), value), max(float(high), value)
         distances[kind] = Estimate(value, low, high, n=n + m, covers=_COVERS, level=level)
     null = {kind: of(null_q, null_p) for kind, of in DISTANCES.items()}
-    as_far = null["tv"] >= distances["tv"].estimate - 1e-12
+    as_far = null["tv"] >= total_variation(q, p) - 1e-12
     return Shift(
         p,
         q,

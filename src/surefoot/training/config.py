@@ -13,6 +13,7 @@ from surefoot.data.splits import By
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
+from surefoot.objectives.sized import SizedRisk
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
@@ -99,6 +100,9 @@ class TrainingOptions(Options):
     """Seed of everything random: folds, an MLP's start, the bootstrap."""
     bootstrap: bool = False
     """Resample the training prompts with replacement, so that seeds show the data's share."""
+    mean_cost: float | None = Field(None, ge=0)
+    """With `radius: auto`: by how much the mean held-out loss may rise for the worst group's sake;
+    absent: 0.01."""
 
 
 class LanguageTrainingOptions(Options):
@@ -205,6 +209,27 @@ class RunConfig(FileOptions):
             raise ConfigurationError(
                 f"{self.objective.label()} trains policies; {self.scorer.label()} writes nothing."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_are_chosen_on_embeddings(self) -> Self:
+        risk = self.objective.risk if isinstance(self.objective, Objective) else None
+        auto = isinstance(risk, SizedRisk) and risk.is_auto
+        if auto and not isinstance(self.scorer, EmbeddingScorer):
+            assert isinstance(risk, SizedRisk)
+            raise ConfigurationError(
+                f"risk.{risk.size_option} 'auto' trains without one group after the other, at "
+                f"{len(risk.sizes)} sizes: too dear for {self.scorer.label()}. Run the same data "
+                f"and risk with `scorer: embedding`, and give the {risk.size_option} that it "
+                "chooses."
+            )
+        if isinstance(self.training, TrainingOptions):
+            cost = self.training.mean_cost
+            if cost is not None and not auto:
+                raise ConfigurationError(
+                    f"training.mean_cost ({cost:g}) is for a risk whose size is chosen "
+                    "(radius: auto); this one's is given."
+                )
         return self
 
     def for_seed(self, seed: int, output: str) -> RunConfig:

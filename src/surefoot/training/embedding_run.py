@@ -12,6 +12,7 @@ from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit_report import FitReport
+from surefoot.scorers.radius import MEAN_COST, with_radius
 from surefoot.scorers.unit_shares import in_words
 from surefoot.statistics import flip_rate_bound
 from surefoot.training.config import RunConfig, TrainingOptions
@@ -34,6 +35,10 @@ def train_embedding_models(
     objective, trim = with_trim(first.objective, data.train)
     if trim is not None:
         say(str(trim))
+    cost = MEAN_COST if first.training.mean_cost is None else first.training.mean_cost
+    objective, radius = with_radius(objective, first.scorer, data.train, cost)
+    if radius is not None:
+        say(str(radius))
     models = [EmbeddingRewardModel(first.scorer, objective, seed) for seed in seeds]
     drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None
     fit_models(models, data.train, drawn)
@@ -51,13 +56,16 @@ def train_embedding_models(
         }
         if report.coefficient is not None:
             readable["coefficient of the control variate"] = str(report.coefficient)
+        if radius is not None:
+            readable["size of the ball"] = str(radius)
         if report.shares:
             readable["who got the weight"] = in_words(report.shares)
         bound = flip_rate_bound(report.out_of_fold_accuracy)
         if bound is not None:
             readable["labels flipped at random"] = f"at most {bound:.0%}"
         notes = _notes(report, first.objective)
-        write_run(folder, config, data, _figures(report, model), readable, notes)
+        figures = _figures(report, model) | {"radius": radius.to_dict() if radius else None}
+        write_run(folder, config, data, figures, readable, notes)
     return models
 
 

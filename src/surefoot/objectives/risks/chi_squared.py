@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -20,8 +22,11 @@ class ChiSquared(Ball, EstimatedRisk, kind="chi-squared"):
     worst unit on, R is the maximum.
     """
 
-    radius: float = Field(0.1, ge=0)
-    """Size of the ball, half of the mean of (q / p - 1)^2; 0 is the mean."""
+    radius: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.1
+    """Size of the ball, half of the mean of (q / p - 1)^2; 0 is the mean. `auto`: by
+    leaving groups out, on frozen embeddings."""
+
+    sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
     properties = RiskProperties(
         direction="against shift", convex=True, smooth=False, neutral={"radius": 0.0}
@@ -50,14 +55,14 @@ class ChiSquared(Ball, EstimatedRisk, kind="chi-squared"):
         before = above - p
         first = (fall * before).cumsum(0)
         second = (2 * fall * (first - fall * before) + fall.square() * before).cumsum(0)
-        ratio = 1 + 2 * self.radius
+        ratio = 1 + 2 * self.size
         reached = (second >= ratio * first.square()).to(torch.int64).cumprod(0)
         last = reached.sum(0, keepdim=True) - 1  # of the units that have a say
         mean, square, inside, outside, at = (
             values.gather(0, last) for values in (first, second, above, rest, ranked)
         )
         # eta = at - step, where step solves the quadratic; kappa = ratio * inside - 1.
-        kappa = 2 * self.radius * inside - outside
+        kappa = 2 * self.size * inside - outside
         root = (kappa * (inside * square - mean.square())).clamp_min(0).sqrt()
         below = mean * kappa + root
         solvable = (kappa > 0) & (below > 0)
@@ -78,6 +83,6 @@ class ChiSquared(Ball, EstimatedRisk, kind="chi-squared"):
         t = ((losses - eta) / scale + 1).clamp_min(0)  # q / p
         weights = mass * t
         halved = (weights * t).sum(0) / 2
-        value = scale * (halved - 0.5 + self.radius) + eta
-        by_scale = weights.sum(0) - halved - 0.5 + self.radius
+        value = scale * (halved - 0.5 + self.size) + eta
+        by_scale = weights.sum(0) - halved - 0.5 + self.size
         return DualStep(value, weights, 1 - weights.sum(0), by_scale)

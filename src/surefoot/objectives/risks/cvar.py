@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from surefoot.objectives.duals import DualStep, EstimatedRisk
 from surefoot.objectives.risk import RiskProperties
+from surefoot.objectives.sized import SizedRisk
 
 
-class CVaR(EstimatedRisk, kind="cvar"):
+class CVaR(EstimatedRisk, SizedRisk, kind="cvar"):
     """max over q of sum_u q_u L_u, 0 <= q_u <= p_u / level: the mean of the worst share.
 
     Against *shift*: no subpopulation of at least this share fares worse than the value. The
     weights are p_u / level on the largest losses and the remainder on the unit at the boundary.
     """
 
-    level: float = Field(0.2, gt=0, le=1)
-    """Share of the mass that counts, in (0, 1]; 1 is the mean."""
+    level: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = 0.2
+    """Share of the mass that counts, in (0, 1]; 1 is the mean. `auto`: by leaving groups out, on
+    frozen embeddings."""
+
+    size_option = "level"
+    sizes = (1.0, 0.8, 0.6, 0.4, 0.3, 0.2, 0.1)
 
     properties = RiskProperties(
         direction="against shift", convex=True, smooth=False, neutral={"level": 1.0}
@@ -27,7 +34,7 @@ class CVaR(EstimatedRisk, kind="cvar"):
     def exact(self, losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Value (...) and weights (U, ...)."""
         order = losses.argsort(dim=0, descending=True, stable=True)
-        cap = mass.gather(0, order) / self.level
+        cap = mass.gather(0, order) / self.size
         filled = cap.cumsum(0)
         # Each unit takes its cap until the weights sum to 1.
         taken = (1 - (filled - cap)).clamp_min(0).minimum(cap)
@@ -43,7 +50,7 @@ class CVaR(EstimatedRisk, kind="cvar"):
     def dual(self, losses: Tensor, mass: Tensor, eta: Tensor, scale: Tensor) -> DualStep:
         """Eta + E (L - eta)+ / level. Lambda, the unit of eta's steps, tends to E |L - eta|."""
         above = (losses - eta).clamp_min(0)
-        weights = mass * (above > 0) / self.level
-        value = eta + (mass * above).sum(0) / self.level
+        weights = mass * (above > 0) / self.size
+        value = eta + (mass * above).sum(0) / self.size
         distance = (mass * (losses - eta).abs()).sum(0)
         return DualStep(value, weights, 1 - weights.sum(0), 1 - distance / scale)

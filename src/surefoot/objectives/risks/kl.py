@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -25,8 +26,11 @@ class KLBall(Ball, EstimatedRisk, kind="kl"):
     unit on, R is the maximum.
     """
 
-    radius: float = Field(0.1, ge=0)
-    """Size of the ball in nats; 0 is the mean."""
+    radius: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.1
+    """Size of the ball in nats; 0 is the mean. `auto`: by
+    leaving groups out, on frozen embeddings."""
+
+    sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
     properties = RiskProperties(
         direction="against shift", convex=True, smooth=False, neutral={"radius": 0.0}
@@ -40,10 +44,10 @@ class KLBall(Ball, EstimatedRisk, kind="kl"):
         """Value (...) and weights (U, ...)."""
         x, largest = scaled(losses, mass)
         at_most = -(mass * largest).sum(0).log()  # KL of all weight on the largest
-        inner = (self.radius < at_most) & (self.radius > 0)
+        inner = (self.size < at_most) & (self.size > 0)
         tilt = self._tilt(x, mass, largest, inner)
         _, tilted = log_mean_exp(tilt * x, mass)
-        outer = mass if self.radius == 0 else share_of(mass, largest)
+        outer = mass if self.size == 0 else share_of(mass, largest)
         weights = torch.where(inner, tilted, outer)
         return (weights * losses).sum(0), weights
 
@@ -55,10 +59,10 @@ class KLBall(Ball, EstimatedRisk, kind="kl"):
         """
         tiny = torch.finfo(x.dtype).tiny
         gap = -x.masked_fill(largest | (mass == 0), -1.0).amax(0).clamp_max(-tiny)
-        low = x.new_full(gap.shape, max(8 * self.radius, tiny)).sqrt().log()
+        low = x.new_full(gap.shape, max(8 * self.size, tiny)).sqrt().log()
         high = torch.maximum((800 / gap).log(), low + 1)
         spread = (mass * (x - (mass * x).sum(0)).square()).sum(0)
-        at = (2 * self.radius / spread.clamp_min(tiny)).sqrt().log()  # KL is about s^2 spread / 2
+        at = (2 * self.size / spread.clamp_min(tiny)).sqrt().log()  # KL is about s^2 spread / 2
         at = at.clamp(low, high)
         accuracy = 8 * torch.finfo(x.dtype).eps
         for _ in range(_ITERATIONS):
@@ -68,10 +72,10 @@ class KLBall(Ball, EstimatedRisk, kind="kl"):
             distance = (mass * (u.exp() * u - u.expm1())).sum(0).clamp_min(tiny)
             mean = (weights * x).sum(0)
             spread = (weights * (x - mean).square()).sum(0)
-            too_far = distance > self.radius
+            too_far = distance > self.size
             high, low = torch.where(too_far, at, high), torch.where(too_far, low, at)
             slope = tilt.square() * spread / distance  # d log KL / d log s
-            newton = at - (distance / self.radius).log() / slope.clamp_min(tiny)
+            newton = at - (distance / self.size).log() / slope.clamp_min(tiny)
             inside = (newton > low) & (newton < high)
             following = torch.where(inside, newton, (low + high) / 2)
             done = (following - at).abs() <= accuracy
@@ -89,6 +93,6 @@ class KLBall(Ball, EstimatedRisk, kind="kl"):
         x = ((losses - eta) / scale).clamp_max(_LARGEST)
         weights = mass * x.exp()
         total = weights.sum(0)
-        value = scale * (total - 1 + self.radius) + eta
-        by_scale = (weights * (1 - x)).sum(0) - 1 + self.radius
+        value = scale * (total - 1 + self.size) + eta
+        by_scale = (weights * (1 - x)).sum(0) - 1 + self.size
         return DualStep(value, weights, 1 - total, by_scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -21,8 +21,11 @@ class TotalVariation(Ball, kind="tv"):
     to their mass. From 1 - p_u of the worst unit on, all weight is there, and R is the maximum.
     """
 
-    radius: float = Field(0.1, ge=0, le=1)
-    """Share of the data that may be replaced, in [0, 1]; 0 is the mean, 1 the worst unit alone."""
+    radius: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = 0.1
+    """Share of the data that may be replaced, in [0, 1]; 0 is the mean, 1 the worst unit alone.
+    `auto`: by leaving groups out, on frozen embeddings."""
+
+    sizes = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6)
 
     estimate: Literal["step"] = "step"
     """The worst case over the step, biased low for all the data. There is no `dual`: no step gives
@@ -52,7 +55,7 @@ class TotalVariation(Ball, kind="tv"):
         """Value (...), weights (U, ...) and state."""
         x, largest = scaled(losses, mass)
         below, tied = tie_bounds(x, mass)
-        lost = ((self.radius - below) / tied.clamp_min(torch.finfo(mass.dtype).tiny)).clamp(0, 1)
+        lost = ((self.size - below) / tied.clamp_min(torch.finfo(mass.dtype).tiny)).clamp(0, 1)
         kept = mass * torch.where(largest, 1.0, 1 - lost)
         weights = kept + (1 - kept.sum(0)).clamp_min(0) * share_of(mass, largest)
         return (weights * losses).sum(0), weights, state

@@ -1,0 +1,236 @@
+"""The size of a risk's ball, chosen by leaving groups out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from surefoot.data.schema import Preferences
+from surefoot.data.splits import folds
+from surefoot.data.units import Unit, unit_ids
+from surefoot.errors import ConfigurationError
+from surefoot.objectives import Objective
+from surefoot.objectives.sized import SizedRisk
+from surefoot.scorers.coefficient import is_fitted, with_coefficient
+from surefoot.scorers.cross_validation import cross_validate
+from surefoot.scorers.encoder import Encoder, load_encoder
+from surefoot.scorers.fitting import coefficient_of
+from surefoot.scorers.head import margins_of
+from surefoot.scorers.scorer import EmbeddingScorer
+from surefoot.scorers.task import Task
+from surefoot.statistics import mean
+
+Array = npt.NDArray[np.float64]
+
+#: More groups than this are left out several at a time.
+_MOST = 20
+_FEWEST = 3
+#: By how much the mean loss may rise, unless told.
+MEAN_COST = 0.01
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One size of the ball.
+
+    Attributes:
+        size: radius or level.
+        worst: loss of the held-out group that fares worst.
+        group: its name.
+        mean: loss of all pairs, each held out once.
+        allowed: whether the mean rose by no more than was allowed.
+    """
+
+    size: float
+    worst: float
+    group: str
+    mean: float
+    allowed: bool
+
+
+@dataclass(frozen=True)
+class RadiusChoice:
+    """The size of the ball, and all that were tried.
+
+    Attributes:
+        option: `radius` or `level`.
+        size: the one that was chosen.
+        tried: from no robustness on.
+        unit: of the groups that were left out.
+        groups: how many there are.
+        cost: by how much the mean loss was allowed to rise.
+    """
+
+    option: str
+    size: float
+    tried: tuple[Tried, ...]
+    unit: str
+    groups: int
+    cost: float
+
+    def __str__(self) -> str:
+        plain = self.tried[0]
+        chosen = next(one for one in self.tried if one.size == self.size)
+        if chosen is plain:
+            return (
+                f"{self.option} {self.size:g}, which is no robustness: with each of {self.groups} "
+                f"{self.unit}s held out, no other does better on the worst of them by more than a "
+                f"standard error at a mean loss that rises by {self.cost:g} at most "
+                f"(worst {plain.worst:.3f}, {plain.group!r}; mean {plain.mean:.3f})"
+            )
+        return (
+            f"{self.option} {self.size:g}: with each of {self.groups} {self.unit}s held out, the "
+            f"worst loss is {chosen.worst:.3f} ({chosen.group!r}) instead of "
+            f"{plain.worst:.3f} ({plain.group!r}), and the mean {chosen.mean:.3f} instead of "
+            f"{plain.mean:.3f}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "option": self.option,
+            "chosen": self.size,
+            "unit": self.unit,
+            "groups": self.groups,
+            "cost_allowed": self.cost,
+            "curve": [vars(one) for one in self.tried],
+        }
+
+
+def with_radius(
+    objective: Objective, scorer: EmbeddingScorer, preferences: Preferences, cost: float
+) -> tuple[Objective, RadiusChoice | None]:
+    """The objective with a number in place of `auto`, and how it was chosen.
+
+    Raises:
+        ConfigurationError: there are too few groups.
+    """
+    if not isinstance(objective.risk, SizedRisk) or not objective.risk.is_auto:
+        return objective, None
+    task = Task.of(scorer, objective, preferences)
+    found = choose_radius(task, load_encoder(scorer.encoder), cost)
+    risk = objective.risk.model_copy(update={found.option: found.size})
+    return objective.model_copy(update={"risk": risk}), found
+
+
+def choose_radius(
+    task: Task, encoder: Encoder, cost: float = MEAN_COST, seed: int = 0
+) -> RadiusChoice:
+    """Choose by the worst of the groups, each of which is held out once.
+
+    Without each group, heads are fitted at every size, at the ridge penalty that folds of what is
+    left choose for the plain objective, and judge the group by the task's loss. Of the sizes at
+    which the mean loss rises by at most `cost`, the one whose worst group is best sets the mark;
+    the least robust size whose worst group is within one standard error of it is taken.
+
+    Args:
+        task: what is trained on N comparisons; the size in its risk is ignored.
+        encoder: reads the texts.
+        cost: allowed rise of the mean loss.
+        seed: of the folds.
+
+    Raises:
+        ConfigurationError: the risk has no size, or there are too few groups.
+    """
+    objective, preferences = task.objective, task.preferences
+    if not isinstance(objective.risk, SizedRisk):
+        raise ConfigurationError(f"{objective.risk.label()} has no size to choose.")
+    unit = _unit(objective, preferences)
+    groups, names = unit_ids(preferences, unit)
+    if len(names) < _FEWEST:
+        raise ConfigurationError(
+            f"choosing a size leaves out one {unit} after the other, and there are {len(names)}: "
+            f"{_FEWEST} are needed. Give a number, or take another unit (`cluster`)."
+        )
+    option, sizes = objective.risk.size_option, objective.risk.sizes
+    if is_fitted(objective):
+        coefficient = coefficient_of(task, encoder, seed)
+        objective = with_coefficient(objective, coefficient.value)
+    fold = torch.from_numpy(_folds(groups, len(names)))
+    count, head = int(fold.max()) + 1, task.scorer.head
+    kept = (fold[:, None] != torch.arange(count)).double().numpy()  # (N, K)
+    problem, _, _ = task.problem(encoder, [seed] * count, kept)
+    rows = folds(preferences, task.scorer.folds, task.scorer.fold_by, seed)
+    inner = torch.from_numpy(rows)[:, None].expand(-1, count)
+    chosen = [found.l2 for found in cross_validate(head, problem.plain(), inner)]
+    problem = replace(problem, l2=torch.tensor(chosen, dtype=torch.float64))
+
+    def held_out(size: float) -> Array:
+        """Loss (N,) of each pair by the head that did not see its group."""
+        risk = objective.risk.model_copy(update={option: size})
+        sized = replace(problem, objective=objective.model_copy(update={"risk": risk}))
+        fitted = head.fit(sized, certify=False)
+        losses = sized.losses(margins_of(sized.scores(head, fitted.parameters)))
+        return losses.gather(1, fold[:, None])[:, 0].double().numpy()
+
+    losses = np.stack([held_out(size) for size in sizes])  # (R, N)
+    return _choice(option, sizes, losses, preferences, groups, names, unit, cost)
+
+
+def _choice(
+    option: str,
+    sizes: tuple[float, ...],
+    losses: Array,
+    preferences: Preferences,
+    groups: npt.NDArray[np.int64],
+    names: list[str],
+    unit: str,
+    cost: float,
+) -> RadiusChoice:
+    weights = preferences.weights
+    mass = np.bincount(groups, weights, len(names))
+    by_group = np.stack([np.bincount(groups, weights * x, len(names)) for x in losses]) / mass
+    worst, means = by_group.argmax(1), losses @ weights / weights.sum()
+    allowed = means <= means[0] + cost
+    best = int(np.where(allowed, by_group.max(1), np.inf).argmin())
+
+    def within(r: int) -> bool:
+        """Whether the worst group at r is within a standard error of that at the best."""
+        gap = by_group[r].max() - by_group[best].max()
+        own = groups == worst[r]
+        differences = (losses[r] - losses[best])[own]
+        found = mean(differences, level=0.6827)  # a rule, no test: rows count as independent
+        if found.low is None or found.high is None:
+            return True
+        return bool(gap <= (found.high - found.low) / 2)
+
+    chosen = next(r for r in range(len(sizes)) if allowed[r] and (r == best or within(r)))
+    tried = tuple(
+        Tried(
+            size,
+            float(by_group[r].max()),
+            names[worst[r]],
+            float(means[r]),
+            bool(allowed[r]),
+        )
+        for r, size in enumerate(sizes)
+    )
+    return RadiusChoice(option, sizes[chosen], tried, unit, len(names), cost)
+
+
+def _unit(objective: Objective, preferences: Preferences) -> Unit:
+    """The groups that are left out: the risk's own units, where they are larger than prompts."""
+    own = objective.risk.unit
+    if own not in ("pair", "prompt"):
+        return own
+    for column in ("group", "source"):
+        if preferences.has(column):
+            return column
+    raise ConfigurationError(
+        f"choosing a size leaves groups out, and the data give neither 'group' nor 'source' (the "
+        f"risk is over {own}s). Take unit: cluster, or give a number."
+    )
+
+
+def _folds(groups: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """The fold (N,) of each row: its group, or where there are many, several groups of any size."""
+    if count <= _MOST:
+        return groups
+    order = np.argsort(-np.bincount(groups, minlength=count), kind="stable")
+    fold = np.empty(count, dtype=np.int64)
+    fold[order] = np.arange(count) % (_MOST // 2)
+    return fold[groups]
