@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from scipy.cluster.vq import kmeans2, vq
+from scipy.cluster import vq
 
 from surefoot.data.schema import Preferences
 from surefoot.data.text import last_turn
@@ -63,11 +63,11 @@ class PromptClusters:
             with warnings.catch_warnings():  # of clusters that stay empty: they are left out
                 warnings.simplefilter("ignore", UserWarning)
                 drawn = x[rng.choice(len(x), count, replace=False)]
-                found, _ = kmeans2(x, drawn, iter=_ITERATIONS, minit="matrix")
-            own, distances = vq(x, found)
+                found, _ = vq.kmeans2(x, drawn, iter=_ITERATIONS, minit="matrix")
+            own, distances = vq.vq(x, found)
             if (spread := float((distances**2).sum())) < lowest:
                 best, lowest = found[np.unique(own)], spread
-        nearest = vq(best, x)[0].tolist()
+        nearest = vq.vq(best, x)[0].tolist()
         width = len(str(len(best) - 1))
         names = (f"{k:0{width}d}: {_start(texts[i])}" for k, i in enumerate(nearest))
         return cls(best, tuple(names), encoder.key)
@@ -83,7 +83,7 @@ class PromptClusters:
                 f"the clusters of prompts are of another encoder than {encoder.options.name!r}."
             )
         own: npt.NDArray[np.int64]
-        own = vq(_embedded(_prompts(preferences), encoder), self.centroids)[0].astype(np.int64)
+        own = vq.vq(_embedded(_prompts(preferences), encoder), self.centroids)[0].astype(np.int64)
         return own
 
     def beside(self, preferences: Preferences, encoder: Encoder) -> Preferences:
