@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from quick import quick
+import yaml
+from convincing import Settings, markdown
+from quick import REPOSITORY, RESULTS, quick
 from realdata import real_data
 
 
@@ -21,3 +25,11 @@ def test_the_reduced_experiment(tmp_path):
     assert all(0 <= c <= 1 for c in found["VRPO, fitted"]["coefficients"])
     table = done.tables
     assert all(name in table for name in found)
+
+
+def test_the_committed_results_are_those_of_the_committed_settings():
+    given = yaml.safe_load((REPOSITORY / "experiments" / "convincing.yaml").read_text())
+    settings = Settings(**given)
+    committed = json.loads((RESULTS / "convincing.json").read_text())
+    assert committed["settings"] == settings.model_dump(mode="json")
+    assert (RESULTS / "convincing.md").read_text() == markdown(committed, settings)

