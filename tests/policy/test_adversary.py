@@ -130,6 +130,13 @@ def test_refused(risk, mass, words):
         adversary(risk, mass=mass)
 
 
+def test_a_group_risk_begins_with_its_prompts():
+    one = adversary({"kind": "group", "unit": "group"}, mass=torch.tensor([70, 20, 10]))
+    assert one.state["pairs"].tolist() == [70.0, 20.0, 10.0]
+    assert one.mass.tolist() == pytest.approx([0.7, 0.2, 0.1])
+    torch.testing.assert_close(one.multipliers, (1 / 3) / one.mass)
+
+
 def test_one_group_under_the_mean_is_the_mean():
     assert adversary({"kind": "mean"}, mass=torch.ones(1)).multipliers.tolist() == [1.0]
 

@@ -142,6 +142,8 @@ def test_a_watched_model_is_logged(train):
         ({"data": "nogroup.jsonl", "risk": CVAR}, "the column 'group' is not given in 24 of 24"),
         ({"data": "one.jsonl", "risk": CVAR}, r"all prompts are in one group \('only'\)"),
         ({"risk": {"kind": "cvar"}}, "online training has no pairs: unit of risk 'cvar'"),
+        ({"risk": {**CVAR, "trim": 0.1}}, "trim of risk 'cvar' is about the labels of pairs"),
+        ({"risk": {"kind": "mean", "unit": "cluster"}}, "group, source or prompt; got 'cluster'"),
         ({"reward": "judge"}, "judge judges pairs: online training needs rewards"),
         ({"reward": "nowhere"}, "nowhere"),
         ({"scorer": {"max_length": 8}, "max_new_tokens": 8}, "leaves no room for a prompt"),
@@ -254,3 +256,12 @@ def test_empty_and_long_prompts_are_left_out_and_told(tmp_path):
     assert len(made) == 2
     assert "1 of 4 prompts have more than 40 tokens" in made.notes[0]
     assert "1 of 4 prompts are empty" in made.notes[1]
+
+
+def test_a_prompt_in_two_groups_is_told():
+    rows = [dict(row, group="a") for row in pairs(3)]
+    rows += [dict(rows[0], group="b"), dict(rows[1], response_a="other")]
+    found = Preferences.from_rows(rows)
+    made = prompt_set(found, False, byte_tokenizer(), Risk.parse(CVAR), 100)
+    assert (len(made), made.names) == (3, ("a",))
+    assert "more than one group (1 times): the first one counts" in made.notes[0]

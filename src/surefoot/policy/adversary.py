@@ -38,7 +38,7 @@ class Adversary:
     Attributes:
         risk: of the groups; its `unit_mass` is p.
         names: of the U groups.
-        mass: (U,) share of the training prompts, as they are drawn.
+        mass: (U,) training prompts of each group; kept as shares.
         rate: weight of one prompt in the running value of its group.
         gains: (U,) running values of J_g; 0, the reference's, before anything was seen.
         seen: (U,) prompts that they rest on.
@@ -64,7 +64,12 @@ class Adversary:
                 f"all prompts are in one group ({self.names[0]!r}): {self.risk.label()} has "
                 "nothing to weigh. Take risk: mean, or another unit."
             )
-        self.mass = self.mass.double() / self.mass.double().sum()
+        counts = self.mass.double()
+        self.mass = counts / counts.sum()
+        if self.risk.stateful:
+            equal = torch.full_like(self.mass, 1 / len(self.mass))
+            start = equal if self.risk.unit_mass == "equal" else self.mass
+            self.state = self.risk.begin(start, counts)
         self.gains = torch.zeros_like(self.mass)
         self.seen = torch.zeros_like(self.mass)
         self.weights = self._weigh()

@@ -83,11 +83,18 @@ class Online(Options):
     @field_validator("risk")
     @classmethod
     def _over_prompts(cls, risk: Risk) -> Risk:
-        if risk.unit not in ("prompt", "source", "group") and not isinstance(risk, Mean):
+        plain = isinstance(risk, Mean) and risk.unit == "pair"
+        if risk.unit not in ("prompt", "source", "group") and not plain:
             raise ConfigurationError(
                 f"online training has no pairs: unit of {risk.label()} is group, source or prompt; "
                 f"got {risk.unit!r}."
             )
+        for name in ("trim", "regret"):
+            if getattr(risk, name):
+                raise ConfigurationError(
+                    f"{name} of {risk.label()} is about the labels of pairs, and online training "
+                    "has none: leave it out."
+                )
         return risk
 
     @model_validator(mode="after")

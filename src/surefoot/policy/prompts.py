@@ -56,8 +56,8 @@ class PromptSet:
 
     @property
     def mass(self) -> Tensor:
-        """Share of the prompts in each group, shape (U,)."""
-        return torch.bincount(self.groups, minlength=len(self.names)).double() / len(self)
+        """Prompts of each group, shape (U,)."""
+        return torch.bincount(self.groups, minlength=len(self.names)).double()
 
     def dataset(self, tokenizer: PreTrainedTokenizerBase) -> Dataset:
         """What TRL reads: the prompt, as text or messages, and its place `row`."""
@@ -167,6 +167,15 @@ def prompt_set(
             once, torch.zeros(len(once), dtype=torch.long), ("all",), ids, alone, tuple(notes)
         )
     groups, names = unit_ids(once, risk.unit)
+    if risk.unit != "prompt":
+        belongs = set(
+            zip(preferences.prompt_keys().tolist(), preferences.strings(risk.unit), strict=True)
+        )
+        if several := len(belongs) - len({key for key, _ in belongs}):
+            notes.append(
+                f"{name}: prompts occur in more than one {risk.unit} ({several} times): the first "
+                "one counts."
+            )
     return PromptSet(once, torch.from_numpy(groups), tuple(names), ids, alone, tuple(notes))
 
 
