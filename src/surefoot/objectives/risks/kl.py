@@ -27,8 +27,8 @@ class KLBall(Ball, EstimatedRisk, kind="kl"):
     """
 
     radius: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.1
-    """Size of the ball in nats; 0 is the mean. `auto`: by
-    leaving groups out, on frozen embeddings."""
+    """Size of the ball in nats; 0 is the mean. `auto`: by leaving groups out, on
+    frozen embeddings."""
 
     sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
