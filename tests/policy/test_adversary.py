@@ -152,6 +152,8 @@ def test_a_drop_is_measured_from_the_best():
     assert not progress.stopped
     progress.take_in(rows, nothing, nothing, torch.full((4,), 0.0))
     assert progress.watched == pytest.approx(0.9**7)
+    assert progress.history[-1]["watched_gain"] == 0.0
+    assert progress.history[-1]["trained_gain"] == 0.0
     assert progress.stopped.startswith("stopped after step 27: the watched reward has fallen")
 
 

@@ -75,6 +75,8 @@ class Progress:
             self.watched = self._smooth(self.watched, float(seen.mean()))
             self.best_watched = max(self.best_watched, self.watched)
             figures["watched_gain"] = float(seen.mean())
+            own_gain = _mean_by(own, rewards, len(prompts)) - self.baseline[prompts]
+            figures["trained_gain"] = float(own_gain.mean())
         figures |= self._of_groups()
         self.history.append(figures)
         self._look_for_a_reason()
