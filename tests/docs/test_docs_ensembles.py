@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
+from pages import DOCS, run_page
 
-from surefoot.cli.app import app
 from surefoot.data.writing import write_preferences
 from surefoot.scorers.pessimism import Pessimism
 from surefoot.worlds import TextWorld
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ensembles.md").read_text()
+PAGE = (DOCS / "ensembles.md").read_text()
 
 
 def test_every_pessimism_has_a_row():
@@ -31,14 +30,7 @@ def test_the_page_runs_as_written(tmp_path, monkeypatch):
     pairs = TextWorld().training(0).observed
     write_preferences(pairs.select(range(96)), tmp_path / "demo" / "train.jsonl")
     write_preferences(pairs.select(range(96, 144)), tmp_path / "test.jsonl")
-    for block in re.findall(r"```yaml\n(# .*?)```", PAGE, flags=re.DOTALL):
-        Path(block.splitlines()[0].removeprefix("# ")).write_text(block)
-    for command in "".join(re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)).splitlines():
-        program, *arguments = shlex.split(command)
-        assert program == "surefoot"
-        with pytest.raises(SystemExit) as ended:
-            app(arguments)
-        assert not ended.value.code
+    assert list(run_page(PAGE))
     found = json.loads(Path("report/evaluation.json").read_text())["results"]["test.jsonl"]
     assert found["comparison"] is not None
     assert "spread_a" in Path("rewards.jsonl").read_text()

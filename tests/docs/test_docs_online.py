@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from language_models import byte_tokenizer, llama
+from pages import DOCS, run_page
 
-from surefoot.cli.app import app
 from surefoot.data.writing import write_preferences
 from surefoot.worlds import TextWorld
 
-PAGE = (Path(__file__).parents[2] / "docs" / "online.md").read_text()
+PAGE = (DOCS / "online.md").read_text()
 
 
 @pytest.mark.slow
@@ -29,14 +28,7 @@ def test_the_page_runs_as_written(tmp_path, monkeypatch):
     write_preferences(rows, tmp_path / "pairs.jsonl")
     llama(max_position_embeddings=512).save_pretrained("base-policy")
     byte_tokenizer().save_pretrained("base-policy")
-    for block in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL):
-        Path(block.splitlines()[0].removeprefix("# ")).write_text(block)
-    for command in "".join(re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)).splitlines():
-        program, *arguments = shlex.split(command)
-        assert program == "surefoot"
-        with pytest.raises(SystemExit) as ended:
-            app(arguments)
-        assert not ended.value.code
+    assert list(run_page(PAGE))
     manifest = json.loads(Path("runs/online/manifest.json").read_text())
     logged = manifest["figures"]["log"][0]
     named = re.findall(r"^\| (`.*?`) \|", PAGE, flags=re.MULTILINE)

@@ -12,7 +12,7 @@ from surefoot.objectives import Objective, Risk
 from surefoot.objectives.risks.mean import Mean
 from surefoot.options import Options
 from surefoot.scorers import EnsembleOptions, PolicyScorer, Scorer
-from surefoot.training.config import FileOptions, LanguageTrainingOptions
+from surefoot.training.config import FileOptions, LanguageTrainingOptions, OptimiserOptions
 from surefoot.training.doubly_robust import DoublyRobust
 
 Model = str | EnsembleOptions
@@ -127,7 +127,7 @@ class Online(Options):
         )
 
 
-class OnlineTrainingOptions(Options):
+class OnlineTrainingOptions(OptimiserOptions):
     """How to train."""
 
     title: ClassVar[str] = "the section 'training' of online training"
@@ -139,28 +139,12 @@ class OnlineTrainingOptions(Options):
 
     seed: int = Field(0, ge=0)
     """Seed of everything random: an adapter's start, the order of the prompts, what is written."""
-    epochs: float = Field(1.0, gt=0)
-    """Passes over the prompts."""
-    max_steps: int | None = Field(None, ge=1)
-    """Optimiser steps, in place of `epochs`."""
     prompts_per_step: int = Field(8, ge=1)
     """Prompts in an optimiser step, over all processes."""
     micro_batch: int = Field(8, ge=1)
     """Responses in one forward pass."""
     learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     """Peak learning rate of AdamW; `auto`: 1e-6, ten times as much for an adapter."""
-    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
-    """How it falls."""
-    warmup: float = Field(0.1, ge=0, lt=1)
-    """Share of the steps in which it rises."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Of AdamW."""
-    max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are cut to this norm."""
-    log_every: int = Field(10, ge=1)
-    """Steps between two logs."""
-    report_to: tuple[str, ...] = ()
-    """Where logs go beside the screen: `tensorboard`, `wandb` and whatever transformers knows."""
 
     def rate(self, scorer: PolicyScorer) -> float:
         """The peak learning rate in force."""

@@ -105,7 +105,28 @@ class TrainingOptions(Options):
     absent: 0.01."""
 
 
-class LanguageTrainingOptions(Options):
+class OptimiserOptions(Options):
+    """What all training of language models has in common."""
+
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the data."""
+    max_steps: int | None = Field(None, ge=1)
+    """Optimiser steps, in place of `epochs`."""
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    """How the learning rate falls."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps in which it rises, from 0 in the first: two steps learn hardly a thing."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Of AdamW."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are cut to this norm."""
+    log_every: int = Field(10, ge=1)
+    """Steps between two logs."""
+    report_to: tuple[str, ...] = ()
+    """Where logs go beside the screen: `tensorboard`, `wandb` and whatever transformers knows."""
+
+
+class LanguageTrainingOptions(OptimiserOptions):
     """How to train a language model."""
 
     title: ClassVar[str] = "the section 'training' of a language model"
@@ -117,10 +138,6 @@ class LanguageTrainingOptions(Options):
 
     seed: int = Field(0, ge=0)
     """Seed of everything random: a new head, an adapter's start, the order of the pairs."""
-    epochs: float = Field(1.0, gt=0)
-    """Passes over the data."""
-    max_steps: int | None = Field(None, ge=1)
-    """Optimiser steps, in place of `epochs`."""
     pairs_per_step: int = Field(32, ge=1)
     """Pairs in an optimiser step, over all processes: what a risk sees at once."""
     micro_batch_pairs: int = Field(8, ge=1)
@@ -130,22 +147,10 @@ class LanguageTrainingOptions(Options):
     learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     """Peak learning rate of AdamW; `auto`: 1e-6 for a policy, 1e-5 for a reward model, ten times as
     much for an adapter."""
-    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
-    """How it falls."""
-    warmup: float = Field(0.1, ge=0, lt=1)
-    """Share of the steps in which it rises, from 0 in the first: two steps learn hardly a thing."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Of AdamW."""
-    max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are cut to this norm."""
-    log_every: int = Field(10, ge=1)
-    """Steps between two logs."""
     save_every: int | None = Field(None, ge=1)
     """Steps between two checkpoints, from which `--resume` goes on; absent: none."""
     evaluate_every: int | None = Field(None, ge=1)
     """Steps between two evaluations on the held-out pairs; absent: at the end only."""
-    report_to: tuple[str, ...] = ()
-    """Where logs go beside the screen: `tensorboard`, `wandb` and whatever transformers knows."""
 
     def rate(self, scorer: LanguageModelScorer) -> float:
         """The peak learning rate in force."""
