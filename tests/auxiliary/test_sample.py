@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,56 @@ class TestDraws:
     def test_an_engine_that_is_absent(self, data, tmp_path, model):
         with pytest.raises(ConfigurationError, match="vLLM, which is absent"):
             _run(_drawn(data, tmp_path / "out", model, engine="vllm"))
+
+
+def test_the_law_reaches_vllm(data, tmp_path, model, monkeypatch):
+    """By a stand-in with vLLM's names, as of its sampling_params.py and LLM.generate."""
+    asked, loaded = [], []
+
+    class SamplingParams:
+        def __init__(
+            self,
+            *,
+            temperature,
+            top_p,
+            top_k,
+            min_tokens,
+            max_tokens,
+            stop_token_ids,
+            logit_bias,
+            seed,
+            detokenize,
+        ):
+            self.said = dict(locals())
+            del self.said["self"]
+
+    class LLM:
+        def __init__(self, model, generation_config):
+            loaded.append((model, generation_config))
+
+        def generate(self, prompts, parameters, use_tqdm):
+            asked.extend(one.said for one in parameters)
+            assert all(set(one) == {"prompt_token_ids"} for one in prompts)
+            word = byte_tokenizer().convert_tokens_to_ids(list("hello"))
+            outputs = [types.SimpleNamespace(token_ids=[*word, 1])]
+            return [types.SimpleNamespace(outputs=outputs) for _ in prompts]
+
+    stand_in = types.ModuleType("vllm")
+    stand_in.LLM, stand_in.SamplingParams = LLM, SamplingParams
+    monkeypatch.setitem(sys.modules, "vllm", stand_in)
+    law = {"temperature": 0.7, "top_p": 0.9, "min_new_tokens": 2, "max_new_tokens": 5}
+    found = _run(_drawn(data, tmp_path / "out", model, engine="vllm", law=law)).pairs
+    assert loaded == [(str(model), "vllm")]  # not the model's own generation settings
+    assert len(asked) == PROMPTS * 4
+    assert len({one["seed"] for one in asked}) == len(asked)
+    for one in asked:
+        assert (one["temperature"], one["top_p"], one["top_k"]) == (0.7, 0.9, -1)
+        assert (one["min_tokens"], one["max_tokens"]) == (2, 5)
+        assert 1 in one["stop_token_ids"]
+        assert 0 in one["logit_bias"]  # the beginning of a text is never written
+        assert 1 not in one["logit_bias"]
+    for (responses,) in found.read("references"):
+        assert [turn["content"] for r in responses for turn in r] == ["hello"] * 4
 
 
 def test_rows_without_an_answer_are_left_out_and_counted(data, tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ def continue_by_vllm(
             "engine: vllm needs vLLM, which is absent. Install it, or use engine: transformers."
         ) from None
     engine = LLM(model=model, generation_config="vllm")  # not the model's own defaults
-    never = {str(i): -100.0 for i in banned_ids(tokenizer, ends, law)}
+    never = dict.fromkeys(banned_ids(tokenizer, ends, law), -100.0)
 
     def write(given: list[list[int]], seed: int) -> list[list[int]]:
         parameters = [
@@ -35,7 +35,7 @@ def continue_by_vllm(
                 min_tokens=law.min_new_tokens,
                 max_tokens=law.max_new_tokens,
                 stop_token_ids=list(ends),
-                logit_bias={int(i): bias for i, bias in never.items()} or None,
+                logit_bias=never or None,
                 seed=seed * 100_003 + place,
                 detokenize=False,
             )

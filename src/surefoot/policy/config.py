@@ -95,6 +95,11 @@ class Online(Options):
                     f"{name} of {risk.label()} is about the labels of pairs, and online training "
                     "has none: leave it out."
                 )
+        if getattr(risk, "estimate", "step") != "step":
+            raise ConfigurationError(
+                f"estimate {getattr(risk, 'estimate')!r} of {risk.label()} is for steps of pairs; "
+                "online training has running values of its groups, and their worst case is exact."
+            )
         return risk
 
     @model_validator(mode="after")
