@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective, Risk
+from surefoot.objectives.duals import EstimatedRisk
 from surefoot.objectives.risks.mean import Mean
 from surefoot.options import Options
 from surefoot.scorers import EnsembleOptions, PolicyScorer, Scorer
@@ -95,9 +96,9 @@ class Online(Options):
                     f"{name} of {risk.label()} is about the labels of pairs, and online training "
                     "has none: leave it out."
                 )
-        if getattr(risk, "estimate", "step") != "step":
+        if isinstance(risk, EstimatedRisk) and risk.estimate != "step":
             raise ConfigurationError(
-                f"estimate {getattr(risk, 'estimate')!r} of {risk.label()} is for steps of pairs; "
+                f"estimate {risk.estimate!r} of {risk.label()} is for steps of pairs; "
                 "online training has running values of its groups, and their worst case is exact."
             )
         return risk
