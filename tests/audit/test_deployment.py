@@ -66,6 +66,7 @@ def test_one_law_is_not_told_apart(encoder):
 def test_few_prompts_say_little(encoder):
     found = deployment_shift(_prompts(300, 0), _prompts(10, 1, half=1.0), encoder, clusters=4)
     assert "10 prompts say little" in found.verdict
+    assert found.remedies == ()
 
 
 def test_repeated_prompts_count_once(encoder):

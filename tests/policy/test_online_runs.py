@@ -144,6 +144,7 @@ def test_a_watched_model_is_logged(train):
         ({"data": "one.jsonl", "risk": CVAR}, r"all prompts are in one group \('only'\)"),
         ({"risk": {"kind": "cvar"}}, "online training has no pairs: unit of risk 'cvar'"),
         ({"risk": {**CVAR, "trim": 0.1}}, "trim of risk 'cvar' is about the labels of pairs"),
+        ({"risk": {**CVAR, "level": "auto"}}, "level 'auto' of risk 'cvar' is chosen on pairs"),
         ({"risk": {**CVAR, "estimate": "dual"}}, "estimate 'dual' of risk 'cvar' is for steps"),
         ({"risk": {"kind": "mean", "unit": "cluster"}}, "group, source or prompt; got 'cluster'"),
         ({"reward": "judge"}, "judge judges pairs: online training needs rewards"),

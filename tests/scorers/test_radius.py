@@ -66,14 +66,12 @@ def _task(encoder, pairs, **risk) -> Task:
 
 def _by_hand(losses, cost=0.01):
     """The rule on given losses (R, 12) of three groups, each of which stands for four pairs."""
-    rows = [
-        {"prompt": f"p{i}", "response_a": "x", "response_b": "y", "label": 1.0} for i in range(48)
-    ]
-    pairs = Preferences.from_rows(rows, "by hand")
     groups = np.repeat([0, 1, 2], 16)
     sizes = (0.0, 0.1, 0.2)[: len(losses)]
     losses = np.repeat(np.array(losses, dtype=float), 4, axis=1)
-    return module._choice("radius", sizes, losses, pairs, groups, ["a", "b", "c"], "group", cost)
+    return module._choice(
+        "radius", sizes, losses, np.ones(48), groups, ["a", "b", "c"], "group", cost
+    )
 
 
 def test_the_best_of_the_worst_groups_is_taken():
@@ -101,6 +99,29 @@ def test_within_one_standard_error_the_least_robust_is_taken():
     assert _by_hand([plain, middle, noisily_better]).size == 0.1
     surely_better = [0.5] * 8 + [0.68, 0.69, 0.70, 0.711]
     assert _by_hand([plain, middle, surely_better]).size == 0.2
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_small_group_counts_too(count):
+    """Groups of 20, 20 and few pairs, of which the last fares far better at the second size."""
+    groups = np.repeat([0, 1, 2], [20, 20, count])
+    noise = np.random.default_rng(0).normal(0, 0.05, len(groups))
+    plain, robust = np.where(groups == 2, 3.0, 0.5) + noise, np.where(groups == 2, 0.6, 0.5)
+    losses = np.stack([plain, robust])
+    ones = np.ones(len(groups))
+    found = module._choice("radius", (0.0, 0.1), losses, ones, groups, ["a", "b", "c"], "group", 1)
+    assert found.size == 0.1
+
+
+def test_a_group_without_weight_has_no_say():
+    groups = np.repeat([0, 1, 2], 5)
+    losses = np.stack([np.where(groups == 1, 0.9, 0.5), np.where(groups == 1, 0.6, 0.5)])
+    losses[:, groups == 2] = 5.0
+    weights = np.where(groups == 2, 0.0, 1.0)
+    found = module._choice("radius", (0.0, 0.1), losses, weights, groups, list("abc"), "group", 1)
+    assert found.size == 0.1
+    assert found.tried[0].group == "b"
+    assert found.tried[0].mean == pytest.approx(0.7)
 
 
 def test_no_head_has_seen_the_group_that_it_judges(encoder, monkeypatch):
@@ -145,6 +166,11 @@ def test_what_cannot_be_chosen(encoder):
     two = pairs.select([i for i, g in enumerate(pairs.strings("group")) if g in ("g0", "g1")])
     with pytest.raises(ConfigurationError, match="there are 2: 3 are needed"):
         choose_radius(_task(encoder, two), encoder)
+    for risk in ({"regret": True, "unit": "group"}, {"trim": 0.1}):
+        with pytest.raises(ConfigurationError, match="judges sizes by plain held-out losses"):
+            choose_radius(
+                _task(encoder, pairs.with_columns(auxiliary=[0.5] * len(pairs)), **risk), encoder
+            )
     bare = pairs.with_columns(group=[None] * len(pairs))
     with pytest.raises(ConfigurationError, match="neither 'group' nor 'source'"):
         choose_radius(_task(encoder, bare, unit="pair"), encoder)

@@ -71,6 +71,22 @@ def test_units_that_training_lacks():
     assert json.loads(told)["distances"]["kl"]["estimate"] is None
 
 
+def test_training_prompts_count_by_their_pairs():
+    """Prompts 5:5, pairs 9:1, deployment 3:7: the ball is around 9:1."""
+    before, after = np.repeat([0, 1], [500, 500]), np.repeat([0, 1], [300, 700])
+    pairs = np.repeat([9, 1], [500, 500])
+    found = shift(before, after, 2, pairs=pairs)
+    assert found.before == pytest.approx([0.9, 0.1])
+    for kind, of in DISTANCES.items():
+        truth = float(of(np.array([0.3, 0.7]), np.array([0.9, 0.1])))
+        estimate = found.distances[kind]
+        assert estimate.estimate == pytest.approx(truth)
+        assert estimate.low <= truth <= estimate.high
+    plain = shift(before, after, 2)
+    assert found.p_value == plain.p_value
+    assert plain.distances["tv"].estimate == pytest.approx(0.2)
+
+
 def test_equal_histograms():
     found = shift([0, 1, 1], [0, 1, 1], 2)
     assert [one.estimate for one in found.distances.values()] == pytest.approx([0, 0, 0, 1])

@@ -28,6 +28,7 @@ class DeploymentShift:
         training, deployment: number of distinct prompts.
         shared: how many prompts of deployment are training prompts.
         seed: of the clusters.
+        clusters: how many were asked for; fewer come out where some stay empty.
     """
 
     found: Shift
@@ -36,6 +37,7 @@ class DeploymentShift:
     deployment: int
     shared: int
     seed: int
+    clusters: int
 
     @property
     def told_apart(self) -> bool:
@@ -57,14 +59,16 @@ class DeploymentShift:
             return f"{lies} {self.deployment} prompts say little: collect {FEWEST} or more."
         if not self.told_apart:
             return f"{lies} No shift between clusters is seen; inside them there may be one."
-        unseen = self.found.unseen
-        new = f" {unseen:.0%} fall where training has no prompt." if unseen else ""
-        return f"{lies}{new}"
+        return lies
 
     @property
     def remedies(self) -> tuple[str, ...]:
-        """Risks whose ball holds the deployment's histogram, as configuration."""
-        if not self.told_apart:
+        """Risks whose ball holds the deployment's histogram, as configuration.
+
+        For runs on these pairs, with the default encoder and this `data.split_seed`: others make
+        other clusters.
+        """
+        if not self.told_apart or self.deployment < FEWEST:
             return ()
         made = []
         for kind, distance in self.found.distances.items():
@@ -77,7 +81,7 @@ class DeploymentShift:
             if value > 0 and not (kind == "tv" and value >= 1):
                 made.append(
                     f"risk: {{kind: {kind}, {option}: {value:g}, unit: cluster, "
-                    f"clusters: {len(self.names)}}}"
+                    f"clusters: {self.clusters}}}"
                 )
         return tuple(made)
 
@@ -114,6 +118,8 @@ def deployment_shift(
     so that its ball is the one that is measured. Moving inside a cluster is not seen: the distance
     of the prompts themselves is at least that of the histograms.
 
+    A risk weighs clusters by their pairs, so training prompts count as often as they have pairs.
+
     Args:
         training: comparisons that are trained on.
         deployment: comparisons, or prompts with empty responses.
@@ -125,11 +131,12 @@ def deployment_shift(
         DataError: fewer distinct training prompts than clusters.
     """
     made = PromptClusters.fit(training, encoder, clusters, seed)
-    sides, keys = [], []
+    sides, keys, pairs = [], [], []
     for data in (training, deployment):
-        seen, first = np.unique(data.prompt_keys(), return_index=True)
+        seen, first, counts = np.unique(data.prompt_keys(), return_index=True, return_counts=True)
         keys.append(seen)
-        sides.append(made.of(data.select(np.sort(first)), encoder))
-    found = shift(sides[0], sides[1], len(made.names), seed)
+        pairs.append(counts)
+        sides.append(made.of(data.select(first), encoder))
+    found = shift(sides[0], sides[1], len(made.names), seed, pairs=pairs[0])
     shared = int(np.isin(keys[1], keys[0]).sum())
-    return DeploymentShift(found, made.names, len(sides[0]), len(sides[1]), shared, seed)
+    return DeploymentShift(found, made.names, len(sides[0]), len(sides[1]), shared, seed, clusters)

@@ -77,7 +77,7 @@ def _show_shift(found: DeploymentShift) -> None:
         out.print(f"    {before:.1%} to {after:.1%}  {name}", markup=False, style="dim")
     if found.remedies:
         out.print(
-            "A risk that holds this shift (the smallest radius that does; less may be better):"
+            "Risks that hold this shift (upper ends of what the data allow; less may be better):"
         )
         for line in found.remedies:
             out.print(f"    {line}", markup=False)

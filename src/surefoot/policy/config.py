@@ -11,6 +11,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective, Risk
 from surefoot.objectives.duals import EstimatedRisk
 from surefoot.objectives.risks.mean import Mean
+from surefoot.objectives.sized import SizedRisk
 from surefoot.options import Options
 from surefoot.scorers import EnsembleOptions, PolicyScorer, Scorer
 from surefoot.training.config import FileOptions, LanguageTrainingOptions, OptimiserOptions
@@ -96,6 +97,11 @@ class Online(Options):
                     f"{name} of {risk.label()} is about the labels of pairs, and online training "
                     "has none: leave it out."
                 )
+        if isinstance(risk, SizedRisk) and risk.is_auto:
+            raise ConfigurationError(
+                f"{risk.size_option} 'auto' of {risk.label()} is chosen on pairs, by `surefoot "
+                "train` with `scorer: embedding`; give the number that it chooses."
+            )
         if isinstance(risk, EstimatedRisk) and risk.estimate != "step":
             raise ConfigurationError(
                 f"estimate {risk.estimate!r} of {risk.label()} is for steps of pairs; "

@@ -15,14 +15,12 @@ from surefoot.data.units import Unit, unit_ids
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.objectives.sized import SizedRisk
-from surefoot.scorers.coefficient import is_fitted, with_coefficient
+from surefoot.scorers.coefficient import is_fitted
 from surefoot.scorers.cross_validation import cross_validate
 from surefoot.scorers.encoder import Encoder, load_encoder
-from surefoot.scorers.fitting import coefficient_of
 from surefoot.scorers.head import margins_of
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.task import Task
-from surefoot.statistics import mean
 
 Array = npt.NDArray[np.float64]
 
@@ -139,6 +137,7 @@ def choose_radius(
     objective, preferences = task.objective, task.preferences
     if not isinstance(objective.risk, SizedRisk):
         raise ConfigurationError(f"{objective.risk.label()} has no size to choose.")
+    _require_plain_losses(objective)
     unit = _unit(objective, preferences)
     groups, names = unit_ids(preferences, unit)
     if len(names) < _FEWEST:
@@ -147,9 +146,6 @@ def choose_radius(
             f"{_FEWEST} are needed. Give a number, or take another unit (`cluster`)."
         )
     option, sizes = objective.risk.size_option, objective.risk.sizes
-    if is_fitted(objective):
-        coefficient = coefficient_of(task, encoder, seed)
-        objective = with_coefficient(objective, coefficient.value)
     fold = torch.from_numpy(_folds(groups, len(names)))
     count, head = int(fold.max()) + 1, task.scorer.head
     kept = (fold[:, None] != torch.arange(count)).double().numpy()  # (N, K)
@@ -164,26 +160,31 @@ def choose_radius(
         risk = objective.risk.model_copy(update={option: size})
         sized = replace(problem, objective=objective.model_copy(update={"risk": risk}))
         fitted = head.fit(sized, certify=False)
+        if head.linear and float(fitted.gaps.max()) > cost / 10:  # robust heads are harder to solve
+            fitted = head.fit(sized)
         losses = sized.losses(margins_of(sized.scores(head, fitted.parameters)))
         return losses.gather(1, fold[:, None])[:, 0].double().numpy()
 
     losses = np.stack([held_out(size) for size in sizes])  # (R, N)
-    return _choice(option, sizes, losses, preferences, groups, names, unit, cost)
+    live = problem.mass.amax(1).numpy()  # of a row in the fits that see it
+    return _choice(option, sizes, losses, live, groups, names, unit, cost)
 
 
 def _choice(
     option: str,
     sizes: tuple[float, ...],
     losses: Array,
-    preferences: Preferences,
+    weights: Array,
     groups: npt.NDArray[np.int64],
     names: list[str],
     unit: str,
     cost: float,
 ) -> RadiusChoice:
-    weights = preferences.weights
+    """The rule, from losses (R, N) of rows with these weights (N,) and groups (N,)."""
     mass = np.bincount(groups, weights, len(names))
-    by_group = np.stack([np.bincount(groups, weights * x, len(names)) for x in losses]) / mass
+    sums = np.stack([np.bincount(groups, weights * x, len(names)) for x in losses])
+    absent = mass == 0  # no row of theirs says anything
+    by_group = np.where(absent, -np.inf, sums / np.where(absent, 1, mass))
     worst, means = by_group.argmax(1), losses @ weights / weights.sum()
     allowed = means <= means[0] + cost
     best = int(np.where(allowed, by_group.max(1), np.inf).argmin())
@@ -191,12 +192,10 @@ def _choice(
     def within(r: int) -> bool:
         """Whether the worst group at r is within a standard error of that at the best."""
         gap = by_group[r].max() - by_group[best].max()
-        own = groups == worst[r]
-        differences = (losses[r] - losses[best])[own]
-        found = mean(differences, level=0.6827)  # a rule, no test: rows count as independent
-        if found.low is None or found.high is None:
-            return True
-        return bool(gap <= (found.high - found.low) / 2)
+        own = (groups == worst[r]) & (weights > 0)
+        differences = (losses[r] - losses[best])[own]  # a rule, no test: rows are independent
+        error = differences.std(ddof=1) / len(differences) ** 0.5 if len(differences) > 1 else 0.0
+        return bool(gap <= error)
 
     chosen = next(r for r in range(len(sizes)) if allowed[r] and (r == best or within(r)))
     tried = tuple(
@@ -210,6 +209,25 @@ def _choice(
         for r, size in enumerate(sizes)
     )
     return RadiusChoice(option, sizes[chosen], tried, unit, len(names), cost)
+
+
+def _require_plain_losses(objective: Objective) -> None:
+    """The held-out losses that judge a size are plain ones, of a loss that is given.
+
+    Raises:
+        ConfigurationError: they would be something else.
+    """
+    option = objective.risk.size_option if isinstance(objective.risk, SizedRisk) else "radius"
+    for name, chosen in (
+        ("risk.regret", objective.risk.regret),
+        ("risk.trim", objective.risk.trim != 0),
+        ("labels.coefficient 'fitted'", is_fitted(objective)),
+    ):
+        if chosen:
+            raise ConfigurationError(
+                f"{option} 'auto' judges sizes by plain held-out losses, and {name} makes them "
+                f"others. Give the {option} a number, or leave the other out."
+            )
 
 
 def _unit(objective: Objective, preferences: Preferences) -> Unit:

@@ -93,25 +93,40 @@ def _finite(value: Any) -> Any:
 
 
 def shift(
-    before: npt.ArrayLike, after: npt.ArrayLike, units: int, seed: int = 0, level: float = 0.95
+    before: npt.ArrayLike,
+    after: npt.ArrayLike,
+    units: int,
+    seed: int = 0,
+    level: float = 0.95,
+    pairs: npt.ArrayLike | None = None,
 ) -> Shift:
     """Compare two samples of independent prompts by the units that they fall into.
 
     Intervals are of a bootstrap over prompts. Sampling adds to every distance, and resampling adds
-    once more: upper ends are on the safe side, lower ends are not.
+    once more: upper ends are on the safe side, lower ends are not. What chance gives, and the
+    p-value, are of prompts that count once each.
 
     Args:
         before: (N,) the unit of each training prompt, in [0, units).
         after: (M,) the same of the prompts of deployment.
         units: how many there are.
+        pairs: (N,) how many pairs each training prompt has: a risk weighs units by these.
         seed: of the draws.
         level: of the intervals.
     """
-    first, second = (np.bincount(np.asarray(side), minlength=units) for side in (before, after))
-    n, m = int(first.sum()), int(second.sum())
-    p, q = first / n, second / m
+    own, theirs = np.asarray(before), np.asarray(after)
+    counts = np.ones(len(own), dtype=np.int64) if pairs is None else np.asarray(pairs)
+    first, second = (np.bincount(side, minlength=units) for side in (own, theirs))
+    n, m = len(own), len(theirs)
+    p = np.bincount(own, counts, units) / counts.sum()
+    q = second / m
     rng = np.random.default_rng(seed)
-    ps, qs = rng.multinomial(n, p, _DRAWS) / n, rng.multinomial(m, q, _DRAWS) / m
+    # Prompts of one unit with as many pairs are drawn together.
+    kinds, sizes = np.unique(np.stack([own, counts]), axis=1, return_counts=True)
+    drawn = rng.multinomial(n, sizes / n, _DRAWS) * kinds[1]
+    in_unit = kinds[0][:, None] == np.arange(units)
+    ps = drawn @ in_unit / drawn.sum(1, keepdims=True)
+    qs = rng.multinomial(m, q, _DRAWS) / m
     alike = rng.multivariate_hypergeometric(first + second, n, _DRAWS)
     null_p, null_q = alike / n, (first + second - alike) / m
     tail = [(1 - level) / 2, (1 + level) / 2]
@@ -122,7 +137,7 @@ def shift(
         low, high = min(float(low), value), max(float(high), value)
         distances[kind] = Estimate(value, low, high, n=n + m, covers=_COVERS, level=level)
     null = {kind: of(null_q, null_p) for kind, of in DISTANCES.items()}
-    as_far = null["tv"] >= total_variation(q, p) - 1e-12
+    as_far = null["tv"] >= total_variation(q, first / n) - 1e-12
     return Shift(
         p,
         q,

@@ -56,6 +56,8 @@ def train_embedding_models(
         }
         if report.coefficient is not None:
             readable["coefficient of the control variate"] = str(report.coefficient)
+        if trim is not None:
+            readable["trimmed"] = str(trim)
         if radius is not None:
             readable["size of the ball"] = str(radius)
         if report.shares:
@@ -64,7 +66,10 @@ def train_embedding_models(
         if bound is not None:
             readable["labels flipped at random"] = f"at most {bound:.0%}"
         notes = _notes(report, first.objective)
-        figures = _figures(report, model) | {"radius": radius.to_dict() if radius else None}
+        figures = _figures(report, model) | {
+            "radius": radius.to_dict() if radius else None,
+            "trim": trim.to_dict() if trim else None,
+        }
         write_run(folder, config, data, figures, readable, notes)
     return models
 

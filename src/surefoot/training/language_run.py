@@ -90,13 +90,13 @@ def train_language_model(
     checkpoint = newest(folder) if resume else None
     if checkpoint is None:
         clear_run(folder)
-    if data.clusters is not None and int(os.environ.get("RANK", "0")) == 0:  # torchrun's
-        data.clusters.save(folder)  # a run that is resumed has the same ones
     objective, coefficient = config.objective, None
+    given: dict[str, Any] = {}
     if isinstance(objective, Objective):
         objective, trim = with_trim(objective, data.train)
         if trim is not None:
             say(str(trim))
+            given = given | {"trim": trim.to_dict()}
     if isinstance(objective, Objective) and is_fitted(objective):
         coefficient = _coefficient(objective, data, training.seed)
         objective = with_coefficient(objective, coefficient.value)
@@ -118,6 +118,8 @@ def train_language_model(
     notes = tuple(dict.fromkeys(str(one.message) for one in for_users))
     assert trainer.pairs is not None
     if trainer.is_world_process_zero():
+        if data.clusters is not None:  # every process has cleared the folder by now
+            data.clusters.save(folder)  # a run that is resumed has the same ones
         for note in notes:
             say(f"warning: {note}")
         if trainer.processing_class.chat_template and not _conversational(data.train):
@@ -158,7 +160,9 @@ def train_language_model(
         trainer.ledger.shares(trainer.pairs.unit_names),
         trainer.ledger.steps,
     )
-    write_run(folder, config, data, _figures(report, trainer), _readable(report), report.warnings)
+    write_run(
+        folder, config, data, _figures(report, trainer) | given, _readable(report), report.warnings
+    )
     for done in folder.glob("checkpoint-*"):
         shutil.rmtree(done)
     return model, report

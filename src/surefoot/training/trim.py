@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class EstimatedTrim:
 
     share: float
     votes: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"share": self.share, "flip_rate_of_votes": self.votes.to_dict()}
 
     def __str__(self) -> str:
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -53,4 +54,6 @@ class Group(Risk, kind="group"):
         mean = (before * adjusted).sum(0)  # subtracted for accuracy at small step sizes
         log, weights = log_mean_exp(self.step_size * (adjusted - mean), before)
         value = mean + (log / self.step_size if self.step_size > 0 else 0.0)
-        return value, weights, {"weights": (held * weights).where(present, last), "pairs": pairs}
+        # Never 0: a weight of 0 could not come back, and a step of such units alone has none.
+        moved = (held * weights).clamp_min(torch.finfo(mass.dtype).tiny)
+        return value, weights, {"weights": moved.where(present, last), "pairs": pairs}
