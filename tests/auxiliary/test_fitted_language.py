@@ -14,7 +14,7 @@ from surefoot.auxiliary import Conditions, SampleConfig, fitted_language, sample
 from surefoot.auxiliary.run import PAIRS
 from surefoot.data import read_preferences
 from surefoot.data.splits import folds
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives import Objective
 from surefoot.scorers import load_scorer
 from surefoot.training.run import train
@@ -165,3 +165,39 @@ def test_without_a_folder(data, auxiliary, tmp_path):
     model = _config(data, tmp_path / "out", auxiliary).auxiliary
     with pytest.raises(ConfigurationError, match="no folder is named"):
         model.judge(read_preferences(data), None, Conditions())
+
+
+def test_a_mistake_in_the_configuration_costs_no_results(data, auxiliary, tmp_path):
+    out = tmp_path / "out"
+    config = _config(data, out, auxiliary)
+    sample(config, Conditions())
+    kept = (out / PAIRS).read_bytes()
+    with pytest.raises(DataError, match=r"absent\.jsonl"):
+        sample(_config(tmp_path / "absent.jsonl", out, auxiliary), Conditions(), resume=True)
+    assert (out / PAIRS).read_bytes() == kept
+    with pytest.raises(ConfigurationError, match="give one"):
+        sample(config, Conditions(), resume=True, overwrite=True)
+
+
+def test_overwriting_takes_earlier_folds_away(data, auxiliary, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    sample(_config(data, out, auxiliary | {"folds": 3}), Conditions())
+
+    def killed(config, **how):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitted_language, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sample(_config(data, out, auxiliary), Conditions(), overwrite=True)
+    assert {path.name for path in (out / "auxiliary").iterdir()} == {"fold-0.jsonl"}
+
+
+def test_folds_that_were_moved_are_still_finished(data, auxiliary, tmp_path, monkeypatch):
+    sample(_config(data, tmp_path / "here", auxiliary), Conditions())
+    (tmp_path / "here").rename(tmp_path / "there")
+
+    def never(config, **how):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(fitted_language, "train", never)
+    sample(_config(data, tmp_path / "there", auxiliary), Conditions(), resume=True)

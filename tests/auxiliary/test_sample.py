@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,11 @@ class TestCrossFitting:
         assert (changed.pairs[fold != 0] != same.pairs[fold != 0]).any()
 
     def test_by_label_where_prompts_are_few(self, tmp_path, small_fitted):
-        """Votes on one pair share a fold; references are judged by the model of the row's fold."""
+        """Votes on one pair share a fold, and a pool's pair is judged as the data's own is.
+
+        Were it judged by the models of other rows, which saw its label, the sum over the pool would
+        not cancel the data's term on average.
+        """
         rows = _rows(prompts=2, each=30)
         path = tmp_path / "data.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -128,16 +133,42 @@ class TestCrossFitting:
         by_label = small_fitted.model_copy(update={"scorer": scorer, "folds": 2})
         config = _config(path, tmp_path / "out", reference="pool", auxiliary=by_label)
         found = _run(config).pairs
-        by_pair: dict[tuple, set] = {}
-        sets: dict[str, set] = {}
-        for prompt, a, b, chances in found.read(
-            "prompt", "response_a", "response_b", "reference_auxiliary"
-        ):
-            texts = sorted((a[0]["content"], b[0]["content"]))
-            by_pair.setdefault((prompt[0]["content"], *texts), set()).add(tuple(chances))
-            sets.setdefault(prompt[0]["content"], set()).add(tuple(chances))
-        assert all(len(chances) == 1 for chances in by_pair.values())
-        assert all(len(chances) == 2 for chances in sets.values())  # one for each fold
+        own: dict[tuple, float] = {}
+        for prompt, a, b, chance in found.read("prompt", "response_a", "response_b", "auxiliary"):
+            texts = a[0]["content"], b[0]["content"]
+            for one, other, p in ((*texts, chance), (*texts[::-1], 1 - chance)):
+                known = own.setdefault((prompt[0]["content"], one, other), p)
+                assert known == pytest.approx(p)
+        compared = 0
+        for prompt, pool, chances in found.read("prompt", "references", "reference_auxiliary"):
+            texts = [response[0]["content"] for response in pool]
+            for (one, other), chance in zip(combinations(texts, 2), chances, strict=True):
+                if (prompt[0]["content"], one, other) in own:
+                    compared += 1
+                    assert own[prompt[0]["content"], one, other] == pytest.approx(chance)
+        assert compared > len(found)
+
+    def test_a_pair_that_is_not_in_the_data_is_judged_by_the_model_of_the_row(
+        self, tmp_path, small_fitted
+    ):
+        """Two kinds of rows, two models, two opinions of it."""
+        rows = [
+            {
+                "prompt": "q",
+                "response_a": f"{WORDS[i]} answer",
+                "response_b": f"{WORDS[i + 1]} answer",
+                "label": float(i % 2),
+            }
+            for i in range(20)
+        ]
+        path = tmp_path / "data.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        scorer = small_fitted.scorer.model_copy(update={"fold_by": "row"})
+        by_label = small_fitted.model_copy(update={"scorer": scorer, "folds": 2})
+        config = _config(path, tmp_path / "out", reference="pool", auxiliary=by_label)
+        found = _run(config).pairs
+        judged = {tuple(chances) for (chances,) in found.read("reference_auxiliary")}
+        assert len(judged) == 2
 
     def test_too_few_prompts_for_the_folds(self, tmp_path, small_fitted):
         path = tmp_path / "data.jsonl"

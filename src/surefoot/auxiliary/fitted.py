@@ -71,9 +71,10 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
     ) -> Judged:
         """Fit K models and judge every pair by the one that did not see it.
 
-        Reference pairs are judged, for each row, by the model that did not see that row. The
-        figures compare log-losses on the labels as given: with a Bradley-Terry model (a linear
-        reward head) on the same folds, or for a language model with an even guess.
+        Reference pairs that are pairs of the data are judged by the model that did not see their
+        label, others by the one that did not see the row that they count for. The figures compare
+        log-losses on the labels as given: with a Bradley-Terry model (a linear reward head) on the
+        same folds, or for a language model with an even guess.
 
         Raises:
             ConfigurationError: a language model, and the conditions name no folder to keep it in.
@@ -106,7 +107,8 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
         probabilities = out_of_fold(models)
         plain = out_of_fold(fit(bradley_terry, Objective()))
         judged = [one.probabilities(references.pairs) for one in models] if references else []
-        return _judged(pairs, probabilities, judged, fold, plain, "bradley_terry")
+        others = _judges(pairs, references, fold)
+        return _judged(pairs, probabilities, judged, fold, others, plain, "bradley_terry")
 
     def _language_models(
         self, pairs: Preferences, references: References | None, conditions: Conditions
@@ -128,9 +130,10 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
             return run_of(config, conditions.resume, conditions.say)
 
         models = [partial(trained, k) for k in range(self.folds)]
-        probabilities, judged = judged_out_of_fold(models, pairs, references, fold)
+        others = _judges(pairs, references, fold)
+        probabilities, judged = judged_out_of_fold(models, pairs, references, fold, others)
         even = np.full(len(pairs), 0.5)
-        return _judged(pairs, probabilities, judged, fold, even, "even_guess")
+        return _judged(pairs, probabilities, judged, fold, others, even, "even_guess")
 
     def _config(self, path: str, output: str) -> RunConfig:
         """The run of one fold."""
@@ -149,11 +152,28 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
         )
 
 
+def _judges(
+    pairs: Preferences, references: References | None, fold: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """The fold (P,) of the data's own row with this pair of references; -1 where there is none.
+
+    A pool's pairs are those of the data, too. Its sum cancels the data's term on average only
+    where both ask one model of a pair, which is the one that did not see its label.
+    """
+    if references is None:
+        return np.empty(0, dtype=np.int64)
+    keys = (np.sort(one.response_keys(), axis=1) for one in (pairs, references.pairs))
+    own, theirs = (list(map(tuple, side.tolist())) for side in keys)
+    of_pair = dict(zip(own, fold.tolist(), strict=True))
+    return np.array([of_pair.get(pair, -1) for pair in theirs], dtype=np.int64)
+
+
 def _judged(
     pairs: Preferences,
     probabilities: Array,
     references: list[Array],
     fold: npt.NDArray[np.int64],
+    judge_of: npt.NDArray[np.int64],
     other: Array,
     named: str,
 ) -> Judged:
@@ -166,8 +186,14 @@ def _judged(
     figures = {f"log_loss_less_{named}": against.to_dict()}
     notes = (f"log-loss less that of {_NAMES[named]}: {against}",)
 
+    known = np.flatnonzero(judge_of >= 0)
+    fixed = np.full(len(judge_of), np.nan)
+    for k, judged in enumerate(references):
+        own = known[judge_of[known] == k]
+        fixed[own] = judged[own]
+
     def of_row(row: int) -> Array:
-        return references[fold[row]]
+        return np.where(judge_of >= 0, fixed, references[fold[row]])
 
     return Judged(probabilities, of_row if references else None, figures, notes)
 

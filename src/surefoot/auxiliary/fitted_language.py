@@ -13,8 +13,11 @@ from surefoot.auxiliary.model import Array
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
+from surefoot.errors import ConfigurationError
 from surefoot.scorers import TrainedScorer, load_scorer
+from surefoot.training.checkpoint import newest
 from surefoot.training.config import RunConfig
+from surefoot.training.folder import clear_run
 from surefoot.training.run import prepare, train
 
 #: Folder of the runs, inside that of the results.
@@ -42,20 +45,41 @@ def run_of(config: RunConfig, resume: bool, say: Callable[[str], None]) -> Train
         say: told one line per stage and per warning.
     """
     if not (resume and _is_finished(config)):
-        begun = resume and any(Path(config.output).glob("checkpoint-*"))
-        train(config, overwrite=True, resume=begun, say=say)
+        train(config, overwrite=True, resume=resume and _has_checkpoint(config), say=say)
     return load_scorer(config.output)
 
 
+def _has_checkpoint(config: RunConfig) -> bool:
+    """Whether there is one that was written to its end."""
+    try:
+        newest(Path(config.output))
+    except ConfigurationError:
+        return False
+    return True
+
+
 def _is_finished(config: RunConfig) -> bool:
-    """Whether the folder holds this very run, of these very data."""
+    """Whether the folder holds this very run, of these very data, wherever they lie."""
     folder = Path(config.output)
     try:
         known = json.loads((folder / "manifest.json").read_text())["data"]["fingerprint"]
-        same = (folder / "config.yaml").read_text() == config.to_yaml()
-    except (OSError, ValueError, KeyError, TypeError):
+        saved = RunConfig.read(folder / "config.yaml")
+    except (OSError, ValueError, KeyError, TypeError, ConfigurationError):
         return False
+    data = saved.data.model_copy(update={"train": config.data.train})
+    same = saved.model_copy(update={"data": data, "output": config.output}) == config
     return same and known == prepare(config.data).train.fingerprint
+
+
+def clear_folds(folder: Path) -> None:
+    """Take away the runs of an earlier sampling, and what they were trained on."""
+    for path in (folder / FOLDS).glob("fold-*"):
+        if path.is_dir():
+            clear_run(path)
+            if not any(path.iterdir()):
+                path.rmdir()
+        else:
+            path.unlink()
 
 
 def judged_out_of_fold(
@@ -63,6 +87,7 @@ def judged_out_of_fold(
     pairs: Preferences,
     references: References | None,
     fold: npt.NDArray[np.int64],
+    judge_of: npt.NDArray[np.int64],
 ) -> tuple[Array, list[Array]]:
     """What the model of each fold says of its rows, and of the references of those.
 
@@ -71,17 +96,19 @@ def judged_out_of_fold(
         pairs: N comparisons.
         references: P pairs of references.
         fold: (N,) the fold of each row.
+        judge_of: (P,) the fold whose model judges a reference pair for all rows; -1: the row's.
 
     Returns:
-        (N,) probabilities; and for each fold the (P,) probabilities of the reference pairs that
-        count for one of its rows, NaN for the others.
+        (N,) probabilities; and for each fold the (P,) probabilities of the reference pairs that it
+        judges or that count for one of its rows, NaN for the others.
     """
     chances, judged = np.full(len(pairs), np.nan), []
     for k, model_of in enumerate(models):
         model, rows = model_of(), np.flatnonzero(fold == k)
         chances[rows] = model.probabilities(pairs.select(rows))
         if references is not None:
-            count = np.flatnonzero(np.isin(references.sets, references.of[rows]))
+            own = judge_of == k
+            count = np.flatnonzero(own | np.isin(references.sets, references.of[rows]))
             judged.append(np.full(len(references.pairs), np.nan))
             judged[k][count] = model.probabilities(references.pairs.select(count))
     return chances, judged

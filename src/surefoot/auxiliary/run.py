@@ -11,7 +11,7 @@ import numpy as np
 
 from surefoot.auxiliary.check import ReferenceCheck, check_references
 from surefoot.auxiliary.config import SampleConfig
-from surefoot.auxiliary.fitted_language import FIRST
+from surefoot.auxiliary.fitted_language import FIRST, clear_folds
 from surefoot.auxiliary.model import Array, Conditions, Judged
 from surefoot.auxiliary.reference import Collected, Pairs
 from surefoot.auxiliary.sampling import REFERENCES
@@ -68,13 +68,18 @@ def sample(
     """
     if config.reference is None and config.auxiliary is None:
         raise ConfigurationError("there is nothing to do: name a `reference` or an `auxiliary`.")
+    if resume and overwrite:
+        raise ConfigurationError(
+            "--resume goes on with what the folder holds, and --overwrite begins anew: give one."
+        )
     begun = resume and any((Path(config.output) / name).is_file() for name in (REFERENCES, FIRST))
     folder = Path(config.output) if begun else claim_output(config.output, overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (PAIRS, RESULT, HELD_OUT, *([] if begun else [REFERENCES])):
-        (folder / name).unlink(missing_ok=True)
-    conditions = replace(conditions, seed=config.seed, folder=folder, resume=begun)
     data = prepare(config.data)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not begun:
+        (folder / REFERENCES).unlink(missing_ok=True)
+        clear_folds(folder)
+    conditions = replace(conditions, seed=config.seed, folder=folder, resume=begun)
     pairs, collected, check, judged = data.train, None, None, None
     references: References | None = None
     if config.reference is not None:
@@ -84,6 +89,8 @@ def sample(
         if config.check and config.reference.checked:
             conditions.say("reference check: can the data's responses be told from these?")
             check = check_references(pairs)
+    for name in (PAIRS, RESULT, HELD_OUT):  # of what this run goes on from or replaces
+        (folder / name).unlink(missing_ok=True)
     if config.auxiliary is not None:
         judged = config.auxiliary.judge(pairs, references, conditions)
         pairs = with_auxiliary(pairs, references, judged, config.clip)

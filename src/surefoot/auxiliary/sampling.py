@@ -216,7 +216,7 @@ def _known(path: Path, law: dict[str, Any]) -> dict[int, dict[str, Any]]:
         names = sorted(k for k in law if (before or {}).get(k) != law[k])
         raise ConfigurationError(
             f"{path} was drawn by another law (other {', '.join(names)}). Name another output, or "
-            "pass --overwrite."
+            "begin anew (--overwrite in place of --resume)."
         )
     return {line["key"]: line for line in lines[1:]}
 
