@@ -231,7 +231,8 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
     """One table."""
     lines = [
         f"Strict gold of {settings.held_out_debates} held-out debates; {settings.seeds} seeds, "
-        "each holds out other debates and draws other votes. Intervals cover seeds and arguments. "
+        "each holds out other debates and draws other votes. Intervals cover seeds and arguments; "
+        "that seeds share debates they do not know. "
         "Differences are to plain; marks after Holm's correction over all of a kind. `c`: the mean "
         "fitted coefficient.",
         "",

@@ -138,7 +138,8 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
     lines = [
         f"Strict gold of {settings.held_out_debates} held-out debates; {settings.seeds} seeds; "
         f"each holds out other debates and draws other {settings.pairs} pairs. Intervals of means "
-        "cover seeds and arguments, those of the worst held-out debate cover seeds. Differences "
+        "cover seeds and arguments, those of the worst held-out debate cover seeds; that seeds "
+        "share debates they do not know. Differences "
         "are to plain; marks after Holm's correction over all of a kind. Size: the middle one "
         "chosen, and how often it was no robustness.",
         "",

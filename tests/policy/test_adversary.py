@@ -72,12 +72,30 @@ def test_equal_mass_balances_groups():
 def test_a_running_value_is_an_average_of_prompts():
     one = adversary(rate=0.25)
     one.update(torch.tensor([0, 0, 1]), torch.tensor([1.0, 3.0, 8.0]))
-    assert one.gains.tolist() == pytest.approx([(1 - 0.75**2) * 2.0, 0.25 * 8.0, 0.0])
+    typical = (0.5 * 2.0 + 0.3 * 8.0) / 0.8  # of a group that was not seen
+    assert one.gains.tolist() == pytest.approx([2.0, 8.0, typical])
     assert one.seen.tolist() == [2.0, 1.0, 0.0]
     for _ in range(60):
         one.update(torch.tensor([0]), torch.tensor([2.0]))
     assert float(one.gains[0]) == pytest.approx(2.0, abs=1e-6)
-    assert float(one.gains[1]) == pytest.approx(2.0)  # a group that is absent keeps its value
+    assert float(one.gains[1]) == pytest.approx(8.0)  # a group that is absent keeps its value
+
+
+def test_groups_that_gain_alike_weigh_alike_however_often_they_are_seen():
+    one = adversary({"kind": "kl-penalised", "temperature": 0.5, "unit": "group"}, rate=0.05)
+    torch.manual_seed(0)
+    for _ in range(60):
+        one.update(torch.multinomial(MASS, 8, replacement=True), torch.full((8,), 2.0))
+        torch.testing.assert_close(one.multipliers, torch.ones(3).double())
+    assert one.trust == 1.0
+
+
+def test_a_group_that_was_never_seen_is_not_trusted_to_be_the_worst():
+    one = adversary({"kind": "kl-penalised", "temperature": 0.5, "unit": "group"}, rate=0.5)
+    for _ in range(50):
+        one.update(torch.tensor([0, 1]), torch.tensor([1.0, 3.0]))
+    assert one.trust == 0.0
+    assert one.multipliers.tolist() == pytest.approx([1.0, 1.0, 1.0])
 
 
 def test_running_values_are_less_noisy_than_a_step():

@@ -40,7 +40,7 @@ class Adversary:
         names: of the U groups.
         mass: (U,) training prompts of each group; kept as shares.
         rate: weight of one prompt in the running value of its group.
-        gains: (U,) running values of J_g; 0, the reference's, before anything was seen.
+        gains: (U,) running values of J_g; of a group that was not seen yet, the mean of the others.
         seen: (U,) prompts that they rest on.
         state: of a stateful risk.
     """
@@ -71,6 +71,7 @@ class Adversary:
             start = equal if self.risk.unit_mass == "equal" else self.mass
             self.state = self.risk.begin(start, counts)
         self.gains = torch.zeros_like(self.mass)
+        self._sums = torch.zeros_like(self.mass)
         self.seen = torch.zeros_like(self.mass)
         self.weights = self._weigh()
 
@@ -96,9 +97,14 @@ class Adversary:
         count = torch.zeros_like(self.mass).index_add(0, groups, torch.ones_like(gains).double())
         total = torch.zeros_like(self.mass).index_add(0, groups, gains.double())
         mean = total / count.clamp_min(1)
-        new = 1 - (1 - self.rate) ** count  # 0 where the step held none
-        self.gains = self.gains + new * (mean - self.gains)
+        kept = (1 - self.rate) ** count  # 1 where the step held none
+        self._sums = kept * self._sums + (1 - kept) * mean
         self.seen = self.seen + count
+        # Over the weights so far: a group that is seldom seen is not drawn to 0 for longer.
+        known = self.seen > 0
+        gains = self._sums / (1 - (1 - self.rate) ** self.seen).where(known, torch.ones_like(mean))
+        typical = (self.mass * gains)[known].sum() / self.mass[known].sum()
+        self.gains = gains.where(known, typical)
         self.weights = self._weigh()
 
     def _weigh(self) -> Tensor:
@@ -109,6 +115,5 @@ class Adversary:
 
     @property
     def trust(self) -> float:
-        """How far to go: 1 once each group that was seen at all was seen 1 / rate times."""
-        seen = self.seen[self.seen > 0]
-        return min(1.0, self.rate * float(seen.min())) if len(seen) else 0.0
+        """How far to go: 1 once each group was seen 1 / rate times."""
+        return min(1.0, self.rate * float(self.seen.min()))

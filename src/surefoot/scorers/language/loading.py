@@ -110,7 +110,7 @@ def prepare_model(
         model = with_adapter(model, peft_config, found)
     encoder = found == "reward-model" and not _causal(model)
     new_adapter = peft_config is not None and not moves_weights(peft_config)
-    return Prepared(model, tokenizer, found, encoder, new_adapter)
+    return Prepared(never_packed(model), tokenizer, found, encoder, new_adapter)
 
 
 def kind_of(model: Any, labels: int = 1) -> ModelKind:
