@@ -102,6 +102,12 @@ def test_from_the_command_line(tmp_path, monkeypatch, capsys):
         app(["audit", "train.jsonl", *_TO, "--clusters", "4", "--output", "out"])
     assert not ended.value.code
     assert "risk: {kind: chi-squared" in capsys.readouterr().out
+    with open("prompts.jsonl", "a") as file:
+        file.write('{"prompt": ""}\nnot JSON\n')
+    with pytest.raises(SystemExit):
+        app(["audit", "train.jsonl", *_TO, "--clusters", "4"])
+    told = capsys.readouterr()
+    assert "2 row(s) could not be used" in (told.out + told.err).replace("\n", " ")
     for arguments, message in (
         (["--clusters", "4"], "--clusters goes with --deployment"),
         (["--deployment", "absent.jsonl"], "absent.jsonl does not exist"),

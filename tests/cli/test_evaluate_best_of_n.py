@@ -94,6 +94,10 @@ def test_a_stand_in_is_said_and_a_baseline_compared(made, monkeypatch, capsys):
         (["reward", "--best-of-n"], "--best-of-n needs one --samples"),
         (["reward", "--best-of-n", "--samples", "plain.jsonl"], "14 of 14 prompts have no column"),
         (["--best-of-n", "--samples", "plain.jsonl"], "for best-of-n, a model"),
+        (
+            ["reward", "--best-of-n", "--samples", "plain.jsonl", "--tie-tolerance", "0.1"],
+            "--tie-tolerance has no effect on --best-of-n",
+        ),
         (["reward", "train.jsonl", "--gold", "heads"], "--gold has no effect without --best-of-n"),
         (
             ["reward", "--best-of-n", "--samples", "plain.jsonl", "--gold", "reward"],

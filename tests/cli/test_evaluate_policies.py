@@ -187,6 +187,14 @@ def test_seeds_and_their_mismatch(surefoot):
     ("arguments", "message"),
     [
         (["x", "y", "--value"], "needs --auxiliary"),
+        (
+            ["--samples", "s", "--against", "t", "--judge", "r", "--column", "prompt=q"],
+            "--column has no effect on a win rate",
+        ),
+        (
+            ["--samples", "s", "--against", "t", "--judge", "r", "--reference", "m"],
+            "--reference has no effect on a win rate",
+        ),
         (["x", "y", "--value", "--auxiliary", "r"], r"0 file\(s\) of samples"),
         (["x", "y", "--samples", "s"], "--samples has no effect without --value or --judge"),
         (["x", "y", "--clip", "0", "5"], "--clip has no effect without --value"),

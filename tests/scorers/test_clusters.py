@@ -72,7 +72,7 @@ def test_kept(tmp_path):
 
 
 def test_wrong_input(tmp_path):
-    with pytest.raises(DataError, match=r"4 clusters of 2 distinct prompts. Lower risk.clusters"):
+    with pytest.raises(DataError, match=r"4 clusters of 2 distinct prompts. Ask for fewer"):
         PromptClusters.fit(data("sums 1", "sums 1", "meals 2"), Words(), 4)
     with pytest.raises(ConfigurationError, match="holds no clusters"):
         PromptClusters.load(tmp_path)

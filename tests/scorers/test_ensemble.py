@@ -160,8 +160,9 @@ class TestWrongInput:
 
     def test_a_member_twice(self, seeds):
         place = str(seeds / "heads")
-        with pytest.raises(ConfigurationError, match="names a member twice"):
-            load_scorer(ensemble(seeds, members=[place, place]))
+        for again in (place, f"{place}/", str(seeds / "runs" / ".." / "heads")):
+            with pytest.raises(ConfigurationError, match="names a member twice"):
+                load_scorer(ensemble(seeds, members=[place, again]))
 
     def test_several_kinds_need_calibration(self, seeds):
         places = [str(seeds / "runs" / "seed-0"), str(seeds / "heads")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surefoot.cli.console import invocation, out, quiet_libraries, write
+from surefoot.cli.console import invocation, out, quiet_libraries, say, write
 from surefoot.cli.inputs import mapping, read
 
 if TYPE_CHECKING:
@@ -63,11 +63,13 @@ class Deployment:
         """How far they lie from those of training."""
         from surefoot.audit import deployment_shift
         from surefoot.policy.config import PromptOptions
-        from surefoot.policy.prompts import read_prompts
+        from surefoot.policy.prompts import left_out, read_prompts
         from surefoot.scorers import Encoder, EncoderOptions
 
         options = PromptOptions(train=tuple(self.places), columns=mapping(columns) or {})
         prompts, _ = read_prompts(options)
+        if prompts.faults:
+            say(left_out(prompts))
         return deployment_shift(training, prompts, Encoder(EncoderOptions()), self.clusters)
 
 

@@ -54,9 +54,11 @@ def run(
 ) -> None:
     """Evaluate on each data set or suite, compare with the baseline, print and write."""
     if request.judge and not (model or baseline):
+        _refuse("a win rate", suites=suites, column=columns, reference=reference)
         run_win_rate(request, output, tie_tolerance, source, overwrite)
         return
     if request.best_of_n and model and not data:
+        _refuse("--best-of-n", suites=suites, column=columns, tie_tolerance=tie_tolerance)
         run_best_of_n(request, model, baseline, reference, source, output, overwrite)
         return
     if request.judge or request.best_of_n or model is None or not data:
@@ -85,6 +87,15 @@ def run(
         found[name] = replace(one, value=valuer(preferences)) if valuer else one
     _show(found, len(models))
     _write(folder, model, baseline, found)
+
+
+def _refuse(question: str, **options: object) -> None:
+    """Options that say something of data, where there are only samples."""
+    for name, given in options.items():
+        if given:
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')} has no effect on {question}: it reads --samples alone."
+            )
 
 
 def _load(

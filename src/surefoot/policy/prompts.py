@@ -14,7 +14,7 @@ from torch import Tensor
 from surefoot.data import read_preferences
 from surefoot.data.origins import origin_of
 from surefoot.data.readers import CARRIED
-from surefoot.data.schema import Preferences, concatenate
+from surefoot.data.schema import Fault, Preferences, concatenate
 from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
 from surefoot.objectives import Risk
@@ -98,14 +98,14 @@ def _prompts_alone(place: str, options: PromptOptions) -> Preferences | None:
     sample = [n.record for n in itertools.islice(origin.records(), _SAMPLE) if n.record]
     if not sample or any(set(named(one)) - {"prompt", *_BESIDE} for one in sample):
         return None
-    rows = []
+    rows, faults = [], []
     for numbered in origin.records():
         record = named(numbered.record or {})
         if not record.get("prompt"):
+            reason = numbered.reason or "the column 'prompt' is empty"
             if options.on_error == "fail":
-                raise DataError(
-                    f"{origin.place}, row {numbered.row}: the column 'prompt' is empty."
-                )
+                raise DataError(f"{origin.place}, row {numbered.row}: {reason}.")
+            faults.append(Fault(origin.place, numbered.row, reason))
             continue
         kept = {"source": origin.name}
         kept |= {name: record[name] for name in ("group", "source", "id") if record.get(name)}
@@ -115,7 +115,16 @@ def _prompts_alone(place: str, options: PromptOptions) -> Preferences | None:
     if not rows:
         raise DataError(f"{origin.place} holds no prompt.")
     found = Preferences.from_rows(rows, origin.name)
-    return replace(found, fingerprint=origin.digest)
+    return replace(found, fingerprint=origin.digest, faults=tuple(faults))
+
+
+def left_out(preferences: Preferences) -> str:
+    """How many rows could not be read, and the first of them."""
+    count, first = len(preferences.faults), preferences.faults[0]
+    return (
+        f"{preferences.name}: {count} row(s) could not be used and were left out, the first in "
+        f"{first.file}, row {first.row}: {first.reason}."
+    )
 
 
 def prompt_set(
@@ -150,7 +159,7 @@ def prompt_set(
         else:
             kept.append(place)
             ids.append(own)
-    notes = []
+    notes = [left_out(preferences)] if preferences.faults else []
     if long:
         notes.append(
             f"{name}: {long} of {len(once)} prompts have more than {room} tokens, which leaves no "

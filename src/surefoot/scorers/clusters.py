@@ -53,8 +53,8 @@ class PromptClusters:
         texts = list(dict.fromkeys(_prompts(preferences)))
         if len(texts) < count:
             raise DataError(
-                f"{preferences.name}: {count} clusters of {len(texts)} distinct prompts. Lower "
-                "risk.clusters."
+                f"{preferences.name}: {count} clusters of {len(texts)} distinct prompts. Ask for "
+                "fewer (risk.clusters, --clusters)."
             )
         x = _embedded(texts, encoder)
         rng = np.random.default_rng(seed)

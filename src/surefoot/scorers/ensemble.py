@@ -188,6 +188,8 @@ class RewardEnsemble:
         if foreign:
             reason = f"{foreign[0]} was not trained by surefoot, and its rewards have a scale of"
             reason += " their own"
+        elif kinds[0][0] == "policy":
+            reason = "the rewards that policies imply have a scale of their own each"
         elif len(kinds) > 1:
             told = " and ".join(f"{kind} with {n} head{'s' * (n > 1)}" for kind, n in kinds)
             reason = f"they are of several kinds ({told}), whose rewards differ in scale"
@@ -244,7 +246,7 @@ def load_ensemble(
             f"an ensemble of one member ({places[0]}) is that member: name the run itself, or "
             "train more (surefoot train --seeds 5, or scorer.members of an embedding scorer)."
         )
-    if len(set(places)) < len(places):
+    if len({Path(place).resolve() for place in places}) < len(places):
         raise ConfigurationError(f"an ensemble names a member twice: {', '.join(places)}.")
     made = RewardEnsemble(options, places, models)
     made._calibrate()

@@ -148,6 +148,8 @@ def train_seeds(
     folders = [
         Path(one.output) if resume else claim_output(one.output, overwrite) for one in configs
     ]
+    if resume and isinstance(first.scorer, EmbeddingScorer):
+        raise ConfigurationError(f"{first.scorer.label()} takes seconds: it has no checkpoints.")
     data = clustered(data or prepare(first.data), first, folders[0] if resume else None)
     _tell_units(data, first, say)
     if isinstance(first.scorer, LanguageModelScorer):
@@ -156,7 +158,5 @@ def train_seeds(
             trained = train_language_model(config, data, folder, resume, say)
             found += [] if trained is None else [Run(folder, *trained)]
         return found
-    if resume:
-        raise ConfigurationError(f"{first.scorer.label()} takes seconds: it has no checkpoints.")
     models = train_embedding_models(configs, folders, data, say)
     return [Run(f, model, model.report_) for f, model in zip(folders, models, strict=True)]
