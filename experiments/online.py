@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from command import command_with_work
+from hh_language_runs import Work
 from online_world import TOPICS, Asked, WorldOptions, asked, comparisons, make_policy, true_reward
 from pydantic import Field
 from tables import correct, estimate, marked, told_apart
@@ -75,14 +76,16 @@ def experiment(settings: Settings, work: Path) -> tuple[dict[str, Any], str]:
     warnings.filterwarnings("ignore", category=FutureWarning)
     started = time.perf_counter()
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    by_seed = [_seed(settings, seed, work / f"seed-{seed}") for seed in seeds]
+    by_seed = [_seed(settings, seed, Work(work)) for seed in seeds]
     figures = _figures(settings, by_seed)
     figures["seconds"] = round(time.perf_counter() - started)
     return figures, _markdown(settings, figures)
 
 
-def _seed(settings: Settings, seed: int, folder: Path) -> dict[str, dict[str, Any]]:
+def _seed(settings: Settings, seed: int, work: Work) -> dict[str, dict[str, Any]]:
     """True rewards (test prompts) by each method, and what its run said."""
+    given = [settings.model_dump(mode="json", exclude={"seeds", "first_seed", "methods"}), seed]
+    folder = work.model(given)
     rng = np.random.default_rng(seed)
     prompts, test = asked(settings.world, rng)
     make_policy(settings.world, prompts, seed, folder / "policy")
@@ -91,7 +94,7 @@ def _seed(settings: Settings, seed: int, folder: Path) -> dict[str, dict[str, An
         write_preferences(comparisons(settings.world, prompts, rng), data)
     found = {"before": {"rewards": _measured(settings, folder / "policy", test, seed)}}
     for name, method in settings.methods.items():
-        run = folder / name.replace(" ", "-")
+        run = work.model([given, method.model_dump(mode="json")])
         kept = run / "measured.json"
         if not kept.is_file():
             said = _train(settings, method, data, seed, folder, run)

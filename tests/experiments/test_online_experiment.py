@@ -71,7 +71,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
         assert one["mean"]["covers"] == "seeds and test prompts"
         assert len(one["worst_by_seed"]) == 3
     assert all(name in once.tables for name in methods)
-    kept = sorted(work.glob("seed-*/*/measured.json"))
+    kept = sorted(work.glob("models/*/measured.json"))
     assert len(kept) == 9
     taken = {path: path.stat().st_mtime_ns for path in kept}
     kept[-1].unlink()

