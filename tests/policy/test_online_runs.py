@@ -15,9 +15,10 @@ from surefoot.data import Preferences
 from surefoot.errors import SurefootError
 from surefoot.objectives import Risk
 from surefoot.policy import OnlineConfig, PromptOptions, read_prompts
+from surefoot.policy.progress import Progress
 from surefoot.policy.prompts import prompt_set
 from surefoot.policy.reward import Reward, data_returns, load_reward, reference_returns
-from surefoot.policy.run import _arguments
+from surefoot.policy.arguments import trl_arguments
 from surefoot.scorers import load_scorer
 from surefoot.scorers.language.generation import SamplingLaw
 
@@ -76,7 +77,8 @@ def train(folder, monkeypatch):
             "output": output,
         }  # fmt: skip
         (folder / "online.yaml").write_text(yaml.safe_dump(config))
-        app(args=["train", "online.yaml", "--overwrite", *more], standalone_mode=False)
+        how = more if "--resume" in more else ("--overwrite", *more)
+        app(args=["train", "online.yaml", *how], standalone_mode=False)
         path = folder / output / "manifest.json"
         return json.loads(path.read_text()) if path.is_file() else None
 
@@ -166,9 +168,58 @@ def test_wrong_input(train, options, words):
         train(**options)
 
 
-def test_resuming_is_refused(train):
-    with pytest.raises(SurefootError, match="no checkpoints to resume from"):
-        train("--resume")
+@pytest.mark.parametrize(
+    ("options", "scorer"),
+    [
+        ({"algorithm": "rloo", "risk": {"kind": "group", "unit": "group"}, "watch": "reward"}, {}),
+        ({"algorithm": "grpo", "risk": CVAR}, {"adapter": {"rank": 2}}),
+    ],
+)
+def test_a_run_that_died_ends_as_the_one_that_did_not(
+    train, folder, monkeypatch, options, scorer, capsys
+):
+    given = {"rate": 0.5, "scorer": scorer, **options}
+    steps = {"max_steps": 6, "save_every": 2}
+    whole = train(output="whole", training={"max_steps": 6}, **given)
+    run, take_in = folder / "died", Progress.take_in
+
+    def killed(self, *columns):
+        if self.steps == 4:
+            raise RuntimeError("the power went")
+        return take_in(self, *columns)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="the power went"):
+        patch.setattr(Progress, "take_in", killed)
+        train(output="died", training=steps, **given)
+    assert sorted(p.name for p in run.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
+    capsys.readouterr()
+
+    def resume(**more):
+        return train("--resume", output="died", **{"training": steps, **given, **more})
+
+    with pytest.raises(SurefootError, match=r"objective.samples was 2 and is 4"):
+        resume(samples=4)
+    with pytest.raises(SurefootError, match="other training data"):
+        resume(data="nogroup.jsonl", risk="mean")
+    found = resume(training={**steps, "log_every": 3})
+    assert "baseline:" not in capsys.readouterr().err  # it is known
+    for name in ("groups", "history", "steps"):
+        assert found["figures"][name] == whole["figures"][name], name
+    ends = [load_scorer(folder / name).prepared.model.state_dict() for name in ("whole", "died")]
+    assert ends[0].keys() == ends[1].keys()
+    for name, value in ends[0].items():
+        assert torch.equal(value, ends[1][name]), name
+    assert not list(run.glob("checkpoint-*"))
+    resume(training={**steps, "log_every": 3})
+    assert "finished already" in capsys.readouterr().err
+
+
+def test_there_is_nothing_to_resume(train, folder):
+    with pytest.raises(SurefootError, match="holds no checkpoint"):
+        train("--resume", output="nowhere")
+    with pytest.raises(SurefootError, match="name the folder of its seed"):
+        train("--resume", "--seeds", "2", output="nowhere")
+    assert not (folder / "nowhere").exists()
 
 
 def test_another_scorer_is_refused(folder):
@@ -189,7 +240,7 @@ def test_vllm_is_passed_on_by_trls_names(folder, monkeypatch):
         objective={"kind": "online", "reward": "reward", "vllm": {"mode": "server"}},
         output="run",
     )
-    arguments = _arguments(config, folder / "run")
+    arguments = trl_arguments(config, folder / "run")
     assert arguments.use_vllm
     assert arguments.vllm_mode == "server"
 

@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surefoot.cli.console import say, table
+from surefoot.cli.console import out, say, table
+from surefoot.cli.resume import nothing_to_resume
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,17 +37,15 @@ def run_online(given: Mapping[str, Any], seeds: int, overwrite: bool, resume: bo
     from surefoot.training.folder import clear_run
 
     config = OnlineConfig(**given)
-    if resume:
-        raise ConfigurationError(
-            "online training has no checkpoints to resume from: what the adversary remembers is "
-            "in none of TRL's."
-        )
+    if resume and nothing_to_resume(config, config.output, seeds):
+        return
     say(f"objective: {config.objective.describe()}")
-    clear_run(claim_output(config.output, overwrite))
+    if not resume:
+        clear_run(claim_output(config.output, overwrite))
     first = config.training.seed
     for seed in range(first, first + seeds):
         one = config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
-        found = train_online(one, overwrite=overwrite, say=say)
+        found = train_online(one, overwrite=overwrite, resume=resume, say=say)
         if found is not None:
             say(f"wrote {found.folder}")
             _show(found)
@@ -62,6 +61,8 @@ def _show(run: OnlineRun) -> None:
         ["run", "steps", *(name.replace("_", " ") for name in shown)],
         [[str(Path(run.folder)), str(report.steps), *(f"{report.last[n]:.4g}" for n in shown)]],
     )
+    if report.along is not None:
+        out.print(report.along.sentence, markup=False, soft_wrap=True)
     if not report.groups:
         return
     worst = sorted(report.groups, key=lambda group: group.gain)[:_MOST_SHOWN]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surefoot.cli.console import figure, out, quiet_libraries, say, table
+from surefoot.cli.resume import nothing_to_resume
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ def run(
     from surefoot.cli.online import is_online, run_online
     from surefoot.paths import claim_output
     from surefoot.training import RunConfig, clear_run, prepare, train_seeds
-    from surefoot.training.folder import is_finished
 
     given = RunConfig.given(config_path, overrides(arguments))
     if is_online(given):
@@ -43,12 +43,9 @@ def run(
         config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
         for seed in range(first, first + seeds)
     ]
-    if resume and seeds > 1:
-        raise ConfigurationError("--resume goes on with one run: name the folder of its seed.")
-    folder = Path(config.output) if resume else claim_output(config.output, overwrite)
-    if resume and is_finished(folder, config):
-        say(f"{folder} is finished already: there is nothing to resume.")
+    if resume and nothing_to_resume(config, config.output, seeds):
         return
+    folder = Path(config.output) if resume else claim_output(config.output, overwrite)
     say(f"objective: {config.objective.describe()}")
     data = prepare(config.data)
     _show_data(data, config.data.split_by)

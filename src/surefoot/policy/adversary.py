@@ -20,7 +20,7 @@ q_g / p_g times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -29,6 +29,9 @@ from torch import Tensor
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Risk
 from surefoot.objectives.risk import State
+
+#: What changes in a run, and how the state of a risk is told from it.
+_RUNNING, _RISK = ("gains", "sums", "seen", "weights"), "risk/"
 
 
 @dataclass
@@ -41,6 +44,7 @@ class Adversary:
         mass: (U,) training prompts of each group; kept as shares.
         rate: weight of one prompt in the running value of its group.
         gains: (U,) running values of J_g; of a group that was not seen yet, the mean of the others.
+        sums: (U,) the same before the weights so far are divided out.
         seen: (U,) prompts that they rest on.
         state: of a stateful risk.
     """
@@ -50,6 +54,7 @@ class Adversary:
     mass: Tensor
     rate: float = 0.05
     gains: Tensor = field(init=False)
+    sums: Tensor = field(init=False)
     seen: Tensor = field(init=False)
     state: State = field(default_factory=dict)
 
@@ -71,7 +76,7 @@ class Adversary:
             start = equal if self.risk.unit_mass == "equal" else self.mass
             self.state = self.risk.begin(start, counts)
         self.gains = torch.zeros_like(self.mass)
-        self._sums = torch.zeros_like(self.mass)
+        self.sums = torch.zeros_like(self.mass)
         self.seen = torch.zeros_like(self.mass)
         self.weights = self._weigh()
 
@@ -98,14 +103,26 @@ class Adversary:
         total = torch.zeros_like(self.mass).index_add(0, groups, gains.double())
         mean = total / count.clamp_min(1)
         kept = (1 - self.rate) ** count  # 1 where the step held none
-        self._sums = kept * self._sums + (1 - kept) * mean
+        self.sums = kept * self.sums + (1 - kept) * mean
         self.seen = self.seen + count
         # Over the weights so far: a group that is seldom seen is not drawn to 0 for longer.
         known = self.seen > 0
-        gains = self._sums / (1 - (1 - self.rate) ** self.seen).where(known, torch.ones_like(mean))
+        gains = self.sums / (1 - (1 - self.rate) ** self.seen).where(known, torch.ones_like(mean))
         typical = (self.mass * gains)[known].sum() / self.mass[known].sum()
         self.gains = gains.where(known, typical)
         self.weights = self._weigh()
+
+    def remembered(self) -> dict[str, Tensor]:
+        """All that changes in a run, for a checkpoint."""
+        own = {name: getattr(self, name) for name in _RUNNING}
+        return own | {f"{_RISK}{name}": value for name, value in self.state.items()}
+
+    def remember(self, found: Mapping[str, Tensor]) -> None:
+        """Go on from what a checkpoint holds."""
+        for name in _RUNNING:
+            setattr(self, name, found[name])
+        cut = len(_RISK)
+        self.state = {n[cut:]: value for n, value in found.items() if n.startswith(_RISK)}
 
     def _weigh(self) -> Tensor:
         """The worst distribution q (U,), or a point on the way to it, also in the ball."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +15,8 @@ from surefoot.policy.adversary import Adversary
 _SMOOTHING = 0.1
 #: Groups that are logged one by one, at most.
 _MOST_LOGGED = 12
+#: What changes in a run beside the history, and how that is told from it.
+_RUNNING, _HISTORY = ("kl", "watched", "best_watched"), "history/"
 
 
 @dataclass
@@ -81,6 +84,29 @@ class Progress:
         self.history.append(figures)
         self._look_for_a_reason()
         return figures
+
+    def remembered(self) -> dict[str, Tensor]:
+        """All that a run goes on with, for a checkpoint; `baseline` (R, P) of R rewards."""
+        own = [b for b in (self.baseline, self.watch_baseline) if b is not None]
+        history = {
+            f"{_HISTORY}{name}": torch.tensor(
+                [one[name] for one in self.history], dtype=torch.float64
+            )
+            for name in (self.history[0] if self.history else ())
+        }
+        running = torch.tensor([getattr(self, name) for name in _RUNNING], dtype=torch.float64)
+        kept = {"running": running, "baseline": torch.stack(own)}
+        return {**self.adversary.remembered(), **history, **kept}
+
+    def remember(self, found: Mapping[str, Tensor]) -> None:
+        """Go on from what a checkpoint holds; the baselines are given anew."""
+        self.adversary.remember(found)
+        for name, value in zip(_RUNNING, found["running"].tolist(), strict=True):
+            setattr(self, name, value)
+        cut = len(_HISTORY)
+        columns = {n[cut:]: v.tolist() for n, v in found.items() if n.startswith(_HISTORY)}
+        self.steps = len(next(iter(columns.values()), ()))
+        self.history = [{n: v[k] for n, v in columns.items()} for k in range(self.steps)]
 
     def _smooth(self, old: float, new: float) -> float:
         """A running mean of the steps so far, and of the last ones once there are many."""

@@ -26,7 +26,7 @@ from surefoot.scorers.language.generation import (
     ends_of,
     response_text,
 )
-from surefoot.scorers.responses import rewards_of
+from surefoot.scorers.responses import Rewarding, rewards_of
 
 
 @dataclass
@@ -34,12 +34,12 @@ class Reward:
     """Rewards of what a policy wrote, in the form in which TRL asks for them.
 
     Attributes:
-        model: a trained scorer that gives rewards.
+        model: a trained scorer that gives rewards, or anything that does.
         preferences: where the prompts are; TRL passes their places in the column `row`.
         name: what TRL calls it in logs.
     """
 
-    model: TrainedScorer
+    model: Rewarding
     preferences: Preferences
     name: str = "reward"
 
@@ -169,7 +169,7 @@ def data_returns(prompts: PromptSet, every: Preferences, rewards: Sequence[Rewar
     owners = owners[owners >= 0]
     returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
     for k, one in enumerate(rewards):
-        scored = np.asarray(one.model.scores(kept)).mean(1)
+        scored = np.asarray(one.model.rewards(kept)).mean(1)
         if not np.isfinite(scored).all():
             row = kept.dataset[int((~np.isfinite(scored)).argmax())]
             raise DataError(f"a reward of {row['file']}, row {row['row']} is not finite.")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from transformers import PrinterCallback, ProgressCallback, set_seed
 
-from surefoot.errors import ConfigurationError, DataError, unknown_name
+from surefoot.data import Preferences
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.paths import claim_output
 from surefoot.policy.adversary import Adversary
+from surefoot.policy.arguments import settings_of, trl_arguments
 from surefoot.policy.config import OnlineConfig
 from surefoot.policy.progress import Progress
 from surefoot.policy.prompts import PromptSet, prompt_set, read_prompts
@@ -24,8 +27,14 @@ from surefoot.scorers import PolicyScorer
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
+from surefoot.scorers.responses import Rewarding
+from surefoot.training.checkpoint import load as load_checkpoint
+from surefoot.training.checkpoint import newest
 from surefoot.training.folder import clear_run, saved_prompts
 from surefoot.training.monitors import LastStep, PreferenceProgress
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class OnlineProgress(PreferenceProgress):
@@ -45,14 +54,19 @@ class OnlineRun:
 def train_online(
     config: OnlineConfig,
     *,
+    watch: Rewarding | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> OnlineRun | None:
     """Run a configuration; None on processes that do not save.
 
     Args:
         config: what to do.
+        watch: in place of `objective.watch`, anything that gives rewards, such as a checker that
+            knows the gold reward.
         overwrite: write into an output folder that is not empty.
+        resume: go on from the last checkpoint in the output folder.
         say: told one line per stage and per warning.
 
     Raises:
@@ -60,7 +74,12 @@ def train_online(
         DataError: prompts that cannot be used, or a reward that is not finite.
     """
     require_version()
-    folder = claim_output(config.output, overwrite)
+    if watch is not None and config.objective.watch is not None:
+        raise ConfigurationError(
+            f"one reward is watched: got objective.watch ({config.objective.watch}) and an object."
+        )
+    folder = Path(config.output) if resume else claim_output(config.output, overwrite)
+    last = newest(folder) if resume else None
     scorer, objective, training = config.scorer, config.objective, config.training
     assert isinstance(scorer, PolicyScorer)
     tokenizer = load_tokenizer(scorer.place)
@@ -79,42 +98,37 @@ def train_online(
         say(f"warning: {note}")
     say(f"prompts: {len(prompts)} from {every.name}, in {len(prompts.names)} group(s)")
     folder.mkdir(parents=True, exist_ok=True)
-    clear_run(folder)
-    arguments = _arguments(config, folder)  # chooses the device
+    if last is None:
+        clear_run(folder)
+    arguments = trl_arguments(config, folder)  # chooses the device
     set_seed(training.seed)
     model = load_model(scorer.place, "policy", **scorer.load_options).to(arguments.device)
     key = weights_key(model)
     rewards = [Reward(load_reward(objective.reward), prompts.preferences)]
-    if objective.watch is not None:
-        rewards.append(Reward(load_reward(objective.watch), prompts.preferences, "watched"))
-    returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
-    if len(prompts.names) > 1 or objective.watch is not None:
+    watched = load_reward(objective.watch) if objective.watch is not None else watch
+    if watched is not None:
+        rewards.append(Reward(watched, prompts.preferences, "watched"))
+    settings = settings_of(config, prompts, key, watch is not None)
+    kept = {} if last is None else load_checkpoint(Path(last), settings)
+    if kept:
+        returns = kept["baseline"]
+    elif len(prompts.names) > 1 or watched is not None:
         say(f"baseline: {_baseline_in_words(config)} for each prompt")
-        if objective.baseline == "data":
-            returns = data_returns(prompts, every, rewards)
-        else:
-            law = SamplingLaw(max_new_tokens=objective.max_new_tokens)
-            process = (arguments.process_index, arguments.world_size)
-            returns = reference_returns(
-                model,
-                tokenizer,
-                prompts,
-                rewards,
-                law,
-                objective.baseline_samples,
-                max(training.micro_batch, objective.baseline_samples),
-                training.seed,
-                process,
-            )
+        process = (arguments.process_index, arguments.world_size)
+        returns = _baselines(config, model, tokenizer, prompts, every, rewards, process)
+    else:
+        returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
     progress = Progress(
         adversary,
         prompts.groups,
         scorer.beta,
         returns[0],
-        returns[1] if objective.watch is not None else None,
+        returns[1] if watched is not None else None,
         objective.stop_kl,
         objective.stop_drop,
     )
+    if kept:
+        progress.remember(kept)
     trainer_class, _ = ALGORITHMS[objective.algorithm]
     trainer = trainer_class(
         model=model,
@@ -125,12 +139,13 @@ def train_online(
         peft_config=scorer.adapter.to_peft() if scorer.adapter else None,
         progress=progress,
         watch=rewards[1] if len(rewards) > 1 else None,
+        settings=settings,
     )
     trainer.add_callback(LastStep())
     for theirs in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(theirs)
     trainer.add_callback(OnlineProgress())
-    trainer.train()
+    trainer.train(resume_from_checkpoint=last)
     trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():
         return None
@@ -138,7 +153,35 @@ def train_online(
     for note in report.warnings[len(notes) :]:
         say(f"warning: {note}")
     write_online_run(folder, config, prompts, key, report)
+    for done in folder.glob("checkpoint-*"):
+        shutil.rmtree(done)
     return OnlineRun(folder, report)
+
+
+def _baselines(
+    config: OnlineConfig,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: PromptSet,
+    every: Preferences,
+    rewards: Sequence[Reward],
+    process: tuple[int, int],
+) -> Tensor:
+    """What each prompt's return is compared with, by each reward (R, P)."""
+    objective, training = config.objective, config.training
+    if objective.baseline == "data":
+        return data_returns(prompts, every, rewards)
+    return reference_returns(
+        model,
+        tokenizer,
+        prompts,
+        rewards,
+        SamplingLaw(max_new_tokens=objective.max_new_tokens),
+        objective.baseline_samples,
+        max(training.micro_batch, objective.baseline_samples),
+        training.seed,
+        process,
+    )
 
 
 def _baseline_in_words(config: OnlineConfig) -> str:
@@ -179,55 +222,3 @@ def _doubts_before(config: OnlineConfig, prompts: PromptSet, steps: int) -> list
                     "may err where objective.reward errs."
                 )
     return found
-
-
-def _arguments(config: OnlineConfig, folder: Path) -> Any:
-    """TRL's configuration."""
-    scorer, objective, training = config.scorer, config.objective, config.training
-    assert isinstance(scorer, PolicyScorer)
-    _, made = ALGORITHMS[objective.algorithm]
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
-    responses = training.prompts_per_step * objective.samples
-    accumulation, rest = divmod(responses, training.micro_batch * ranks)
-    if rest:
-        raise ConfigurationError(
-            f"training.prompts_per_step x objective.samples ({training.prompts_per_step} x "
-            f"{objective.samples}) should be a multiple of training.micro_batch x processes "
-            f"({training.micro_batch} x {ranks})."
-        )
-    return made(
-        output_dir=str(folder),
-        beta=scorer.beta,
-        num_generations=objective.samples,
-        max_completion_length=objective.max_new_tokens,
-        per_device_train_batch_size=training.micro_batch,
-        gradient_accumulation_steps=accumulation,
-        num_train_epochs=training.epochs,
-        max_steps=-1 if training.max_steps is None else training.max_steps,
-        learning_rate=training.rate(scorer),
-        lr_scheduler_type=training.schedule,
-        warmup_steps=training.warmup,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        seed=training.seed,
-        disable_dropout=True,
-        bf16=scorer.autocast_dtype is torch.bfloat16,
-        gradient_checkpointing=scorer.gradient_checkpointing,
-        use_cpu=not torch.cuda.is_available(),
-        ddp_backend="gloo" if ranks > 1 and not torch.cuda.is_available() else None,
-        logging_steps=training.log_every,
-        save_strategy="no",
-        report_to=list(training.report_to),
-        **_vllm(objective.vllm, made),
-    )
-
-
-def _vllm(given: dict[str, Any] | None, made: type[Any]) -> dict[str, Any]:
-    """TRL's options of vLLM."""
-    if given is None:
-        return {}
-    known = [f.name.removeprefix("vllm_") for f in fields(made) if f.name.startswith("vllm_")]
-    for name in given:
-        if name not in known:
-            raise ConfigurationError(unknown_name("option of objective.vllm", name, known))
-    return {"use_vllm": True, **{f"vllm_{name}": value for name, value in given.items()}}

@@ -9,6 +9,8 @@ What is relied on:
 * `_generate_and_score_completions` gives normalised `advantages` (B,), and its dictionary travels
   to `_compute_loss` row by row, whatever its tensors are called;
 * `_calculate_rewards` gives the rewards of all processes, and sees the columns of the data;
+* a checkpoint is written between steps by `_save_checkpoint`, and generators are set back when it
+  is loaded: nothing that TRL keeps from one step to the next is in none of them;
 * `_get_per_token_logps_and_entropies` is asked for the policy and then, with beta above 0, for the
   reference (RLOO), or for the reference alone (GRPO) while responses are scored;
 * RLOO takes beta KL into the reward, so a weight on the advantage weighs it too; GRPO adds
@@ -18,7 +20,8 @@ What is relied on:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,6 +32,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.policy.progress import Progress
+from surefoot.training import checkpoint
 
 #: The version that this file was written for.
 TRL_VERSION = "1.16.0"
@@ -60,13 +64,21 @@ class _Weighing:
     progress: Progress
     watch: Callable[..., list[float]] | None
 
-    def __init__(self, *given: Any, progress: Progress, watch: Any = None, **named: Any) -> None:
+    def __init__(
+        self,
+        *given: Any,
+        progress: Progress,
+        watch: Any = None,
+        settings: Mapping[str, Any] | None = None,
+        **named: Any,
+    ) -> None:
         """As TRL's trainer; the data set has the column `row`, places of the prompts.
 
         Args:
             *given: as of TRL's trainer.
             progress: what prompts gained, and how they count.
             watch: a reward function that is shown what the policy writes, and not trained on.
+            settings: what two runs share if they are the same run, for checkpoints.
             **named: as of TRL's trainer.
 
         Raises:
@@ -75,11 +87,21 @@ class _Weighing:
         require_version()
         require_plain_steps(named["args"])
         super().__init__(*given, **named)
-        self.progress, self.watch = progress, watch
+        self.progress, self.watch, self._settings = progress, watch, settings or {}
         self._passes: list[Tensor] = []
         self._scored: tuple[Tensor, Tensor | None] | None = None
         self._done: list[tuple[Tensor, ...]] = []
         self.add_callback(_EndOfStep(self))  # type: ignore[attr-defined]
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        this: Any = self
+        if this.args.should_save:
+            folder = Path(this._get_output_dir(trial)) / f"checkpoint-{this.state.global_step}"
+            checkpoint.save(folder, self.progress.remembered(), self._settings)
+        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+
+    def create_model_card(self, *given: Any, **named: Any) -> None:
+        """None: TRL writes one with every checkpoint, and a run writes its own."""
 
     def _get_per_token_logps_and_entropies(self, *given: Any, **named: Any) -> Any:
         found = super()._get_per_token_logps_and_entropies(*given, **named)  # type: ignore[misc]

@@ -122,6 +122,8 @@ class OptimiserOptions(Options):
     """Gradients are cut to this norm."""
     log_every: int = Field(10, ge=1)
     """Steps between two logs."""
+    save_every: int | None = Field(None, ge=1)
+    """Steps between two checkpoints, from which `--resume` goes on; absent: none."""
     report_to: tuple[str, ...] = ()
     """Where logs go beside the screen: `tensorboard`, `wandb` and whatever transformers knows."""
 
@@ -147,8 +149,6 @@ class LanguageTrainingOptions(OptimiserOptions):
     learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     """Peak learning rate of AdamW; `auto`: 1e-6 for a policy, 1e-5 for a reward model, ten times as
     much for an adapter."""
-    save_every: int | None = Field(None, ge=1)
-    """Steps between two checkpoints, from which `--resume` goes on; absent: none."""
     evaluate_every: int | None = Field(None, ge=1)
     """Steps between two evaluations on the held-out pairs; absent: at the end only."""
 

@@ -21,7 +21,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.scorers.clusters import FILE as CLUSTERS
 from surefoot.scorers.clusters import PromptClusters
 from surefoot.scorers.loading import run_folders_of
-from surefoot.training.config import RunConfig
+from surefoot.training.config import FileOptions
 from surefoot.training.manifest import Described, manifest, model_card, write_json
 
 PROMPTS = "training-prompts.safetensors"
@@ -37,6 +37,8 @@ RUN_FILES = (
 #: that a run was here. The manifest is the last, so that this is still known to a second process.
 _IN_A_RUN = ("README.md", "config.yaml", "runs/*/events.out.tfevents*", "manifest.json")
 _CHECKPOINTS = "checkpoint-*/surefoot-checkpoint.json"
+#: What makes configurations equal that differ in their output.
+_ANYWHERE = {"output": ""}
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def write_run(
     (folder / "README.md").write_text(card)
 
 
-def is_finished(folder: Path, config: RunConfig) -> bool:
+def is_finished(folder: Path, config: FileOptions) -> bool:
     """Whether this configuration was run to its end in a folder, which leaves nothing to resume.
 
     Raises:
@@ -146,8 +148,8 @@ def is_finished(folder: Path, config: RunConfig) -> bool:
     """
     if not (folder / "manifest.json").is_file():
         return False
-    saved = RunConfig.read(folder / "config.yaml")
-    if saved != config.model_copy(update={"output": saved.output}):
+    saved = type(config).read(folder / "config.yaml")
+    if saved.model_copy(update=_ANYWHERE) != config.model_copy(update=_ANYWHERE):
         raise ConfigurationError(
             f"{folder} holds the finished run of another configuration (its config.yaml). Name "
             "another output, or train anew with --overwrite."

@@ -1,0 +1,99 @@
+"""What a run of online training tells TRL, and what makes two runs the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from surefoot.errors import ConfigurationError, unknown_name
+from surefoot.policy.config import OnlineConfig
+from surefoot.policy.prompts import PromptSet
+from surefoot.policy.trl_adapter import ALGORITHMS
+from surefoot.scorers import PolicyScorer
+
+#: Options that no step depends on: they may change on the way.
+_MAY_CHANGE = ("log_every", "save_every", "report_to")
+
+
+def settings_of(
+    config: OnlineConfig, prompts: PromptSet, key: str, watched: bool
+) -> dict[str, Any]:
+    """What two runs share if they are the same run: what is learnt, on what, in which steps.
+
+    Args:
+        config: of the run.
+        prompts: that it trains on.
+        key: hash of the reference's weights.
+        watched: whether an object is watched that the configuration does not name.
+    """
+    sections = config.model_dump(mode="json", include={"scorer", "objective", "training"})
+    given = {f"{s}.{name}": value for s, own in sections.items() for name, value in own.items()}
+    for name in _MAY_CHANGE:
+        del given[f"training.{name}"]
+    keys = prompts.preferences.prompt_keys().tolist()
+    text = repr((keys, prompts.groups.tolist(), prompts.names))
+    digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return {"reference": key, "training data": digest, "an object is watched": watched, **given}
+
+
+def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
+    """TRL's configuration.
+
+    Raises:
+        ConfigurationError: sizes that do not fit each other, or an unknown option of vLLM.
+    """
+    scorer, objective, training = config.scorer, config.objective, config.training
+    assert isinstance(scorer, PolicyScorer)
+    _, made = ALGORITHMS[objective.algorithm]
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
+    responses = training.prompts_per_step * objective.samples
+    accumulation, rest = divmod(responses, training.micro_batch * ranks)
+    if rest:
+        raise ConfigurationError(
+            f"training.prompts_per_step x objective.samples ({training.prompts_per_step} x "
+            f"{objective.samples}) should be a multiple of training.micro_batch x processes "
+            f"({training.micro_batch} x {ranks})."
+        )
+    return made(
+        output_dir=str(folder),
+        beta=scorer.beta,
+        num_generations=objective.samples,
+        max_completion_length=objective.max_new_tokens,
+        per_device_train_batch_size=training.micro_batch,
+        gradient_accumulation_steps=accumulation,
+        num_train_epochs=training.epochs,
+        max_steps=-1 if training.max_steps is None else training.max_steps,
+        learning_rate=training.rate(scorer),
+        lr_scheduler_type=training.schedule,
+        warmup_steps=training.warmup,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        seed=training.seed,
+        disable_dropout=True,
+        bf16=scorer.autocast_dtype is torch.bfloat16,
+        gradient_checkpointing=scorer.gradient_checkpointing,
+        use_cpu=not torch.cuda.is_available(),
+        ddp_backend="gloo" if ranks > 1 and not torch.cuda.is_available() else None,
+        logging_steps=training.log_every,
+        save_strategy="no" if training.save_every is None else "steps",
+        save_steps=training.save_every or 500,
+        save_total_limit=2,
+        report_to=list(training.report_to),
+        **_vllm(objective.vllm, made),
+    )
+
+
+def _vllm(given: dict[str, Any] | None, made: type[Any]) -> dict[str, Any]:
+    """TRL's options of vLLM."""
+    if given is None:
+        return {}
+    known = [f.name.removeprefix("vllm_") for f in fields(made) if f.name.startswith("vllm_")]
+    for name in given:
+        if name not in known:
+            raise ConfigurationError(unknown_name("option of objective.vllm", name, known))
+    return {"use_vllm": True, **{f"vllm_{name}": value for name, value in given.items()}}
