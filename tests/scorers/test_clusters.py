@@ -9,6 +9,7 @@ import torch
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.unit_shares import in_words, unit_shares
 
 
@@ -16,7 +17,7 @@ class Words:
     """An encoder that sees the first word of a text."""
 
     key = "words"
-    options = type("options", (), {"name": "words"})
+    options = EncoderOptions(name="words")
     AXES = ("sums", "trips", "meals")
 
     def embed(self, texts, keep="left", description=""):

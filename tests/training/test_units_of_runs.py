@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_a_run_over_clusters(config, tmp_path):
 def test_a_resumed_run_has_the_clusters_of_its_folder(config, tmp_path):
     data = prepare(config.data)
     made = clustered(data, config).clusters
-    other = PromptClusters(made.centroids[::-1] + 0.01, made.names, made.encoder_key)
+    other = replace(made, centroids=made.centroids[::-1] + 0.01)
     other.save(tmp_path)
     np.testing.assert_array_equal(
         clustered(data, config, tmp_path).clusters.centroids, other.centroids
@@ -67,9 +68,10 @@ def test_clusters_of_the_data_are_taken_as_they_are(config, rows, tmp_path):
     path = tmp_path / "own.jsonl"
     lines = [json.dumps({**row, "cluster": "xy"[i % 2]}) for i, row in enumerate(rows(40, seed=5))]
     path.write_text("\n".join(lines) + "\n")
-    run = train(
-        config.model_copy(update={"data": config.data.model_copy(update={"train": (str(path),)})})
-    )
+    said: list[str] = []
+    data = config.data.model_copy(update={"train": (str(path),)})
+    run = train(config.model_copy(update={"data": data}), say=said.append)
+    assert any("risk.clusters (3) has no part in it" in line for line in said)
     assert set(run.report.units) == {"x", "y"}
     assert not (run.folder / "clusters.safetensors").exists()
 
@@ -79,6 +81,9 @@ def test_without_the_command_clusters_have_to_be_made(config):
     model = EmbeddingRewardModel(config.scorer, config.objective)
     with pytest.raises(DataError, match="PromptClusters"):
         model.fit(preferences)
+    some = preferences.with_columns(cluster=["a", None, *["a"] * (len(preferences) - 2)])
+    with pytest.raises(DataError, match=r"'cluster' is not given in 1 of \d+ rows. Add it"):
+        model.fit(some)
     encoder = load_encoder(config.scorer.encoder)
     made = PromptClusters.fit(preferences, encoder, 3)
     model.fit(made.beside(preferences, encoder))

@@ -20,7 +20,7 @@ from surefoot.cli.inputs import (
 )
 from surefoot.cli.request import Request
 from surefoot.cli.value import Valuer, run_win_rate, show_values, value_json
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, SurefootError
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
@@ -83,6 +83,7 @@ def run(
     found = {}
     for name in data:
         preferences, breakdowns = _load(name, suites, columns, source)
+        breakdowns |= _by_cluster(runs[0], preferences)
         one = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
         found[name] = replace(one, value=valuer(preferences)) if valuer else one
     _show(found, len(models))
@@ -109,6 +110,19 @@ def _load(
         preferences = load_suite(name, suites_folder)
         return preferences, find_suite(name).breakdowns(preferences)
     return read([name], columns, source), {}
+
+
+def _by_cluster(run: str | Path, preferences: Preferences) -> dict[str, list[str | None]]:
+    """Rows by the clusters that the risk of a run was over; nothing where it was over none."""
+    from surefoot.scorers.clusters import PromptClusters
+
+    if not PromptClusters.has(run):
+        return {}
+    try:
+        return {"cluster of prompts": [*PromptClusters.load(run).names_of(preferences)]}
+    except SurefootError as error:  # of the encoder, which only this needs
+        say(f"note: accuracy by the clusters of {run} is left out: {error}")
+        return {}
 
 
 def _evaluate(

@@ -93,6 +93,16 @@ def last_turn(messages: Sequence[Message]) -> str:
     return messages[-1]["content"] if messages else ""
 
 
+def start_of(text: str, length: int) -> str:
+    """At most so many characters of a text, in one line.
+
+    >>> start_of("How do I bake bread?", 12)
+    'How do I ba…'
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def normalised(text: str) -> str:
     """Text without differences of case and spacing."""
     return " ".join(text.casefold().split())

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
-from surefoot.data.text import last_turn
+from surefoot.data.text import last_turn, start_of
 from surefoot.errors import ConfigurationError, DataError, unknown_name
 
 Unit = Literal["pair", "prompt", "source", "group", "cluster"]
@@ -35,7 +35,7 @@ def unit_ids(preferences: Preferences, unit: Unit) -> tuple[npt.NDArray[np.int64
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         prompts = preferences.dataset.select(first[order])["prompt"]
-        return rank[inverse.reshape(-1)], [_start(last_turn(prompt)) for prompt in prompts]
+        return rank[inverse.reshape(-1)], [start_of(last_turn(prompt), 60) for prompt in prompts]
     if unit not in get_args(Unit):
         raise ConfigurationError(unknown_name("unit", unit, get_args(Unit)))
     names, ids = np.unique(column_values(preferences, unit), return_inverse=True)
@@ -50,7 +50,7 @@ def column_values(preferences: Preferences, column: str) -> list[str]:
     """
     values = [value for value in preferences.strings(column) if value is not None]
     absent = len(preferences) - len(values)
-    if absent and column == "cluster":
+    if absent and column == "cluster" and not values:
         raise DataError(
             f"{preferences.name}: the column 'cluster' is not given in {absent} of "
             f"{len(preferences)} rows. `surefoot train` makes clusters of prompts; in Python, "
@@ -106,8 +106,3 @@ def _pair_names(preferences: Preferences) -> list[str]:
         strict=True,
     )
     return [given if given is not None else f"{file}, row {row}" for given, file, row in places]
-
-
-def _start(text: str, length: int = 60) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -59,8 +59,8 @@ class Online(Options):
     """What is maximised: a run folder, the file of an ensemble, or an ensemble written out
     (`{members: [runs/reward], pessimism: worst-case}`)."""
     risk: Risk = Mean()
-    """Over groups of prompts: `unit` is `group`, `source` or `prompt`. The mean is plain RLOO or
-    GRPO, to the bit."""
+    """Over groups of prompts: `unit` is `group`, `source`, `cluster` or `prompt`. The mean is plain
+    RLOO or GRPO, to the bit."""
     baseline: Literal["reference", "data"] = "reference"
     """What a prompt's return is compared with, so that constants of the reward are no difficulty:
     what the reference policy writes before training, or the data's own responses."""
@@ -86,10 +86,10 @@ class Online(Options):
     @classmethod
     def _over_prompts(cls, risk: Risk) -> Risk:
         plain = isinstance(risk, Mean) and risk.unit == "pair"
-        if risk.unit not in ("prompt", "source", "group") and not plain:
+        if risk.unit == "pair" and not plain:
             raise ConfigurationError(
-                f"online training has no pairs: unit of {risk.label()} is group, source or prompt; "
-                f"got {risk.unit!r}."
+                f"online training has no pairs: unit of {risk.label()} is group, source, cluster or "
+                f"prompt; got {risk.unit!r}."
             )
         for name in ("trim", "regret"):
             if getattr(risk, name):
@@ -195,10 +195,6 @@ class OnlineConfig(FileOptions):
         """The same run with another training seed and folder."""
         training = self.training.model_copy(update={"seed": seed})
         return self.model_copy(update={"training": training, "output": output})
-
-    def depends_on_the_seed(self) -> bool:
-        """Always: responses are drawn."""
-        return True
 
 
 def is_online(given: Mapping[str, Any]) -> bool:

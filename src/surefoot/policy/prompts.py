@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from surefoot.errors import DataError
 from surefoot.objectives import Risk
 from surefoot.objectives.risks.mean import Mean
 from surefoot.policy.config import PromptOptions
+from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.language.generation import opening_ids
 from surefoot.scorers.language.rendering import opening
 
@@ -42,6 +45,7 @@ class PromptSet:
         ids: token ids after which a response is written.
         alone: whether the data have no responses.
         notes: sentences for the user.
+        clusters: of the prompts, where the risk is over such.
     """
 
     preferences: Preferences
@@ -50,6 +54,7 @@ class PromptSet:
     ids: list[list[int]]
     alone: bool
     notes: tuple[str, ...]
+    clusters: PromptClusters | None = None
 
     def __len__(self) -> int:
         return len(self.preferences)
@@ -133,6 +138,7 @@ def prompt_set(
     tokenizer: PreTrainedTokenizerBase,
     risk: Risk,
     room: int,
+    folder: Path | None = None,
 ) -> PromptSet:
     """Each prompt once, with its group and its tokens.
 
@@ -142,6 +148,7 @@ def prompt_set(
         tokenizer: the policy's.
         risk: whose unit the groups are; the mean needs none.
         room: tokens that a prompt may have.
+        folder: of a run that is resumed, whose clusters are taken.
 
     Raises:
         DataError: no prompt is left, a column is missing, or the tokenizer cannot be used.
@@ -175,8 +182,11 @@ def prompt_set(
         return PromptSet(
             once, torch.zeros(len(once), dtype=torch.long), ("all",), ids, alone, tuple(notes)
         )
+    clusters = PromptClusters.for_risk(risk, once, EncoderOptions(), 0, folder, notes.append)
+    if clusters is not None:
+        once = clusters.beside(once)
     groups, names = unit_ids(once, risk.unit)
-    if risk.unit != "prompt":
+    if risk.unit != "prompt" and clusters is None:
         belongs = set(
             zip(preferences.prompt_keys().tolist(), preferences.strings(risk.unit), strict=True)
         )
@@ -185,7 +195,8 @@ def prompt_set(
                 f"{name}: prompts occur in more than one {risk.unit} ({several} times): the first "
                 "one counts."
             )
-    return PromptSet(once, torch.from_numpy(groups), tuple(names), ids, alone, tuple(notes))
+    units = torch.from_numpy(groups)
+    return PromptSet(once, units, tuple(names), ids, alone, tuple(notes), clusters)
 
 
 def _one_form(preferences: Preferences, tokenizer: PreTrainedTokenizerBase) -> None:

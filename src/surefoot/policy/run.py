@@ -90,7 +90,7 @@ def train_online(
             f"scorer.max_length ({scorer.max_length})."
         )
     every, alone = read_prompts(config.data)
-    prompts = prompt_set(every, alone, tokenizer, objective.risk, room)
+    prompts = prompt_set(every, alone, tokenizer, objective.risk, room, folder if resume else None)
     adversary = Adversary(objective.risk, prompts.names, prompts.mass, objective.rate)
     steps = _steps(config, len(prompts))
     notes = [*prompts.notes, *_doubts_before(config, prompts, steps)]
@@ -141,6 +141,8 @@ def train_online(
         watch=rewards[1] if len(rewards) > 1 else None,
         settings=settings,
     )
+    if prompts.clusters is not None and trainer.is_world_process_zero():
+        prompts.clusters.save(folder)  # a run that is resumed has the same ones
     trainer.add_callback(LastStep())
     for theirs in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(theirs)
@@ -205,13 +207,15 @@ def _steps(config: OnlineConfig, prompts: int) -> int:
 def _doubts_before(config: OnlineConfig, prompts: PromptSet, steps: int) -> list[str]:
     """What speaks against a run before it begins."""
     found, objective = [], config.objective
-    visits = steps * config.training.prompts_per_step / len(prompts.names)
+    rarest = int(prompts.mass.argmin())
+    share = float(prompts.mass[rarest]) / len(prompts)
+    visits = steps * config.training.prompts_per_step * share
     if objective.robust and visits < 1 / objective.rate:
         found.append(
-            f"each of {len(prompts.names)} groups is seen {visits:.1f} times in {steps} steps, and "
-            f"its running value remembers {1 / objective.rate:.0f} prompts: the weights will "
-            "follow noise, or nothing. Take larger groups, more steps, or a larger "
-            "objective.rate."
+            f"{prompts.names[rarest]!r}, the rarest of {len(prompts.names)} groups, is seen some "
+            f"{visits:.1f} times in {steps} steps, and a running value remembers "
+            f"{1 / objective.rate:.0f} prompts: the weights will not go all the way to the worst "
+            "case, or follow noise. Take larger groups, more steps, or a larger objective.rate."
         )
     for name, place in (("reward", objective.reward), ("watch", objective.watch)):
         if isinstance(place, str) and Path(place).exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,9 +16,10 @@ from safetensors.numpy import save_file
 from scipy.cluster import vq
 
 from surefoot.data.schema import Preferences
-from surefoot.data.text import last_turn
+from surefoot.data.text import last_turn, start_of
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.scorers.encoder import Encoder
+from surefoot.objectives import Risk
+from surefoot.scorers.encoder import Encoder, EncoderOptions, load_encoder
 
 FILE = "clusters.safetensors"
 _STARTS, _ITERATIONS = 10, 100
@@ -31,11 +33,13 @@ class PromptClusters:
         centroids: (C, D) of the embeddings of the prompts' last turns.
         names: of the clusters: a number, and the prompt nearest to the centroid.
         encoder_key: hash of the encoder that the embeddings are of.
+        encoder_options: with which that is loaded.
     """
 
     centroids: npt.NDArray[np.float64]
     names: tuple[str, ...]
     encoder_key: str
+    encoder_options: EncoderOptions
 
     @classmethod
     def fit(cls, preferences: Preferences, encoder: Encoder, count: int, seed: int = 0) -> Self:
@@ -69,15 +73,52 @@ class PromptClusters:
                 best, lowest = found[np.unique(own)], spread
         nearest = vq.vq(best, x)[0].tolist()
         width = len(str(len(best) - 1))
-        names = (f"{k:0{width}d}: {_start(texts[i])}" for k, i in enumerate(nearest))
-        return cls(best, tuple(names), encoder.key)
+        names = (f"{k:0{width}d}: {start_of(texts[i], 40)}" for k, i in enumerate(nearest))
+        return cls(best, tuple(names), encoder.key, encoder.options)
 
-    def of(self, preferences: Preferences, encoder: Encoder) -> npt.NDArray[np.int64]:
-        """The cluster (N,) of each row's prompt.
+    @classmethod
+    def for_risk(
+        cls,
+        risk: Risk,
+        preferences: Preferences,
+        options: EncoderOptions,
+        seed: int,
+        folder: Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> Self | None:
+        """The clusters that a risk is over; None where it is over none, or the data name them.
+
+        Args:
+            risk: says whether, and how many.
+            preferences: whose prompts are clustered.
+            options: of the encoder.
+            seed: of the starts.
+            folder: of a run that is resumed, whose clusters are taken.
+            say: told where the data name them.
+
+        Raises:
+            DataError: fewer distinct prompts than clusters.
+            ConfigurationError: the folder holds no clusters.
+        """
+        if risk.unit != "cluster":
+            return None
+        if preferences.has("cluster"):
+            say(
+                f"{preferences.name} has the column 'cluster', which is taken as it is: "
+                f"risk.clusters ({risk.clusters}) has no part in it."
+            )
+            return None
+        if folder is not None:
+            return cls.load(folder)
+        return cls.fit(preferences, load_encoder(options), risk.clusters, seed)
+
+    def of(self, preferences: Preferences, encoder: Encoder | None = None) -> npt.NDArray[np.int64]:
+        """The cluster (N,) of each row's prompt; without an encoder, theirs is loaded.
 
         Raises:
             ConfigurationError: another encoder than the clusters are of.
         """
+        encoder = encoder or load_encoder(self.encoder_options)
         if encoder.key != self.encoder_key:
             raise ConfigurationError(
                 f"the clusters of prompts are of another encoder than {encoder.options.name!r}."
@@ -86,15 +127,27 @@ class PromptClusters:
         own = vq.vq(_embedded(_prompts(preferences), encoder), self.centroids)[0].astype(np.int64)
         return own
 
-    def beside(self, preferences: Preferences, encoder: Encoder) -> Preferences:
+    def names_of(self, preferences: Preferences, encoder: Encoder | None = None) -> list[str]:
+        """The name of the cluster of each row's prompt."""
+        return [self.names[k] for k in self.of(preferences, encoder)]
+
+    def beside(self, preferences: Preferences, encoder: Encoder | None = None) -> Preferences:
         """The comparisons with the column `cluster`: the name of each prompt's cluster."""
-        found = [self.names[k] for k in self.of(preferences, encoder)]
-        return preferences.with_columns(cluster=found)
+        return preferences.with_columns(cluster=self.names_of(preferences, encoder))
 
     def save(self, folder: str | Path) -> None:
         """Write `clusters.safetensors` into a folder."""
-        told = {"names": json.dumps(self.names), "encoder_key": self.encoder_key}
+        told = {
+            "names": json.dumps(self.names),
+            "encoder_key": self.encoder_key,
+            "encoder": self.encoder_options.model_dump_json(),
+        }
         save_file({"centroids": np.ascontiguousarray(self.centroids)}, Path(folder) / FILE, told)
+
+    @classmethod
+    def has(cls, folder: str | Path) -> bool:
+        """Whether the folder of a run holds clusters."""
+        return (Path(folder) / FILE).is_file()
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -109,7 +162,8 @@ class PromptClusters:
         with safe_open(path, "np") as file:
             told = file.metadata()
             centroids = file.get_tensor("centroids")
-        return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"])
+        options = EncoderOptions(**json.loads(told["encoder"]))
+        return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"], options)
 
 
 def _prompts(preferences: Preferences) -> list[str]:
@@ -118,8 +172,3 @@ def _prompts(preferences: Preferences) -> list[str]:
 
 def _embedded(texts: list[str], encoder: Encoder) -> npt.NDArray[np.float64]:
     return encoder.embed(texts, keep="right").astype(np.float64)
-
-
-def _start(text: str, length: int = 40) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"

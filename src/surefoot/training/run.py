@@ -15,7 +15,7 @@ from surefoot.objectives import Objective
 from surefoot.paths import claim_output
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.clusters import PromptClusters
-from surefoot.scorers.encoder import EncoderOptions, load_encoder
+from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.fit_report import FitReport
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
@@ -61,7 +61,12 @@ def prepare(options: DataOptions) -> TrainingData:
     return TrainingData(train, held_out, damage.beside(leaks(held_out, train)), removed)
 
 
-def clustered(data: TrainingData, config: RunConfig, folder: Path | None = None) -> TrainingData:
+def clustered(
+    data: TrainingData,
+    config: RunConfig,
+    folder: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> TrainingData:
     """The data with the clusters of prompts that the risk is over, where it is over such.
 
     They are found among the training prompts (seeded by `data.split_seed`, so that every training
@@ -71,25 +76,21 @@ def clustered(data: TrainingData, config: RunConfig, folder: Path | None = None)
         data: ready to train on.
         config: of the run.
         folder: of a run that is resumed, whose clusters are taken.
+        say: told where a column of the data is taken.
 
     Raises:
         DataError: fewer distinct prompts than clusters.
     """
-    objective = config.objective
-    if not isinstance(objective, Objective) or objective.risk.unit != "cluster":
+    objective, scorer = config.objective, config.scorer
+    if not isinstance(objective, Objective):
         return data
-    if data.train.has("cluster"):
-        return data
-    scorer = config.scorer
     options = scorer.encoder if isinstance(scorer, EmbeddingScorer) else EncoderOptions()
-    encoder = load_encoder(options)
-    if folder is not None:
-        made = PromptClusters.load(folder)
-    else:
-        count, seed = objective.risk.clusters, config.data.split_seed
-        made = PromptClusters.fit(data.train, encoder, count, seed)
-    held_out = None if data.held_out is None else made.beside(data.held_out, encoder)
-    return replace(data, train=made.beside(data.train, encoder), held_out=held_out, clusters=made)
+    seed = config.data.split_seed
+    made = PromptClusters.for_risk(objective.risk, data.train, options, seed, folder, say)
+    if made is None:
+        return data
+    held_out = None if data.held_out is None else made.beside(data.held_out)
+    return replace(data, train=made.beside(data.train), held_out=held_out, clusters=made)
 
 
 def _tell_units(data: TrainingData, config: RunConfig, say: Callable[[str], None]) -> None:
@@ -150,7 +151,7 @@ def train_seeds(
     ]
     if resume and isinstance(first.scorer, EmbeddingScorer):
         raise ConfigurationError(f"{first.scorer.label()} takes seconds: it has no checkpoints.")
-    data = clustered(data or prepare(first.data), first, folders[0] if resume else None)
+    data = clustered(data or prepare(first.data), first, folders[0] if resume else None, say)
     _tell_units(data, first, say)
     if isinstance(first.scorer, LanguageModelScorer):
         found = []
