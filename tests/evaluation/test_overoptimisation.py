@@ -14,8 +14,8 @@ from surefoot.evaluation.overoptimisation import (
     compare_curves,
     kl_of_best_of,
 )
-from surefoot.evaluation.overoptimisation_law import fit_law, terms
 from surefoot.evaluation.overoptimisation_verdict import verdict
+from surefoot.statistics.overoptimisation_law import fit_law, terms
 
 
 def enumerated(proxy, gold, n):
@@ -167,7 +167,17 @@ def test_few_responses_have_no_law_and_few_prompts_no_interval():
 def test_prompts_of_different_numbers_go_to_the_fewest():
     rng = np.random.default_rng(0)
     gold = [rng.normal(size=n) for n in [9, 20, 33] * 5]
-    assert best_of_n_curve([gold], gold).n[-1] == 9
+    curve = best_of_n_curve([gold], gold)
+    assert curve.n[-1] == 9
+    told = "Prompts have 9 to 33 responses: the curve ends at the fewest."
+    assert told in verdict(curve).points
+
+
+def test_two_points_are_met_whatever_they_are():
+    rng = np.random.default_rng(0)
+    gold = rng.normal(size=(12, 9))
+    law = best_of_n_curve([gold], gold).law  # n = 2 and 4
+    assert (law.points, law.r2) == (2, None)
 
 
 @pytest.mark.parametrize(

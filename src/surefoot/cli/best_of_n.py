@@ -122,7 +122,8 @@ def _show(curves: dict[str, Curve], compared: Sequence[Comparison] | None) -> No
         if one.law:
             law = one.law
             line = f"gold = d (alpha - beta d), d = root of KL, n up to {one.n[law.points]}: alpha "
-            line += f"{law.alpha}, beta {law.beta}, R² {law.r2:.3f}"
+            line += f"{law.alpha}, beta {law.beta}"
+            line += "" if law.r2 is None else f", R² {law.r2:.3f}"
             out.print(line, markup=False, soft_wrap=True)
     if compared:
         one = next(iter(curves.values()))

@@ -26,8 +26,8 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 from surefoot.errors import DataError
-from surefoot.evaluation.overoptimisation_law import Law, fit_law
 from surefoot.statistics import Comparison, Estimate, hierarchical, hierarchical_difference
+from surefoot.statistics.overoptimisation_law import Law, fit_law
 
 Floats = npt.NDArray[np.float64]
 
@@ -99,6 +99,7 @@ class Curve:
         proxy, gold: T gains each.
         law: fitted to the gold gains at n up to half of the responses; None below eight of them.
         prompts, responses, seeds: what was measured; seeds are proxies.
+        most: responses of the prompt that has most; the curve ends at the fewest.
         gold_unit: of the gold gains, in the gold's own unit.
         proxy_unit: the same for each proxy.
         tied: share of neighbouring responses, in order of the proxy, with the same proxy.
@@ -111,6 +112,7 @@ class Curve:
     law: Law | None
     prompts: int
     responses: int
+    most: int
     seeds: int
     gold_unit: float
     proxy_unit: tuple[float, ...]
@@ -128,6 +130,7 @@ class Curve:
             "law": self.law.to_dict() if self.law else None,
             "prompts": self.prompts,
             "responses": self.responses,
+            "most_responses": self.most,
             "seeds": self.seeds,
             "gold_unit": self.gold_unit,
             "proxy_unit": list(self.proxy_unit),
@@ -185,6 +188,7 @@ def best_of_n_curve(
         law=law,
         prompts=len(np.unique(ids)),
         responses=sum(map(len, wanted)),
+        most=max(map(len, wanted)),
         seeds=len(seeds),
         gold_unit=gold_unit,
         proxy_unit=units,

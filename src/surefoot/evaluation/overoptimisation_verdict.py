@@ -43,6 +43,10 @@ def _points(curve: Curve) -> list[str]:
         inside = f"at d = {peak:.2f}; the fit ends at {last:.2f}"
         beyond = f"beyond the fit, which ends at d = {last:.2f}"
         found.append(f"The law has its peak {inside if peak <= last else beyond}.")
+    if curve.most > curve.n[-1]:
+        found.append(
+            f"Prompts have {curve.n[-1]} to {curve.most} responses: the curve ends at the fewest."
+        )
     if curve.tied > _MANY_TIES:
         found.append(
             f"{curve.tied:.0%} of neighbouring responses have the same proxy reward: KL is an "

@@ -10,6 +10,7 @@ from typing import Any
 
 from surefoot.data.checks import DamageReport
 from surefoot.policy.config import OnlineConfig
+from surefoot.policy.overoptimisation import AlongTraining, along_training
 from surefoot.policy.progress import Progress
 from surefoot.policy.prompts import PromptSet
 from surefoot.scorers import PolicyScorer, storage
@@ -50,6 +51,7 @@ class OnlineReport:
         groups: of the prompts; none where there is one.
         log: all logs.
         history: figures of every step.
+        along: what they say of over-optimisation; None where no reward was watched.
     """
 
     warnings: tuple[str, ...]
@@ -59,6 +61,7 @@ class OnlineReport:
     groups: tuple[Group, ...]
     log: Sequence[Mapping[str, Any]]
     history: Sequence[Mapping[str, float]]
+    along: AlongTraining | None = None
 
 
 def describe_run(
@@ -96,6 +99,7 @@ def describe_run(
         groups=groups if len(groups) > 1 else (),
         log=state.log_history,
         history=progress.history,
+        along=None if progress.watch_baseline is None else along_training(progress.history),
     )
 
 
@@ -134,9 +138,13 @@ def write_online_run(
         "history": list(report.history),
         "trl": version("trl"),
     }
+    if report.along is not None:
+        figures["over_optimisation"] = report.along.to_dict()
     shown = {name: report.last[name] for name in SHOWN if name in report.last}
     readable = {"optimiser steps": str(report.steps)}
     readable |= {f"{name}, last logged": f"{value:.4g}" for name, value in shown.items()}
+    if report.along is not None:
+        readable["over-optimisation"] = report.along.sentence
     undamaged = DamageReport(
         prompts.preferences.name, len(prompts), (), ("pairs: prompts are all that was used",)
     )

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.errors import DataError
-from surefoot.statistics import Estimate, hierarchical
+from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.seeds import hierarchical
 
 Floats = npt.NDArray[np.float64]
 By = Literal["best-of-n", "training"]
@@ -36,7 +37,8 @@ class Law:
         alpha, beta: its coefficients; beta above 0 bends the curve down.
         slope: dR/dd at the last point: below 0, more of it costs gold reward.
         last: d there, in root nats.
-        r2: share of the mean curve's squares (about 0) that the law explains.
+        r2: share of the mean curve's squares (about 0) that the law explains; None for two points,
+            through which it goes whatever they are.
         points: of the curve that were fitted.
     """
 
@@ -45,7 +47,7 @@ class Law:
     beta: Estimate
     slope: Estimate
     last: float
-    r2: float
+    r2: float | None
     points: int
 
     @property
@@ -91,7 +93,7 @@ def fit_law(
     kl: npt.ArrayLike,
     gains: Sequence[npt.ArrayLike],
     by: By,
-    clusters: npt.ArrayLike | None = None,
+    clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
     level: float = 0.95,
     covers: str = "prompts",
 ) -> Law:
@@ -102,7 +104,7 @@ def fit_law(
         gains: of each of S seeds, the gold reward of U units (prompts) at these, less the initial
             policy's, shape (U, T).
         by: which law.
-        clusters: (U,) ids of the units.
+        clusters: (U,) ids of the units; or of each seed, where each has its own.
         level: nominal coverage.
         covers: what the units are.
 
@@ -134,6 +136,6 @@ def fit_law(
         beta=over(solve[1]),
         slope=over(slopes(last, by) @ solve),
         last=last,
-        r2=1 - float(left @ left) / total if total > 0 else 0.0,
+        r2=None if len(np.unique(at)) < 3 else 1 - float(left @ left) / total if total > 0 else 0.0,
         points=len(at),
     )
