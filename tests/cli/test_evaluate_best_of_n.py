@@ -108,6 +108,10 @@ def test_a_stand_in_is_said_and_a_baseline_compared(made, monkeypatch, capsys):
             "a paired comparison needs the same seeds",
         ),
         (
+            ["reward", "--best-of-n", "--samples", "samples.jsonl", "--baseline", "ensemble.yaml"],
+            "reward holds the seeds 0, 1, 2 and the baseline one model without a seed",
+        ),
+        (
             ["reward", "--best-of-n", "--samples", "samples.jsonl", "--judge", "heads"],
             "--judge and --best-of-n are several questions",
         ),

@@ -140,11 +140,15 @@ class TestScale:
         for factor in (0.8, 1.25):
             other = np.log1p(np.exp(-np.where(labels == 1, slope, -slope) * factor)).mean()
             assert loss < other
+        expected = np.mean(Noted.temperature_ / zero_and_scale(rewards)[1])
         for row in rows:
             row["label"] = 0.5
         ties = together(models, [written(tmp_path, rows, "ties.jsonl")])
-        expected = np.mean(Noted.temperature_ / zero_and_scale(rewards)[1])
-        assert ties.temperature_ == pytest.approx(expected)
+        assert ties.temperature_ > 100 * expected  # nobody sees a difference
+        for row in rows:
+            del row["label"]
+        without = together(models, [written(tmp_path, rows, "without.jsonl")])
+        assert without.temperature_ == pytest.approx(expected)
 
     def test_without_calibration_the_scale_is_that_of_the_training_data(self):
         rewards = np.random.default_rng(0).normal(size=(5, 2, 3))
@@ -206,6 +210,10 @@ class TestWrongInput:
         with pytest.raises(ConfigurationError, match="did you mean 'pessimism'"):
             load_scorer(ensemble(tmp_path, members=["a", "b"], pesimism="mean"))
 
+    def test_a_misspelt_list_of_members(self, tmp_path):
+        with pytest.raises(ConfigurationError, match="did you mean 'members'"):
+            load_scorer(ensemble(tmp_path, member=["a", "b"]))
+
     def test_a_reference(self, seeds):
         with pytest.raises(ConfigurationError, match="has no reference"):
             load_scorer(ensemble(seeds, members=[str(seeds / "heads")]), "base")
@@ -221,6 +229,14 @@ class TestNamedLikeARun:
         np.testing.assert_allclose(
             heads.rewards(data), load_scorer(seeds / "heads").rewards(data), rtol=1e-12
         )
+
+    def test_members_are_found_beside_the_file_and_from_where_one_is(self, seeds, monkeypatch):
+        data = Preferences.from_rows(pairs(4, source="s"))
+        path = ensemble(seeds, "beside.yaml", members=["heads"])
+        monkeypatch.chdir(seeds.parent)
+        beside = load_scorer(path).rewards(data)
+        path.write_text(yaml.safe_dump({"members": [f"{seeds.name}/heads"]}))
+        np.testing.assert_array_equal(load_scorer(path).rewards(data), beside)
 
     def test_its_prompts_are_those_of_its_members(self, seeds):
         path = ensemble(seeds, members=[str(seeds / "runs"), str(seeds / "heads")])

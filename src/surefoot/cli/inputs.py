@@ -120,7 +120,15 @@ def same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:
 
     ours, theirs = ([saved_seed(one) for one in folders] for folders in (runs, baselines))
     if len(ours) != len(theirs) or (len(ours) > 1 and ours != theirs):
+        place = runs[0].parent if len(runs) > 1 else runs[0]
         raise ConfigurationError(
-            f"{runs[0].parent if len(runs) > 1 else runs[0]} holds the seeds {ours} and the "
-            f"baseline {theirs}: a paired comparison needs the same seeds."
+            f"{place} holds {_seeds_in_words(ours)} and the baseline {_seeds_in_words(theirs)}: a "
+            "paired comparison needs the same seeds."
         )
+
+
+def _seeds_in_words(seeds: Sequence[int | None]) -> str:
+    """The seeds that runs name; an ensemble or a model of another origin names none."""
+    if seeds == [None]:
+        return "one model without a seed"
+    return f"the seeds {', '.join('unknown' if seed is None else str(seed) for seed in seeds)}"

@@ -14,7 +14,7 @@ from surefoot.data import cache
 from surefoot.data.containers import Numbered
 from surefoot.data.origins import Origin, origin_of
 from surefoot.data.readers import Reader, readers
-from surefoot.data.schema import FEATURES, Fault, Preferences, concatenate, filled
+from surefoot.data.schema import ABSENT, FEATURES, Fault, Preferences, concatenate, filled
 from surefoot.errors import ConfigurationError, DataError, unknown_name
 
 OnError = Literal["skip", "fail"]
@@ -44,7 +44,7 @@ def read_preferences(
         source_name: `source` of the rows that give none; each file's own short name by default.
         on_error: skip rows that cannot be used (they are listed in `faults`), or fail at the first.
         unlabelled: take rows of `response_a` and `response_b` without a label too, to be scored:
-            they read as ties.
+            they read as ties, whose column `label_from` says `absent`.
         progress: called with the number of records read since the last call (`tqdm.update` fits).
 
     Raises:
@@ -151,15 +151,21 @@ class _Conversion:
                 raise _failure(self.origin.place, *fault) from None
             self.faults.append(fault)
             return []
+        if self._without_label(self._named(numbered.record)):
+            rows = [row | {"label_from": ABSENT} for row in rows]
         return [row if row["source"] is not None else row | {"source": source} for row in rows]
 
     def _renamed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self.columns:
-            record = self._mapped(record)
+        named = self._named(record)
+        return {**named, "label": 0.5} if self._without_label(named) else named
+
+    def _named(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._mapped(record) if self.columns else record
+
+    def _without_label(self, record: Mapping[str, Any]) -> bool:
+        """Whether a pair is taken although it has no label."""
         pair = record.get("response_a") is not None and record.get("response_b") is not None
-        if self.unlabelled and pair and record.get("label") is None:
-            return {**record, "label": 0.5}
-        return record
+        return self.unlabelled and pair and record.get("label") is None
 
     def _mapped(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         taken = {*self.columns, *self.columns.values()}

@@ -23,6 +23,9 @@ from surefoot.errors import DataError, unknown_name
 
 _MESSAGES = List({"role": Value("string"), "content": Value("string")})
 
+#: `label_from` of a pair that has no label, and was taken all the same.
+ABSENT = "absent"
+
 #: Every column of a comparison. All are present in every table; null stands for "not given".
 FEATURES = Features(
     {
@@ -44,7 +47,9 @@ FEATURES = Features(
         "reference_law": Value("string"),  # how they were drawn; `pool`: they are all there are
         "score_a": Value("float64"),  # the data's own scores: evidence about the label
         "score_b": Value("float64"),
-        "label_from": Value("string"),  # `order` (chosen first), `label`, `votes` or `scores`
+        "label_from": Value(
+            "string"
+        ),  # `order` (chosen first), `label`, `votes`, `scores` or ABSENT
         "note": Value("string"),  # what the reader had to work around in this row
         "file": Value("string"),  # where the row came from, for messages
         "row": Value("int64"),

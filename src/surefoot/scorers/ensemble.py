@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -14,7 +15,7 @@ import yaml
 from pydantic import Field
 
 from surefoot.data import read_preferences
-from surefoot.data.schema import Preferences
+from surefoot.data.schema import ABSENT, Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.options import Options
 from surefoot.scorers import storage
@@ -23,7 +24,7 @@ from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
 
 Array = npt.NDArray[np.float64]
 
-#: What tells the file of an ensemble from other YAML files.
+#: What tells the file of an ensemble from other YAML files, misspelt or not.
 _SIGN = "members"
 
 
@@ -35,8 +36,9 @@ class EnsembleOptions(Options):
     pairwise: ClassVar[bool] = False
 
     members: tuple[str, ...] = Field(min_length=1)
-    """Run folders or transformers models. A folder of seeds stands for all of them, a run with
-    several heads (`scorer.members`) for each of its heads."""
+    """Run folders or transformers models; paths are looked for beside the file of the ensemble, and
+    then from where you are. A folder of seeds stands for all of them, a run with several heads
+    (`scorer.members`) for each of its heads."""
     pessimism: Pessimism = MeanOfMembers()
     """How their rewards become one: `mean`, `worst-case` (WCO) or
     `{kind: variance-penalised, coefficient: 0.5}` (UWO)."""
@@ -54,12 +56,24 @@ def is_ensemble(place: str | Path) -> bool:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return False
-    return isinstance(given, dict) and _SIGN in given
+    return isinstance(given, dict) and bool(get_close_matches(_SIGN, map(str, given), 1, 0.8))
 
 
 def read_ensemble(place: str | Path) -> EnsembleOptions:
-    """The options in the YAML file of an ensemble."""
-    return EnsembleOptions(**yaml.safe_load(Path(place).read_text(encoding="utf-8")))
+    """The options in the YAML file of an ensemble, whose paths are found from its folder."""
+    file = Path(place)
+    options = EnsembleOptions(**yaml.safe_load(file.read_text(encoding="utf-8")))
+    found = {
+        name: tuple(_beside(file, one) for one in getattr(options, name))
+        for name in ("members", "calibration")
+    }
+    return options.model_copy(update=found)
+
+
+def _beside(file: Path, place: str) -> str:
+    """A place from the folder of a file, where there is one; else as it is named."""
+    beside = file.parent / place
+    return str(beside) if beside.exists() else place
 
 
 def member_places(options: EnsembleOptions) -> list[str]:
@@ -170,7 +184,8 @@ class RewardEnsemble:
         if self.scorer.calibration:
             pairs = read_preferences(list(self.scorer.calibration), unlabelled=True)
             self.zero_, self.scale_ = zero_and_scale(self._raw(pairs))
-            labelled = pairs.select(np.flatnonzero(pairs.labels != 0.5))
+            told = [origin != ABSENT for origin in pairs.strings("label_from")]
+            labelled = pairs.select(np.flatnonzero(told))  # ties among them
         else:
             self._require_one_scale(heads)
         if labelled is not None and len(labelled):
