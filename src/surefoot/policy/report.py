@@ -148,7 +148,7 @@ def write_online_run(
     undamaged = DamageReport(
         prompts.preferences.name, len(prompts), (), ("pairs: prompts are all that was used",)
     )
-    data = TrainingData(prompts.preferences, None, undamaged, 0)
+    data = TrainingData(prompts.preferences, None, undamaged, 0, prompts.clusters)
     write_run(folder, config, data, figures, readable, report.warnings)
 
 
