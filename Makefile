@@ -66,6 +66,7 @@ experiments: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_references.py experiments/hh_references.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/sentiment.py experiments/sentiment.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/online.py experiments/online.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/overoptimisation.py experiments/overoptimisation.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/risk_solver.py experiments/risk_solver.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/dual.py experiments/dual.yaml
 
