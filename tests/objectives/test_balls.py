@@ -118,10 +118,13 @@ def test_equal_losses_and_single_units_change_nothing(kind, radius):
     assert absent.weights.tolist() == [1.0, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_equal_losses_get_equal_treatment(kind):
+CVARS = [Risk.parse({"kind": "cvar", "level": level}) for level in (0.2, 0.6, 0.8)]
+
+
+@pytest.mark.parametrize("risk", [*(ball(kind, 0.3) for kind in KINDS), *CVARS])
+def test_equal_losses_get_equal_treatment(risk):
     losses = torch.tensor([1.0, 0.0, 1.0, 0.0, 0.5, 0.5], dtype=torch.float64)
-    t = ball(kind, 0.3)(losses).weights * 6
+    t = risk(losses).weights * 6
     torch.testing.assert_close(t[[0, 1, 4]], t[[2, 3, 5]])
 
 

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from surefoot.objectives.balls import tie_bounds
 from surefoot.objectives.duals import DualStep, EstimatedRisk
 from surefoot.objectives.risk import RiskProperties
 from surefoot.objectives.sized import SizedRisk
@@ -17,7 +18,8 @@ class CVaR(EstimatedRisk, SizedRisk, kind="cvar"):
     """max over q of sum_u q_u L_u, 0 <= q_u <= p_u / level: the mean of the worst share.
 
     Against *shift*: no subpopulation of at least this share fares worse than the value. The
-    weights are p_u / level on the largest losses and the remainder on the unit at the boundary.
+    weights are p_u / level on the largest losses and the remainder on the unit at the boundary;
+    equal losses share in proportion to their mass.
     """
 
     level: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = 0.2
@@ -33,12 +35,11 @@ class CVaR(EstimatedRisk, SizedRisk, kind="cvar"):
 
     def exact(self, losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Value (...) and weights (U, ...)."""
-        order = losses.argsort(dim=0, descending=True, stable=True)
-        cap = mass.gather(0, order) / self.size
-        filled = cap.cumsum(0)
-        # Each unit takes its cap until the weights sum to 1.
-        taken = (1 - (filled - cap)).clamp_min(0).minimum(cap)
-        weights = taken.new_zeros(taken.shape).scatter(0, order, taken)
+        below, tied = tie_bounds(losses, mass)
+        whole = mass.sum(0)
+        left = self.size * whole - (whole - below - tied)  # by the larger losses
+        share = (left / tied.clamp_min(torch.finfo(mass.dtype).tiny)).clamp(0, 1)
+        weights = mass * share
         weights = weights / weights.sum(0)
         return (weights * losses).sum(0), weights
 
