@@ -12,13 +12,14 @@ from language_models import CHAT, byte_tokenizer, llama, pairs, save
 
 from surefoot.cli.app import app
 from surefoot.data import Preferences
+from surefoot.data.prompt_files import read_prompts
 from surefoot.errors import SurefootError
 from surefoot.objectives import Risk
-from surefoot.policy import OnlineConfig, PromptOptions, read_prompts
+from surefoot.policy import OnlineConfig
+from surefoot.policy.arguments import trl_arguments
 from surefoot.policy.progress import Progress
 from surefoot.policy.prompts import prompt_set
 from surefoot.policy.reward import Reward, data_returns, load_reward, reference_returns
-from surefoot.policy.arguments import trl_arguments
 from surefoot.scorers import load_scorer
 from surefoot.scorers.language.generation import SamplingLaw
 
@@ -189,9 +190,10 @@ def test_a_run_that_died_ends_as_the_one_that_did_not(
             raise RuntimeError("the power went")
         return take_in(self, *columns)
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="the power went"):
+    with monkeypatch.context() as patch:
         patch.setattr(Progress, "take_in", killed)
-        train(output="died", training=steps, **given)
+        with pytest.raises(RuntimeError, match="the power went"):
+            train(output="died", training=steps, **given)
     assert sorted(p.name for p in run.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
     capsys.readouterr()
 
@@ -307,7 +309,7 @@ def test_conversations_are_messages_where_there_is_a_template(tmp_path):
     rows = [{"prompt": [{"role": "user", "content": f"hi {i}"}]} for i in range(3)]
     path = tmp_path / "chat.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found, alone = read_prompts(PromptOptions(train=str(path)))
+    found, alone = read_prompts([str(path)])
     assert alone
     tokenizer = byte_tokenizer(CHAT)
     made = prompt_set(found, alone, tokenizer, Risk.parse("mean"), 100)
@@ -321,7 +323,7 @@ def test_empty_and_long_prompts_are_left_out_and_told(tmp_path):
     rows = [{"prompt": text} for text in ("fine", " ", "word " * 80, "fine too")]
     path = tmp_path / "p.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found, alone = read_prompts(PromptOptions(train=str(path)))
+    found, alone = read_prompts([str(path)])
     made = prompt_set(found, alone, byte_tokenizer(), Risk.parse("mean"), 40)
     assert len(made) == 2
     assert "1 of 4 prompts have more than 40 tokens" in made.notes[0]

@@ -62,12 +62,10 @@ class Deployment:
     def shift_from(self, training: Preferences, columns: Sequence[str]) -> DeploymentShift:
         """How far they lie from those of training."""
         from surefoot.audit import deployment_shift
-        from surefoot.policy.config import PromptOptions
-        from surefoot.policy.prompts import left_out, read_prompts
+        from surefoot.data.prompt_files import left_out, read_prompts
         from surefoot.scorers import Encoder, EncoderOptions
 
-        options = PromptOptions(train=tuple(self.places), columns=mapping(columns) or {})
-        prompts, _ = read_prompts(options)
+        prompts, _ = read_prompts(self.places, columns=mapping(columns))
         if prompts.faults:
             say(left_out(prompts))
         return deployment_shift(training, prompts, Encoder(EncoderOptions()), self.clusters)

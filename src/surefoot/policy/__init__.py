@@ -2,7 +2,7 @@
 
 from surefoot.policy.adversary import Adversary
 from surefoot.policy.config import Online, OnlineConfig, OnlineTrainingOptions, PromptOptions
-from surefoot.policy.prompts import PromptSet, read_prompts
+from surefoot.policy.prompts import PromptSet
 
 __all__ = [
     "Adversary",
@@ -11,5 +11,4 @@ __all__ = [
     "OnlineTrainingOptions",
     "PromptOptions",
     "PromptSet",
-    "read_prompts",
 ]

@@ -88,8 +88,8 @@ class Online(Options):
         plain = isinstance(risk, Mean) and risk.unit == "pair"
         if risk.unit == "pair" and not plain:
             raise ConfigurationError(
-                f"online training has no pairs: unit of {risk.label()} is group, source, cluster or "
-                f"prompt; got {risk.unit!r}."
+                f"online training has no pairs: unit of {risk.label()} is group, source, cluster "
+                f"or prompt; got {risk.unit!r}."
             )
         for name in ("trim", "regret"):
             if getattr(risk, name):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +11,12 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from surefoot.data import read_preferences
-from surefoot.data.origins import origin_of
-from surefoot.data.readers import CARRIED
-from surefoot.data.schema import Fault, Preferences, concatenate
+from surefoot.data.prompt_files import left_out
+from surefoot.data.schema import Preferences
 from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
 from surefoot.objectives import Risk
 from surefoot.objectives.risks.mean import Mean
-from surefoot.policy.config import PromptOptions
 from surefoot.scorers.clusters import PromptClusters
 from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.language.generation import opening_ids
@@ -28,10 +24,6 @@ from surefoot.scorers.language.rendering import opening
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-#: Columns of a file of prompts alone, beside `prompt`.
-_BESIDE = {*CARRIED, "conversational"}
-_SAMPLE = 100
 
 
 @dataclass(frozen=True)
@@ -71,65 +63,6 @@ class PromptSet:
             text, templated = opening(tokenizer, prompt, bool(chat))
             prompts.append([dict(turn) for turn in prompt] if templated else text)
         return Dataset.from_dict({"prompt": prompts, "row": list(range(len(prompts)))})
-
-
-def read_prompts(options: PromptOptions) -> tuple[Preferences, bool]:
-    """Comparisons, or prompts alone as comparisons of empty responses; and whether they are alone.
-
-    Raises:
-        DataError: nothing can be read, or some files hold comparisons and others prompts alone.
-    """
-    found = [_prompts_alone(place, options) for place in options.train]
-    alone = [one for one in found if one is not None]
-    if not alone:
-        columns = options.columns or None
-        return read_preferences(options.train, columns=columns, on_error=options.on_error), False
-    if len(alone) < len(found):
-        raise DataError(
-            f"{', '.join(options.train)}: some hold comparisons and others prompts alone. Train on "
-            "files of one kind."
-        )
-    return (alone[0] if len(alone) == 1 else concatenate(alone, "prompts")), True
-
-
-def _prompts_alone(place: str, options: PromptOptions) -> Preferences | None:
-    """The prompts of a file that has nothing else; None where it holds comparisons."""
-    origin = origin_of(place)
-    ours = {theirs: name for name, theirs in options.columns.items()}
-
-    def named(record: Any) -> dict[str, Any]:
-        return {ours.get(str(name), str(name)): value for name, value in dict(record).items()}
-
-    sample = [n.record for n in itertools.islice(origin.records(), _SAMPLE) if n.record]
-    if not sample or any(set(named(one)) - {"prompt", *_BESIDE} for one in sample):
-        return None
-    rows, faults = [], []
-    for numbered in origin.records():
-        record = named(numbered.record or {})
-        if not record.get("prompt"):
-            reason = numbered.reason or "the column 'prompt' is empty"
-            if options.on_error == "fail":
-                raise DataError(f"{origin.place}, row {numbered.row}: {reason}.")
-            faults.append(Fault(origin.place, numbered.row, reason))
-            continue
-        kept = {"source": origin.name}
-        kept |= {name: record[name] for name in ("group", "source", "id") if record.get(name)}
-        chat = record.get("conversational", not isinstance(record["prompt"], str))
-        empty = {"response_a": "", "response_b": "", "label": 0.5}
-        rows.append({"prompt": record["prompt"], "conversational": chat, **empty, **kept})
-    if not rows:
-        raise DataError(f"{origin.place} holds no prompt.")
-    found = Preferences.from_rows(rows, origin.name)
-    return replace(found, fingerprint=origin.digest, faults=tuple(faults))
-
-
-def left_out(preferences: Preferences) -> str:
-    """How many rows could not be read, and the first of them."""
-    count, first = len(preferences.faults), preferences.faults[0]
-    return (
-        f"{preferences.name}: {count} row(s) could not be used and were left out, the first in "
-        f"{first.file}, row {first.row}: {first.reason}."
-    )
 
 
 def prompt_set(

@@ -13,13 +13,14 @@ from torch import Tensor
 from transformers import PrinterCallback, ProgressCallback, set_seed
 
 from surefoot.data import Preferences
+from surefoot.data.prompt_files import read_prompts
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.paths import claim_output
 from surefoot.policy.adversary import Adversary
 from surefoot.policy.arguments import settings_of, trl_arguments
 from surefoot.policy.config import OnlineConfig
 from surefoot.policy.progress import Progress
-from surefoot.policy.prompts import PromptSet, prompt_set, read_prompts
+from surefoot.policy.prompts import PromptSet, prompt_set
 from surefoot.policy.report import SHOWN, OnlineReport, describe_run, write_online_run
 from surefoot.policy.reward import Reward, data_returns, load_reward, reference_returns
 from surefoot.policy.trl_adapter import ALGORITHMS, require_version
@@ -89,7 +90,8 @@ def train_online(
             f"objective.max_new_tokens ({objective.max_new_tokens}) leaves no room for a prompt in "
             f"scorer.max_length ({scorer.max_length})."
         )
-    every, alone = read_prompts(config.data)
+    given = config.data
+    every, alone = read_prompts(given.train, columns=given.columns, on_error=given.on_error)
     prompts = prompt_set(every, alone, tokenizer, objective.risk, room, folder if resume else None)
     adversary = Adversary(objective.risk, prompts.names, prompts.mass, objective.rate)
     steps = _steps(config, len(prompts))

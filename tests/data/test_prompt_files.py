@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from surefoot.data.prompt_files import left_out, read_prompts
 from surefoot.errors import DataError
-from surefoot.policy.config import PromptOptions
-from surefoot.policy.prompts import left_out, read_prompts
 
 
 @pytest.fixture
@@ -17,7 +16,7 @@ def path(tmp_path):
 
 
 def test_rows_that_cannot_be_used_are_counted_and_named(path):
-    prompts, alone = read_prompts(PromptOptions(train=str(path)))
+    prompts, alone = read_prompts([str(path)])
     assert alone
     assert len(prompts) == 2
     assert [fault.row for fault in prompts.faults] == [2, 3]
@@ -29,5 +28,20 @@ def test_rows_that_cannot_be_used_are_counted_and_named(path):
 
 def test_or_are_fatal_with_their_own_reason(path):
     with pytest.raises(DataError, match="row 2: ") as error:
-        read_prompts(PromptOptions(train=str(path), on_error="fail"))
+        read_prompts([str(path)], on_error="fail")
     assert "is empty" not in str(error.value)
+
+
+def test_columns_that_are_not_known_do_not_make_comparisons_of_prompts(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"question": "one", "topic": "t", "score": 3, "group": "g"}\n')
+    prompts, alone = read_prompts([str(path)], columns={"prompt": "question"})
+    assert alone
+    assert prompts.strings("group") == ["g"]
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text('{"prompt": "one", "chosen": "yes", "rejected": "no", "topic": "t"}\n')
+    assert not read_prompts([str(pairs)])[1]
+    neither = tmp_path / "neither.jsonl"
+    neither.write_text('{"topic": "t"}\n')
+    with pytest.raises(DataError, match="topic"):
+        read_prompts([str(neither)])
