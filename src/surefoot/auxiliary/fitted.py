@@ -24,7 +24,7 @@ from surefoot.statistics import log_loss, paired_difference
 from surefoot.training.config import DataOptions, LanguageTrainingOptions, RunConfig
 
 #: Of the auxiliary model's scorer, what the Bradley-Terry model beside it has too.
-_KEPT = ("encoder", "views", "folds", "fold_by")
+_KEPT = ("encoder", "views", "folds", "fold_by", "source_aware")
 #: Share of a language model's folds that its temperature is fitted on, unless another is given.
 _HELD_OUT = 0.1
 
