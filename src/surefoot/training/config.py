@@ -101,8 +101,8 @@ class TrainingOptions(Options):
     bootstrap: bool = False
     """Resample the training prompts with replacement, so that seeds show the data's share."""
     mean_cost: float | None = Field(None, ge=0)
-    """With `radius: auto`: by how much the mean held-out loss may rise for the worst group's sake;
-    absent: 0.01."""
+    """With `radius: auto` or `level: auto`: by how much the mean held-out loss may rise for the worst
+    group's sake; absent: 0.01."""
 
 
 class OptimiserOptions(Options):
@@ -233,7 +233,7 @@ class RunConfig(FileOptions):
             if cost is not None and not auto:
                 raise ConfigurationError(
                     f"training.mean_cost ({cost:g}) is for a risk whose size is chosen "
-                    "(radius: auto); this one's is given."
+                    "(radius: auto, level: auto); this one's is given."
                 )
         return self
 
