@@ -30,17 +30,18 @@ def test_the_reduced_experiment(tmp_path):
     assert again.figures == once.figures
 
 
-def _pairs() -> Preferences:
+def _pairs(prompt: str = "prompt {i}") -> Preferences:
+    """By default every source has the same prompts."""
     rows = [
         {
-            "prompt": f"prompt {i}",
+            "prompt": prompt.format(source=source, i=i),
             "response_a": "Yes",
             "response_b": "No",
             "label": 1.0,
             "source": source,
         }
         for source in "abc"
-        for i in range(80)  # every source has the same prompts
+        for i in range(80)
     ]
     return Preferences.from_rows(rows, "pairs")
 
@@ -50,6 +51,9 @@ def test_shares_of_the_split():
     train, test = split(part, _pairs().select(range(240)), seed=0)
     sources = np.array(test.strings("source"))
     assert [int((sources == name).sum()) for name in "abc"] == [20, 20, 40]
+    own, _ = split(part, _pairs("{source} {i}"), seed=0)
+    sides = own.strings("group")
+    assert (sides.count("frequent"), sides.count("rare")) == (90, 10)
     assert not set(train.prompt_keys().tolist()) & set(test.prompt_keys().tolist())
     with pytest.raises(SystemExit, match="80 pairs, and 110 are asked for"):
         split(part.model_copy(update={"training": 200}), _pairs(), seed=0)
