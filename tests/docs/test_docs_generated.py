@@ -4,7 +4,7 @@ import re
 
 import pytest
 from surefoot_docs import docstrings, parts, parts_of_sentences, write
-from surefoot_docs.compositions import SCORERS
+from surefoot_docs.compositions import SCORERS, regularised
 from surefoot_docs.markdown import document, prose, table
 from surefoot_docs.members import split_equation
 from surefoot_docs.registries import REMEDIES
@@ -79,7 +79,7 @@ def test_the_table_of_regularisers_and_scorers_is_what_happens(texts):
     found, reasons = cells(texts["regularisers-by-scorers.inc"])
     assert {kind for kind, _ in found} == set(Regulariser.registry)
     for (kind, column), cell in found.items():
-        objective = Objective(regularisers=[{"kind": kind, "weight": 1.0}])
+        objective = regularised(kind)
         error = None
         try:
             enforce(objective, SCORERS[column])
@@ -89,8 +89,10 @@ def test_the_table_of_regularisers_and_scorers_is_what_happens(texts):
         if error:
             assert any(reasons[number] in error for number in re.findall(r"\d+", cell))
     fitting = {"rewards": "reward model", "token sums": "policy"}
+    heads = "a head on frozen embeddings"
     for kind, cls in Regulariser.registry.items():
         assert found[kind, fitting[cls.needs]] == "allowed"
+        assert (found[kind, heads] == "allowed") == cls.of_linear_heads
 
 
 def test_every_remedy_that_members_declare_is_among_the_remedies():

@@ -41,6 +41,7 @@ def test_every_logged_figure_has_its_meaning():
         torch.tensor([0.1, 0.2]),
         Outputs(scores, scores, lengths),
         found,
+        gradient=0.5,
     )
     monitors.add(result, label, beta=0.1)
     assert set(monitors.take()) | {"loss"} == told

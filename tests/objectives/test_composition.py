@@ -12,6 +12,7 @@ from surefoot.objectives import Facts, Objective, enforce, verdicts
 from surefoot.objectives.composition import RULES
 
 FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
+BALL = {"regularisers": [{"kind": "wasserstein", "radius": 0.5}]}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,9 @@ FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
         ({"risk": {"kind": "cvar", "unit": "pormpt"}}, "got 'pormpt'"),
         ({"loss": {"kind": "squared", "tau": -0.1}}, "got -0.1"),
         ({"regularisers": [{"kind": "chosen-likelihod", "weight": 1}]}, "did you mean"),
+        ({"regularisers": [{"kind": "wasserstein", "radius": -0.5}]}, "greater than 0; got -0.5"),
+        ({"regularisers": [{"kind": "wasserstein", "radius": 0}]}, "greater than 0; got 0"),
+        ({"regularisers": ["wasserstein"]}, "needs the option 'radius'"),
         ({"regularisers": [{"kind": "reward-centring", "weight": 0}]}, "got 0"),
         ({"regularisers": ["reward-centring"]}, "needs the option 'weight'"),
     ],
@@ -68,6 +72,12 @@ def test_wrong_options_fail_at_construction(options, message):
             {"labels": "smoothed", "risk": {"kind": "kl", "unit": "group", "regret": True}},
             "labels 'smoothed' change it",
         ),
+        ({**BALL, "risk": "cvar"}, "the risk 'cvar' weighs them anew"),
+        ({**BALL, "risk": {"kind": "mean", "trim": 0.1}}, "trim weighs them anew"),
+        ({**BALL, "loss": "hinge"}, "slope of margin loss 'hinge' jumps"),
+        ({**BALL, "labels": "preference-ball"}, "label model 'preference-ball' jumps"),
+        ({**BALL, "labels": FLIP}, "the square of a pair's slope is not"),
+        ({"regularisers": 2 * BALL["regularisers"]}, "give one radius"),
     ],
 )
 def test_refused_whatever_the_data(options, reason):
@@ -114,6 +124,10 @@ def test_refused_whatever_the_data(options, reason):
             {"columns": frozenset({"group"})},
             "Regret needs .* 'auxiliary'",
         ),
+        (BALL, {"frozen": True, "linear": False}, "it is for the linear one"),
+        (BALL, {"frozen": True, "linear": True, "by_source": True}, "scorer.source_aware"),
+        (BALL, {"scores": "token sums"}, "is for a reward model, and this scorer is a policy"),
+        (BALL, {"scores": "margins"}, "this scorer is a model that judges pairs"),
     ],
 )
 def test_refused_once_the_facts_are_known(options, facts, reason):

@@ -1,13 +1,13 @@
-"""Every regulariser: finite, differentiable, blind to which response comes first."""
+"""Every penalty per pair: finite, differentiable, blind to which response comes first."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from surefoot.objectives import Objective, Outputs, Regulariser
+from surefoot.objectives import Objective, Outputs, PairPenalty, Regulariser
 
-KINDS = sorted(Regulariser.registry)
+KINDS = sorted(kind for kind, cls in Regulariser.registry.items() if issubclass(cls, PairPenalty))
 
 
 def _outputs(n: int = 6, scale: float = 3.0) -> tuple[Outputs, torch.Tensor]:
@@ -54,6 +54,13 @@ class TestConformance:
             one.penalties(outputs, label), two.penalties(outputs, label), rtol=1e-6, atol=0
         )
         assert kind in one.describe()
+
+
+def test_what_is_no_mean_over_pairs_has_no_part_in_the_penalties_of_pairs():
+    outputs, label = _outputs()
+    found = Objective(regularisers=[{"kind": "wasserstein", "radius": 2.0}])
+    assert (found.penalties(outputs, label) == 0).all()
+    assert set(Regulariser.registry) - set(KINDS) == {"wasserstein"}
 
 
 def test_without_regularisers_there_is_no_penalty():

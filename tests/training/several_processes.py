@@ -40,8 +40,14 @@ MICRO_BATCHES = (1, 2, 8)
 
 
 def _of_regulariser(kind):
+    if kind == "wasserstein":
+        return eager_reward, {"regularisers": [{"kind": kind, "radius": 0.2}]}
     model = llama_reward if Regulariser.registry[kind].needs == "rewards" else llama
     return model, {"risk": "cvar", "regularisers": [{"kind": kind, "weight": 0.2}]}
+
+
+def eager_reward():
+    return llama_reward(attn_implementation="eager")
 
 
 #: Members that are tried with steps of 16 pairs in micro-batches of every size.

@@ -10,6 +10,7 @@ import torch
 from language_models import byte_tokenizer, llama, llama_reward, save
 
 from surefoot.data import read_preferences
+from surefoot.errors import ConfigurationError
 from surefoot.scorers import load_scorer
 from surefoot.scorers.language.loading import load_model
 from surefoot.scorers.language.options import PolicyScorer
@@ -52,6 +53,12 @@ def test_a_run_learns_and_is_loaded_again(configure, scorer, tmp_path, kind, pre
     rows = read_preferences(tmp_path / "pairs.jsonl")
     loaded = load_scorer(tmp_path / "run")
     np.testing.assert_allclose(loaded.scores(rows), run.model.scores(rows), atol=1e-5)
+
+
+def test_no_gradients_of_gradients(configure, scorer):
+    ball = {"regularisers": [{"kind": "wasserstein", "radius": 0.1}]}
+    with pytest.raises(ConfigurationError, match=r"scorer\.adapter\.quantised: false"):
+        train(configure(scorer("reward-model"), objective=ball))
 
 
 def test_every_cut_of_a_step_is_the_same(configure, scorer):

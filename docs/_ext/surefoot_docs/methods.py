@@ -147,7 +147,8 @@ def answers(place: str, cls: type[Any]) -> str:
             "against noise": "noise: hard units lose weight",
         }
         return told.get(cls.properties.direction, "nothing: the plain risk")
-    return {"rewards": "reward models", "token sums": "policies"}[cls.needs]
+    heads = "linear heads, " if cls.of_linear_heads else ""
+    return heads + {"rewards": "reward models", "token sums": "policies"}[cls.needs]
 
 
 def facts(place: str, cls: type[Any]) -> str:

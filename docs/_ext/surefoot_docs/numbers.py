@@ -16,6 +16,7 @@ from surefoot.objectives import (
     Risk,
 )
 from surefoot.objectives.label_models.control_variate import ControlVariate
+from surefoot.objectives.regularisers.wasserstein import Wasserstein
 from surefoot_docs.compositions import regularised
 from surefoot_docs.markdown import code, table
 
@@ -102,6 +103,8 @@ def risk_numbers(risk: Risk) -> str:
 
 def regulariser_numbers(regulariser: Regulariser) -> str:
     """Penalties of three pairs of which the first response is preferred."""
+    if isinstance(regulariser, Wasserstein):
+        return gradient_numbers(regulariser)
     if regulariser.needs == "rewards":
         scores = torch.tensor([[1.0, -1.0], [3.0, 1.0], [-1.0, -3.0]])
         found = regulariser(Outputs(scores, None, torch.ones(3, 2)), torch.ones(3))
@@ -120,6 +123,28 @@ def regulariser_numbers(regulariser: Regulariser) -> str:
         ]
     grid = table(("", "pair 1", "pair 2", "pair 3"), rows)
     return f"Three pairs; the first response is the preferred one.\n\n{grid}"
+
+
+def gradient_numbers(ball: Wasserstein) -> str:
+    """Penalty of a linear head at several lengths, on three pairs that it turns the same way."""
+    sides = torch.tensor([1.5, 0.5, -0.5], dtype=torch.float64)
+    ones, third = torch.ones(3, dtype=torch.float64), torch.full((3,), 1 / 3, dtype=torch.float64)
+    lengths = (0.5, 1.0, 2.0, 4.0, 8.0)
+    objective, found = regularised(ball.kind), []
+    for length in lengths:
+        steepness = torch.tensor(length**2, dtype=torch.float64)
+        squares = objective.squared_gradients(length * sides, Evidence(ones), steepness)
+        loss = objective.pair_losses(length * sides, Evidence(ones)).mean()
+        found.append((float(loss), float(ball(squares, third))))
+    rows = [
+        ("mean loss", *(_figure(loss) for loss, _ in found)),
+        ("penalty", *(_figure(penalty) for _, penalty in found)),
+    ]
+    grid = table(("length of the head", *map(_figure, lengths)), rows)
+    return (
+        "A linear head on three pairs that lie 1.5, 0.5 and −0.5 along it, the first response "
+        f"preferred, logistic loss, radius {ball.radius:g}.\n\n{grid}"
+    )
 
 
 def _figure(value: float) -> str:

@@ -45,6 +45,7 @@ REMEDIES: dict[str, tuple[tuple[type, str], ...]] = {
         (Risk, "kl"),
         (Risk, "tv"),
         (Risk, "group"),
+        (Regulariser, "wasserstein"),
     ),
 }
 

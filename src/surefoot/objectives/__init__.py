@@ -9,7 +9,7 @@ from surefoot.objectives.facts import Facts, Verdict
 from surefoot.objectives.label_model import LabelModel
 from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.objective import Objective
-from surefoot.objectives.regulariser import Outputs, Regulariser, ScoreKind
+from surefoot.objectives.regulariser import Outputs, PairPenalty, Regulariser, ScoreKind
 from surefoot.objectives.risk import Risk, RiskValue, Units
 from surefoot.options import discover
 
@@ -23,6 +23,7 @@ __all__ = [
     "MarginLoss",
     "Objective",
     "Outputs",
+    "PairPenalty",
     "ReferencePairs",
     "Regulariser",
     "Risk",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from surefoot.errors import CompositionError
 from surefoot.objectives.facts import Facts, Rule, Verdict
-from surefoot.objectives.regulariser import ScoreKind
+from surefoot.objectives.regulariser_rules import REGULARISER_RULES
 from surefoot.objectives.risk_rules import RISK_RULES
 
 if TYPE_CHECKING:
@@ -117,32 +117,6 @@ def length_of_rewards(objective: Objective, facts: Facts) -> Verdict | None:
     )
 
 
-#: Who gives what.
-_SCORERS: dict[ScoreKind, str] = {
-    "rewards": "a reward model",
-    "token sums": "a policy",
-    "margins": "a model that judges pairs",
-}
-
-
-def regulariser_of_another_scorer(objective: Objective, facts: Facts) -> Verdict | None:
-    """A penalty on something that this scorer does not have."""
-    for regulariser in objective.regularisers:
-        if facts.frozen:
-            return Verdict(
-                "refused",
-                f"{regulariser.label()} is for language models; a head on frozen embeddings has "
-                "its ridge penalty (scorer.head.l2), and its rewards are standardised.",
-            )
-        if facts.scores is not None and facts.scores != regulariser.needs:
-            return Verdict(
-                "refused",
-                f"{regulariser.label()} is for {_SCORERS[regulariser.needs]}, and this scorer is "
-                f"{_SCORERS[facts.scores]}.",
-            )
-    return None
-
-
 def margins_are_not_log_odds(objective: Objective, facts: Facts) -> Verdict | None:
     """Hinge and ramp settle near +-1: do not read probabilities off them."""
     if objective.loss.properties.calibrated:
@@ -162,6 +136,6 @@ RULES: tuple[Rule, ...] = (
     ball_around_hard_labels,
     missing_columns,
     length_of_rewards,
-    regulariser_of_another_scorer,
+    *REGULARISER_RULES,
     margins_are_not_log_odds,
 )

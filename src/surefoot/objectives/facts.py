@@ -28,6 +28,7 @@ class Facts:
         l2: weight of the ridge penalty on a linear head; None for other scorers.
         linear: whether the scorer is linear in its parameters.
         frozen: whether it is a head on frozen embeddings.
+        by_source: whether each source has its own part of that head.
     """
 
     soft_labels: bool | None = None
@@ -39,6 +40,7 @@ class Facts:
     l2: float | None = None
     linear: bool | None = None
     frozen: bool | None = None
+    by_source: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,11 @@ def entropy(probability: Tensor) -> Tensor:
 
 
 def softplus(x: Tensor) -> Tensor:
-    """log(1 + e^x) without the linear cut-off of torch's softplus, exact in float64."""
-    return torch.logaddexp(x, torch.zeros((), dtype=x.dtype, device=x.device))
+    """log(1 + e^x) without the linear cut-off of torch's softplus, exact in float64.
+
+    Twice differentiable everywhere: the second derivative of `logaddexp` is NaN at large values.
+    """
+    return -torch.nn.functional.logsigmoid(-x)
 
 
 NEVER_THAT_STEEP = -math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
+import torch
 from pydantic import model_validator
 from torch import Tensor
 
@@ -14,7 +15,8 @@ from surefoot.objectives.label_model import LabelModel
 from surefoot.objectives.label_models.observed import Observed
 from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.margin_losses.logistic import Logistic
-from surefoot.objectives.regulariser import Outputs, Regulariser
+from surefoot.objectives.regulariser import Outputs, PairPenalty, Regulariser
+from surefoot.objectives.regularisers.wasserstein import Wasserstein
 from surefoot.objectives.risk import Risk, RiskValue, State, Units
 from surefoot.objectives.risks.mean import Mean
 from surefoot.options import Options
@@ -37,7 +39,7 @@ class Objective(Options):
     risk: Risk = Mean()
     """Risk: which pairs or groups count, and how much."""
     regularisers: tuple[Regulariser, ...] = ()
-    """Penalties beside the risk; for scorers that are language models."""
+    """Penalties beside the risk; most are for scorers that are language models."""
 
     @model_validator(mode="after")
     def _refuse_what_does_not_compose(self) -> Self:
@@ -51,11 +53,42 @@ class Objective(Options):
         return self.labels(self.loss, margins, reference_margins, evidence)
 
     def penalties(self, outputs: Outputs, label: Tensor) -> Tensor:
-        """Weighted sum of the regularisers (N,), from what the scorer makes of N pairs."""
+        """Weighted sum of the penalties per pair (N,), from what the scorer makes of N pairs."""
         total = outputs.scores.new_zeros(len(outputs.scores))
         for regulariser in self.regularisers:
-            total = total + regulariser.weight * regulariser(outputs, label)
+            if isinstance(regulariser, PairPenalty):
+                total = total + regulariser.weight * regulariser(outputs, label)
         return total
+
+    @property
+    def wasserstein(self) -> Wasserstein | None:
+        """The one regulariser that is no mean over pairs, where it is among them."""
+        found = (one for one in self.regularisers if isinstance(one, Wasserstein))
+        return next(found, None)
+
+    def squared_gradients(
+        self,
+        margins: Tensor,
+        evidence: Evidence,
+        steepness: Tensor,
+        reference_margins: Tensor | None = None,
+    ) -> Tensor:
+        """|grad_x loss|^2 of each pair (N, ...): its slope in the margin, squared, times steepness.
+
+        Differentiable in margins and steepness where the margins are.
+
+        Args:
+            margins: (N, ...).
+            evidence: what is known of each pair.
+            steepness: |grad_x margin|^2, broadcasts to the margins.
+            reference_margins: (P, ...) of the reference pairs, where there are any.
+        """
+        learn = margins.requires_grad
+        with torch.enable_grad():
+            at = margins if learn else margins.detach().requires_grad_()
+            losses = self.pair_losses(at, evidence, reference_margins)
+            (slopes,) = torch.autograd.grad(losses.sum(), at, create_graph=learn)
+        return slopes.square() * steepness
 
     def __call__(
         self,
@@ -99,7 +132,9 @@ class Objective(Options):
 
     @property
     def convex(self) -> bool:
-        """Whether the objective is convex in the margins."""
+        """Whether the objective is convex in the margins, with what is a function of slopes."""
+        if self.wasserstein is not None:
+            return False
         convex = self.loss.properties.convex and self.risk.convex
         return convex and self.labels.keeps_convex(self.loss)
 

@@ -24,25 +24,36 @@ class Outputs:
         scores: (N, 2) score of response a and of response b.
         log_probs: (N, 2) log-probability of each response, a sum over its tokens; None for rewards.
         lengths: (N, 2) number of tokens of each response.
+        steepness: (N,) squared length of the margin's gradient in what the scorer reads, over both
+            responses; None where no regulariser asks.
     """
 
     scores: Tensor
     log_probs: Tensor | None
     lengths: Tensor
+    steepness: Tensor | None = None
 
     def first(self, count: int) -> Outputs:
         """The first pairs."""
         log_probs = None if self.log_probs is None else self.log_probs[:count]
-        return Outputs(self.scores[:count], log_probs, self.lengths[:count])
+        steepness = None if self.steepness is None else self.steepness[:count]
+        return Outputs(self.scores[:count], log_probs, self.lengths[:count], steepness)
 
 
 class Regulariser(Member, slot="regulariser"):
-    """A penalty per pair, added to the objective with a weight."""
+    """What is added to an objective: a penalty per pair, or a function of all pairs of a step."""
+
+    needs: ClassVar[ScoreKind]
+    """What a scorer has to give."""
+    of_linear_heads: ClassVar[bool] = False
+    """Whether linear heads on frozen embeddings have it too."""
+
+
+class PairPenalty(Regulariser):
+    """A penalty per pair: its mean is added to the objective with a weight."""
 
     weight: float = Field(gt=0)
     """Weight beside the mean loss."""
-
-    needs: ClassVar[ScoreKind]
 
     @abstractmethod
     def __call__(self, outputs: Outputs, label: Tensor) -> Tensor:

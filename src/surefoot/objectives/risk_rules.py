@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 PAIRS_PER_UNIT_FOR_SIGNED = 30
 
 
-def _signed(objective: Objective) -> bool:
+def is_signed(objective: Objective) -> bool:
+    """Whether some pairs have a loss that is right in the mean only."""
     labels = objective.labels
     return labels.properties.signed and labels != labels.neutral(objective.loss)
 
@@ -27,7 +28,7 @@ def _direction(objective: Objective) -> str:
 
 def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | None:
     """Signed corrections hold in the mean; a risk over pairs re-selects what they cancel."""
-    if not _signed(objective) or not objective.risk.adaptive:
+    if not is_signed(objective) or not objective.risk.adaptive:
         return None
     if objective.risk.trim:
         return Verdict(

@@ -60,6 +60,24 @@ class Problem:
         mass = self.mass if fits is None else self.mass[:, fits]
         return self.risk_of(self.losses(margins), mass)
 
+    def value(self, margins: Tensor, steepness: Tensor, fits: Tensor) -> Tensor:
+        """The objective (k,) with its regularisers, for the fits with these indices (k,).
+
+        Args:
+            margins: (N + P, k).
+            steepness: (k,) squared length of the margin's gradient in the features.
+            fits: indices.
+        """
+        found = self.risk(margins, fits)
+        ball = self.objective.wasserstein
+        if ball is None:
+            return found.value
+        rows = len(self.mass)
+        squares = self.objective.squared_gradients(
+            margins[:rows], self.evidence.as_columns(), steepness, margins[rows:]
+        )
+        return found.value + ball(squares, found.weights)
+
     def risk_of(self, losses: Tensor, mass: Tensor) -> RiskValue:
         """The objective of losses (N, k) of rows of mass (N, k)."""
         return self.objective.risk_of(losses, self.evidence.as_columns(), mass, self.units)

@@ -133,10 +133,13 @@ class LinearSolver:
         """The same without the ridge penalty."""
         x = self.coordinates.values
         margins = (x @ weights).requires_grad_()
+        steepness = weights.square().sum(0).requires_grad_()  # axes are orthonormal
         with torch.enable_grad():
-            values = self.problem.risk(margins, fits).value
-            (by_margin,) = torch.autograd.grad(values.sum(), margins)
-        return values.detach(), x.T @ by_margin
+            values = self.problem.value(margins, steepness, fits)
+            by_margin, by_steepness = torch.autograd.grad(
+                values.sum(), (margins, steepness), materialize_grads=True
+            )
+        return values.detach(), x.T @ by_margin + 2 * by_steepness * weights
 
     def _precondition(self, gradients: Tensor, fits: Tensor) -> Tensor:
         """Steps (R, k): the inverse of a logistic loss's Hessian at zero."""

@@ -122,4 +122,5 @@ def _facts(scorer: EmbeddingScorer, preferences: Preferences, units: Units | Non
         l2=None if head.l2 == "auto" or not head.linear else float(head.l2),
         linear=head.linear,
         frozen=True,
+        by_source=scorer.source_aware,
     )

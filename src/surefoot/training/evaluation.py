@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from surefoot.objectives.risk import State
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.scores import ScoreFunction
+from surefoot.scorers.language.steepness import with_steepness
 from surefoot.training.monitors import figures_of
 from surefoot.training.pairs import TrainingPairs
 from surefoot.training.step import judge
@@ -43,8 +45,16 @@ def evaluation_figures(
     def of_model(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:
         return score.of_model(model, batch)
 
+    def steepness(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:
+        found = with_steepness(score, model, batch).steepness
+        assert found is not None
+        return found[:, None].expand(-1, 2)
+
     values = over_rows(of_model, model, pairs.tokens, step.rows, engine, "evaluating")
     outputs = pairs.outputs(torch.from_numpy(values), score)
+    if objective.wasserstein is not None:
+        found = over_rows(steepness, model, pairs.tokens, step.rows, engine, "input gradients")
+        outputs = replace(outputs, steepness=torch.from_numpy(found[:, 0]))
     result = judge(objective, step, outputs, state)
     figures = {"loss": result.value, "mean_loss": float(result.losses.mean())}
     label, pairwise = step.evidence.label, score.kind == "margins"

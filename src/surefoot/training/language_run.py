@@ -39,6 +39,7 @@ from surefoot.training.config import LanguageTrainingOptions, RunConfig
 from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.doubts import doubts, doubts_of_samples, ignorant_loss
 from surefoot.training.folder import TrainingData, clear_run, write_run
+from surefoot.training.second_order import attention_for
 from surefoot.training.trim import with_trim
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def train_language_model(
         warnings.simplefilter("always", UserWarning)
         set_seed(training.seed)  # a new head is drawn at random
         arguments = _arguments(config, folder, data.held_out is not None)  # choose the GPU
+        loaded = {**scorer.load_options, **attention_for(objective)}
         trainer = _trainer_class(objective)(
-            model=load_model(scorer.place, scorer.model_kind, **scorer.load_options),
+            model=load_model(scorer.place, scorer.model_kind, **loaded),
             args=arguments,
             train_dataset=data.train,
             eval_dataset=data.held_out,

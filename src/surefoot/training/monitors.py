@@ -129,13 +129,17 @@ class Monitors:
         """Note one step.
 
         Beside :func:`figures_of`: `mean_loss`, the plain mean over pairs; `effective_pairs`, the
-        square of the sum of the worst-case weights over the sum of their squares; `largest_weight`.
+        square of the sum of the worst-case weights over the sum of their squares;
+        `largest_weight`; under a Wasserstein ball `input_gradient`, the root mean square of the
+        loss's gradient in the input embeddings.
         """
         figures = figures_of(result.outputs, label, beta, pairwise) | {
             "mean_loss": _mean(result.losses),
             "effective_pairs": float(result.weights.sum() ** 2 / result.weights.square().sum()),
             "largest_weight": float(result.weights.max()),
         }
+        if result.gradient is not None:
+            figures["input_gradient"] = result.gradient
         self.note(figures)
 
     def note(self, figures: Mapping[str, float]) -> None:

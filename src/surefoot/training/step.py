@@ -3,7 +3,8 @@
 The risk is a statistic of the step, not of a micro-batch. So the scores of all its pairs are
 gathered (a first pass without gradient, unless one micro-batch holds them or the risk does not
 look at losses), the objective gives every pair its weight, and the gradient is that of a plain
-weighted sum: the same for any number of micro-batches and ranks.
+weighted sum: the same for any number of micro-batches and ranks. A Wasserstein ball, the root of a
+mean over the step, is such a sum as well, once the mean is known.
 
 Ranks add up their gradients once, when all of a step's micro-batches are done. Wrapped in torch's
 DistributedDataParallel, the model would do it inside a backward pass, which could then not be run
@@ -26,8 +27,10 @@ from surefoot.objectives.risk import State
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import ScoreFunction
+from surefoot.scorers.language.steepness import with_steepness
 from surefoot.scorers.language.tokens import TokenPairs
 from surefoot.training.memory import Memory
+from surefoot.training.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class StepResult:
         losses: (N,) loss of each pair.
         outputs: scores, log-probabilities and lengths of the N pairs.
         found: the risk with its weights, by pair and by unit.
+        gradient: root mean square of |grad loss| in the input embeddings, where it is looked at.
     """
 
     value: float
@@ -89,6 +93,7 @@ class StepResult:
     losses: Tensor
     outputs: Outputs
     found: RiskValue
+    gradient: float | None = None
 
     @property
     def weights(self) -> Tensor:
@@ -132,31 +137,36 @@ class StepRunner:
             state: of the risk.
         """
         parts = step.plan(self.tokens, self.engine)
-        seen = _Seen(step, self.engine)
+        seen = Seen(len(step.rows), self.engine)
         kept: list[Outputs] = []
         found: RiskValue | None = None
-        if not self.objective.risk.adaptive:  # does not look at losses
+        ball, rate = self.objective.wasserstein, torch.zeros(())
+        if not self.objective.risk.adaptive and ball is None:  # does not look at losses
             nothing = torch.zeros(len(step.mass), dtype=torch.float64)
             weights = self.objective.risk(nothing, step.mass, step.units, state).weights
         else:
             parts, kept = self.memory.fit(parts, lambda now: self._look(model, step, now, seen))
-            found = _weigh(self.objective, step, seen.gather(), state)
+            looked_at = seen.gather()
+            found = _weigh(self.objective, step, looked_at, state)
             weights = found.weights
+            if ball is not None:
+                squares = _squared_gradients(self.objective, step.evidence, looked_at)
+                rate = ball.rate(squares, weights)
         self.memory.fit(
             parts,
-            lambda now: self._accumulate(model, step, now, weights, seen, kept),
+            lambda now: self._accumulate(model, step, now, weights, rate, seen, kept),
             undo=model.zero_grad,
         )
         add_up_gradients(model, self.engine)
         return judge(self.objective, step, seen.gather(), state, found)
 
-    def _look(self, model: nn.Module, step: Step, parts: list[Ints], seen: _Seen) -> list[Outputs]:
+    def _look(self, model: nn.Module, step: Step, parts: list[Ints], seen: Seen) -> list[Outputs]:
         """First pass: note every score. One micro-batch keeps its graph, and is not run again."""
         keep = len(parts) == 1
         kept = []
         with nullcontext() if keep else torch.no_grad():
             for part in parts:
-                outputs = self._forward(model, step, part)
+                outputs = self._forward(model, step, part, learn=keep)
                 seen.take(step.with_references(part), outputs)
                 kept += [outputs] if keep else []
         return kept
@@ -167,7 +177,8 @@ class StepRunner:
         step: Step,
         parts: list[Ints],
         weights: Tensor,
-        seen: _Seen,
+        rate: Tensor,
+        seen: Seen,
         kept: list[Outputs],
     ) -> None:
         """Second pass: the gradient of the weighted sum."""
@@ -175,9 +186,9 @@ class StepRunner:
             reuse = kept and len(parts) == 1
             outputs = kept.pop() if reuse else self._forward(model, step, part)
             seen.take(step.with_references(part), outputs)
-            self.backward(self._loss(step, part, outputs, weights))
+            self.backward(self._loss(step, part, outputs, weights, rate))
 
-    def _forward(self, model: nn.Module, step: Step, part: Ints) -> Outputs:
+    def _forward(self, model: nn.Module, step: Step, part: Ints, learn: bool = True) -> Outputs:
         """Outputs of a micro-batch; an empty one runs a pair that counts for nothing."""
         run = step.with_references(part) if len(part) else np.zeros(1, dtype=np.int64)
         batch = self.engine.batch(self.tokens, step.rows[run])
@@ -187,15 +198,22 @@ class StepRunner:
             else:
                 kept = step.reference
                 reference = None if kept is None else kept[run].to(self.engine.device)
+            if self.objective.wasserstein is not None:
+                return with_steepness(self.score, model, batch, learn)
             return self.score(model, batch, reference)
 
-    def _loss(self, step: Step, part: Ints, outputs: Outputs, weights: Tensor) -> Tensor:
+    def _loss(
+        self, step: Step, part: Ints, outputs: Outputs, weights: Tensor, rate: Tensor
+    ) -> Tensor:
         """Share of a micro-batch in the weighted sum, on the device."""
         if not len(part):
             return outputs.scores.sum() * 0.0
         here = outputs.scores
         evidence = step.evidence[torch.from_numpy(part)].like(here)
         total = (weights[part].to(here) * _losses(self.objective, evidence, outputs)).sum()
+        if self.objective.wasserstein is not None:
+            squares = _squared_gradients(self.objective, evidence, outputs)
+            total = total + rate.to(here) * (weights[part].to(here) * squares).sum()
         if self.objective.regularisers:
             share = (step.mass / step.mass.sum())[part].to(here)
             own = outputs.first(len(part))
@@ -215,12 +233,18 @@ def judge(
     share = step.mass / step.mass.sum()
     own = outputs.first(len(step.mass))
     penalty = (share * objective.penalties(own, step.evidence.label)).sum()
+    gradient = None
+    if (ball := objective.wasserstein) is not None:
+        squares = _squared_gradients(objective, step.evidence, own)
+        penalty = penalty + ball(squares, found.weights)
+        gradient = float((found.weights * squares).sum().sqrt())
     return StepResult(
         float(found.value + penalty),
         float(found.value),
         _losses(objective, step.evidence, outputs),
         own,
         found,
+        gradient,
     )
 
 
@@ -229,6 +253,14 @@ def _losses(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tenso
     margins = objective.loss.margins(outputs.scores, outputs.lengths)
     count = len(evidence.label)
     return objective.pair_losses(margins[:count], evidence, margins[count:])
+
+
+def _squared_gradients(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tensor:
+    """|grad loss|^2 (n,) in the input embeddings of n comparisons; there are no reference pairs."""
+    if outputs.steepness is None:
+        raise TypeError("no one has looked at the gradient of the margins")
+    margins = objective.loss.margins(outputs.scores, outputs.lengths)
+    return objective.squared_gradients(margins, evidence, outputs.steepness)
 
 
 def _weigh(objective: Objective, step: Step, outputs: Outputs, state: State) -> RiskValue:
@@ -248,29 +280,3 @@ def add_up_gradients(model: nn.Module, engine: Engine) -> None:
         if anywhere:
             gradient = torch.zeros_like(one) if one.grad is None else one.grad
             one.grad = engine.sum_over_ranks(gradient)
-
-
-class _Seen:
-    """Outputs of a step's pairs and reference pairs, summed over ranks when asked for."""
-
-    def __init__(self, step: Step, engine: Engine) -> None:
-        self.engine = engine
-        self.table = torch.zeros(len(step.rows), 6, device=engine.device)
-        self.with_log_probs = False
-
-    def take(self, part: Ints, outputs: Outputs) -> None:
-        """Note the outputs of a micro-batch."""
-        self.with_log_probs = outputs.log_probs is not None
-        if not len(part):
-            return
-        columns = [outputs.scores.detach(), outputs.lengths]
-        if outputs.log_probs is not None:
-            columns.insert(1, outputs.log_probs.detach())
-        self.table[part, : 2 * len(columns)] = torch.cat([c.float() for c in columns], dim=1)
-
-    def gather(self) -> Outputs:
-        """Every pair's outputs (N, 2), on every rank, in float64 on the CPU."""
-        whole = self.engine.sum_over_ranks(self.table).cpu().double()
-        if self.with_log_probs:
-            return Outputs(whole[:, :2], whole[:, 2:4], whole[:, 4:6])
-        return Outputs(whole[:, :2], None, whole[:, 2:4])

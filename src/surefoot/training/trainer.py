@@ -35,6 +35,7 @@ from surefoot.training.monitors import (
 )
 from surefoot.training.pairs import TrainingPairs
 from surefoot.training.preference_config import PreferenceConfig, autocast_dtype
+from surefoot.training.second_order import require_exact
 from surefoot.training.step import StepRunner
 
 
@@ -166,6 +167,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             raise ConfigurationError("there is no train_dataset.")
         self.ledger = WeightLedger()
         self._runner, self.risk_state = None, self.pairs.risk_state(self.objective.risk)
+        require_exact(self.objective, self.score, self.model, self.engine, self.args, self.pairs)
         if resume_from_checkpoint is True:
             resume_from_checkpoint = checkpoint.newest(Path(self.args.output_dir))
         with quick_attention(self.model, self.engine.device, self.engine.precision is not None):
@@ -233,8 +235,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         chosen = self.eval_pairs if eval_dataset is None else eval_dataset
         if isinstance(chosen, str):
             if chosen not in self.eval_pairs:
-                named = unknown_name("evaluation data", chosen, self.eval_pairs)
-                raise ConfigurationError(named)
+                raise ConfigurationError(unknown_name("evaluation data", chosen, self.eval_pairs))
             chosen = self.eval_pairs[chosen]
         if isinstance(chosen, dict):
             metrics: dict[str, float] = {}

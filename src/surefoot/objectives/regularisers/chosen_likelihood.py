@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from surefoot.objectives.regulariser import Outputs, Regulariser
+from surefoot.objectives.regulariser import Outputs, PairPenalty
 
 
-class ChosenLikelihood(Regulariser, kind="chosen-likelihood"):
+class ChosenLikelihood(PairPenalty, kind="chosen-likelihood"):
     """-P log pi(a) / |a| - (1 - P) log pi(b) / |b|, with P the label: per token of the preferred.
 
     Preference losses see differences only, and can lower the likelihood of both responses; this

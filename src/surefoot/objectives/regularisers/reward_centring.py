@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from surefoot.objectives.regulariser import Outputs, Regulariser
+from surefoot.objectives.regulariser import Outputs, PairPenalty
 
 
-class RewardCentring(Regulariser, kind="reward-centring"):
+class RewardCentring(PairPenalty, kind="reward-centring"):
     """(r_a + r_b)^2: fixes the offset that preferences leave free, prompt by prompt."""
 
     needs = "rewards"
