@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.objectives import MarginLoss, Objective
+from surefoot.objectives import Evidence, MarginLoss, Objective, Units
 from surefoot.scorers.head import Problem
 from surefoot.scorers.heads.linear import Linear
 from surefoot.worlds import TabularTruth, TabularWorld
@@ -198,7 +198,7 @@ class TestObjectives:
 
     def test_a_loss_with_kinks_is_refused(self):
         with pytest.raises(
-            ConfigurationError, match="smooth objective of a convex loss, not mean of"
+            ConfigurationError, match="smooth convex loss under a smooth label model, not mean of"
         ):
             INTRANSITIVE.minimiser(MarginLoss.parse("hinge"))
 
@@ -285,6 +285,33 @@ class TestLinearProblems:
         values, gradients, _ = problem.values(found)
         assert float(gradients.abs().max()) < 1e-8
         assert bool((values < problem.values(torch.zeros_like(found))[0] - 0.01).all())
+
+    @pytest.mark.parametrize(("trim", "tolerance"), [(0.0, 1e-4), (0.1, 5e-4)])
+    def test_a_ball_over_units_ends_where_the_linear_head_does(self, trim, tolerance):
+        drawn = TabularTruth().world(2).draw(200, seed=1, repetitions=4)
+        objective = Objective(
+            risk={"kind": "chi-squared", "radius": 0.3, "unit": "group", "trim": trim}
+        )
+        units = Units(torch.arange(200) % 7 // 3, 3)  # of unequal sizes
+        x, evidence = drawn.differences(TabularTruth().world(2).features), drawn.evidence()
+        problems = LinearProblems(objective, x, evidence, 0.01, units=units)
+        found = problems.solve(tolerance=1e-7)
+        reached = problems.values(found)[0]
+        for r in range(4):
+            problem = Problem(
+                torch.stack([x[:, r], torch.zeros_like(x[:, r])], dim=1),
+                objective,
+                Evidence(evidence.label[:, r]),
+                torch.ones(200, 1, dtype=torch.float64),
+                torch.tensor([0.01], dtype=torch.float64),
+                (0,),
+                units,
+            )
+            head = Linear(l2=0.01).fit(problem)
+            # The head is solved to 1e-4, proven; where pairs are trimmed both are local optima.
+            assert float(reached[r]) == pytest.approx(float(head.values[0]), abs=tolerance)
+        without = LinearProblems(Objective(), x, evidence, 0.01).solve()
+        assert bool((reached < problems.values(without)[0]).all())
 
     def test_no_minimum(self):
         """One pair, no ridge: the likelihood grows without end."""

@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from surefoot.errors import ConfigurationError
-from surefoot.objectives import Evidence, Objective
-from surefoot.scorers import lbfgs
+from surefoot.objectives import Evidence, Objective, Units
+from surefoot.scorers import bundle, lbfgs
 
 #: From weights (R, D) to values (R,), gradients (R, D) and Hessians (R, D, D).
 Values = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+
+Vector = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 STEPS = 100
 HALVINGS = 30
@@ -28,14 +33,15 @@ class LinearProblems:
     """R problems, each with N comparisons and P reference pairs of its own.
 
     Attributes:
-        objective: smooth, of a convex loss.
+        objective: of a smooth convex loss and a smooth label model; the risk may have kinks.
         differences: (N + P, R, D) features of the first response less those of the second.
         evidence: (N, R) of the comparisons.
         l2: ridge penalty (l2 / 2) |weights|^2.
         mass: (N, R) weight of each comparison; None: equal.
+        units: the unit (N,) of each comparison, the same in every problem; None: pairs.
 
     Raises:
-        ConfigurationError: the objective has kinks, or its loss is not convex.
+        ConfigurationError: the loss or the label model has kinks, or the loss is not convex.
     """
 
     objective: Objective
@@ -43,28 +49,46 @@ class LinearProblems:
     evidence: Evidence
     l2: float = 0.0
     mass: Tensor | None = None
+    units: Units | None = None
 
     def __post_init__(self) -> None:
-        if not (self.objective.smooth and self.objective.loss.properties.convex):
+        loss, labels = self.objective.loss.properties, self.objective.labels.properties
+        if not (loss.smooth and loss.convex and labels.smooth):
             raise ConfigurationError(
-                "what is exact here takes a smooth objective of a convex loss, not "
+                "what is exact here takes a smooth convex loss under a smooth label model, not "
                 f"{self.objective.describe()}."
             )
 
     def solve(self, start: Tensor | None = None, tolerance: float = 1e-10) -> Tensor:
         """Weights (R, D) at the minimum; of an objective that is not convex, a local one.
 
+        Newton's method; where the risk has kinks L-BFGS, and the bundle method for the problems
+        that it leaves unproven; where the objective is not convex L-BFGS, the better of two starts
+        if it has kinks too (`start`, and the plain objective's solution), as linear heads do it.
+
         Args:
             start: (R, D) where to begin; default: zero.
-            tolerance: length of the gradient at which a problem is solved.
+            tolerance: length of the gradient at which a problem is solved; with kinks the distance
+                of its value from the minimum, proven where the objective is convex.
 
         Raises:
             RuntimeError: no minimum was found; without a ridge penalty there may be none.
         """
         first = self.differences.new_zeros(self.differences.shape[1:]) if start is None else start
+        if self.objective.smooth:
+            if self.objective.convex:
+                return newton(self.values, first, tolerance)
+            # The gap is |g|^2 with this modulus.
+            found = self._lbfgs(first, 0.5, tolerance**2).parameters.T
+            return _solved(found, self.values(found)[1], tolerance)
         if self.objective.convex:
-            return newton(self.values, first, tolerance)
-        return self._lbfgs(first, tolerance)
+            return self._with_kinks(first, tolerance)
+        plain = replace(
+            self, objective=Objective(), evidence=Evidence(self.evidence.label), units=None
+        )
+        starts = (first, newton(plain.values, first, 1e-6))
+        one, other = (self._lbfgs(start, 0.5, tolerance) for start in starts)
+        return torch.where(one.values <= other.values, one.parameters, other.parameters).T
 
     def values(self, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Objectives (R,), gradients (R, D) and Hessians (R, D, D) at weights (R, D).
@@ -72,33 +96,71 @@ class LinearProblems:
         A risk's weights of the pairs count as fixed in the Hessian. A loss is a sum of functions
         of one margin each, so by margins the Hessian is diagonal.
         """
-        rows, x = len(self.evidence.label), self.differences
-        m = torch.einsum("nrd,rd->nr", x, weights).requires_grad_()
-        with torch.enable_grad():
-            value = self.objective(
-                m[:rows], self.evidence, mass=self.mass, reference_margins=m[rows:]
-            ).value
-            (first,) = torch.autograd.grad(value.sum(), m, create_graph=True)
-            (second,) = torch.autograd.grad(first.sum(), m)
-        values = value.detach() + self.l2 / 2 * weights.square().sum(1)
-        gradients = torch.einsum("nrd,nr->rd", x, first.detach()) + self.l2 * weights
+        x = self.differences
+        value, first, second = self._by_margin(weights, twice=True)
+        values = value + self.l2 / 2 * weights.square().sum(1)
+        gradients = torch.einsum("nrd,nr->rd", x, first) + self.l2 * weights
         ridge = self.l2 * torch.eye(x.shape[-1], dtype=x.dtype)
         return values, gradients, torch.einsum("nrd,nre->rde", second[..., None] * x, x) + ridge
 
-    def _lbfgs(self, start: Tensor, tolerance: float) -> Tensor:
+    def _by_margin(self, weights: Tensor, twice: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """The risk (R,) at weights (R, D), its slopes and curvatures (N + P, R) by margins."""
+        rows = len(self.evidence.label)
+        m = torch.einsum("nrd,rd->nr", self.differences, weights).requires_grad_()
+        with torch.enable_grad():
+            value = self.objective(
+                m[:rows],
+                self.evidence,
+                mass=self.mass,
+                units=self.units,
+                reference_margins=m[rows:],
+            ).value
+            (first,) = torch.autograd.grad(value.sum(), m, create_graph=twice)
+            second = torch.autograd.grad(first.sum(), m)[0] if twice else torch.empty(0)
+        return value.detach(), first.detach(), second
+
+    def _risk(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The risk (R,) at weights (R, D) without the ridge penalty, and its gradients (R, D)."""
+        value, slopes, _ = self._by_margin(weights, twice=False)
+        return value, torch.einsum("nrd,nr->rd", self.differences, slopes)
+
+    def _with_kinks(self, start: Tensor, tolerance: float) -> Tensor:
+        """L-BFGS, and the bundle method of the linear heads where that proves nothing."""
+        found = self._lbfgs(start, self.l2, tolerance)
+        weights, left = found.parameters.T.clone(), torch.nonzero(found.gaps > tolerance).squeeze(1)
+        if not len(left):
+            return weights
+        unsolved = self.part(left)
+
+        def oracle(weights: Vector, problems: Indices) -> tuple[Vector, Vector]:
+            part = unsolved.part(torch.from_numpy(problems))
+            risks, slopes = part._risk(torch.from_numpy(weights.T.copy()))
+            return risks.numpy(), slopes.T.numpy()
+
+        ridge = np.full(len(left), self.l2)
+        ends = bundle.minimise(oracle, np.zeros(weights.shape[1]), ridge, tolerance)
+        for k, end in zip(left.tolist(), ends, strict=True):
+            value = min(end.value, float(found.values[k]))
+            if (gap := value - (end.value - end.gap)) > 10 * tolerance:
+                raise RuntimeError(f"no minimum was found: {gap:.1e} may be left.")
+            if end.value < found.values[k]:
+                weights[k] = torch.from_numpy(end.parameters)
+        return weights
+
+    def _lbfgs(self, start: Tensor, modulus: float, tolerance: float) -> lbfgs.Minima:
         """L-BFGS, with the Hessian at the start for a first guess."""
         factors = torch.linalg.cholesky(self.values(start)[2])
 
         def oracle(weights: Tensor, problems: Tensor) -> tuple[Tensor, Tensor]:
-            values, gradients, _ = self.part(problems).values(weights.T)
-            return values, gradients.T
+            values, gradients = self.part(problems)._risk(weights.T)
+            ridge = self.l2 * weights
+            return values + (ridge * weights).sum(0) / 2, gradients.T + ridge
 
         def precondition(gradients: Tensor, problems: Tensor) -> Tensor:
             return torch.cholesky_solve(gradients.T[..., None], factors[problems]).squeeze(-1).T
 
-        halves = torch.full((len(start),), 0.5, dtype=start.dtype)  # the gap is then |g|^2
-        found = lbfgs.minimise(oracle, start.T, halves, precondition, tolerance**2).parameters.T
-        return _solved(found, self.values(found)[1], tolerance)
+        moduli = torch.full((len(start),), modulus, dtype=start.dtype)
+        return lbfgs.minimise(oracle, start.T, moduli, precondition, tolerance)
 
     def part(self, problems: Tensor) -> LinearProblems:
         """The problems with these indices (k,)."""
