@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.policy.config import OnlineConfig
 from surefoot.policy.prompts import PromptSet
 from surefoot.policy.trl_adapter import ALGORITHMS
 from surefoot.scorers import PolicyScorer
+from surefoot.training.arguments import processes, shared_arguments
 
 #: Options that no step depends on: they may change on the way.
 _MAY_CHANGE = ("log_every", "save_every", "report_to")
@@ -50,7 +48,7 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
     scorer, objective, training = config.scorer, config.objective, config.training
     assert isinstance(scorer, PolicyScorer)
     _, made = ALGORITHMS[objective.algorithm]
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
+    ranks = processes()
     responses = training.prompts_per_step * objective.samples
     accumulation, rest = divmod(responses, training.micro_batch * ranks)
     if rest:
@@ -59,31 +57,17 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
             f"{objective.samples}) should be a multiple of training.micro_batch x processes "
             f"({training.micro_batch} x {ranks})."
         )
+    # TRL turns gradient checkpointing on unless it is told.
+    shared = {"gradient_checkpointing": False} | shared_arguments(scorer, training, folder)
     return made(
-        output_dir=str(folder),
+        **shared,
         beta=scorer.beta,
         num_generations=objective.samples,
         max_completion_length=objective.max_new_tokens,
         per_device_train_batch_size=training.micro_batch,
         gradient_accumulation_steps=accumulation,
-        num_train_epochs=training.epochs,
-        max_steps=-1 if training.max_steps is None else training.max_steps,
         learning_rate=training.rate(scorer),
-        lr_scheduler_type=training.schedule,
-        warmup_steps=training.warmup,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        seed=training.seed,
         disable_dropout=True,
-        bf16=scorer.autocast_dtype is torch.bfloat16,
-        gradient_checkpointing=scorer.gradient_checkpointing,
-        use_cpu=not torch.cuda.is_available(),
-        ddp_backend="gloo" if ranks > 1 and not torch.cuda.is_available() else None,
-        logging_steps=training.log_every,
-        save_strategy="no" if training.save_every is None else "steps",
-        save_steps=training.save_every or 500,
-        save_total_limit=2,
-        report_to=list(training.report_to),
         **_vllm(objective.vllm, made),
     )
 

@@ -101,13 +101,15 @@ class TrainingOptions(Options):
     bootstrap: bool = False
     """Resample the training prompts with replacement, so that seeds show the data's share."""
     mean_cost: float | None = Field(None, ge=0)
-    """With `radius: auto` or `level: auto`: by how much the mean held-out loss may rise for the worst
-    group's sake; absent: 0.01."""
+    """With `radius: auto` or `level: auto`: by how much the mean held-out loss may rise for the
+    worst group's sake; absent: 0.01."""
 
 
 class OptimiserOptions(Options):
     """What all training of language models has in common."""
 
+    seed: int = Field(0, ge=0)
+    """Seed of everything random."""
     epochs: float = Field(1.0, gt=0)
     """Passes over the data."""
     max_steps: int | None = Field(None, ge=1)

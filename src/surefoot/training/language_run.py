@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -11,10 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from surefoot.data import Preferences
-from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers import storage
 from surefoot.scorers.coefficient import Coefficient, is_fitted, with_coefficient
@@ -23,12 +19,9 @@ from surefoot.scorers.fitting import coefficient_of
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import (
-    GeneralPreferenceScorer,
     LanguageModelScorer,
-    PolicyScorer,
 )
 from surefoot.scorers.scorer import EmbeddingScorer
-from surefoot.scorers.skew import SkewOptions
 from surefoot.scorers.task import Task
 from surefoot.scorers.unit_shares import UnitShare, in_words
 from surefoot.statistics import Estimate
@@ -84,6 +77,8 @@ def train_language_model(
     """
     from transformers import set_seed
 
+    from surefoot.training.arguments import preference_arguments  # imports transformers' Trainer
+
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
@@ -105,7 +100,9 @@ def train_language_model(
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)
         set_seed(training.seed)  # a new head is drawn at random
-        arguments = _arguments(config, folder, data.held_out is not None)  # choose the GPU
+        arguments = preference_arguments(
+            config, folder, data.held_out is not None
+        )  # choose the GPU
         loaded = {**scorer.load_options, **attention_for(objective)}
         trainer = _trainer_class(objective)(
             model=load_model(scorer.place, scorer.model_kind, **loaded),
@@ -227,78 +224,3 @@ def _readable(report: LanguageReport) -> dict[str, str]:
         **{f"{name}, last logged": value for name, value in last.items()},
         **({"who got the weight": in_words(report.shares)} if report.shares else {}),
     }
-
-
-def _arguments(config: RunConfig, folder: Path, held_out: bool) -> Any:
-    from surefoot.training.preference_config import PreferenceConfig
-
-    scorer, training = config.scorer, config.training
-    assert isinstance(scorer, LanguageModelScorer)
-    assert isinstance(training, LanguageTrainingOptions)
-    of_kind: dict[str, Any] = {}
-    if isinstance(scorer, PolicyScorer):
-        of_kind = {"beta": scorer.beta, "reference": scorer.reference}
-    if isinstance(scorer, GeneralPreferenceScorer):
-        skew = {name: getattr(scorer, name) for name in SkewOptions.model_fields}
-        of_kind = {"general_preference": skew}
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
-    accumulation, rest = divmod(training.pairs_per_step, training.micro_batch_pairs * ranks)
-    if rest:
-        unit = training.micro_batch_pairs * ranks
-        above = unit * (accumulation + 1)
-        fitting = [
-            n
-            for n in range(1, training.micro_batch_pairs)
-            if training.pairs_per_step % (n * ranks) == 0
-        ]
-        smaller = f", or a micro-batch of {fitting[-1]}" if fitting else ""
-        raise ConfigurationError(
-            f"training.pairs_per_step ({training.pairs_per_step}) should be a multiple of "
-            f"training.micro_batch_pairs x processes ({training.micro_batch_pairs} x {ranks}): "
-            f"take {above} pairs a step{smaller}."
-        )
-    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if scorer.autocast_dtype is None and launched != "no":
-        raise ConfigurationError(
-            f"ACCELERATE_MIXED_PRECISION={launched} (of `accelerate launch`) goes against "
-            f"scorer.precision ({scorer.precision}, here float32): a run says its precision itself."
-        )
-    saves = training.save_every is not None
-    checks = training.evaluate_every is not None
-    if checks and not held_out:
-        raise ConfigurationError(
-            f"training.evaluate_every ({training.evaluate_every}) asks for evaluations on held-out "
-            "pairs, and there are none: set data.held_out."
-        )
-    # Named only where it is wanted: transformers 5.23 warns of the name that 5.17 needs.
-    checkpointing: dict[str, Any] = {"gradient_checkpointing": True}
-    if not scorer.gradient_checkpointing:
-        checkpointing = {}
-    return PreferenceConfig(
-        output_dir=str(folder),
-        **of_kind,
-        max_length=scorer.max_length,
-        max_tokens=training.max_tokens,
-        per_device_train_batch_size=training.micro_batch_pairs,
-        gradient_accumulation_steps=accumulation,
-        num_train_epochs=training.epochs,
-        max_steps=-1 if training.max_steps is None else training.max_steps,
-        learning_rate=training.rate(scorer),
-        lr_scheduler_type=training.schedule,
-        warmup_steps=training.warmup,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        seed=training.seed,
-        bf16=scorer.autocast_dtype is torch.bfloat16,
-        **checkpointing,
-        use_cpu=not torch.cuda.is_available(),
-        ddp_backend="gloo" if ranks > 1 and not torch.cuda.is_available() else None,
-        logging_steps=training.log_every,
-        save_strategy="steps" if saves else "no",
-        save_steps=training.save_every or 500,
-        save_total_limit=2,
-        eval_strategy="steps" if checks else "no",
-        eval_steps=training.evaluate_every if checks else None,
-        report_to=list(training.report_to),
-        disable_tqdm=False,
-    )
