@@ -114,6 +114,8 @@ def test_a_larger_radius_is_a_shorter_head_until_there_is_none():
     sign = 2 * plain.evidence.label - 1
     difference = plain.features[:, 0] - plain.features[:, 1]
     edge = float((sign[:, None] * difference).mean(0).norm())
+    found = LinearSolver(_problem(0.3), certify=True).largest_radius()
+    assert float(found) == pytest.approx(edge, rel=1e-9)
     lengths = [
         float(Linear().fit(_problem(r)).parameters["weight"].norm())
         for r in (1e-3, 0.2 * edge, 0.6 * edge, 0.95 * edge, 1.05 * edge)
@@ -182,6 +184,13 @@ def test_heads_get_shorter_unless_every_pair_can_be_fitted(rows, small_encoder, 
     assert (lengths[1] < lengths[0]) == shorter
     assert "local optimum" in robust.report_.optimum
     assert robust.report_.out_of_fold_accuracy.estimate > 0.5
+
+
+def test_a_ball_that_is_too_wide_is_told(rows, small_encoder):
+    wide = {"regularisers": [{"kind": "wasserstein", "radius": 50.0}]}
+    with pytest.warns(UserWarning, match=r"From a radius of .* on .*, and the radius is 50"):
+        model = _fit(rows, small_encoder, wide, 0.3, head=Linear(l2=0.1))
+    assert (model.parameters_["weight"] == 0).all()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from surefoot.scorers.encoder import Encoder
 from surefoot.scorers.features import Embedded, FeatureMap
 from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
 from surefoot.scorers.head import Fit, Parameters, Problem
+from surefoot.scorers.linear_solver import LinearSolver
 from surefoot.scorers.task import Task
 
 Array = npt.NDArray[np.float64]
@@ -94,7 +95,7 @@ def fit_seeds(
                 *task.notes,
                 *([conflict.warning()] if conflict and conflict.opposed else []),
                 *_left_out(embedded, encoder),
-                *_disappointments(ended, ((raw - mean) / std).mean(-1)),
+                *_disappointments(own, ended, ((raw - mean) / std).mean(-1)),
             ),
             optimum=ended.note,
             gap=float(ended.gaps.max()),
@@ -165,12 +166,26 @@ def _left_out(embedded: Embedded, encoder: Encoder) -> list[str]:
     return [told] if same else []
 
 
-def _disappointments(ended: Fit, rewards: Tensor) -> list[str]:
+def _disappointments(problem: Problem, ended: Fit, rewards: Tensor) -> list[str]:
     """What went wrong in a fit, from its rewards (N, 2)."""
     found = [ended.note] if ended.note.startswith("Not solved") else []
     if bool((rewards == 0).all()):
         found.append(
             "Nothing was learnt: every response gets the same reward. The objective's best "
             "head is zero; try a weaker risk or another objective."
+            if problem.objective.wasserstein is None
+            else _too_wide(problem)
         )
     return found
+
+
+def _too_wide(problem: Problem) -> str:
+    """A sentence on a Wasserstein ball under which the head is zero."""
+    most = float(LinearSolver(problem, certify=False).largest_radius().min())
+    ball = problem.objective.wasserstein
+    return (
+        f"Nothing was learnt: every response gets the same reward. From a radius of {most:.3g} on "
+        "(the length of the mean difference between preferred and other features) the head of "
+        f"zeros is a local optimum, and the radius is {ball.radius if ball else 0:g}: take a part "
+        "of that."
+    )

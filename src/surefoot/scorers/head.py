@@ -72,11 +72,14 @@ class Problem:
         ball = self.objective.wasserstein
         if ball is None:
             return found.value
+        return found.value + ball(self.squared_slopes(margins) * steepness, found.weights)
+
+    def squared_slopes(self, margins: Tensor) -> Tensor:
+        """Squared derivative (N, k) of each row's loss in its margin, from margins (N + P, k)."""
         rows = len(self.mass)
-        squares = self.objective.squared_gradients(
-            margins[:rows], self.evidence.as_columns(), steepness, margins[rows:]
+        return self.objective.squared_gradients(
+            margins[:rows], self.evidence.as_columns(), torch.ones(()).to(margins), margins[rows:]
         )
-        return found.value + ball(squares, found.weights)
 
     def risk_of(self, losses: Tensor, mass: Tensor) -> RiskValue:
         """The objective of losses (N, k) of rows of mass (N, k)."""

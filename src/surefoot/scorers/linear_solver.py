@@ -123,6 +123,19 @@ class LinearSolver:
         fit = self._fit(found, self._notes("a bundle method", found))
         return replace(fit, mixtures=tuple(mixtures))
 
+    def largest_radius(self) -> Tensor:
+        """The radius (K,) of a Wasserstein ball from which the head of zeros is a local optimum.
+
+        The length of the plain gradient there over the root mean square of the losses' slopes:
+        under the logistic loss and hard labels, of the mean of preferred less other features.
+        """
+        fits = torch.arange(len(self.l2))
+        _, gradients = self.risk(self._zeros(), fits)
+        margins = self.coordinates.values.new_zeros(len(self.coordinates.values), len(fits))
+        slopes = self.problem.squared_slopes(margins)
+        share = self.problem.risk(margins, fits).weights
+        return gradients.norm(dim=0) / (share * slopes).sum(0).sqrt()
+
     def oracle(self, weights: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
         """Values (k,) and gradients (R, k) of some problems at weights (R, k)."""
         risks, slopes = self.risk(weights, fits)
