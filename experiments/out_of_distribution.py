@@ -169,7 +169,9 @@ def figures(found: Cells, outside: Mapping[str, Preferences]) -> dict[str, Any]:
             parts[part][title] = {}
             for name in (HELD_OUT, MEAN, *names):
                 own, ids = column(cells, name), prompts(cells, name)
-                content = {"accuracy": hierarchical(own, ids).to_dict()}
+                content: dict[str, Any] = {"accuracy": hierarchical(own, ids).to_dict()}
+                if name == HELD_OUT:
+                    content["ties"] = float(np.mean([np.mean(values == 0.5) for values in own]))
                 if title != BASELINE:
                     plain = column(rows[BASELINE], name)
                     content["difference"] = hierarchical_difference(own, plain, ids).to_dict()
@@ -201,55 +203,54 @@ def _family(parts: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def markdown(content: Mapping[str, Any], settings: Settings) -> str:
-    """Of each part the means, then every subset."""
+    """Of each part the means, then of every subset who is furthest from plain."""
     family = _family(content["parts"])
     lines = [
         f"Accuracy; {settings.seeds} seeds, each trains on another draw of the same pairs, which "
         "the intervals do not know; they cover seeds and prompts. Differences are to plain, marked "
-        f"after Holm's correction over all {len(family)} out of distribution "
-        f"({told_apart(family)} told apart).",
+        f"after Holm's correction over all {len(family)} out of distribution, those of heads that "
+        f"say nothing too ({told_apart(family)} told apart).",
     ]
     for part, rows in content["parts"].items():
         lines += [
             "",
             f"**Trained on {part}**",
             "",
-            f"| | {HELD_OUT} | difference | {MEAN} | difference |",
-            "|---|---|---|---|---|",
+            f"| | ties | {HELD_OUT} | difference | {MEAN} | difference |",
+            "|---|---|---|---|---|---|",
         ]
         for title, row in rows.items():
-            shown = []
-            for name in (HELD_OUT, MEAN):
-                cell = row[name]
-                gap = cell.get("difference")
+            own, mean = row[HELD_OUT], row[MEAN]
+            shown = [_short(own["ties"]), str(estimate(own["accuracy"])), "", "", ""]
+            if own["ties"] == 1:
+                shown[1] = "says nothing"
+            else:
+                shown[3] = str(estimate(mean["accuracy"]))
+            if title != BASELINE and own["ties"] < 1:
                 # Held-out pairs are not of the family: shown without a mark.
-                said = (
-                    ""
-                    if gap is None
-                    else marked(gap)
-                    if name == MEAN
-                    else estimate(gap["difference"])
-                )
-                shown += [str(estimate(cell["accuracy"])), str(said)]
+                shown[2] = str(estimate(own["difference"]["difference"]))
+                shown[4] = marked(mean["difference"])
             lines.append(f"| {title} | {' | '.join(shown)} |")
-        others = [title for title in rows if title != BASELINE]
         lines += [
             "",
-            f"| subset (pairs), trained on {part} | best ruler | {BASELINE} | "
-            f"{' | '.join(f'{title}, less plain' for title in others)} |",
-            "|---|---|---|" + "---|" * len(others),
+            f"| subset (pairs); {part} | best ruler | {BASELINE} | most above | most below |",
+            "|---|---|---|---|---|",
         ]
+        # A head that says nothing is at .5 everywhere, which is above a plain one that errs.
+        others = [t for t, row in rows.items() if t != BASELINE and row[HELD_OUT]["ties"] < 1]
         for name, pairs in content["pairs"].items():
+            gaps = {title: rows[title][name]["difference"] for title in others}
+            by_size = sorted(others, key=lambda t: gaps[t]["difference"]["estimate"], reverse=True)
+            ends = [f"{title}: {marked(gaps[title])}" for title in (by_size[0], by_size[-1])]
             ruler, best = max(content["rulers"][name].items(), key=lambda one: one[1]["estimate"])
-            gaps = [marked(rows[title][name]["difference"]) for title in others]
             plain = estimate(rows[BASELINE][name]["accuracy"])
             best_of = f"{_short(best['estimate'])} {ruler}"
-            lines.append(f"| {name} ({pairs}) | {best_of} | {plain} | {' | '.join(gaps)} |")
+            lines.append(f"| {name} ({pairs}) | {best_of} | {plain} | {' | '.join(ends)} |")
     return "\n".join(lines) + "\n"
 
 
 def _short(value: float) -> str:
-    return f"{value:.3f}".lstrip("0")
+    return f"{value:.3f}".removeprefix("0")
 
 
 def experiment(settings: Settings, work: Path) -> tuple[dict[str, Any], str]:
