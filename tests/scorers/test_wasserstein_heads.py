@@ -184,6 +184,9 @@ def test_heads_get_shorter_unless_every_pair_can_be_fitted(rows, small_encoder, 
     assert (lengths[1] < lengths[0]) == shorter
     assert "local optimum" in robust.report_.optimum
     assert robust.report_.out_of_fold_accuracy.estimate > 0.5
+    assert plain.report_.input_gradient is None
+    # What the report says is what a small move of everything costs: at most the head's length.
+    assert 0 < robust.report_.input_gradient < lengths[1]
 
 
 def test_a_ball_that_is_too_wide_is_told(rows, small_encoder):

@@ -37,6 +37,8 @@ class FitReport:
         risk: objective on the training data, with the worst-case weights.
         units: names of the risk's units.
         coefficient: of a control variate, where it was fitted.
+        input_gradient: root mean square of the loss's gradient in the differences of features,
+            where there is a Wasserstein ball; the mean over the members.
     """
 
     warnings: tuple[str, ...]
@@ -52,6 +54,7 @@ class FitReport:
     risk: RiskValue
     units: tuple[str, ...]
     coefficient: Coefficient | None = None
+    input_gradient: float | None = None
 
     @property
     def shares(self) -> tuple[UnitShare, ...]:

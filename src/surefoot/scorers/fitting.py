@@ -18,7 +18,7 @@ from surefoot.scorers.cross_validation import cross_validate, fit_temperature
 from surefoot.scorers.encoder import Encoder
 from surefoot.scorers.features import Embedded, FeatureMap
 from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
-from surefoot.scorers.head import Fit, Parameters, Problem
+from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
 from surefoot.scorers.linear_solver import LinearSolver
 from surefoot.scorers.task import Task
 
@@ -108,6 +108,7 @@ def fit_seeds(
             identical=int(embedded.identical.sum()),
             risk=worst_case(own, ended, scorer.head),
             units=task.names,
+            input_gradient=_input_gradient(own, ended, scorer.head),
         )
         return Fitted(features, ended.parameters, mean, std, temperature / unit, report)
 
@@ -177,6 +178,15 @@ def _disappointments(problem: Problem, ended: Fit, rewards: Tensor) -> list[str]
             else _too_wide(problem)
         )
     return found
+
+
+def _input_gradient(problem: Problem, ended: Fit, head: Head) -> float | None:
+    """Root mean square of |grad loss| in the differences of features; None without a ball."""
+    if problem.objective.wasserstein is None:
+        return None
+    margins = margins_of(problem.scores(head, ended.parameters)).double()
+    squares = problem.squared_slopes(margins) * ended.parameters["weight"].square().sum(0)
+    return float((problem.risk(margins).weights * squares).sum(0).sqrt().mean())
 
 
 def _too_wide(problem: Problem) -> str:

@@ -60,6 +60,10 @@ def train_embedding_models(
             readable["trimmed"] = str(trim)
         if radius is not None:
             readable["size of the ball"] = str(radius)
+        ball = objective.wasserstein
+        if ball is not None and report.input_gradient is not None:
+            worst = float(report.risk.value[0]) + ball.radius * report.input_gradient
+            readable["worst mean loss in the ball, to first order"] = f"{worst:.4f}"
         if report.shares:
             readable["who got the weight"] = in_words(report.shares)
         bound = flip_rate_bound(report.out_of_fold_accuracy)
@@ -93,6 +97,7 @@ def _figures(report: FitReport, model: EmbeddingRewardModel) -> dict[str, Any]:
         "out_of_fold_accuracy": report.out_of_fold_accuracy.to_dict(),
         "flip_rate_bound": flip_rate_bound(report.out_of_fold_accuracy),
         "objective": float(risk.value[0]),
+        "input_gradient": report.input_gradient,
         "gap": report.gap if math.isfinite(report.gap) else None,
         "optimum": report.optimum,
         "l2": report.l2,

@@ -235,7 +235,7 @@ def judge(
     penalty = (share * objective.penalties(own, step.evidence.label)).sum()
     gradient = None
     if (ball := objective.wasserstein) is not None:
-        squares = _squared_gradients(objective, step.evidence, own)
+        squares = _squared_gradients(objective, step.evidence, outputs)
         penalty = penalty + ball(squares, found.weights)
         gradient = float((found.weights * squares).sum().sqrt())
     return StepResult(
@@ -256,11 +256,12 @@ def _losses(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tenso
 
 
 def _squared_gradients(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tensor:
-    """|grad loss|^2 (n,) in the input embeddings of n comparisons; there are no reference pairs."""
+    """|grad loss|^2 (n,) in the input embeddings of n comparisons; their reference pairs stay."""
     if outputs.steepness is None:
         raise TypeError("no one has looked at the gradient of the margins")
-    margins = objective.loss.margins(outputs.scores, outputs.lengths)
-    return objective.squared_gradients(margins, evidence, outputs.steepness)
+    margins, count = objective.loss.margins(outputs.scores, outputs.lengths), len(evidence.label)
+    steepness = outputs.steepness[:count]
+    return objective.squared_gradients(margins[:count], evidence, steepness, margins[count:])
 
 
 def _weigh(objective: Objective, step: Step, outputs: Outputs, state: State) -> RiskValue:
