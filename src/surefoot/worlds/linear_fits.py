@@ -26,6 +26,7 @@ Indices = npt.NDArray[np.intp]
 
 STEPS = 100
 HALVINGS = 30
+RESTARTS = 5
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,13 @@ class LinearProblems:
         if self.objective.smooth:
             if self.objective.convex:
                 return newton(self.values, first, tolerance)
-            # The gap is |g|^2 with this modulus.
-            found = self._lbfgs(first, 0.5, tolerance**2).parameters.T
-            return _solved(found, self.values(found)[1], tolerance)
+            for _ in range(RESTARTS):  # the first guess of the Hessian may be spoilt far from it
+                # The gap is |g|^2 with this modulus.
+                ended = self._lbfgs(first, 0.5, tolerance**2)
+                first = ended.parameters.T
+                if bool((ended.gaps <= tolerance**2).all()):
+                    break
+            return _solved(first, self.values(first)[1], tolerance)
         if self.objective.convex:
             return self._with_kinks(first, tolerance)
         plain = replace(
