@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -154,6 +155,17 @@ class TestScale:
         rewards = np.random.default_rng(0).normal(size=(5, 2, 3))
         with pytest.raises(ConfigurationError, match="x was not trained by surefoot"):
             together({"x": Noted(rewards)})
+
+    def test_a_member_that_learnt_nothing_is_told(self, tmp_path):
+        rng = np.random.default_rng(0)
+        models = {name: Noted(rng.normal(size=(30, 2, 1))) for name in "abc"}
+        place = written(tmp_path, pairs(30))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            together(models, [place])
+        models["b"].temperature_ = 400.0
+        with pytest.warns(UserWarning, match=r"b hardly tells responses apart \(temperature 400,"):
+            together(models, [place])
 
 
 class TestWrongInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,6 +27,8 @@ Array = npt.NDArray[np.float64]
 
 #: What tells the file of an ensemble from other YAML files, misspelt or not.
 _SIGN = "members"
+#: Times the median temperature from which a member is taken to have learnt nothing.
+_IGNORANT = 10
 
 
 class EnsembleOptions(Options):
@@ -179,6 +182,7 @@ class RewardEnsemble:
         """Zero, scale and temperature, from the calibration pairs where there are some."""
         heads = [int(getattr(model.scorer, "members", 1)) for model in self.models]
         own = np.repeat([model.temperature_ for model in self.models], heads)
+        self._warn_of_the_ignorant(np.array([model.temperature_ for model in self.models]))
         self.zero_, self.scale_ = np.zeros(len(own)), np.ones(len(own))
         labelled = None
         if self.scorer.calibration:
@@ -195,6 +199,18 @@ class RewardEnsemble:
             self.temperature_ = fit_temperature(margins, labels, mass)
         else:
             self.temperature_ = float(np.mean(own / self.scale_))
+
+    def _warn_of_the_ignorant(self, temperatures: Array) -> None:
+        """A member that learnt nothing has tiny differences, which one scale makes large."""
+        usual = float(np.median(temperatures))
+        for place, one in zip(self.places, temperatures, strict=True):
+            if one > _IGNORANT * usual:
+                warnings.warn(
+                    f"{place} hardly tells responses apart (temperature {one:.3g}, of the members "
+                    f"{usual:.3g} in the median): on one scale its noise counts as much as what "
+                    "others know. Leave it out, or train it again.",
+                    stacklevel=2,
+                )
 
     def _require_one_scale(self, heads: Sequence[int]) -> None:
         """Rewards have one scale where members are runs of one kind: each is standardised."""
