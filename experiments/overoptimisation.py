@@ -9,7 +9,7 @@ al., 2310.02743, at a small size, in a world whose gold reward is known.
 
 from __future__ import annotations
 
-import time
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ _COVERS = "prompts"
 def experiment(settings: Settings, work: Path) -> tuple[dict[str, Any], str]:
     """All worlds, seeds and arms; figures and tables."""
     warnings.filterwarnings("ignore", category=FutureWarning)
-    started, kept = time.perf_counter(), Work(work)
+    kept = Work(work)
     figures: dict[str, Any] = {"best_of_n": {}, "training": {}}
     for name, world in settings.worlds.items():
         seeds = []
@@ -50,7 +50,6 @@ def experiment(settings: Settings, work: Path) -> tuple[dict[str, Any], str]:
         tested = [one for part in (chosen, rl) for one in part["differences"][family].values()]
         correct(tested)
         figures[f"{family}_told_apart"] = told_apart(tested)
-    figures["seconds"] = round(time.perf_counter() - started)
     return figures, markdown(settings, figures)
 
 
@@ -124,13 +123,21 @@ def _best_of_n(settings: Settings, seeds: Sequence[Seed]) -> dict[str, Any]:
     return found
 
 
-def _members(seed: Seed) -> dict[str, float]:
-    """Correlations over the responses to one prompt: of two members, and of one with the gold."""
+def _members(seed: Seed) -> dict[str, Any]:
+    """Correlations over the responses to one prompt: of two members, and of one with the gold.
+
+    The temperature of a member is one over what a deviation of its reward is worth in log-odds.
+    """
     both = [np.corrcoef(np.c_[m, g].T) for m, g in zip(seed.members, seed.gold, strict=True)]
     mean = np.mean(both, axis=0)
     count = len(mean) - 1
     between = mean[:count, :count][np.triu_indices(count, 1)].mean()
-    return {"between_members": float(between), "with_gold": float(mean[:count, count].mean())}
+    described = [seed.folder / "reward" / f"seed-{k}" / "surefoot.json" for k in range(count)]
+    return {
+        "between_members": float(between),
+        "with_gold": float(mean[:count, count].mean()),
+        "temperatures": [json.loads(path.read_text())["temperature"] for path in described],
+    }
 
 
 def _training(settings: Settings, seeds: Sequence[Seed], work: Work) -> dict[str, Any]:
@@ -162,9 +169,22 @@ def _training(settings: Settings, seeds: Sequence[Seed], work: Work) -> dict[str
             "laws": [_law(w) for w in windows],
             "end": hierarchical(gains, _clusters(gains), covers=_COVERS).to_dict(),
             "end_by_seed": [float(g.mean()) for g in gains],
+            "written": [
+                _written(cell["texts"], seed) for cell, seed in zip(cells, seeds, strict=True)
+            ],
         }
     found["differences"] = _differences(settings.arms, last)
     return found
+
+
+def _written(texts: Floats, seed: Seed) -> dict[str, float]:
+    """Shares of empty responses, and of words that the first policy seldom writes."""
+    rare = set(seed.world.words[len(seed.world.words) // 2 :])
+    known = [w for one in texts.ravel() for w in one.split() if w in seed.world.words]
+    return {
+        "empty": float((texts == "").mean()),
+        "rare": float(np.mean([w in rare for w in known])) if known else 0.0,
+    }
 
 
 def _windows(cell: Mapping[str, Floats], seed: Seed, window: int) -> Floats:

@@ -65,7 +65,9 @@ def _best_of_n(found: Mapping[str, Any]) -> list[str]:
     )
     said = (
         f"Correlation over responses to one prompt: {between:.2f} between two members, "
-        f"{gold:.2f} of a member with the gold reward. The law is fitted up to n = "
+        f"{gold:.2f} of a member with the gold reward. Members with a temperature above 10: "
+        f"{sum(t > 10 for one in members for t in one['temperatures'])} of "
+        f"{sum(len(one['temperatures']) for one in members)}. The law is fitted up to n = "
         f"{sizes[-1] // 2}, where d = {found['arms'][SINGLE]['law']['end']:.2f}."
     )
     return [*_table(head, rows), said]
@@ -75,7 +77,7 @@ def _training(found: Mapping[str, Any]) -> list[str]:
     steps = found["arms"][SINGLE]["steps"]
     shown = sorted({len(steps) // 4 - 1, len(steps) // 2 - 1, len(steps) - 1} - {-1})
     head = ["", *(f"to step {steps[t]}" for t in shown), "end", "end of each seed"]
-    head += ["proxy", "KL", "best window of each seed"]
+    head += ["own proxy", "KL", "best window of each seed"]
     rows = []
     for name, one in found["arms"].items():
         rows.append(
@@ -96,6 +98,15 @@ def _training(found: Mapping[str, Any]) -> list[str]:
         ]
         laws.append(f"{name} {', '.join(f'{slope:.2f}' for slope in slopes)}")
     said = "Slope of the law of RL at the end of each seed's run: " + "; ".join(laws) + "."
+    shares = {
+        key: "; ".join(
+            f"{name} {', '.join(f'{one[key]:.0%}' for one in arm['written'])}"
+            for name, arm in found["arms"].items()
+        )
+        for key in ("rare", "empty")
+    }
+    said += f" Of the words that the final policy writes, from the rarer half: {shares['rare']}."
+    said += f" Empty responses: {shares['empty']}."
     return [*_table(head, rows), said]
 
 
