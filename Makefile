@@ -62,6 +62,7 @@ experiments: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/convincing.py experiments/convincing.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/debates.py experiments/debates.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/shares.py experiments/shares.yaml
+	OMP_NUM_THREADS=1 $(BIN)/python experiments/noise_and_shift.py experiments/noise_and_shift.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/out_of_distribution.py experiments/out_of_distribution.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/wasserstein.py experiments/wasserstein.yaml
 	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_references.py experiments/hh_references.yaml

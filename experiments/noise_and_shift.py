@@ -1,0 +1,191 @@
+"""Noise against shift: which composition is nowhere worse than the best by more than a margin.
+
+    python experiments/noise_and_shift.py experiments/noise_and_shift.yaml
+                                          [--output experiments/results]
+                                          [--work experiments/runs/noise_and_shift]
+
+Worlds of linear rewards in groups of unequal shares, whose truth is known. Labels are drawn from
+Bradley-Terry and flipped; tests have other shares of the groups. Every method is an objective of
+the library on the same data, solved to its minimum. HH illustrates.
+
+Writes `noise_and_shift.json` and `noise_and_shift.md`. What is finished is kept in the work folder:
+an interrupted experiment goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from command import command_with_work
+from hh_language_runs import Work
+from noise_and_shift_hh import HH, hh_figures
+from noise_and_shift_rule import recommended, shortfalls
+from noise_and_shift_tables import markdown
+from noise_and_shift_world import Drawn, Floats, Size, World, cross_fitted, draw, told
+from pydantic import Field
+
+from surefoot.objectives import Evidence, Objective
+from surefoot.options import Options
+from surefoot.worlds.linear_fits import LinearProblems
+
+#: Gap at which a fit with kinks is solved, and length of the gradient at which another one is.
+SOLVED = 5e-4
+FOLDS = 5
+
+
+class Settings(Options):
+    """The experiment."""
+
+    margin: float = Field(gt=0)
+    size: Size
+    flips: tuple[float, ...]
+    worlds: dict[str, World]
+    methods: dict[str, dict[str, Any]]
+    """Objectives; the word `flips` in them is the flip rate of the labels."""
+    hh: HH | None = None
+
+
+Found = dict[tuple[str, float], dict[str, Floats]]
+
+
+def run(settings: Settings, work: Work) -> Found:
+    """By world and flip rate: regrets (M, R, G) and log-losses (M, R) of all methods."""
+    found: Found = {}
+    for name, world in settings.worlds.items():
+        for rate in settings.flips:
+            started = time.process_time()
+            cell = Cell(settings.size, world, rate, work)
+            kept = [
+                cell.outcome(Objective(**told(options, rate)))
+                for options in settings.methods.values()
+            ]
+            found[name, rate] = {key: np.stack([one[key] for one in kept]) for key in kept[0]}
+            print(f"{name}, {rate:.0%}: {time.process_time() - started:.0f} s", flush=True)
+    return found
+
+
+@dataclass
+class Cell:
+    """One kind of world at one flip rate; what is finished is not fitted again."""
+
+    size: Size
+    world: World
+    flip_rate: float
+    work: Work
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """The data."""
+        return draw(self.world, self.size, self.flip_rate)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """Labels, and what the cross-fitted auxiliary model says of them."""
+        return Evidence(self.drawn.label, cross_fitted(self.drawn, FOLDS, self.size.l2))
+
+    def outcome(self, objective: Objective) -> dict[str, Floats]:
+        """Regrets (R, G) and log-losses (R,)."""
+        given = [one.model_dump(mode="json") for one in (self.size, self.world, objective)]
+        path = self.work.cell([*given, self.flip_rate])
+        if not path.is_file():
+            margins = self.drawn.margins(self.fit(objective))
+            regret, loss = self.drawn.regret(margins), self.drawn.excess_log_loss(margins)
+            np.savez(path, regret=regret, log_loss=loss)
+        with np.load(path) as kept:
+            return {key: kept[key] for key in kept}
+
+    def fit(self, objective: Objective) -> torch.Tensor:
+        """Weights (R, D) at the objective's minimum."""
+        units = None if objective.risk.unit == "pair" else self.drawn.units
+        problem = LinearProblems(objective, self.drawn.x, self.evidence, self.size.l2, units=units)
+        return problem.solve(tolerance=1e-6 if objective.smooth else SOLVED)
+
+
+def uses(size: Size) -> dict[str, Floats | None]:
+    """Shares of the groups in use; None: the group where a method does worst."""
+    shares = np.array(size.shares)
+    equal = np.full(len(shares), 1 / len(shares))
+    return {"as trained": shares, "equal": equal, "reversed": shares[::-1], "worst group": None}
+
+
+def in_use(regret: Floats, shares: Floats | None) -> Floats:
+    """Regret (...) where groups have these shares, from regrets (..., G)."""
+    return np.asarray(regret.max(-1) if shares is None else regret @ shares)
+
+
+def figures(found: Found, settings: Settings) -> dict[str, Any]:
+    """Every figure, JSON-ready."""
+    columns = uses(settings.size)
+    cells = [(*where, test) for where in found for test in columns]
+    losses = np.stack([in_use(found[w, f]["regret"], columns[t]) for w, f, t in cells])
+    names = list(settings.methods)
+
+    def means(values: Floats) -> dict[str, float]:
+        return {name: round(float(v.mean()), 5) for name, v in zip(names, values, strict=True)}
+
+    return {
+        "schema_version": 1,
+        **decision(cells, losses, names, settings.margin),
+        "regrets": [
+            {"world": w, "flips": f, "test": t, "means": means(row)}
+            for (w, f, t), row in zip(cells, losses, strict=True)
+        ],
+        "log_losses": [
+            {"world": w, "flips": f, "means": means(one["log_loss"])}
+            for (w, f), one in found.items()
+        ],
+    }
+
+
+def decision(
+    cells: Sequence[tuple[str, float, str]], losses: Floats, names: Sequence[str], margin: float
+) -> dict[str, Any]:
+    """Shortfalls of all methods, overall and where a user knows the flips or the use."""
+    found = shortfalls(losses, margin)
+    mean = losses.mean(-1)
+    short = mean - mean.min(1, keepdims=True)  # (C, M)
+    flips, tests = (list(dict.fromkeys(cell[k] for cell in cells)) for k in (1, 2))
+
+    def largest(flip_rate: object = None, use: object = None) -> Floats:
+        """(M,) over the cells with this flip rate and use, if any is given."""
+        inside = [flip_rate in (None, f) and use in (None, u) for _, f, u in cells]
+        return np.asarray(short[inside].max(0))
+
+    rows = {}
+    for k, (name, one) in enumerate(zip(names, found, strict=True)):
+        world, rate, use = cells[one.cell]
+        rows[name] = {
+            **one.to_dict(),
+            "cell": {"world": world, "flips": rate, "test": use},
+            "rival": names[one.rival],
+            "flips": {f"{f:g}": round(float(largest(f)[k]), 5) for f in flips},
+            "tests": {str(u): round(float(largest(None, u)[k]), 5) for u in tests},
+        }
+    known = []
+    for f in flips:
+        for u in tests:
+            values = largest(f, u)
+            k = int(np.argmax(values <= values.min() + margin / 5))  # the first of them
+            known.append(
+                {"flips": f, "test": u, "method": names[k], "shortfall": round(float(values[k]), 5)}
+            )
+    return {"recommended": names[recommended(found)], "methods": rows, "known": known}
+
+
+def experiment(settings: Settings, work: Path) -> tuple[dict[str, Any], str]:
+    """Figures and tables."""
+    content = figures(run(settings, Work(work)), settings)
+    if settings.hh is not None:
+        content["hh"] = hh_figures(settings.hh, Work(work))
+    return content, markdown(content, settings)
+
+
+if __name__ == "__main__":
+    command_with_work(Settings, experiment, __doc__)
