@@ -188,3 +188,26 @@ def test_a_finished_run_is_not_resumed(surefoot, folder):
     assert "runs/plain is finished already" in done.stderr
     done = surefoot("train", "plain.yaml", "--resume", "--objective.loss", "hinge", expect=2)
     assert "finished run of another configuration" in done.stderr
+
+
+def test_a_mistake_beside_overwrite_takes_nothing_away(surefoot, folder):
+    surefoot("train", "plain.yaml", "--seeds", "2", "--training.bootstrap", "true")
+    before = _files(folder / "runs")
+    again = ("train", "plain.yaml", "--overwrite")
+    by_group = '{"kind": "chi-squared", "unit": "group"}'
+    done = surefoot(*again, "--objective.risk", by_group, expect=2)
+    assert "the column 'group' is not given" in done.stderr
+    no_model = '{"kind": "reward-model", "model": "nowhere"}'
+    surefoot(*again, "--scorer", no_model, expect=2)
+    assert _files(folder / "runs") == before
+    surefoot(*again)
+    left = {Path(name).parts[1] for name in _files(folder / "runs")}
+    assert not any(name.startswith("seed-") for name in left)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

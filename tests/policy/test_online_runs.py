@@ -232,6 +232,18 @@ def test_over_clusters_that_the_run_makes(train, folder, capsys):
     assert set(shown) == {g["name"] for g in groups}
 
 
+def test_a_mistake_takes_nothing_away_and_leaves_nothing(train, folder):
+    train(output="kept")
+    before = sorted(path.name for path in (folder / "kept").iterdir())
+    for wrong in ({"reward": "nowhere"}, {"scorer": {"model": "nowhere"}}, {"watch": "nowhere"}):
+        with pytest.raises(SurefootError, match="nowhere"):
+            train(output="kept", **wrong)
+        with pytest.raises(SurefootError, match="nowhere"):
+            train(output="new", **wrong)
+        assert not (folder / "new").exists()
+    assert sorted(path.name for path in (folder / "kept").iterdir()) == before
+
+
 def test_there_is_nothing_to_resume(train, folder):
     with pytest.raises(SurefootError, match="holds no checkpoint"):
         train("--resume", output="nowhere")

@@ -33,6 +33,7 @@ def run(
 
     folder = claim_output(output, overwrite) if output else None
     preferences = read(data, columns)
+    prompts = deployment.prompts(columns) if deployment else None
     report = check(
         preferences,
         tokenizer=_tokenizer(tokenizer),
@@ -40,8 +41,9 @@ def run(
         against=read(against, columns) if against else None,
     )
     _show(report)
-    shift = deployment.shift_from(preferences, columns) if deployment else None
-    if shift is not None:
+    shift = None
+    if deployment and prompts is not None:
+        shift = deployment.shift_from(preferences, prompts)
         _show_shift(shift)
     if folder:
         from surefoot.report import damage_page
@@ -59,15 +61,20 @@ class Deployment:
     places: Sequence[str]
     clusters: int
 
-    def shift_from(self, training: Preferences, columns: Sequence[str]) -> DeploymentShift:
-        """How far they lie from those of training."""
-        from surefoot.audit import deployment_shift
+    def prompts(self, columns: Sequence[str]) -> Preferences:
+        """Those of deployment."""
         from surefoot.data.prompt_files import left_out, read_prompts
-        from surefoot.scorers import Encoder, EncoderOptions
 
         prompts, _ = read_prompts(self.places, columns=mapping(columns))
         if prompts.faults:
             say(left_out(prompts))
+        return prompts
+
+    def shift_from(self, training: Preferences, prompts: Preferences) -> DeploymentShift:
+        """How far they lie from those of training."""
+        from surefoot.audit import deployment_shift
+        from surefoot.scorers import Encoder, EncoderOptions
+
         return deployment_shift(training, prompts, Encoder(EncoderOptions()), self.clusters)
 
 

@@ -34,18 +34,17 @@ def run_online(given: Mapping[str, Any], seeds: int, overwrite: bool, resume: bo
     from surefoot.paths import claim_output
     from surefoot.policy import OnlineConfig
     from surefoot.policy.run import train_online
-    from surefoot.training.folder import clear_run
 
     config = OnlineConfig(**given)
     if resume and nothing_to_resume(config, config.output, seeds):
         return
     say(f"objective: {config.objective.describe()}")
-    if not resume:
-        clear_run(claim_output(config.output, overwrite))
+    root = None if resume else claim_output(config.output, overwrite)
     first = config.training.seed
     for seed in range(first, first + seeds):
         one = config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
-        found = train_online(one, overwrite=overwrite, resume=resume, say=say)
+        every = root if seed == first else None
+        found = train_online(one, overwrite=overwrite, resume=resume, say=say, root=every)
         if found is not None:
             say(f"wrote {found.folder}")
             _show(found)

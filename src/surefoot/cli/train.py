@@ -26,7 +26,7 @@ def run(
     quiet_libraries()
     from surefoot.cli.online import is_online, run_online
     from surefoot.paths import claim_output
-    from surefoot.training import RunConfig, clear_run, prepare, train_seeds
+    from surefoot.training import RunConfig, prepare, train_seeds
 
     given = RunConfig.given(config_path, overrides(arguments))
     if is_online(given):
@@ -45,13 +45,11 @@ def run(
     ]
     if resume and nothing_to_resume(config, config.output, seeds):
         return
-    folder = Path(config.output) if resume else claim_output(config.output, overwrite)
+    root = None if resume else claim_output(config.output, overwrite)
     say(f"objective: {config.objective.describe()}")
     data = prepare(config.data)
     _show_data(data, config.data.split_by)
-    if not resume:
-        clear_run(folder)
-    runs = train_seeds(configs, data, overwrite=overwrite, resume=resume, say=say)
+    runs = train_seeds(configs, data, overwrite=overwrite, resume=resume, say=say, root=root)
     for one in runs:
         say(f"wrote {one.folder}")
     _show(runs)

@@ -59,8 +59,11 @@ def train_online(
     overwrite: bool = False,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
+    root: Path | None = None,
 ) -> OnlineRun | None:
     """Run a configuration; None on processes that do not save.
+
+    What was in the folder before stays until all is ready to train.
 
     Args:
         config: what to do.
@@ -69,6 +72,7 @@ def train_online(
         overwrite: write into an output folder that is not empty.
         resume: go on from the last checkpoint in the output folder.
         say: told one line per stage and per warning.
+        root: of several seeds, the folder of all, whose earlier runs are taken away too.
 
     Raises:
         ConfigurationError: options that cannot be honoured.
@@ -99,9 +103,6 @@ def train_online(
     for note in notes:
         say(f"warning: {note}")
     say(f"prompts: {len(prompts)} from {every.name}, in {len(prompts.names)} group(s)")
-    folder.mkdir(parents=True, exist_ok=True)
-    if last is None:
-        clear_run(folder)
     arguments = trl_arguments(config, folder)  # chooses the device
     set_seed(training.seed)
     model = load_model(scorer.place, "policy", **scorer.load_options).to(arguments.device)
@@ -143,8 +144,13 @@ def train_online(
         watch=rewards[1] if len(rewards) > 1 else None,
         settings=settings,
     )
-    if prompts.clusters is not None and trainer.is_world_process_zero():
-        prompts.clusters.save(folder)  # a run that is resumed has the same ones
+    if trainer.is_world_process_zero():
+        if last is None:
+            clear_run(root or folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        if prompts.clusters is not None:
+            prompts.clusters.save(folder)  # a run that is resumed has the same ones
+    trainer.accelerator.wait_for_everyone()
     trainer.add_callback(LastStep())
     for theirs in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(theirs)

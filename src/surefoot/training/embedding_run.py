@@ -25,8 +25,12 @@ def train_embedding_models(
     folders: Sequence[Path],
     data: TrainingData,
     say: Callable[[str], None],
+    root: Path | None = None,
 ) -> list[EmbeddingRewardModel]:
-    """Fit runs that differ in their seed alone, and write their folders once all are done."""
+    """Fit runs that differ in their seed alone, and write their folders once all are done.
+
+    What was in these folders before, and in `root`, stays until then.
+    """
     first = configs[0]
     assert isinstance(first.scorer, EmbeddingScorer)
     assert isinstance(first.training, TrainingOptions)
@@ -44,6 +48,8 @@ def train_embedding_models(
     fit_models(models, data.train, drawn)
     for note in _notes(models[0].report_, first.objective):  # those of the others repeat them
         say(f"warning: {note}")
+    if root is not None:
+        clear_run(root)
     for folder, config, model in zip(folders, configs, models, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
         clear_run(folder)

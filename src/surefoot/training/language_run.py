@@ -68,8 +68,11 @@ def train_language_model(
     folder: Path,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
+    root: Path | None = None,
 ) -> tuple[LanguageModel, LanguageReport] | None:
     """Train, and save the model with its tokenizer; None on ranks that do not save.
+
+    What was in the folder before, and in `root`, stays until all is ready to train.
 
     Raises:
         ConfigurationError: options that cannot be honoured.
@@ -82,10 +85,7 @@ def train_language_model(
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
-    folder.mkdir(parents=True, exist_ok=True)
     checkpoint = newest(folder) if resume else None
-    if checkpoint is None:
-        clear_run(folder)
     objective, coefficient = config.objective, None
     given: dict[str, Any] = {}
     if isinstance(objective, Objective):
@@ -117,7 +117,10 @@ def train_language_model(
     notes = tuple(dict.fromkeys(str(one.message) for one in for_users))
     assert trainer.pairs is not None
     if trainer.is_world_process_zero():
-        if data.clusters is not None:  # every process has cleared the folder by now
+        if checkpoint is None:
+            clear_run(root or folder)
+            folder.mkdir(parents=True, exist_ok=True)
+        if data.clusters is not None:
             data.clusters.save(folder)  # a run that is resumed has the same ones
         for note in notes:
             say(f"warning: {note}")
@@ -128,6 +131,7 @@ def train_language_model(
                 f"note: one step holds all {len(trainer.pairs)} pairs: lower "
                 f"training.pairs_per_step ({training.pairs_per_step}) for more than one an epoch."
             )
+    trainer.accelerator.wait_for_everyone()
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():

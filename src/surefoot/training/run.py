@@ -133,12 +133,14 @@ def train_seeds(
     overwrite: bool = False,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
+    root: Path | None = None,
 ) -> list[Run]:
     """Run configurations that differ in their seed and their output alone.
 
     Each run is what :func:`train` makes of its configuration, which also says what the arguments
     are and what is raised. Heads on frozen embeddings are fitted as one batch, and nothing is
-    written before all fits are done; language models are trained one after the other.
+    written before all fits are done; language models are trained one after the other. `root` is a
+    folder of all, whose earlier runs are taken away once nothing is left that could be refused.
 
     Returns:
         One run for each configuration; none on processes that do not save.
@@ -156,8 +158,9 @@ def train_seeds(
     if isinstance(first.scorer, LanguageModelScorer):
         found = []
         for folder, config in zip(folders, configs, strict=True):
-            trained = train_language_model(config, data, folder, resume, say)
+            every = root if config is first else None
+            trained = train_language_model(config, data, folder, resume, say, every)
             found += [] if trained is None else [Run(folder, *trained)]
         return found
-    models = train_embedding_models(configs, folders, data, say)
+    models = train_embedding_models(configs, folders, data, say, root)
     return [Run(f, model, model.report_) for f, model in zip(folders, models, strict=True)]
