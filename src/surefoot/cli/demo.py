@@ -14,7 +14,7 @@ def run(output: Path, seeds: int, quick: bool, policy: bool, overwrite: bool) ->
     from surefoot.paths import claim_output
 
     folder = claim_output(output, overwrite)
-    result = run_demo(folder, seeds=seeds, quick=quick, policies=policy)
+    result = run_demo(folder, seeds=seeds, quick=quick, policies=policy, say=say)
     print_table(result, out)
     if result.policies is not None:
         print_policies(result.policies, out)

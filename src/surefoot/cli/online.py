@@ -69,7 +69,13 @@ def _show(run: OnlineRun) -> None:
         "Prompts by group: what they gained over the reference, and how often they count",
         ["group", "share", "prompts seen", "gain", "weight"],
         [
-            [g.name, f"{g.share:.3f}", str(g.seen), f"{g.gain:.3f}", f"{g.weight:.2f}"]
+            [
+                g.name,
+                f"{g.share:.3f}",
+                str(g.seen),
+                f"{g.gain:.3f}" if g.seen else "–",
+                f"{g.weight:.2f}",
+            ]
             for g in worst
         ],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,7 @@ def run_demo(
     quick: bool = False,
     world: TextWorld | None = None,
     policies: bool = True,
+    say: Callable[[str], None] = lambda line: None,
 ) -> DemoResult:
     """Run the demo and write `demo.json`, `report.html`, `table.md`, data, configurations.
 
@@ -62,6 +64,7 @@ def run_demo(
         world: another world, instead of the demo's own.
         policies: train language models too; without TRL that part is left out, and the result says
             so.
+        say: told one line per stage.
     """
     world = world or (QUICK if quick else TextWorld())
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
@@ -71,6 +74,7 @@ def run_demo(
         "shifted": world.test("deployment"),
         "alike": world.groups_alike(),
     }
+    say("embedding the texts of the world")
     with clock("embedding"):
         _embed(world, encoder)
     compared = methods(world)
@@ -80,6 +84,7 @@ def run_demo(
     bar = tqdm(total=seeds * len(compared), desc="training", unit="fit", disable=None)
     with bar, one_thread():
         for seed in range(seeds):
+            say(f"seed {seed + 1} of {seeds}: {len(compared)} reward models")
             with clock("checking"):
                 # Topics are no annotators: without `source` no fit tries them on each other.
                 rows = [{**row, "source": None} for row in world.damaged(seed).rows]
@@ -105,6 +110,7 @@ def run_demo(
     found_by_policies = None
     if not left_out:
         options = QUICK_POLICIES if quick else PolicyOptions()
+        say(f"language models: {options.seeds} seeds")
         found_by_policies = run_policies(options, clock=clock, keep=output / LANGUAGE_MODEL)
     result = DemoResult(
         world,

@@ -197,7 +197,7 @@ def _baselines(
 def _baseline_in_words(config: OnlineConfig) -> str:
     if config.objective.baseline == "data":
         return "the rewards of the data's responses"
-    return f"the rewards of {config.objective.baseline_samples} responses of the reference"
+    return f"the rewards of {config.objective.baseline_samples} response(s) of the reference"
 
 
 def _steps(config: OnlineConfig, prompts: int) -> int:

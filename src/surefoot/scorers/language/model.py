@@ -240,7 +240,8 @@ class LanguageModel:
         if kind == "policy" and reference is None:
             raise ConfigurationError(
                 f"{place} is a causal language model: as a reward model it is beta * log(pi / "
-                "pi_ref), so name the model that it was trained from (--reference)."
+                "pi_ref), so name the model that it was trained from (--reference, where a command "
+                "has it)."
             )
         if kind == "reward-model" and reference is not None:
             raise ConfigurationError(f"{place} is a reward model, and has no reference.")
