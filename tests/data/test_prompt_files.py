@@ -45,3 +45,21 @@ def test_columns_that_are_not_known_do_not_make_comparisons_of_prompts(tmp_path)
     neither.write_text('{"topic": "t"}\n')
     with pytest.raises(DataError, match="topic"):
         read_prompts([str(neither)])
+
+
+def test_rows_that_are_no_text_are_left_out_and_zero_is_a_name(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text(
+        '{"prompt": "one", "group": 0}\n{"prompt": 5, "group": 1}\n{"prompt": "two", "group": 1}\n'
+    )
+    prompts, _ = read_prompts([str(path)])
+    assert prompts.strings("group") == ["0", "1"]
+    assert [(fault.row, "expected text" in fault.reason) for fault in prompts.faults] == [(2, True)]
+
+
+@pytest.mark.parametrize("columns", [{"prompt": "question"}, {"nonsense": "topic"}])
+def test_columns_that_name_nothing_are_an_error(tmp_path, columns):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "one", "topic": "t"}\n')
+    with pytest.raises(DataError, match=r"question|nonsense"):
+        read_prompts([str(path)], columns=columns)

@@ -171,22 +171,26 @@ def test_wrong_input(train, options, words):
 
 
 @pytest.mark.parametrize(
-    ("options", "scorer"),
+    ("options", "scorer", "prompts"),
     [
-        ({"algorithm": "rloo", "risk": {"kind": "group", "unit": "group"}, "watch": "reward"}, {}),
-        ({"algorithm": "grpo", "risk": CVAR}, {"adapter": {"rank": 2}}),
+        (
+            {"algorithm": "rloo", "risk": {"kind": "group", "unit": "group"}, "watch": "reward"},
+            {},
+            8,  # three steps an epoch: the second has its own order
+        ),
+        ({"algorithm": "grpo", "risk": CVAR}, {"adapter": {"rank": 2}}, 4),
     ],
 )
 def test_a_run_that_died_ends_as_the_one_that_did_not(
-    train, folder, monkeypatch, options, scorer, capsys
+    train, folder, monkeypatch, options, scorer, prompts, capsys
 ):
     given = {"rate": 0.5, "scorer": scorer, **options}
-    steps = {"max_steps": 6, "save_every": 2}
-    whole = train(output="whole", training={"max_steps": 6}, **given)
+    steps = {"max_steps": 7, "save_every": 2, "prompts_per_step": prompts}
+    whole = train(output="whole", training={**steps, "save_every": None}, **given)
     run, take_in = folder / "died", Progress.take_in
 
     def killed(self, *columns):
-        if self.steps == 4:
+        if self.steps == 5:
             raise RuntimeError("the power went")
         return take_in(self, *columns)
 
@@ -197,8 +201,8 @@ def test_a_run_that_died_ends_as_the_one_that_did_not(
     assert sorted(p.name for p in run.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
     capsys.readouterr()
 
-    def resume(**more):
-        return train("--resume", output="died", **{"training": steps, **given, **more})
+    def resume(*how, **more):
+        return train("--resume", *how, output="died", **{"training": steps, **given, **more})
 
     with pytest.raises(SurefootError, match=r"objective.samples was 2 and is 4"):
         resume(samples=4)
@@ -213,6 +217,8 @@ def test_a_run_that_died_ends_as_the_one_that_did_not(
     for name, value in ends[0].items():
         assert torch.equal(value, ends[1][name]), name
     assert not list(run.glob("checkpoint-*"))
+    with pytest.raises(SurefootError, match="give one of them"):
+        resume("--overwrite")
     resume(training={**steps, "log_every": 3})
     assert "finished already" in capsys.readouterr().err
 
@@ -230,6 +236,22 @@ def test_over_clusters_that_the_run_makes(train, folder, capsys):
     found = json.loads((folder / "report" / "evaluation.json").read_text())["results"]
     shown = found["pairs.jsonl"]["breakdowns"]["cluster of prompts"]
     assert set(shown) == {g["name"] for g in groups}
+
+
+def test_a_run_that_died_after_its_last_step_takes_no_step_more(train, folder, monkeypatch):
+    steps = {"max_steps": 4, "save_every": 2}  # inside an epoch of six
+    (folder / "late" / "checkpoint-best").mkdir(parents=True)  # of somebody else
+
+    def killed(*given):
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("surefoot.policy.run.write_online_run", killed)
+        with pytest.raises(RuntimeError, match="the power went"):
+            train(output="late", training=steps)
+    figures = train("--resume", output="late", training=steps)["figures"]
+    assert figures["steps"] == len(figures["history"]) == 4
+    assert [path.name for path in (folder / "late").glob("checkpoint-*")] == ["checkpoint-best"]
 
 
 def test_a_mistake_takes_nothing_away_and_leaves_nothing(train, folder):

@@ -153,14 +153,19 @@ DIGESTS = {
     "RLOOTrainer._get_per_token_logps_and_entropies": "7c19f596bcc9",
     "RLOOTrainer._prepare_inputs": "a4a8ea07eafd",
     "RLOOTrainer._get_train_sampler": "199efb299e85",
+    "RLOOTrainer._save_checkpoint": "9712e8fe85ef",
+    "RLOOTrainer.create_model_card": "268be8bb5839",
     "GRPOTrainer._generate_and_score_completions": "da1dddd14cb0",
     "GRPOTrainer._calculate_rewards": "3f377bac0148",
     "GRPOTrainer._compute_loss": "85227d1b816e",
     "GRPOTrainer._get_per_token_logps_and_entropies": "7c19f596bcc9",
     "GRPOTrainer._prepare_inputs": "a4a8ea07eafd",
     "GRPOTrainer._get_train_sampler": "199efb299e85",
+    "GRPOTrainer._save_checkpoint": "325c66b20256",
+    "GRPOTrainer.create_model_card": "268be8bb5839",
     "shuffle_sequence_dict": "76bc56b95508",
     "split_tensor_dict": "be4a2a04a861",
+    "RepeatSampler": "7f08257276da",
 }
 
 
@@ -174,11 +179,12 @@ def _relied_on():
     methods = (
         "_generate_and_score_completions", "_calculate_rewards", "_compute_loss",
         "_get_per_token_logps_and_entropies", "_prepare_inputs", "_get_train_sampler",
+        "_save_checkpoint", "create_model_card",
     )  # fmt: skip
     for cls in (RLOOTrainer, GRPOTrainer):
         for name in methods:
             yield f"{cls.__name__}.{name}", getattr(cls, name)
-    for name in ("shuffle_sequence_dict", "split_tensor_dict"):
+    for name in ("shuffle_sequence_dict", "split_tensor_dict", "RepeatSampler"):
         yield name, getattr(utils, name)
 
 

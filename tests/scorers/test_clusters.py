@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.clusters import FILE, PromptClusters
 from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.unit_shares import in_words, unit_shares
 
@@ -76,6 +77,10 @@ def test_wrong_input(tmp_path):
     with pytest.raises(DataError, match=r"4 clusters of 2 distinct prompts. Ask for fewer"):
         PromptClusters.fit(data("sums 1", "sums 1", "meals 2"), Words(), 4)
     with pytest.raises(ConfigurationError, match="holds no clusters"):
+        PromptClusters.load(tmp_path)
+    old = {"names": "[]", "encoder_key": "words"}
+    save_file({"centroids": np.zeros((1, 3))}, tmp_path / FILE, old)
+    with pytest.raises(ConfigurationError, match="an earlier surefoot"):
         PromptClusters.load(tmp_path)
 
 

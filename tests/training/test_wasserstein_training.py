@@ -342,3 +342,16 @@ def test_a_run_from_a_configuration(tmp_path, configure, adapter):
     assert figures["last"]["input_gradient"] > 0
     ball = figures["last"]["loss"] - figures["last"]["mean_loss"]
     assert ball == pytest.approx(RADIUS * figures["last"]["input_gradient"], rel=1e-3)
+
+
+def test_a_refused_run_takes_nothing_away(tmp_path, configure):
+    scorer = {
+        "kind": "reward-model",
+        "model": save(tmp_path / "model", llama_reward(), byte_tokenizer()),
+    }
+    train(configure(scorer, training={"max_steps": 1}))
+    before = {path.name for path in (tmp_path / "run").iterdir()}
+    config = configure({**scorer, "precision": "bfloat16"}, objective={"regularisers": BALL})
+    with pytest.raises(ConfigurationError, match="mostly rounding"):
+        train(config, overwrite=True)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == before

@@ -36,7 +36,7 @@ def run_online(given: Mapping[str, Any], seeds: int, overwrite: bool, resume: bo
     from surefoot.policy.run import train_online
 
     config = OnlineConfig(**given)
-    if resume and nothing_to_resume(config, config.output, seeds):
+    if resume and nothing_to_resume(config, config.output, seeds, overwrite):
         return
     say(f"objective: {config.objective.describe()}")
     root = None if resume else claim_output(config.output, overwrite)

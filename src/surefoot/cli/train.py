@@ -43,7 +43,7 @@ def run(
         config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
         for seed in range(first, first + seeds)
     ]
-    if resume and nothing_to_resume(config, config.output, seeds):
+    if resume and nothing_to_resume(config, config.output, seeds, overwrite):
         return
     root = None if resume else claim_output(config.output, overwrite)
     say(f"objective: {config.objective.describe()}")

@@ -151,7 +151,7 @@ class _Conversion:
                 raise _failure(self.origin.place, *fault) from None
             self.faults.append(fault)
             return []
-        if self._without_label(self._named(numbered.record)):
+        if self.unlabelled and self._without_label(self._named(numbered.record)):
             rows = [row | {"label_from": ABSENT} for row in rows]
         return [row if row["source"] is not None else row | {"source": source} for row in rows]
 
@@ -175,12 +175,7 @@ class _Conversion:
     def _reader(self, sample: Sequence[Mapping[str, Any]]) -> Reader:
         place = self.origin.place
         columns = list(dict.fromkeys(name for record in sample for name in record))
-        valid = {*FEATURES, *itertools.chain(*(reader.columns for reader in readers()))}
-        for new, old in self.columns.items():
-            if new not in valid - {"file", "row", "note", "label_from"}:
-                raise DataError(unknown_name("name to map a column to:", new, valid))
-            if old not in columns:
-                raise DataError(f"{place}: {unknown_name('column', old, columns)}")
+        require_columns(place, self.columns, columns)
         renamed = [self._renamed(record) for record in sample]
         names = {name for record in renamed for name in record}
         for reader in readers():
@@ -193,6 +188,25 @@ class _Conversion:
             + "\nSay which of your columns holds what: --column prompt=yours, or `columns` in a "
             "configuration and in Python."
         )
+
+
+def require_columns(place: str, given: Mapping[str, str], columns: Sequence[str]) -> None:
+    """Check a user's column names by the contract's.
+
+    Args:
+        place: of the file, for the message.
+        given: as the user said.
+        columns: that the file has.
+
+    Raises:
+        DataError: a name that is none of the contract's, or a column that is not there.
+    """
+    valid = {*FEATURES, *itertools.chain(*(reader.columns for reader in readers()))}
+    for new, old in given.items():
+        if new not in valid - {"file", "row", "note", "label_from"}:
+            raise DataError(unknown_name("name to map a column to:", new, valid))
+        if old not in columns:
+            raise DataError(f"{place}: {unknown_name('column', old, columns)}")
 
 
 def _read(conversion: _Conversion) -> Preferences:

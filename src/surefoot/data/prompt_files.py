@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from surefoot.data.files import OnError, read_preferences
+from surefoot.data.files import OnError, read_preferences, require_columns
 from surefoot.data.origins import Origin, origin_of
 from surefoot.data.readers import readers
 from surefoot.data.schema import Fault, Preferences, concatenate
+from surefoot.data.text import to_messages
 from surefoot.errors import DataError
 
 #: Columns beside `prompt` that are taken.
@@ -55,21 +56,22 @@ def _alone(origin: Origin, columns: Mapping[str, str], on_error: OnError) -> Pre
         return {ours.get(str(name), str(name)): value for name, value in record.items()}
 
     read = itertools.islice(origin.records(), _SAMPLE)
-    sample = [named(numbered.record) for numbered in read if numbered.record]
+    given = [numbered.record for numbered in read if numbered.record]
+    sample = [named(record) for record in given]
     names = {name for record in sample for name in record}
     if "prompt" not in names or any(reader.recognises(names, sample) for reader in readers()):
         return None
+    require_columns(origin.place, columns, [str(name) for record in given for name in record])
     rows, faults = [], []
     for numbered in origin.records():
         record = named(numbered.record or {})
-        if not record.get("prompt"):
-            reason = numbered.reason or "the column 'prompt' is empty"
+        if reason := _fault(record, numbered.reason):
             if on_error == "fail":
                 raise DataError(f"{origin.place}, row {numbered.row}: {reason}.")
             faults.append(Fault(origin.place, numbered.row, reason))
             continue
         kept = {"source": origin.name}
-        kept |= {name: record[name] for name in _KEPT if record.get(name)}
+        kept |= {name: record[name] for name in _KEPT if record.get(name) not in (None, "")}
         chat = record.get("conversational", not isinstance(record["prompt"], str))
         empty = {"response_a": "", "response_b": "", "label": 0.5}
         rows.append({"prompt": record["prompt"], "conversational": chat, **empty, **kept})
@@ -77,6 +79,17 @@ def _alone(origin: Origin, columns: Mapping[str, str], on_error: OnError) -> Pre
         raise DataError(f"{origin.place} holds no prompt.")
     found = Preferences.from_rows(rows, origin.name)
     return replace(found, fingerprint=origin.digest, faults=tuple(faults))
+
+
+def _fault(record: Mapping[str, Any], reason: str) -> str:
+    """Why a record cannot be used; empty where it can."""
+    if not record.get("prompt"):
+        return reason or "the column 'prompt' is empty"
+    try:
+        to_messages(record["prompt"], "user")
+    except DataError as error:
+        return str(error).rstrip(".")
+    return ""
 
 
 def left_out(preferences: Preferences) -> str:

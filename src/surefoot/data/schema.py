@@ -47,9 +47,7 @@ FEATURES = Features(
         "reference_law": Value("string"),  # how they were drawn; `pool`: they are all there are
         "score_a": Value("float64"),  # the data's own scores: evidence about the label
         "score_b": Value("float64"),
-        "label_from": Value(
-            "string"
-        ),  # `order` (chosen first), `label`, `votes`, `scores` or ABSENT
+        "label_from": Value("string"),  # order (chosen first), label, votes, scores or ABSENT
         "note": Value("string"),  # what the reader had to work around in this row
         "file": Value("string"),  # where the row came from, for messages
         "row": Value("int64"),

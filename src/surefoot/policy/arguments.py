@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from surefoot.errors import ConfigurationError, unknown_name
-from surefoot.policy.config import OnlineConfig
+from surefoot.policy.config import Model, OnlineConfig
 from surefoot.policy.prompts import PromptSet
 from surefoot.policy.trl_adapter import ALGORITHMS
-from surefoot.scorers import PolicyScorer
+from surefoot.scorers import EnsembleOptions, PolicyScorer
+from surefoot.scorers.loading import run_folders_of
 from surefoot.training.arguments import processes, shared_arguments
 
 #: Options that no step depends on: they may change on the way.
@@ -36,7 +38,26 @@ def settings_of(
     keys = prompts.preferences.prompt_keys().tolist()
     text = repr((keys, prompts.groups.tolist(), prompts.names))
     digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-    return {"reference": key, "training data": digest, "an object is watched": watched, **given}
+    return {
+        "reference": key,
+        "training data": digest,
+        "reward models": [_written(m) for m in (config.objective.reward, config.objective.watch)],
+        "an object is watched": watched,
+        "processes": processes(),
+        **given,
+    }
+
+
+def _written(model: Model | None) -> str:
+    """Digest of the manifests of a reward model's folders: another, if it was trained again."""
+    places: Sequence[str | Path] = ()
+    if isinstance(model, EnsembleOptions):
+        places = model.members
+    elif model is not None:
+        places = run_folders_of(model)
+    files = [Path(place) / "manifest.json" for place in places]
+    text = b"".join(file.read_bytes() for file in files if file.is_file())
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def trl_arguments(config: OnlineConfig, folder: Path) -> Any:

@@ -22,6 +22,8 @@ from surefoot.statistics.overoptimisation_law import Law, fit_law
 
 #: Windows at most, steps of a window at least (an interval needs so many units), windows at least.
 _WINDOWS, _FEWEST_STEPS, _FEWEST_WINDOWS = 20, 10, 3
+#: KL in nats from which it is more than rounding.
+_LEAST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,12 @@ def along_training(history: Sequence[Mapping[str, float]]) -> AlongTraining:
         for name in ("sequence_kl", "trained_gain", "watched_gain")
     )
     at = kl.mean(1)
-    moved = at > 0
-    if moved.sum() < _FEWEST_WINDOWS:
-        return _none("the KL is not above 0 (beta 0 leaves it unknown, or nothing was learnt)")
+    moved = (at > _LEAST) & np.isfinite(at)
+    if moved.sum() < _FEWEST_WINDOWS or np.ptp(at[moved]) == 0:
+        return _none(
+            "the KL is hardly above 0, or stands still (beta 0 leaves it unknown, or nothing was "
+            "learnt)"
+        )
     law = fit_law(at[moved], [watched[moved].T], "training", covers="steps")
     return AlongTraining(law, _verdict(law, float(trained[-1].mean()), float(watched[-1].mean())))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +30,8 @@ from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.responses import Rewarding
 from surefoot.training.checkpoint import load as load_checkpoint
 from surefoot.training.checkpoint import newest
-from surefoot.training.folder import clear_run, saved_prompts
-from surefoot.training.monitors import LastStep, PreferenceProgress
+from surefoot.training.folder import clear_checkpoints, clear_run, saved_prompts
+from surefoot.training.monitors import LastStep, NoCheckpointAtTheEnd, PreferenceProgress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -152,6 +151,7 @@ def train_online(
             prompts.clusters.save(folder)  # a run that is resumed has the same ones
     trainer.accelerator.wait_for_everyone()
     trainer.add_callback(LastStep())
+    trainer.add_callback(NoCheckpointAtTheEnd())
     for theirs in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(theirs)
     trainer.add_callback(OnlineProgress())
@@ -163,8 +163,7 @@ def train_online(
     for note in report.warnings[len(notes) :]:
         say(f"warning: {note}")
     write_online_run(folder, config, prompts, key, report)
-    for done in folder.glob("checkpoint-*"):
-        shutil.rmtree(done)
+    clear_checkpoints(folder)
     return OnlineRun(folder, report)
 
 

@@ -9,8 +9,9 @@ What is relied on:
 * `_generate_and_score_completions` gives normalised `advantages` (B,), and its dictionary travels
   to `_compute_loss` row by row, whatever its tensors are called;
 * `_calculate_rewards` gives the rewards of all processes, and sees the columns of the data;
-* a checkpoint is written between steps by `_save_checkpoint`, and generators are set back when it
-  is loaded: nothing that TRL keeps from one step to the next is in none of them;
+* a checkpoint is written between steps by `_save_checkpoint`, and torch's generators are set back
+  when it is loaded; the order of the prompts has a generator of its own (`RepeatSampler`), which
+  draws once an epoch;
 * `_get_per_token_logps_and_entropies` is asked for the policy and then, with beta above 0, for the
   reference (RLOO), or for the reference alone (GRPO) while responses are scored;
 * RLOO takes beta KL into the reward, so a weight on the advantage weighs it too; GRPO adds
@@ -50,6 +51,14 @@ class _EndOfStep(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, trainer: _Weighing) -> None:
         self.trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **named: Any) -> None:
+        """In a run that is resumed, draw the orders of the epochs that are done."""
+        loader = named["train_dataloader"]
+        batches = loader.batch_sampler
+        sampler = getattr(batches, "batch_sampler", batches).sampler  # with several processes
+        for _ in range(state.global_step // (len(loader) // args.gradient_accumulation_steps)):
+            torch.randperm(sampler.num_samples, generator=sampler.generator)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
         """After the optimiser's step."""

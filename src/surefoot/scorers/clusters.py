@@ -162,6 +162,11 @@ class PromptClusters:
         with safe_open(path, "np") as file:
             told = file.metadata()
             centroids = file.get_tensor("centroids")
+        if "encoder" not in told:
+            raise ConfigurationError(
+                f"{path} was written by an earlier surefoot and does not name its encoder: train "
+                "anew."
+            )
         options = EncoderOptions(**json.loads(told["encoder"]))
         return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"], options)
 

@@ -174,7 +174,7 @@ def _disappointments(problem: Problem, ended: Fit, rewards: Tensor) -> list[str]
         found.append(
             "Nothing was learnt: every response gets the same reward. The objective's best "
             "head is zero; try a weaker risk or another objective."
-            if problem.objective.wasserstein is None
+            if problem.objective.wasserstein is None or bool((problem.evidence.label == 0.5).all())
             else _too_wide(problem)
         )
     return found

@@ -102,7 +102,8 @@ def newest(folder: Path) -> str:
         ConfigurationError: there is none.
     """
     passed: list[str] = []
-    for path in sorted(folder.glob("checkpoint-*"), key=_step, reverse=True):
+    every = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
+    for path in sorted(every, key=_step, reverse=True):
         if _whole(path):
             if passed:
                 named = ", ".join(passed)

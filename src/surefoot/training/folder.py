@@ -71,11 +71,16 @@ def clear_run(folder: Path) -> None:
     for pattern in (*RUN_FILES, *(_IN_A_RUN if _is_run(folder) else ())):
         for path in _found(folder, pattern):
             path.unlink(missing_ok=True)
-    for path in _found(folder, _CHECKPOINTS):
-        shutil.rmtree(path.parent, ignore_errors=True)
+    clear_checkpoints(folder)
     for events in _found(folder, "runs/*"):
         _remove_empty(events)
     _remove_empty(folder / "runs")
+
+
+def clear_checkpoints(folder: Path) -> None:
+    """Take away the checkpoints of a run, and no folder of another origin with such a name."""
+    for path in _found(folder, _CHECKPOINTS):
+        shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _is_run(folder: Path) -> bool:
@@ -148,8 +153,11 @@ def is_finished(folder: Path, config: FileOptions) -> bool:
     """
     if not (folder / "manifest.json").is_file():
         return False
-    saved = type(config).read(folder / "config.yaml")
-    if saved.model_copy(update=_ANYWHERE) != config.model_copy(update=_ANYWHERE):
+    try:
+        saved = type(config).read(folder / "config.yaml").model_copy(update=_ANYWHERE)
+    except ConfigurationError:  # a run of another kind
+        saved = None
+    if saved != config.model_copy(update=_ANYWHERE):
         raise ConfigurationError(
             f"{folder} holds the finished run of another configuration (its config.yaml). Name "
             "another output, or train anew with --overwrite."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from surefoot.training.checkpoint import newest
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
 from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.doubts import doubts, doubts_of_samples, ignorant_loss
-from surefoot.training.folder import TrainingData, clear_run, write_run
+from surefoot.training.folder import TrainingData, clear_checkpoints, clear_run, write_run
 from surefoot.training.second_order import attention_for
 from surefoot.training.trim import with_trim
 
@@ -80,7 +79,9 @@ def train_language_model(
     """
     from transformers import set_seed
 
-    from surefoot.training.arguments import preference_arguments  # imports transformers' Trainer
+    # Both import transformers' Trainer.
+    from surefoot.training.arguments import preference_arguments
+    from surefoot.training.monitors import NoCheckpointAtTheEnd
 
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
@@ -116,6 +117,8 @@ def train_language_model(
     for_users = (one for one in noticed if issubclass(one.category, UserWarning))
     notes = tuple(dict.fromkeys(str(one.message) for one in for_users))
     assert trainer.pairs is not None
+    trainer.require_exact()
+    trainer.add_callback(NoCheckpointAtTheEnd())
     if trainer.is_world_process_zero():
         if checkpoint is None:
             clear_run(root or folder)
@@ -166,8 +169,7 @@ def train_language_model(
     write_run(
         folder, config, data, _figures(report, trainer) | given, _readable(report), report.warnings
     )
-    for done in folder.glob("checkpoint-*"):
-        shutil.rmtree(done)
+    clear_checkpoints(folder)
     return model, report
 
 

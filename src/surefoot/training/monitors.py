@@ -165,6 +165,19 @@ class LastStep(TrainerCallback):  # type: ignore[misc]  # untyped
             control.should_log = True
 
 
+class NoCheckpointAtTheEnd(TrainerCallback):  # type: ignore[misc]  # untyped
+    """A run that dies after its last step takes the steps since its last checkpoint again.
+
+    From a checkpoint of the last step transformers would take one more before it sees that it is
+    done.
+    """
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
+        """After the callbacks that ask for a checkpoint, or for the end."""
+        if state.global_step >= state.max_steps or control.should_training_stop:
+            control.should_save = False
+
+
 class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
     """The progress bar with the figures that matter beside it; lines where there is no terminal."""
 

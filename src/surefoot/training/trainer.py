@@ -167,7 +167,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             raise ConfigurationError("there is no train_dataset.")
         self.ledger = WeightLedger()
         self._runner, self.risk_state = None, self.pairs.risk_state(self.objective.risk)
-        require_exact(self.objective, self.score, self.model, self.engine, self.args, self.pairs)
+        self.require_exact()
         if resume_from_checkpoint is True:
             resume_from_checkpoint = checkpoint.newest(Path(self.args.output_dir))
         with quick_attention(self.model, self.engine.device, self.engine.precision is not None):
@@ -176,6 +176,15 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
                 if pairs is not self.pairs or not live:
                     self._know_reference(pairs)
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def require_exact(self) -> None:
+        """Refuse an objective that needs a second derivative which the model has not.
+
+        Raises:
+            ConfigurationError: it does.
+        """
+        assert self.pairs is not None
+        require_exact(self.objective, self.score, self.model, self.engine, self.args, self.pairs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Steps, whole: every rank gets the same one, and runs its part of it."""
