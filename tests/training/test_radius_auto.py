@@ -41,6 +41,12 @@ def test_a_run_trains_at_the_size_that_it_chose(config, tmp_path):
         f"| size of the ball | radius {chosen['chosen']:g}"
         in (run.folder / "README.md").read_text()
     )
+    curve = chosen["curve"][0]
+    told = (
+        f"sizes tried (worst held-out group, mean){{}}0: {curve['worst']:.3f}, {curve['mean']:.3f}"
+    )
+    assert any(line.startswith(told.format(": ")) for line in said)
+    assert told.format(" | ") in (run.folder / "README.md").read_text()
     assert (
         yaml.safe_load((run.folder / "config.yaml").read_text())["objective"]["risk"]["radius"]
         == "auto"

@@ -67,7 +67,7 @@ def train_online(
     Args:
         config: what to do.
         watch: in place of `objective.watch`, anything that gives rewards, such as a checker that
-            knows the gold reward.
+            knows the gold reward. `stop_drop` needs `objective.watch`.
         overwrite: write into an output folder that is not empty.
         resume: go on from the last checkpoint in the output folder.
         say: told one line per stage and per warning.

@@ -121,7 +121,8 @@ class PromptClusters:
         encoder = encoder or load_encoder(self.encoder_options)
         if encoder.key != self.encoder_key:
             raise ConfigurationError(
-                f"the clusters of prompts are of another encoder than {encoder.options.name!r}."
+                f"the clusters of prompts are of another encoder than {encoder.options.name!r}, or "
+                "of it in another precision (auto is bfloat16 where the processor has it)."
             )
         own: npt.NDArray[np.int64]
         own = vq.vq(_embedded(_prompts(preferences), encoder), self.centroids)[0].astype(np.int64)

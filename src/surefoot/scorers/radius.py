@@ -87,6 +87,15 @@ class RadiusChoice:
             f"{plain.mean:.3f}"
         )
 
+    @property
+    def curve(self) -> str:
+        """Of each size, the loss of the worst held-out group and the mean."""
+        return "; ".join(
+            f"{one.size:g}: {one.worst:.3f}, {one.mean:.3f}"
+            + ("" if one.allowed else " (too dear)")
+            for one in self.tried
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {

@@ -19,6 +19,9 @@ from surefoot.training.config import RunConfig, TrainingOptions
 from surefoot.training.folder import TrainingData, clear_run, write_run
 from surefoot.training.trim import with_trim
 
+#: What is said of the sizes of a ball that is chosen.
+_TRIED = "sizes tried (worst held-out group, mean)"
+
 
 def train_embedding_models(
     configs: Sequence[RunConfig],
@@ -43,6 +46,7 @@ def train_embedding_models(
     objective, radius = with_radius(objective, first.scorer, data.train, cost)
     if radius is not None:
         say(str(radius))
+        say(f"{_TRIED}: {radius.curve}")
     models = [EmbeddingRewardModel(first.scorer, objective, seed) for seed in seeds]
     drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None
     fit_models(models, data.train, drawn)
@@ -65,7 +69,7 @@ def train_embedding_models(
         if trim is not None:
             readable["trimmed"] = str(trim)
         if radius is not None:
-            readable["size of the ball"] = str(radius)
+            readable |= {"size of the ball": str(radius), _TRIED: radius.curve}
         ball = objective.wasserstein
         if ball is not None and report.input_gradient is not None:
             worst = float(report.risk.value[0]) + ball.radius * report.input_gradient
