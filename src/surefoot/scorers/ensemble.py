@@ -202,9 +202,10 @@ class RewardEnsemble:
 
     def _warn_of_the_ignorant(self, temperatures: Array) -> None:
         """A member that learnt nothing has tiny differences, which one scale makes large."""
-        usual = float(np.median(temperatures))
-        for place, one in zip(self.places, temperatures, strict=True):
-            if one > _IGNORANT * usual:
+        fitted = temperatures != 1  # where nothing was held out, or a model is from elsewhere
+        usual = float(np.median(temperatures[fitted])) if fitted.any() else 1.0
+        for place, one, known in zip(self.places, temperatures, fitted, strict=True):
+            if known and one > _IGNORANT * usual:
                 warnings.warn(
                     f"{place} hardly tells responses apart (temperature {one:.3g}, of the members "
                     f"{usual:.3g} in the median): on one scale its noise counts as much as what "
