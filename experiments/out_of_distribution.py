@@ -203,7 +203,7 @@ def _family(parts: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def markdown(content: Mapping[str, Any], settings: Settings) -> str:
-    """Of each part the means, then of every subset who is furthest from plain."""
+    """Of each part the means, then every method on every subset of each suite."""
     family = _family(content["parts"])
     lines = [
         f"Accuracy; {settings.seeds} seeds, each trains on another draw of the same pairs, which "
@@ -231,22 +231,26 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
                 shown[2] = str(estimate(own["difference"]["difference"]))
                 shown[4] = marked(mean["difference"])
             lines.append(f"| {title} | {' | '.join(shown)} |")
-        lines += [
-            "",
-            f"| subset (pairs); {part} | best ruler | {BASELINE} | most above | most below |",
-            "|---|---|---|---|---|",
-        ]
-        # A head that says nothing is at .5 everywhere, which is above a plain one that errs.
-        others = [t for t, row in rows.items() if t != BASELINE and row[HELD_OUT]["ties"] < 1]
-        for name, pairs in content["pairs"].items():
-            gaps = {title: rows[title][name]["difference"] for title in others}
-            by_size = sorted(others, key=lambda t: gaps[t]["difference"]["estimate"], reverse=True)
-            ends = [f"{title}: {marked(gaps[title])}" for title in (by_size[0], by_size[-1])]
-            ruler, best = max(content["rulers"][name].items(), key=lambda one: one[1]["estimate"])
-            plain = estimate(rows[BASELINE][name]["accuracy"])
-            best_of = f"{_short(best['estimate'])} {ruler}"
-            lines.append(f"| {name} ({pairs}) | {best_of} | {plain} | {' | '.join(ends)} |")
+        for suite in dict.fromkeys(name.partition(", ")[0] for name in content["pairs"]):
+            lines += ["", *_by_subset(content, part, suite)]
     return "\n".join(lines) + "\n"
+
+
+def _by_subset(content: Mapping[str, Any], part: str, suite: str) -> list[str]:
+    """The table of one suite's subsets: plain's accuracy, and the others' differences to it."""
+    subsets = [name for name in content["pairs"] if name.partition(", ")[0] == suite]
+    heads = [f"{name.partition(', ')[2]} ({content['pairs'][name]})" for name in subsets]
+    table = [[f"{suite}; {part}", *heads], ["---"] * (1 + len(subsets)), ["best ruler"]]
+    for name in subsets:
+        ruler, best = max(content["rulers"][name].items(), key=lambda one: one[1]["estimate"])
+        table[-1].append(f"{_short(best['estimate'])} {ruler}")
+    for title, row in content["parts"][part].items():
+        if title == BASELINE:
+            accuracies = [str(estimate(row[name]["accuracy"])) for name in subsets]
+            table.append([f"{title}: accuracy", *accuracies])
+        elif row[HELD_OUT]["ties"] < 1:  # else at .5 everywhere, which is above a head that errs
+            table.append([title, *(marked(row[name]["difference"]) for name in subsets)])
+    return [f"| {' | '.join(line)} |" for line in table]
 
 
 def _short(value: float) -> str:

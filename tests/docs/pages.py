@@ -21,7 +21,7 @@ def make_demo(pairs: int) -> None:
     """What pages name of the demo's folder, but small: its pairs, and a model of random weights."""
     folder = Path("demo")
     folder.mkdir()
-    for seed, name in enumerate(("train", "test")):
+    for seed, name in enumerate(("train", "test", "deployment")):
         observed = TextWorld().training(seed).observed
         write_preferences(observed.select(range(pairs)), folder / f"{name}.jsonl")
     llama(max_position_embeddings=512).save_pretrained(folder / "language-model")
