@@ -13,7 +13,7 @@ from surefoot.objectives import Evidence, MarginLoss, Objective, Units
 from surefoot.scorers.head import Problem
 from surefoot.scorers.heads.linear import Linear
 from surefoot.worlds import TabularTruth, TabularWorld
-from surefoot.worlds.linear_fits import LinearProblems
+from surefoot.worlds.linear_fits import LinearProblems, newton
 from surefoot.worlds.tabular import bradley_terry, tilted
 from surefoot.worlds.tabular_truth import noisy, useless
 
@@ -312,6 +312,22 @@ class TestLinearProblems:
             assert float(reached[r]) == pytest.approx(float(head.values[0]), abs=tolerance)
         without = LinearProblems(Objective(), x, evidence, 0.01).solve()
         assert bool((reached < problems.values(without)[0]).all())
+
+    def test_a_steep_risk_over_units_ends_in_its_minimum(self):
+        """Newton's method, which takes the weights of units for fixed, never settles there."""
+        drawn = TabularTruth(skew=1.0).world(2).draw(200, seed=1, repetitions=4)
+        objective = Objective(risk={"kind": "kl-penalised", "temperature": 0.001, "unit": "group"})
+        problems = LinearProblems(
+            objective,
+            drawn.differences(TabularTruth(skew=1.0).world(2).features),
+            drawn.evidence(),
+            0.01,
+            units=Units(torch.arange(200) % 7 // 3, 3),
+        )
+        found = problems.solve(tolerance=1e-8)
+        assert float(problems.values(found)[1].norm(dim=1).max()) < 1e-6
+        with pytest.raises(RuntimeError, match="no minimum was found"):
+            newton(problems.values, torch.zeros_like(found), 1e-8)
 
     def test_no_minimum(self):
         """One pair, no ridge: the likelihood grows without end."""

@@ -63,9 +63,10 @@ class LinearProblems:
     def solve(self, start: Tensor | None = None, tolerance: float = 1e-10) -> Tensor:
         """Weights (R, D) at the minimum; of an objective that is not convex, a local one.
 
-        Newton's method; where the risk has kinks L-BFGS, and the bundle method for the problems
-        that it leaves unproven; where the objective is not convex L-BFGS, the better of two starts
-        if it has kinks too (`start`, and the plain objective's solution), as linear heads do it.
+        Newton's method under a convex mean, L-BFGS under what else is smooth. Where the risk has
+        kinks L-BFGS, and the bundle method for the problems that it leaves unproven; if the
+        objective is not convex either L-BFGS, the better of two starts (`start`, and the plain
+        objective's solution), as linear heads do it.
 
         Args:
             start: (R, D) where to begin; default: zero.
@@ -77,7 +78,8 @@ class LinearProblems:
         """
         first = self.differences.new_zeros(self.differences.shape[1:]) if start is None else start
         if self.objective.smooth:
-            if self.objective.convex:
+            # The Hessian leaves out how the weights of a risk but the mean move.
+            if self.objective.convex and self.objective.risk.properties.direction == "none":
                 return newton(self.values, first, tolerance)
             for _ in range(RESTARTS):  # the first guess of the Hessian may be spoilt far from it
                 # The gap is |g|^2 with this modulus.
