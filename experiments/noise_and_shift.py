@@ -26,7 +26,7 @@ import torch
 from command import command_with_work
 from hh_language_runs import Work
 from noise_and_shift_hh import HH, hh_figures
-from noise_and_shift_rule import recommended, shortfalls
+from noise_and_shift_rule import Shortfall, recommended, shortfalls
 from noise_and_shift_tables import markdown
 from noise_and_shift_world import Drawn, Floats, Size, World, cross_fitted, draw, told
 from pydantic import Field
@@ -40,6 +40,16 @@ SOLVED = 5e-4
 FOLDS = 5
 
 
+class Confirmation(Options):
+    """One method, chosen on other worlds before, judged on more of them."""
+
+    method: str
+    rivals: tuple[str, ...] = Field(min_length=1)
+    """Who it is compared with."""
+    repetitions: int = Field(ge=3)
+    first_seed: int
+
+
 class Settings(Options):
     """The experiment."""
 
@@ -49,10 +59,13 @@ class Settings(Options):
     worlds: dict[str, World]
     methods: dict[str, dict[str, Any]]
     """Objectives; the word `flips` in them is the flip rate of the labels."""
+    confirmation: Confirmation | None = None
     hh: HH | None = None
 
 
 Found = dict[tuple[str, float], dict[str, Floats]]
+#: World, flip rate and use.
+Test = tuple[str, float, str]
 
 
 def run(settings: Settings, work: Work) -> Found:
@@ -120,11 +133,17 @@ def in_use(regret: Floats, shares: Floats | None) -> Floats:
     return np.asarray(regret.max(-1) if shares is None else regret @ shares)
 
 
-def figures(found: Found, settings: Settings) -> dict[str, Any]:
-    """Every figure, JSON-ready."""
-    columns = uses(settings.size)
+def in_cells(found: Found, size: Size) -> tuple[list[Test], Floats]:
+    """World, flips and use of each of C cells, and regrets (C, M, R) there."""
+    columns = uses(size)
     cells = [(*where, test) for where in found for test in columns]
     losses = np.stack([in_use(found[w, f]["regret"], columns[t]) for w, f, t in cells])
+    return cells, losses
+
+
+def figures(found: Found, settings: Settings) -> dict[str, Any]:
+    """Every figure, JSON-ready."""
+    cells, losses = in_cells(found, settings.size)
     names = list(settings.methods)
 
     def means(values: Floats) -> dict[str, float]:
@@ -145,43 +164,72 @@ def figures(found: Found, settings: Settings) -> dict[str, Any]:
 
 
 def decision(
-    cells: Sequence[tuple[str, float, str]], losses: Floats, names: Sequence[str], margin: float
+    cells: Sequence[Test], losses: Floats, names: Sequence[str], margin: float
 ) -> dict[str, Any]:
     """Shortfalls of all methods, overall and where a user knows the flips or the use."""
     found = shortfalls(losses, margin)
-    mean = losses.mean(-1)
-    short = mean - mean.min(1, keepdims=True)  # (C, M)
     flips, tests = (list(dict.fromkeys(cell[k] for cell in cells)) for k in (1, 2))
-
-    def largest(flip_rate: object = None, use: object = None) -> Floats:
-        """(M,) over the cells with this flip rate and use, if any is given."""
-        inside = [flip_rate in (None, f) and use in (None, u) for _, f, u in cells]
-        return np.asarray(short[inside].max(0))
-
-    rows = {}
-    for k, (name, one) in enumerate(zip(names, found, strict=True)):
-        world, rate, use = cells[one.cell]
-        rows[name] = {
-            **one.to_dict(),
-            "cell": {"world": world, "flips": rate, "test": use},
-            "rival": names[one.rival],
-            "flips": {f"{f:g}": round(float(largest(f)[k]), 5) for f in flips},
-            "tests": {str(u): round(float(largest(None, u)[k]), 5) for u in tests},
-        }
     known = []
     for f in flips:
         for u in tests:
-            values = largest(f, u)
+            values = _largest(cells, losses, f, u)
             k = int(np.argmax(values <= values.min() + margin / 5))  # the first of them
             known.append(
                 {"flips": f, "test": u, "method": names[k], "shortfall": round(float(values[k]), 5)}
             )
+    rows = _rows(cells, losses, names, found)
     return {"recommended": names[recommended(found)], "methods": rows, "known": known}
+
+
+def _largest(
+    cells: Sequence[Test], losses: Floats, flip_rate: object = None, use: object = None
+) -> Floats:
+    """Largest distances (M,) to the best, over the cells with this flip rate and use, if given."""
+    mean = losses.mean(-1)
+    short = mean - mean.min(1, keepdims=True)  # (C, M)
+    inside = [flip_rate in (None, f) and use in (None, u) for _, f, u in cells]
+    return np.asarray(short[inside].max(0))
+
+
+def _rows(
+    cells: Sequence[Test], losses: Floats, names: Sequence[str], found: Sequence[Shortfall]
+) -> dict[str, Any]:
+    """What the tables show of each method that was judged."""
+    flips, tests = (list(dict.fromkeys(cell[k] for cell in cells)) for k in (1, 2))
+    by_flips = {f"{f:g}": _largest(cells, losses, f) for f in flips}
+    by_test = {str(u): _largest(cells, losses, None, u) for u in tests}
+    rows = {}
+    for k, one in enumerate(found):
+        world, rate, use = cells[one.cell]
+        rows[names[k]] = {
+            **one.to_dict(),
+            "cell": {"world": world, "flips": rate, "test": use},
+            "rival": names[one.rival],
+            "flips": {f: round(float(values[k]), 5) for f, values in by_flips.items()},
+            "tests": {u: round(float(values[k]), 5) for u, values in by_test.items()},
+        }
+    return rows
+
+
+def confirmation(settings: Settings, chosen: Confirmation, work: Work) -> dict[str, Any]:
+    """The shortfall of the method that was chosen before, on worlds of its own."""
+    names = [chosen.method, *chosen.rivals]
+    more = chosen.model_dump(include={"repetitions", "first_seed"})
+    size = settings.size.model_copy(update=more)
+    methods = {name: settings.methods[name] for name in names}
+    found = run(settings.model_copy(update={"size": size, "methods": methods}), work)
+    cells, losses = in_cells(found, size)
+    judged = shortfalls(losses, settings.margin, judged=1)
+    return _rows(cells, losses, names, judged)[chosen.method]
 
 
 def experiment(settings: Settings, work: Path) -> tuple[dict[str, Any], str]:
     """Figures and tables."""
     content = figures(run(settings, Work(work)), settings)
+    if settings.confirmation is not None:
+        content["confirmation"] = confirmation(settings, settings.confirmation, Work(work))
+        if content["confirmation"]["verdict"] == "within":
+            content["recommended"] = settings.confirmation.method
     if settings.hh is not None:
         content["hh"] = hh_figures(settings.hh, Work(work))
     return content, markdown(content, settings)

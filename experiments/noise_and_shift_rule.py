@@ -36,23 +36,27 @@ class Shortfall:
         return asdict(self)
 
 
-def shortfalls(losses: Floats, margin: float, level: float = 0.95) -> list[Shortfall]:
+def shortfalls(
+    losses: Floats, margin: float, level: float = 0.95, judged: int | None = None
+) -> list[Shortfall]:
     """The shortfall of each of M methods, from losses (C, M, R) in C cells and R repetitions.
 
     The upper end is the largest upper end over cells and rivals: it misses the truth only if that
     of the cell and rival where the truth is largest does (intersection-union), so it is corrected
     for the number of methods alone. The lower end is the largest of all lower ends, which is
     corrected for the number of cells and rivals too. So it does not matter that the best of a cell
-    is found on the same repetitions. Repetitions are paired; t quantiles, Bonferroni.
+    is found on the same repetitions. Repetitions are paired; t quantiles, Bonferroni. Where only
+    the first methods are `judged`, the others are rivals, and the correction is for those judged.
     """
     cells, methods, repetitions = losses.shape
     if methods < 2 or repetitions < 3:
         raise ValueError(f"{methods} methods and {repetitions} repetitions; it takes 2 and 3.")
-    tail, freedom = (1 - level) / 2, repetitions - 1
-    up = stats.t.isf(tail / methods, freedom)
-    down = stats.t.isf(tail / (methods * (methods - 1) * cells), freedom)
+    judged = methods if judged is None else judged
+    tail, freedom = (1 - level) / 2 / judged, repetitions - 1
+    up = stats.t.isf(tail, freedom)
+    down = stats.t.isf(tail / ((methods - 1) * cells), freedom)
     found = []
-    for m in range(methods):
+    for m in range(judged):
         gaps = np.delete(losses[:, m, None] - losses, m, axis=1)  # (C, M - 1, R)
         mean = gaps.mean(-1)
         error = gaps.std(-1, ddof=1) / np.sqrt(repetitions)

@@ -20,6 +20,7 @@ def markdown(content: Mapping[str, Any], settings: Any) -> str:
         "temperature, groups alike, mean of worlds and flips.",
         "",
         *_decision(content, settings.margin),
+        *_confirmed(content, settings),
         "",
         f"Recommended by the rule: **{content['recommended']}**.",
         "",
@@ -51,6 +52,30 @@ def _decision(content: Mapping[str, Any], margin: float) -> list[str]:
         shown = [name, interval, row["verdict"], where.replace("%", " %")]
         lines.append(f"| {' | '.join([*shown, *map(_short, values)])} |")
     return lines
+
+
+def _confirmed(content: Mapping[str, Any], settings: Any) -> list[str]:
+    """The method that was judged on worlds of its own, if one was."""
+    if "confirmation" not in content:
+        return []
+    row, chosen = content["confirmation"], settings.confirmation
+    cell = row["cell"]
+    ends = ", ".join(f"{row[end]:.4f}" for end in ("low", "high"))
+    where = f"{cell['world']}, {cell['flips']:.0%}, {cell['test']}".replace("%", " %")
+    by_flips = [f"{float(f):.0%} {_short(v)}" for f, v in row["flips"].items()]
+    by_use = [f"{use} {_short(v)}" for use, v in row["tests"].items()]
+    return [
+        "",
+        f"Confirmation, on {chosen.repetitions:,} other worlds of each kind, of one method chosen "
+        f"before: **{chosen.method}** is at most {row['estimate']:.4f} [{ends}] from the best of "
+        f"{_names(chosen.rivals)}: {row['verdict']} the margin of {settings.margin:g}. That is at "
+        f"{where}: {row['rival']}. Largest by flips: "
+        f"{', '.join(by_flips).replace('%', ' %')}; by use: {', '.join(by_use)}.",
+    ]
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names)
 
 
 def _known(content: Mapping[str, Any], margin: float) -> list[str]:

@@ -48,6 +48,9 @@ def test_the_reduced_experiment(tmp_path):
             assert cell["means"]["smoothed"] == pytest.approx(cell["means"]["plain"], abs=1e-4)
             ball, trimmed = (f"{name}chi-squared .1, groups" for name in ("", "trim, "))
             assert cell["means"][trimmed] == cell["means"][ball]
+    chosen = once.figures["confirmation"]
+    assert chosen["low"] <= chosen["estimate"] <= chosen["high"]
+    assert "on 8 other worlds of each kind" in once.tables
     again = quick("noise_and_shift", tmp_path / "again", tmp_path / "work")
     assert again.figures == once.figures
 
@@ -88,6 +91,12 @@ class TestRule:
         assert [(one.cell, one.rival) for one in found[1:]] == [(1, 2), (0, 1)]
         assert found[1].estimate == pytest.approx(0.05, abs=0.002)
         assert recommended(found) == 0
+
+    def test_one_method_alone_needs_no_correction_for_others(self):
+        losses = self.losses(0.005)
+        (alone,), first = shortfalls(losses, margin=0.01, judged=1), shortfalls(losses, 0.01)[0]
+        assert alone.estimate == first.estimate
+        assert first.low <= alone.low < alone.high < first.high
 
     def test_what_is_not_known_is_not_decided(self):
         found = shortfalls(self.losses(0.3), margin=0.01)
