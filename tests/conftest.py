@@ -28,8 +28,13 @@ def _one_thread_per_worker():
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory) -> str:
-    """One cache of embeddings for the whole session."""
-    return str(tmp_path_factory.mktemp("cache"))
+    """One cache for the session, whose embeddings all workers share: texts are embedded once."""
+    folder = tmp_path_factory.mktemp("cache")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = tmp_path_factory.getbasetemp().parent / "embeddings"
+        shared.mkdir(exist_ok=True)
+        (folder / "embeddings").symlink_to(shared)
+    return str(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in a process of its own, with right and wrong input."""
+"""The command line as a user meets it, with right and wrong input."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+
+from surefoot.cli import main
 
 
 @pytest.fixture
@@ -28,6 +31,27 @@ def surefoot(tmp_path):
         assert done.returncode == expect, done.stderr + done.stdout
         assert "Traceback" not in done.stderr or "--debug" in arguments
         return done
+
+    return run
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, capfd):
+    """The same in this process, which is spared the imports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str, expect: int = 0) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["surefoot", *arguments])
+        capfd.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capfd.readouterr()
+        assert code == expect, printed.err + printed.out
+        return SimpleNamespace(stdout=printed.out, stderr=printed.err)
 
     return run
 
@@ -103,11 +127,11 @@ def test_the_loop(surefoot, folder):
 
 
 @pytest.mark.slow
-def test_seeds_are_compared_as_methods(surefoot, folder):
+def test_seeds_are_compared_as_methods(here, folder):
     options = ("--training.bootstrap", "true", "--seeds", "3")
-    surefoot("train", "plain.yaml", *options)
-    surefoot("train", "plain.yaml", *options, "--objective.loss", "hinge", "--output", "runs/hinge")
-    done = surefoot(
+    here("train", "plain.yaml", *options)
+    here("train", "plain.yaml", *options, "--objective.loss", "hinge", "--output", "runs/hinge")
+    done = here(
         "evaluate", "runs/hinge", "test.jsonl", "--baseline", "runs/plain", "--output", "report"
     )
     assert "covers seeds and" in done.stdout
@@ -115,17 +139,17 @@ def test_seeds_are_compared_as_methods(surefoot, folder):
     over = json.loads((folder / "report" / "evaluation.json").read_text())["results"]["test.jsonl"]
     assert over["over_seeds"]["accuracy"]["covers"].startswith("seeds and")
     # Other seeds, or seeds of an earlier run, are not mixed in.
-    surefoot("train", "plain.yaml", *options, "--training.seed", "5", "--output", "runs/others")
+    here("train", "plain.yaml", *options, "--training.seed", "5", "--output", "runs/others")
     other = ("--baseline", "runs/others", "--output", "x")
-    assert "same seeds" in surefoot("evaluate", "runs/hinge", "test.jsonl", *other, expect=2).stderr
-    surefoot("train", "plain.yaml", *options[:-1], "2", "--output", "runs/others", expect=2)
-    surefoot("train", "plain.yaml", *options[:-1], "2", "--output", "runs/others", "--overwrite")
+    assert "same seeds" in here("evaluate", "runs/hinge", "test.jsonl", *other, expect=2).stderr
+    here("train", "plain.yaml", *options[:-1], "2", "--output", "runs/others", expect=2)
+    here("train", "plain.yaml", *options[:-1], "2", "--output", "runs/others", "--overwrite")
     assert sorted(p.name for p in (folder / "runs" / "others").iterdir()) == ["seed-0", "seed-1"]
-    surefoot("train", "plain.yaml", "--output", "runs/others", "--overwrite")
+    here("train", "plain.yaml", "--output", "runs/others", "--overwrite")
     assert not list((folder / "runs" / "others").glob("seed-*"))
-    one = surefoot("evaluate", "runs/hinge/seed-1", "test.jsonl", "--output", "one")
+    one = here("evaluate", "runs/hinge/seed-1", "test.jsonl", "--output", "one")
     assert "seed" not in one.stdout.splitlines()[0]
-    wrong = surefoot(
+    wrong = here(
         "evaluate", "runs/hinge", "test.jsonl", "--baseline", "runs/plain/seed-0", "--output", "x",
         expect=2,
     )  # fmt: skip
@@ -153,26 +177,26 @@ def test_seeds_are_compared_as_methods(surefoot, folder):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_wrong_input_gets_one_message_and_code_2(surefoot, folder, arguments, message):
-    done = surefoot(*arguments, expect=2)
+def test_wrong_input_gets_one_message_and_code_2(here, folder, arguments, message):
+    done = here(*arguments, expect=2)
     assert "error:" in done.stderr
     assert re.search(message, done.stderr.replace("\n", " ")), done.stderr
 
 
-def test_an_unknown_suite_is_named_before_the_model_is_used(surefoot, folder):
-    surefoot("train", "plain.yaml")
-    done = surefoot("evaluate", "runs/plain", "llmbr", "--output", "x", expect=2)
+def test_an_unknown_suite_is_named_before_the_model_is_used(here, folder):
+    here("train", "plain.yaml")
+    done = here("evaluate", "runs/plain", "llmbr", "--output", "x", expect=2)
     assert "did you mean 'llmbar'" in done.stderr
 
 
 @pytest.mark.slow
-def test_a_source_aware_model_says_which_sources_it_knows(surefoot, folder):
-    surefoot("train", "plain.yaml", "--scorer.source_aware", "true")
+def test_a_source_aware_model_says_which_sources_it_knows(here, folder):
+    here("train", "plain.yaml", "--scorer.source_aware", "true")
     text = (folder / "test.jsonl").read_text()
     (folder / "bare.jsonl").write_text(text.replace(', "source": "s"', ""))
-    done = surefoot("evaluate", "runs/plain", "bare.jsonl", "--output", "x")
+    done = here("evaluate", "runs/plain", "bare.jsonl", "--output", "x")
     assert "source 'bare' was not seen in training (known: s)" in done.stderr.replace("\n", " ")
-    done = surefoot("evaluate", "runs/plain", "bare.jsonl", "--source", "s", "--output", "y")
+    done = here("evaluate", "runs/plain", "bare.jsonl", "--source", "s", "--output", "y")
     assert "not seen" not in done.stderr
 
 
@@ -181,26 +205,26 @@ def test_debug_shows_the_traceback(surefoot, folder):
     assert "Traceback" in done.stderr
 
 
-def test_a_finished_run_is_not_resumed(surefoot, folder):
-    surefoot("train", "plain.yaml")
+def test_a_finished_run_is_not_resumed(here, folder):
+    here("train", "plain.yaml")
     (folder / "train.jsonl").unlink()  # nothing is read
-    done = surefoot("train", "plain.yaml", "--resume")
+    done = here("train", "plain.yaml", "--resume")
     assert "runs/plain is finished already" in done.stderr
-    done = surefoot("train", "plain.yaml", "--resume", "--objective.loss", "hinge", expect=2)
+    done = here("train", "plain.yaml", "--resume", "--objective.loss", "hinge", expect=2)
     assert "finished run of another configuration" in done.stderr
 
 
-def test_a_mistake_beside_overwrite_takes_nothing_away(surefoot, folder):
-    surefoot("train", "plain.yaml", "--seeds", "2", "--training.bootstrap", "true")
+def test_a_mistake_beside_overwrite_takes_nothing_away(here, folder):
+    here("train", "plain.yaml", "--seeds", "2", "--training.bootstrap", "true")
     before = _files(folder / "runs")
     again = ("train", "plain.yaml", "--overwrite")
     by_group = '{"kind": "chi-squared", "unit": "group"}'
-    done = surefoot(*again, "--objective.risk", by_group, expect=2)
+    done = here(*again, "--objective.risk", by_group, expect=2)
     assert "the column 'group' is not given" in done.stderr
     no_model = '{"kind": "reward-model", "model": "nowhere"}'
-    surefoot(*again, "--scorer", no_model, expect=2)
+    here(*again, "--scorer", no_model, expect=2)
     assert _files(folder / "runs") == before
-    surefoot(*again)
+    here(*again)
     left = {Path(name).parts[1] for name in _files(folder / "runs")}
     assert not any(name.startswith("seed-") for name in left)
 

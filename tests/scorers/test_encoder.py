@@ -47,6 +47,20 @@ def test_cached_equals_live(small_encoder, monkeypatch):
     np.testing.assert_array_equal(again[0], again[-1])
 
 
+def test_who_embeds_at_the_same_time_takes_the_same_vectors(small_encoder, monkeypatch, tmp_path):
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path))
+    forward, first = Encoder.forward, _encoder(small_encoder)
+
+    def overtaken(self, tokens, description="embedding"):
+        monkeypatch.setattr(Encoder, "forward", forward)
+        self.others = first.embed(TEXTS)  # another process ends before this one
+        return forward(self, tokens) + 1e-6
+
+    monkeypatch.setattr(Encoder, "forward", overtaken)
+    second = _encoder(small_encoder)
+    np.testing.assert_array_equal(second.embed(TEXTS), second.others)
+
+
 def test_small_batches_and_saves_change_nothing(small_encoder, monkeypatch, tmp_path):
     whole = _encoder(small_encoder).embed(TEXTS)
     monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path))

@@ -177,6 +177,8 @@ class Encoder:
         vectors |= zip(new, self.forward(list(new.values()), description), strict=True)
         lengths = [len(ids) for ids in whole]
         cache.put(texts, lengths, keys, [vectors[key] for key in keys])
+        # Another process may have been first, with batches of other shapes: all take its vectors.
+        vectors |= cache.known_tokens(list(new))
         return {
             text: (vectors[key], length)
             for text, key, length in zip(texts, keys, lengths, strict=True)
