@@ -23,7 +23,7 @@ def test_the_reduced_experiment(tmp_path):
     for trained, tried in (("helpful", "harmless"), ("harmless", "helpful")):
         across = conflict[f"{trained} only"][tried]["accuracy"]["estimate"]
         assert across < 0.5 < conflict[f"{trained} only"][trained]["accuracy"]["estimate"]
-    assert set(found["outside"]["plain"]) == {"hhh_alignment", "llmbar", "rm_bench"}
+    assert set(found["outside"]["plain"]) == {"hhh_alignment"}
     table = done.tables
     assert all(name in table for name in found["conflict"])
 

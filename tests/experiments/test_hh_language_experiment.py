@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hh_language_runs import Settings
 from hh_language_tables import CALIBRATED, families, markdown
-from quick import REPOSITORY, RESULTS, quick
+from quick import REPOSITORY, RESULTS, again, quick
 from realdata import real_data
 from tables import correct, marked, told_apart
 
@@ -42,10 +42,10 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     taken = {path: path.stat().st_mtime_ns for path in cells}
     newest = max(cells, key=lambda path: path.stat().st_mtime_ns)
     newest.unlink()
-    again = quick("hh_language", tmp_path / "again", work, suites).figures
+    repeated = again("hh_language", work, suites)
     kept = {path: path.stat().st_mtime_ns for path in cells if path != newest}
     assert kept == {path: time for path, time in taken.items() if path != newest}
-    assert again == found
+    assert repeated == found
 
 
 def test_the_committed_results_are_those_of_the_committed_settings():

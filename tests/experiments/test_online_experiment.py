@@ -9,7 +9,7 @@ import pytest
 import yaml
 from online import BASELINE, WORST, Settings
 from online_world import TOPICS, Asked, WorldOptions, asked, comparisons, true_reward, written
-from quick import REPOSITORY, RESULTS, quick
+from quick import REPOSITORY, RESULTS, again, quick
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert len(kept) == 9
     taken = {path: path.stat().st_mtime_ns for path in kept}
     kept[-1].unlink()
-    again = quick("online", tmp_path / "again", work).figures
-    assert again["methods"] == methods
+    repeated = again("online", work)
+    assert repeated["methods"] == methods
     assert all(path.stat().st_mtime_ns == taken[path] for path in kept[:-1])
 
 

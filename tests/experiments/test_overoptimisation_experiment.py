@@ -11,7 +11,7 @@ from overoptimisation import pairs_of_arms
 from overoptimisation_runs import Arm, Checker, Settings
 from overoptimisation_tables import markdown
 from overoptimisation_world import SUBJECTS, World, WorldOptions
-from quick import REPOSITORY, RESULTS, quick
+from quick import REPOSITORY, RESULTS, again, quick
 
 from surefoot.data import Preferences
 
@@ -99,8 +99,8 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert len(kept) == settings.seeds * (len(settings.worlds) + len(settings.arms))
     taken = {path: path.stat().st_mtime_ns for path in kept}
     kept[-1].unlink()
-    again = quick("overoptimisation", tmp_path / "again", work).figures
-    assert again["training"] == trained
+    repeated = again("overoptimisation", work)
+    assert repeated["training"] == trained
     assert all(path.stat().st_mtime_ns == taken[path] for path in kept[:-1])
 
 

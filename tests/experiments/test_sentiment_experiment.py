@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import yaml
-from quick import REPOSITORY, RESULTS, quick
+from quick import REPOSITORY, RESULTS, again, quick
 from realdata import real_data
 from sentiment import Outcome
 from sentiment_data import Settings
@@ -117,10 +117,10 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     taken = {path: path.stat().st_mtime_ns for path in cells}
     newest = max(cells, key=lambda path: path.stat().st_mtime_ns)
     newest.unlink()
-    again = quick("sentiment", tmp_path / "again", work, suites).figures
+    repeated = again("sentiment", work, suites)
     kept = {path: path.stat().st_mtime_ns for path in cells if path != newest}
     assert kept == {path: time for path, time in taken.items() if path != newest}
-    assert _timeless(again) == _timeless(found)
+    assert _timeless(repeated) == _timeless(found)
 
 
 def _timeless(found):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import yaml
-from quick import REPOSITORY, RESULTS, quick
+from quick import REPOSITORY, RESULTS, again, quick
 from realdata import real_data
 from shares import SHARES, Part, Settings, markdown, split, weighed
 
@@ -26,8 +26,8 @@ def test_the_reduced_experiment(tmp_path):
             for column, share in SHARES.items():
                 expected = (1 - share) * sides[0] + share * sides[1]
                 assert row[column]["accuracy"]["estimate"] == pytest.approx(expected)
-    again = quick("shares", tmp_path / "again", tmp_path / "work", suites)
-    assert again.figures == once.figures
+    repeated = again("shares", tmp_path / "work", suites)
+    assert repeated == once.figures
 
 
 def _pairs(prompt: str = "prompt {i}") -> Preferences:
