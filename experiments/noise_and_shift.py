@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from noise_and_shift_hh import HH, hh_figures
 from noise_and_shift_rule import Shortfall, recommended, shortfalls
 from noise_and_shift_tables import markdown
 from noise_and_shift_world import Drawn, Floats, Size, World, cross_fitted, draw, told
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from surefoot.objectives import Evidence, Objective
 from surefoot.options import Options
@@ -48,6 +48,8 @@ class Confirmation(Options):
     """Who it is compared with."""
     repetitions: int = Field(ge=3)
     first_seed: int
+    attempts: int = Field(1, ge=1)
+    """Methods judged so up to this one, on worlds of their own; corrected for."""
 
 
 class Settings(Options):
@@ -61,6 +63,17 @@ class Settings(Options):
     """Objectives; the word `flips` in them is the flip rate of the labels."""
     confirmation: Confirmation | None = None
     hh: HH | None = None
+
+    @model_validator(mode="after")
+    def _confirmed_is_known(self) -> Self:
+        if (chosen := self.confirmation) is not None:
+            names = [chosen.method, *chosen.rivals]
+            unknown = [name for name in names if name not in self.methods]
+            if unknown or len(set(names)) < len(names):
+                raise ValueError(f"confirmation: {unknown or names} should be distinct methods.")
+            if chosen.first_seed == self.size.first_seed:
+                raise ValueError(f"confirmation: seed {chosen.first_seed} has been seen.")
+        return self
 
 
 Found = dict[tuple[str, float], dict[str, Floats]]
@@ -219,7 +232,7 @@ def confirmation(settings: Settings, chosen: Confirmation, work: Work) -> dict[s
     methods = {name: settings.methods[name] for name in names}
     found = run(settings.model_copy(update={"size": size, "methods": methods}), work)
     cells, losses = in_cells(found, size)
-    judged = shortfalls(losses, settings.margin, judged=1)
+    judged = shortfalls(losses, settings.margin, judged=1, attempts=chosen.attempts)
     return _rows(cells, losses, names, judged)[chosen.method]
 
 

@@ -37,7 +37,11 @@ class Shortfall:
 
 
 def shortfalls(
-    losses: Floats, margin: float, level: float = 0.95, judged: int | None = None
+    losses: Floats,
+    margin: float,
+    level: float = 0.95,
+    judged: int | None = None,
+    attempts: int = 1,
 ) -> list[Shortfall]:
     """The shortfall of each of M methods, from losses (C, M, R) in C cells and R repetitions.
 
@@ -46,13 +50,14 @@ def shortfalls(
     for the number of methods alone. The lower end is the largest of all lower ends, which is
     corrected for the number of cells and rivals too. So it does not matter that the best of a cell
     is found on the same repetitions. Repetitions are paired; t quantiles, Bonferroni. Where only
-    the first methods are `judged`, the others are rivals, and the correction is for those judged.
+    the first methods are `judged`, the others are rivals, and the correction is for those judged,
+    and for the `attempts` that there were to find one within the margin.
     """
     cells, methods, repetitions = losses.shape
     if methods < 2 or repetitions < 3:
         raise ValueError(f"{methods} methods and {repetitions} repetitions; it takes 2 and 3.")
     judged = methods if judged is None else judged
-    tail, freedom = (1 - level) / 2 / judged, repetitions - 1
+    tail, freedom = (1 - level) / 2 / (judged * attempts), repetitions - 1
     up = stats.t.isf(tail, freedom)
     down = stats.t.isf(tail / ((methods - 1) * cells), freedom)
     found = []

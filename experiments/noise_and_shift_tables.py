@@ -22,7 +22,7 @@ def markdown(content: Mapping[str, Any], settings: Any) -> str:
         *_decision(content, settings.margin),
         *_confirmed(content, settings),
         "",
-        f"Recommended by the rule: **{content['recommended']}**.",
+        f"Recommended: **{content['recommended']}**.",
         "",
         *_known(content, settings.margin),
         "",
@@ -67,9 +67,10 @@ def _confirmed(content: Mapping[str, Any], settings: Any) -> list[str]:
     return [
         "",
         f"Confirmation, on {chosen.repetitions:,} other worlds of each kind, of one method chosen "
-        f"before: **{chosen.method}** is at most {row['estimate']:.4f} [{ends}] from the best of "
-        f"{_names(chosen.rivals)}: {row['verdict']} the margin of {settings.margin:g}. That is at "
-        f"{where}: {row['rival']}. Largest by flips: "
+        f"before, **{chosen.method}**. Largest shortfall to the best of {_names(chosen.rivals)}: "
+        f"{row['estimate']:.4f} [{ends}], at {where}, where {row['rival']} is best; margin "
+        f"{settings.margin:g}: {row['verdict']}. The interval holds for "
+        f"{chosen.attempts} such attempt{'s' * (chosen.attempts > 1)}. Largest by flips: "
         f"{', '.join(by_flips).replace('%', ' %')}; by use: {', '.join(by_use)}.",
     ]
 

@@ -203,13 +203,15 @@ def _family(parts: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def markdown(content: Mapping[str, Any], settings: Settings) -> str:
-    """Of each part the means, then every method on every subset of each suite."""
+    """Of each part the means, then whoever says something on every subset of each suite."""
     family = _family(content["parts"])
     lines = [
         f"Accuracy; {settings.seeds} seeds, each trains on another draw of the same pairs, which "
         "the intervals do not know; they cover seeds and prompts. Differences are to plain, marked "
         f"after Holm's correction over all {len(family)} out of distribution, those of heads that "
-        f"say nothing too ({told_apart(family)} told apart).",
+        f"say nothing too ({told_apart(family)} told apart). Intervals are for one difference "
+        "alone: without a mark it is not told apart, though its interval may leave out 0. Heads "
+        "that say nothing are left out of the tables by subset.",
     ]
     for part, rows in content["parts"].items():
         lines += [

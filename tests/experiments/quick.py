@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import torch
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
@@ -59,11 +60,19 @@ def quick(name: str, output: Path, work: Path | None = None, suites: Path | None
 
 
 def again(name: str, work: Path, suites: Path | None = None) -> dict[str, Any]:
-    """The figures of the same once more, which finds its work done: here, without new imports."""
+    """The figures of the same once more, which finds its work done: here, without new imports.
+
+    On one thread, as before: where a cell is made anew, equal is equal to the bit.
+    """
     module = importlib.import_module(name)
     configuration = REPOSITORY / "experiments" / f"{name}-quick.yaml"
     settings = module.Settings(**yaml.safe_load(configuration.read_text()))
-    with mock.patch.dict(os.environ, {"SUREFOOT_SUITES": str(suites)} if suites else {}):
-        figures, _ = module.experiment(settings, work)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with mock.patch.dict(os.environ, {"SUREFOOT_SUITES": str(suites)} if suites else {}):
+            figures, _ = module.experiment(settings, work)
+    finally:
+        torch.set_num_threads(threads)
     content = {"settings": settings.model_dump(mode="json"), **figures}
     return dict(json.loads(json.dumps(content)))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 import yaml
 from hh_language_runs import Work
-from noise_and_shift import Cell, Settings, in_use, uses
+from noise_and_shift import Cell, Settings, confirmation, experiment, in_use, uses
 from noise_and_shift_hh import HH, hh_figures, hh_markdown
 from noise_and_shift_rule import recommended, shortfalls
 from noise_and_shift_tables import markdown
@@ -18,7 +20,9 @@ from quick import REPOSITORY, RESULTS, again, quick
 from realdata import real_data
 from shares import Part
 
-from surefoot.objectives import Objective
+from surefoot.errors import ConfigurationError
+from surefoot.objectives import Evidence, Objective
+from surefoot.worlds.linear_fits import LinearProblems
 
 SIZE = Size(
     repetitions=3,
@@ -48,8 +52,6 @@ def test_the_reduced_experiment(tmp_path):
             assert cell["means"]["smoothed"] == pytest.approx(cell["means"]["plain"], abs=1e-4)
             ball, trimmed = (f"{name}chi-squared .1, groups" for name in ("", "trim, "))
             assert cell["means"][trimmed] == cell["means"][ball]
-    chosen = once.figures["confirmation"]
-    assert chosen["low"] <= chosen["estimate"] <= chosen["high"]
     assert "on 8 other worlds of each kind" in once.tables
     repeated = again("noise_and_shift", tmp_path / "work")
     assert repeated == once.figures
@@ -98,6 +100,13 @@ class TestRule:
         assert alone.estimate == first.estimate
         assert first.low <= alone.low < alone.high < first.high
 
+    def test_attempts_before_it_are_corrected_for(self):
+        losses = self.losses(0.005)
+        first, second = (shortfalls(losses, 0.01, judged=1, attempts=k)[0] for k in (1, 2))
+        assert second.low <= first.low < first.high < second.high
+        half = shortfalls(losses, 0.01, level=0.975, judged=1)[0]
+        assert second.high == pytest.approx(half.high)
+
     def test_what_is_not_known_is_not_decided(self):
         found = shortfalls(self.losses(0.3), margin=0.01)
         assert {one.verdict for one in found} == {"undecided"}
@@ -121,11 +130,13 @@ class TestRule:
     def test_intervals_hold_for_all_methods_at_once(self):
         """Of 400 draws without any true difference, and of 400 with one, at most 5 % miss."""
         rng = np.random.default_rng(2)
-        for truth in (np.zeros((4, 3)), np.array([[0.0, 0.3, 0.1]] * 4)):
-            true = (truth - truth.min(1, keepdims=True)).max(0)
+        one_reward = np.array([[0.0, 0.3, 0.1]] * 4)
+        for truth, judged in itertools.product((np.zeros((4, 3)), one_reward), (None, 1)):
+            true = (truth - truth.min(1, keepdims=True)).max(0)[:judged]
             missed = 0
             for _ in range(400):
-                found = shortfalls(truth[..., None] + rng.normal(size=(4, 3, 30)), 0.1)
+                noise = rng.normal(size=(4, 3, 30))
+                found = shortfalls(truth[..., None] + noise, 0.1, judged=judged)
                 missed += any(
                     not one.low <= t <= one.high for one, t in zip(found, true, strict=True)
                 )
@@ -134,6 +145,61 @@ class TestRule:
     def test_too_little_to_decide(self):
         with pytest.raises(ValueError, match="1 methods and 5 repetitions; it takes 2 and 3"):
             shortfalls(np.zeros((2, 1, 5)), 0.01)
+
+
+class TestConfirmation:
+    CHOSEN: ClassVar = {"method": "equal", "rivals": ["plain"], "repetitions": 5, "first_seed": 9}
+    GIVEN: ClassVar = {
+        "margin": 0.01,
+        "size": {**SIZE.model_dump(), "pairs": 200, "test": 50},
+        "flips": [0.0],
+        "worlds": {"own": {"own": 0.5, "clarity": [1, 1, 1], "flips": [1, 1, 1]}},
+        "methods": {
+            "plain": {},
+            "smoothed": {"labels": {"kind": "smoothed", "flip_rate": 0.2}},
+            "equal": {"risk": {"kind": "mean", "unit": "group", "unit_mass": "equal"}},
+        },
+    }
+
+    def test_it_is_judged_on_other_worlds_against_those_named(self, tmp_path):
+        settings = Settings(**self.GIVEN, confirmation=self.CHOSEN)
+        found = confirmation(settings, settings.confirmation, Work(tmp_path))
+        size = settings.size.model_copy(update={"repetitions": 5, "first_seed": 9})
+        drawn = draw(settings.worlds["own"], size, 0.0)
+        fits = [
+            LinearProblems(Objective(**self.GIVEN["methods"][name]), drawn.x, Evidence(drawn.label),
+                           size.l2, units=units).solve()
+            for name, units in (("equal", drawn.units), ("plain", None))
+        ]  # fmt: skip
+        regrets = [drawn.regret(drawn.margins(weights)) for weights in fits]
+        gaps = [np.mean(in_use(regrets[0], u) - in_use(regrets[1], u)) for u in uses(size).values()]
+        assert found["estimate"] == pytest.approx(max(*gaps, 0.0), abs=1e-5)
+        assert found["rival"] == "plain"
+
+    @pytest.mark.parametrize(("margin", "within"), [(1.0, True), (1e-6, False)])
+    def test_it_is_recommended_only_if_within(self, margin, within, tmp_path):
+        worst = {"risk": {"kind": "tv", "radius": 1, "unit": "group"}}
+        given = {**self.GIVEN, "margin": margin}
+        given["methods"] = {**given["methods"], "worst": worst}
+        content, text = experiment(
+            Settings(**given, confirmation={**self.CHOSEN, "method": "worst", "repetitions": 12}),
+            tmp_path,
+        )
+        assert (content["confirmation"]["verdict"] == "within") == within
+        assert (content["recommended"] == "worst") == within
+        assert f"Recommended: **{content['recommended']}**" in text
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"method": "eqal"}, "'eqal'"),
+            ({"rivals": ["equal"]}, "distinct methods"),
+            ({"first_seed": 0}, "seed 0 has been seen"),
+        ],
+    )
+    def test_a_mistake_is_told_before_anything_is_fitted(self, wrong, message):
+        with pytest.raises(ConfigurationError, match=message):
+            Settings(**self.GIVEN, confirmation={**self.CHOSEN, **wrong})
 
 
 class TestWorlds:
