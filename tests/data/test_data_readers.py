@@ -20,6 +20,19 @@ def turn(role, content):
     return {"role": role, "content": content}
 
 
+def rows_of(preferences):
+    """Rows without the keys that messages lack."""
+
+    def bare(value):
+        if isinstance(value, list):
+            return [bare(one) for one in value]
+        if isinstance(value, dict):
+            return {k: bare(v) for k, v in value.items() if k != "extra" or v is not None}
+        return value
+
+    return [bare(row) for row in preferences.dataset]
+
+
 U, A, S = (lambda t, r=r: turn(r, t) for r in ("user", "assistant", "system"))
 
 
@@ -120,7 +133,7 @@ FORMS = {
 def test_each_form_is_read(jsonl, form):
     record, (prompt, a, b, label, conversational) = FORMS[form]
     preferences = read_preferences(jsonl(record))
-    row = preferences.dataset[0]
+    row = rows_of(preferences)[0]
     assert (row["prompt"], row["response_a"], row["response_b"]) == (prompt, a, b)
     assert row["label"] == label
     assert row["conversational"] is conversational
@@ -131,7 +144,7 @@ def test_each_form_is_read(jsonl, form):
 
 def test_votes_are_kept_with_their_annotators(jsonl):
     record = FORMS["annotators"][0]
-    row = read_preferences(jsonl(record)).dataset[0]
+    row = rows_of(read_preferences(jsonl(record)))[0]
     assert row["label_from"] == "votes"
     assert row["votes"] == [
         {"annotator": f"annotator{i}", "value": value}
@@ -167,7 +180,7 @@ def test_optional_columns_are_carried_by_every_form_that_has_no_use_for_them(jso
         **{"auxiliary": 0.7, "references": ["r1", "r2"], "reference_auxiliary": [0.4]},
     }
     for form, (record, _) in FORMS.items():
-        row = read_preferences(jsonl(record | optional)).dataset[0]
+        row = rows_of(read_preferences(jsonl(record | optional)))[0]
         kept = {name: row[name] for name in optional}
         references = [[A("r1")], [A("r2")]]
         expected = {"group": "3", "time": 1704067200.0, "references": references}
@@ -182,7 +195,7 @@ VRPO = {
 
 
 def test_columns_of_vrpos_published_trainers(jsonl):
-    row = read_preferences(jsonl(VRPO)).dataset[0]
+    row = rows_of(read_preferences(jsonl(VRPO)))[0]
     assert (row["auxiliary"], row["reference_auxiliary"]) == (0.8, [0.3])
     assert row["references"] == [[A("r1")], [A("r2")]]
     for change, message in [
@@ -198,7 +211,7 @@ def test_columns_of_vrpos_published_trainers(jsonl):
 def test_dialogues_that_part_early_are_noted_and_whole(jsonl):
     chosen = "\n\nHuman: p\n\nAssistant: one\n\nHuman: q\n\nAssistant: x"
     rejected = "\n\nHuman: p\n\nAssistant: two"
-    row = read_preferences(jsonl({"chosen": chosen, "rejected": rejected})).dataset[0]
+    row = rows_of(read_preferences(jsonl({"chosen": chosen, "rejected": rejected})))[0]
     assert row["prompt"] == [U("p")]
     assert row["response_a"] == [A("one"), U("q"), A("x")]
     assert row["response_b"] == [A("two")]
@@ -208,7 +221,7 @@ def test_dialogues_that_part_early_are_noted_and_whole(jsonl):
 def test_a_prompt_that_the_dialogues_do_not_hold_is_noted(jsonl):
     record = {"chosen": [U("p"), A("x")], "rejected": [U("p"), A("y")]}
     for prompt, note in [("p", None), ("q", CONTEXT_DIFFERS), ([], None)]:
-        row = read_preferences(jsonl(record | {"prompt": prompt})).dataset[0]
+        row = rows_of(read_preferences(jsonl(record | {"prompt": prompt})))[0]
         assert (row["prompt"], row["note"]) == ([U("p")], note)
 
 

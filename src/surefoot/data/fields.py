@@ -95,6 +95,19 @@ def name_of(value: object, name: str) -> str:
     raise DataError(f"{name!r} should be text or a number; got {describe(value)}")
 
 
+def json_text(value: object, name: str, kind: type[list[Any]] | type[dict[str, Any]]) -> str:
+    """A list or mapping, or its JSON text, as JSON text that is equal where the values are."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = str(value)
+    if not isinstance(value, kind):
+        wanted = "a list" if kind is list else "a mapping"
+        raise DataError(f"{name!r} should be {wanted}; got {describe(value)}")
+    return sound(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+
+
 def time_of(value: object) -> float:
     """Seconds since 1970, from a number, a date, or ISO 8601 text (UTC unless it says)."""
     if isinstance(value, str):

@@ -21,7 +21,7 @@ from surefoot.data import fields
 from surefoot.data.text import Message, last_turn, normalised, to_messages, to_text
 from surefoot.errors import DataError, unknown_name
 
-_MESSAGES = List({"role": Value("string"), "content": Value("string")})
+_MESSAGES = List(dict.fromkeys(("role", "content", "extra"), Value("string")))
 
 #: `label_from` of a pair that has no label, and was taken all the same.
 ABSENT = "absent"
@@ -35,6 +35,8 @@ FEATURES = Features(
         "response_b": _MESSAGES,
         "label": Value("float64"),  # P(a preferred): 1, 0, 0.5 for a tie, or soft
         "conversational": Value("bool"),  # False: plain text, to which no chat template applies
+        "tools": Value("string"),  # JSON text: the functions that the chat template is given
+        "template_arguments": Value("string"),  # JSON text: other arguments of the chat template
         "votes": List({"annotator": Value("string"), "value": Value("float64")}),
         "group": Value("string"),
         "source": Value("string"),
@@ -245,6 +247,8 @@ _OPTIONAL: dict[str, Callable[[Any], Any]] = {
     **{name: partial(fields.name_of, name=name) for name in ("id", "group", "source", "cluster")},
     **{name: partial(fields.number, name=name) for name in ("score_a", "score_b")},
     "conversational": bool,
+    "tools": partial(fields.json_text, name="tools", kind=list),
+    "template_arguments": partial(fields.json_text, name="template_arguments", kind=dict),
     "votes": fields.votes,
     "time": fields.time_of,
     "weight": partial(fields.number, name="weight", low=0.0),

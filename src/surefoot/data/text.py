@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from surefoot.errors import DataError
 
 
 class Message(TypedDict):
-    """One turn: who speaks (`system`, `user`, `assistant`, `tool`) and what is said."""
+    """One turn: who speaks (`system`, `user`, `assistant`, `tool`) and what is said.
+
+    `extra` is the JSON text of a mapping with the other keys of :data:`CARRIED_KEYS` that the turn
+    has, which chat templates read; absent or null where it has none.
+    """
 
     role: str
     content: str
+    extra: NotRequired[str | None]
+
+
+#: Keys of a message beside role and content that are carried to the chat template.
+CARRIED_KEYS = (
+    *("tool_calls", "function_call", "tool_call_id", "name"),
+    *("reasoning_content", "reasoning", "thinking"),
+)
 
 
 #: What data in the wild calls the speakers, and what chat templates call them.
@@ -48,16 +61,42 @@ def _message(turn: object) -> Message:
     if not isinstance(speaker, str) or speaker.casefold() not in ROLES:
         raise DataError(f"a message has the role {speaker!r}; valid: {', '.join(sorted(ROLES))}")
     content = turn.get("content", turn.get("value"))
+    extra = {key: turn[key] for key in CARRIED_KEYS if turn.get(key) not in (None, "", [], {})}
+    if content is None and extra:  # a turn that only calls tools
+        content = ""
     if isinstance(content, list):
         content = "".join(_part(part) for part in content)
     if not isinstance(content, str):
         raise DataError(f"the content of a message should be text; got {describe(content)}")
-    return Message(role=ROLES[speaker.casefold()], content=sound(content))
+    message = Message(role=ROLES[speaker.casefold()], content=sound(content))
+    return message | {"extra": sound(_json(extra))} if extra else message
+
+
+def _json(value: object) -> str:
+    """JSON text that is equal where the values are."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def with_extra(message: Message) -> dict[str, Any]:
+    """A message as it was given, for a chat template: role, content and the keys of its `extra`."""
+    extra = message.get("extra")
+    known = {"role": message["role"], "content": message["content"]}
+    return known | (json.loads(extra) if extra else {})
+
+
+def said(message: Message) -> str:
+    """Everything that a turn says, as one text: its content, then tool calls, reasoning and so on.
+
+    >>> said({"role": "assistant", "content": "", "extra": '{"name": "weather"}'})
+    '{"name": "weather"}'
+    """
+    return "\n".join(text for text in (message["content"], message.get("extra")) if text)
 
 
 def _part(part: Any) -> str:
-    if isinstance(part, Mapping) and isinstance(part.get("text"), str):
-        return str(part["text"])
+    text = part.get("text", part.get("value")) if isinstance(part, Mapping) else None
+    if isinstance(text, str) and part.get("type", "text") == "text":
+        return text
     raise DataError("a message has a part that is not text (an image?); only text is read")
 
 
@@ -84,13 +123,13 @@ def describe(value: object) -> str:
 def to_text(messages: Sequence[Message]) -> str:
     """A single message's content, or all turns with their roles, a blank line between them."""
     if len(messages) == 1:
-        return messages[0]["content"]
-    return "\n\n".join(f"{m['role']}: {m['content']}" for m in messages)
+        return said(messages[0])
+    return "\n\n".join(f"{m['role']}: {said(m)}" for m in messages)
 
 
 def last_turn(messages: Sequence[Message]) -> str:
     """Content of the last turn, which is what a response answers; empty for an empty prompt."""
-    return messages[-1]["content"] if messages else ""
+    return said(messages[-1]) if messages else ""
 
 
 def start_of(text: str, length: int) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from surefoot.data.schema import FEATURES, Preferences
-from surefoot.data.text import to_text
+from surefoot.data.text import Message, to_text, with_extra
 
 _TEXTS = ("prompt", "response_a", "response_b")
 _OURS = ("file", "row", "label_from", "note")  # about the reading, not about the comparison
@@ -24,6 +26,12 @@ def write_preferences(preferences: Preferences, path: str | Path) -> None:
         for row in preferences.read(*columns):
             named = zip(columns, row, strict=True)
             given = {name: value for name, value in named if value not in (None, [])}
-            if not given.pop("conversational"):
-                given |= {name: to_text(given.get(name, [])) for name in _TEXTS}
+            write = _turns if given.pop("conversational") else to_text
+            given |= {name: write(given.get(name, [])) for name in _TEXTS}
+            if "references" in given:
+                given["references"] = list(map(_turns, given["references"]))
             file.write(json.dumps(given, ensure_ascii=False) + "\n")
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    return [with_extra(message) for message in messages]

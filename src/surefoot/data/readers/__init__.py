@@ -24,6 +24,7 @@ Row = dict[str, Any]
 CARRIED = (
     *("id", "group", "source", "cluster", "time", "weight", "votes"),
     *("auxiliary", "references", "reference_auxiliary", "reference_law"),
+    *("tools", "template_arguments"),
 )
 
 PROMPTS = ("prompt", "instruction", "input", "question", "query")
