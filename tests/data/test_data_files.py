@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from surefoot.data import FEATURES, read_preferences
@@ -173,8 +175,8 @@ def hub(monkeypatch):
         "test": datasets.Dataset.from_list([PAIR]),
     }
 
-    def load(name, split=None):
-        calls.append((name, split))
+    def load(name, configuration=None, split=None):
+        calls.append((name, configuration, split))
         return parts[split] if split else datasets.DatasetDict(parts)
 
     monkeypatch.setattr(datasets, "load_dataset", load)
@@ -184,17 +186,20 @@ def hub(monkeypatch):
 @pytest.mark.parametrize(
     ("source", "rows", "call"),
     [
-        ("hub:owner/name@test", 1, ("owner/name", "test")),
-        ("owner/name@test", 1, ("owner/name", "test")),
-        ("hub:owner/name", 2, ("owner/name", None)),
-        ("owner/name", 2, ("owner/name", None)),
+        ("hub:owner/name@test", 1, ("owner/name", None, "test")),
+        ("owner/name@test", 1, ("owner/name", None, "test")),
+        ("hub:owner/name", 2, ("owner/name", None, None)),
+        ("owner/name", 2, ("owner/name", None, None)),
+        ("hub:owner/name:binary@test", 1, ("owner/name", "binary", "test")),
+        ("owner/name:binary", 2, ("owner/name", "binary", None)),
     ],
 )
 def test_hub(hub, source, rows, call):
     preferences = read_preferences(source)
     assert len(preferences) == rows
     assert hub == [call]
-    assert preferences.dataset[0]["file"].startswith("hub:owner/name@")
+    assert preferences.dataset[0]["file"].startswith("hub:owner/name")
+    assert ":binary" not in source or ":binary@" in preferences.dataset[0]["file"]
     assert preferences.dataset[0]["row"] == 1
 
 
@@ -241,3 +246,70 @@ def test_what_is_written_is_read_again(jsonl, tmp_path, name):
     columns = ("prompt", "response_a", "response_b", "label", "conversational", "source")
     assert list(read.read(*columns)) == list(given.read(*columns))
     assert [one for (one,) in read.read("conversational")] == [False, True, False]
+
+
+ROWS = [PAIR | {"prompt": f"question {i}"} for i in range(5)]
+
+
+def prompts(source):
+    found = read_preferences(source)
+    return [prompt[0]["content"] for (prompt,) in found.read("prompt")], found
+
+
+def test_folders_of_save_to_disk_are_read(tmp_path):
+    data = datasets.Dataset.from_list(ROWS)
+    data.save_to_disk(tmp_path / "whole", num_shards=2)
+    found, preferences = prompts(tmp_path / "whole")
+    assert found == [row["prompt"] for row in ROWS]
+    assert preferences.strings("source") == ["whole"] * 5
+    assert preferences.dataset[4]["row"] == 5
+    datasets.DatasetDict({"train": data, "test": data}).save_to_disk(tmp_path / "splits")
+    with pytest.raises(DataError, match=r"name one: .*splits/test, .*splits/train"):
+        read_preferences(tmp_path / "splits")
+    assert prompts(tmp_path / "splits" / "test")[0] == found
+    datasets.DatasetDict({"train": data}).save_to_disk(tmp_path / "one")
+    assert prompts(tmp_path / "one")[0] == found
+    (tmp_path / "whole" / "dataset_info.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be loaded"):
+        read_preferences(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_the_parts_of_a_table_are_one_table(tmp_path, ending):
+    folder = tmp_path / "table"
+    folder.mkdir()
+    for part, rows in enumerate((ROWS[:2], ROWS[2:3], ROWS[3:])):
+        table = pa.Table.from_pylist(rows)
+        path = folder / f"train-{part:05d}-of-00003.{ending}"
+        if ending == "parquet":
+            pq.write_table(table, path)
+        else:
+            make = pa.ipc.new_file if part == 1 else pa.ipc.new_stream
+            with make(str(path), table.schema) as writer:
+                writer.write_table(table)
+    (folder / "README.md").write_text("# Not a table")
+    found, preferences = prompts(folder)
+    assert found == [row["prompt"] for row in ROWS]
+    assert set(preferences.strings("source")) == {"table"}
+    assert [row["row"] for row in preferences.dataset] == [1, 2, 3, 4, 5]
+    (folder / f"train-00001-of-00003.{ending}").unlink()
+    with pytest.raises(DataError, match=r"1 of 3 parts are missing .* number 00001"):
+        read_preferences(folder)
+    for part in (0, 2):
+        (folder / f"train-{part:05d}-of-00003.{ending}").rename(folder / f"{part}.{ending}")
+    assert len(read_preferences(folder)) == 4
+    (folder / f"0.{ending}").rename(folder / f"test.{ending}")
+    with pytest.raises(DataError, match=rf"several tables .*2\*\.{ending}, .*test\*\.{ending}"):
+        read_preferences(folder)
+
+
+def test_a_pattern_names_files_in_order(jsonl, tmp_path):
+    for i, row in enumerate(ROWS):
+        jsonl(row, name=f"part-{i}.jsonl" if i < 4 else "other.jsonl")
+    found, preferences = prompts(str(tmp_path / "part-*.jsonl"))
+    assert found == [row["prompt"] for row in ROWS[:4]]
+    assert preferences.strings("source") == ["part-0", "part-1", "part-2", "part-3"]
+    with pytest.raises(DataError, match=r"no file matches the pattern .*nothing-\*"):
+        read_preferences(str(tmp_path / "nothing-*.jsonl"))
+    with pytest.raises(DataError, match="does not exist"):
+        read_preferences("~no-such-user/rows.jsonl")

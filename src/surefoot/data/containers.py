@@ -1,4 +1,4 @@
-"""What is inside a file: records one at a time, from JSON lines, JSON, CSV, TSV and Parquet.
+"""What is inside a file: records one at a time, from JSON lines, JSON, CSV, TSV, Parquet, Arrow.
 
 The form is told by content (and only then by the file's name), gzipped or not. Nothing here holds
 more than one record, or one Parquet row group slice, in memory.
@@ -23,9 +23,12 @@ import pyarrow.parquet as pq
 from surefoot.errors import DataError
 
 #: Endings of the files that can be read, each also with `.gz`.
-EXTENSIONS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+EXTENSIONS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow")
 
-FORMS = "JSON lines, a JSON array, CSV, TSV or Parquet, gzipped or not"
+FORMS = "JSON lines, a JSON array, CSV, TSV, Parquet or Arrow, gzipped or not"
+
+#: Rows of a table that are converted at once.
+_SLICE = 512
 
 Record = Mapping[str, Any]
 
@@ -92,6 +95,8 @@ def _form(path: Path, stream: IO[bytes]) -> str:
         raise DataError(f"{path} is in UTF-16. Save it as UTF-8.")
     if head.startswith(b"PAR1"):
         found = "parquet"
+    elif head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        found = "arrow"
     elif b"\0" in head:
         raise DataError(f"{path} is a binary file. Accepted: {FORMS}.")
     else:
@@ -99,7 +104,7 @@ def _form(path: Path, stream: IO[bytes]) -> str:
         found = {b"[": "json", b"{": "jsonl"}.get(first, "text")
     if found == "text" and named in ("csv", "tsv"):
         return named
-    if found == "text" or (named in ("csv", "tsv", "parquet") and named != found):
+    if found == "text" or (named in ("csv", "tsv", "parquet", "arrow") and named != found):
         what = {"text": "plain text", "json": "JSON", "jsonl": "JSON"}.get(found, found)
         raise DataError(
             f"{path}: the name says {named or 'nothing of its form'}, the content is {what}. "
@@ -175,10 +180,23 @@ def _cell(cell: str) -> Any:
 def _parquet(path: Path, stream: IO[bytes]) -> Iterator[Numbered]:
     table = pq.ParquetFile(stream)
     row = 0
-    for batch in table.iter_batches(batch_size=512):
+    for batch in table.iter_batches(batch_size=_SLICE):
         for record in batch.to_pylist():
             row += 1
             yield Numbered(row, record)
+
+
+def _arrow(path: Path, stream: IO[bytes]) -> Iterator[Numbered]:
+    """The streams that `datasets` writes, or files of the same format with a footer."""
+    in_file = stream.peek(6).startswith(b"ARROW1")  # type: ignore[attr-defined]
+    table = pa.ipc.open_file(stream) if in_file else pa.ipc.open_stream(stream)
+    batches = map(table.get_batch, range(table.num_record_batches)) if in_file else table
+    row = 0
+    for batch in batches:
+        for start in range(0, batch.num_rows, _SLICE):
+            for record in batch.slice(start, _SLICE).to_pylist():
+                row += 1
+                yield Numbered(row, record)
 
 
 _FORMS = {
@@ -187,4 +205,5 @@ _FORMS = {
     "csv": lambda path, stream: _delimited(path, stream, ","),
     "tsv": lambda path, stream: _delimited(path, stream, "\t"),
     "parquet": _parquet,
+    "arrow": _arrow,
 }

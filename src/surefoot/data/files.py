@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from surefoot.data import cache
 from surefoot.data.containers import Numbered
-from surefoot.data.origins import Origin, origin_of
+from surefoot.data.origins import Origin, origins_of
 from surefoot.data.readers import Reader, readers
 from surefoot.data.schema import ABSENT, FEATURES, Fault, Preferences, concatenate, filled
 from surefoot.errors import ConfigurationError, DataError, unknown_name
@@ -32,7 +32,10 @@ def read_preferences(
     unlabelled: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> Preferences:
-    """Read comparisons from a file, a data set on the Hub (`hub:owner/name[@split]`), or several.
+    """Read comparisons from files, folders, or data sets on the Hub.
+
+    A source is a file, a pattern (`data/*.jsonl`), a folder of Parquet or Arrow files or of
+    `save_to_disk`, or `hub:owner/name[:configuration][@split]`.
 
     The form is recognised by its columns and first rows (see :mod:`surefoot.data.readers`). The
     rows are converted once into a table in the cache folder, which is then memory-mapped.
@@ -56,12 +59,9 @@ def read_preferences(
     if not given:
         raise DataError("no source was given to read preferences from.")
     parts = [
-        _read(
-            _Conversion(
-                origin_of(one), dict(columns or {}), source_name, on_error, unlabelled, progress
-            )
-        )
+        _read(_Conversion(origin, dict(columns or {}), source_name, on_error, unlabelled, progress))
         for one in given
+        for origin in origins_of(one)
     ]
     return parts[0] if len(parts) == 1 else concatenate(parts)
 

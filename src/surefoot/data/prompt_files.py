@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from surefoot.data.files import OnError, read_preferences, require_columns
-from surefoot.data.origins import Origin, origin_of
+from surefoot.data.origins import Origin, origins_of
 from surefoot.data.readers import readers
 from surefoot.data.schema import Fault, Preferences, concatenate
 from surefoot.data.text import to_messages
@@ -36,7 +36,9 @@ def read_prompts(
     Raises:
         DataError: nothing can be read, or some files hold comparisons and others prompts alone.
     """
-    found = [_alone(origin_of(place), columns or {}, on_error) for place in places]
+    found = [
+        _alone(origin, columns or {}, on_error) for place in places for origin in origins_of(place)
+    ]
     alone = [one for one in found if one is not None]
     if not alone:
         return read_preferences(places, columns=columns or None, on_error=on_error), False

@@ -12,7 +12,7 @@ import numpy as np
 
 from surefoot.data import fields
 from surefoot.data.against import against
-from surefoot.data.origins import origin_of
+from surefoot.data.origins import origins_of
 from surefoot.data.schema import Preferences, key_of
 from surefoot.data.text import Message, to_messages, to_text
 from surefoot.errors import ConfigurationError, DataError
@@ -72,10 +72,10 @@ def read_samples(path: str | Path) -> Samples:
     Raises:
         DataError: no such file, or a row that does not hold both; the message names it.
     """
-    origin = origin_of(path)
+    rows = ((origin.place, one) for origin in origins_of(path) for one in origin.records())
     written: dict[int, Written] = {}
     laws: dict[str, Mapping[str, Any]] = {}
-    for numbered in origin.records():
+    for place, numbered in rows:
         try:
             if numbered.record is None:
                 raise DataError(numbered.reason)
@@ -88,17 +88,15 @@ def read_samples(path: str | Path) -> Samples:
                 continue
             one = _written(record)
         except DataError as error:
-            raise DataError(
-                f"{origin.place}, row {numbered.row}: {str(error).rstrip('.')}."
-            ) from None
+            raise DataError(f"{place}, row {numbered.row}: {str(error).rstrip('.')}.") from None
         key = key_of(to_text(one.prompt))
         known = written.setdefault(key, one)
         if known.responses != one.responses:
             known.responses.extend(one.responses)
             known.gold.extend(one.gold)
     if not written:
-        raise DataError(f"{origin.place} holds no responses. It takes {_FORM}.")
-    return Samples(origin.place, written, tuple(laws.values()))
+        raise DataError(f"{path} holds no responses. It takes {_FORM}.")
+    return Samples(str(path), written, tuple(laws.values()))
 
 
 def _written(record: Mapping[str, Any]) -> Written:

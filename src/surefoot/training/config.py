@@ -64,7 +64,8 @@ class DataOptions(Options):
     title: ClassVar[str] = "the section 'data'"
 
     train: tuple[str, ...] = Field(min_length=1)
-    """Files, folders' files or hub data sets (`hub:owner/name@split`); several are pooled."""
+    """Files, patterns (`data/*.jsonl`), folders of Parquet or Arrow files, or hub data sets
+    (`hub:owner/name:configuration@split`); several are pooled."""
     columns: dict[str, str] = Field({})
     """Your column names by the contract's: `{prompt: question, response_a: better, ...}`."""
     on_error: Literal["skip", "fail"] = "skip"
