@@ -156,25 +156,12 @@ def _delimited(path: Path, stream: IO[bytes], delimiter: str) -> Iterator[Number
             raise DataError(f"{path}: the header names {', '.join(sorted(twice))} twice.")
         for row, cells in enumerate((cells for cells in table if cells), start=1):
             if len(cells) == len(header):
-                cells_by_name = zip(header, cells, strict=True)
-                yield Numbered(row, {name: _cell(cell) for name, cell in cells_by_name})
+                yield Numbered(row, dict(zip(header, cells, strict=True)))
             else:
                 counts = f"{len(cells)} cells under a header of {len(header)}"
                 yield Numbered(row, None, counts)
     finally:
         csv.field_size_limit(limit)
-
-
-def _cell(cell: str) -> Any:
-    """A cell; messages are written in it as JSON. Other lists stay text, as an answer may be."""
-    if cell.startswith("[{") and cell.endswith("}]"):
-        try:
-            turns = json.loads(cell)
-        except ValueError:
-            return cell
-        if all(isinstance(t, dict) and ({"role", "from"} & t.keys()) for t in turns):
-            return turns
-    return cell
 
 
 def _parquet(path: Path, stream: IO[bytes]) -> Iterator[Numbered]:

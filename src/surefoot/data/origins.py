@@ -13,6 +13,7 @@ from typing import Any
 
 import datasets
 
+from surefoot.data.cells import in_clear
 from surefoot.data.containers import EXTENSIONS, FORMS, Numbered, records
 from surefoot.errors import DataError
 
@@ -31,13 +32,17 @@ class Origin:
         place: what messages call the origin: the path as it was given, or the Hub's name.
         name: its short name, without folders and endings.
         digest: hash of the content.
-        records: starts reading, from the first record.
+        rows: starts reading, from the first record.
     """
 
     place: str
     name: str
     digest: str
-    records: Callable[[], Iterator[Numbered]]
+    rows: Callable[[], Iterator[Numbered]]
+
+    def records(self) -> Iterator[Numbered]:
+        """The records from the first one, with messages that are written as text parsed."""
+        return in_clear(self.rows())
 
 
 def origins_of(source: str | Path) -> list[Origin]:

@@ -1,0 +1,117 @@
+"""Messages in disguise: columns of text that hold messages as JSON or as Python prints them.
+
+Tables without nested values (CSV, `DataFrame.to_csv`, JSON text in a column) write messages so.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from surefoot.data.containers import Numbered
+from surefoot.data.fields import missing
+from surefoot.data.text import ROLES
+
+#: Records that tell which columns are disguised.
+_SAMPLE = 100
+
+#: Longer texts are not parsed as Python, whose parser takes a hundred times their length in memory.
+LONGEST_PYTHON = 1_000_000
+
+#: Texts, and where numpy leaves out the comma between the mappings of an array that it prints.
+_TEXTS_AND_GAPS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?P<gap>\}\s+\{)""")
+
+
+def disguised_columns(sample: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Columns whose every value in the sample is messages written as text.
+
+    A text that merely looks so among others stays text: it may be an answer about such a format.
+    """
+    found: dict[str, bool] = {}
+    for record in sample:
+        for name, value in record.items():
+            if not missing(value) and found.get(name, True):
+                found[name] = isinstance(value, str) and parsed_messages(value) is not None
+    return frozenset(name for name, all_of_it in found.items() if all_of_it)
+
+
+def in_clear(rows: Iterator[Numbered]) -> Iterator[Numbered]:
+    """Records whose disguised columns, as the first rows tell, are messages.
+
+    A row that holds something else in such a column is marked as damaged.
+    """
+    first = list(itertools.islice(rows, _SAMPLE))
+    columns = disguised_columns([row.record for row in first if row.record is not None])
+    for row in itertools.chain(first, rows):
+        yield _in_clear(row, columns) if columns and row.record is not None else row
+
+
+def _in_clear(row: Numbered, columns: frozenset[str]) -> Numbered:
+    found = dict(row.record or {})
+    for name in columns & found.keys():
+        value = found[name]
+        if missing(value) or not isinstance(value, str):
+            continue
+        messages = parsed_messages(value)
+        if messages is None:
+            reason = f"{name!r} should hold messages as text, as in the first rows of the file"
+            return Numbered(row.row, None, reason)
+        found[name] = messages
+    return Numbered(row.row, found)
+
+
+def parsed_messages(text: str) -> list[dict[str, Any]] | dict[str, Any] | None:
+    """A message or a list of messages written as text; None where it is something else.
+
+    >>> parsed_messages("[{'role': 'user', 'content': 'Tea?'}]")
+    [{'role': 'user', 'content': 'Tea?'}]
+    >>> parsed_messages("[1, 2]")
+    """
+    stripped = text.strip()
+    if stripped[:1] not in "[{" or stripped[-1:] not in "]}" or not stripped:
+        return None
+    value = _value(stripped)
+    turns = value if isinstance(value, list) else [value]
+    return value if turns and all(map(_is_message, turns)) else None
+
+
+def _is_message(turn: object) -> bool:
+    if not isinstance(turn, dict):
+        return False
+    speaker = turn.get("role", turn.get("from"))
+    said = turn.keys() & {"content", "value", "tool_calls"}
+    return isinstance(speaker, str) and speaker.casefold() in ROLES and bool(said)
+
+
+def _value(text: str) -> Any:
+    """What JSON or a Python literal stands for; None where it is neither."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    if len(text) > LONGEST_PYTHON:
+        return None
+    try:
+        return _literal(text)
+    except SyntaxError:
+        pass
+    try:
+        return _literal(_TEXTS_AND_GAPS.sub(_with_comma, text))
+    except SyntaxError:
+        return None
+
+
+def _literal(text: str) -> Any:
+    """What a Python literal stands for; None where it is no literal, or too deep."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, MemoryError, RecursionError):
+        return None
+
+
+def _with_comma(found: re.Match[str]) -> str:
+    return "}, {" if found["gap"] else found[0]
