@@ -99,6 +99,23 @@ class TestMarginLoss:
         assert losses.isfinite().all()
         assert gradient.isfinite().all()
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_slope_and_bend_far_from_zero(self, psi, options, ref, dtype):
+        """By differences of the reference in float64: neither may drown in either precision."""
+        far = [0.7, 3.0, 4.99, 5.01, 8.0, 13.0, 20.0, 40.0, 100.0, 300.0, 1e3, 1e4]
+        margins = torch.tensor([-m for m in far] + far, dtype=dtype, requires_grad=True)
+        (slope,) = torch.autograd.grad(psi(margins).sum(), margins, create_graph=True)
+        bend = torch.zeros_like(slope)
+        if slope.requires_grad:
+            (bend,) = torch.autograd.grad(slope.sum(), margins)
+        slopes, bends = slope.tolist(), bend.tolist()
+        for i, m in enumerate(margins.tolist()):
+            h = 1e-3 * max(1.0, abs(m))
+            low, middle, high = (ref(m + k * h, options) for k in (-1, 0, 1))
+            assert slopes[i] == pytest.approx((high - low) / (2 * h), rel=1e-5, abs=1e-5), m
+            second = (low - 2 * middle + high) / h**2
+            assert bends[i] == pytest.approx(second, rel=1e-4, abs=1e-4), m
+
     def test_gradient(self, psi, options, ref):
         assert torch.autograd.gradcheck(psi, _off_kinks(psi, _margins()))
 

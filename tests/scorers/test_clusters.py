@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given as for_all
+from hypothesis import settings
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from surefoot.data import Preferences
@@ -56,6 +59,30 @@ def test_seeded():
     one, two = (PromptClusters.fit(given, Words(), 3, seed=4) for _ in range(2))
     np.testing.assert_array_equal(one.centroids, two.centroids)
     assert one.names == two.names
+
+
+class Crowded(Words):
+    """Prompts without groups, where every start of k-means ends elsewhere."""
+
+    def embed(self, texts, keep="left", description=""):
+        seeds = [int(text.split()[1]) for text in texts]
+        return np.stack([np.random.default_rng(s).normal(size=8) for s in seeds]).astype(np.float32)
+
+
+ROWS = st.permutations([f"prompt {i}" for i in range(40)])
+
+
+@settings(max_examples=20, deadline=None)
+@for_all(rows=ROWS, more=st.lists(st.integers(0, 39), max_size=20), seed=st.integers(0, 3))
+def test_the_order_and_the_number_of_rows_of_a_prompt_change_nothing(rows, more, seed):
+    plain = PromptClusters.fit(data(*sorted(rows)), Crowded(), 5, seed)
+    shuffled = data(*rows, *(rows[i] for i in more))
+    made = PromptClusters.fit(shuffled, Crowded(), 5, seed)
+    np.testing.assert_array_equal(made.centroids, plain.centroids)
+    assert made.names == plain.names
+    place = [sorted(rows).index(prompt) for prompt in shuffled.texts("last-turn")[0]]
+    own = plain.of(data(*sorted(rows)), Crowded())
+    np.testing.assert_array_equal(made.of(shuffled, Crowded()), own[place])
 
 
 def test_kept(tmp_path):

@@ -91,6 +91,25 @@ class TestSkewScores:
         torch.testing.assert_close(v.square().sum((-2, -1)), torch.ones(9))
         np.testing.assert_allclose(unit_embeddings(0 * offsets, 0.1)[0], [[3**-0.5, 0]] * 3)
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    @pytest.mark.parametrize("close", [0.0, 1e-30, 1e-6, 1e-3])
+    def test_an_embedding_of_zero_ties_with_all(self, dtype, close):
+        """Offsets that cancel the mean leave no direction: no NaN, and a bounded gradient."""
+        tau, k = 0.25, 4
+        cancel = -torch.tensor([k**-0.5 / tau**0.5, 0.0], dtype=dtype).repeat(k)
+        a = (cancel + close).requires_grad_()
+        b = torch.randn(2 * k, generator=torch.Generator().manual_seed(0), dtype=dtype)
+        v = [unit_embeddings(offsets, tau) for offsets in (a, b)]
+        score = skew_score(*v)
+        (gradient,) = torch.autograd.grad(score, a)
+        assert score.isfinite()
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() <= 1e4
+        assert v[0].square().sum() <= 1 + 1e-6
+        if close < 1e-6:
+            assert abs(float(score)) < 1e-6
+        assert skew_score(*v[::-1]) == -score
+
 
 @pytest.mark.parametrize("head", HEADS, ids=repr)
 class TestEveryPairwiseHead:

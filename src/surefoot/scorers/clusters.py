@@ -43,7 +43,7 @@ class PromptClusters:
 
     @classmethod
     def fit(cls, preferences: Preferences, encoder: Encoder, count: int, seed: int = 0) -> Self:
-        """Clusters of the distinct prompts: the best of ten starts of k-means.
+        """Clusters of the distinct prompts, whatever the order of the rows.
 
         Args:
             preferences: whose prompts are clustered.
@@ -54,23 +54,14 @@ class PromptClusters:
         Raises:
             DataError: fewer distinct prompts than clusters.
         """
-        texts = list(dict.fromkeys(_prompts(preferences)))
+        texts = sorted(set(_prompts(preferences)))  # the starts are drawn by place
         if len(texts) < count:
             raise DataError(
                 f"{preferences.name}: {count} clusters of {len(texts)} distinct prompts. Ask for "
                 "fewer (risk.clusters, --clusters)."
             )
         x = _embedded(texts, encoder)
-        rng = np.random.default_rng(seed)
-        best, lowest = x[:0], np.inf
-        for _ in range(_STARTS):
-            with warnings.catch_warnings():  # of clusters that stay empty: they are left out
-                warnings.simplefilter("ignore", UserWarning)
-                drawn = x[rng.choice(len(x), count, replace=False)]
-                found, _ = vq.kmeans2(x, drawn, iter=_ITERATIONS, minit="matrix")
-            own, distances = vq.vq(x, found)
-            if (spread := float((distances**2).sum())) < lowest:
-                best, lowest = found[np.unique(own)], spread
+        best = k_means(x, count, seed)
         nearest = vq.vq(best, x)[0].tolist()
         width = len(str(len(best) - 1))
         names = (f"{k:0{width}d}: {start_of(texts[i], 40)}" for k, i in enumerate(nearest))
@@ -170,6 +161,24 @@ class PromptClusters:
             )
         options = EncoderOptions(**json.loads(told["encoder"]))
         return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"], options)
+
+
+def k_means(x: npt.NDArray[np.float64], count: int, seed: int) -> npt.NDArray[np.float64]:
+    """Centroids (C, D) of rows x (n, D): the best of ten starts at rows drawn without replacement.
+
+    Clusters that end empty are left out, so that C may be below `count`.
+    """
+    rng = np.random.default_rng(seed)
+    best, lowest = x[:0], np.inf
+    for _ in range(_STARTS):
+        with warnings.catch_warnings():  # of clusters that stay empty
+            warnings.simplefilter("ignore", UserWarning)
+            drawn = x[rng.choice(len(x), count, replace=False)]
+            found, _ = vq.kmeans2(x, drawn, iter=_ITERATIONS, minit="matrix")
+        own, distances = vq.vq(x, found)
+        if (spread := float((distances**2).sum())) < lowest:
+            best, lowest = found[np.unique(own)], spread
+    return best
 
 
 def _prompts(preferences: Preferences) -> list[str]:

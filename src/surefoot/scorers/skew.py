@@ -16,6 +16,9 @@ from torch import Tensor
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 
+#: Length below which a vector is not made a unit one: it bounds the gradient there.
+_SHORTEST = 1e-4
+
 
 class SkewOptions(Options):
     """What general preference models have in common, on embeddings and on language models."""
@@ -63,6 +66,8 @@ def unit_embeddings(offsets: Tensor, temperature: float) -> Tensor:
     The square root makes what is of second order in s / tau, and can cycle, as large as the offsets
     say, whatever tau is. With tau itself, fits that began near ties often missed a cycle.
 
+    Where |u| is below 1e-4 it counts as 1e-4: u = 0 has no direction, gives 0 and ties with all.
+
     Args:
         offsets: (..., 2k) as a network gives them.
         temperature: tau.
@@ -70,7 +75,7 @@ def unit_embeddings(offsets: Tensor, temperature: float) -> Tensor:
     planes = offsets.unflatten(-1, (-1, 2))
     mean = torch.tensor([planes.shape[-2] ** -0.5, 0.0]).to(planes)
     u = mean + temperature**0.5 * planes
-    return u / u.square().sum((-2, -1), keepdim=True).sqrt()
+    return u / u.square().sum((-2, -1), keepdim=True).clamp_min(_SHORTEST**2).sqrt()
 
 
 def skew_score(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -11,6 +11,10 @@ from torch import Tensor
 
 from surefoot.objectives.margin_loss import LossProperties, MarginLoss, entropy
 
+#: Distance to the left of 0 from which the continued fraction is taken: there 16 levels are exact
+#: in float64, and the derivatives of `log_ndtr` begin to cancel (float32: gone at -400).
+_TAIL, _LEVELS = 5.0, 16
+
 
 class Probit(MarginLoss, kind="probit"):
     """psi(m) = -log Phi(m): P(a preferred) is the normal distribution function of the margin.
@@ -31,7 +35,10 @@ class Probit(MarginLoss, kind="probit"):
     def __call__(self, margins: Tensor) -> Tensor:
         """Losses, in the shape of the margins."""
         wide = margins.to(torch.promote_types(margins.dtype, torch.float32))  # no half kernel
-        return -torch.special.log_ndtr(wide).to(margins.dtype)
+        # Each side of the border sees the other's margins at the border: nothing there is NaN.
+        near = -torch.special.log_ndtr(wide.clamp_min(-_TAIL))
+        far = _left_tail((-wide).clamp_min(_TAIL))
+        return torch.where(wide > -_TAIL, near, far).to(margins.dtype)
 
     def irreducible(self, probability: Tensor) -> Tensor:
         """The entropy of P, where Phi(m) = P."""
@@ -44,3 +51,15 @@ class Probit(MarginLoss, kind="probit"):
             return float(norm.logpdf(m) - norm.logcdf(m)) - math.log(penalty)
 
         return float(brentq(excess, -2 * penalty - 10, 40.0))
+
+
+def _left_tail(distance: Tensor) -> Tensor:
+    """-log Phi(-x) for x >= 5: x^2 / 2 + log sqrt(2 pi) + log(x + 1/(x + 2/(x + 3/...))).
+
+    The continued fraction is Laplace's of the inverse Mills ratio. All its parts are positive, so
+    that derivatives of every order keep the precision of the type.
+    """
+    ratio = distance
+    for level in range(_LEVELS, 0, -1):
+        ratio = distance + level / ratio
+    return distance.square() / 2 + math.log(2 * math.pi) / 2 + ratio.log()
