@@ -5,9 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from surefoot.escaping import excerpt, visible
+
 
 class SurefootError(Exception):
-    """Wrong input. The command line prints the message alone and exits with code 2."""
+    """Wrong input. The command line prints the message alone and exits with code 2.
+
+    What a message quotes from data can do nothing to the terminal that shows it, or its traceback.
+    """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class ConfigurationError(SurefootError, ValueError):
@@ -22,16 +30,27 @@ class DataError(SurefootError, ValueError):
     """Input data that cannot be read or used; the message names the file and the row."""
 
 
+#: Characters of a name, and names, that are compared and listed.
+_LONGEST, _MOST = 200, 200
+
+
 def unknown_name(what: str, received: object, valid: Iterable[str], elsewhere: str = "") -> str:
     """Say that a name is unknown, and whose it is (`elsewhere`) or which valid one is nearest.
 
     >>> unknown_name("margin loss", "logstic", ["logistic", "hinge"])
     "unknown margin loss 'logstic': did you mean 'logistic'? Valid: hinge, logistic."
     """
-    names = sorted(valid)
-    near = difflib.get_close_matches(str(received), names, n=1, cutoff=0.5)
+    names = sorted(map(str, valid))
+    # The time of the comparison grows with the product of the lengths.
+    short = [name for name in names if len(name) <= _LONGEST][:_MOST]
+    comparable = isinstance(received, str) and len(received) <= _LONGEST
+    near = difflib.get_close_matches(str(received), short, 1, 0.5) if comparable else []
     hint = f": did you mean {near[0]!r}?" if near else "."
     if elsewhere:
         hint = f": that is an option of {elsewhere}."
-    known = f"Valid: {', '.join(names)}." if names else "It has none."
-    return f"unknown {what} {received!r}{hint} {known}"
+    shown = ", ".join(
+        name if len(name) <= _LONGEST else f"{name[:20]}..." for name in names[:_MOST]
+    )
+    more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
+    known = f"Valid: {shown}{more}." if names else "It has none."
+    return f"unknown {what} {excerpt(received)}{hint} {known}"

@@ -22,6 +22,14 @@ def cache_folder(name: str) -> Path:
     return folder
 
 
+def expanded(place: str | Path) -> Path:
+    """A path whose `~` is the folder of a user; as it is where no such user is known."""
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:
+        return Path(place)
+
+
 def claim_output(folder: str | Path, overwrite: bool) -> Path:
     """An output folder that may be written to.
 

@@ -21,6 +21,7 @@ from surefoot.cli.console import (
 from surefoot.cli.inputs import run_folders
 from surefoot.cli.request import Request
 from surefoot.errors import ConfigurationError
+from surefoot.escaping import excerpt
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
@@ -172,18 +173,14 @@ def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:
 
 def _endpoint(path: Path) -> Any:
     """The judge in a YAML file: its options, alone or under `auxiliary` as for surefoot sample."""
-    import yaml
-
     from surefoot.auxiliary.judge import Judge
+    from surefoot.boundary.yaml_texts import yaml_file
 
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path} cannot be read as YAML: {error}.") from None
+    given = yaml_file(path, "the judge in")
     options = given.get("auxiliary", given) if isinstance(given, dict) else given
     if not isinstance(options, dict) or options.get("kind", "judge") != "judge":
         raise ConfigurationError(
-            f"{path} holds no judge: base_url, model and so on; got {given!r}."
+            f"{path} holds no judge: base_url, model and so on; got {excerpt(given)}."
         )
     return Judge(**{name: value for name, value in options.items() if name != "kind"})
 

@@ -6,15 +6,17 @@ Tables without nested values (CSV, `DataFrame.to_csv`, JSON text in a column) wr
 from __future__ import annotations
 
 import ast
+import contextlib
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from surefoot.data.containers import Numbered
+from surefoot.boundary.json_texts import json_value
 from surefoot.data.fields import missing
+from surefoot.data.tables import Numbered
 from surefoot.data.text import ROLES
+from surefoot.errors import DataError
 
 #: Records that tell which columns are disguised.
 _SAMPLE = 100
@@ -89,10 +91,8 @@ def _is_message(turn: object) -> bool:
 
 def _value(text: str) -> Any:
     """What JSON or a Python literal stands for; None where it is neither."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
+    with contextlib.suppress(DataError):
+        return json_value(text)
     if len(text) > LONGEST_PYTHON:
         return None
     try:

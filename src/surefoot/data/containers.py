@@ -1,7 +1,8 @@
 """What is inside a file: records one at a time, from JSON lines, JSON, CSV, TSV, Parquet, Arrow.
 
 The form is told by content (and only then by the file's name), gzipped or not. Nothing here holds
-more than one record, or one Parquet row group slice, in memory.
+more than one record, or some rows of Parquet, in memory; what is larger or deeper than
+:mod:`surefoot.boundary.limits` allows is a fault of its row.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
-import sys
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO
 
-import ijson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from surefoot.boundary import json_texts
+from surefoot.boundary.json_texts import json_value
+from surefoot.boundary.limits import COLUMNS, NAME_LENGTH, ROW_BYTES, TOO_LARGE
+from surefoot.data.tables import AT_ONCE, Numbered, arrow_rows
 from surefoot.errors import DataError
 
 #: Endings of the files that can be read, each also with `.gz`.
@@ -27,22 +31,11 @@ EXTENSIONS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow"
 
 FORMS = "JSON lines, a JSON array, CSV, TSV, Parquet or Arrow, gzipped or not"
 
-#: Rows of a table that are converted at once.
-_SLICE = 512
-
-Record = Mapping[str, Any]
-
-
-class Numbered(NamedTuple):
-    """A record and where it stands, or why there is none.
-
-    `row` is 1-based: the line of a JSON lines file (empty lines count), the record elsewhere (the
-    header of a CSV file does not count).
-    """
-
-    row: int
-    record: Record | None
-    reason: str = ""
+_MARK_OF_UTF8 = b"\xef\xbb\xbf"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+#: Bytes of a row group, unpacked, up to which hundreds of its rows are read at once.
+_SMALL = 1 << 30
+_TOO_WIDE = f"more than {COLUMNS:,} columns, or a name of more than {NAME_LENGTH:,} characters"
 
 
 def records(path: Path) -> Iterator[Numbered]:
@@ -61,11 +54,6 @@ def records(path: Path) -> Iterator[Numbered]:
         raise DataError(
             f"{path}: the gzip file is damaged or cut short after row {row} ({error}). "
             "Copy or download it again."
-        ) from None
-    except ijson.JSONError as error:
-        raise DataError(
-            f"{path}: the JSON array breaks off or is malformed after row {row} "
-            f"({' '.join(str(error).split())[:120]})."
         ) from None
     except (pa.ArrowException, csv.Error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read past row {row}: {error}.") from None
@@ -114,76 +102,122 @@ def _form(path: Path, stream: IO[bytes]) -> str:
 
 
 def _json_lines(path: Path, stream: IO[bytes]) -> Iterator[Numbered]:
-    for row, line in enumerate(stream, start=1):
-        line = line.removeprefix(b"\xef\xbb\xbf").strip()
-        if not line:
-            continue
-        try:
-            record = json.loads(line)
-        except UnicodeDecodeError as error:
-            yield Numbered(row, None, f"not UTF-8 at byte {error.start + 1} of the line")
-        except ValueError as error:
-            hint = " (is one row spread over several lines?)" if row == 1 else ""
-            yield Numbered(row, None, f"not valid JSON: {error}{hint}")
-        except RecursionError:
-            yield Numbered(row, None, "JSON nested too deeply")
-        else:
-            yield _numbered(row, record)
+    for row, piece in enumerate(json_texts.lines(stream), start=1):
+        line = piece.text.removeprefix(_MARK_OF_UTF8).strip()
+        if line or piece.problem:
+            yield _parsed(row, line, piece.problem, " (is one row spread over several lines?)")
 
 
 def _json_array(path: Path, stream: IO[bytes]) -> Iterator[Numbered]:
-    if stream.peek(3).startswith(b"\xef\xbb\xbf"):  # type: ignore[attr-defined]
+    if stream.peek(3).startswith(_MARK_OF_UTF8):  # type: ignore[attr-defined]
         stream.read(3)
-    for row, record in enumerate(ijson.items(stream, "item", use_float=True), start=1):
-        yield _numbered(row, record)
+    row = 0
+    try:
+        for row, piece in enumerate(json_texts.items(stream), start=1):
+            yield _parsed(row, piece.text, piece.problem)
+    except DataError as error:
+        raise DataError(
+            f"{path}: the JSON array breaks off or is malformed after row {row} ({error})."
+        ) from None
 
 
-def _numbered(row: int, record: object) -> Numbered:
-    if isinstance(record, dict):
-        return Numbered(row, record)
-    return Numbered(row, None, f"a row should be a JSON object; got {type(record).__name__}")
+def _parsed(row: int, text: bytes, problem: str, hint: str = "") -> Numbered:
+    if problem:
+        return Numbered(row, None, problem)
+    try:
+        record = json_value(text)
+    except DataError as error:
+        return Numbered(row, None, f"{error}{hint if row == 1 else ''}")
+    if not isinstance(record, dict):
+        return Numbered(row, None, f"a row should be a JSON object; got {type(record).__name__}")
+    if len(record) > COLUMNS or any(len(name) > NAME_LENGTH for name in record):
+        return Numbered(row, None, _TOO_WIDE)
+    return Numbered(row, record)
 
 
 def _delimited(path: Path, stream: IO[bytes], delimiter: str) -> Iterator[Numbered]:
-    # Bytes that are not UTF-8 become lone surrogates, which later fault the one row they are in.
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    limit = csv.field_size_limit(sys.maxsize)
+    counted = _Lines(stream)
+    limit = csv.field_size_limit(ROW_BYTES)
     try:
-        table = csv.reader(text, delimiter=delimiter, strict=True)
+        table = csv.reader(counted, delimiter=delimiter, strict=True)
         header = next(table)
-        twice = {name for name in header if header.count(name) > 1}
-        if twice:
-            raise DataError(f"{path}: the header names {', '.join(sorted(twice))} twice.")
-        for row, cells in enumerate((cells for cells in table if cells), start=1):
-            if len(cells) == len(header):
-                yield Numbered(row, dict(zip(header, cells, strict=True)))
-            else:
+        _check_names(path, header)
+        row = 0
+        for cells in table:
+            counted.size = 0
+            if not cells:
+                continue
+            row += 1
+            if len(cells) != len(header):
                 counts = f"{len(cells)} cells under a header of {len(header)}"
                 yield Numbered(row, None, counts)
+            elif _SURROGATE.search("".join(cells)):
+                yield Numbered(row, None, "text that is not valid Unicode (UTF-8)")
+            else:
+                yield Numbered(row, dict(zip(header, cells, strict=True)))
     finally:
         csv.field_size_limit(limit)
 
 
+class _Lines:
+    """Lines of a text for the CSV reader, which puts several together where a quote is open.
+
+    Bytes that are not UTF-8 become lone surrogates, which fault the one row they are in.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+        self.size = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(ROW_BYTES)
+        self.size += len(line)
+        if not line:
+            raise StopIteration
+        if self.size >= ROW_BYTES:
+            raise csv.Error(f"the next row is {TOO_LARGE} (is a quote left open?)")
+        return line
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """Names of columns: sound, not too many or too long, and each once."""
+    if len(names) > COLUMNS or any(len(name) > NAME_LENGTH for name in names):
+        raise DataError(f"{path}: {_TOO_WIDE}.")
+    if any(_SURROGATE.search(name) for name in names):
+        raise DataError(f"{path}: the name of a column is not valid Unicode (UTF-8).")
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise DataError(f"{path}: the header names {', '.join(twice[:5])} twice.")
+
+
 def _parquet(path: Path, stream: IO[bytes]) -> Iterator[Numbered]:
-    table = pq.ParquetFile(stream)
-    row = 0
-    for batch in table.iter_batches(batch_size=_SLICE):
-        for record in batch.to_pylist():
-            row += 1
-            yield Numbered(row, record)
+    found = pq.ParquetFile(stream)
+    _check_names(path, found.schema_arrow.names)
+    # Texts that repeat stay in the dictionary that the file keeps them in: a small file cannot
+    # become a large table before a row of it was measured.
+    columns = (found.schema.column(i) for i in range(len(found.schema)))
+    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    groups = (found.metadata.row_group(i) for i in range(found.metadata.num_row_groups))
+    small = max((group.total_byte_size for group in groups), default=0) <= _SMALL
+    stream.seek(0)
+    table = pq.ParquetFile(stream, read_dictionary=texts, buffer_size=1 << 20)
+    yield from arrow_rows(table.iter_batches(batch_size=AT_ONCE if small else 8))
 
 
 def _arrow(path: Path, stream: IO[bytes]) -> Iterator[Numbered]:
     """The streams that `datasets` writes, or files of the same format with a footer."""
     in_file = stream.peek(6).startswith(b"ARROW1")  # type: ignore[attr-defined]
     table = pa.ipc.open_file(stream) if in_file else pa.ipc.open_stream(stream)
+    _check_names(path, table.schema.names)
     batches = map(table.get_batch, range(table.num_record_batches)) if in_file else table
-    row = 0
-    for batch in batches:
-        for start in range(0, batch.num_rows, _SLICE):
-            for record in batch.slice(start, _SLICE).to_pylist():
-                row += 1
-                yield Numbered(row, record)
+    yield from arrow_rows(
+        batch.slice(start, AT_ONCE)
+        for batch in batches
+        for start in range(0, batch.num_rows, AT_ONCE)
+    )
 
 
 _FORMS = {

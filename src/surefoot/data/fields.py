@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from surefoot.boundary.json_texts import json_value
 from surefoot.data.text import describe, sound
 from surefoot.errors import DataError
 
@@ -99,8 +100,8 @@ def json_text(value: object, name: str, kind: type[list[Any]] | type[dict[str, A
     """A list or mapping, or its JSON text, as JSON text that is equal where the values are."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except ValueError:
+            value = json_value(value)
+        except DataError:
             value = str(value)
     if not isinstance(value, kind):
         wanted = "a list" if kind is list else "a mapping"
@@ -124,8 +125,8 @@ def listed(value: object, name: str) -> list[Any]:
     """A list, or the JSON text of one (as in a CSV cell)."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except ValueError:
+            value = json_value(value)
+        except DataError:
             raise DataError(f"{name!r} should be a list; got {describe(value)}") from None
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return list(value)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from surefoot.data import cache
-from surefoot.data.containers import Numbered
 from surefoot.data.origins import Origin, origins_of
 from surefoot.data.readers import Reader, readers
 from surefoot.data.schema import ABSENT, FEATURES, Fault, Preferences, concatenate, filled
+from surefoot.data.tables import Numbered
 from surefoot.errors import ConfigurationError, DataError, unknown_name
 
 OnError = Literal["skip", "fail"]

@@ -14,8 +14,10 @@ from typing import Any
 import datasets
 
 from surefoot.data.cells import in_clear
-from surefoot.data.containers import EXTENSIONS, FORMS, Numbered, records
+from surefoot.data.containers import EXTENSIONS, FORMS, records
+from surefoot.data.tables import AT_ONCE, Numbered, arrow_rows
 from surefoot.errors import DataError
+from surefoot.paths import expanded
 
 _NAME = r"[\w.-]+/[\w.-]+(:[\w.-]+)?"
 _HUB = re.compile(rf"{_NAME}(@[\w.\-\[\]:%+]+)?")
@@ -59,7 +61,7 @@ def origins_of(source: str | Path) -> list[Origin]:
     text = str(source)
     if text.startswith("hub:"):
         return [_from_hub(text.removeprefix("hub:"))]
-    path = _path(source)
+    path = expanded(source)
     if path.is_file():
         return [_of_files([path], text, _short(path))]
     if path.is_dir():
@@ -75,13 +77,6 @@ def origins_of(source: str | Path) -> list[Origin]:
     if bare and not path.parent.is_dir():
         return [_from_hub(text)]
     raise DataError(_not_found(text, path))
-
-
-def _path(source: str | Path) -> Path:
-    try:
-        return Path(source).expanduser()
-    except RuntimeError:  # the home of a user that is not
-        return Path(source)
 
 
 def _of_files(paths: Sequence[Path], place: str, name: str) -> Origin:
@@ -231,5 +226,5 @@ def _hub_message(name: str, split: str, error: Exception) -> str:
 
 
 def _dataset_rows(dataset: Any) -> Iterator[Numbered]:
-    for row, record in enumerate(dataset, start=1):
-        yield Numbered(row, record)
+    tables = dataset.with_format("arrow").iter(batch_size=AT_ONCE)
+    return arrow_rows(batch for table in tables for batch in table.to_batches())

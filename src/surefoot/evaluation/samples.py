@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from surefoot.boundary.json_texts import json_value
 from surefoot.data import fields
 from surefoot.data.against import against
 from surefoot.data.origins import origins_of
@@ -129,8 +130,8 @@ def _gold(given: Any, count: int) -> list[float]:
 
 def _law(given: Any) -> Mapping[str, Any]:
     try:
-        found = json.loads(given) if isinstance(given, str) else given
-    except ValueError:
+        found = json_value(given) if isinstance(given, str) else given
+    except DataError:
         return {"law": given}
     return found if isinstance(found, Mapping) else {"law": found}
 

@@ -6,13 +6,15 @@ import csv
 import gzip
 import hashlib
 import io
-import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from surefoot.boundary.json_texts import json_value
+from surefoot.boundary.limits import FILE_BYTES, size
 from surefoot.data.schema import Fault, Preferences, key_of
 from surefoot.data.text import Message, to_messages, to_text
 from surefoot.errors import DataError
@@ -114,19 +116,33 @@ def read_records(path: Path) -> list[Record]:
         DataError: the file cannot be parsed.
     """
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
+        text = _whole(path).decode("utf-8")
         if path.name.removesuffix(".gz").endswith(".csv"):
             return list(csv.DictReader(io.StringIO(text, newline="")))
         try:
-            found: Record | list[Record] = json.loads(text)
-        except json.JSONDecodeError as error:
-            if not error.msg.startswith("Extra data"):
+            found: Record | list[Record] = json_value(text)
+        except DataError as error:
+            if "Extra data" not in str(error):
                 raise
-            return [json.loads(line) for line in text.split("\n") if line.strip()]
+            return [json_value(line) for line in text.split("\n") if line.strip()]
         return found if isinstance(found, list) else [found]
-    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from None
+
+
+def _whole(path: Path) -> bytes:
+    """What a file holds, unpacked.
+
+    Raises:
+        DataError: it is larger than is held whole.
+    """
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if zipped else path.open("rb") as stream:
+        content = stream.read(FILE_BYTES + 1)
+    if len(content) > FILE_BYTES:
+        raise DataError(f"it is larger than {size(FILE_BYTES)}, unpacked")
+    return content
 
 
 def numbered(records: Mapping[str, list[Record]]) -> Iterator[tuple[str, int, Record]]:

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-import yaml
 from pydantic import Field
 
+from surefoot.boundary.yaml_texts import yaml_file
 from surefoot.data import read_preferences
 from surefoot.data.schema import ABSENT, Preferences
 from surefoot.errors import ConfigurationError, DataError
@@ -55,17 +55,14 @@ def is_ensemble(place: str | Path) -> bool:
     path = Path(place)
     if path.suffix not in (".yaml", ".yml") or not path.is_file():
         return False
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return False
+    given = yaml_file(path, "the ensemble in")
     return isinstance(given, dict) and bool(get_close_matches(_SIGN, map(str, given), 1, 0.8))
 
 
 def read_ensemble(place: str | Path) -> EnsembleOptions:
     """The options in the YAML file of an ensemble, whose paths are found from its folder."""
     file = Path(place)
-    options = EnsembleOptions(**yaml.safe_load(file.read_text(encoding="utf-8")))
+    options = EnsembleOptions(**yaml_file(file, "the ensemble in"))
     found = {
         name: tuple(_beside(file, one) for one in getattr(options, name))
         for name in ("members", "calibration")

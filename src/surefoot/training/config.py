@@ -9,8 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
+from surefoot.boundary.limits import DEPTH, TOO_DEEP
+from surefoot.boundary.yaml_texts import yaml_file, yaml_value
 from surefoot.data.splits import By
 from surefoot.errors import ConfigurationError, unknown_name
+from surefoot.escaping import excerpt
 from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
 from surefoot.objectives.sized import SizedRisk
@@ -39,18 +42,11 @@ class FileOptions(Options):
         Raises:
             ConfigurationError: an unreadable file.
         """
-        try:
-            given = yaml.safe_load(Path(path).read_text())
-        except FileNotFoundError:
-            raise ConfigurationError(f"no configuration at {path}.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"cannot read the configuration {path}: {error}") from None
-        except yaml.YAMLError as error:
-            raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
+        given = yaml_file(path)
         if not isinstance(given, dict):
-            raise ConfigurationError(f"{path} should hold options by name; got {given!r}.")
+            raise ConfigurationError(f"{path} should hold options by name; got {excerpt(given)}.")
         for name, value in (overrides or {}).items():
-            _override(given, name.split("."), _value(name, value), _defaults())
+            _override(given, _path(name), yaml_value(value, f"--{name}"), _defaults())
         return given
 
     def to_yaml(self) -> str:
@@ -205,7 +201,9 @@ class RunConfig(FileOptions):
         options: type[Options] = LanguageTrainingOptions if language else TrainingOptions
         chosen = given.get("training") or {}
         if not isinstance(chosen, Mapping):
-            raise ConfigurationError(f"training should hold options by name; got {chosen!r}.")
+            raise ConfigurationError(
+                f"training should hold options by name; got {excerpt(chosen)}."
+            )
         return {**given, "training": options(**chosen)}
 
     @model_validator(mode="after")
@@ -293,8 +291,9 @@ def _override(
     _override(inner, deeper, value, default)
 
 
-def _value(name: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigurationError(f"--{name}: cannot read the value {text!r}.") from None
+def _path(name: str) -> list[str]:
+    """`objective.risk.level` in parts."""
+    parts = name.split(".")
+    if len(parts) > DEPTH:
+        raise ConfigurationError(f"--{excerpt(name)}: {TOO_DEEP}.")
+    return parts

@@ -14,6 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from surefoot.data.text import Message, to_text
 from surefoot.errors import ConfigurationError
+from surefoot.paths import expanded
 
 #: The name of :data:`TEMPLATE`; it changes with the text.
 VERSION = "surefoot-1"
@@ -71,7 +72,7 @@ def load_template(file: str | None) -> Template:
     if file is None:
         return Template(VERSION, TEMPLATE)
     try:
-        source = Path(file).expanduser().read_text(encoding="utf-8")
+        source = expanded(file).read_text(encoding="utf-8")
         names = meta.find_undeclared_variables(_JINJA.parse(source))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the template {file} cannot be read: {error}.") from None

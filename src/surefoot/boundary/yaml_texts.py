@@ -1,0 +1,139 @@
+"""YAML from outside: configurations, with limits; what YAML would decide in silence is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from surefoot.boundary.limits import (
+    CONFIGURATION_BYTES,
+    CONFIGURATION_VALUES,
+    DEPTH,
+    NAME_LENGTH,
+    NUMBER_LENGTH,
+    TOO_DEEP,
+    size,
+)
+from surefoot.errors import ConfigurationError
+from surefoot.escaping import excerpt
+
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_MERGED = "tag:yaml.org,2002:merge"
+
+
+def yaml_file(path: str | Path, what: str = "the configuration") -> Any:
+    """The value in a YAML file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is refused as :func:`yaml_value` does.
+    """
+    place = Path(path)
+    try:
+        with place.open("rb") as stream:
+            raw = stream.read(CONFIGURATION_BYTES + 1)
+        text = raw.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigurationError(f"no configuration at {path}.") from None
+    except (OSError, ValueError) as error:  # no file, no UTF-8, or a name with a null in it
+        raise ConfigurationError(f"cannot read {what} {path}: {error}.") from None
+    if len(raw) > CONFIGURATION_BYTES:
+        raise ConfigurationError(
+            f"{path} is larger than {size(CONFIGURATION_BYTES)}, the most of a configuration. Is "
+            "it one?"
+        )
+    return yaml_value(text, str(path))
+
+
+def yaml_value(text: str, place: str) -> Any:
+    """The value of a YAML text.
+
+    Refused, beside what is no YAML: keys that are no text or stand twice, numbers of hundreds of
+    digits, deep nesting, and aliases that repeat themselves or make millions of values of a few.
+
+    Args:
+        text: the document.
+        place: where it stands, for messages.
+
+    Raises:
+        ConfigurationError: it cannot be read; the message says why, with the line.
+    """
+    loader = None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values(node, {}) > CONFIGURATION_VALUES:
+            raise _refused(node, f"it holds more than {CONFIGURATION_VALUES:,} values")
+        return loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{place} is not valid YAML: {error}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{place}, {error}") from None
+    except (ValueError, OverflowError, TypeError, AttributeError, LookupError) as error:
+        raise ConfigurationError(f"{place} holds a value that cannot be read: {error}.") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which stops while a text is read, not after."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node:
+        self._depth += 1
+        if self._depth > DEPTH:
+            raise ConfigurationError(f"line {self.line + 1}: {TOO_DEEP}.")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        assert node is not None
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node)
+        long = isinstance(node, yaml.ScalarNode) and len(node.value) > NUMBER_LENGTH
+        if long and node.tag in _NUMBERS:
+            raise _refused(node, f"a number of {len(node.value)} characters")
+        return node
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen: set[Hashable] = set()
+    for key, _ in node.value:
+        if key.tag == _MERGED:
+            continue
+        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            shown = key.value if isinstance(key, yaml.ScalarNode) else "a list or mapping"
+            raise _refused(
+                key, f"the name of an option should be a text; got {shown}. Put it in quotes"
+            )
+        if len(key.value) > NAME_LENGTH:
+            raise _refused(key, f"a name of {len(key.value)} characters; at most {NAME_LENGTH}")
+        if key.value in seen:
+            raise _refused(key, f"{excerpt(key.value)} stands twice; give it once")
+        seen.add(key.value)
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node is, each alias counted as what it repeats."""
+    if id(node) in known:
+        if known[id(node)] < 0:
+            raise _refused(node, "an alias repeats what it is part of")
+        return known[id(node)]
+    known[id(node)] = -1
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        children = [one for pair in node.value for one in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        children = node.value
+    known[id(node)] = 1 + sum(_values(child, known) for child in children)
+    return known[id(node)]
+
+
+def _refused(node: yaml.Node, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"line {node.start_mark.line + 1}: {reason}.")

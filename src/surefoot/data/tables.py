@@ -1,0 +1,98 @@
+"""Rows of Arrow tables: from Parquet files and saved data sets, measured before they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from surefoot.boundary.limits import ROW_BYTES, TOO_LARGE
+
+#: Rows of a table that are looked at together.
+AT_ONCE = 256
+
+Record = Mapping[str, Any]
+
+
+class Numbered(NamedTuple):
+    """A record and where it stands, or why there is none.
+
+    `row` is 1-based: the line of a JSON lines file (empty lines count), the record elsewhere (the
+    header of a CSV file does not count).
+    """
+
+    row: int
+    record: Record | None
+    reason: str = ""
+
+
+def arrow_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Numbered]:
+    """The rows of a table, one after the other; those that are too large or odd are faults.
+
+    Args:
+        batches: some rows each. Texts may be dictionary-encoded, so that what repeats is held once.
+    """
+    row = 0
+    for batch in batches:
+        sizes = sum((_sizes(column) for column in batch.columns), np.zeros(len(batch)))
+        if sizes.sum() <= ROW_BYTES:  # the common case: all at once
+            for numbered in _converted(batch, row):
+                row += 1
+                yield numbered
+            continue
+        for i in range(len(batch)):
+            row += 1
+            if sizes[i] > ROW_BYTES:
+                yield Numbered(row, None, TOO_LARGE)
+            else:
+                yield from _converted(batch.slice(i, 1), row - 1)
+
+
+def _converted(batch: pa.RecordBatch, before: int) -> list[Numbered]:
+    try:
+        return [Numbered(before + i, one) for i, one in enumerate(batch.to_pylist(), start=1)]
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        # A value that Python has no place for: a date after the year 9999, a name that stands
+        # twice in a mapping, bytes that are no UTF-8.
+        if len(batch) > 1:
+            parts = (_converted(batch.slice(i, 1), before + i) for i in range(len(batch)))
+            return [one for part in parts for one in part]
+        return [Numbered(before + 1, None, f"a value cannot be read: {error}")]
+
+
+def _sizes(column: pa.Array) -> npt.NDArray[np.float64]:
+    """About how many bytes each value of a column takes when it is written out."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        entries = _sizes(column.dictionary)
+        chosen = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
+        return entries[chosen] if len(entries) else np.zeros(len(column))
+    if _is_text(kind):
+        return np.asarray(pc.fill_null(pc.binary_length(column), 0), dtype=np.float64)
+    if pa.types.is_struct(kind):
+        fields = (_sizes(column.field(i)) for i in range(kind.num_fields))
+        return sum(fields, np.full(len(column), 8.0))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
+        inner = (
+            [_sizes(column.values)]
+            if not pa.types.is_map(kind)
+            else [_sizes(column.keys), _sizes(column.items)]
+        )
+        sums = np.concatenate([[0.0], np.cumsum(sum(inner, np.full(len(inner[0]), 8.0)))])
+        ends = np.asarray(column.offsets)
+        return sums[ends[1:]] - sums[ends[:-1]]
+    return np.full(len(column), 8.0)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    tests = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+    )
+    return any(test(kind) for test in tests)

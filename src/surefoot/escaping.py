@@ -1,0 +1,123 @@
+r"""Text that leaves: what would act on a terminal, a page or a table is shown instead.
+
+One function for each target. Characters that nobody sees, or that move or hide others, are written
+as Python does (`\x1b`, `\u202e`): the reader sees that they are there, and they do nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Controls but for the end of a line, marks and overrides of direction, invisible characters (but
+#: for the joiners that scripts and emoji need), other ends of lines, tags, and half surrogates.
+_HIDDEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b"
+    "\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+_NAMED = {"\t": "\\t", "\r": "\\r"}
+
+
+def visible(text: str) -> str:
+    r"""A text whose only control character is the end of a line; for terminals.
+
+    Applied twice it changes nothing more.
+
+    >>> print(visible("a\x1b]52;c;Zm9v\x07 \u202eb"))
+    a\x1b]52;c;Zm9v\x07 \u202eb
+    """
+    return _HIDDEN.sub(_shown, text)
+
+
+def _shown(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in _NAMED:
+        return _NAMED[character]
+    code = ord(character)
+    if code < 256:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def one_line(text: str) -> str:
+    r"""The same in one line: ends of lines are shown too.
+
+    >>> one_line("a\nb")
+    'a\\nb'
+    """
+    return visible(text).replace("\n", "\\n")
+
+
+def excerpt(value: object, length: int = 120) -> str:
+    """The beginning of a value as Python writes it, for a message, whatever it is.
+
+    >>> excerpt("x" * 200, 12), excerpt(10**5000)
+    ("'xxxxxxxx...", '<a number of more than 4,300 digits>')
+    """
+    if isinstance(value, str) and len(value) > length:
+        value = value[:length]
+        text = repr(value)[:-1] + "." * 3
+    else:
+        try:
+            text = repr(value)
+        except ValueError:
+            return "<a number of more than 4,300 digits>"
+        except RecursionError:
+            return f"<{type(value).__name__}, deeply nested>"
+    return visible(text if len(text) <= length else text[: length - 3] + "...")
+
+
+#: Code that our sentences quote: it means itself, and only that, wherever it stands.
+_CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)")
+_ACTIVE = re.compile(r"[\\`*{}\[\]<>|~$^]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|@")
+_ADDRESS = re.compile(r"\b(?:(?:https?|ftp|mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
+#: What begins a heading, a list or a quotation.
+_BEGINNING = re.compile(r"^(?:(?=[#=]|[+\-](?:[\s+\-]|$))|\d+(?=[.)](?:\s|$)))")
+
+
+def markdown(text: str) -> str:
+    r"""A text as one line of Markdown, for a table, a list or a paragraph: nothing in it acts.
+
+    Neither HTML, links, images and addresses, nor emphasis and ends of cells; code in single
+    backticks stays code.
+
+    >>> print(markdown("a | <b> [x](http://y) `c`"))
+    a \| \<b\> \[x\](http\://y) `c`
+    """
+    line = " ".join(visible(text).split())
+    parts, end = [], 0
+    for code in _CODE.finditer(line):
+        parts += [_inert(line[end : code.start()]), code[0].replace("|", r"\|")]
+        end = code.end()
+    return _BEGINNING.sub(r"\g<0>\\", "".join([*parts, _inert(line[end:])]))
+
+
+def _inert(text: str) -> str:
+    return _ADDRESS.sub(r"\g<0>\\", _ACTIVE.sub(r"\\\g<0>", text))
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code in Markdown that nothing inside it closes."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    shown = visible(text).rstrip("\n")
+    return f"{fence}{language}\n{shown}\n{fence}"
+
+
+def json_text(text: str) -> str:
+    r"""A JSON document whose strings hide nothing; it means the same.
+
+    >>> print(json_text('{"a": "\u202e"}'))
+    {"a": "\u202e"}
+    """
+
+    def escaped(match: re.Match[str]) -> str:
+        code = ord(match[0])
+        if code < 0x20:  # between values: in strings JSON has none
+            return match[0]
+        if code < 65536:
+            return f"\\u{code:04x}"
+        high, low = divmod(code - 0x10000, 0x400)
+        return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+
+    return _HIDDEN.sub(escaped, text)
