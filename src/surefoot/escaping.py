@@ -69,10 +69,10 @@ def excerpt(value: object, length: int = 120) -> str:
 
 #: Code that our sentences quote: it means itself, and only that, wherever it stands.
 _CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)")
-_ACTIVE = re.compile(r"[\\`*{}\[\]<>|~$^]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|@")
-_ADDRESS = re.compile(r"\b(?:(?:https?|ftp|mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
+_ACTIVE = re.compile(r"[\\`*<|~$@]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_ADDRESS = re.compile(r"(?:(?:https?|ftp|mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
 #: What begins a heading, a list or a quotation.
-_BEGINNING = re.compile(r"^(?:(?=[#=]|[+\-](?:[\s+\-]|$))|\d+(?=[.)](?:\s|$)))")
+_BEGINNING = re.compile(r"^(?:(?=[#=>]|[+\-](?:[\s+\-]|$))|\d+(?=[.)](?:\s|$)))")
 
 
 def markdown(text: str) -> str:
@@ -82,7 +82,7 @@ def markdown(text: str) -> str:
     backticks stays code.
 
     >>> print(markdown("a | <b> [x](http://y) `c`"))
-    a \| \<b\> \[x\](http\://y) `c`
+    a \| \<b> [x\](http\://y) `c`
     """
     line = " ".join(visible(text).split())
     parts, end = [], 0
@@ -104,10 +104,10 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{shown}\n{fence}"
 
 
-def json_text(text: str) -> str:
+def json_document(text: str) -> str:
     r"""A JSON document whose strings hide nothing; it means the same.
 
-    >>> print(json_text('{"a": "\u202e"}'))
+    >>> print(json_document('{"a": "\u202e"}'))
     {"a": "\u202e"}
     """
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationErro
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from surefoot.errors import ConfigurationError, SurefootError, unknown_name
+from surefoot.escaping import excerpt
 
 
 class Options(BaseModel):
@@ -38,7 +39,8 @@ class Options(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             for detail in error.errors():  # a check of our own on the whole: as it was raised
-                if not detail["loc"] and isinstance(own := detail["ctx"]["error"], SurefootError):
+                own = detail.get("ctx", {}).get("error")
+                if not detail["loc"] and isinstance(own, SurefootError):
                     raise own from None
             raise ConfigurationError(_explain(type(self), error)) from None
 
@@ -84,14 +86,15 @@ def _explain_union(cls: type[Options], details: list[ErrorDetails]) -> str:
             return f"{name}: {detail['ctx']['error']}"
         kinds.append(("a list, each item " if len(detail["loc"]) > 2 else "") + _expected(detail))
     expected = " or ".join(dict.fromkeys(kinds))
-    return f"{name} of {cls.label()} should be {expected}; got {details[0]['input']!r}."
+    return f"{name} of {cls.label()} should be {expected}; got {excerpt(details[0]['input'])}."
 
 
 def _expected(detail: ErrorDetails) -> str:
     """What a value should have been, in plain words."""
     given = detail["input"]
     if detail["type"] in ("tuple_type", "list_type"):
-        return f"a list, as in [{given}]" if isinstance(given, str) else "a list"
+        short = isinstance(given, str) and len(given) < _SHORT
+        return f"a list, as in [{given}]" if short else "a list"
     if detail["type"] in ("dict_type", "model_type", "model_attributes_type"):
         return "options by name, as in {name: value}"
     if detail["type"] == "too_short":
@@ -100,6 +103,9 @@ def _expected(detail: ErrorDetails) -> str:
     words = words if detail["type"] == "literal_error" else words.split(", ")[0]
     return _PLAIN.get(words, words)
 
+
+#: Characters of a value up to which a message shows how to write it otherwise.
+_SHORT = 80
 
 _PLAIN = {
     "a valid string": "a text",
@@ -120,7 +126,9 @@ def _explain_one(cls: type[Options], detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":  # raised by our own checks: already a full sentence
         message = str(detail["ctx"]["error"])
         return f"{place}: {message}" if place else message
-    return f"{place} of {cls.label()} should be {_expected(detail)}; got {detail['input']!r}."
+    return (
+        f"{place} of {cls.label()} should be {_expected(detail)}; got {excerpt(detail['input'])}."
+    )
 
 
 class Member(Options):
@@ -165,7 +173,7 @@ class Member(Options):
         options = {"kind": given} if isinstance(given, str) else given
         if not isinstance(options, Mapping) or "kind" not in options:
             raise ConfigurationError(
-                f"a {cls.slot} is a name or a mapping with the key 'kind'; got {given!r}. "
+                f"a {cls.slot} is a name or a mapping with the key 'kind'; got {excerpt(given)}. "
                 f"Valid: {', '.join(sorted(cls.registry))}."
             )
         kind = options["kind"]

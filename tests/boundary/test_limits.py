@@ -231,6 +231,7 @@ BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ("- " * 100_000, r"line 1: nested too deeply"),
         ("a: " + "{b: " * 100, r"nested too deeply"),
         (BOMB, r"more than 20,000 values"),
+        (r'a: "\ud800 x"', r"half of a surrogate pair"),
         ("a: &a [*a]", r"an alias repeats what it is part of"),
         ("a: &a {b: *a}", r"an alias repeats what it is part of"),
         ("a: 2026-99-99", r"cannot be read"),
@@ -256,6 +257,7 @@ def test_any_text_as_yaml_is_a_value_or_one_kind_of_error(text):
 
 
 def test_anchors_and_merges_that_people_write_are_read():
+    assert yaml_value(json.dumps({"a": "\U0001f600"}), "x") == {"a": "\U0001f600"}
     text = "base: &b {x: 1, y: 2}\na: {<<: *b, y: 3}\nb: [*b, *b]"
     found = yaml_value(text, "x")
     assert found["a"] == {"x": 1, "y": 3}

@@ -131,5 +131,5 @@ def test_empty_pictures_are_drawn():
 
 
 def test_clean():
-    assert clean("a\n\tb\x07c\u202ed") == "a b c d"
+    assert clean("a\n\tb\x07c\u202ed") == r"a b\x07c\u202ed"
     assert clean("abcdef", 4) == "abc…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.escaping import excerpt
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MERGED = "tag:yaml.org,2002:merge"
 
 
@@ -96,10 +98,20 @@ class _Loader(yaml.SafeLoader):
         assert node is not None
         if isinstance(node, yaml.MappingNode):
             _check_keys(node)
+        if isinstance(node, yaml.ScalarNode) and _SURROGATE.search(node.value):
+            node.value = _joined(node)
         long = isinstance(node, yaml.ScalarNode) and len(node.value) > NUMBER_LENGTH
         if long and node.tag in _NUMBERS:
             raise _refused(node, f"a number of {len(node.value)} characters")
         return node
+
+
+def _joined(node: yaml.ScalarNode) -> str:
+    """A text whose characters JSON writes as pairs of surrogates, which YAML does not know."""
+    try:
+        return str(node.value.encode("utf-16-le", "surrogatepass").decode("utf-16-le"))
+    except UnicodeDecodeError:
+        raise _refused(node, "text that is not valid Unicode: half of a surrogate pair") from None
 
 
 def _check_keys(node: yaml.MappingNode) -> None:

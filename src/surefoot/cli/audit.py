@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from surefoot.cli.console import invocation, out, quiet_libraries, say, write
 from surefoot.cli.inputs import mapping, read
 
@@ -79,15 +81,15 @@ class Deployment:
 
 
 def _show_shift(found: DeploymentShift) -> None:
-    out.print(f"\n[bold]Deployment:[/] {found.verdict}", highlight=False)
+    out.print(Text.assemble(("\nDeployment:", "bold"), f" {found.verdict}"))
     for name, before, after in found.moved() if found.told_apart else ():
-        out.print(f"    {before:.1%} to {after:.1%}  {name}", markup=False, style="dim")
+        out.print(f"    {before:.1%} to {after:.1%}  {name}", style="dim")
     if found.remedies:
         out.print(
             "Risks that hold this shift (upper ends of what the data allow; less may be better):"
         )
         for line in found.remedies:
-            out.print(f"    {line}", markup=False)
+            out.print(f"    {line}")
 
 
 def _rows(report: Any, preferences: Any) -> str:
@@ -115,18 +117,19 @@ def _tokenizer(name: str | None) -> Any:
 def _show(report: Any) -> None:
     colours = {"error": "red", "warning": "yellow", "note": "cyan"}
     damaged = sum(finding.severity == "error" for finding in report.findings)
-    out.print(f"{report.name}: {report.rows} rows", markup=False)
+    out.print(f"{report.name}: {report.rows} rows")
     for finding in report.findings:
         colour = colours[finding.severity]
-        out.print(f"\n[{colour} bold]{finding.severity}[/] [bold]{finding.kind}[/]: ", end="")
-        out.print(f"{finding.count} ({finding.share:.1%}). {finding.meaning}", markup=False)
+        kind = (f"\n{finding.severity}", f"bold {colour}"), " ", (finding.kind, "bold")
+        said = f": {finding.count} ({finding.share:.1%}). {finding.meaning}"
+        out.print(Text.assemble(*kind, said))
         for example in finding.examples[:3]:
             place = f"    row {example.row} of {Path(example.file).name}: {example.excerpt}"
-            out.print(place, markup=False, style="dim", overflow="ellipsis", no_wrap=True)
-        out.print(f"    What to do: {finding.remedy}", markup=False)
+            out.print(place, style="dim", overflow="ellipsis", no_wrap=True)
+        out.print(f"    What to do: {finding.remedy}")
     for reason in report.unchecked:
-        out.print(f"\nnot checked: {reason}", markup=False, style="dim")
+        out.print(f"\nnot checked: {reason}", style="dim")
     warned = sum(finding.severity == "warning" for finding in report.findings)
     verdict = f"{damaged} kind(s) of damage to mend" if damaged else "nothing forbids training"
     look = f"; {warned} warning(s) to look at" if warned else ""
-    out.print(f"\n[bold]Verdict:[/] {verdict}{look}, in {report.rows} rows.")
+    out.print(Text.assemble(("\nVerdict:", "bold"), f" {verdict}{look}, in {report.rows} rows."))

@@ -55,7 +55,7 @@ def run_best_of_n(
     _show(curves, compared)
     said = verdict(ours)
     for line in (said.sentence, *said.points, *_cautions(request, samples)):
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
     content: dict[str, Any] = {
         "schema_version": 1,
         "model": model,
@@ -124,7 +124,7 @@ def _show(curves: dict[str, Curve], compared: Sequence[Comparison] | None) -> No
             line = f"gold = d (alpha - beta d), d = root of KL, n up to {one.n[law.points]}: alpha "
             line += f"{law.alpha}, beta {law.beta}"
             line += "" if law.r2 is None else f", R² {law.r2:.3f}"
-            out.print(line, markup=False, soft_wrap=True)
+            out.print(line, soft_wrap=True)
     if compared:
         one = next(iter(curves.values()))
         rows = [

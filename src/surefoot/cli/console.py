@@ -8,23 +8,51 @@ import os
 import shlex
 import sys
 import time
+import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
 from surefoot.errors import ConfigurationError
+from surefoot.escaping import json_document, visible
 
 if TYPE_CHECKING:
     from surefoot.statistics import Estimate
 
+
+class Terminal(Console):
+    """The one place that writes to a terminal: what text from outside holds is shown, not obeyed.
+
+    Neither markup nor emoji codes are read, and no control character but the end of a line leaves.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text as it will be shown, so that tables are measured rightly."""
+        return super().render_str(visible(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Whatever is printed, piece by piece."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(visible(text), style)
+
+
 #: Results go to standard output, everything else to standard error.
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Terminal()
+err = Terminal(stderr=True)
 
 
 #: Seconds that the first of several processes has to tell the error that all of them met.
@@ -41,24 +69,29 @@ def complain(message: str) -> None:
     if rank != "0":
         time.sleep(_FIRST_WORD)
         message = f"process {rank}: {message}"
-    err.print("[bold red]error:[/] ", end="")
-    err.print(message, markup=False, soft_wrap=True)
+    err.print(Text.assemble(("error:", "bold red"), f" {visible(message)}"), soft_wrap=True)
 
 
 def say(line: str) -> None:
     """A line about what is going on, on standard error; of several processes the first speaks."""
     if os.environ.get("RANK", "0") != "0":
         return
+    line = visible(line)
     kind, _, rest = line.partition("warning: ")
-    if not kind and rest:
-        err.print("[yellow]warning:[/] ", end="")
-        line = rest
-    err.print(line, markup=False, soft_wrap=True)
+    warned = not kind and bool(rest)
+    shown = Text.assemble(("warning:", "yellow"), f" {rest}") if warned else Text(line)
+    err.print(shown, soft_wrap=True)
+
+
+def unexpected() -> None:
+    """The traceback of an error that should not have come so far."""
+    err.print(visible(traceback.format_exc()), soft_wrap=True, end="")
 
 
 def quiet_libraries(models: bool = True) -> None:
     """Keep the progress bars of libraries from between our lines, and print warnings as lines."""
     warnings.showwarning = _tell
+    logging_of_python.setLogRecordFactory(_logged)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's advice, once a process
     import datasets
@@ -73,6 +106,14 @@ def quiet_libraries(models: bool = True) -> None:
             logging_of_python.getLogger(library).setLevel(logging_of_python.ERROR)
 
 
+def _logged(*given: Any, **named: Any) -> logging_of_python.LogRecord:
+    """What a library logs, shown like everything else."""
+    record = logging_of_python.LogRecord(*given, **named)
+    with suppress(Exception):  # a format that its author got wrong: logging says so itself
+        record.msg, record.args = visible(record.getMessage()), None
+    return record
+
+
 def _tell(message: Warning | str, category: type[Warning], *where: Any, **named: Any) -> None:
     """A warning as a line, unless it is for the authors of code."""
     if not issubclass(category, FutureWarning | DeprecationWarning):
@@ -85,7 +126,7 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     Columns without a figure are left out. Where there is little room, an interval stands below its
     estimate, and names go over several lines: nothing is cut.
     """
-    out.print(f"\n{title}", markup=False, style="bold", soft_wrap=True)
+    out.print(f"\n{title}", style="bold", soft_wrap=True)
     kept = [i for i in range(len(columns)) if i == 0 or any(row[i] for row in rows)]
     shown = _made([columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
     if out.measure(shown, options=out.options.update(width=10_000)).maximum > out.width:
@@ -100,7 +141,7 @@ def _made(columns: list[str], rows: list[list[str]]) -> Table:
     for i, column in enumerate(columns):
         made.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
-        made.add_row(*(cell.replace("[", r"\[") for cell in row))
+        made.add_row(*row)
     return made
 
 
@@ -128,7 +169,7 @@ def confirmed(cost: object) -> bool:
     if not sys.stdin.isatty():
         say(str(cost))
         raise ConfigurationError("nobody is here to confirm this: pass --yes to go on.")
-    return typer.confirm(f"{cost}\nGo on?", err=True)
+    return typer.confirm(visible(f"{cost}\nGo on?"), err=True)
 
 
 def invocation() -> str:
@@ -144,5 +185,5 @@ def write(folder: Path, name: str, content: Mapping[str, Any] | str) -> None:
         path.write_text(content, encoding="utf-8")
     else:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(json_document(text) + "\n", encoding="utf-8")
     say(f"wrote {path}")

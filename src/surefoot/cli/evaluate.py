@@ -263,8 +263,7 @@ def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
     )
     if seeds == 1:
         out.print(
-            "One seed each: this compares two models, not two methods (surefoot train --seeds).",
-            markup=False,
+            "One seed each: this compares two models, not two methods (surefoot train --seeds)."
         )
 
 

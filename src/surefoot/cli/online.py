@@ -61,7 +61,7 @@ def _show(run: OnlineRun) -> None:
         [[str(Path(run.folder)), str(report.steps), *(f"{report.last[n]:.4g}" for n in shown)]],
     )
     if report.along is not None:
-        out.print(report.along.sentence, markup=False, soft_wrap=True)
+        out.print(report.along.sentence, soft_wrap=True)
     if not report.groups:
         return
     worst = sorted(report.groups, key=lambda group: group.gain)[:_MOST_SHOWN]

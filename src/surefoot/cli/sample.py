@@ -35,7 +35,6 @@ def _show(found: Sampled, folder: Path) -> None:
         check = found.check
         out.print(
             f"Reference check: AUC {check.auc} (.5: alike); data longer than references "
-            f"{check.longer}. {check.verdict}",
-            markup=False,
+            f"{check.longer}. {check.verdict}"
         )
     say(f"wrote {folder / PAIRS}: {len(found.pairs)} pairs")

@@ -163,7 +163,7 @@ def _show_heads(reports: Mapping[str, FitReport]) -> None:
     for folder, one in reports.items():
         _no_interval(folder, one.out_of_fold_accuracy)
     report = next(iter(reports.values()))
-    out.print(report.optimum, markup=False)
+    out.print(report.optimum)
     _show_shares("Who got the weight", report.shares)
 
 

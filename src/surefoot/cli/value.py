@@ -109,7 +109,7 @@ def show_values(values: dict[str, PolicyValue]) -> None:
     for name, one in values.items():
         said = verdict(one)
         for line in (said.sentence, *said.points):
-            out.print(f"{name}: {line}", markup=False, soft_wrap=True)
+            out.print(f"{name}: {line}", soft_wrap=True)
 
 
 def value_json(value: PolicyValue) -> dict[str, Any]:

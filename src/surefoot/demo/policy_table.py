@@ -20,7 +20,7 @@ def print_policies(result: PolicyResult, console: Console) -> None:
         columns = {key: POLICY_COLUMNS[key] for key in keys}
         console.print(figures_table(result.rows, columns, wide))
     for line in policy_summary(result):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def policy_summary(result: PolicyResult) -> list[str]:

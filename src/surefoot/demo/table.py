@@ -26,7 +26,7 @@ def print_table(result: DemoResult, console: Console) -> None:
     console.print("Reward models against the truth", style="bold")
     console.print(figures_table(result.rows, COLUMNS, console.width >= WIDE))
     for line in summary(result):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def summary(result: DemoResult) -> list[str]:

@@ -7,8 +7,9 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from surefoot.escaping import visible
 from surefoot.report import words
 
 
@@ -22,6 +23,13 @@ def render(template: str, **context: Any) -> str:
     return environment().get_template(template).render(**context)
 
 
+class _Page(Template):
+    """A template whose page, pictures and all, shows the characters that would hide something."""
+
+    def render(self, *given: Any, **context: Any) -> str:
+        return visible(super().render(*given, **context))
+
+
 @functools.cache
 def environment() -> Environment:
     """Where the templates are found, with the filters that they use; autoescape is on."""
@@ -32,6 +40,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.template_class = _Page
     made.filters |= {
         "number": words.number,
         "count": words.count,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from markupsafe import Markup, escape
+
+from surefoot.escaping import visible
 
 #: Stand-ins while drawing, and the CSS that takes their place: pages are light or dark.
 TEXT, RULE, PAPER = "#010101", "#020202", "#030303"
@@ -109,10 +110,6 @@ def _adapted(tag: str, prefix: str) -> str:
 
 
 def clean(text: str, longest: int = 0) -> str:
-    """Text on one line without control characters, cut at a number of characters if one is given.
-
-    Characters that turn the direction of text are dropped too: they would turn what follows.
-    """
-    kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
-    line = " ".join(kept.split())
+    """Text on one line that hides nothing, cut at a number of characters if one is given."""
+    line = " ".join(visible(" ".join(text.split())).split())
     return line if not longest or len(line) <= longest else line[: longest - 1] + "…"

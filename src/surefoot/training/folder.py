@@ -142,7 +142,7 @@ def write_run(
     pairs = f"{len(data.train)} ({data.removed} damaged removed)"
     damage = [f"{f.kind}: {f.count} row(s). {f.meaning}" for f in data.damage.findings]
     card = model_card(config, {"pairs": pairs, **readable}, [*warnings, *damage])
-    (folder / "README.md").write_text(card)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def is_finished(folder: Path, config: FileOptions) -> bool:

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
+from surefoot.escaping import fenced, json_document, markdown
+
 SCHEMA_VERSION = 1
 _PACKAGES = (
     "surefoot",
@@ -59,13 +61,14 @@ def manifest(data: Mapping[str, Any], figures: Mapping[str, Any], seed: int) -> 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON for people and machines; refuses numbers that JSON does not have."""
-    path.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+    path.write_text(json_document(text) + "\n", encoding="utf-8")
 
 
 def model_card(config: Described, figures: Mapping[str, str], notes: list[str]) -> str:
     """A README.md for the run folder, with the metadata block that the Hub reads."""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in figures.items())
-    cautions = "\n".join(f"- {note}" for note in notes) or "- none"
+    rows = "\n".join(f"| {markdown(k)} | {markdown(v)} |" for k, v in figures.items())
+    cautions = "\n".join(f"- {markdown(note)}" for note in notes) or "- none"
     kind = "pairs" if config.scorer.pairwise else config.scorer.kind
     library, tag, how = _LOADING[kind]
     if kind in _PLAIN:
@@ -80,7 +83,7 @@ tags: [{tag}, preference-learning, surefoot]
 
 # {title}
 
-Objective: {config.objective.describe()}
+Objective: {markdown(config.objective.describe())}
 
 | figure | value |
 |---|---|
@@ -100,9 +103,7 @@ Measure it: `surefoot evaluate path/to/this/folder DATA_OR_SUITE --output report
 
 Configuration:
 
-```yaml
-{config.to_yaml().rstrip()}
-```
+{fenced(config.to_yaml(), "yaml")}
 """
 
 

@@ -199,6 +199,6 @@ class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
         shown = {name: f"{logs[name]:.3g}" for name in self.shown if name in logs}
         if bar.disable:
             figures = ", ".join(f"{name} {value}" for name, value in shown.items())
-            print(f"step {state.global_step} of {state.max_steps}: {figures}", file=sys.stderr)
+            tqdm.write(f"step {state.global_step} of {state.max_steps}: {figures}", sys.stderr)
         else:
             bar.set_postfix(shown)
