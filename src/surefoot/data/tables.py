@@ -54,7 +54,11 @@ def arrow_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Numbered]:
 
 def _converted(batch: pa.RecordBatch, before: int) -> list[Numbered]:
     try:
-        return [Numbered(before + i, one) for i, one in enumerate(batch.to_pylist(), start=1)]
+        rows = batch.to_pylist()
+        for name in (field.name for field in batch.schema if pa.types.is_nested(field.type)):
+            for one in rows:
+                one[name] = _without_nulls(one[name])
+        return [Numbered(before + i, one) for i, one in enumerate(rows, start=1)]
     except (pa.ArrowException, ValueError, OverflowError) as error:
         # A value that Python has no place for: a date after the year 9999, a name that stands
         # twice in a mapping, bytes that are no UTF-8.
@@ -62,6 +66,17 @@ def _converted(batch: pa.RecordBatch, before: int) -> list[Numbered]:
             parts = (_converted(batch.slice(i, 1), before + i) for i in range(len(batch)))
             return [one for part in parts for one in part]
         return [Numbered(before + 1, None, f"a value cannot be read: {error}")]
+
+
+def _without_nulls(value: Any) -> Any:
+    """A value whose mappings lack the keys that are null.
+
+    A table gives each mapping in a column the keys of all others, so that an argument of one tool
+    call stands, as null, in the calls of every other tool.
+    """
+    if isinstance(value, dict):
+        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+    return list(map(_without_nulls, value)) if isinstance(value, list) else value
 
 
 def _sizes(column: pa.Array) -> npt.NDArray[np.float64]:

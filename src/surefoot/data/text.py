@@ -61,7 +61,8 @@ def _message(turn: object) -> Message:
     if not isinstance(speaker, str) or speaker.casefold() not in ROLES:
         raise DataError(f"a message has the role {speaker!r}; valid: {', '.join(sorted(ROLES))}")
     content = turn.get("content", turn.get("value"))
-    extra = {key: turn[key] for key in CARRIED_KEYS if turn.get(key) not in (None, "", [], {})}
+    extra = _extra(turn.get("extra"))
+    extra |= {key: turn[key] for key in CARRIED_KEYS if turn.get(key) not in (None, "", [], {})}
     if content is None and extra:  # a turn that only calls tools
         content = ""
     if isinstance(content, list):
@@ -70,6 +71,15 @@ def _message(turn: object) -> Message:
         raise DataError(f"the content of a message should be text; got {describe(content)}")
     message = Message(role=ROLES[speaker.casefold()], content=sound(content))
     return message | {"extra": sound(_json(extra))} if extra else message
+
+
+def _extra(given: object) -> dict[str, Any]:
+    """The other keys of a message that was converted already; data may use the name otherwise."""
+    try:
+        found = json.loads(given) if isinstance(given, str) else None
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) and found.keys() <= set(CARRIED_KEYS) else {}
 
 
 def _json(value: object) -> str:
