@@ -16,7 +16,7 @@ import torch
 from command import command
 from control_variate_tables import COEFFICIENTS, Cell, Cells, figures, markdown
 from pydantic import Field
-from tabular_problems import as_problem, chance, only, pair_features
+from tabular_problems import as_problem, chance, pair_features
 
 from surefoot.objectives import Evidence, Objective
 from surefoot.objectives.label_models.control_variate import ControlVariate
@@ -242,7 +242,7 @@ def fit(
     used = np.array(
         [
             fit_coefficient(
-                as_problem(x[:, r], only(evidence, r), vrpo("fitted")), settings.row_folds, known
+                as_problem(x[:, r], evidence.column(r), vrpo("fitted")), settings.row_folds, known
             ).value
             for r, known in enumerate(heads)
         ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from tabular_problems import as_problem, chance, only, pair_features
+from tabular_problems import as_problem, chance, pair_features
 
 from surefoot.objectives import Evidence, Objective
 from surefoot.options import Options
@@ -123,7 +123,7 @@ class Draw:
             evidence, x = self.evidence(method.auxiliary), self.differences
             self.known[key] = [
                 fit_coefficient(
-                    as_problem(x[:, r], only(evidence, r), objective), self.folds, heads
+                    as_problem(x[:, r], evidence.column(r), objective), self.folds, heads
                 ).value
                 for r, heads in enumerate(self.heads(objective))
             ]
@@ -139,7 +139,7 @@ class Draw:
         found = []
         for r, c in enumerate(self.coefficients(method)):
             one = LinearProblems(
-                with_coefficient(objective, c), x[:, r : r + 1], only(evidence, r).as_columns(), l2
+                with_coefficient(objective, c), x[:, r : r + 1], evidence.column(r).as_columns(), l2
             )
             found.append(one.solve(tolerance=1e-7)[0].numpy())
         return np.stack(found)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -43,12 +41,6 @@ def pair_features(f: np.ndarray, wedge: bool = True) -> np.ndarray:
 def chance(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Probabilities (N, R) from features (N, R, D) and weights (R, D)."""
     return 1 / (1 + np.exp(-(x * weights).sum(-1)))
-
-
-def only(evidence: Evidence, r: int) -> Evidence:
-    """The evidence (N,) of one repetition."""
-    references = replace(evidence.references, auxiliary=evidence.references.auxiliary[:, r])
-    return Evidence(evidence.label[:, r], evidence.auxiliary[:, r], references)
 
 
 def as_problem(x: torch.Tensor, evidence: Evidence, objective: Objective) -> Problem:

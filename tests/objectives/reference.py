@@ -55,7 +55,7 @@ def _preference_ball(psi, m, y, g, r, o):
 
 def _control_variate(psi, m, y, g, r, o):
     # r: (margin, P(first preferred)) of each reference pair of this row.
-    c = o["coefficient"] if o["coefficient"] != "shrunk" else len(r) / (len(r) + 1)
+    c = o["coefficient"] if o["coefficient"] != "shrunk" else len(r) / (len(r) + o["sharing"])
     cap = o.get("margin_limit", math.inf)
     m, r = min(max(m, -cap), cap), [(min(max(k, -cap), cap), p) for k, p in r]
     known = g * psi(m) + (1 - g) * psi(-m)

@@ -198,7 +198,7 @@ class TestLabelModel:
         )
         sets = [[pair for pair, s in zip(known, SETS, strict=True) if s == k] for k in range(3)]
         expected = [
-            ref(psi_of, m, y, g, sets[i % 3], options)
+            ref(psi_of, m, y, g, sets[i % 3], options | {"sharing": len(range(i % 3, 40, 3))})
             for i, (m, y, g) in enumerate(
                 zip(
                     margins.tolist(),

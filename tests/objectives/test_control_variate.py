@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -133,6 +134,44 @@ def test_shrunk_is_best_for_the_variance_of_the_value(m, expected):
         _objective("shrunk").pair_losses(margins, evidence, of_references),
         _objective(expected).pair_losses(margins, evidence, of_references),
     )
+
+
+@pytest.mark.parametrize(("m", "rows"), [(1, 1), (2, 5), (4, 40), (8, 3)])
+def test_shrunk_is_best_where_rows_share_their_references(m, rows):
+    """By simulation of the sums over sets: l(g; m) normal, the label's noise apart from it."""
+    rng = np.random.default_rng([m, rows])
+    own, theirs = rng.standard_normal((20_000, rows)), rng.standard_normal((20_000, m))
+    loss = (own + rng.standard_normal(own.shape)).sum(1)
+    control = rows * theirs.mean(1) - own.sum(1)
+    best = -np.cov(loss, control)[0, 1] / control.var()
+    sets, of = torch.zeros(m, dtype=torch.int64), torch.zeros(rows, dtype=torch.int64)
+    half = torch.full((m,), 0.5, dtype=torch.float64)
+    pairs = ReferencePairs(half, sets, of, torch.tensor([float(m)], dtype=torch.float64))
+    evidence = Evidence(half[:1].expand(rows), half[:1].expand(rows), pairs)
+    margins = _draw(rows), _draw(m, seed=1)
+    found = _objective("shrunk").pair_losses(margins[0], evidence, margins[1])
+    ends = [_objective(c).pair_losses(margins[0], evidence, margins[1]) for c in (0.0, 1.0)]
+    used = (found - ends[0]) / (ends[1] - ends[0])
+    torch.testing.assert_close(used, torch.full_like(used, m / (m + rows)))
+    assert best == pytest.approx(m / (m + rows), abs=0.02)
+
+
+def test_a_step_shrinks_by_the_rows_of_all_the_data():
+    """Two rows of a set of five, in a step without the others."""
+    pairs = ReferencePairs(
+        torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64),
+        torch.tensor([0, 1, 1]),
+        torch.tensor([0, 1, 1, 1, 1, 1]),
+        torch.tensor([1.0, 2.0], dtype=torch.float64),
+    )
+    label = torch.ones(6, dtype=torch.float64)
+    evidence, margins = Evidence(label, 0.7 * label, pairs), _draw(6)
+    of_references = _draw(3, seed=1)
+    whole = _objective("shrunk").pair_losses(margins, evidence, of_references)
+    rows = torch.tensor([5, 2])
+    some = of_references[pairs.pairs_of(rows)]
+    part = _objective("shrunk").pair_losses(margins[rows], evidence[rows], some)
+    torch.testing.assert_close(part, whole[rows])
 
 
 def test_rows_may_share_a_set():

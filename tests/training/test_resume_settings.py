@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,6 +54,20 @@ def test_sources_and_references_are_part_of_the_data(trained):
         columns = REFERENCES | {"reference_auxiliary": [[auxiliary]]}
         keys.append(trained(data=pairs(12, **columns), **labels, train=False).pairs.key)
     assert len(set(keys)) == 4
+
+
+def test_everything_that_is_known_is_part_of_the_data(trained):
+    """Whatever fields evidence has: one that differs is another run."""
+    labels = {"objective": {"labels": {"kind": "control-variate", "coefficient": 0.5}}}
+    made = trained(data=pairs(12, **REFERENCES), **labels, train=False).pairs
+    keys, named = {made.key}, [name for name, _ in made.evidence.named()]
+    for name in named:
+        where, _, own = name.rpartition(".")
+        holder = made.evidence.references if where else made.evidence
+        changed = replace(holder, **{own: getattr(holder, own) + 1})
+        evidence = replace(made.evidence, references=changed) if where else changed
+        keys.add(replace(made, evidence=evidence).key)
+    assert len(keys) == 1 + len(named) == 9
 
 
 def test_what_changes_no_number_may_change(trained, tmp_path, weights):

@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.int64]
 POOL = "pool"
 
 _COLUMNS = ("references", "reference_auxiliary", "reference_law")
-_SHARED = ("prompt", "conversational", "source")
+_SHARED = ("prompt", "conversational", "source")  # the prompt first
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,15 @@ class References:
         of: (N,) the set of each row of the data.
         independent: (R,) how many independent pairs a set is worth: half the number of its
             responses, or infinity for a pool.
+        draws: (R,) the draw of responses that each set is of: sets of one prompt whose responses
+            are the same in any order, whatever was said of them and whatever their source.
     """
 
     pairs: Preferences
     sets: Ints
     of: Ints
     independent: npt.NDArray[np.float64]
+    draws: Ints
 
 
 def pair_positions(responses: int, pairs: int) -> tuple[Ints, Ints]:
@@ -72,6 +75,8 @@ def references_of(preferences: Preferences) -> References:
     rows: list[dict[str, object]] = []
     sets: list[int] = []
     independent: list[float] = []
+    numbers: dict[bytes, int] = {}
+    draws: list[int] = []
     for responses, chances, law, file, row, *shared in preferences.read(*columns):
         if not responses or not chances:
             lacks = "references" if not responses else "reference_auxiliary"
@@ -86,6 +91,8 @@ def references_of(preferences: Preferences) -> References:
                 raise DataError(f"{file}, row {row}: {error}.") from None
             known[key] = len(independent)
             independent.append(np.inf if law == POOL else len(responses) / 2)
+            drawn = _key(sorted(map(json.dumps, responses)), shared[0])
+            draws.append(numbers.setdefault(drawn, len(numbers)))
             for a, b, chance in zip(first.tolist(), second.tolist(), chances, strict=True):
                 sets.append(known[key])
                 rows.append(
@@ -102,6 +109,7 @@ def references_of(preferences: Preferences) -> References:
         np.array(sets, dtype=np.int64),
         np.array(of, dtype=np.int64),
         np.array(independent),
+        np.array(draws, dtype=np.int64),
     )
 
 

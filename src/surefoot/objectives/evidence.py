@@ -1,16 +1,109 @@
-"""What is known of the preference of each pair, and of pairs of reference responses."""
+"""What is known of the preference of each pair, and of pairs of reference responses.
+
+Every field says what it is of and what becomes of it where the responses of a pair change places.
+Slices, copies, swaps and keys go over the fields: one that is new cannot be left out of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
 
+#: What there is one entry for: a row of the data, a reference pair, or a set of such pairs.
+Per = Literal["row", "pair", "set"]
+#: From a field to what it is where response a is called b, and b a.
+Swap = Callable[[Any], Any]
+
+
+def opposite(chance: Tensor) -> Tensor:
+    """P(b preferred), from P(a preferred)."""
+    return 1 - chance
+
+
+def same(value: Any) -> Any:
+    """The same: it does not speak of which response is which."""
+    return value
+
+
+def known(per: Per, swap: Swap, problems: bool = True) -> Mapping[str, Any]:
+    """The metadata of a field of what is known.
+
+    Args:
+        per: what it has an entry for.
+        swap: from its value to that of the swapped pairs.
+        problems: whether there may be more dimensions behind the first, one for each of several
+            problems; otherwise it is the same in all of them.
+    """
+    return {"per": per, "swap": swap, "problems": problems}
+
+
+class _Known:
+    """What evidence and its reference pairs have in common: they are the sum of their fields."""
+
+    def named(self) -> Iterator[tuple[str, Tensor | None]]:
+        """Every tensor by its name, those of reference pairs too, for keys and comparisons."""
+        for one in fields(self):  # type: ignore[arg-type]  # dataclasses only
+            value = getattr(self, one.name)
+            if isinstance(value, _Known):
+                yield from ((f"{one.name}.{name}", tensor) for name, tensor in value.named())
+            else:
+                yield one.name, value
+
+    def like(self, tensor: Tensor) -> Self:
+        """The same in the type and on the device of a tensor; indices stay integers."""
+
+        def moved(value: Any, declared: Field[Any]) -> Any:
+            del declared
+            if isinstance(value, _Known):
+                return value.like(tensor)
+            return value.to(tensor) if value.is_floating_point() else value.to(tensor.device)
+
+        return self._each(moved)
+
+    def swapped(self) -> Self:
+        """The same with the two responses of every pair exchanged, not those of references."""
+        return self._each(lambda value, declared: declared.metadata["swap"](value))
+
+    def as_columns(self) -> Self:
+        """What is known of (N,) pairs as (N, 1), which broadcasts over heads."""
+        return self._problems(None)
+
+    def column(self, problems: Tensor | int) -> Self:
+        """What is known (N, ...) in some of R problems side by side, from (N, R)."""
+        return self._problems(problems)
+
+    def _problems(self, index: Tensor | int | None) -> Self:
+        def chosen(value: Any, declared: Field[Any]) -> Any:
+            if isinstance(value, _Known):
+                return value._problems(index)
+            return value[:, index] if declared.metadata["problems"] else value
+
+        return self._each(chosen)
+
+    def _each(self, change: Callable[[Any, Field[Any]], Any]) -> Self:
+        """The same with every field changed that is there.
+
+        Raises:
+            TypeError: a field does not say what it is of.
+        """
+        found = {}
+        for one in fields(self):  # type: ignore[arg-type]
+            if not one.metadata.keys() >= {"per", "swap", "problems"}:
+                raise TypeError(
+                    f"{type(self).__name__}.{one.name} has to be declared with "
+                    "`field(metadata=known(...))`: nobody knows how it is cut and swapped."
+                )
+            if (value := getattr(self, one.name)) is not None:
+                found[one.name] = change(value, one)
+        return replace(self, **found)  # type: ignore[type-var]
+
 
 @dataclass(frozen=True)
-class ReferencePairs:
+class ReferencePairs(_Known):
     """P pairs of responses from the reference policy, in R sets; each row has one set.
 
     Rows of one prompt may share a set, as where the reference policy is a pool of responses.
@@ -21,12 +114,33 @@ class ReferencePairs:
         of: (N,) the set of each row.
         independent: (R,) how many independent pairs a set is worth: M for M draws; infinite for a
             pool of which the set holds every pair.
+        draws: (R,) the draw of responses that each set is of. Sets that differ only in what the
+            auxiliary model says, as where it was fitted by folds of rows, are of one draw: what
+            chance put into it, they share. Default: each set is a draw of its own.
+        rows: (R,) how many rows of equal weight share the draw of each set, in all the data; some
+            rows of the evidence have the same figure. Default: as counted here.
     """
 
-    auxiliary: Tensor
-    sets: Tensor
-    of: Tensor
-    independent: Tensor
+    auxiliary: Tensor = field(metadata=known("pair", same))
+    sets: Tensor = field(metadata=known("pair", same, problems=False))
+    of: Tensor = field(metadata=known("row", same, problems=False))
+    independent: Tensor = field(metadata=known("set", same, problems=False))
+    draws: Tensor = field(
+        default_factory=lambda: torch.empty(0, dtype=torch.int64),
+        metadata=known("set", same, problems=False),
+    )
+    rows: Tensor = field(
+        default_factory=lambda: torch.empty(0), metadata=known("set", same, problems=False)
+    )
+
+    def __post_init__(self) -> None:
+        """Fill in what was not given."""
+        if not len(self.draws):
+            own = torch.arange(len(self.independent), device=self.of.device)
+            object.__setattr__(self, "draws", own)
+        if not len(self.rows):
+            counted = rows_of_draws(self.draws, self.of).to(self.independent)
+            object.__setattr__(self, "rows", counted)
 
     def average(self, values: Tensor) -> Tensor:
         """Mean (N, ...) over the pairs of each row's set of values (P, ...)."""
@@ -44,14 +158,14 @@ class ReferencePairs:
 
     def __getitem__(self, rows: Tensor) -> ReferencePairs:
         """The sets of some rows (n,), with the pairs that :meth:`pairs_of` names."""
-        pairs = self.pairs_of(rows)
         kept, of = self.of[rows].unique(return_inverse=True)
-        sets = torch.searchsorted(kept, self.sets[pairs])
-        return ReferencePairs(self.auxiliary[pairs], sets, of, self.independent[kept])
+        places = {"row": rows, "pair": self.pairs_of(rows), "set": kept}
+        part = self._each(lambda value, declared: value[places[declared.metadata["per"]]])
+        return replace(part, of=of, sets=torch.searchsorted(kept, part.sets))
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(_Known):
     """What is known of the preference of each pair; shapes broadcast to the margins' (N, ...).
 
     Attributes:
@@ -60,44 +174,29 @@ class Evidence:
         references: pairs of reference responses for each row.
     """
 
-    label: Tensor
-    auxiliary: Tensor | None = None
-    references: ReferencePairs | None = None
+    label: Tensor = field(metadata=known("row", opposite))
+    auxiliary: Tensor | None = field(default=None, metadata=known("row", opposite))
+    references: ReferencePairs | None = field(default=None, metadata=known("row", same))
 
-    def __getitem__(self, rows: Tensor | slice) -> Evidence:
+    def __getitem__(self, rows: Tensor | slice) -> Self:
         """The evidence of some rows."""
         chosen = torch.arange(len(self.label))[rows] if isinstance(rows, slice) else rows
-        found = self._each(lambda values: values[rows])
-        if self.references is None:
-            return found
-        return replace(found, references=self.references[chosen])
+        return self._each(lambda value, declared: value[chosen])
 
-    def as_columns(self) -> Evidence:
-        """The evidence of (N,) pairs as (N, 1), which broadcasts over heads."""
-        return self._each(lambda values: values[:, None])._of_references(lambda p: p[:, None])
 
-    def like(self, tensor: Tensor) -> Evidence:
-        """The evidence in the type and on the device of a tensor."""
-        found = self._each(lambda values: values.to(tensor))
-        if found.references is None:
-            return found
-        r = found.references
-        device = tensor.device
-        moved = ReferencePairs(
-            r.auxiliary.to(tensor), r.sets.to(device), r.of.to(device), r.independent.to(tensor)
-        )
-        return replace(found, references=moved)
+def rows_of_draws(draws: Tensor, of: Tensor, weight: Tensor | None = None) -> Tensor:
+    """How many rows share the draw of each set (R,), in float64.
 
-    def swapped(self) -> Evidence:
-        """The evidence with the two responses of every pair exchanged, not those of references."""
-        return self._each(lambda values: 1 - values)
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Evidence:
-        auxiliary = None if self.auxiliary is None else change(self.auxiliary)
-        return replace(self, label=change(self.label), auxiliary=auxiliary)
-
-    def _of_references(self, change: Callable[[Tensor], Tensor]) -> Evidence:
-        if self.references is None:
-            return self
-        changed = replace(self.references, auxiliary=change(self.references.auxiliary))
-        return replace(self, references=changed)
+    Args:
+        draws: (R,) the draw that each set is of.
+        of: (N,) the set of each row.
+        weight: (N,) of each row; rows of unequal weight w count as (sum w)^2 / sum w^2.
+    """
+    names, own = draws.unique(return_inverse=True)
+    draw = own[of.reshape(-1)]
+    w = torch.ones(len(draw), dtype=torch.float64) if weight is None else weight.double()
+    w = w.to(of.device)
+    total, squares = (
+        w.new_zeros(len(names)).index_add(0, draw, values) for values in (w, w.square())
+    )
+    return (total.square() / squares).nan_to_num(0.0)[own]

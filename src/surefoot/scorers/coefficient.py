@@ -19,9 +19,11 @@ either; the best fixed coefficient in hindsight and 1 beside them:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
+from scipy.special import ndtri, stdtrit
 from torch import Tensor
 
 from surefoot.objectives import Evidence, Objective
@@ -33,6 +35,9 @@ from surefoot.scorers.head import Problem, margins_of
 from surefoot.scorers.heads.linear import Linear
 from surefoot.scorers.linear_solver import Coordinates
 
+#: Probability at which few draws are told from many, by quantiles of Student's t and the normal.
+SURE = 0.999
+
 
 @dataclass(frozen=True)
 class Coefficient:
@@ -41,15 +46,19 @@ class Coefficient:
     Attributes:
         value: in [0, 1]; 0 where the auxiliary model is of no use.
         raw: before it is shrunk and cut to [0, 1].
-        std: standard error of `raw`.
+        std: standard error of `raw`; None where too few draws of references say nothing of it.
+        draws: how many draws of reference responses the rows share; None where none is shared.
     """
 
     value: float
     raw: float
-    std: float
+    std: float | None
+    draws: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} (before shrinking {self.raw:.3f}, standard error {self.std:.3f})"
+        error = "unknown" if self.std is None else f"{self.std:.3f}"
+        over = "" if self.draws is None else f"; rows share {self.draws} draws of references"
+        return f"{self.value:.3f} (before shrinking {self.raw:.3f}, standard error {error}{over})"
 
 
 def is_fitted(objective: Objective) -> bool:
@@ -80,14 +89,27 @@ class PlainHeads:
 def fit_coefficient(
     problem: Problem, folds: Tensor, heads: PlainHeads | None = None
 ) -> Coefficient:
-    """Minimise the estimated tr(H^-1 Var(s - c d) H^-1) over c, out of fold, then shrink.
+    """Minimise the estimated tr(H^-1 Var(sum s - c d) H^-1) over c, out of fold, then shrink.
 
     s is a row's score (the gradient of its plain loss), d that of its control variate and H the
-    Hessian, at a plain linear head that did not see the row. The minimum is
-    tr(H^-1 Cov(s, d) H^-1) / tr(H^-1 Var(d) H^-1). It is shrunk toward 0 by the share of its
-    square that is noise (the positive part of James and Stein 1961), so it is 0 where it is
-    negative or within one standard error of 0: the error that a wrong coefficient adds is its
-    square times the scatter of d, so a little costs next to nothing.
+    Hessian, at a plain linear head that did not see the row; both are centred. To first order the
+    parameters are off by H^-1 times the sum over rows of s - c d. Rows that share reference
+    responses share what chance put into them: d_i = own_i - mean of the references, and for n
+    rows with M pairs the latter adds n^2 / M times the variance of a pair to that of the sum, not
+    n / M. So rows are added up within each set of references first, S = sum s and D = sum d, and
+    these sums are independent of each other. The variance is sum |H^-1 (S - c D)|^2, least at
+
+        c = sum <H^-1 S, H^-1 D> / sum |H^-1 D|^2,
+
+    with the standard error of that ratio; where each row has references of its own, both are what
+    they are for independent rows. With a true auxiliary model c tends to M / (M + n) where the
+    rewards cannot say the preferences.
+
+    It is shrunk toward 0 by the share of its square that is noise (the positive part of James and
+    Stein 1961), so it is 0 where it is negative or within one standard error of 0: the error that
+    a wrong coefficient adds is its square times the scatter of D, so a little costs next to
+    nothing. Few sets know little of their own scatter: where any is shared the standard error is
+    :func:`_of_few_sets`.
 
     Args:
         problem: one fit, with reference pairs; a linear head is fitted on its features whatever
@@ -100,14 +122,99 @@ def fit_coefficient(
     s, d = _standardised(problem, folds, heads)
     mass = problem.mass[:, :1]
     s, d = (values - (mass * values).sum(0) / mass.sum() for values in (s, d))
-    scatter = float((mass * d.square()).sum())
+    sums = _Sums.of(problem, mass, s, d)
+    scatters = sums.products(sums.d, sums.d)
+    scatter = float(scatters.sum())
     if scatter <= 0:
-        return Coefficient(0.0, 0.0, 0.0)
-    raw = float((mass * s * d).sum()) / scatter
-    residual = ((s - raw * d) * d * mass).sum(1)
-    std = float(residual.square().sum().sqrt()) / scatter
-    value = raw * (1 - (std / raw) ** 2) if raw > std else 0.0
-    return Coefficient(min(1.0, value), raw, std)
+        return Coefficient(0.0, 0.0, 0.0, sums.draws)
+    products = sums.products(sums.s, sums.d)
+    raw = float(products.sum()) / scatter
+    if sums.draws is None:
+        std: float | None = float((products - raw * scatters).square().sum().sqrt()) / scatter
+    else:
+        std = _of_few_sets(sums)
+    value = 0.0 if std is None or raw <= std else raw * (1 - (std / raw) ** 2)
+    return Coefficient(min(1.0, value), raw, std, sums.draws)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Scores and control variates, added up over the rows that share a draw of references.
+
+    Attributes:
+        s, d: (K, R) sums of mass times what is centred.
+        mass: (K, 1) of the rows of each.
+        share: (K, 1) mass over the sum of its squares, so that a row alone counts by its mass.
+        draws: K; None where no two rows share one.
+    """
+
+    s: Tensor
+    d: Tensor
+    mass: Tensor
+    share: Tensor
+    draws: int | None
+
+    @classmethod
+    def of(cls, problem: Problem, mass: Tensor, s: Tensor, d: Tensor) -> _Sums:
+        """From mass (N, 1) and what is centred, (N, R)."""
+        references = problem.evidence.references
+        assert references is not None
+        live = mass[:, 0] > 0
+        names, draw = references.draws[references.of][live].unique(return_inverse=True)
+
+        def added(values: Tensor) -> Tensor:
+            return values.new_zeros(len(names), values.shape[1]).index_add(0, draw, values)
+
+        mass, s, d = mass[live], s[live], d[live]
+        whole = added(mass)
+        shared = len(names) < len(mass)
+        return cls(
+            added(mass * s),
+            added(mass * d),
+            whole,
+            whole / added(mass.square()),
+            len(names) if shared else None,
+        )
+
+    def products(self, one: Tensor, other: Tensor) -> Tensor:
+        """Products (K,) of sums (K, R)."""
+        return (self.share * one * other).sum(1)
+
+    def without_each(self, one: Tensor, other: Tensor) -> Tensor:
+        """Sum (K,) of the products of all draws but one, centred without that one."""
+
+        def rest(values: Tensor) -> Tensor:
+            return values.sum(0) - values
+
+        left = rest(self.mass)
+        a, b = -one / left, -other / left  # means without it: the sums are centred
+        weight = self.share * self.mass
+        found = rest(self.share * one * other) + a * b * rest(weight * self.mass)
+        return (found - a * rest(weight * other) - b * rest(weight * one)).sum(1)
+
+
+def _of_few_sets(sums: _Sums) -> float | None:
+    """Standard error of the ratio by the jackknife over draws, as wide as Student's t is.
+
+    The ratio's own (a sandwich) is too small where sets are few or one weighs much: .045 for a
+    deviation of .057 at ten sets of 40 rows. The jackknife says .061 there; but it is of few values
+    itself, and they are not normal. So it counts as much more as the quantile of Student's t is
+    above the normal one, at :data:`SURE` and with as many degrees of freedom as draws weigh in the
+    scatter, less one. Without that, parameters were up to 1.08 times (5 sets) and 1.05 times (10
+    sets) as far off as plain ones where nothing is to be gained.
+
+    Returns:
+        None for fewer than three draws: nothing is known.
+    """
+    count = len(sums.s)
+    if count < 3:
+        return None
+    ratios = sums.without_each(sums.s, sums.d) / sums.without_each(sums.d, sums.d)
+    jackknife = float(((count - 1) * ratios.var(correction=0)).sqrt())
+    scatters = sums.products(sums.d, sums.d)
+    weighing = float(scatters.sum().square() / scatters.square().sum())
+    std = jackknife * float(stdtrit(weighing - 1, SURE) / ndtri(SURE))
+    return std if math.isfinite(std) else None
 
 
 def plain_heads(problem: Problem, folds: Tensor) -> PlainHeads:

@@ -13,6 +13,7 @@ from surefoot.data.references import references_of
 from surefoot.data.schema import FEATURES, Preferences
 from surefoot.errors import DataError
 from surefoot.objectives import Evidence, Facts, Objective, ReferencePairs, Units
+from surefoot.objectives.evidence import rows_of_draws
 
 
 def evidence_of(
@@ -36,11 +37,14 @@ def evidence_of(
     if "references" not in objective.labels.properties.needs:
         return found, None
     references = references_of(preferences)
+    of, draws = torch.from_numpy(references.of), torch.from_numpy(references.draws)
     pairs = ReferencePairs(
         torch.from_numpy(references.pairs.labels),
         torch.from_numpy(references.sets),
-        torch.from_numpy(references.of),
+        of,
         torch.from_numpy(references.independent),
+        draws,
+        rows_of_draws(draws, of, torch.from_numpy(preferences.weights)),
     )
     return replace(found, references=pairs), references.pairs
 

@@ -173,11 +173,9 @@ class TrainingPairs:
             for table in column.iter(1024):
                 digest.update(table.column(name).combine_chunks().flatten().to_numpy())
         digest.update(self.tokens.lengths.tobytes() + self.tokens.response_lengths.tobytes())
-        evidence, references = self.evidence, self.evidence.references
-        found = [self.mass, evidence.label, evidence.auxiliary]
-        found += [None if self.units is None else self.units.ids]
-        found += [] if references is None else vars(references).values()
-        for tensor in found:
+        units = None if self.units is None else self.units.ids
+        for name, tensor in (("mass", self.mass), ("units", units), *self.evidence.named()):
+            digest.update(name.encode())
             digest.update(b"none" if tensor is None else tensor.numpy().tobytes())
         return digest.hexdigest()
 

@@ -174,15 +174,10 @@ class LinearProblems:
         if len(problems) == self.differences.shape[1]:
             return self
         mass = None if self.mass is None else self.mass[:, problems]
-        evidence = self.evidence
-        references = evidence.references
-        if references is not None:
-            references = replace(references, auxiliary=references.auxiliary[:, problems])
-        auxiliary = None if evidence.auxiliary is None else evidence.auxiliary[:, problems]
         return replace(
             self,
             differences=self.differences[:, problems],
-            evidence=Evidence(evidence.label[:, problems], auxiliary, references),
+            evidence=self.evidence.column(problems),
             mass=mass,
         )
 

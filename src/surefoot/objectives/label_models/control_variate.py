@@ -27,10 +27,10 @@ class ControlVariate(LabelModel, kind="control-variate"):
     """
 
     coefficient: Annotated[float, Field(ge=0, le=1)] | Literal["shrunk", "fitted"] = "fitted"
-    """c: a number in [0, 1]; `shrunk`: M / (M + 1) for M independent reference pairs, best for the
-    variance of the loss's value under a true auxiliary model; `fitted`: least estimated variance of
-    the parameters of a linear head on frozen embeddings, 0 or next to it where the auxiliary model
-    is useless."""
+    """c: a number in [0, 1]; `shrunk`: M / (M + n) for M independent reference pairs that n rows
+    share, best for the variance of the loss's value under a true auxiliary model; `fitted`: least
+    estimated variance of the parameters of a linear head on frozen embeddings, 0 or next to it
+    where the auxiliary model is useless."""
     margin_limit: float | None = Field(None, gt=0)
     """Margins beyond it count as the limit, which bounds every loss (and pulls no further); absent:
     no limit."""
@@ -61,7 +61,13 @@ class ControlVariate(LabelModel, kind="control-variate"):
         return expected_loss(psi, margins, evidence.label) + self._c(evidence) * correction
 
     def _c(self, evidence: Evidence) -> Tensor | float:
-        """The coefficient, or (N, 1...) one for each row."""
+        """The coefficient, or (N, 1...) one for each row.
+
+        `shrunk`: let g be true, so that y - g is noise of its own, and let l have the variance v
+        for every pair of responses. Summed over the n rows that share M pairs, the loss is that
+        noise, plus (1 - c) times n terms of the rows, plus c n times a mean of M: its variance,
+        v (n (1 - c)^2 + c^2 n^2 / M) beside the noise's, is least at c = M / (M + n).
+        """
         if self.coefficient == "fitted":
             raise ConfigurationError(
                 f"the coefficient of {self.label()} is 'fitted', which `surefoot train` does "
@@ -70,8 +76,9 @@ class ControlVariate(LabelModel, kind="control-variate"):
         if self.coefficient != "shrunk":
             return self.coefficient
         assert evidence.references is not None
-        pairs = evidence.references.independent[evidence.references.of].to(evidence.label)
-        shrunk = 1 / (1 + 1 / pairs)
+        references = evidence.references
+        shrunk = 1 / (1 + references.rows / references.independent)
+        shrunk = shrunk[references.of].to(evidence.label)
         return shrunk.view(-1, *[1] * (evidence.label.dim() - 1))
 
     def fixed(self, coefficient: float) -> ControlVariate:
