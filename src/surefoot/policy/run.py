@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.responses import Rewarding
+from surefoot.training.agreement import of_first
 from surefoot.training.checkpoint import load as load_checkpoint
 from surefoot.training.checkpoint import newest
 from surefoot.training.folder import clear_checkpoints, clear_run, saved_prompts
@@ -83,7 +84,6 @@ def train_online(
             f"one reward is watched: got objective.watch ({config.objective.watch}) and an object."
         )
     folder = Path(config.output) if resume else claim_output(config.output, overwrite)
-    last = newest(folder) if resume else None
     scorer, objective, training = config.scorer, config.objective, config.training
     assert isinstance(scorer, PolicyScorer)
     tokenizer = load_tokenizer(scorer.place)
@@ -93,16 +93,19 @@ def train_online(
             f"objective.max_new_tokens ({objective.max_new_tokens}) leaves no room for a prompt in "
             f"scorer.max_length ({scorer.max_length})."
         )
+    arguments = trl_arguments(config, folder)  # chooses the device, and introduces the processes
+    last = of_first(newest(folder) if resume else None)
     given = config.data
     every, alone = read_prompts(given.train, columns=given.columns, on_error=given.on_error)
     prompts = prompt_set(every, alone, tokenizer, objective.risk, room, folder if resume else None)
+    groups, names, clusters = of_first((prompts.groups, prompts.names, prompts.clusters))
+    prompts = replace(prompts, groups=groups, names=names, clusters=clusters)
     adversary = Adversary(objective.risk, prompts.names, prompts.mass, objective.rate)
     steps = _steps(config, len(prompts))
     notes = [*prompts.notes, *_doubts_before(config, prompts, steps)]
     for note in notes:
         say(f"warning: {note}")
     say(f"prompts: {len(prompts)} from {every.name}, in {len(prompts.names)} group(s)")
-    arguments = trl_arguments(config, folder)  # chooses the device
     set_seed(training.seed)
     model = load_model(scorer.place, "policy", **scorer.load_options).to(arguments.device)
     key = weights_key(model)
@@ -120,6 +123,7 @@ def train_online(
         returns = _baselines(config, model, tokenizer, prompts, every, rewards, process)
     else:
         returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
+    returns = of_first(returns)
     progress = Progress(
         adversary,
         prompts.groups,

@@ -21,6 +21,7 @@ from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import mode
 from surefoot.scorers.loading import load_scorer
 from surefoot.scorers.storage import DESCRIPTION
+from surefoot.training.agreement import of_first
 from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.doubly_robust_step import DoublyRobustResult, DoublyRobustRunner
 from surefoot.training.folder import saved_prompts
@@ -89,7 +90,8 @@ class DoublyRobustTrainer(PreferenceTrainer):
         )
         for note in self.writer.notes(min(self.args.pairs_in_a_step, len(self.pairs)), self.engine):
             warnings.warn(note, stacklevel=2)
-        self.of_pairs = torch.from_numpy(_auxiliary_of(preferences, self.auxiliary, objective))
+        judged_pairs = of_first(_auxiliary_of(preferences, self.auxiliary, objective))
+        self.of_pairs = torch.from_numpy(judged_pairs)
         self.runner = DoublyRobustRunner(
             self.args.beta,
             objective.clip,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.task import Task
 from surefoot.scorers.unit_shares import UnitShare, in_words
 from surefoot.statistics import Estimate
+from surefoot.training.agreement import of_first
 from surefoot.training.calibration import calibrate, scorer_of, standardise
 from surefoot.training.check_saved import check_saved
 from surefoot.training.checkpoint import newest
@@ -86,24 +87,14 @@ def train_language_model(
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
-    checkpoint = newest(folder) if resume else None
-    objective, coefficient = config.objective, None
-    given: dict[str, Any] = {}
-    if isinstance(objective, Objective):
-        objective, trim = with_trim(objective, data.train)
-        if trim is not None:
-            say(str(trim))
-            given = given | {"trim": trim.to_dict()}
-    if isinstance(objective, Objective) and is_fitted(objective):
-        coefficient = _coefficient(objective, data, training.seed)
-        objective = with_coefficient(objective, coefficient.value)
-        say(f"coefficient of the control variate, by a linear head on embeddings: {coefficient}")
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)
+        # Chooses the GPU, and introduces the processes to each other.
+        arguments = preference_arguments(config, folder, data.held_out is not None)
+        checkpoint = of_first(newest(folder) if resume else None)
+        data = _same_clusters(data)
+        objective, given, coefficient = of_first(_settled(config, data, say))
         set_seed(training.seed)  # a new head is drawn at random
-        arguments = preference_arguments(
-            config, folder, data.held_out is not None
-        )  # choose the GPU
         loaded = {**scorer.load_options, **attention_for(objective)}
         trainer = _trainer_class(objective)(
             model=load_model(scorer.place, scorer.model_kind, **loaded),
@@ -171,6 +162,45 @@ def train_language_model(
     )
     clear_checkpoints(folder)
     return model, report
+
+
+def _settled(
+    config: RunConfig, data: TrainingData, say: Callable[[str], None]
+) -> tuple[Objective | DoublyRobust, dict[str, Any], Coefficient | None]:
+    """The objective with numbers in place of what is estimated, figures, and the coefficient."""
+    objective = config.objective
+    if not isinstance(objective, Objective):
+        return objective, {}, None
+    given: dict[str, Any] = {}
+    objective, trim = with_trim(objective, data.train)
+    if trim is not None:
+        say(str(trim))
+        given["trim"] = trim.to_dict()
+    if not is_fitted(objective):
+        return objective, given, None
+    coefficient = _coefficient(objective, data, config.training.seed)
+    say(f"coefficient of the control variate, by a linear head on embeddings: {coefficient}")
+    return with_coefficient(objective, coefficient.value), given, coefficient
+
+
+def _same_clusters(data: TrainingData) -> TrainingData:
+    """The data with the first process's clusters of prompts, where there are any."""
+    if data.clusters is None:
+        return data
+    held_out = data.held_out
+    clusters, train, others = of_first(
+        (
+            data.clusters,
+            data.train.strings("cluster"),
+            [] if held_out is None else held_out.strings("cluster"),
+        )
+    )
+    return replace(
+        data,
+        train=data.train.with_columns(cluster=train),
+        held_out=None if held_out is None else held_out.with_columns(cluster=others),
+        clusters=clusters,
+    )
 
 
 def _conversational(preferences: Preferences) -> bool:

@@ -23,6 +23,7 @@ from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import mode, quick_attention
 from surefoot.training import checkpoint
+from surefoot.training.agreement import of_first, require_agreement
 from surefoot.training.evaluation import evaluation_figures
 from surefoot.training.ledger import WeightLedger
 from surefoot.training.memory import Memory
@@ -161,15 +162,18 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         """Train; the reference's log-probabilities are computed (or read from disk) first.
 
         Raises:
-            SurefootError: a loss that is not finite; the message names the rows.
+            SurefootError: a loss that is not finite, where the message names the rows; or
+                processes that differ in what they learn, or from what.
         """
         if self.pairs is None:
             raise ConfigurationError("there is no train_dataset.")
         self.ledger = WeightLedger()
         self._runner, self.risk_state = None, self.pairs.risk_state(self.objective.risk)
         self.require_exact()
+        evaluated = {f"evaluation data {name}": one.key for name, one in self.eval_pairs.items()}
+        require_agreement(self._settings() | evaluated)
         if resume_from_checkpoint is True:
-            resume_from_checkpoint = checkpoint.newest(Path(self.args.output_dir))
+            resume_from_checkpoint = of_first(checkpoint.newest(Path(self.args.output_dir)))
         with quick_attention(self.model, self.engine.device, self.engine.precision is not None):
             for pairs in (self.pairs, *self.eval_pairs.values()):
                 live = self.reference is not None and self.reference.live
