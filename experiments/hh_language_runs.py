@@ -20,13 +20,13 @@ from small_model import SmallModel, make_small_model
 
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check, without
+from surefoot.data.rendering import SPEAKERS
 from surefoot.data.splits import folds
 from surefoot.data.text import normalised
 from surefoot.data.writing import write_preferences
 from surefoot.evaluation.suites import load_suite
 from surefoot.objectives import Objective
 from surefoot.options import Options
-from surefoot.scorers.language.rendering import SPEAKERS
 from surefoot.training import RunConfig, train
 
 #: Of what a cell holds: part of its key.

@@ -180,7 +180,7 @@ def _with_draws(
     prompts, keys = distinct_prompts(pairs), pairs.prompt_keys().tolist()
     found = []
     for seed, one in enumerate((source, cold)):
-        options = [one.model_dump(mode="json"), [p.key for p in prompts]]
+        options = [one.model_dump(mode="json"), list(prompts)]
         drawn = draw(one, prompts, seed, work.model(options).with_suffix(".jsonl"))
         found.append(([[_said(t) for t in drawn.responses[key]] for key in keys], drawn.unfinished))
     rng = np.random.default_rng([3, len(rest)])

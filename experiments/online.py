@@ -23,6 +23,8 @@ from online_world import TOPICS, Asked, WorldOptions, asked, comparisons, make_p
 from pydantic import Field
 from tables import correct, estimate, marked, told_apart
 
+from surefoot.data.text import Message, Prompt
+from surefoot.data.tokens import TokenReader
 from surefoot.data.writing import write_preferences
 from surefoot.options import Options
 from surefoot.policy import OnlineConfig
@@ -31,7 +33,6 @@ from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
     ends_of,
-    opening_ids,
     response_text,
 )
 from surefoot.scorers.language.loading import load_model, load_tokenizer
@@ -149,9 +150,8 @@ def _measured(settings: Settings, place: Path, test: Sequence[Asked], seed: int)
     """Mean true reward of a policy's responses to each test prompt."""
     tokenizer = load_tokenizer(str(place))
     model = load_model(str(place), "policy", dtype=torch.float32)
-    openings = [
-        opening_ids(tokenizer, [{"role": "user", "content": one.text}], False) for one in test
-    ]
+    reader = TokenReader(tokenizer)
+    openings = [reader.opening(Prompt([Message(role="user", content=one.text)])) for one in test]
     torch.manual_seed(seed)
     law = SamplingLaw(max_new_tokens=settings.objective["max_new_tokens"])
     given = [ids for ids in openings for _ in range(settings.samples)]

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import Field
 
 from surefoot.data import Preferences
+from surefoot.data.rendering import GAP
 from surefoot.demo.language import (
     LanguageOptions,
     make_model,
@@ -27,7 +28,6 @@ from surefoot.demo.language import (
     train_supervised,
 )
 from surefoot.options import Options
-from surefoot.scorers.language.rendering import GAP
 
 #: Words of each topic, and things that prompts of it are about.
 TOPICS = {

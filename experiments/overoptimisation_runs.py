@@ -14,7 +14,8 @@ from overoptimisation_world import World, WorldOptions
 from pydantic import Field
 
 from surefoot.data import Preferences
-from surefoot.data.text import Message, to_text
+from surefoot.data.text import Message, Prompt, to_text
+from surefoot.data.tokens import TokenReader
 from surefoot.data.writing import write_preferences
 from surefoot.options import Options
 from surefoot.policy import OnlineConfig
@@ -23,7 +24,6 @@ from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
     ends_of,
-    opening_ids,
     response_text,
 )
 from surefoot.scorers.language.loading import load_model, load_tokenizer
@@ -185,7 +185,8 @@ def written(
     model = load_model(str(place), "policy", dtype=torch.float32)
     law = SamplingLaw(max_new_tokens=online["max_new_tokens"])
     turns = [[Message(role="user", content=one)] for one in prompts]
-    given = [ids for t in turns for ids in [opening_ids(tokenizer, t, False)] * count]
+    reader = TokenReader(tokenizer)
+    given = [ids for t in turns for ids in [reader.opening(Prompt(t))] * count]
     torch.manual_seed(seed)
     ends, texts = ends_of(model, tokenizer), []
     for start in range(0, len(given), _BATCH):
@@ -198,7 +199,7 @@ def scored(place: Path, prompts: list[str], texts: list[list[str]]) -> np.ndarra
     """Rewards (P, N) of responses to each prompt by a run."""
     turns = [[Message(role="user", content=one)] for one in prompts]
     said = [[[Message(role="assistant", content=one)] for one in own] for own in texts]
-    return np.stack(rewards_of(load_scorer(place), turns, said, [False] * len(turns)))
+    return np.stack(rewards_of(load_scorer(place), list(map(Prompt, turns)), said))
 
 
 def trained(settings: Settings, arm: Arm, seed: Seed, work: Work) -> Mapping[str, np.ndarray]:

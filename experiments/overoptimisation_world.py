@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from surefoot.data import Preferences
+from surefoot.data.rendering import GAP
 from surefoot.demo.language import (
     LanguageOptions,
     make_model,
@@ -28,7 +29,6 @@ from surefoot.demo.language import (
     train_supervised,
 )
 from surefoot.options import Options
-from surefoot.scorers.language.rendering import GAP
 
 Floats = npt.NDArray[np.float64]
 

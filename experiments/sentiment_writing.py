@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from surefoot.data.text import Message
+from surefoot.data.text import Message, Prompt
+from surefoot.data.tokens import TokenReader
 from surefoot.scorers.language.batch import pad
 from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
     ends_of,
-    opening_ids,
     response_text,
 )
 from surefoot.scorers.language.loading import load_model, load_tokenizer
@@ -62,7 +62,8 @@ def write(
     ends = ends_of(model, tokenizer)
     texts: list[str] = []
     ratios, cut = [], []
-    openings = [opening_ids(tokenizer, [Message(role="user", content=p)], False) for p in prompts]
+    reader = TokenReader(tokenizer)
+    openings = [reader.opening(Prompt([Message(role="user", content=p)])) for p in prompts]
     given = [ids for ids in openings for _ in range(count)]
     torch.manual_seed(seed)
     for start in range(0, len(given), batch):

@@ -14,6 +14,7 @@ from surefoot.auxiliary.judge.answer import chance_of_text, read_reply
 from surefoot.auxiliary.judge.cost import destination, is_local, price
 from surefoot.auxiliary.judge.errors import JudgeError, UnusableError
 from surefoot.auxiliary.judge.question import TEMPLATE, VERSION, Pair, load_template
+from surefoot.data.text import Prompt
 from surefoot.errors import ConfigurationError
 
 
@@ -148,10 +149,10 @@ def test_pairs_that_are_equal_as_shown_are_not_asked():
     def said(text: str) -> list:
         return [{"role": "assistant", "content": text}]
 
-    pair = Pair.of(said("q"), said("x" * 150 + "a"), said("x" * 150 + "b"), limit=100)
+    pair = Pair.of(Prompt(said("q")), said("x" * 150 + "a"), said("x" * 150 + "b"), limit=100)
     assert pair.questions(load_template(None)) is None
     assert pair.cuts == 2
-    pair = Pair.of(said("q"), said("x" * 100), said("x" * 99), limit=100)
+    pair = Pair.of(Prompt(said("q")), said("x" * 100), said("x" * 99), limit=100)
     assert pair.questions(load_template(None)) is not None
     assert pair.cuts == 0
 

@@ -40,7 +40,8 @@ def kinds(report):
 PLANTED = {
     "empty-response": [row(50, response_b=" \n")],
     "empty-prompt": [row(50, prompt="")],
-    "identical-responses": [row(50, response_a="Same  thing", response_b="same thing")],
+    "identical-responses": [row(50, response_a="Same thing", response_b="Same thing")],
+    "alike-responses": [row(50, response_a="if x:\n    y", response_b="if x:\ny")],
     "prompt-not-a-prefix": [row(50, note=CONTEXT_DIFFERS)],
     "extreme-length": [row(50, response_a="word " * 10_000)],
     "mojibake": [row(50, response_a="The cafÃ© was dÃ©jÃ vu, voilÃ  â€œquoteâ€\x9d")],
@@ -285,7 +286,8 @@ def tokenizer(template=None, specials=False):
         words.post_processor = processors.TemplateProcessing(
             single="[START] $A [END]", special_tokens=[("[START]", 0), ("[END]", 1)]
         )
-    return PreTrainedTokenizerFast(tokenizer_object=words, chat_template=template)
+    names = {"eos_token": "[END]", "bos_token": "[START]"}
+    return PreTrainedTokenizerFast(tokenizer_object=words, chat_template=template, **names)
 
 
 def test_pairs_that_are_cut_to_the_same_are_found():
@@ -296,18 +298,22 @@ def test_pairs_that_are_cut_to_the_same_are_found():
         clean=0,
     )
     report = check(data, tokenizer=tokenizer(), max_length=15)
-    assert report.of("identical-after-truncation").positions.tolist() == [0, 2]
-    assert report.of("truncated").positions.tolist() == [1]
+    assert report.of("identical-after-truncation").positions.tolist() == [0]
+    assert report.of("response-cut").positions.tolist() == [0, 1]
+    assert report.of("prompt-cut").positions.tolist() == [2]
     assert not kinds(check(data, tokenizer=tokenizer(), max_length=100))
 
 
-@pytest.mark.parametrize(("specials", "needed"), [(False, 4), (True, 6)])
+@pytest.mark.parametrize(("specials", "needed"), [(False, 5), (True, 6)])
 def test_the_boundary_of_truncation_is_exact(specials, needed):
+    """`[START]`, where there is one, and p; a, b, c or d, and `[END]`, which is cut first."""
     data = table(row(50, prompt="p", response_a="a b c", response_b="a b d"), clean=0)
     words = tokenizer(specials=specials)
     assert not kinds(check(data, tokenizer=words, max_length=needed))
     short = check(data, tokenizer=words, max_length=needed - 1)
-    assert kinds(short) == {"identical-after-truncation"}
+    assert kinds(short) == {"response-cut"}
+    shorter = check(data, tokenizer=words, max_length=needed - 2)
+    assert kinds(shorter) == {"response-cut", "identical-after-truncation"}
 
 
 def test_identical_responses_that_fit_are_not_blamed_on_truncation():

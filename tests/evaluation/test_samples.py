@@ -76,7 +76,7 @@ def test_both_files_of_surefoot_sample_are_read(file):
         (one,) = found.written.values()
         assert [turns[0]["content"] for turns in one.responses] == ["x", "y"]
         assert found.altered == {"temperature": 0.7}
-    assert not one.conversational
+    assert not one.prompt.conversational
 
 
 def test_a_prompt_on_several_lines_has_all_their_responses(file):

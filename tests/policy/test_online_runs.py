@@ -339,7 +339,7 @@ def test_baselines_by_another_way(folder, monkeypatch):
     assert not torch.equal(first, drawn(1))
 
 
-def test_conversations_are_messages_where_there_is_a_template(tmp_path):
+def test_conversations_go_through_the_template_where_there_is_one(tmp_path):
     rows = [{"prompt": [{"role": "user", "content": f"hi {i}"}]} for i in range(3)]
     path = tmp_path / "chat.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -347,7 +347,12 @@ def test_conversations_are_messages_where_there_is_a_template(tmp_path):
     assert alone
     tokenizer = byte_tokenizer(CHAT)
     made = prompt_set(found, alone, tokenizer, Risk.parse("mean"), 100)
-    assert made.dataset(tokenizer)[0]["prompt"] == [{"role": "user", "content": "hi 0"}]
+    read = made.dataset(tokenizer)[0]
+    options = {"add_generation_prompt": True, "return_dict": False}
+    assert read["prompt"] == tokenizer.apply_chat_template(
+        rows[0]["prompt"], tokenize=False, **options
+    )
+    assert read["opening"] == tokenizer.apply_chat_template(rows[0]["prompt"], **options)
     plain = byte_tokenizer()
     made = prompt_set(found, alone, plain, Risk.parse("mean"), 100)
     assert made.dataset(plain)[0]["prompt"] == "\n\nHuman: hi 0\n\nAssistant:"

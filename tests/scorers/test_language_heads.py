@@ -11,6 +11,7 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from surefoot.data import Preferences
+from surefoot.data.token_pairs import tokenise
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.adapters import below_adapter, whole_where_not_quantised
 from surefoot.scorers.language.forward import Engine, over_rows
@@ -18,7 +19,6 @@ from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.language.scores import RewardScores
-from surefoot.scorers.language.tokens import tokenise
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CPU = torch.device("cpu")

@@ -10,11 +10,11 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from surefoot.data import Preferences
+from surefoot.data.token_pairs import tokenise
 from surefoot.errors import SurefootError
 from surefoot.paths import cache_folder
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.reference import ReferencePolicy, weights_key
-from surefoot.scorers.language.tokens import tokenise
 
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,14 +16,14 @@ from tqdm.auto import tqdm
 
 from surefoot.auxiliary.reference import Collected, Pairs, ReferenceSource
 from surefoot.auxiliary.vllm import continue_by_vllm
-from surefoot.data.schema import Preferences
-from surefoot.data.text import Message
+from surefoot.data.schema import Preferences, prompt_key
+from surefoot.data.text import Message, Prompt, with_extra
+from surefoot.data.tokens import TokenReader
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
     ends_of,
-    opening_ids,
     response_text,
 )
 from surefoot.scorers.language.loading import load_model, load_tokenizer
@@ -79,15 +79,6 @@ class LanguageModelReference(ReferenceSource, kind="language-model"):
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """A distinct prompt of the data."""
-
-    key: int
-    messages: list[Message]
-    conversational: bool
-
-
-@dataclass(frozen=True)
 class Drawn:
     """Reference responses.
 
@@ -102,16 +93,17 @@ class Drawn:
     unfinished: float
 
 
-def distinct_prompts(preferences: Preferences) -> list[Prompt]:
-    """The prompts of N comparisons, in order of appearance."""
+def distinct_prompts(preferences: Preferences) -> dict[int, Prompt]:
+    """The prompts of N comparisons by their keys, in order of appearance."""
     found: dict[int, Prompt] = {}
-    rows = preferences.read("prompt", "conversational")
-    for key, (messages, chat) in zip(preferences.prompt_keys().tolist(), rows, strict=True):
-        found.setdefault(key, Prompt(key, messages, bool(chat)))
-    return list(found.values())
+    for prompt in preferences.prompts():
+        found.setdefault(prompt_key(prompt), prompt)
+    return found
 
 
-def draw(source: LanguageModelReference, prompts: Sequence[Prompt], seed: int, path: Path) -> Drawn:
+def draw(
+    source: LanguageModelReference, prompts: Mapping[int, Prompt], seed: int, path: Path
+) -> Drawn:
     """Draw 2 M responses to each prompt, or go on with what `path` holds already.
 
     A batch holds whole prompts and has a seed of its own, so a run that was killed ends with the
@@ -119,7 +111,7 @@ def draw(source: LanguageModelReference, prompts: Sequence[Prompt], seed: int, p
 
     Args:
         source: model and law.
-        prompts: distinct ones.
+        prompts: distinct ones by their keys.
         seed: of everything random.
         path: JSON lines, one for each prompt, appended batch by batch; the first line is the law.
 
@@ -137,14 +129,15 @@ def draw(source: LanguageModelReference, prompts: Sequence[Prompt], seed: int, p
         "batch": source.batch,
         "pairs": source.pairs,
         "seed": seed,
-        "prompts": _digest([prompt.key for prompt in prompts]),
+        "prompts": _digest(list(prompts)),
     }
     known = _known(path, law)
     ends = ends_of(model, tokenizer)
     size = max(1, source.batch // (2 * source.pairs))
-    openings = [opening_ids(tokenizer, one.messages, one.conversational) for one in prompts]
+    keys, every = list(prompts), list(prompts.values())
+    openings = list(map(TokenReader(tokenizer).opening, every))
     positions = getattr(model.config, "max_position_embeddings", None)
-    _require_room(prompts, openings, positions, source.law.max_new_tokens)
+    _require_room(every, openings, positions, source.law.max_new_tokens)
     order = sorted(range(len(prompts)), key=lambda i: len(openings[i]))
     write = _writer(source, model, tokenizer)
     with (
@@ -154,26 +147,25 @@ def draw(source: LanguageModelReference, prompts: Sequence[Prompt], seed: int, p
         for number, start in enumerate(range(0, len(order), size)):
             rows = order[start : start + size]
             bar.update(len(rows))
-            if all(prompts[i].key in known for i in rows):
+            if all(keys[i] in known for i in rows):
                 continue
             given = [openings[i] for i in rows for _ in range(2 * source.pairs)]
             new = write(given, seed * 1_000_003 + number)
             for place, i in enumerate(rows):
-                if prompts[i].key in known:  # of a batch that was torn apart
+                if keys[i] in known:  # of a batch that was torn apart
                     continue
                 own = new[place * 2 * source.pairs : (place + 1) * 2 * source.pairs]
                 record = {
-                    "key": prompts[i].key,
-                    "prompt": prompts[i].messages,
-                    "conversational": prompts[i].conversational,
+                    "key": keys[i],
+                    **_given(every[i]),
                     "references": [response_text(tokenizer, ids, ends) for ids in own],
                     "unfinished": sum(not ids or ids[-1] not in ends for ids in own),
                 }
-                known[prompts[i].key] = record
+                known[keys[i]] = record
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
             file.flush()
-    responses = {prompt.key: list(known[prompt.key]["references"]) for prompt in prompts}
-    cut = sum(known[prompt.key]["unfinished"] for prompt in prompts)
+    responses = {key: list(known[key]["references"]) for key in keys}
+    cut = sum(known[key]["unfinished"] for key in keys)
     return Drawn(responses, law, cut / (2 * source.pairs * len(prompts)))
 
 
@@ -190,6 +182,12 @@ def _writer(source: LanguageModelReference, model: Any, tokenizer: Any) -> Write
     return write
 
 
+def _given(prompt: Prompt) -> dict[str, Any]:
+    """The columns of a prompt, without those that are not given."""
+    columns = prompt._asdict() | {"prompt": [with_extra(turn) for turn in prompt.prompt]}
+    return {name: value for name, value in columns.items() if value is not None}
+
+
 def _require_room(
     prompts: Sequence[Prompt], openings: Sequence[Sequence[int]], positions: int | None, new: int
 ) -> None:
@@ -197,7 +195,7 @@ def _require_room(
         return
     over = [i for i, ids in enumerate(openings) if len(ids) + new > positions]
     if over:
-        start = " ".join(turn["content"] for turn in prompts[over[0]].messages)[:60]
+        start = " ".join(turn["content"] for turn in prompts[over[0]].prompt)[:60]
         raise DataError(
             f"{len(over)} of {len(prompts)} prompts leave no room for {new} new tokens in a model "
             f"of {positions} positions; the first begins {start!r}. Lower law.max_new_tokens, or "

@@ -51,6 +51,13 @@ def audit(
     max_length: Annotated[
         int | None, typer.Option(help="Tokens the model keeps: finds pairs cut to the same text.")
     ] = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option(
+            help="For --tokenizer: what will be trained, `embedding`, `reward-model` or `policy`. "
+            "[by the configuration beside the tokenizer]"
+        ),
+    ] = None,
     against: Annotated[
         list[str] | None,
         typer.Option(help="The other side of a split, to find leaked prompts. Repeatable."),
@@ -85,7 +92,9 @@ def audit(
     shift = None if deployment is None else Deployment(deployment, clusters or 16)
     if shift is None and clusters is not None:
         raise ConfigurationError("--clusters goes with --deployment, which was not given.")
-    run(data, output, tokenizer, max_length, against or [], shift, column or [], overwrite)
+    if tokenizer is None and scorer is not None:
+        raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
+    run(data, output, tokenizer, max_length, scorer, against or [], shift, column or [], overwrite)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -23,6 +23,7 @@ def run(
     output: Path | None,
     tokenizer: str | None,
     max_length: int | None,
+    scorer: str | None,
     against: list[str],
     deployment: Deployment | None,
     columns: list[str],
@@ -38,8 +39,7 @@ def run(
     prompts = deployment.prompts(columns) if deployment else None
     report = check(
         preferences,
-        tokenizer=_tokenizer(tokenizer),
-        max_length=max_length,
+        **_reading(tokenizer, max_length, scorer),
         against=read(against, columns) if against else None,
     )
     _show(report)
@@ -106,12 +106,15 @@ def _rows(report: Any, preferences: Any) -> str:
     return "".join(lines)
 
 
-def _tokenizer(name: str | None) -> Any:
-    if name is None:
-        return None
-    from surefoot.scorers import Encoder, EncoderOptions
+def _reading(name: str | None, max_length: int | None, scorer: str | None) -> dict[str, Any]:
+    """How the model to be trained will read these data, as arguments of `check`."""
+    if name is None or max_length is None:
+        return {"tokenizer": name, "max_length": max_length}
+    from surefoot.scorers.reading import reading_of
 
-    return Encoder(EncoderOptions(name=name)).tokenizer
+    found = reading_of(name, max_length, scorer)
+    say(f"read as by {found.reader}, {found.max_length} tokens at most")
+    return found.arguments
 
 
 def _show(report: Any) -> None:

@@ -82,7 +82,7 @@ def run(
     seen = set().union(*(saved_prompts(one) for one in runs))
     found = {}
     for name in data:
-        preferences, breakdowns = _load(name, suites, columns, source)
+        preferences, breakdowns = _load(name, suites, columns, source, [*models, *baselines])
         breakdowns |= _by_cluster(runs[0], preferences)
         one = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
         found[name] = replace(one, value=valuer(preferences)) if valuer else one
@@ -100,16 +100,21 @@ def _refuse(question: str, **options: object) -> None:
 
 
 def _load(
-    name: str, suites_folder: Path | None, columns: Sequence[str], source: str | None
+    name: str,
+    suites_folder: Path | None,
+    columns: Sequence[str],
+    source: str | None,
+    models: Sequence[TrainedScorer],
 ) -> tuple[Preferences, dict[str, list[str | None]]]:
-    """A suite by its name, or data from a file or the hub."""
+    """A suite by its name, or data from a file or the hub: the rows that all models can read."""
     from surefoot.evaluation.suites import find_suite, load_suite, suites
+    from surefoot.scorers.readable import readable
 
     looks_like_data = any(mark in name for mark in ("/", ".", ":")) or Path(name).exists()
     if name in suites() or not looks_like_data:
-        preferences = load_suite(name, suites_folder)
+        preferences = readable(models, load_suite(name, suites_folder), say)
         return preferences, find_suite(name).breakdowns(preferences)
-    return read([name], columns, source), {}
+    return readable(models, read([name], columns, source), say), {}
 
 
 def _by_cluster(run: str | Path, preferences: Preferences) -> dict[str, list[str | None]]:

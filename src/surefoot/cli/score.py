@@ -25,6 +25,8 @@ def run(
 ) -> None:
     """Write a reward for each response, or a margin for each pair where the model judges pairs."""
     quiet_libraries()
+    from surefoot.scorers.readable import readable
+
     if output.exists() and not overwrite:
         raise ConfigurationError(f"{output} exists. Name another output, or pass --overwrite.")
     models = load_models(model, reference)
@@ -33,6 +35,7 @@ def run(
             f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."
         )
     preferences = read(data, columns, source, unlabelled=True)
+    preferences = readable(models, preferences, say)
     members = models[0].member_scores(preferences)  # (N, 2, K)
     scores = _joined(models[0], members)  # (N, 2)
     made = _margins if models[0].pairwise else _rewards

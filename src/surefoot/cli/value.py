@@ -82,10 +82,10 @@ class Valuer:
                 "estimate is of the policy as sampled, the ratios are of the policy as it is."
             )
         cuts = getattr(self.policy, "cuts", None)
-        if cuts is not None and cuts.responses:
+        if cuts is not None and cuts.response_cut:
             say(
-                f"warning: {name}: {cuts.responses} pairs lost the end of a response (max_length): "
-                "their ratios are those of what is left."
+                f"warning: {name}: {cuts.response_cut} pairs lost the end of a response "
+                "(max_length): their ratios are those of what is left."
             )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from surefoot.data.schema import Preferences
 from surefoot.data.steps import Ints
-from surefoot.data.text import Message
+from surefoot.data.text import Message, Prompt
 
 
 def against(
@@ -25,19 +25,18 @@ def against(
         a, then all against b; and 2 i + side (0 for a, 1 for b) of each.
     """
     rows, owners = [], []
-    columns = ("prompt", "response_a", "response_b", "conversational", "source")
-    for i, (prompt, *sides, chat, source) in enumerate(preferences.read(*columns)):
-        for side, theirs in enumerate(sides):
+    columns = (*Prompt._fields, "source")
+    rows_of = preferences.read("response_a", "response_b", *columns)
+    for i, (a, b, *shared) in enumerate(rows_of):
+        for side, theirs in enumerate((a, b)):
             for ours in responses[i]:
                 owners.append(2 * i + side)
                 rows.append(
                     {
-                        "prompt": prompt,
+                        **dict(zip(columns, shared, strict=True)),
                         "response_a": ours,
                         "response_b": theirs,
                         "label": 0.5,
-                        "conversational": chat,
-                        "source": source,
                     }
                 )
     return Preferences.from_rows(rows, f"samples against {preferences.name}"), np.array(owners)

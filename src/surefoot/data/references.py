@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
+from surefoot.data.text import Prompt
 from surefoot.errors import DataError
 
 Ints = npt.NDArray[np.int64]
@@ -18,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 POOL = "pool"
 
 _COLUMNS = ("references", "reference_auxiliary", "reference_law")
-_SHARED = ("prompt", "conversational", "source")  # the prompt first
+_SHARED = (*Prompt._fields, "source")  # the prompt first
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.data import fields
-from surefoot.data.text import Message, last_turn, normalised, to_messages, to_text
+from surefoot.data.text import Message, Prompt, last_turn, normalised, to_messages, to_text
 from surefoot.errors import DataError, unknown_name
 
 _MESSAGES = List(dict.fromkeys(("role", "content", "extra"), Value("string")))
@@ -134,25 +134,28 @@ class Preferences:
     def texts(self, view: View) -> tuple[list[str], list[str]]:
         """Text of every row as seen with response a and with response b.
 
-        Views: `prompt` (all turns), `last-turn` (the last one only), `response`, `together`
-        (last turn and response), `full` (all turns and response).
+        Views: `prompt` (tools and all turns), `last-turn` (the last one only), `response`,
+        `together` (last turn and response), `full` (tools, all turns and response).
         """
         sides: tuple[list[str], list[str]] = ([], [])
-        for prompt, *responses in self.read("prompt", *_SIDES):
-            for texts, response in zip(sides, responses, strict=True):
-                texts.append(view_text(view, prompt, response))
+        for *prompt, a, b in self.read(*Prompt._fields, *_SIDES):
+            for texts, response in zip(sides, (a, b), strict=True):
+                texts.append(view_text(view, Prompt(*prompt), response))
         return sides
+
+    def prompts(self) -> Iterator[Prompt]:
+        """The prompt of each row, with what a chat template is given beside it."""
+        return (Prompt(*row) for row in self.read(*Prompt._fields))
 
     def prompt_keys(self) -> npt.NDArray[np.int64]:
         """A hash of each row's prompt, blind to case and spacing, shape (N,)."""
-        keys = [key_of(to_text(prompt)) for (prompt,) in self.read("prompt")]
-        return np.array(keys, dtype=np.int64)
+        return np.array(list(map(prompt_key, self.prompts())), dtype=np.int64)
 
     def response_keys(self) -> npt.NDArray[np.int64]:
         """A hash of each (prompt, response), shape (N, 2): equal where pairs share a response."""
         keys = [
-            [key_of(to_text(prompt) + "\0" + to_text(side)) for side in sides]
-            for prompt, *sides in self.read("prompt", *_SIDES)
+            [key_of(Prompt(*prompt).text() + "\0" + to_text(side)) for side in (a, b)]
+            for *prompt, a, b in self.read(*Prompt._fields, *_SIDES)
         ]
         return np.array(keys, dtype=np.int64).reshape(-1, 2)
 
@@ -261,19 +264,25 @@ _OPTIONAL: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def view_text(view: View, prompt: Sequence[Message], response: Sequence[Message]) -> str:
+def view_text(view: View, prompt: Prompt, response: Sequence[Message]) -> str:
     """One text to embed, for one prompt and response."""
     match view:
         case "prompt":
-            return to_text(prompt)
+            return prompt.text()
         case "last-turn":
-            return last_turn(prompt)
+            return last_turn(prompt.prompt)
         case "response":
             return to_text(response)
         case "together":
-            return f"{last_turn(prompt)}\n\n{to_text(response)}"
+            return f"{last_turn(prompt.prompt)}\n\n{to_text(response)}"
         case "full":
-            return f"{to_text(prompt)}\n\n{to_text(response)}"
+            return f"{prompt.text()}\n\n{to_text(response)}"
+
+
+def prompt_key(prompt: Prompt) -> int:
+    """A hash of a prompt, blind to case and spacing; what a chat template is given counts."""
+    arguments = prompt.template_arguments
+    return key_of(prompt.text() + (f"\0{arguments}" if arguments else ""))
 
 
 def key_of(text: str) -> int:

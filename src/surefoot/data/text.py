@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from surefoot.errors import DataError
 
@@ -135,6 +135,27 @@ def to_text(messages: Sequence[Message]) -> str:
     if len(messages) == 1:
         return said(messages[0])
     return "\n\n".join(f"{m['role']}: {said(m)}" for m in messages)
+
+
+class Prompt(NamedTuple):
+    """What a response answers: the columns of a comparison that say it, in this order.
+
+    Attributes:
+        prompt: turns; none where the data have no prompt.
+        conversational: they are messages, which a chat template writes, and no plain text.
+        tools: JSON text of the functions that the chat template is given; None for none.
+        template_arguments: JSON text of its other arguments; None for none.
+    """
+
+    prompt: Sequence[Message]
+    conversational: bool = False
+    tools: str | None = None
+    template_arguments: str | None = None
+
+    def text(self) -> str:
+        """Tools and all turns as one text."""
+        turns = to_text(self.prompt)
+        return f"tools: {self.tools}\n\n{turns}" if self.tools else turns
 
 
 def last_turn(messages: Sequence[Message]) -> str:

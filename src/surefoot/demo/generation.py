@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from pydantic import Field
 
+from surefoot.data.rendering import GAP
 from surefoot.options import Options
 from surefoot.scorers.language.generation import SamplingLaw, continuations
-from surefoot.scorers.language.rendering import GAP
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

@@ -22,6 +22,7 @@ from pydantic import Field
 from tqdm.auto import tqdm
 
 from surefoot.data import Preferences
+from surefoot.data.rendering import GAP
 from surefoot.demo.clock import Clock
 from surefoot.demo.generation import GenerationOptions, Written, write_responses
 from surefoot.demo.language import (
@@ -38,7 +39,6 @@ from surefoot.demo.policy_methods import policy_methods
 from surefoot.demo.policy_result import PolicyResult
 from surefoot.objectives import Objective
 from surefoot.options import Options
-from surefoot.scorers.language.rendering import GAP
 from surefoot.worlds import TextWorld
 from surefoot.worlds.pool import Prompt
 

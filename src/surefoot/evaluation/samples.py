@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from surefoot.boundary.json_texts import json_value
 from surefoot.data import fields
 from surefoot.data.against import against
 from surefoot.data.origins import origins_of
-from surefoot.data.schema import Preferences, key_of
-from surefoot.data.text import Message, to_messages, to_text
+from surefoot.data.schema import Preferences, prompt_key
+from surefoot.data.text import Message, Prompt, to_messages, to_text
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.protocol import Floats
 from surefoot.evaluation.rulers import length
@@ -32,8 +32,7 @@ _ITS_OWN: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "banned": []}
 class Written:
     """A prompt, what a policy wrote to it, and what that is worth where the file says so."""
 
-    prompt: list[Message]
-    conversational: bool
+    prompt: Prompt
     responses: list[list[Message]]
     gold: list[float] = field(default_factory=list)
 
@@ -90,7 +89,7 @@ def read_samples(path: str | Path) -> Samples:
             one = _written(record)
         except DataError as error:
             raise DataError(f"{place}, row {numbered.row}: {str(error).rstrip('.')}.") from None
-        key = key_of(to_text(one.prompt))
+        key = prompt_key(one.prompt)
         known = written.setdefault(key, one)
         if known.responses != one.responses:
             known.responses.extend(one.responses)
@@ -109,12 +108,21 @@ def _written(record: Mapping[str, Any]) -> Written:
     given = record["prompt"]
     responses = fields.listed(record["references"], "references")
     plain = isinstance(given, str) and all(isinstance(r, str) for r in responses)
-    return Written(
+    prompt = Prompt(
         to_messages(given, role="user"),
         bool(record.get("conversational", not plain)),
+        _json(record, "tools", list),
+        _json(record, "template_arguments", dict),
+    )
+    return Written(
+        prompt,
         [to_messages(response, role="assistant") for response in responses],
         _gold(record.get("gold"), len(responses)),
     )
+
+
+def _json(record: Mapping[str, Any], name: str, kind: Any) -> str | None:
+    return fields.json_text(record[name], name, kind) if record.get(name) else None
 
 
 def _gold(given: Any, count: int) -> list[float]:
@@ -150,7 +158,7 @@ def sampled_auxiliary(
         DataError: prompts without a sample.
     """
     keys = preferences.prompt_keys().tolist()
-    _require(preferences.name, samples, dict(zip(keys, preferences.read("prompt"), strict=True)))
+    _require(preferences.name, samples, dict(zip(keys, preferences.prompts(), strict=True)))
     pairs, owners = against(preferences, [samples.written[key].responses for key in keys])
     found = np.bincount(owners, auxiliary.probabilities(pairs)) / np.bincount(owners)
     return np.asarray(found.reshape(-1, 2), dtype=np.float64)
@@ -175,7 +183,6 @@ def sampled_rewards(
         model,
         [one.prompt for one in every],
         [one.responses for one in every],
-        [one.conversational for one in every],
         [source] * len(every),
         samples.place,
     )
@@ -224,14 +231,13 @@ def contests(a: Samples, b: Samples, source: str | None = None) -> Preferences:
         DataError: the two files hold different prompts.
     """
     for one, other in ((a, b), (b, a)):
-        _require(one.place, other, {key: (w.prompt,) for key, w in one.written.items()})
+        _require(one.place, other, {key: w.prompt for key, w in one.written.items()})
     rows = [
         {
-            "prompt": w.prompt,
+            **w.prompt._asdict(),
             "response_a": first,
             "response_b": second,
             "label": 0.5,
-            "conversational": w.conversational,
             "source": source,
         }
         for key, w in a.written.items()
@@ -261,11 +267,9 @@ def judged_contests(pairs: Preferences, first: Floats, second: Floats | None = N
     )
 
 
-def _require(
-    what: str, samples: Samples, prompts: Mapping[int, tuple[Iterable[Message], ...]]
-) -> None:
+def _require(what: str, samples: Samples, prompts: Mapping[int, Prompt]) -> None:
     """Every prompt has samples; those that have none are named."""
-    absent = [list(prompt) for key, (prompt,) in prompts.items() if key not in samples.written]
+    absent = [one.prompt for key, one in prompts.items() if key not in samples.written]
     if absent:
         shown = ", ".join(repr(" ".join(to_text(prompt).split())[:60]) for prompt in absent[:3])
         raise DataError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,15 +12,16 @@ from datasets import Dataset
 from torch import Tensor
 
 from surefoot.data.prompt_files import left_out
+from surefoot.data.rendering import opening
 from surefoot.data.schema import Preferences
+from surefoot.data.text import said
+from surefoot.data.tokens import TokenReader
 from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
 from surefoot.objectives import Risk
 from surefoot.objectives.risks.mean import Mean
 from surefoot.scorers.clusters import PromptClusters
 from surefoot.scorers.encoder import EncoderOptions
-from surefoot.scorers.language.generation import opening_ids
-from surefoot.scorers.language.rendering import opening
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -57,12 +58,10 @@ class PromptSet:
         return torch.bincount(self.groups, minlength=len(self.names)).double()
 
     def dataset(self, tokenizer: PreTrainedTokenizerBase) -> Dataset:
-        """What TRL reads: the prompt, as text or messages, and its place `row`."""
-        prompts: list[Any] = []
-        for prompt, chat in self.preferences.read("prompt", "conversational"):
-            text, templated = opening(tokenizer, prompt, bool(chat))
-            prompts.append([dict(turn) for turn in prompt] if templated else text)
-        return Dataset.from_dict({"prompt": prompts, "row": list(range(len(prompts)))})
+        """What TRL's trainers are given: the prompt as text, its token ids, its place `row`."""
+        texts = [opening(tokenizer, prompt)[0] for prompt in self.preferences.prompts()]
+        rows = list(range(len(self)))
+        return Dataset.from_dict({"prompt": texts, "opening": self.ids, "row": rows})
 
 
 def prompt_set(
@@ -90,11 +89,18 @@ def prompt_set(
     _, first = np.unique(preferences.prompt_keys(), return_index=True)
     once = preferences.select(np.sort(first))
     ids, kept, long, empty = [], [], 0, 0
-    for place, (prompt, chat) in enumerate(once.read("prompt", "conversational")):
-        own = opening_ids(tokenizer, prompt, bool(chat))
-        if not any(turn["content"].strip() for turn in prompt):
+    refused: list[str] = []
+    reader = TokenReader(tokenizer)
+    for place, prompt in enumerate(once.prompts()):
+        if not any(said(turn).strip() for turn in prompt.prompt):
             empty += 1
-        elif len(own) > room:
+            continue
+        try:
+            own = reader.opening(prompt)
+        except DataError as error:
+            refused.append(str(error))
+            continue
+        if len(own) > room:
             long += 1
         else:
             kept.append(place)
@@ -105,12 +111,16 @@ def prompt_set(
             f"{name}: {long} of {len(once)} prompts have more than {room} tokens, which leaves no "
             "room for a response (scorer.max_length less objective.max_new_tokens): left out."
         )
+    if refused:
+        notes.append(
+            f"{name}: {len(refused)} of {len(once)} prompts cannot be written: {refused[0]}: left "
+            "out."
+        )
     if empty:
         notes.append(f"{name}: {empty} of {len(once)} prompts are empty: left out.")
     if not kept:
         raise DataError(f"{name}: no prompt is left. {' '.join(notes)}")
     once = once.select(np.array(kept))
-    _one_form(once, tokenizer)
     if isinstance(risk, Mean) and risk.unit == "pair":
         return PromptSet(
             once, torch.zeros(len(once), dtype=torch.long), ("all",), ids, alone, tuple(notes)
@@ -130,15 +140,3 @@ def prompt_set(
             )
     units = torch.from_numpy(groups)
     return PromptSet(once, units, tuple(names), ids, alone, tuple(notes), clusters)
-
-
-def _one_form(preferences: Preferences, tokenizer: PreTrainedTokenizerBase) -> None:
-    """TRL reads a batch as texts or as messages, never both."""
-    if not tokenizer.chat_template:
-        return
-    forms = {bool(chat) for (chat,) in preferences.read("conversational")}
-    if len(forms) > 1:
-        raise DataError(
-            f"{preferences.name}: some prompts are plain text and others messages, which TRL does "
-            "not mix. Bring all into one form."
-        )

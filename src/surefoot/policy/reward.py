@@ -45,8 +45,8 @@ class Reward:
 
     def __post_init__(self) -> None:
         self.__name__ = self.name
-        columns = ("prompt", "conversational", "source")
-        self._prompts = list(self.preferences.read(*columns))
+        self._prompts = list(self.preferences.prompts())
+        self._sources = self.preferences.strings("source")
 
     def __call__(
         self, prompts: Sequence[Any], completions: Sequence[Any], row: Sequence[int], **_: Any
@@ -60,8 +60,7 @@ class Reward:
         places, own = np.unique(row, return_inverse=True)
         texts: list[list[list[Message]]] = [[] for _ in places]
         for place, said in zip(own, completions, strict=True):
-            content = said if isinstance(said, str) else said[0]["content"]
-            texts[place].append([Message(role="assistant", content=content.strip())])
+            texts[place].append([Message(role="assistant", content=said.strip())])
         found = [iter(rewards) for rewards in self.of(places.tolist(), texts)]
         return [float(next(found[place])) for place in own]
 
@@ -69,10 +68,8 @@ class Reward:
         self, rows: Sequence[int], responses: Sequence[Sequence[list[Message]]]
     ) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
         """Rewards of several responses to each of some prompts."""
-        prompts, chats, sources = zip(*(self._prompts[row] for row in rows), strict=True)
-        return rewards_of(
-            self.model, prompts, responses, [bool(c) for c in chats], sources, "responses"
-        )
+        prompts, sources = [self._prompts[i] for i in rows], [self._sources[i] for i in rows]
+        return rewards_of(self.model, prompts, responses, sources, "responses")
 
 
 def load_reward(model: Model) -> TrainedScorer:

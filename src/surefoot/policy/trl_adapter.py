@@ -81,7 +81,7 @@ class _Weighing:
         settings: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> None:
-        """As TRL's trainer; the data set has the column `row`, places of the prompts.
+        """As TRL's trainer; the data set has the columns of :meth:`PromptSet.dataset`.
 
         Args:
             *given: as of TRL's trainer.
@@ -98,6 +98,7 @@ class _Weighing:
         super().__init__(*given, **named)
         self.progress, self.watch, self._settings = progress, watch, settings or {}
         self._passes: list[Tensor] = []
+        self._openings: list[list[int]] = []
         self._scored: tuple[Tensor, Tensor | None] | None = None
         self._done: list[tuple[Tensor, ...]] = []
         self.add_callback(_EndOfStep(self))  # type: ignore[attr-defined]
@@ -142,8 +143,14 @@ class _Weighing:
         self._scored = (rewards, watched)
         return every
 
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """Our own token ids: TRL would render otherwise than whoever else reads the prompts."""
+        del prompts
+        return self._openings, None, {}
+
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         self._passes = []
+        self._openings = [list(one["opening"]) for one in inputs]
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
         this: Any = self
         if not this.model.training:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from surefoot.data.embedding_texts import cut_note
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
@@ -50,6 +51,7 @@ class EmbeddingRewardModel:
     scorer: EmbeddingScorer = field(default_factory=EmbeddingScorer)
     objective: Objective = field(default_factory=Objective)
     seed: int = 0
+    _truncated: float = field(default=0.0, init=False, repr=False)
 
     def fit(self, preferences: Preferences, mass: npt.ArrayLike | None = None) -> Self:
         """Fit on comparisons, each with a weight (N,) if given (times the column `weight`).
@@ -94,6 +96,7 @@ class EmbeddingRewardModel:
         """Scores (N, 2, K) by each of the K members, on one scale; their mean is the score."""
         head = self.scorer.head
         embedded = embed(preferences, self.encoder, self.scorer.views, head.context)
+        self._truncated = embedded.truncated
         unknown = {s for s in embedded.sources if s not in self.features_.sources}
         if self.features_.sources and unknown:
             named = ", ".join(sorted(repr(s) if s else "(none)" for s in unknown)[:3])
@@ -131,6 +134,11 @@ class EmbeddingRewardModel:
         decided = labels != 0.5
         agreement = np.sign(scores[:, 0] - scores[:, 1]) * np.sign(labels - 0.5)
         return float((agreement[decided] + 1).mean() / 2)
+
+    def notes(self) -> list[str]:
+        """Sentences on what was cut when scores were last asked for."""
+        share = self._truncated
+        return [cut_note(share, self.encoder.limit)] if share else []
 
     @cached_property
     def encoder(self) -> Encoder:

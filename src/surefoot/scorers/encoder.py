@@ -17,15 +17,15 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from surefoot.data.embedding_texts import Side, cut_texts
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 from surefoot.scorers.embedding_cache import EmbeddingCache, Vector, token_key
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Embeddings = npt.NDArray[np.float32]
-Side = Literal["left", "right"]
 
 TOKENS_PER_BATCH = 8192
 TEXTS_PER_SAVE = 32_768  # what an interrupted run loses at most
@@ -121,6 +121,13 @@ class Encoder:
         return tokenizer
 
     @cached_property
+    def config(self) -> PreTrainedConfig:
+        """The encoder's configuration, for which no weight is read."""
+        from transformers import AutoConfig
+
+        return self._load(AutoConfig.from_pretrained)
+
+    @cached_property
     def model(self) -> PreTrainedModel:
         """The encoder, in evaluation mode and in its precision."""
         from transformers import AutoModel
@@ -149,7 +156,7 @@ class Encoder:
     @cached_property
     def limit(self) -> int:
         """Tokens kept of a text: `max_length`, or as many as the model has positions."""
-        positions = getattr(self.model.config, "max_position_embeddings", None)
+        positions = getattr(self.config, "max_position_embeddings", None)
         return min(self.options.max_length, positions or self.options.max_length)
 
     def _load(self, loader: Callable[..., Any], **options: Any) -> Any:
@@ -166,16 +173,13 @@ class Encoder:
         self, texts: list[str], keep: Side, cache: EmbeddingCache, description: str
     ) -> dict[str, tuple[Vector, int]]:
         """Embed and save texts: vector and number of tokens of each."""
-        self.tokenizer.truncation_side = "right" if keep == "left" else "left"
-        whole = self.tokenizer(texts, verbose=False)["input_ids"]
-        cut = self.tokenizer(texts, truncation=True, max_length=self.limit)["input_ids"]
+        cut, lengths = cut_texts(self.tokenizer, texts, self.limit, keep)
         blank = [self.tokenizer.pad_token_id]  # some tokenizers make nothing of an empty text
         cut = [ids or blank for ids in cut]
         keys = [token_key(ids) for ids in cut]
         vectors = cache.known_tokens(keys)
         new = {key: ids for key, ids in zip(keys, cut, strict=True) if key not in vectors}
         vectors |= zip(new, self.forward(list(new.values()), description), strict=True)
-        lengths = [len(ids) for ids in whole]
         cache.put(texts, lengths, keys, [vectors[key] for key in keys])
         # Another process may have been first, with batches of other shapes: all take its vectors.
         vectors |= cache.known_tokens(list(new))

@@ -16,12 +16,13 @@ from pydantic import Field
 
 from surefoot.boundary.yaml_texts import yaml_file
 from surefoot.data import read_preferences
-from surefoot.data.schema import ABSENT, Preferences
+from surefoot.data.schema import ABSENT, Fault, Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
+from surefoot.scorers.readable import refused_by
 
 Array = npt.NDArray[np.float64]
 
@@ -160,6 +161,10 @@ class RewardEnsemble:
         logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
         probabilities: Array = torch.sigmoid(logits).numpy()
         return probabilities
+
+    def refusals(self, preferences: Preferences) -> dict[int, Fault]:
+        """Rows that a member cannot read, by their positions, and why."""
+        return refused_by(self.models, preferences)
 
     def notes(self) -> list[str]:
         """Sentences on what members could not read of the data that they scored last."""

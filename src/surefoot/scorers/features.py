@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from surefoot.data.embedding_texts import TEXTS, FeatureView, read_views
 from surefoot.data.schema import Preferences
-from surefoot.data.schema import View as TextView
-from surefoot.scorers.encoder import Encoder, Side
-
-FeatureView = Literal["together", "full", "response", "prompt", "product"]
-
-#: The text behind each view and which end of it survives truncation: the end for a dialogue (the
-#: response stands there), the beginning for a response alone.
-_TEXTS: dict[str, tuple[TextView, Side]] = {
-    "together": ("together", "right"),
-    "full": ("full", "right"),
-    "response": ("response", "left"),
-    "prompt": ("last-turn", "right"),
-}
-
+from surefoot.scorers.encoder import Encoder
 
 ROWS_PER_BLOCK = 16_384
 
@@ -77,17 +64,10 @@ def embed(
     parts = [_embed_block(block, encoder, views, prompts) for block in blocks]
     values = torch.cat([part for part, _, _ in parts])
     identical = (values[:, 0] == values[:, 1]).all(-1)
-    texts = max(1, 2 * len(preferences) * len(_read_views(views, prompts)))
+    texts = max(1, 2 * len(preferences) * len(read_views(views, prompts)))
     cut = sum(count for _, _, count in parts)
     alone = torch.cat([prompt for _, prompt, _ in parts]) if prompts else None
     return Embedded(values, preferences.strings("source"), cut / texts, identical, alone)
-
-
-def _read_views(views: Sequence[FeatureView], prompts: bool) -> list[str]:
-    """The views whose texts are read: a product is made of two others."""
-    needed = {"prompt", "response"} if "product" in views else set()
-    needed |= {"prompt"} if prompts else set()
-    return sorted(needed | (set(views) - {"product"}))
 
 
 def _embed_block(
@@ -96,8 +76,8 @@ def _embed_block(
     """Features (n, 2, D) of some rows, (n, C) of their prompts, and how many texts were cut."""
     raw: dict[str, Tensor] = {}
     cut = 0
-    for view in _read_views(views, prompts):
-        text_view, keep = _TEXTS[view]
+    for view in read_views(views, prompts):
+        text_view, keep = TEXTS[view]
         sides = preferences.texts(text_view)
         flat = encoder.embed([*sides[0], *sides[1]], keep, f"embedding {view}")
         cut += encoder.truncated

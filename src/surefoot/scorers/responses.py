@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
-from surefoot.data.text import Message, to_text
+from surefoot.data.text import Message, Prompt, to_text
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers.scorer import NO_REWARDS
 
@@ -27,9 +27,8 @@ class Rewarding(Protocol):
 
 def rewards_of(
     model: Rewarding,
-    prompts: Sequence[list[Message]],
+    prompts: Sequence[Prompt],
     responses: Sequence[Sequence[list[Message]]],
-    conversational: Sequence[bool],
     sources: Sequence[str | None] | None = None,
     name: str = "responses",
 ) -> list[Array]:
@@ -42,7 +41,6 @@ def rewards_of(
         model: a trained scorer that gives rewards.
         prompts: P of them.
         responses: to each.
-        conversational: whether each prompt is made of messages.
         sources: of each prompt, for models that know sources.
         name: what messages call them.
 
@@ -54,11 +52,10 @@ def rewards_of(
         raise ConfigurationError(NO_REWARDS.format("the model"))
     rows = [
         {
-            "prompt": prompts[i],
+            **prompts[i]._asdict(),
             "response_a": several[k],
             "response_b": several[min(k + 1, len(several) - 1)],
             "label": 0.5,
-            "conversational": conversational[i],
             "source": sources[i] if sources is not None else None,
         }
         for i, several in enumerate(responses)
@@ -72,7 +69,7 @@ def rewards_of(
         end = start + (len(several) + 1) // 2
         own = scored[start:end].ravel()[: len(several)]
         if not np.isfinite(own).all():
-            prompt = " ".join(to_text(prompts[i]).split())[:60]
+            prompt = " ".join(to_text(prompts[i].prompt).split())[:60]
             said = to_text(several[int((~np.isfinite(own)).argmax())])[:60]
             raise DataError(
                 f"the reward of {said!r} to the prompt {prompt!r} is not finite: the reward model "

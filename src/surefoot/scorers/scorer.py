@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from surefoot.data.embedding_texts import FeatureView
 from surefoot.data.splits import By
 from surefoot.options import Member
 from surefoot.scorers.encoder import EncoderOptions
-from surefoot.scorers.features import FeatureView
 from surefoot.scorers.head import Head
 from surefoot.scorers.heads.linear import Linear
 

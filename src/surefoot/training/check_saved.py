@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from surefoot.data import Preferences
+from surefoot.data.token_pairs import tokenise
 from surefoot.errors import SurefootError
 from surefoot.scorers.language.adapters import whole_where_not_quantised
 from surefoot.scorers.language.loading import never_packed
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.scores import mode, whole_head
-from surefoot.scorers.language.tokens import tokenise
 
 #: Pairs whose scores are compared.
 _COMPARED = 8

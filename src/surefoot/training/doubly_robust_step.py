@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from surefoot.data.steps import Ints, plan
+from surefoot.data.token_pairs import TokenPairs
+from surefoot.data.tokens import Tokens
 from surefoot.objectives import Outputs
 from surefoot.objectives.doubly_robust import credits
 from surefoot.scorers.language.batch import PairBatch, pad
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import PolicyScores, log_probs
-from surefoot.scorers.language.tokens import TokenPairs, Tokens
 from surefoot.training.memory import Memory
 from surefoot.training.on_policy import Drawn
 from surefoot.training.step import Step, add_up_gradients
@@ -91,7 +92,7 @@ class DoublyRobustRunner:
         n, count = len(drawn.places), sampled.shape[1]
         parts = work.plan(self.engine)
         here, there = torch.zeros(2, len(work.items), 2, dtype=torch.float64)
-        cached = None if work.moved else step.reference
+        cached = step.reference
         if cached is not None:
             there[:n] = cached[drawn.places].double()
 
@@ -146,10 +147,7 @@ class _Work:
 
     def __init__(self, drawn: Drawn, data: list[Tokens]) -> None:
         self.n = len(data)
-        begun = [_begun(o, own) for o, own in zip(drawn.openings, data, strict=True)]
-        #: Whether the reference's cached log-probabilities are of more than the responses here.
-        self.moved = any(len(a[0]) != len(b[0]) for a, b in zip(begun, data, strict=True))
-        self.items = begun + [
+        self.items = data + [
             (opening, one[i], one[i + 1])
             for opening, one in zip(drawn.openings, drawn.responses, strict=True)
             for i in range(0, len(one), 2)
@@ -163,15 +161,3 @@ class _Work:
             for some in (lengths[: self.n], lengths[self.n :])
         )
         return [*data, *(self.n + part for part in samples)]
-
-
-def _begun(opening: list[int], own: Tokens) -> Tokens:
-    """The data's responses, begun where samples begin: behind what joins plain text to a prompt.
-
-    What joins them is part of both responses where they are only compared with each other. Here
-    they have ratios, and a sample has none for it.
-    """
-    prompt, a, b = own
-    gap = opening[len(prompt) :]
-    joined = opening[: len(prompt)] == prompt and a[: len(gap)] == b[: len(gap)] == gap
-    return (opening, a[len(gap) :], b[len(gap) :]) if joined else own

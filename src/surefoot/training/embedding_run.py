@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from surefoot.data.embedding_texts import cut_note, unread_note
+from surefoot.data.schema import Preferences
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.bootstrap import prompt_bootstrap
@@ -52,6 +54,9 @@ def train_embedding_models(
     fit_models(models, data.train, drawn)
     for note in _notes(models[0].report_, first.objective):  # those of the others repeat them
         say(f"warning: {note}")
+    read = reading_notes(data.train, models[0])
+    for note in read:
+        say(f"note: {note}")
     if root is not None:
         clear_run(root)
     for folder, config, model in zip(folders, configs, models, strict=True):
@@ -79,13 +84,20 @@ def train_embedding_models(
         bound = flip_rate_bound(report.out_of_fold_accuracy)
         if bound is not None:
             readable["labels flipped at random"] = f"at most {bound:.0%}"
-        notes = _notes(report, first.objective)
+        notes = (*_notes(report, first.objective), *read)
         figures = _figures(report, model) | {
             "radius": radius.to_dict() if radius else None,
             "trim": trim.to_dict() if trim else None,
         }
         write_run(folder, config, data, figures, readable, notes)
     return models
+
+
+def reading_notes(preferences: Preferences, model: EmbeddingRewardModel) -> tuple[str, ...]:
+    """Sentences on what the encoder did not read of what a model was fitted on."""
+    share, unread = model.report_.truncated, unread_note(preferences, model.scorer.views)
+    cut = (cut_note(share, model.encoder.limit),) if share else ()
+    return (*cut, *([unread] if unread else []))
 
 
 def _notes(report: FitReport, objective: Objective) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.data import Preferences
+from surefoot.errors import DataError
 from surefoot.objectives import Objective
 from surefoot.scorers import storage
 from surefoot.scorers.coefficient import Coefficient, is_fitted, with_coefficient
@@ -108,6 +109,8 @@ def train_language_model(
     for_users = (one for one in noticed if issubclass(one.category, UserWarning))
     notes = tuple(dict.fromkeys(str(one.message) for one in for_users))
     assert trainer.pairs is not None
+    if config.data.on_error == "fail":
+        _require_readable(trainer)
     trainer.require_exact()
     trainer.add_callback(NoCheckpointAtTheEnd())
     if trainer.is_world_process_zero():
@@ -201,6 +204,17 @@ def _same_clusters(data: TrainingData) -> TrainingData:
         held_out=None if held_out is None else held_out.with_columns(cluster=others),
         clusters=clusters,
     )
+
+
+def _require_readable(trainer: PreferenceTrainer) -> None:
+    """Refuse data of which the chat template cannot write some rows."""
+    for pairs in (trainer.pairs, *trainer.eval_pairs.values()):
+        if pairs is not None and pairs.tokens.cuts.refused:
+            cuts = pairs.tokens.cuts
+            raise DataError(
+                f"{pairs.preferences.name}: the chat template cannot write {cuts.refused} of "
+                f"{cuts.rows} pairs, and data.on_error is 'fail': {'; '.join(cuts.refusals)}."
+            )
 
 
 def _conversational(preferences: Preferences) -> bool:

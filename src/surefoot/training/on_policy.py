@@ -16,6 +16,7 @@ from surefoot.data.against import against
 from surefoot.data.schema import Preferences
 from surefoot.data.steps import Ints
 from surefoot.data.text import Message
+from surefoot.data.tokens import TokenReader, last_tokens
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.language.forward import Engine
@@ -23,7 +24,6 @@ from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
     ends_of,
-    opening_ids,
     response_text,
 )
 
@@ -78,18 +78,17 @@ class Writer:
         """
         self.tokenizer, self.count, self.law = tokenizer, count, law
         self.chunk = max(1, batch // count)
-        rows = preferences.read("prompt", "conversational")
         left = room - law.max_new_tokens
         if left < 1:
             raise ConfigurationError(
                 f"objective.max_new_tokens ({law.max_new_tokens}) leaves no room for a prompt in "
                 f"{room} tokens: lower it, or raise scorer.max_length as far as the model goes."
             )
-        whole = [opening_ids(tokenizer, prompt, bool(chat)) for prompt, chat in rows]
+        reader = TokenReader(tokenizer)
+        whole = list(map(reader.opening, preferences.prompts()))
         self.cut = sum(len(ids) > left for ids in whole)
-        special = set(tokenizer.all_special_ids)
         self.openings = [  # as arrays: lists take much memory
-            np.array(_last(ids, left, special), dtype=np.int32) for ids in whole
+            np.array(last_tokens(ids, left, reader.specials.ids), dtype=np.int32) for ids in whole
         ]
 
     def notes(self, step: int, engine: Engine) -> list[str]:
@@ -156,14 +155,6 @@ class Writer:
                 f"out of memory with {len(given)} responses written at a time: lower "
                 "objective.batch (which draws other responses)."
             ) from error
-
-
-def _last(ids: list[int], left: int, special: set[int]) -> list[int]:
-    """The last tokens of a prompt, behind its first where that is special."""
-    if len(ids) <= left:
-        return ids
-    head = ids[:1] if ids[0] in special and left > 1 else []
-    return head + ids[len(ids) - left + len(head) :]
 
 
 def judged(

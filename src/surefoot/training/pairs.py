@@ -18,13 +18,13 @@ from torch.utils.data import DataLoader
 from surefoot.data.files import read_records
 from surefoot.data.schema import Preferences
 from surefoot.data.steps import Ints, StepSampler
+from surefoot.data.token_pairs import TokenPairs, tokenise
 from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
 from surefoot.objectives import Evidence, Objective, Outputs, Risk, ScoreKind, Units, enforce
 from surefoot.objectives.risk import State
 from surefoot.scorers.evidence import evidence_of, facts_of
 from surefoot.scorers.language.scores import PolicyScores, ScoreFunction
-from surefoot.scorers.language.tokens import TokenPairs, tokenise
 from surefoot.training.step import Step
 
 if TYPE_CHECKING:
@@ -93,6 +93,9 @@ class TrainingPairs:
         preferences = to_preferences(data, "train_dataset" if learning else "eval_dataset")
         tokens = tokenise(preferences, tokenizer, max_length, keep_end=encoder)
         cuts = tokens.cuts.notes(max_length, learning)
+        if tokens.refused.any():
+            kept = np.flatnonzero(~tokens.refused)
+            preferences, tokens = preferences.select(kept), tokens.select(kept)
         if preferences is not data and preferences.faults:  # who read them has been told
             cuts.insert(0, _unreadable(preferences))
         weightless = preferences.weights == 0
@@ -119,6 +122,7 @@ class TrainingPairs:
         evidence, references = evidence_of(preferences, objective)
         if references is not None:
             theirs = tokenise(references, tokenizer, max_length, keep_end=encoder)
+            theirs.require(references)
             told = theirs.cuts.notes(max_length, left_out=False)
             notes += tuple(f"Of the reference pairs: {one}" for one in told)
             tokens = tokens.beside(theirs)

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from surefoot.data.steps import Ints
+from surefoot.data.token_pairs import TokenPairs
 from surefoot.objectives import Evidence, Objective, Outputs, RiskValue, Units
 from surefoot.objectives.risk import State
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import ScoreFunction
 from surefoot.scorers.language.steepness import with_steepness
-from surefoot.scorers.language.tokens import TokenPairs
 from surefoot.training.memory import Memory
 from surefoot.training.seen import Seen
 

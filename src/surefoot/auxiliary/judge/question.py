@@ -12,7 +12,7 @@ import jinja2
 from jinja2 import meta
 from jinja2.sandbox import SandboxedEnvironment
 
-from surefoot.data.text import Message, to_text
+from surefoot.data.text import Message, Prompt, to_text
 from surefoot.errors import ConfigurationError
 from surefoot.paths import expanded
 
@@ -98,7 +98,7 @@ class Pair:
     """A comparison as the judge sees it.
 
     Attributes:
-        prompt: all turns.
+        prompt: tools and all turns.
         responses: a and b.
         cuts: how many of the three texts were cut.
     """
@@ -110,13 +110,13 @@ class Pair:
     @classmethod
     def of(
         cls,
-        prompt: Sequence[Message],
+        prompt: Prompt,
         a: Sequence[Message],
         b: Sequence[Message],
         limit: int,
     ) -> Pair:
         """The texts, cut to `limit` characters: a prompt keeps its end, a response its start."""
-        texts = to_text(prompt), to_text(a), to_text(b)
+        texts = prompt.text(), to_text(a), to_text(b)
         shown = _end(texts[0], limit), _start(texts[1], limit), _start(texts[2], limit)
         return cls(shown[0], shown[1:], sum(len(text) > limit for text in texts))
 

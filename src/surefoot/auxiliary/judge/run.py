@@ -125,8 +125,8 @@ def _questions(
 
 
 def _pairs(options: Judge, preferences: Preferences) -> Iterator[tuple[Pair, str]]:
-    columns = ("prompt", "response_a", "response_b", "file", "row")
-    for prompt, a, b, file, row in preferences.read(*columns):
+    rows = preferences.read("response_a", "response_b", "file", "row")
+    for prompt, (a, b, file, row) in zip(preferences.prompts(), rows, strict=True):
         yield Pair.of(prompt, a, b, options.max_characters), f"{file}, row {row}"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from surefoot.data.checks import labels, leakage, pairs, truncation
+from surefoot.data.checks import labels, leakage, pairs, reading
 from surefoot.data.checks.report import DamageReport, Example, Finding, ordered, without
 from surefoot.data.checks.scan import Check, Context
+from surefoot.data.embedding_texts import FeatureView
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 
@@ -17,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     pairs.unusable_rows,
     pairs.empty_text,
     pairs.identical_responses,
+    pairs.alike_responses,
     pairs.repeated_pairs,
     pairs.context_differs,
     pairs.repeated_prompt,
@@ -26,7 +29,7 @@ CHECKS: tuple[Check, ...] = (
     labels.constant_label,
     labels.swapped_label,
     labels.disagreeing_votes,
-    truncation.truncation,
+    reading.reading,
     leakage.leakage,
 )
 
@@ -36,15 +39,21 @@ def check(
     *,
     tokenizer: Any = None,
     max_length: int | None = None,
+    keep_end: bool = False,
+    views: Sequence[FeatureView] | None = None,
     against: Preferences | None = None,
 ) -> DamageReport:
     """Look for damage in preferences.
 
     Args:
         preferences: the comparisons; they are read once, and only hashes and lengths are kept.
-        tokenizer: of the model to be trained, a `transformers` tokenizer, to find pairs that are
-            cut to the same tokens; with `max_length`.
-        max_length: the number of tokens that are kept, from the start.
+        tokenizer: of the model to be trained, a `transformers` tokenizer, to find what the model
+            loses of the comparisons and what its chat template refuses; with `max_length`.
+        max_length: the number of tokens that it reads at most.
+        keep_end: it keeps the last special token of what is cut (sequence classifiers that read
+            in both directions).
+        views: what a head on embeddings sees, where the tokenizer is an encoder's; None: a
+            language model reads prompt and response.
         against: the other side of a split, to find prompts that occur on both.
 
     Raises:
@@ -57,7 +66,7 @@ def check(
         raise ConfigurationError("tokenizer and max_length are given together or not at all.")
     if max_length is not None and max_length < 1:
         raise ConfigurationError(f"max_length should be at least 1; got {max_length!r}.")
-    context = Context(preferences, against, tokenizer, max_length)
+    context = Context(preferences, against, tokenizer, max_length, keep_end, views)
     results = [result for one in CHECKS for result in one(context)]
     return DamageReport(
         name=preferences.name,

@@ -10,7 +10,7 @@ from datasketch import MinHash, MinHashLSH
 
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, Unchecked, opening_key
-from surefoot.data.schema import Preferences, key_of
+from surefoot.data.schema import Preferences, prompt_key
 from surefoot.data.text import normalised, to_text
 
 #: Share of common shingles (Jaccard) from which two prompts count as nearly the same.
@@ -28,7 +28,7 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
         yield Unchecked("leakage between splits: no other data was given to compare with.")
         return
     keys = context.scan.prompt
-    pairs = [(key_of(to_text(p)), opening_key(p)) for (p,) in other.read("prompt")]
+    pairs = [(prompt_key(one), opening_key(one.prompt)) for one in other.prompts()]
     other_keys, other_openings = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     filled = context.scan.lengths[:, 0] > 0
     exact = np.isin(keys, other_keys) & filled

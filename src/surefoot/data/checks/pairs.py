@@ -55,9 +55,20 @@ def identical_responses(context: Context) -> Iterator[Finding]:
     yield from context.finding(
         "identical-responses",
         "error",
-        _identical(context),
-        "Both responses are equal, apart from case and spacing: there is nothing to prefer.",
+        context.scan.same,
+        "Both responses are the same text: there is nothing to prefer.",
         "Drop these rows.",
+    )
+
+
+def alike_responses(context: Context) -> Iterator[Finding]:
+    """Both responses are the same words."""
+    yield from context.finding(
+        "alike-responses",
+        "note",
+        context.scan.alike,
+        "The responses differ only in case, indentation or line breaks, which may be the point.",
+        "Nothing, where that is what was judged. Drop these rows where it is an accident.",
     )
 
 
@@ -87,7 +98,7 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
     yield from context.finding(
         "contradictory-duplicate",
         "warning",
-        (first & second)[pair] & ~_identical(context),
+        (first & second)[pair] & ~context.scan.same,
         "The same pair occurs with opposite labels.",
         "If several people judged, merge the rows into one with votes (they show the label noise); "
         "otherwise drop them.",
@@ -160,12 +171,6 @@ def wrong_characters(context: Context) -> Iterator[Finding]:
         "Text contains control characters, which people cannot see and tokenizers keep.",
         "Remove them.",
     )
-
-
-def _identical(context: Context) -> npt.NDArray[np.bool_]:
-    a, b = context.scan.responses.T
-    same: npt.NDArray[np.bool_] = a == b
-    return same
 
 
 def _parted(context: Context) -> npt.NDArray[np.bool_]:

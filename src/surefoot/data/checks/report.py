@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.data.reading_notes import Severity
 from surefoot.data.schema import Preferences
-
-Severity = Literal["error", "warning", "note"]
 
 #: Version of :meth:`DamageReport.to_dict`.
 SCHEMA_VERSION = 1

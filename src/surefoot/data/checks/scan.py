@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from ftfy.badness import is_bad
 
-from surefoot.data.checks.report import Example, Finding, Severity
-from surefoot.data.schema import Preferences, key_of
+from surefoot.data.checks.report import Example, Finding
+from surefoot.data.embedding_texts import FeatureView
+from surefoot.data.fidelity import is_marked
+from surefoot.data.reading_notes import Severity
+from surefoot.data.schema import Preferences, key_of, prompt_key
 from surefoot.data.text import Message, last_turn, to_text
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -26,7 +29,10 @@ _REPEATED = 30
 
 @dataclass(frozen=True)
 class Scan:
-    """Arrays over rows; keys are hashes blind to case and spacing, lengths are in characters."""
+    """Arrays over rows; keys are hashes blind to case and spacing, lengths are in characters.
+
+    Responses that differ in case and spacing alone have keys that see both.
+    """
 
     prompt: npt.NDArray[np.int64]  # (N,) key
     responses: npt.NDArray[np.int64]  # (N, 2) keys of the responses alone
@@ -36,19 +42,28 @@ class Scan:
     replaced: npt.NDArray[np.bool_]  # (N,)
     control: npt.NDArray[np.bool_]  # (N,)
     repeats_prompt: npt.NDArray[np.bool_]  # (N,)
+    same: npt.NDArray[np.bool_]  # (N,) both responses are one text
+    alike: npt.NDArray[np.bool_]  # (N,) they differ in case and spacing alone
+    marked: npt.NDArray[np.bool_]  # (N,) a text holds marks of a chat template
 
 
 def scan(preferences: Preferences) -> Scan:
     """Read every text once."""
     numbers = np.empty((len(preferences), 7), dtype=np.int64)
-    flags = np.zeros((len(preferences), 4), dtype=np.bool_)
-    for i, row in enumerate(preferences.read("prompt", "response_a", "response_b")):
-        prompt, a, b = texts = tuple(map(to_text, row))
+    flags = np.zeros((len(preferences), 7), dtype=np.bool_)
+    rows = preferences.read("response_a", "response_b")
+    for i, (given, sides) in enumerate(zip(preferences.prompts(), rows, strict=True)):
+        prompt, (a, b) = to_text(given.prompt), map(to_text, sides)
+        texts, keys = (prompt, a, b), [key_of(a), key_of(b)]
+        same, alike = a == b, a != b and keys[0] == keys[1]
+        if alike:
+            keys = [key_of(a.encode().hex()), key_of(b.encode().hex())]
         lengths = (len(text.strip()) for text in texts)
-        numbers[i] = [*map(key_of, texts), *lengths, opening_key(row[0])]
-        start = last_turn(row[0]).strip()
+        numbers[i] = [prompt_key(given), *keys, *lengths, opening_key(given.prompt)]
+        start = last_turn(given.prompt).strip()
         repeats = len(start) >= _REPEATED and a.startswith(start) and b.startswith(start)
-        flags[i] = *_wrong_characters(f"{prompt}\n{a}\n{b}"), repeats
+        wrong = _wrong_characters(f"{prompt}\n{a}\n{b}")
+        flags[i] = *wrong, repeats, same, alike, any(map(is_marked, texts))
     return Scan(numbers[:, 0], numbers[:, 1:3], numbers[:, 3:6], numbers[:, 6], *flags.T)
 
 
@@ -74,6 +89,8 @@ class Context:
     against: Preferences | None = None
     tokenizer: Any = None
     max_length: int | None = None
+    keep_end: bool = False
+    views: Sequence[FeatureView] | None = None
 
     @cached_property
     def scan(self) -> Scan:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from surefoot.data.steps import Ints, plan
+from surefoot.data.token_pairs import TokenPairs
 from surefoot.scorers.language.batch import PairBatch, pad
 from surefoot.scorers.language.scores import autocast, mode
-from surefoot.scorers.language.tokens import TokenPairs
 
 #: Rows planned together: enough to sort by length, few enough to hold as lists.
 _BLOCK = 2048

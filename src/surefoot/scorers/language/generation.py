@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from pydantic import Field
 
-from surefoot.data.text import Message
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
-from surefoot.scorers.language.rendering import opening
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -59,18 +57,6 @@ def banned_ids(
     """
     special = {i for i in (tokenizer.pad_token_id, tokenizer.bos_token_id) if i is not None}
     return sorted((special - set(ends)) | {_known(tokenizer, token) for token in law.banned})
-
-
-def opening_ids(
-    tokenizer: PreTrainedTokenizerBase, prompt: Sequence[Message], conversational: bool
-) -> list[int]:
-    """Token ids after which a response is written; an empty prompt has one special token."""
-    text, templated = opening(tokenizer, prompt, conversational)
-    ids: list[int] = tokenizer(text, add_special_tokens=not templated, verbose=False)["input_ids"]
-    if not templated and ids and ids[-1] == tokenizer.eos_token_id:
-        ids = ids[:-1]  # a tokenizer that closes its texts
-    bos = tokenizer.bos_token_id
-    return ids or [tokenizer.eos_token_id if bos is None else bos]
 
 
 def response_text(

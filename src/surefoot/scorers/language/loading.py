@@ -57,8 +57,13 @@ class Prepared:
     @property
     def positions(self) -> int:
         """Tokens that the model can read; encoders may keep a few positions for themselves."""
-        known = getattr(self.model.config, "max_position_embeddings", None) or sys.maxsize
-        return min(known, self.tokenizer.model_max_length) if self.encoder else known
+        return positions_of(self.model.config, self.tokenizer, self.encoder)
+
+
+def positions_of(config: Any, tokenizer: PreTrainedTokenizerBase, encoder: bool) -> int:
+    """Tokens that a model with this configuration can read; encoders may keep a few for them."""
+    known = getattr(config, "max_position_embeddings", None) or sys.maxsize
+    return min(known, tokenizer.model_max_length) if encoder else known
 
 
 def prepare_model(
@@ -108,7 +113,7 @@ def prepare_model(
     refuse_prompt_learning(*getattr(model, "peft_config", {}).values(), peft_config)
     if peft_config is not None:
         model = with_adapter(model, peft_config, found)
-    encoder = found == "reward-model" and not _causal(model)
+    encoder = found == "reward-model" and not reads_causally(model)
     new_adapter = peft_config is not None and not moves_weights(peft_config)
     return Prepared(never_packed(model), tokenizer, found, encoder, new_adapter)
 
@@ -136,7 +141,7 @@ def kind_of(model: Any, labels: int = 1) -> ModelKind:
     )
 
 
-def _causal(model: Any) -> bool:
+def reads_causally(model: Any) -> bool:
     """Whether a classifier reads the last token of a causal model.
 
     Its head is called `score` then, and there are language models of its architecture.

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from surefoot.data.schema import Preferences
+from surefoot.data.reading_notes import Cuts
+from surefoot.data.schema import Fault, Preferences
+from surefoot.data.token_pairs import TokenPairs, refusals, tokenise
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 from surefoot.scorers import storage
@@ -37,7 +39,6 @@ from surefoot.scorers.language.options import (
 from surefoot.scorers.language.preference import PreferenceScores
 from surefoot.scorers.language.reference import ReferencePolicy, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
-from surefoot.scorers.language.tokens import Cuts, TokenPairs, tokenise
 from surefoot.scorers.scorer import NO_REWARDS, Scorer
 
 if TYPE_CHECKING:
@@ -69,11 +70,20 @@ class LanguageModel:
 
     def raw_scores(self, preferences: Preferences) -> Array:
         """Rewards as the model gives them, or beta log(pi / pi_ref), shape (N, 2)."""
-        found = self.prepared
-        tokens = tokenise(preferences, found.tokenizer, self.max_length, keep_end=found.encoder)
+        tokens = self.tokens_of(preferences)
+        tokens.require(preferences)
         self.cuts = tokens.cuts
         known = None if self.reference is None else self.reference.log_probs(tokens)
         return self.scores_of(tokens, known)
+
+    def tokens_of(self, preferences: Preferences) -> TokenPairs:
+        """Comparisons as the model reads them."""
+        found = self.prepared
+        return tokenise(preferences, found.tokenizer, self.max_length, keep_end=found.encoder)
+
+    def refusals(self, preferences: Preferences) -> dict[int, Fault]:
+        """Rows that the chat template cannot write, by their positions, and why."""
+        return refusals(self.tokens_of(preferences), preferences)
 
     def scores_of(self, tokens: TokenPairs, reference: torch.Tensor | None) -> Array:
         """Raw scores (N, 2), given the reference's log-probabilities (N, 2) for a policy."""

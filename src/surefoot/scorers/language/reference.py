@@ -20,12 +20,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from surefoot.data.steps import Ints
+from surefoot.data.token_pairs import TokenPairs
 from surefoot.errors import SurefootError
 from surefoot.paths import cache_folder
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.scores import log_probs, mode
-from surefoot.scorers.language.tokens import TokenPairs
 
 #: Parts of a configuration that say where a model came from, or what its trainer made of it.
 _NOT_WHAT_IT_COMPUTES = (

@@ -9,9 +9,10 @@ import pytest
 from language_models import CHAT, bert_tokenizer, byte_tokenizer, pairs
 
 from surefoot.data import Preferences, read_preferences
+from surefoot.data import token_pairs as module
+from surefoot.data.token_pairs import tokenise
+from surefoot.data.tokens import VERSION
 from surefoot.errors import DataError
-from surefoot.scorers.language import tokens as module
-from surefoot.scorers.language.tokens import tokenise
 
 TALK = [
     {"role": "system", "content": "be kind"},
@@ -35,7 +36,7 @@ def _texts(tokenizer, *arguments):
 class TestForms:
     def test_plain_text_with_a_blank_line_where_it_would_touch(self):
         found = _texts(byte_tokenizer(), "Name a prime.", "Seven.", "Nine.")
-        assert found == ["<s>Name a prime.", "\n\nSeven.</s>", "\n\nNine.</s>"]
+        assert found == ["<s>Name a prime.\n\n", "Seven.</s>", "Nine.</s>"]
 
     def test_plain_text_that_ends_with_space_stays_as_it_is(self):
         found = _texts(byte_tokenizer(), "Q: 2 + 2\nA:\n", "4", "5")
@@ -56,9 +57,9 @@ class TestForms:
 
     def test_plain_text_does_not(self):
         assert _texts(byte_tokenizer(CHAT), "me", "you", "it") == [
-            "<s>me",
-            "\n\nyou</s>",
-            "\n\nit</s>",
+            "<s>me\n\n",
+            "you</s>",
+            "it</s>",
         ]
 
     @pytest.mark.parametrize("conversation", [False, True])
@@ -86,17 +87,22 @@ class TestForms:
         talks = [[{"role": "user", "content": text}] for text in ("fine", "forbidden")]
         rows = [_row(t, *_answers("yes", "no")) for t in talks]
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        found = tokenise(read_preferences(path), byte_tokenizer(CHAT), 100)
+        assert found.refused.tolist() == [False, True]
+        note, *_ = found.cuts.notes(100)
+        assert "1 of 2 pairs cannot be written by the tokenizer's chat template" in note
+        assert "talks.jsonl, row 2: the chat template refuses" in note
         with pytest.raises(DataError, match=r"talks\.jsonl, row 2: .*no such turn"):
-            tokenise(read_preferences(path), byte_tokenizer(CHAT), 100)
+            found.require(read_preferences(path))
 
     def test_other_rules_are_another_version(self):
-        """Figures are kept under a key of the rules: who changes these texts raises _VERSION."""
+        """Figures are kept under a key of the rules: who changes these texts raises VERSION."""
         plain = _texts(byte_tokenizer(), "help", "yes", "no")
         talk = _texts(byte_tokenizer(), TALK, *_answers("yes", "no"))
         written = "<s>\n\nSystem: be kind\n\nHuman: help me\n\nAssistant:"
-        assert (module._VERSION, plain, talk) == (
-            1,
-            ["<s>help", "\n\nyes</s>", "\n\nno</s>"],
+        assert (VERSION, plain, talk) == (
+            2,
+            ["<s>help\n\n", "yes</s>", "no</s>"],
             [written, " yes</s>", " no</s>"],
         )
 
@@ -129,13 +135,14 @@ class TestBoundary:
 
     def test_without_prompt(self):
         found, (prompt, a, _) = _tokens(byte_tokenizer(bos=False), "", "Seven.", "Nine.")
-        assert prompt == []
+        assert byte_tokenizer(bos=False).decode(prompt) == "</s>"  # nothing predicts the first
         assert byte_tokenizer(bos=False).decode(a) == "Seven.</s>"
-        assert found.lengths.tolist() == found.response_lengths.tolist() == [[7, 5]]
+        assert found.response_lengths.tolist() == [[7, 5]]
+        assert found.lengths.tolist() == [[8, 6]]
 
 
 class TestTruncation:
-    """Letters are tokens here: `<s>` + 20 before; a blank line, 10 or 5 and `</s>` behind."""
+    """Letters are tokens here: `<s>`, 20 and a blank line; 10 or 5 and `</s>` behind."""
 
     PROMPT, A, B = "".join(map(chr, range(65, 85))), "X" * 10, "Y" * 5
 
@@ -146,36 +153,36 @@ class TestTruncation:
 
     def test_nothing_where_it_fits(self):
         cuts, _, sizes = self._fit(33)
-        assert sizes == [21, 12, 7]
-        assert (cuts.prompts, cuts.responses) == (0, 0)
+        assert sizes == [22, 11, 6]
+        assert (cuts.prompt_cut, cuts.response_cut) == (0, 0)
 
     def test_the_start_of_the_prompt_goes_first_the_same_for_both(self):
         cuts, (prompt, a, b), sizes = self._fit(24)
-        assert prompt == "<s>" + self.PROMPT[-11:]  # the first special token stays
-        assert (a, b) == ("\n\n" + self.A + "</s>", "\n\n" + self.B + "</s>")
-        assert sizes == [12, 12, 7]
-        assert (cuts.prompts, cuts.responses) == (1, 0)
+        assert prompt == "<s>" + self.PROMPT[-11:] + "\n\n"  # the first special token stays
+        assert (a, b) == (self.A + "</s>", self.B + "</s>")
+        assert sizes == [13, 11, 6]
+        assert (cuts.prompt_cut, cuts.response_cut) == (1, 0)
 
     def test_then_the_ends_of_responses_below_half(self):
         cuts, (prompt, a, b), sizes = self._fit(16)
-        assert prompt == "<s>" + self.PROMPT[-7:]  # half
-        assert a == "\n\n" + self.A[:7]
-        assert b == "\n\n" + self.B + "</s>"
-        assert sizes == [8, 8, 7]
-        assert (cuts.prompts, cuts.responses) == (1, 1)
+        assert prompt == "<s>" + self.PROMPT[-6:] + "\n\n"  # half
+        assert a == self.A[:8]
+        assert b == self.B + "</s>"
+        assert sizes == [8, 8, 6]
+        assert (cuts.prompt_cut, cuts.response_cut) == (1, 1)
 
     def test_without_a_first_special_token(self):
         _, (prompt, *_), sizes = self._fit(24, byte_tokenizer(bos=False))
-        assert prompt == self.PROMPT[-12:]
-        assert sizes[0] == 12
+        assert prompt == self.PROMPT[-12:] + "\n\n"
+        assert sizes[0] == 13
 
     def test_an_encoder_keeps_its_last_token(self):
         tokenizer = bert_tokenizer()
         _, (prompt, a, b), sizes = self._fit(16, tokenizer, keep_end=True)
         assert prompt.startswith("[CLS]")
-        assert a == "\n\n" + self.A[:6] + "[SEP]"
+        assert a == self.A[:7] + "[SEP]"
         assert b.endswith("Y[SEP]")
-        assert sizes == [8, 8, 7]
+        assert sizes == [8, 8, 6]
 
     @pytest.mark.parametrize("max_length", [2, 3, 5, 9, 17, 33])
     def test_never_longer_and_never_without_a_response(self, max_length):
@@ -187,7 +194,7 @@ class TestTruncation:
         rows = [_row(self.PROMPT, "X" * 10 + tail, "X" * 10 + "Y") for tail in ("Z", "Y")]
         rows.append(_row("A", "yes", "no"))
         cuts = tokenise(Preferences.from_rows(rows), byte_tokenizer(), 16).cuts
-        assert (cuts.rows, cuts.prompts, cuts.responses, cuts.identical) == (3, 2, 2, 2)
+        assert (cuts.rows, cuts.prompt_cut, cuts.response_cut, cuts.identical) == (3, 2, 2, 2)
         told = " ".join(cuts.notes(16))
         assert "2 of 3 pairs lost the start of the prompt (max_length is 16 tokens)" in told
         assert "2 of 3 pairs lost the end of a response" in told
@@ -213,7 +220,7 @@ class TestTable:
         def never(*_):
             raise AssertionError("tokenised again")
 
-        monkeypatch.setattr(module, "_convert", never)
+        monkeypatch.setattr(module, "_columns", never)
         again = tokenise(preferences, byte_tokenizer(), 30)
         assert again.key == first.key
         assert again.read(np.arange(9)) == first.read(np.arange(9))

@@ -1,0 +1,64 @@
+"""How the model to be trained reads the comparisons: what it loses of them, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.checks.report import Example, Finding
+from surefoot.data.checks.scan import Context, Unchecked
+from surefoot.data.embedding_texts import cut_note, read_by_encoder
+from surefoot.data.reading_notes import IDENTICAL, REFUSED, Remark, left_out_remark, remarks
+from surefoot.data.token_pairs import TokenPairs, refusals, tokenise
+
+
+def reading(context: Context) -> Iterator[Finding | Unchecked]:
+    """What training finds when it renders, tokenises and cuts, found by the same functions."""
+    tokenizer, limit = context.tokenizer, context.max_length
+    if tokenizer is None or limit is None:
+        yield Unchecked(
+            "truncation: no tokenizer and length were given, so pairs that a model would cut to "
+            "the same tokens are not known, nor what a chat template makes of them."
+        )
+        yield from _finding(context, _MARKED, context.scan.marked)
+    elif context.views is not None:
+        found = read_by_encoder(context.preferences, tokenizer, limit, context.views)
+        yield from context.finding(
+            "text-cut",
+            "note",
+            found.cut,
+            cut_note(found.share, limit),
+            "Raise the length if what is cut matters, as far as the encoder goes.",
+        )
+        yield from _finding(context, IDENTICAL, found.identical & ~context.scan.same)
+        yield from _finding(context, _MARKED, context.scan.marked)
+    else:
+        read = tokenise(context.preferences, tokenizer, limit, context.keep_end)
+        yield from _by_language_model(context, read, limit)
+
+
+def _by_language_model(context: Context, read: TokenPairs, limit: int) -> Iterator[Finding]:
+    yield from _finding(context, IDENTICAL, read.identical & ~context.scan.same)
+    for remark in remarks(limit):
+        yield from _finding(context, remark, read.flags(remark.flag))
+    if read.cuts.left_out:
+        names = read.dataset["left_out"][:]
+        for name in read.cuts.left_out:
+            rows = np.array([name in one for one in names], dtype=bool)
+            yield from _finding(context, left_out_remark(name), rows)
+    faults = islice(refusals(read, context.preferences).values(), 3)
+    shown = tuple(Example(one.file, one.row, one.reason) for one in faults)
+    for found in _finding(context, REFUSED, read.refused):
+        yield replace(found, examples=shown)
+
+
+def _finding(context: Context, remark: Remark, rows: npt.NDArray[np.bool_]) -> Iterator[Finding]:
+    meaning = f"These pairs {remark.predicate}."
+    yield from context.finding(remark.kind, remark.severity, rows, meaning, remark.remedy)
+
+
+(_MARKED,) = (one for one in remarks(0) if one.flag == "marked")

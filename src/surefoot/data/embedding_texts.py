@@ -1,0 +1,126 @@
+"""The texts that an encoder reads of a comparison, and how it cuts them: audits and fits alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data.schema import Preferences
+from surefoot.data.schema import View as TextView
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FeatureView = Literal["together", "full", "response", "prompt", "product"]
+Side = Literal["left", "right"]
+
+#: The text behind each view and which end of it survives truncation: the end for a dialogue (the
+#: response stands there), the beginning for a response alone.
+TEXTS: dict[str, tuple[TextView, Side]] = {
+    "together": ("together", "right"),
+    "full": ("full", "right"),
+    "response": ("response", "left"),
+    "prompt": ("last-turn", "right"),
+}
+
+_BATCH = 1024
+
+
+def read_views(views: Sequence[FeatureView], prompts: bool = False) -> list[str]:
+    """The views whose texts are read: a product is made of two others.
+
+    Args:
+        views: of a head.
+        prompts: it looks at the prompts apart too.
+    """
+    needed = {"prompt", "response"} if "product" in views else set()
+    needed |= {"prompt"} if prompts else set()
+    return sorted(needed | (set(views) - {"product"}))
+
+
+def cut_texts(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int, keep: Side
+) -> tuple[list[list[int]], list[int]]:
+    """Token ids of texts, cut to a limit, and how many there were of each.
+
+    Args:
+        tokenizer: of the encoder.
+        texts: n of them.
+        limit: tokens kept of each, special ones included.
+        keep: which end of a text survives.
+    """
+    tokenizer.truncation_side = "right" if keep == "left" else "left"
+    whole = tokenizer(list(texts), verbose=False)["input_ids"]
+    cut = tokenizer(list(texts), truncation=True, max_length=limit, verbose=False)["input_ids"]
+    return cut, list(map(len, whole))
+
+
+@dataclass(frozen=True)
+class EncoderReading:
+    """How an encoder reads N comparisons.
+
+    Attributes:
+        cut: (N,) whether a text was longer than the encoder reads.
+        identical: (N,) whether the texts of both responses are the same tokens.
+        share: of all texts, how many were longer.
+    """
+
+    cut: npt.NDArray[np.bool_]
+    identical: npt.NDArray[np.bool_]
+    share: float
+
+
+def read_by_encoder(
+    preferences: Preferences,
+    tokenizer: PreTrainedTokenizerBase,
+    limit: int,
+    views: Sequence[FeatureView] = ("together",),
+) -> EncoderReading:
+    """What a head on embeddings sees of comparisons: see :func:`cut_texts` for the arguments."""
+    cut = np.zeros(len(preferences), dtype=bool)
+    identical = np.ones(len(preferences), dtype=bool)
+    long, names = 0, read_views(views)
+    for name in names:
+        text_view, keep = TEXTS[name]
+        for start, a, b in _batches(preferences.texts(text_view)):
+            ids, lengths = cut_texts(tokenizer, [*a, *b], limit, keep)
+            over = np.array(lengths).reshape(2, -1) > limit
+            rows = slice(start, start + len(a))
+            cut[rows] |= over.any(0)
+            long += int(over.sum())
+            pairs = zip(ids[: len(a)], ids[len(a) :], strict=True)
+            identical[rows] &= [first == second for first, second in pairs]
+    return EncoderReading(cut, identical, long / max(1, 2 * len(preferences) * len(names)))
+
+
+def cut_note(share: float, limit: int) -> str:
+    """A sentence for the user on texts that an encoder did not read to the end."""
+    return (
+        f"{share:.1%} of the texts that the encoder reads are longer than {limit} tokens, and cut "
+        "(of a dialogue the start, of a response alone the end)."
+    )
+
+
+def unread_note(preferences: Preferences, views: Sequence[FeatureView]) -> str | None:
+    """A sentence for the user where prompts have parts that no view has; None where none has."""
+    if "full" in views:
+        return None
+    prompts = preferences.prompts()
+    count = sum(len(one.prompt) > 1 or one.tools is not None for one in prompts)
+    if not count:
+        return None
+    return (
+        f"{count} of {len(preferences)} pairs have a system turn, earlier turns or tools, which "
+        f"the head does not see: it reads the last turn of a prompt (scorer.views: "
+        f"[{', '.join(views)}]; `full` has everything)."
+    )
+
+
+def _batches(sides: tuple[list[str], list[str]]) -> Iterator[tuple[int, list[str], list[str]]]:
+    for start in range(0, len(sides[0]), _BATCH):
+        end = start + _BATCH
+        yield start, sides[0][start:end], sides[1][start:end]

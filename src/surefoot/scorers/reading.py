@@ -1,0 +1,94 @@
+"""How a model that is yet to be trained will read comparisons, without its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from surefoot.errors import ConfigurationError, unknown_name
+from surefoot.scorers.encoder import Encoder, EncoderOptions
+from surefoot.scorers.language.loading import load_tokenizer, positions_of, reads_causally
+from surefoot.scorers.scorer import EmbeddingScorer
+
+_KINDS = ("embedding", "reward-model", "policy")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Arguments of :func:`surefoot.data.checks.check`, and what they are in words."""
+
+    reader: str
+    arguments: dict[str, Any]
+
+    @property
+    def max_length(self) -> int:
+        """Tokens at most: no more than the model has positions."""
+        return int(self.arguments["max_length"])
+
+
+def reading_of(name: str, max_length: int, scorer: str | None = None) -> Reading:
+    """How a model reads comparisons.
+
+    Args:
+        name: `default` (the encoder of heads on embeddings), a folder or a hub name.
+        max_length: tokens that are asked for.
+        scorer: `embedding`, `reward-model` or `policy`; by default `embedding` where the
+            configuration beside the tokenizer is that of a model without a head, else a language
+            model.
+
+    Raises:
+        ConfigurationError: there is no tokenizer, or no such kind of scorer.
+    """
+    if scorer not in (None, *_KINDS):
+        raise ConfigurationError(unknown_name("--scorer", str(scorer), _KINDS))
+    if max_length < 1:
+        raise ConfigurationError(f"max_length should be at least 1; got {max_length!r}.")
+    config = None if name == "default" else _config(name)
+    heads = getattr(config, "architectures", None) or []
+    headless = config is not None and not any(map(_has_head, heads))
+    if scorer == "embedding" or (scorer is None and (name == "default" or headless)):
+        encoder = Encoder(EncoderOptions(name=name, max_length=max(8, max_length)))
+        views = EmbeddingScorer().views
+        limit = min(max_length, encoder.limit)
+        told = f"a head on the embeddings of {name} (views: {', '.join(views)})"
+        arguments = {"tokenizer": encoder.tokenizer, "max_length": limit, "views": views}
+        return Reading(told, arguments)
+    place = Encoder(EncoderOptions(name=name)).path
+    tokenizer = load_tokenizer(place)
+    config = config or _config(place)
+    classifier = any(one.endswith("ForSequenceClassification") for one in heads)
+    kind = scorer or ("reward-model" if classifier else "policy")
+    keep_end = kind == "reward-model" and config is not None and not _causal_head(config)
+    positions = max_length if config is None else positions_of(config, tokenizer, keep_end)
+    limit = min(max_length, positions)
+    arguments = {"tokenizer": tokenizer, "max_length": limit, "keep_end": keep_end}
+    return Reading(f"a {kind.replace('-', ' ')} with the tokenizer of {name}", arguments)
+
+
+def _has_head(architecture: str) -> bool:
+    return (
+        architecture.endswith(("ForSequenceClassification", "LMHeadModel"))
+        or "CausalLM" in architecture
+    )
+
+
+def _config(place: str) -> Any:
+    """The configuration beside a tokenizer; None where there is none."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except (OSError, ValueError):
+        return None
+
+
+def _causal_head(config: Any) -> bool:
+    """Whether a classifier of this configuration reads the last token of a causal model."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    with torch.device("meta"):
+        try:
+            return reads_causally(AutoModelForSequenceClassification.from_config(config))
+        except ValueError:  # there are no such classifiers
+            return True

@@ -1,0 +1,202 @@
+"""Audits, trainers and writers read the same words of the same rows."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+import templates
+from encoders import WORDS
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from language_models import llama, llama_reward, save
+from templates import TEMPLATES, template_tokenizer
+
+from surefoot.cli.audit import run as audit
+from surefoot.data import Preferences, read_preferences
+from surefoot.data.checks import check
+from surefoot.data.embedding_texts import read_by_encoder
+from surefoot.data.reading_notes import IDENTICAL, REFUSED, left_out_remark, remarks
+from surefoot.data.tokens import TokenReader
+from surefoot.errors import DataError
+from surefoot.objectives import Objective
+from surefoot.objectives.risks.mean import Mean
+from surefoot.policy.prompts import prompt_set
+from surefoot.scorers import Encoder, EncoderOptions, LanguageModel
+from surefoot.scorers.features import embed
+from surefoot.scorers.language.generation import SamplingLaw
+from surefoot.scorers.readable import readable
+from surefoot.training.on_policy import Writer
+from surefoot.training.pairs import TrainingPairs
+
+QUICK = settings(
+    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck)
+)  # fixtures are not changed by examples
+
+words = st.lists(st.sampled_from([*WORDS[:6], "<think>a</think>"]), max_size=14).map(" ".join)
+answers = st.one_of(words, st.sampled_from(["yes", "Yes", "yes no", "yes  no"]))
+
+
+@st.composite
+def rows(draw):
+    """Talks and plain text, some with a system turn, reasoning or no prompt at all."""
+    if draw(st.booleans()):
+        return {
+            "prompt": draw(words),
+            "response_a": draw(answers),
+            "response_b": draw(answers),
+            "label": 1.0,
+        }
+    turns = enumerate(draw(st.lists(words, max_size=3)))
+    prompt = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in turns]
+    if prompt and draw(st.booleans()):
+        prompt.insert(0, {"role": "system", "content": draw(words)})
+    sides = []
+    for _ in range(2):
+        side = {"role": "assistant", "content": draw(answers)}
+        if draw(st.integers(0, 4)) == 0:
+            side["reasoning_content"] = draw(words)
+        sides.append([side])
+    return {"prompt": prompt, "response_a": sides[0], "response_b": sides[1], "label": 1.0}
+
+
+@given(st.lists(rows(), min_size=1, max_size=5), st.sampled_from(list(TEMPLATES)), st.data())
+@QUICK
+def test_the_audit_finds_what_the_trainer_does(given, name, data):
+    """Sentence by sentence, row by row, whatever the template and the length."""
+    preferences, n = Preferences.from_rows(given), len(given)
+    tokenizer, limit = template_tokenizer(TEMPLATES[name]), data.draw(st.integers(4, 60))
+    report = check(preferences, tokenizer=tokenizer, max_length=limit)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trained = TrainingPairs.of(preferences, tokenizer, Objective(), "rewards", limit)
+    except DataError as error:  # no pair is left
+        told, kept = str(error), []
+    else:
+        told, kept = " ".join(trained.notes), trained.preferences.dataset["row"][:]
+    parts = {
+        part
+        for found in TokenReader(tokenizer).rows(list(preferences.dataset), limit)
+        for part in found.left_out
+    }
+    for remark in [*remarks(limit), *map(left_out_remark, sorted(parts))]:
+        found = report.of(remark.kind)
+        sentence = f"{found.count if found else 0} of {n} pairs {remark.predicate}."
+        assert (sentence in told) == bool(found)
+    lost = [report.of(kind) for kind in (IDENTICAL.kind, "identical-responses", REFUSED.kind)]
+    gone = {row for found in lost if found for row in found.positions.tolist()}
+    assert kept == sorted(set(range(n)) - gone)
+    refused = report.of(REFUSED.kind)
+    assert (f"{refused.count if refused else 0} of {n} pairs {REFUSED.predicate}" in told) == bool(
+        refused
+    )
+
+
+@given(
+    st.lists(rows(), min_size=1, max_size=5),
+    st.sampled_from([("together",), ("full",), ("response", "product"), ("prompt", "together")]),
+    st.integers(8, 24),
+)
+@QUICK
+def test_the_audit_finds_what_a_head_on_embeddings_does(small_encoder, given, views, limit):
+    preferences = Preferences.from_rows(given)
+    encoder = Encoder(EncoderOptions(name=small_encoder, max_length=limit))
+    embedded = embed(preferences, encoder, views)
+    found = read_by_encoder(preferences, encoder.tokenizer, encoder.limit, views)
+    assert found.identical.tolist() == embedded.identical.tolist()
+    assert found.share == pytest.approx(embedded.truncated)
+    assert bool(found.cut.any()) == bool(embedded.truncated)
+    report = check(preferences, tokenizer=encoder.tokenizer, max_length=encoder.limit, views=views)
+    same = [a == b for a, b in zip(*preferences.texts("response"), strict=True)]
+    identical = report.of(IDENTICAL.kind)
+    expected = np.flatnonzero(embedded.identical.numpy() & ~np.array(same)).tolist()
+    assert (identical.positions.tolist() if identical else []) == expected
+
+
+def long_prompts(path):
+    """20 prompts of 400 words, and short answers that differ."""
+    prompt = " ".join(WORDS[i % len(WORDS)] for i in range(400))
+    lines = [
+        {"prompt": f"{prompt} {i}?", "chosen": f"good {WORDS[i]}", "rejected": f"bad {WORDS[i]}"}
+        for i in range(20)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "policy", "reward-model"])
+def test_short_answers_to_long_prompts_are_not_cut_to_the_same(
+    tmp_path, capsys, small_encoder, kind
+):
+    data = long_prompts(tmp_path / "long.jsonl")
+    made = {"policy": llama, "reward-model": llama_reward}
+    place = small_encoder
+    if kind in made:
+        place = save(tmp_path / kind, made[kind](), template_tokenizer(None))
+    audit([data], None, place, 40, None, [], None, [], False)
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert IDENTICAL.kind not in said
+    reader = "a head on the embeddings" if kind == "encoder" else f"a {kind.replace('-', ' ')}"
+    assert f"read as by {reader}" in said
+    lost = "text-cut: 20 (100.0%)" if kind == "encoder" else "prompt-cut: 20 (100.0%)"
+    assert lost in said
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_whoever_writes_goes_on_from_the_trainer_s_prompt(name):
+    """DRPO's samples, online training and reference responses: the same token ids."""
+    tokenizer = template_tokenizer(TEMPLATES[name])
+    side = [[{"role": "assistant", "content": text}] for text in ("Yes", "No")]
+    prompts = [
+        [{"role": "user", "content": "On tea?"}],
+        [{"role": "user", "content": "On <|im_start|> bread?"}],
+    ]
+    given = [
+        {"prompt": p, "response_a": side[0], "response_b": side[1], "label": 1.0} for p in prompts
+    ]
+    given.append({"prompt": "On maps?", "response_a": "yes", "response_b": "no", "label": 1.0})
+    preferences = Preferences.from_rows(given)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trained = TrainingPairs.of(preferences, tokenizer, Objective(), "token sums", 300)
+    expected = [prompt for prompt, *_ in trained.tokens.read(np.arange(3))]
+    writer = Writer(preferences, tokenizer, 2, SamplingLaw(), 8, 300)
+    assert [ids.tolist() for ids in writer.openings] == expected
+    online = prompt_set(preferences, False, tokenizer, Mean(), 300)
+    assert sorted(online.ids) == sorted(expected)
+    assert online.dataset(tokenizer)["opening"][:] == online.ids
+
+
+def test_a_row_that_the_template_refuses_is_left_out_everywhere(tmp_path, trained):
+    """Named by the trainer, for the held-out pairs, and by who scores them."""
+    lines = [
+        {
+            "prompt": [
+                *([{"role": "system", "content": "Be short."}] if i == 3 else []),
+                {"role": "user", "content": f"On {WORDS[i]}?"},
+            ],
+            "chosen": [{"role": "assistant", "content": f"good {WORDS[i]}"}],
+            "rejected": [{"role": "assistant", "content": "bad"}],
+        }
+        for i in range(6)
+    ]
+    path = tmp_path / "talks.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    preferences = read_preferences(path)
+    tokenizer = template_tokenizer(templates.NO_SYSTEM)
+    with pytest.warns(UserWarning, match=r"1 of 6 pairs cannot be .*row 4: .*no system role"):
+        trainer = trained(data=preferences, tokenizer=tokenizer, eval_data=preferences)
+    assert len(trainer.pairs) == len(trainer.eval_pairs[""]) == 5
+    place = save(tmp_path / "model", llama_reward(), tokenizer)
+    model = LanguageModel.of_transformers(place)
+    said = []
+    kept = readable([model], preferences, said.append)
+    assert kept.dataset["row"][:] == [1, 2, 3, 5, 6]
+    assert [fault.row for fault in kept.faults] == [4]
+    assert "1 of 6 pairs cannot be written" in said[0]
+    assert np.isfinite(model.scores(kept)).all()
+    with pytest.raises(DataError, match="row 4: the chat template refuses"):
+        model.scores(preferences)
