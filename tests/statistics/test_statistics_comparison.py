@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from coverage_worlds import pair_of_models
 from scipy import stats
 
 from surefoot.statistics import hierarchical, hierarchical_difference, holm, paired_difference
@@ -147,3 +148,74 @@ def test_more_pairs_do_not_mend_too_few_seeds():
     rng = np.random.default_rng(12)
     a = rng.normal(size=(5, 1)) + 0.1 * rng.normal(size=(5, 200))
     assert hierarchical_difference(a, 0 * a).pairs_needed(0.01) is None
+
+
+def found_at(draw, null=200, repetitions=1000):
+    """How often a difference is found that is as large as the tests of no difference promise."""
+    gap = float(np.mean([draw(0.0).minimum_detectable for _ in range(null)]))
+    return np.mean([draw(gap).p_value < 0.05 for _ in range(repetitions)])
+
+
+def test_what_is_detectable_where_no_item_differs():
+    """Seven items in one direction: with chance .8 a share of .089 of 100 items has that many."""
+    rng = np.random.default_rng(13)
+    same = paired_difference(np.ones(100), np.ones(100))
+    assert same.minimum_detectable == pytest.approx(0.0892, abs=0.0005)
+    wins = rng.random((1500, 100)) < same.minimum_detectable
+    found = [paired_difference(np.ones(100), 1.0 - w).p_value < 0.05 for w in wins]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.03)
+    ids = np.repeat(np.arange(20), 3)
+    same = paired_difference(np.ones(60), np.ones(60), ids)
+    wins = (rng.random((1000, 20)) < same.minimum_detectable)[:, ids]
+    found = [paired_difference(np.ones(60), 1.0 - w, ids).p_value < 0.05 for w in wins]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.04)
+
+
+@pytest.mark.parametrize("seed_deviation", [0.0, 0.3])
+def test_what_is_detectable_with_three_seeds(seed_deviation):
+    rng = np.random.default_rng(14)
+
+    def draw(gap):
+        items, noise = 0.5 * rng.normal(size=40), 0.8 * rng.normal(size=(3, 40))
+        values = gap + seed_deviation * rng.normal(size=(3, 1)) + items + noise
+        return hierarchical_difference(values, 0 * values)
+
+    assert found_at(draw, null=800) == pytest.approx(0.8, abs=0.04)
+
+
+def test_what_is_detectable_between_two_models_in_clusters():
+    rng = np.random.default_rng(15)
+
+    def draw(gap):
+        a, b, ids = pair_of_models(rng, 60, equal=False, gap=gap)
+        return paired_difference(a, b, ids)
+
+    assert found_at(draw) == pytest.approx(0.8, abs=0.04)
+
+
+@pytest.mark.parametrize("discordance", [0.01, 0.1])
+def test_what_is_detectable_where_few_items_differ(discordance):
+    """A difference comes from items on which both agreed: the error grows with it."""
+    rng = np.random.default_rng(16)
+
+    def draw(gap):
+        u = rng.random(200)
+        a, b = u < discordance / 2 + gap, (u > discordance / 2 + gap) & (u < discordance + gap)
+        return paired_difference(1.0 * a, 1.0 * b)
+
+    assert found_at(draw) == pytest.approx(0.8, abs=0.045)
+
+
+def test_pairs_needed_agrees_with_what_is_detectable_of_right_and_wrong():
+    rng = np.random.default_rng(17)
+    a, b = rng.integers(0, 2, (2, 400)).astype(float)
+    found = paired_difference(a, b)
+    assert found.pairs_needed(found.minimum_detectable) == pytest.approx(400, rel=0.01)
+
+
+def test_weight_zero_removes_the_row_from_a_difference():
+    rng = np.random.default_rng(18)
+    a, b = rng.normal(size=(2, 60))
+    assert paired_difference(a, b, weights=np.repeat([1.0, 0.0], 30)) == paired_difference(
+        a[:30], b[:30]
+    )

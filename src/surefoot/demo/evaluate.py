@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from surefoot.statistics import (
     Calibration,
     Comparison,
     Estimate,
+    Range,
     calibration,
     hierarchical,
     log_loss,
@@ -90,13 +92,15 @@ def _values(runs: Sequence[Fitted], tests: Mapping[str, WorldPairs]) -> dict[Col
 
     test = tests["test"]
     shared = clusters_of(test.observed)
-    losses = [log_loss(run.probabilities["test"], test.truth) for run in runs]
+    chances = [run.probabilities["test"] for run in runs]
+    losses = [log_loss(p, test.truth) for p in chances]
+    ranges = [Range.over_labels(partial(log_loss, p), len(p)) for p in chances]
     return {
         "clean": accuracy("test", test.truth),
         "noisy": accuracy("test", test.observed.labels),
         "shifted": accuracy("shifted", tests["shifted"].truth),
         "rare": accuracy("alike", tests["alike"].truth, rare),
-        "log-loss": hierarchical(losses, shared.ids, covers=shared.covers),
+        "log-loss": hierarchical(losses, shared.ids, covers=shared.covers, within=ranges),
     }
 
 

@@ -17,6 +17,7 @@ from surefoot.evaluation.protocol import Floats
 from surefoot.statistics import (
     Comparison,
     Estimate,
+    Range,
     hierarchical,
     hierarchical_difference,
     holm,
@@ -108,18 +109,17 @@ def compare(
         raise DataError(f"compare needs the same seeds; got {len(ours)} and {len(theirs)}.")
     shared = clusters_of(preferences, clusters)
     right = np.stack([j.correct for j in ours]), np.stack([j.correct for j in theirs])
-    losses = _losses(ours), _losses(theirs)
     rows = np.flatnonzero(ours[0].decided)
 
-    def difference(values: tuple[Floats, Floats], at: npt.NDArray[np.int64]) -> Comparison:
-        a, b = values
+    def difference(at: npt.NDArray[np.int64]) -> Comparison:
+        a, b = right
         return hierarchical_difference(
             a[:, at], b[:, at], shared.ids[at], level, covers=shared.covers
         )
 
     def by(column: str) -> dict[str, Comparison]:
         names = np.array([n or "" for n in preferences.strings(column)], dtype=object)[rows]
-        return {n: difference(right, rows[names == n]) for n in sorted(set(names) - {""})}
+        return {n: difference(rows[names == n]) for n in sorted(set(names) - {""})}
 
     groups, sources = by("group"), by("source")
     return ComparisonResult(
@@ -127,8 +127,8 @@ def compare(
         seeds=len(ours),
         first=_accuracy(right[0], rows, shared, level),
         baseline=_accuracy(right[1], rows, shared, level),
-        accuracy=difference(right, rows),
-        log_loss=difference(losses, np.arange(len(preferences))),
+        accuracy=difference(rows),
+        log_loss=_loss_difference(ours, theirs, shared, level),
         groups=groups,
         sources=sources,
         adjusted=_adjusted(
@@ -160,7 +160,9 @@ def evaluate_over_seeds(
     rows = np.flatnonzero(judged[0].decided)
     found = {
         "accuracy": _accuracy(right, rows, shared, level),
-        "log_loss": hierarchical(_losses(judged), shared.ids, level, shared.covers),
+        "log_loss": hierarchical(
+            _losses(judged), shared.ids, level, shared.covers, list(map(_range_of_loss, judged))
+        ),
     }
     for column in ("group", "source"):
         names = np.array([n or "" for n in preferences.strings(column)], dtype=object)[rows]
@@ -200,6 +202,28 @@ def _by_seed(given: Rewards, dimensions: int) -> list[npt.ArrayLike]:
 
 def _losses(judged: list[Judgments]) -> Floats:
     return np.stack([log_loss(j.probabilities, j.labels) for j in judged])
+
+
+def _range_of_loss(judged: Judgments) -> Range:
+    p = judged.probabilities
+    return Range.over_labels(lambda y: log_loss(p, y), len(p))
+
+
+def _loss_difference(
+    ours: list[Judgments], theirs: list[Judgments], shared: Clusters, level: float
+) -> Comparison:
+    def range_of(a: Judgments, b: Judgments) -> Range:
+        p, q = a.probabilities, b.probabilities
+        return Range.over_labels(lambda y: log_loss(p, y) - log_loss(q, y), len(p))
+
+    return hierarchical_difference(
+        _losses(ours),
+        _losses(theirs),
+        shared.ids,
+        level,
+        shared.covers,
+        [range_of(a, b) for a, b in zip(ours, theirs, strict=True)],
+    )
 
 
 def _accuracy(

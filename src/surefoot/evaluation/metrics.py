@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +12,14 @@ from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.clusters import Choice, Clusters, clusters_of
 from surefoot.evaluation.judgments import Judgments, judge
+from surefoot.evaluation.protocol import Floats
 from surefoot.evaluation.result import EvaluationResult
 from surefoot.evaluation.rulers import ruler_rewards
 from surefoot.statistics import (
+    SHARE,
     Comparison,
     Estimate,
+    Range,
     brier,
     by_group,
     calibration,
@@ -84,10 +88,10 @@ def evaluate_rewards(
         clusters=shared.kind,
         cluster_count=len(np.unique(shared.ids)),
         accuracy=accuracy(judged, shared, level),
-        agreement=_mean(judged.agreement, shared, level) if soft else None,
-        ceiling=_mean(ceiling, shared, level) if soft else None,
-        log_loss=_mean(log_loss(judged.probabilities, judged.labels), shared, level),
-        brier=_mean(brier(judged.probabilities, judged.labels), shared, level),
+        agreement=_mean(judged.agreement, shared, level, SHARE) if soft else None,
+        ceiling=_mean(ceiling, shared, level, Range(0.5, 1.0)) if soft else None,
+        log_loss=_score(log_loss, judged, shared, level),
+        brier=_score(brier, judged, shared, level),
         calibration=calibration(
             judged.probabilities, judged.labels, shared.ids, level=level, covers=shared.covers
         ),
@@ -108,8 +112,18 @@ def accuracy(judged: Judgments, shared: Clusters, level: float = 0.95) -> Estima
     return mean(judged.correct[rows], shared.ids[rows], level=level, covers=shared.covers)
 
 
-def _mean(values: npt.NDArray[np.float64], shared: Clusters, level: float) -> Estimate:
-    return mean(values, shared.ids, level=level, covers=shared.covers)
+def _mean(values: Floats, shared: Clusters, level: float, within: Range) -> Estimate:
+    return mean(values, shared.ids, None, level, shared.covers, within)
+
+
+def _score(
+    score: Callable[[Floats, Floats], Floats], judged: Judgments, shared: Clusters, level: float
+) -> Estimate:
+    """Mean of a score, whose range in each pair is that of both labels it could have had."""
+    p = judged.probabilities
+    return _mean(
+        score(p, judged.labels), shared, level, Range.over_labels(partial(score, p), len(p))
+    )
 
 
 def _against_rulers(

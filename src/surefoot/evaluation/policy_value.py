@@ -29,8 +29,9 @@ from scipy.special import logsumexp
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.protocol import Floats
 from surefoot.options import Options
-from surefoot.statistics import Estimate, mean
+from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, mean
 from surefoot.statistics.estimate import refused
+from surefoot.statistics.ranges import as_one
 
 #: With an effective size of fewer responses than this, weighted means get no interval.
 FEWEST_EFFECTIVE = 10
@@ -216,13 +217,13 @@ def policy_value(
         f"({FEWEST_EFFECTIVE} are needed)"
     )
 
-    def weighted(values: Floats, top: float) -> Estimate:
+    def weighted(values: Floats, top: float, within: Range | None = None) -> Estimate:
         if top > _LARGEST_LOG:
             return refused(None, n, covers, level, f"the largest ratio is above e^{top:.0f}: clip")
-        if effective < FEWEST_EFFECTIVE or values.min() == values.max():
+        if effective < FEWEST_EFFECTIVE or as_one(values):
             reason = few if effective < FEWEST_EFFECTIVE else "every record has the same value"
             return refused(float(values.mean()), n, covers, level, reason)
-        return mean(values, ids, level=level, covers=covers)
+        return mean(values, ids, None, level, covers, within)
 
     top = float(used.max())
     base = top if options.self_normalise and np.isfinite(top) else 0.0
@@ -234,11 +235,15 @@ def policy_value(
     return PolicyValue(
         n=n,
         prompts=len(np.unique(ids)),
-        direct=mean(found.direct, ids, level=level, covers=covers),
-        importance=weighted(importance, top - base),
+        direct=mean(found.direct, ids, None, level, covers, SHARE),
+        importance=weighted(
+            importance, top - base, None if options.self_normalise else NOT_NEGATIVE
+        ),
         doubly_robust=weighted(found.direct + correction, top - base),
         correction=weighted(correction, top - base),
-        mean_ratio=weighted(np.exp(np.minimum(logs, _LARGEST_LOG)).mean(axis=1), float(logs.max())),
+        mean_ratio=weighted(
+            np.exp(np.minimum(logs, _LARGEST_LOG)).mean(axis=1), float(logs.max()), NOT_NEGATIVE
+        ),
         effective=effective,
         largest=float(np.exp(logs.max() - total)) if np.isfinite(total) else 0.0,
         clipped=clipped,

@@ -29,7 +29,7 @@ many comparisons without ties.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ from scipy.special import expit
 
 from surefoot.errors import DataError
 from surefoot.evaluation.protocol import Floats
-from surefoot.statistics import Estimate, hierarchical
+from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, hierarchical
 from surefoot.statistics.estimate import refused
 
 _COVERS = "test prompts"
@@ -174,8 +174,8 @@ def win_rate(
         raise DataError(f"{len(ordered)} of {len(seeds)} seeds were judged in both orders.")
     ids = [one.prompts for one in seeds]
 
-    def over(values: list[Floats]) -> Estimate:
-        return hierarchical(values, ids, level, _COVERS)
+    def over(values: list[Floats], within: Range | None = None) -> Estimate:
+        return hierarchical(values, ids, level, _COVERS, within)
 
     outcomes = [one.outcome(tie_tolerance) for one in seeds]
     votes = [
@@ -196,13 +196,13 @@ def win_rate(
         length_controlled=length_controlled(
             outcomes, [one.log_length_ratio for one in seeds], ids, level
         ),
-        probability=over([one.probability for one in seeds]),
+        probability=over([one.probability for one in seeds], SHARE),
         ties=over([(y == 0.5).astype(np.float64) for y in outcomes]),
         position=position,
         inconsistent=turned,
         lengths=(
-            over([one.lengths[:, 0] for one in seeds]),
-            over([one.lengths[:, 1] for one in seeds]),
+            over([one.lengths[:, 0] for one in seeds], NOT_NEGATIVE),
+            over([one.lengths[:, 1] for one in seeds], NOT_NEGATIVE),
         ),
         longer=longer,
         notes=tuple(_notes(longer, turned)),
@@ -238,9 +238,7 @@ def length_controlled(
             return refused(0.5, n, _COVERS, level, "every comparison is a tie")
     influences = [_intercepts(y, x) for y, x in zip(outcomes, log_ratios, strict=True)]
     found = hierarchical(influences, list(prompts), level, _COVERS)
-    ends = (found.estimate, found.low, found.high)
-    rate, low, high = (None if end is None else float(expit(end)) for end in ends)
-    return replace(found, estimate=rate, low=low, high=high)
+    return found.mapped(expit)
 
 
 def _intercepts(outcomes: Floats, log_ratios: Floats) -> Floats:

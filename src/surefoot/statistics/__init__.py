@@ -11,13 +11,17 @@ from surefoot.statistics.flip_rate import (
 )
 from surefoot.statistics.groups import WorstGroup, by_group, worst_group
 from surefoot.statistics.intervals import mean
+from surefoot.statistics.ranges import NOT_NEGATIVE, SHARE, Range
 from surefoot.statistics.scores import brier, log_loss
 from surefoot.statistics.seeds import hierarchical, hierarchical_difference
 
 __all__ = [
+    "NOT_NEGATIVE",
+    "SHARE",
     "Calibration",
     "Comparison",
     "Estimate",
+    "Range",
     "ReliabilityBin",
     "WorstGroup",
     "brier",

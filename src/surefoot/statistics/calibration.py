@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Floats
 from surefoot.statistics.estimate import Estimate, refused
-from surefoot.statistics.intervals import mean
+from surefoot.statistics.intervals import mean, quantile
+from surefoot.statistics.ranges import SHARE, Range
 from surefoot.statistics.scores import probabilities_and_labels
 
 
@@ -114,7 +114,7 @@ def calibration(
             low=float(confidence[rows].min()),
             high=float(confidence[rows].max()),
             confidence=float(confidence[rows].mean()),
-            accuracy=mean(won[rows], ids[rows], level=level, covers=covers),
+            accuracy=mean(won[rows], ids[rows], None, level, covers, SHARE),
         )
         for rows in (np.flatnonzero(bin_of == b) for b in range(len(gaps)))
     )
@@ -125,7 +125,9 @@ def calibration(
     return Calibration(
         error=_debiased(gaps, covariance, share, dependence, n, covers, level),
         binned=refused(float(share @ np.abs(gaps)), n, covers, level, note),
-        overconfidence=mean(confidence - won, clusters, level=level, covers=covers),
+        overconfidence=mean(
+            confidence - won, clusters, None, level, covers, Range(confidence - 1, confidence)
+        ),
         bins=table,
     )
 
@@ -148,10 +150,11 @@ def _gaps(
     centred = inside * (residuals[:, None] - gaps) / sizes
     for b in range(count):
         rows = inside[:, b] > 0
-        centred[rows, b] *= dependence.leverage(inside[:, b])[rows]
+        with np.errstate(invalid="ignore"):  # a bin of one row, or inside one cluster
+            centred[rows, b] *= dependence.leverage(inside[:, b])[rows]
     if np.isfinite(centred).all():
         covariance = dependence.gram(centred)
-    else:  # a bin inside one cluster
+    else:
         covariance = np.full((count, count), np.nan)
     return gaps, covariance, sizes / sizes.sum()
 
@@ -165,23 +168,24 @@ def _debiased(
     covers: str,
     level: float,
 ) -> Estimate:
-    """Unbiased estimate of t = sum share * gap^2, with a score interval, no lower than 0.
+    """Unbiased estimate of t = sum share * gap^2, with a score interval within [0, 1].
 
     With gaps ~ N(delta, Sigma) and W = diag(share), the variance of the estimate is
     4 delta' W Sigma W delta + 2 tr(W Sigma W Sigma), which is 4 t lambda + noise for some mean
-    lambda of the eigenvalues of Sigma W: the interval holds each t within z such errors, each
-    error taken at its own t, as Wilson's does.
+    lambda of the eigenvalues of Sigma W: the interval holds each t within such errors as a t
+    quantile says, each error taken at its own t, as Wilson's does.
     """
     raw = float(share @ gaps**2)
     if dependence.count < FEWEST_CLUSTERS or not np.isfinite(covariance).all():
         reason = f"too few clusters ({dependence.count}) to debias; this is the biased value"
-        return refused(raw, n, covers, level, reason)
+        return refused(raw, n, covers, level, reason, SHARE.ends)
     estimate = float(share @ (gaps**2 - np.diag(covariance)))
     weighted = share[:, None] * covariance
     noise = 2 * float(np.trace(weighted @ weighted))
     direction = share * gaps
     scale = float(direction @ covariance @ direction) / raw if raw > 0 else 0.0
-    z2 = float(stats.norm.ppf(0.5 + level / 2)) ** 2
-    centre = estimate + 2 * scale * z2
-    reach = float(np.sqrt(max(centre**2 - estimate**2 + z2 * noise, 0.0)))
-    return Estimate(estimate, max(centre - reach, 0.0), max(centre + reach, 0.0), n, covers, level)
+    t2 = quantile(dependence.count - len(gaps), level) ** 2
+    centre = estimate + 2 * scale * t2
+    reach = float(np.sqrt(max(centre**2 - estimate**2 + t2 * noise, 0.0)))
+    low, high = centre - reach, centre + reach
+    return Estimate(estimate, low, high, n, covers, level, within=SHARE.ends)

@@ -11,19 +11,26 @@ of two models, clusters of 1 to 40 rows):
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from surefoot.statistics.dependence import Dependence, Floats, check, spread
-from surefoot.statistics.estimate import Estimate, refused
-from surefoot.statistics.intervals import quantile, refusal, unanimous
-
-#: Chance with which the minimum detectable difference is found.
-POWER = 0.8
+from surefoot.statistics.dependence import Dependence, Floats, Spread, check, spread
+from surefoot.statistics.estimate import Estimate, finite, refused, written
+from surefoot.statistics.intervals import (
+    estimate_of,
+    is_share,
+    reach,
+    refusal,
+    skewed,
+    unanimous,
+    unskewed,
+)
+from surefoot.statistics.power import POWER, Discordance, detectable, detectable_one_way
+from surefoot.statistics.ranges import SHARE_DIFFERENCE, UNBOUNDED, Range, Unseen, as_one
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Comparison:
         item_error: standard error from test items: falls with the square root of their number.
         seed_error: standard error from seeds: does not fall with more items.
         freedom: degrees of freedom of the error.
+        discordance: of right and wrong on the same items; what the error would be under another
+            difference.
     """
 
     difference: Estimate
@@ -45,6 +54,7 @@ class Comparison:
     item_error: float
     seed_error: float
     freedom: float
+    discordance: Discordance | None = field(default=None, repr=False)
 
     def pairs_needed(self, difference: float) -> int | None:
         """How many test pairs of this kind would find a true difference with 80 % chance.
@@ -59,25 +69,30 @@ class Comparison:
             raise ValueError("a difference of 0 cannot be found with any number of pairs.")
         if self.minimum_detectable is None or self.item_error == 0:
             return None
-        tolerated = (difference / _reach(self.freedom, self.difference.level)) ** 2
+        error, freedom = self.item_error, self.freedom
+        if self.discordance is not None:
+            error = self.discordance.error_at(difference)
+            freedom = self.discordance.freedom_at(difference)
+        tolerated = (difference / detectable(1.0, freedom, self.difference.level)) ** 2
         left = tolerated - self.seed_error**2
         if left <= 0:
             return None
-        return math.ceil(self.difference.n * self.item_error**2 / left)
+        return math.ceil(self.difference.n * error**2 / left)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: the difference as an estimate, p-value and minimum detectable difference."""
         return {
             "difference": self.difference.to_dict(),
-            "p_value": self.p_value,
-            "minimum_detectable": self.minimum_detectable,
+            "p_value": finite(self.p_value),
+            "minimum_detectable": finite(self.minimum_detectable),
             "power": POWER,
         }
 
     def __str__(self) -> str:
         if self.p_value is None or self.minimum_detectable is None:
             return str(self.difference)
-        return f"{self.difference}, p = {self.p_value:.2g}, detects {self.minimum_detectable:.3f}"
+        found = written(self.minimum_detectable)
+        return f"{self.difference}, p = {self.p_value:.2g}, detects {found}"
 
 
 def paired_difference(
@@ -87,12 +102,15 @@ def paired_difference(
     weights: npt.ArrayLike | None = None,
     level: float = 0.95,
     covers: str = "test items",
+    within: Range | None = None,
 ) -> Comparison:
     """Mean of a - b over the same items, with a cluster-robust t test.
 
     The degrees of freedom are also bounded by the number of clusters in which the two differ,
     less one: with four discordant items, all in one direction, the usual t test rejects one time
     in eight under no difference. Where no item differs, the interval of accuracies is exact.
+    Interval and p-value of other values than accuracies allow for skewness and for what was not
+    seen, as those of a mean do.
 
     Args:
         a: values of the first, shape (N,).
@@ -101,9 +119,12 @@ def paired_difference(
         weights: shape (N,).
         level: nominal coverage.
         covers: what the interval covers.
+        within: the range of the differences. None: [-1, 1] if a and b are all 0, 1/2 or 1, else
+            without end.
 
     Raises:
-        ValueError: shapes that do not agree, or values that are not finite.
+        ValueError: shapes that do not agree, values that are not finite, or differences outside
+            the range.
     """
     first, w = check(a, weights)
     second, _ = check(b, weights)
@@ -111,20 +132,41 @@ def paired_difference(
         raise ValueError(f"a and b are of the same items; got {first.shape} and {second.shape}.")
     n = len(first)
     if n == 0:
-        return _refused(refused(None, 0, covers, level, "there are no values"))
+        return refused_test(refused(None, 0, covers, level, "there are no values"))
+    kept = w > 0
+    if not kept.all():
+        ids = None if clusters is None else np.asarray(clusters)[kept]
+        inside = None if within is None else within.rows(kept)
+        a, b, w = first[kept], second[kept], w[kept]
+        return paired_difference(a, b, ids, w, level, covers, inside)
+    shares = within in (None, SHARE_DIFFERENCE) and is_share(first, second)
+    limits = SHARE_DIFFERENCE if shares else within or UNBOUNDED
     dependence = Dependence.of(clusters, n)
-    gap = first - second
+    with np.errstate(over="ignore"):
+        gap = first - second
+    limits.check(gap)
     moments = spread(gap, dependence, w)
     reason = refusal(dependence, moments.error)
-    if not reason and gap.min() == gap.max():
-        shares = bool(np.isin([first, second], (0.0, 0.5, 1.0)).all())
-        if shares:
-            return _unanimous(float(gap[0]), dependence.independent, n, covers, level)
+    if not reason and as_one(gap) and not limits.finite:
         reason = "all differences are equal, so their spread is unknown"
     if reason:
-        return _refused(refused(moments.mean, n, covers, level, reason))
-    freedom = min(moments.freedom, discordant(gap, dependence) - 1)
-    return compared(moments.mean, moments.error, 0.0, freedom, n, covers, level)
+        return refused_test(refused(moments.mean, n, covers, level, reason, limits.ends))
+    if as_one(gap):
+        return _unanimous(gap, w, limits, dependence.independent, covers, level)
+    differ = discordant(gap, dependence)
+    found = None
+    if shares:
+        square = float(w @ gap**2 / w.sum())
+        found = Discordance(
+            moments.mean, moments.error, square, dependence.count, differ, n, moments.freedom
+        )
+        moments = replace(moments, skewness=0.0)
+    moments = replace(moments, freedom=max(min(moments.freedom, differ - 1), 1.0))
+    unseen = (UNBOUNDED if shares else limits).unseen(gap, w, dependence.independent)
+    made = compared(moments, moments.error, 0.0, n, covers, level, limits.ends, unseen)
+    if found is None:
+        return made
+    return replace(made, minimum_detectable=found.detectable(level), discordance=found)
 
 
 def discordant(gap: Floats, dependence: Dependence) -> int:
@@ -133,24 +175,23 @@ def discordant(gap: Floats, dependence: Dependence) -> int:
 
 
 def compared(
-    difference: float,
+    moments: Spread,
     item_error: float,
     seed_error: float,
-    freedom: float,
     n: int,
     covers: str,
     level: float,
+    within: tuple[float, float],
+    unseen: Unseen,
     note: str = "",
 ) -> Comparison:
-    """A comparison from a difference and its errors."""
-    freedom = max(freedom, 1.0)
-    error = math.hypot(item_error, seed_error)
-    reach = quantile(freedom, level) * error
-    estimate = Estimate(difference, difference - reach, difference + reach, n, covers, level, note)
-    p_value = float(2 * stats.t.sf(abs(difference) / error, freedom))
-    return Comparison(
-        estimate, p_value, _reach(freedom, level) * error, item_error, seed_error, freedom
-    )
+    """A comparison from a difference with its error, of which two parts are given too."""
+    low, high = reach(skewed(moments, level), unseen.ends(level))
+    estimate = estimate_of(moments.mean, low, high, n, covers, level, note, within)
+    u = unskewed(moments.mean / moments.error, moments.skewness)
+    p_value = max(float(2 * stats.t.sf(abs(u), moments.freedom)), unseen.chance_of(0.0))
+    found = detectable(moments.error, moments.freedom, level)
+    return Comparison(estimate, p_value, found, item_error, seed_error, moments.freedom)
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:
@@ -167,18 +208,18 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     return adjusted
 
 
-def _reach(freedom: float, level: float) -> float:
-    """Errors between 0 and the difference that is found with 80 % chance."""
-    return quantile(freedom, level) + float(stats.t.ppf(POWER, max(freedom, 1.0)))
-
-
-def _refused(difference: Estimate) -> Comparison:
+def refused_test(difference: Estimate) -> Comparison:
+    """A comparison without an interval, and so without a test."""
     return Comparison(difference, None, None, math.nan, 0.0, math.nan)
 
 
-def _unanimous(value: float, units: int, n: int, covers: str, level: float) -> Comparison:
+def _unanimous(
+    gap: Floats, weights: Floats, within: Range, units: int, covers: str, level: float
+) -> Comparison:
     """Every item shows the same difference: an exact interval and a sign test over clusters."""
-    low, high = unanimous(value, -1.0, 1.0, units, level)
+    value = float(gap[0])
+    low, high = unanimous(gap, weights, within, units, level)
+    estimate = estimate_of(value, low, high, len(gap), covers, level, within=within.ends)
     p_value = 1.0 if value == 0 else 2.0 ** (1 - units)
-    estimate = Estimate(value, low, high, n, covers, level)
-    return Comparison(estimate, p_value, max(high - value, value - low), 0.0, 0.0, units - 1)
+    found = detectable_one_way(units, level) * max(within.ends)
+    return Comparison(estimate, p_value, found, 0.0, 0.0, units - 1)

@@ -86,6 +86,13 @@ class Dependence:
             meat = meat - twice.T @ twice
         return np.asarray(meat, dtype=np.float64)
 
+    def third(self, residuals: Floats) -> float:
+        """Third cumulant of the sum of residuals, shape (N,); 0 for pairs of nodes.
+
+        Nodes add to it through triples of pairs, which are not counted here.
+        """
+        return 0.0 if self.repeats is not None else float(((self.incidence @ residuals) ** 3).sum())
+
     def leverage(self, weights: Floats) -> Floats:
         """Factor that makes up for each residual being drawn to the mean, shape (N,).
 
@@ -126,29 +133,59 @@ def _ones(rows: Ints, columns: Ints, shape: tuple[int, int]) -> Any:
 
 @dataclass(frozen=True)
 class Spread:
-    """A weighted mean, its standard error and the degrees of freedom of that error."""
+    """A weighted mean, its standard error, and what is known of that error.
+
+    Attributes:
+        mean: the mean.
+        error: its standard error.
+        freedom: degrees of freedom of the error.
+        skewness: of the mean: third cumulant over error^3, at most 1 in size (one cluster is
+            everything); 0 where it is not told from that of a symmetric law.
+    """
 
     mean: float
     error: float
     freedom: float
+    skewness: float = 0.0
 
 
 def spread(values: Floats, dependence: Dependence, weights: Floats) -> Spread:
     """Mean and cluster-robust (or dyadic-robust) standard error of values, shape (N,)."""
     total = weights.sum()
-    centre = float(weights @ values / total)
-    residuals = weights * (values - centre) / total
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre = float(weights @ values / total)
+    if not np.isfinite(centre):  # the sum is beyond floating point, the mean is not
+        centre = float(weights / total @ values)
+    with np.errstate(over="ignore"):
+        residuals = weights * (values - centre) / total
     factor = dependence.leverage(weights)
     if not np.isfinite(factor).all():
         return Spread(centre, float("inf"), 0.0)
-    scaled = (residuals * factor)[:, None]
+    unit = float(np.abs(residuals).max())  # the squares of huge and of tiny values are no numbers
+    if not unit < np.inf:
+        return Spread(centre, float("nan"), 0.0)
+    unit = unit or 1.0
+    scaled = (residuals / unit * factor)[:, None]
     variance = float(dependence.gram(scaled)[0, 0])
     alone = float((scaled**2).sum())
     # The dyadic form can be negative, and cluster sums can cancel exactly: neither is certainty.
     if dependence.repeats is not None or variance <= 1e-9 * alone:
         variance = max(variance, alone)
-    freedom = dependence.degrees_of_freedom(weights, residuals)
-    return Spread(centre, float(np.sqrt(variance)), freedom)
+    freedom = dependence.degrees_of_freedom(weights, residuals / unit)
+    error = float(np.sqrt(variance))
+    third = dependence.third(scaled[:, 0]) / error**3 if error > 0 else 0.0
+    return Spread(centre, error * unit, freedom, skewness_of(third, freedom + 1))
+
+
+def skewness_of(third: float, clusters: float) -> float:
+    """Skewness of a mean from its third cumulant in errors, or 0 where symmetric laws give as much.
+
+    The third cumulant of n clusters is too small by (n - 2) / sqrt(n (n - 1)) (Joanes and Gill
+    1998), and of a normal law its deviation is sqrt(6) / n: below 1.5 of these it counts as 0.
+    """
+    n = max(clusters, 3.0)
+    corrected = third * np.sqrt(n * (n - 1)) / (n - 2)
+    return float(np.clip(corrected, -1.0, 1.0)) if abs(third) > 1.5 * np.sqrt(6) / n else 0.0
 
 
 def check(values: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Floats, Floats]:
@@ -166,4 +203,4 @@ def check(values: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Floats,
     w = np.ones(len(v)) if weights is None else np.asarray(weights, dtype=np.float64)
     if w.shape != v.shape or not np.isfinite(w).all() or (w < 0).any() or (len(w) and not w.any()):
         raise ValueError(f"weights are finite, not negative, not all 0, of shape {v.shape}.")
-    return v, w
+    return v, w / w.max() if len(w) else w

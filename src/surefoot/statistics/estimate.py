@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+#: With more decimals than this, or above this, figures are written in powers of ten.
+MOST_DECIMALS = 6
+_LARGEST = 1e12
+_FIXED = re.compile(r"\.(\d+)f")
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,7 @@ class Estimate:
         n: number of values that the figure rests on.
         covers: which repetition the interval speaks of, such as "test items".
         note: the reason for a refusal, or a caution.
+        within: the ends of the quantity; those of the interval are cut to them.
     """
 
     estimate: float | None
@@ -28,43 +36,129 @@ class Estimate:
     covers: str
     level: float = 0.95
     note: str = ""
+    within: tuple[float, float] = field(default=(-math.inf, math.inf), repr=False)
+
+    def __post_init__(self) -> None:
+        lowest, highest = self.within
+        for name in ("low", "high"):
+            end = getattr(self, name)
+            if end is not None and not lowest <= end <= highest:
+                object.__setattr__(self, name, min(max(end, lowest), highest))
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the figure, and its interval if it has one, are finite numbers."""
+        given = (self.estimate, self.low, self.high)
+        return all(math.isfinite(value) for value in given if value is not None)
+
+    def mapped(self, change: Callable[[float], float]) -> Estimate:
+        """The figure of another quantity that rises with this one: interval and ends go along.
+
+        >>> Estimate(0.6, 0.5, 0.7, n=9, covers="x", within=(0, 1)).mapped(lambda p: 2 * p - 1).low
+        0.0
+        """
+        values = (self.estimate, self.low, self.high)
+        estimate, low, high = (None if v is None else float(change(v)) for v in values)
+        ends = float(change(self.within[0])), float(change(self.within[1]))
+        return replace(self, estimate=estimate, low=low, high=high, within=ends)
 
     def to_dict(self) -> dict[str, Any]:
-        """The form in every JSON result; `note` is present only where there is one."""
+        """The form in every JSON result; `note` is present only where there is one.
+
+        A number that is not finite is null, with `reliable` false and the number in the note.
+        """
         values: dict[str, Any] = {
-            "estimate": self.estimate,
-            "low": self.low,
-            "high": self.high,
+            "estimate": finite(self.estimate),
+            "low": finite(self.low),
+            "high": finite(self.high),
             "level": self.level,
             "n": self.n,
             "covers": self.covers,
         }
-        return {**values, "note": self.note} if self.note else values
+        note = self.note
+        if not self.reliable:
+            odd = [f"{k} is {getattr(self, k)}" for k in ("estimate", "low", "high")]
+            odd = [text for text in odd if text.endswith(("inf", "nan"))]
+            note = "; ".join(filter(None, [note, *odd]))
+            values["reliable"] = False
+        return {**values, "note": note} if note else values
 
     def __format__(self, spec: str) -> str:
         """Figure and interval, each number in the format `spec` (`.3f` when empty).
 
+        Fixed decimals are the fewest that are written: there are more where the interval would
+        not be seen with them.
+
         >>> f"{Estimate(0.612, 0.59, 0.634, n=1871, covers='test items')}"
         '.612 [.590, .634]'
+        >>> f"{Estimate(-0.00004, -0.0003, 0.0002, n=1871, covers='test items')}"
+        '.0000 [-.0003, .0002]'
         """
         if self.estimate is None:
             return f"no figure ({self.note})"
-        figure = _short(self.estimate, spec)
-        if self.low is None or self.high is None:
+        ends = [end for end in (self.low, self.high) if end is not None]
+        figure, *interval = _written([self.estimate, *ends], spec or ".3f")
+        if len(interval) < 2:
             return f"{figure} (no interval: {self.note})"
-        return f"{figure} [{_short(self.low, spec)}, {_short(self.high, spec)}]"
+        return f"{figure} [{interval[0]}, {interval[1]}]"
 
     def __str__(self) -> str:
         return format(self, "")
 
 
+def finite(value: float | None) -> float | None:
+    """A number for JSON: None where it is not finite."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def decimals(values: Iterable[float], fewest: int) -> int:
+    """How many decimals show a figure, or figure and ends of an interval; never below `fewest`.
+
+    The half-width of the interval (or the figure alone) must reach the last decimal, unless it is
+    0.
+
+    >>> decimals([0.612, 0.59, 0.634], 3), decimals([0.0001, -0.0004, 0.0006], 3), decimals([0], 3)
+    (3, 4, 3)
+    """
+    given = [value for value in values if math.isfinite(value)]
+    size = (max(given) - min(given)) / 2 if len(given) > 1 else abs(sum(given))
+    return max(fewest, math.ceil(-math.log10(size) - 1e-9)) if size > 0 else fewest
+
+
+def written(value: float, spec: str = ".3f") -> str:
+    """One figure, with more decimals than asked for where it would not be seen.
+
+    >>> written(0.0304), written(-0.00004), written(0.0)
+    ('.030', '-.00004', '.000')
+    """
+    return _written([value], spec)[0]
+
+
+def _written(values: list[float], spec: str) -> list[str]:
+    fixed = _FIXED.fullmatch(spec)
+    if fixed:
+        needed = decimals(values, int(fixed[1]))
+        plain = needed <= max(MOST_DECIMALS, int(fixed[1])) and max(map(abs, values)) < _LARGEST
+        spec = f".{needed}f" if plain else ".1e"
+    return [_short(value, spec) for value in values]
+
+
 def _short(value: float, spec: str) -> str:
-    text = format(value, spec or ".3f")
-    if not math.isfinite(value) or abs(value) >= 1:
+    text = format(value, spec)
+    if not math.isfinite(value) or abs(value) >= 1 or "e" in text:
         return text
+    if text.startswith("-") and float(text) == 0:
+        text = text[1:]
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
-def refused(estimate: float | None, n: int, covers: str, level: float, reason: str) -> Estimate:
+def refused(
+    estimate: float | None,
+    n: int,
+    covers: str,
+    level: float,
+    reason: str,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
     """An estimate without an interval, with the reason."""
-    return Estimate(estimate, None, None, n=n, covers=covers, level=level, note=reason)
+    return Estimate(estimate, None, None, n, covers, level, reason, within)

@@ -6,14 +6,13 @@ Single labels cannot tell flips from preferences that are hard to predict: there
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.intervals import mean
+from surefoot.statistics.ranges import SHARE
 
 
 def flip_rate_of_votes(
@@ -30,12 +29,9 @@ def flip_rate_of_votes(
         clusters: (N,) what the interval takes as shared; default: every pair is its own.
         level: of the interval.
     """
-    found = mean(disagreement, clusters, level=level, covers="pairs with two votes or more")
-
-    def rate(chance: float | None) -> float | None:
-        return None if chance is None else float(1 - np.sqrt(1 - 2 * np.clip(chance, 0, 0.5))) / 2
-
-    return replace(found, estimate=rate(found.estimate), low=rate(found.low), high=rate(found.high))
+    covers = "pairs with two votes or more"
+    found = mean(disagreement, clusters, None, level, covers, SHARE)
+    return found.mapped(lambda chance: float(1 - np.sqrt(1 - 2 * np.clip(chance, 0, 0.5))) / 2)
 
 
 def disagreement_of(first: npt.ArrayLike, votes: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from surefoot.statistics.estimate import Estimate, refused
 from surefoot.statistics.intervals import mean
+from surefoot.statistics.ranges import Range
 
 Groups = Sequence[str | None] | npt.NDArray[Any]
 
@@ -41,6 +42,7 @@ def by_group(
     clusters: npt.ArrayLike | None = None,
     level: float = 0.95,
     covers: str = "test items",
+    within: Range | None = None,
 ) -> dict[str, Estimate]:
     """Mean of each group in alphabetical order; rows whose group is None belong to none.
 
@@ -50,6 +52,7 @@ def by_group(
         clusters: as in :func:`~surefoot.statistics.intervals.mean`.
         level: nominal coverage of each interval on its own.
         covers: what the intervals cover.
+        within: the range of the values, as for :func:`~surefoot.statistics.intervals.mean`.
 
     Raises:
         ValueError: lengths that do not agree.
@@ -64,7 +67,8 @@ def by_group(
     for name in sorted(set(names[present])):
         rows = np.flatnonzero(present & (names == name))
         inside = None if ids is None else ids[rows]
-        found[name] = mean(v[rows], inside, level=level, covers=covers)
+        limits = None if within is None else within.rows(rows)
+        found[name] = mean(v[rows], inside, None, level, covers, limits)
     return found
 
 
@@ -74,6 +78,7 @@ def worst_group(
     clusters: npt.ArrayLike | None = None,
     level: float = 0.95,
     covers: str = "test items",
+    within: Range | None = None,
 ) -> WorstGroup:
     """The lowest group mean, with an interval for the lowest *true* group mean.
 
@@ -82,10 +87,10 @@ def worst_group(
     That is wide: coverage was .997 with 8 groups, three of them close to the lowest, at 10 to 200
     clusters each. Groups with too few clusters for an interval are left out and named in the note.
     """
-    single = by_group(values, groups, clusters, level, covers)
+    single = by_group(values, groups, clusters, level, covers, within)
     measurable = {name: e for name, e in single.items() if e.low is not None}
     count = max(len(measurable), 1)
-    together = by_group(values, groups, clusters, 1 - (1 - level) / count, covers)
+    together = by_group(values, groups, clusters, 1 - (1 - level) / count, covers, within)
     usable = {name: together[name] for name in measurable}
     left_out = sorted(set(single) - set(measurable))
     note = f"left out, too few clusters: {', '.join(left_out)}" if left_out else ""
@@ -102,5 +107,6 @@ def worst_group(
         covers=covers,
         level=level,
         note=note,
+        within=usable[worst].within,
     )
     return WorstGroup(worst, value, together)

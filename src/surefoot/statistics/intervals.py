@@ -36,14 +36,12 @@ from surefoot.statistics.dependence import (
     FEWEST_CLUSTERS,
     Dependence,
     Floats,
+    Spread,
     check,
     spread,
 )
 from surefoot.statistics.estimate import Estimate, refused
-
-#: With fewer clusters than this, t is replaced by the bootstrap-t for values of any kind.
-FEW_CLUSTERS = 50
-_RESAMPLES = 1999
+from surefoot.statistics.ranges import SHARE, UNBOUNDED, Range, as_one
 
 
 def mean(
@@ -52,6 +50,7 @@ def mean(
     weights: npt.ArrayLike | None = None,
     level: float = 0.95,
     covers: str = "test items",
+    within: Range | None = None,
 ) -> Estimate:
     """Mean with an interval that is robust to dependence inside clusters.
 
@@ -59,9 +58,12 @@ def mean(
       size (never above the real one: Korn and Graubard 1998) with a t quantile, whose degrees of
       freedom are also bounded by what the clusters with the rarer value say of the design effect;
       exact where all values are equal.
-    * Other values: t with the CR2 error and Imbens and Kolesar's degrees of freedom; below 50
-      clusters the bootstrap-t over clusters (Hall 1992), which follows the skew of a log-loss.
-    * Pairs of nodes: the dyadic-robust error in the same intervals, without the bootstrap.
+    * Other values: t with the CR2 error and Imbens and Kolesar's degrees of freedom. Where their
+      skewness is told from that of a symmetric law, the t variable goes through Hall's cubic
+      transformation (1992), which takes the skewness off and has finite ends for any values.
+    * Pairs of nodes: the dyadic-robust error in the same intervals, without the transformation.
+    * Values of a known range: the interval reaches at least as far as values that are too rare to
+      have been seen can take the mean, and never out of the range.
     * Below 10 clusters no interval is given.
 
     Args:
@@ -71,9 +73,10 @@ def mean(
         weights: shape (N,), not negative. None: equal.
         level: nominal coverage.
         covers: what the interval covers, for the reader.
+        within: the range of the values. None: [0, 1] if they are all 0, 1/2 or 1, else without end.
 
     Raises:
-        ValueError: values that are not finite, or shapes that do not agree.
+        ValueError: values that are not finite or outside the range, or shapes that do not agree.
     """
     v, w = check(values, weights)
     if len(v) == 0:
@@ -81,28 +84,85 @@ def mean(
     kept = w > 0
     if not kept.all():
         ids = None if clusters is None else np.asarray(clusters)[kept]
-        return mean(v[kept], ids, w[kept], level, covers)
+        inside = None if within is None else within.rows(kept)
+        return mean(v[kept], ids, w[kept], level, covers, inside)
+    share = within in (None, SHARE) and is_share(v)
+    limits = SHARE if share else within or UNBOUNDED
+    limits.check(v)
     dependence = Dependence.of(clusters, len(v))
     moments = spread(v, dependence, w)
     reason = refusal(dependence, moments.error)
+    if not reason and as_one(v) and not limits.finite:
+        reason = "all values are equal, so their spread is unknown"
     if reason:
-        return refused(moments.mean, len(v), covers, level, reason)
-    share = bool(np.isin(v, (0.0, 0.5, 1.0)).all())
-    if v.min() == v.max():
-        if not share:
-            reason = "all values are equal, so their spread is unknown"
-            return refused(moments.mean, len(v), covers, level, reason)
-        low, high = unanimous(float(v[0]), 0.0, 1.0, dependence.independent, level)
+        return refused(moments.mean, len(v), covers, level, reason, limits.ends)
+    if as_one(v):
+        low, high = unanimous(v, w, limits, dependence.independent, level)
     elif share:
         size = float(w.sum() ** 2 / (w**2).sum())
         freedom = min(moments.freedom, _rarer_freedom(v, dependence))
         low, high = wilson(moments.mean, moments.error, freedom, size, level)
-    elif dependence.count < FEW_CLUSTERS and dependence.repeats is None:
-        low, high = _bootstrap_t(v, w, dependence, moments.error, level)
     else:
-        reach = quantile(moments.freedom, level) * moments.error
-        low, high = moments.mean - reach, moments.mean + reach
-    return Estimate(moments.mean, low, high, n=len(v), covers=covers, level=level)
+        unseen = limits.unseen(v, w, dependence.independent)
+        low, high = reach(skewed(moments, level), unseen.ends(level))
+    return estimate_of(moments.mean, low, high, len(v), covers, level, within=limits.ends)
+
+
+def is_share(*values: Floats) -> bool:
+    """Whether all values are 0, 1/2 or 1."""
+    return all(bool(np.isin(v, (0.0, 0.5, 1.0)).all()) for v in values)
+
+
+def reach(seen: tuple[float, float], far: tuple[float, float]) -> tuple[float, float]:
+    """The wider ends of an interval of what was seen and of one that allows for what was not.
+
+    Ends of the latter that are infinite, for want of a range, do not count.
+    """
+    low, high = seen
+    return (
+        min(low, far[0]) if math.isfinite(far[0]) else low,
+        max(high, far[1]) if math.isfinite(far[1]) else high,
+    )
+
+
+def estimate_of(
+    value: float,
+    low: float,
+    high: float,
+    n: int,
+    covers: str,
+    level: float,
+    note: str = "",
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    """An estimate whose interval holds it; without one where an end is beyond floating point."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        reason = "not reliable: the values are too large or too small for an interval"
+        return refused(value, n, covers, level, reason, within)
+    return Estimate(value, min(low, value), max(high, value), n, covers, level, note, within)
+
+
+def skewed(moments: Spread, level: float) -> tuple[float, float]:
+    """Interval of a mean from its error, degrees of freedom and skewness (Hall 1992).
+
+    With T = (mean - mu) / error and a its skewness, u = T + a T^2 / 3 + a^2 T^3 / 27 + a / 6 has
+    none to second order, rises in T and can be solved for it.
+    """
+    q = quantile(moments.freedom, level)
+    low, high = (_turned_back(u, moments.skewness) * moments.error for u in (q, -q))
+    return moments.mean - low, moments.mean - high
+
+
+def unskewed(t: float, skewness: float) -> float:
+    """The variable u of :func:`skewed` at a value of T."""
+    return t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6
+
+
+def _turned_back(u: float, skewness: float) -> float:
+    """T at a value of u."""
+    if abs(skewness) < 1e-6:
+        return u
+    return 3 / skewness * (math.cbrt(1 + skewness * (u - skewness / 6)) - 1)
 
 
 def refusal(dependence: Dependence, error: float) -> str:
@@ -112,7 +172,9 @@ def refusal(dependence: Dependence, error: float) -> str:
             f"{dependence.count} independent clusters are too few for an interval "
             f"({FEWEST_CLUSTERS} are needed)"
         )
-    return "" if np.isfinite(error) else "one cluster is shared by every row"
+    if math.isnan(error):
+        return "the values are too large for floating-point numbers"
+    return "" if math.isfinite(error) else "one cluster is shared by every row"
 
 
 def quantile(freedom: float, level: float) -> float:
@@ -121,16 +183,15 @@ def quantile(freedom: float, level: float) -> float:
 
 
 def unanimous(
-    value: float, lowest: float, highest: float, units: int, level: float
+    values: Floats, weights: Floats, within: Range, units: int, level: float
 ) -> tuple[float, float]:
-    """Exact interval of a mean within [lowest, highest] when every value seen is the same.
+    """Exact interval of a mean when every value seen is the same.
 
     The share q of units that differ is bounded by (1 - q)^units = alpha (alpha / 2 at an end of
     the range, as Clopper and Pearson do); the mean can then lie that far to either side.
     """
-    at_end = value in (lowest, highest)
-    q = 1 - ((1 - level) / (2 if at_end else 1)) ** (1 / units)
-    return value - q * (value - lowest), value + q * (highest - value)
+    at_end = float(values[0]) in within.ends
+    return within.unseen(values, weights, units).ends((1 + level) / 2 if at_end else level)
 
 
 def wilson(
@@ -164,24 +225,3 @@ def _rarer_freedom(values: Floats, dependence: Dependence) -> float:
         return math.inf
     rarer = values < 1 if values.mean() > 0.5 else values > 0
     return 2.0 * float(((dependence.incidence @ rarer) > 0).sum()) - 1
-
-
-def _bootstrap_t(
-    values: Floats, weights: Floats, dependence: Dependence, error: float, level: float
-) -> tuple[float, float]:
-    """Studentised bootstrap over whole clusters, with a fixed seed."""
-    count = dependence.count
-    sums = dependence.incidence @ (weights * values)
-    sizes = dependence.incidence @ weights
-    centre = sums.sum() / sizes.sum()
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
-    means = drawn @ sums / (drawn @ sizes)
-    residuals = sums - means[:, None] * sizes
-    factor = 1 - sizes / (drawn @ sizes)[:, None]  # CR2, as in the error itself
-    inside = np.divide(residuals**2, factor, out=np.zeros_like(residuals), where=factor > 0)
-    errors = np.sqrt((drawn * inside).sum(1)) / (drawn @ sizes)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.nan_to_num((means - centre) / errors, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    tail = (1 - level) / 2
-    lower, upper = np.quantile(ratios, [tail, 1 - tail], method="inverted_cdf")
-    return float(centre - upper * error), float(centre - lower * error)

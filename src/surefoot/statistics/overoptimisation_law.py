@@ -125,9 +125,12 @@ def fit_law(
     last = float(np.sqrt(at.max()))
 
     def over(row: Floats) -> Estimate:
-        return hierarchical([one @ row for one in curves], clusters, level, covers)
+        with np.errstate(over="ignore"):  # refused there, by name
+            found = [one @ row for one in curves]
+        return hierarchical(found, clusters, level, covers)
 
-    mean = np.mean([one.mean(0) for one in curves], axis=0)
+    unit = max(float(np.abs(one).max(initial=0.0)) for one in curves) or 1.0
+    mean = np.mean([(one / unit).mean(0) for one in curves], axis=0)
     left = mean - design @ (solve @ mean)
     total = float(mean @ mean)
     return Law(

@@ -7,12 +7,15 @@ import numpy.typing as npt
 
 from surefoot.statistics.dependence import Floats
 
+#: Lowest probability of an outcome that log-loss counts with: the machine epsilon.
+FLOOR = float(np.finfo(np.float64).eps)
+
 
 def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     """Cross-entropy of each item in nats, shape (N,).
 
-    A certainty that was wrong costs 36 nats, not infinity: probabilities are kept one machine
-    epsilon away from 0 and 1.
+    A certainty that was wrong costs 36.04 nats, not infinity: probabilities are kept
+    :data:`FLOOR` away from 0 and 1, so every loss lies in [0, -log FLOOR].
 
     Args:
         probabilities: P(a preferred), shape (N,).
@@ -22,8 +25,7 @@ def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
         ValueError: shapes that do not agree, or values outside [0, 1].
     """
     p, y = probabilities_and_labels(probabilities, labels)
-    tiny = np.finfo(np.float64).eps
-    p = np.clip(p, tiny, 1 - tiny)
+    p = np.clip(p, FLOOR, 1 - FLOOR)
     return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
 

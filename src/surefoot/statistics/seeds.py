@@ -28,10 +28,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.statistics.comparison import Comparison, compared, paired_difference
-from surefoot.statistics.dependence import Dependence, Floats, check
+from surefoot.statistics.comparison import Comparison, compared, paired_difference, refused_test
+from surefoot.statistics.dependence import Dependence, Floats, Spread, check, skewness_of
 from surefoot.statistics.estimate import Estimate, refused
-from surefoot.statistics.intervals import mean, quantile, refusal, wilson
+from surefoot.statistics.intervals import (
+    estimate_of,
+    is_share,
+    mean,
+    reach,
+    refusal,
+    skewed,
+    wilson,
+)
+from surefoot.statistics.ranges import SHARE, SHARE_DIFFERENCE, UNBOUNDED, Range, Unseen
 
 #: Below this number of seeds no interval over seeds is given.
 FEWEST_SEEDS = 3
@@ -39,18 +48,18 @@ FEWEST_SEEDS = 3
 BySeed = Sequence[npt.ArrayLike] | npt.NDArray[np.float64]
 
 
+Within = Range | Sequence[Range] | None
+
+
 @dataclass(frozen=True)
 class _Moments:
-    mean: float
+    spread: Spread
     seed_error: float  # root of s^2 / S
     item_error: float  # root of C
-    freedom: float
     n: int
+    within: tuple[float, float]
+    unseen: Unseen
     reason: str
-
-    @property
-    def error(self) -> float:
-        return math.hypot(self.seed_error, self.item_error)
 
 
 def hierarchical(
@@ -58,6 +67,7 @@ def hierarchical(
     clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
     level: float = 0.95,
     covers: str = "test items",
+    within: Within = None,
 ) -> Estimate:
     """Mean over seeds with an interval that covers seeds and items.
 
@@ -68,28 +78,32 @@ def hierarchical(
             items in each seed.
         level: nominal coverage.
         covers: what the items are; the result says "seeds and test items".
+        within: the range of the values, of all seeds or of each. None: [0, 1] if they are all 0,
+            1/2 or 1, else without end.
 
     Returns:
         With one seed an estimate that covers "test items (one seed)"; with two no interval.
 
     Raises:
-        ValueError: no seed, an empty one, or shapes that do not agree.
+        ValueError: no seed, an empty one, values outside the range, or shapes that do not agree.
     """
     values, ids = _aligned(values_by_seed, clusters)
+    share = within in (None, SHARE) and is_share(*values)
+    limits = _joined(SHARE if share else within, values)
     if len(values) == 1:
-        return mean(values[0], ids[0], level=level, covers=_one_seed(covers))
-    moments = _moments(values, ids)
-    if moments.reason:
-        return refused(moments.mean, moments.n, f"seeds and {covers}", level, moments.reason)
-    note = f"{len(values)} seeds"
-    everything = np.concatenate(values)
-    share = bool(np.isin(everything, (0.0, 0.5, 1.0)).all())
-    if share and 0 < moments.mean < 1:
-        low, high = wilson(moments.mean, moments.error, moments.freedom, len(everything), level)
+        return mean(values[0], ids[0], None, level, _one_seed(covers), limits)
+    covers = f"seeds and {covers}"
+    m = _moments(values, ids, limits)
+    centre = m.spread.mean
+    if m.reason:
+        return refused(centre, m.n, covers, level, m.reason, m.within)
+    if share and 0 < centre < 1:
+        low, high = wilson(centre, m.spread.error, m.spread.freedom, m.n, level)
     else:
-        reach = quantile(moments.freedom, level) * moments.error
-        low, high = moments.mean - reach, moments.mean + reach
-    return Estimate(moments.mean, low, high, moments.n, f"seeds and {covers}", level, note)
+        low, high = reach(skewed(m.spread, level), m.unseen.ends(level))
+    return estimate_of(
+        centre, low, high, m.n, covers, level, f"{len(values)} seeds", within=m.within
+    )
 
 
 def hierarchical_difference(
@@ -98,33 +112,53 @@ def hierarchical_difference(
     clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
     level: float = 0.95,
     covers: str = "test items",
+    within: Within = None,
 ) -> Comparison:
     """Difference of two methods with the same seeds on the same items, seed by seed.
 
+    Args: as for :func:`hierarchical`; `within` is the range of the differences.
+
     Raises:
-        ValueError: the two do not have the same seeds and items.
+        ValueError: the two do not have the same seeds and items, or differences lie outside the
+            range.
     """
     first, ids = _aligned(a_by_seed, clusters)
     second, _ = _aligned(b_by_seed, clusters)
     if [v.shape for v in first] != [v.shape for v in second]:
         raise ValueError("a and b need the same seeds, and the same items in each seed.")
-    gaps = [a - b for a, b in zip(first, second, strict=True)]
-    if len(gaps) == 1:
-        return paired_difference(first[0], second[0], ids[0], level=level, covers=_one_seed(covers))
-    m = _moments(gaps, ids)
-    if m.reason:
-        return Comparison(
-            refused(m.mean, m.n, f"seeds and {covers}", level, m.reason),
-            None,
-            None,
-            math.nan,
-            math.nan,
-            math.nan,
+    if len(first) == 1:
+        limits = within if within is None or isinstance(within, Range) else within[0]
+        return paired_difference(
+            first[0], second[0], ids[0], None, level, _one_seed(covers), limits
         )
+    with np.errstate(over="ignore"):
+        gaps = [a - b for a, b in zip(first, second, strict=True)]
+    shares = within is None and is_share(*first, *second)
+    m = _moments(gaps, ids, _joined(SHARE_DIFFERENCE if shares else within, gaps), not shares)
+    covers = f"seeds and {covers}"
+    if m.reason:
+        return refused_test(refused(m.spread.mean, m.n, covers, level, m.reason, m.within))
     note = f"{len(gaps)} seeds"
     return compared(
-        m.mean, m.item_error, m.seed_error, m.freedom, m.n, f"seeds and {covers}", level, note
+        m.spread, m.item_error, m.seed_error, m.n, covers, level, m.within, m.unseen, note
     )
+
+
+def _joined(within: Within, values: list[Floats]) -> Range:
+    """The range of the values of all seeds, one after the other."""
+    if within is None:
+        return UNBOUNDED
+    each = [within] * len(values) if isinstance(within, Range) else list(within)
+    if len(each) != len(values):
+        raise ValueError(f"ranges are of {len(each)} seeds, values of {len(values)}.")
+    if all(one is each[0] for one in each) and np.ndim(each[0].lowest) == 0:
+        return each[0]
+    sizes = [len(v) for v in values]
+    low, high = (
+        np.concatenate([np.broadcast_to(e, n) for e, n in zip(ends, sizes, strict=True)])
+        for ends in ([r.lowest for r in each], [r.highest for r in each])
+    )
+    return Range(low, high)
 
 
 def _one_seed(covers: str) -> str:
@@ -150,21 +184,31 @@ def _aligned(
     return values, ids
 
 
-def _moments(values: list[Floats], ids: list[npt.NDArray[np.generic]]) -> _Moments:
-    """Mean over seeds and its two errors."""
+def _moments(
+    values: list[Floats], ids: list[npt.NDArray[np.generic]], limits: Range, skew: bool = True
+) -> _Moments:
+    """Mean over seeds, its two errors, and what is known of them."""
     seeds = len(values)
-    means = np.array([v.mean() for v in values])
-    n = sum(len(v) for v in values)
+    everything = np.concatenate(values)
+    limits.check(everything)
+    n = len(everything)
+    # Squares of huge values are no numbers; a power of two rounds nothing.
+    unit = math.ldexp(1.0, math.frexp(float(np.abs(everything).max()))[1] - 1)
+    means = np.array([(v / unit).mean() for v in values])
     dependence = Dependence.of(np.concatenate(ids), n)
     owner = np.repeat(np.arange(seeds), [len(v) for v in values])
     weights = np.concatenate([np.full(len(v), 1 / (seeds * len(v))) for v in values])
-    residuals = weights * (np.concatenate(values) - means[owner])
+    residuals = weights * (everything / unit - means[owner])
     factor = dependence.leverage(weights)
+    missed = limits if skew else UNBOUNDED
+    unseen = missed.unseen(everything, weights, dependence.independent)
+    centre = float(means.mean()) * unit
     reason = refusal(dependence, float(factor.max()))
     if seeds < FEWEST_SEEDS:
         reason = f"{seeds} seeds are too few for an interval over seeds ({FEWEST_SEEDS} are needed)"
     if reason:
-        return _Moments(float(means.mean()), math.nan, math.nan, math.nan, n, reason)
+        nothing = Spread(centre, math.nan, math.nan)
+        return _Moments(nothing, math.nan, math.nan, n, limits.ends, unseen, reason)
     by_seed = np.zeros((n, seeds))
     by_seed[np.arange(n), owner] = residuals * factor
     gram = dependence.gram(by_seed)
@@ -172,13 +216,31 @@ def _moments(values: list[Floats], ids: list[npt.NDArray[np.generic]]) -> _Momen
     between = float(means.var(ddof=1) / seeds)
     items = dependence.degrees_of_freedom(weights, residuals)
     total = between + shared
-    uncertain = between**2 / (seeds - 1) + shared**2 / items
+    doubt = max(shared**2 / items, _variance_of_shared(dependence, by_seed) / 2)
+    uncertain = between**2 / (seeds - 1) + doubt
     freedom = total**2 / uncertain if uncertain > 0 else 1.0
+    error = math.sqrt(total)
+    third = dependence.third(residuals * factor) / error**3 if skew and error > 0 else 0.0
     return _Moments(
-        float(means.mean()),
-        math.sqrt(between),
-        math.sqrt(shared),
-        freedom,
+        Spread(centre, error * unit, max(freedom, 1.0), skewness_of(third, freedom + 1)),
+        math.sqrt(between) * unit,
+        math.sqrt(shared) * unit,
         n,
-        "" if total > 0 else "no spread was seen between seeds or items",
+        limits.ends,
+        unseen,
+        "" if error > 1e-12 else "no spread was seen between seeds or items",
     )
+
+
+def _variance_of_shared(dependence: Dependence, by_seed: Floats) -> float:
+    """Variance of C as it was estimated, from the products of seeds in each cluster.
+
+    Where seeds share few items, few products say what C is, however many items there are. For
+    pairs of nodes 0: there the degrees of freedom of the items count alone.
+    """
+    if dependence.repeats is not None:
+        return 0.0
+    seeds = by_seed.shape[1]
+    sums = dependence.incidence @ by_seed
+    products = (sums.sum(axis=1) ** 2 - (sums**2).sum(axis=1)) * seeds / (seeds - 1)
+    return float(((products - products.mean()) ** 2).sum())

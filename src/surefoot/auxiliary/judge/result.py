@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from surefoot.auxiliary.judge.cost import amount
 from surefoot.data.schema import Fault, Preferences
-from surefoot.statistics import Estimate, mean
+from surefoot.statistics import SHARE, Estimate, mean
 
 Floats = npt.NDArray[np.float64]
 
@@ -106,9 +106,5 @@ def position(firsts: Floats, preferences: Preferences) -> tuple[Estimate, int, i
     asked = firsts[rows]
     flipped = int(((asked > 0.5).all(1) | (asked < 0.5).all(1)).sum())
     prompts = preferences.select(rows).prompt_keys() if len(rows) else None
-    share = mean(asked.mean(1), prompts, covers="prompts")
-    if share.estimate is None:
-        return share, flipped, 0
-    ends = [None if end is None else end - 0.5 for end in (share.low, share.high)]
-    bias = replace(share, estimate=share.estimate - 0.5, low=ends[0], high=ends[1])
-    return bias, flipped, len(rows)
+    share = mean(asked.mean(1), prompts, covers="prompts", within=SHARE)
+    return share.mapped(lambda first: first - 0.5), flipped, len(rows)
