@@ -13,7 +13,7 @@ from transformers.quantizers.quantizers_utils import should_convert_module
 from surefoot.data import Preferences
 from surefoot.data.token_pairs import tokenise
 from surefoot.errors import ConfigurationError
-from surefoot.scorers.language.adapters import below_adapter, whole_where_not_quantised
+from surefoot.scorers.language.adapters import below_adapter
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
@@ -87,9 +87,9 @@ def test_a_quantised_base_is_the_same_in_training_and_when_it_is_loaded(tmp_path
         return model
 
     trained = prepare_model(base(), byte_tokenizer(), lora).model
-    loaded = get_peft_model(below_adapter(base(), "policy"), lora)
+    loaded = get_peft_model(below_adapter(base()), lora)
     assert weights_key(trained) == weights_key(loaded) != weights_key(base())
-    assert {p.dtype for p in whole_where_not_quantised(base()).parameters()} == {torch.float32}
+    assert {p.dtype for p in below_adapter(base()).parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize(

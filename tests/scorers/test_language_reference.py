@@ -7,6 +7,7 @@ import pytest
 import torch
 from language_models import CHAT, byte_tokenizer, llama, pairs
 from peft import LoraConfig, get_peft_model
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from surefoot.data import Preferences
@@ -75,8 +76,12 @@ def test_a_second_reader_runs_no_model():
         lambda: (llama(), _tokens(), {"precision": torch.bfloat16}),
         lambda: (llama().to(torch.bfloat16), _tokens(), {}),
         lambda: (llama(rope_parameters={"rope_type": "default", "rope_theta": 5.0}), _tokens(), {}),
+        lambda: (llama(attn_implementation="eager"), _tokens(), {}),
     ],
-    ids=["weights", "rows", "texts", "cut", "template", "order", "precision", "dtype", "config"],
+    ids=[
+        *("weights", "rows", "texts", "cut", "template", "order", "precision", "dtype", "config"),
+        "attention",
+    ],
 )
 def test_anything_that_matters_makes_another_file(other):
     Counted(llama()).reference().log_probs(_tokens())
@@ -85,6 +90,35 @@ def test_anything_that_matters_makes_another_file(other):
     again.reference().log_probs(tokens)
     assert again.runs > 0
     assert len(_files()) == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("surefoot.scorers.language.noise.device_name", lambda device: "another GPU"),
+        ("surefoot.scorers.language.noise.matmul_precision", lambda device: "tf32"),
+        ("torch.__version__", "2.99.0"),
+    ],
+)
+def test_so_does_another_machine(monkeypatch, place, value):
+    """Eager attention against the fused one, or one GPU against another: up to .5 nats apart."""
+    Counted(llama()).reference().log_probs(_tokens())
+    monkeypatch.setattr(place, value)
+    again = Counted(llama())
+    again.reference().log_probs(_tokens())
+    assert again.runs > 0
+    assert len(_files()) == 2
+
+
+def test_a_file_says_how_it_was_computed():
+    Counted(llama()).reference().log_probs(_tokens())
+    with safe_open(_files()[0], "pt") as file:
+        how = file.metadata()
+        assert file.get_tensor("log_probs").dtype is torch.float64
+    assert how["attention"] == "sdpa"
+    assert how["precision"] == "as-is"
+    assert how["device"].startswith("cpu ")
+    assert how["torch"] == torch.__version__
 
 
 def test_one_weight_is_enough():
@@ -120,6 +154,7 @@ def test_an_adapter_that_is_off_is_its_base(live):
     adapted = Counted(get_peft_model(llama(), LoraConfig(**LORA, init_lora_weights=False)))
     reference = adapted.reference(live)
     assert reference.key == plain.key  # so that both share one file
+    adapted.runs = 0  # a live one has looked whether the base stays as it is
     assert torch.equal(reference.log_probs(tokens), values)
     assert adapted.runs == 0
     batch = adapted.engine.batch(tokens, np.arange(6))

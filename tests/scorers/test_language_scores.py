@@ -85,8 +85,8 @@ def test_in_mixed_precision_within_a_hundredth(tokens, build):
     engine = Engine(CPU, PAD, precision=torch.bfloat16)
     with torch.no_grad(), engine.autocast():
         found = log_probs(model, pad(table, PAD))
-    assert found.dtype == torch.float32
-    expected = _naive(model, table)
+    assert found.dtype == torch.float64  # the sum; its terms are of a pass in bfloat16
+    expected = _naive(model, table).double()
     torch.testing.assert_close(found, expected, rtol=0.01, atol=0.2)
     assert not torch.equal(found, expected)
 
@@ -143,11 +143,13 @@ def test_rewards_are_those_of_each_text_alone(tokens, build, masked):
 
 
 def test_a_policy_scores_its_change():
-    score = PolicyScores(0.5)
+    score = PolicyScores(0.5, noise=1e-5)
     found = torch.tensor([[-3.0, -4.0]], requires_grad=True)
-    reference = torch.tensor([[-5.0, -4.00001]])
-    scores = score.of_log_probs(found, reference)
+    reference = torch.tensor([[-5.0, -4.00003]])
+    scores = score.of_log_probs(found, reference, torch.tensor([[9, 16]]))
     assert scores.tolist() == [[1.0, 0.0]]  # what padding alone would make counts for nothing
+    short = score.of_log_probs(found.detach(), reference, torch.tensor([[9, 4]]))
+    assert short[0, 1] > 0  # of 4 tokens it would make less
     scores.sum().backward()
     assert found.grad.tolist() == [[0.5, 0.5]]  # and has its gradient nevertheless
     with pytest.raises(TypeError, match="reference"):

@@ -28,6 +28,7 @@ from surefoot.scorers.language.generation import (
 )
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
+from surefoot.scorers.language.vocabulary import require_rows
 
 #: From token ids and a seed to new token ids, with the end token where there is one.
 Writer = Callable[[list[list[int]], int], list[list[int]]]
@@ -121,6 +122,7 @@ def draw(
     """
     tokenizer = load_tokenizer(source.model)
     model = load_model(source.model, "policy")
+    require_rows(model, tokenizer)
     law = {
         **source.law.model_dump(mode="json"),
         "model": source.model,

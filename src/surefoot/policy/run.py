@@ -27,6 +27,7 @@ from surefoot.scorers import PolicyScorer
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
+from surefoot.scorers.language.vocabulary import require_rows
 from surefoot.scorers.responses import Rewarding
 from surefoot.training.agreement import of_first
 from surefoot.training.checkpoint import load as load_checkpoint
@@ -108,6 +109,7 @@ def train_online(
     say(f"prompts: {len(prompts)} from {every.name}, in {len(prompts.names)} group(s)")
     set_seed(training.seed)
     model = load_model(scorer.place, "policy", **scorer.load_options).to(arguments.device)
+    require_rows(model, tokenizer)
     key = weights_key(model)
     rewards = [Reward(load_reward(objective.reward), prompts.preferences)]
     watched = load_reward(objective.watch) if objective.watch is not None else watch

@@ -21,6 +21,7 @@ from surefoot.data.embedding_texts import Side, cut_texts
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 from surefoot.scorers.embedding_cache import EmbeddingCache, Vector, token_key
+from surefoot.scorers.language.vocabulary import require_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -129,10 +130,15 @@ class Encoder:
 
     @cached_property
     def model(self) -> PreTrainedModel:
-        """The encoder, in evaluation mode and in its precision."""
+        """The encoder, in evaluation mode and in its precision.
+
+        Raises:
+            ConfigurationError: it cannot be loaded, or its tokenizer has tokens that it has not.
+        """
         from transformers import AutoModel
 
         model = self._load(AutoModel.from_pretrained, dtype=self.dtype).eval()
+        require_rows(model, self.tokenizer)
         return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
     @cached_property

@@ -46,7 +46,7 @@ class DoublyRobustRunner:
     """Runs steps.
 
     Attributes:
-        beta: weight of the KL.
+        score: the policy's; its beta is the weight of the KL.
         clip: of the ratios.
         tokens: the data's pairs.
         engine: where forward passes run.
@@ -55,7 +55,7 @@ class DoublyRobustRunner:
         memory: what this process's memory holds.
     """
 
-    beta: float
+    score: PolicyScores
     clip: tuple[float, float] | None
     tokens: TokenPairs
     engine: Engine
@@ -75,12 +75,12 @@ class DoublyRobustRunner:
             auxiliary: g(X, Y1, Y2) of the N records, shape (N,).
             sampled: g(X, Y*_k, Ya) of this process's n, shape (n, K, 2).
         """
-        table = torch.zeros(len(step.mass), 11)
+        table = torch.zeros(len(step.mass), 11, dtype=torch.float64)
         if len(drawn.places):
-            table[drawn.places] = self._run_own(model, step, drawn, auxiliary, sampled).float()
+            table[drawn.places] = self._run_own(model, step, drawn, auxiliary, sampled)
         add_up_gradients(model, self.engine)
-        whole = self.engine.sum_over_ranks(table.to(self.engine.device)).cpu().double()
-        scores = PolicyScores(self.beta).of_log_probs(whole[:, :2], whole[:, 2:4])
+        whole = self.engine.sum_over_ranks(table.to(self.engine.device)).cpu()
+        scores = self.score.of_log_probs(whole[:, :2], whole[:, 2:4], whole[:, 4:6])
         outputs = Outputs(scores, whole[:, :2], whole[:, 4:6])
         return DoublyRobustResult(outputs, *whole[:, 6:].T)
 
@@ -112,7 +112,7 @@ class DoublyRobustRunner:
             sampled,
             change[:n],
             change[n:].view(n, count),
-            self.beta,
+            self.score.beta,
             self.clip,
         )
         share = (step.mass / step.mass.sum())[drawn.places].double()

@@ -18,7 +18,7 @@ from surefoot.scorers import TrainedScorer
 from surefoot.scorers.ensemble import is_ensemble
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.reference import ReferencePolicy
-from surefoot.scorers.language.scores import mode
+from surefoot.scorers.language.scores import PolicyScores, mode
 from surefoot.scorers.loading import load_scorer
 from surefoot.scorers.storage import DESCRIPTION
 from surefoot.training.agreement import of_first
@@ -92,8 +92,9 @@ class DoublyRobustTrainer(PreferenceTrainer):
             warnings.warn(note, stacklevel=2)
         judged_pairs = of_first(_auxiliary_of(preferences, self.auxiliary, objective))
         self.of_pairs = torch.from_numpy(judged_pairs)
+        assert isinstance(self.score, PolicyScores)
         self.runner = DoublyRobustRunner(
-            self.args.beta,
+            self.score,
             objective.clip,
             self.pairs.tokens,
             self.engine,

@@ -194,7 +194,8 @@ class TrainingPairs:
         lengths = torch.from_numpy(self.tokens.response_lengths)
         if not isinstance(score, PolicyScores) or self.reference is None:
             return Outputs(values, None, lengths)
-        return Outputs(score.of_log_probs(values, self.reference.to(values)), values, lengths)
+        scores = score.of_log_probs(values, self.reference.to(values), lengths)
+        return Outputs(scores, values, lengths)
 
     def place(self, row: int) -> str:
         """Where a row came from, for messages."""

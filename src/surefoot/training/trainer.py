@@ -19,11 +19,14 @@ from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.objectives import Objective
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.loading import prepare_model
+from surefoot.scorers.language.noise import noise_of
+from surefoot.scorers.language.precision import master_weights, tell_masters
 from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
-from surefoot.scorers.language.scores import mode, quick_attention
+from surefoot.scorers.language.scores import PolicyScores, mode, quick_attention
 from surefoot.training import checkpoint
 from surefoot.training.agreement import of_first, require_agreement
+from surefoot.training.at_start import noise_at_start
 from surefoot.training.evaluation import evaluation_figures
 from surefoot.training.ledger import WeightLedger
 from surefoot.training.memory import Memory
@@ -102,6 +105,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             given.scorer,
             labels=1 if skew is None else labels_of(skew),
         )
+        masters = master_weights(prepared.model)
         self.score = score_function(prepared.kind, prepared.encoder, given.beta, skew)
         given.check(self.objective, self.score.kind, peft_config)
         self.room = min(given.max_length, prepared.positions)
@@ -142,13 +146,16 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             pad_id=prepared.pad_id,
             pairs=given.per_device_train_batch_size,
             tokens=given.max_tokens,
-            precision=autocast_dtype(self.accelerator.mixed_precision),
+            precision=autocast_dtype(self.accelerator.mixed_precision) or masters.passes,
             rank=self.accelerator.process_index,
             ranks=ranks,
             sum_over_ranks=self._sum_over_ranks if ranks > 1 else lambda tensor: tensor,
         )
+        tell_masters(masters, self.engine.precision)
         self.reference = None
-        if self.score.kind == "token sums":
+        if isinstance(self.score, PolicyScores):
+            noise = noise_of(prepared.model, self.engine.precision, self.engine.device)
+            self.score.noise = noise.usual
             live = given.reference == "live"
             given_with = not prepared.new_adapter
             self.reference = ReferencePolicy.of(prepared.model, self.engine, live, given_with)
@@ -179,6 +186,11 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
                 live = self.reference is not None and self.reference.live
                 if pairs is not self.pairs or not live:
                     self._know_reference(pairs)
+            if self.reference is not None and not self.state.global_step:
+                assert isinstance(self.score, PolicyScores)
+                self.score.noise = noise_at_start(
+                    self.model, self.reference, self.pairs, self.engine
+                )
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def require_exact(self) -> None:

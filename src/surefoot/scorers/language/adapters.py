@@ -6,10 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError
-from surefoot.scorers.language.scores import reward_head
+from surefoot.scorers.language.probe import close, probe, rounding
 
 if TYPE_CHECKING:
     from surefoot.scorers.language.loading import ModelKind
@@ -29,20 +30,12 @@ def refuse_prompt_learning(*adapters: Any) -> None:
             )
 
 
-def below_adapter(model: Any, kind: ModelKind) -> Any:
+def below_adapter(model: Any) -> Any:
     """The base of an adapter, when it is trained and whenever it is loaded.
 
-    The head of a reward model, which is trained and saved whole, is in float32. So is what is not
-    quantised of a quantised model.
+    What is not quantised of a quantised model is in float32 (norms, embeddings and head); others
+    are left as they are.
     """
-    head = reward_head(model) if kind == "reward-model" else None
-    if head is not None:
-        head.float()
-    return whole_where_not_quantised(model)
-
-
-def whole_where_not_quantised(model: Any) -> Any:
-    """A quantised model with its norms, embeddings and head in float32; others as they are."""
     if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
         from peft import prepare_model_for_kbit_training
 
@@ -65,7 +58,6 @@ def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
         raise ConfigurationError(
             f"peft_config.task_type is {peft_config.task_type}; a {kind} needs {task}."
         )
-    model = below_adapter(model, kind)
     _require_layers(model, getattr(peft_config, "target_modules", None))
     try:
         return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))
@@ -116,7 +108,66 @@ def refuse_adapter_alone(name: str, kind: ModelKind) -> None:
     )
 
 
-def moves_weights(peft_config: Any) -> bool:
-    """Whether the adapter begins with a part of the weights, which it takes out of the model."""
-    start = str(getattr(peft_config, "init_lora_weights", "")).lower()
-    return start.startswith(("pissa", "olora", "corda", "loftq", "lora_ga"))
+def lies_below(model: Any, given: Tensor) -> bool:
+    """Whether a policy as it was given is what lies below its new adapter.
+
+    It is not where the adapter begins with a part of the weights, which it takes out of the model
+    (PiSSA, OLoRA); then it is the policy with the adapter as that begins.
+
+    Args:
+        model: with the adapter on.
+        given: what the policy said before (:func:`~surefoot.scorers.language.probe.probe`).
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    with model.disable_adapter():
+        below = probe(model)
+    if close(below, given, 1e-6):
+        return True
+    if close(probe(model), given, rounding(model)):
+        return False
+    raise ConfigurationError(
+        "the adapter's start changes the model: neither with the adapter nor below it is the "
+        "policy the one that was given, to which it is to be held. Take another start "
+        "(init_lora_weights), or save the model with this adapter merged and train from there."
+    )
+
+
+def stays_below(model: Any) -> bool:
+    """Whether a model with its adapter switched off stays the same, whatever is trained.
+
+    Seen by trying: every trained weight is moved, and put back. A bias that is trained beside an
+    adapter, or a layer of the base that was thawed, does not stay.
+    """
+    trained = [one for one in model.parameters() if one.requires_grad]
+    kept = [one.data for one in trained]
+    with model.disable_adapter():
+        before = probe(model)
+        try:
+            for one in trained:
+                one.data = one.data * 1.5 + 0.1
+            after = probe(model)
+        finally:
+            for one, data in zip(trained, kept, strict=True):
+                one.data = data
+    return bool(torch.equal(before, after))
+
+
+def adapter_tensors(model: nn.Module) -> set[str]:
+    """Names, among those of its state, of what belongs to adapters and not to the model below."""
+    own = {
+        f"{name}.{part}"
+        for name, module in model.named_modules()
+        for part in (
+            *getattr(module, "adapter_layer_names", ()),
+            *getattr(module, "other_param_names", ()),
+        )
+    }
+
+    def of_adapter(name: str) -> bool:
+        shared = name.startswith("base_model.") and not name.startswith("base_model.model.")
+        parts = name.split(".")
+        return shared or any(".".join(parts[:i]) in own for i in range(1, len(parts) + 1))
+
+    return {name for name in model.state_dict() if of_adapter(name)}

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from surefoot.data.steps import Ints, plan
 from surefoot.data.token_pairs import TokenPairs
 from surefoot.scorers.language.batch import PairBatch, pad
-from surefoot.scorers.language.scores import autocast, mode
+from surefoot.scorers.language.scores import autocast, mode, quick_attention
 
 #: Rows planned together: enough to sort by length, few enough to hold as lists.
 _BLOCK = 2048
@@ -74,18 +74,19 @@ def over_rows(
     with (
         torch.no_grad(),
         mode(model),
+        quick_attention(model, engine.device, engine.precision is not None),
         tqdm(total=len(rows), desc=description, unit="pair", disable=shown, leave=False) as bar,
     ):
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            values = torch.zeros(len(block), 2, device=engine.device)
+            values = torch.zeros(len(block), 2, dtype=torch.float64, device=engine.device)
             parts = [part for part in engine.plan(tokens.lengths[block]) if len(part)]
             while parts:
                 part = parts.pop(0)
                 try:
                     with engine.autocast():
                         batch = engine.batch(tokens, block[part])
-                        values[part] = score(model, batch, block[part]).float()
+                        values[part] = score(model, batch, block[part]).double()
                     bar.update(len(part) * engine.ranks)
                 except RuntimeError as error:
                     if not should_reduce_batch_size(error) or len(part) == 1:

@@ -12,20 +12,20 @@ import torch
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.adapters import (
-    moves_weights,
+    below_adapter,
+    lies_below,
     refuse_adapter_alone,
     refuse_prompt_learning,
     with_adapter,
 )
-from surefoot.scorers.language.scores import mode
+from surefoot.scorers.language.probe import close, probe, rounding
+from surefoot.scorers.language.scores import reward_head
+from surefoot.scorers.language.vocabulary import ensure_pad_token, require_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ModelKind = Literal["reward-model", "policy"]
-
-#: Tokens that models reserve for padding without naming them.
-_RESERVED = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def prepare_model(
 
     Raises:
         ConfigurationError: neither kind of model, no tokenizer, a kind that contradicts it, a
-            policy that sees later tokens, or an adapter that writes a prompt.
+            policy that sees later tokens, a tokenizer with tokens that the model has no row for, or
+            an adapter that writes a prompt, or whose start is another model.
     """
     name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
     if isinstance(model, str):
@@ -105,16 +106,22 @@ def prepare_model(
         raise ConfigurationError("a model made in memory needs its tokenizer (processing_class).")
     tokenizer = tokenizer or load_tokenizer(name)
     tokenizer.padding_side = "right"
+    require_rows(model, tokenizer)
     if found == "policy":
         _require_causal(model)
     elif not keep_padding or model.config.pad_token_id is None:
         adapted = peft_config is not None or hasattr(model, "peft_config")
         ensure_pad_token(model, tokenizer, adapted)
     refuse_prompt_learning(*getattr(model, "peft_config", {}).values(), peft_config)
+    new_adapter = False
     if peft_config is not None:
+        model = below_adapter(model)
+        given = probe(model) if found == "policy" else None
         model = with_adapter(model, peft_config, found)
+        new_adapter = given is None or lies_below(model, given)
+    if (head := reward_head(model)) is not None and found == "reward-model":
+        head.float()  # a reward in half a precision has three digits
     encoder = found == "reward-model" and not reads_causally(model)
-    new_adapter = peft_config is not None and not moves_weights(peft_config)
     return Prepared(never_packed(model), tokenizer, found, encoder, new_adapter)
 
 
@@ -158,13 +165,8 @@ def _require_causal(model: Any) -> None:
     Raises:
         ConfigurationError: it does; log-probabilities would be those of tokens that it has seen.
     """
-    device = model.get_input_embeddings().weight.device
-    texts = torch.tensor([[1, 0], [1, 2]], device=device)
-    with torch.no_grad(), mode(model):
-        found = model(input_ids=texts, attention_mask=torch.ones_like(texts), use_cache=False)
-    rounding = 1e-4 if found.logits.dtype == torch.float32 else 1e-2
-    one, other = found.logits[:, 0].float()
-    if float((one - other).abs().max()) > rounding * float(one.abs().max()):
+    found = probe(model)
+    if not close(found[0, 0], found[1, 0], rounding(model)):
         inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         raise ConfigurationError(
             f"a {type(inner).__name__} that reads a text in both directions is no policy: it "
@@ -261,41 +263,3 @@ def _load(loader: Callable[..., Any], name: str, what: str, **options: Any) -> A
             f"cannot load the {what} of {name!r}: {found if Path(name).exists() else absent} "
             f"({str(error).splitlines()[0]})"
         ) from None
-
-
-def ensure_pad_token(model: Any, tokenizer: PreTrainedTokenizerBase, adapted: bool) -> None:
-    """Give a reward model a pad token that is not the end token, and tell its config.
-
-    A sequence classifier reads the last token that is not padding: were padding the end token, the
-    end of a text would be taken for padding. Taken are, in this order: the tokenizer's own, a token
-    reserved for it, a new one (where the embeddings have a row left, or may grow), and the token
-    that begins a text, which never ends one.
-
-    Args:
-        model: a sequence classifier.
-        tokenizer: its tokenizer.
-        adapted: whether only an adapter is trained, so that embeddings cannot grow.
-
-    Raises:
-        ConfigurationError: there is no such token.
-    """
-    end = tokenizer.eos_token_id
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == end:
-        vocabulary = tokenizer.get_vocab()
-        rows = model.get_input_embeddings().weight.shape[0]
-        reserved = [t for t in _RESERVED if t in vocabulary and vocabulary[t] not in (end, None)]
-        if reserved:
-            tokenizer.pad_token = reserved[0]
-        elif len(tokenizer) < rows or not adapted:
-            tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
-            if len(tokenizer) > rows:
-                model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        elif tokenizer.bos_token_id not in (None, end):
-            tokenizer.pad_token = tokenizer.bos_token
-        else:
-            raise ConfigurationError(
-                "the tokenizer has no token for padding beside its end token, and embeddings do "
-                "not grow under an adapter. Add a pad token to the tokenizer and the model first."
-            )
-    if model.config.pad_token_id != tokenizer.pad_token_id:
-        model.config.pad_token_id = tokenizer.pad_token_id

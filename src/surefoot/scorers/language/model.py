@@ -30,6 +30,7 @@ from surefoot.scorers.language.loading import (
     load_tokenizer,
     prepare_model,
 )
+from surefoot.scorers.language.noise import noise_of
 from surefoot.scorers.language.options import (
     GeneralPreferenceScorer,
     LanguageModelScorer,
@@ -96,7 +97,8 @@ class LanguageModel:
         function = self.score_function
         if reference is None or not isinstance(function, PolicyScores):
             return values
-        found = function.of_log_probs(torch.from_numpy(values), reference.double())
+        lengths = torch.from_numpy(tokens.response_lengths)
+        found = function.of_log_probs(torch.from_numpy(values), reference.double(), lengths)
         scores: Array = found.numpy()
         return scores
 
@@ -168,7 +170,9 @@ class LanguageModel:
     def score_function(self) -> ScoreFunction:
         """From batches to scores."""
         if isinstance(self.scorer, PolicyScorer):
-            return PolicyScores(self.scorer.beta)
+            engine = self.engine
+            noise = noise_of(self.prepared.model, engine.precision, engine.device)
+            return PolicyScores(self.scorer.beta, noise.usual)
         if isinstance(self.scorer, GeneralPreferenceScorer):
             return PreferenceScores(self.scorer, self.prepared.encoder)
         return RewardScores(self.prepared.encoder)
@@ -220,7 +224,7 @@ class LanguageModel:
                 base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
             if scorer.model_kind == "reward-model":
                 base.config.pad_token_id = tokenizer.pad_token_id
-            model = PeftModel.from_pretrained(below_adapter(base, scorer.model_kind), str(place))
+            model = PeftModel.from_pretrained(below_adapter(base), str(place))
         labels = scorer.load_options.get("num_labels", 1)
         prepared = prepare_model(model, tokenizer, labels=labels)
         found = cls(

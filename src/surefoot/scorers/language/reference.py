@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ from surefoot.data.steps import Ints
 from surefoot.data.token_pairs import TokenPairs
 from surefoot.errors import SurefootError
 from surefoot.paths import cache_folder
+from surefoot.scorers.language.adapters import adapter_tensors, stays_below
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
-from surefoot.scorers.language.scores import log_probs, mode
+from surefoot.scorers.language.noise import circumstances
+from surefoot.scorers.language.scores import log_probs, mode, quick_attention
 
 #: Parts of a configuration that say where a model came from, or what its trainer made of it.
 _NOT_WHAT_IT_COMPUTES = (
@@ -42,11 +45,14 @@ def weights_key(model: nn.Module, adapters: bool = False) -> str:
     for name in _NOT_WHAT_IT_COMPUTES:
         shape.pop(name, None)
     digest.update(json.dumps(shape, sort_keys=True, default=str).encode())
+    left_out = set() if adapters else adapter_tensors(model)
     for name, tensor in sorted(model.state_dict().items()):
-        if not adapters and ("lora_" in name or ".modules_to_save." in name):
+        if name in left_out:
             continue
-        plain = name.replace("base_model.model.", "").replace(".base_layer", "")
-        digest.update(plain.replace(".original_module", "").encode())
+        plain = name.replace("base_model.model.", "")
+        for wrapping in (".base_layer", ".original_module", ".token_adapter"):
+            plain = plain.replace(wrapping, "")
+        digest.update(plain.encode())
         digest.update(tensor.detach().contiguous().cpu().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
@@ -56,8 +62,8 @@ class ReferencePolicy:
     """The policy as it was given, in memory: what log-ratios are taken to.
 
     Attributes:
-        model: the policy itself before it is trained, or with its adapter switched off, or a
-            frozen copy.
+        model: the policy itself before it is trained, or with its adapter switched off where that
+            is the policy as given whatever is trained, or a frozen copy.
         engine: where forward passes run.
         live: whether it is asked in every step; otherwise its figures are kept on disk.
         without_adapter: the reference is the model with its adapter switched off.
@@ -84,7 +90,13 @@ class ReferencePolicy:
         """
         without = hasattr(policy, "disable_adapter") and not with_adapter
         key = weights_key(policy, adapters=with_adapter)
-        if live and not without:
+        if live and not (without and stays_below(policy)):
+            if without:
+                warnings.warn(
+                    "more is trained than what the adapter switches off (biases, or layers of the "
+                    "base): a frozen copy of the whole model is held as the reference.",
+                    stacklevel=3,
+                )
             policy = _frozen(policy)
         return cls(policy, engine, live, without, key)
 
@@ -96,23 +108,31 @@ class ReferencePolicy:
     @contextmanager
     def _as_given(self) -> Iterator[nn.Module]:
         inner: Any = self.model
-        with inner.disable_adapter() if self.without_adapter else nullcontext():
+        half = self.engine.precision is not None
+        with (
+            inner.disable_adapter() if self.without_adapter else nullcontext(),
+            quick_attention(inner, self.engine.device, half),
+        ):
             yield self.model
 
     def log_probs(self, tokens: TokenPairs) -> Tensor:
-        """Log pi_ref(y | x) (N, 2) in float32, from disk where they are known.
+        """Log pi_ref(y | x) (N, 2) in float64, from disk where they are known.
 
-        Ask before the policy is trained: what is unknown is computed with the weights as they are.
+        They are known only where they were computed in the same way: precision, device, attention
+        and versions are part of the name. Ask before the policy is trained: what is unknown is
+        computed with the weights as they are.
 
         Raises:
             SurefootError: the weights are no longer the reference's, or a figure is not finite.
         """
-        precision = str(self.engine.precision or "as-is").removeprefix("torch.")
-        path = cache_folder("reference") / f"{self.key}-{tokens.key}-{precision}.safetensors"
+        with self._as_given() as model:
+            how = circumstances(model, self.engine.precision, self.engine.device)
+        named = hashlib.blake2b(json.dumps(how, sort_keys=True).encode(), digest_size=8).hexdigest()
+        path = cache_folder("reference") / f"{self.key}-{tokens.key}-{named}.safetensors"
         known = _read(path, len(tokens)) if self.engine.rank == 0 else None
         flag = torch.tensor(0.0 if known is None else 1.0, device=self.engine.device)
         if bool(self.engine.sum_over_ranks(flag)):  # rank 0 tells the others
-            known = torch.zeros(len(tokens), 2) if known is None else known
+            known = torch.zeros(len(tokens), 2, dtype=torch.float64) if known is None else known
             return self.engine.sum_over_ranks(known.to(self.engine.device)).cpu()
         if weights_key(self.model, adapters=not self.without_adapter) != self.key:
             raise SurefootError(
@@ -123,7 +143,7 @@ class ReferencePolicy:
         with self._as_given() as model:
             values = torch.from_numpy(
                 over_rows(_log_probs, model, tokens, rows, self.engine, "reference")
-            ).float()
+            )
         if not bool(values.isfinite().all()):
             bad = int((~values.isfinite()).any(1).nonzero()[0])
             raise SurefootError(
@@ -132,7 +152,7 @@ class ReferencePolicy:
             )
         if self.engine.rank == 0:
             partial = path.with_suffix(f".{os.getpid()}.partial")  # another run may write it too
-            save_file({"log_probs": values}, partial)
+            save_file({"log_probs": values}, partial, metadata=how)
             partial.replace(path)
         return values
 
@@ -158,7 +178,8 @@ def _read(path: Path, count: int) -> Tensor | None:
         known = load_file(path)["log_probs"] if path.is_file() else None
     except (SafetensorError, KeyError, OSError):  # damaged: compute again
         return None
-    return known if known is not None and known.shape == (count, 2) else None
+    sound = known is not None and known.shape == (count, 2) and known.dtype == torch.float64
+    return known if sound else None
 
 
 _HELD: WeakValueDictionary[Hashable, ReferencePolicy] = WeakValueDictionary()

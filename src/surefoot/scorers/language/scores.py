@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from surefoot.objectives import Outputs, ScoreKind
 from surefoot.scorers.language.batch import PairBatch
+from surefoot.scorers.language.noise import per_root_token
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,18 @@ class RewardScores:
         return found.logits.float().view(-1, 2)
 
 
-@dataclass(frozen=True)
+@dataclass
 class PolicyScores:
     """beta log(pi(y | x) / pi_ref(y | x)): DPO's implicit reward (Rafailov et al., 2305.18290).
 
     Attributes:
         beta: scale of the log-ratio, the strength of the pull to the reference.
+        noise: below it a log-ratio is none, in nats per root of a token
+            (:mod:`surefoot.scorers.language.noise`); what trains a policy measures it first.
     """
 
     beta: float
+    noise: float = 0.0
 
     kind: ClassVar[ScoreKind] = "token sums"
 
@@ -57,23 +61,22 @@ class PolicyScores:
         if reference is None:
             raise TypeError("a policy's score needs the reference's log-probabilities")
         found = self.of_model(model, batch)
-        return Outputs(self.of_log_probs(found, reference), found, batch.lengths)
+        scores = self.of_log_probs(found, reference, batch.lengths)
+        return Outputs(scores, found, batch.lengths)
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """What the model alone says of each response (n, 2): its log-probability."""
         return log_probs(model, batch)
 
-    def of_log_probs(self, found: Tensor, reference: Tensor) -> Tensor:
-        """Scores (n, 2) from log-probabilities (n, 2).
+    def of_log_probs(self, found: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
+        """Scores (n, 2) from log-probabilities (n, 2) of responses of these lengths (n, 2).
 
-        A difference below what padding alone makes in float32 is none: a policy that equals its
-        reference has margins of exactly 0, and ties are ties in any split of a step.
+        A difference that rounding alone makes is none: a policy that equals its reference has
+        margins of exactly 0, and ties are ties in any split of a step. It has its gradient.
         """
         change = found - reference
-        return self.beta * torch.where(change.abs() < _NONE, change - change.detach(), change)
-
-
-_NONE = 1e-4  # in nats, per response
+        none = per_root_token(change.detach(), lengths) < self.noise
+        return self.beta * torch.where(none, change - change.detach(), change)
 
 
 class ScoreFunction(Protocol):
@@ -96,7 +99,7 @@ class ScoreFunction(Protocol):
 
 
 def log_probs(model: nn.Module, batch: PairBatch) -> Tensor:
-    """Log pi(y | x) (n, 2), sums over each response's tokens.
+    """Log pi(y | x) (n, 2), sums over each response's tokens in float64.
 
     Logits are computed only where a response's token is predicted. There is no attention mask: in a
     causal model no real token sees the padding behind it.
@@ -106,7 +109,7 @@ def log_probs(model: nn.Module, batch: PairBatch) -> Tensor:
     found = -nn.functional.cross_entropy(
         logits.flatten(0, -2).float(), batch.targets, reduction="none"
     )
-    return batch.by_response(found)
+    return batch.by_response(found.double())
 
 
 @contextmanager
@@ -127,7 +130,7 @@ def _head_only_at(model: nn.Module, positions: Tensor) -> Iterator[None]:
 
 @contextmanager
 def whole_head(model: nn.Module) -> Iterator[None]:
-    """Let a reward model's head compute in the precision of its weights, not in a mixed one.
+    """Let a reward model's head compute in float32, in mixed precision too.
 
     A reward in bfloat16 has three digits: different texts would tie.
     """
@@ -156,8 +159,8 @@ def output_head(model: nn.Module) -> nn.Module:
     return head
 
 
-#: What transformers calls the head of a sequence classifier, and PEFT trains whole.
-HEADS = ("score", "classifier")
+#: What transformers calls the head of a sequence classifier.
+HEADS = ("score", "classifier", "classification_head", "logits_proj")
 
 
 def reward_head(model: nn.Module) -> nn.Module | None:

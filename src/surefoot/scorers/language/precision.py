@@ -1,0 +1,84 @@
+"""Which precision weights are held in, and which one passes are in."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+#: Floating types that lose what an optimiser adds to a weight.
+HALF = (torch.bfloat16, torch.float16)
+
+
+def half_of(model: nn.Module) -> torch.dtype | None:
+    """The half precision that any weight of a model is in; None where all are whole."""
+    return next((one.dtype for one in model.parameters() if one.dtype in HALF), None)
+
+
+@dataclass(frozen=True)
+class Masters:
+    """What was made of the weights that are trained.
+
+    Attributes:
+        given: the half precision that the model came in; None where nothing was changed.
+        cast: number of weights that were cast to float32.
+        passes: precision of mixed precision where the trainer is told none; None: as the weights.
+    """
+
+    given: torch.dtype | None
+    cast: int
+    passes: torch.dtype | None
+
+
+def master_weights(model: Any) -> Masters:
+    """Hold every weight that is trained in float32, whatever it came in.
+
+    AdamW moves a weight by about the learning rate, and bfloat16 has eight bits: next to a weight
+    of 0.02 steps of less than 4e-5 are rounded away, so that a model that is trained in bfloat16
+    hardly moves. The values are the same in float32, so that the model stays the one that was
+    given. Passes go on in the precision that it came in, as mixed precision. Not in float16,
+    though, whose small gradients vanish without a scaler (that is `fp16=True`).
+
+    Args:
+        model: with its adapter, if any; the same parameters are held afterwards, so that an
+            optimiser that was made for them goes on with them.
+    """
+    given, cast = half_of(model), 0
+    if given is None:
+        return Masters(None, 0, None)
+    for module in model.modules():
+        own = list(module.parameters(recurse=False))
+        # A norm computes in one type: its frozen weight goes with a bias that is trained.
+        together = any(one.requires_grad for one in own) and all(one.dim() == 1 for one in own)
+        for one in own:
+            if one.dtype in HALF and (one.requires_grad or together):
+                one.data = one.data.float()
+                cast += one.numel() if one.requires_grad else 0
+    frozen = half_of(model)
+    passes = frozen or (given if given is torch.bfloat16 else None)
+    return Masters(given, cast, passes)
+
+
+def tell_masters(found: Masters, passes: torch.dtype | None) -> None:
+    """Warn of a cast: how much it was, and what passes and saved files are in.
+
+    Args:
+        found: what was cast.
+        passes: the precision in force; None: as the weights are.
+    """
+    if not found.cast:
+        return
+    warnings.warn(
+        f"the model came in {name_of(found.given)}, in which AdamW's steps would be rounded away: "
+        f"its {found.cast:,} trained weights are held in float32, and saved so. Passes are in "
+        f"{name_of(passes)}" + ("." if passes else "; bf16=True makes them smaller and faster."),
+        stacklevel=3,
+    )
+
+
+def name_of(dtype: torch.dtype | None) -> str:
+    """`bfloat16` of torch.bfloat16; None is `float32`."""
+    return "float32" if dtype is None else str(dtype).removeprefix("torch.")
