@@ -377,3 +377,65 @@ def test_a_checkpoint_of_another_auxiliary_model_is_not_resumed(make, tmp_path):
     again = make({"auxiliary": str(auxiliary)}, save_strategy="steps", save_steps=1)
     with pytest.raises(ConfigurationError, match="what the auxiliary run says of itself was"):
         again.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-1"))
+
+
+class TestTheLawThatIsSampled:
+    """A policy whose first token is the end with probability .94, beside one that hardly ends."""
+
+    END, SHARE = byte_tokenizer().eos_token_id, 0.94
+
+    def _ending(self, model, opening: list[int]):
+        """The model with a bias on the end token's logit, of .94 behind this opening."""
+        with torch.no_grad():
+            logits = model(torch.tensor([opening])).logits[0, -1]
+        others = torch.cat([logits[: self.END], logits[self.END + 1 :]]).logsumexp(0)
+        bias = float(np.log(self.SHARE / (1 - self.SHARE)) + others - logits[self.END])
+
+        def raise_end(module, inputs, output):
+            output = output.clone()
+            output[..., self.END] += bias
+            return output
+
+        model.lm_head.register_forward_hook(raise_end)
+        return model
+
+    @pytest.fixture
+    def trainer(self, make):
+        row = {"prompt": "Say it.\n", "chosen": "yes", "rejected": "no"}
+        rows = [row | {"chosen": f"yes {k}"} for k in range(8)]
+        found = make({"samples": 64, "max_new_tokens": 1, "batch": 512}, data=rows)
+        self._ending(found.model, found.writer.openings[0].tolist())
+        return found
+
+    def test_it_is_the_law_whose_probability_is_taken(self, trainer):
+        rows = np.arange(8)
+        drawn = trainer.writer.draw(trainer.model, rows, (0, 0), trainer.engine)
+        written = [ids for one in drawn.responses for ids in one]
+        empty = np.mean([ids == [self.END] for ids in written])
+        assert empty == pytest.approx(self.SHARE, abs=4 * np.sqrt(0.94 * 0.06 / 512))
+        assert {t for one in drawn.texts for t in one} >= {""}
+        opening = trainer.writer.openings[0].tolist()
+        with torch.no_grad():
+            ours = trainer.model(torch.tensor([opening])).logits[0, -1].log_softmax(0).double()
+        special = [trainer.processing_class.pad_token_id, trainer.processing_class.bos_token_id]
+        assert float(ours[special].exp().min()) > 0  # and nothing keeps them out
+        counts = np.bincount([ids[0] for ids in written], minlength=len(ours))
+        expected = 512 * ours.exp().numpy()
+        cells = np.array([[v[self.END], v[:200].sum(), v[200:].sum()] for v in (counts, expected)])
+        cells[:, 1] -= cells[:, 0]  # the end is among the first 200
+        assert ((cells[0] - cells[1]) ** 2 / cells[1]).sum() < 14  # chi-squared, 2 degrees: .999
+
+    def test_its_kl_sees_a_collapse_to_empty_answers(self, trainer):
+        """The step's own figure, beside the exact KL of one token."""
+        opening = torch.tensor([trainer.writer.openings[0].tolist()])
+        with torch.no_grad():
+            ours, theirs = (
+                one(opening).logits[0, -1].double().log_softmax(0)
+                for one in (trainer.model, trainer.live.model)
+            )
+        exact = float((ours.exp() * (ours - theirs)).sum())
+        spread = float((ours.exp() * (ours - theirs - exact).square()).sum().sqrt())
+        trainer.train()
+        (log,) = [row for row in trainer.state.log_history if "sampled_kl" in row]
+        assert exact > 4
+        assert log["sampled_kl"] == pytest.approx(exact, abs=4 * spread / np.sqrt(512))

@@ -25,7 +25,7 @@ from surefoot.scorers.responses import rewards_of
 
 _FORM = "one prompt a line with its `references` (responses), as `surefoot sample` writes them"
 #: What a law says of draws from the policy as it is.
-_ITS_OWN: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "banned": []}
+_ITS_OWN: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "banned": [], "min_new_tokens": 0}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.ensemble import is_ensemble
-from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import PolicyScores, mode
 from surefoot.scorers.loading import load_scorer
@@ -84,7 +83,7 @@ class DoublyRobustTrainer(PreferenceTrainer):
             preferences,
             self.processing_class,
             objective.samples,
-            SamplingLaw(max_new_tokens=objective.max_new_tokens),
+            objective.max_new_tokens,
             objective.batch,
             self.room,
         )

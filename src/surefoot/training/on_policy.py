@@ -48,7 +48,11 @@ class Drawn:
 
 
 class Writer:
-    """Draws from a policy as it is at that moment, at temperature 1.
+    """Draws from a policy as it is at that moment: by the law whose log-probabilities are taken.
+
+    A response may be empty, as what the policy writes by itself may be. If samples never were, a
+    policy that collapses to empty answers would be judged by answers that it hardly ever gives, and
+    its KL, of log-probabilities that count the empty ones, would not show it.
 
     Prompts are drawn in chunks with a seed each, and a process draws some of the chunks: what is
     written depends on neither the number of processes nor on what was drawn before.
@@ -59,7 +63,7 @@ class Writer:
         preferences: Preferences,
         tokenizer: PreTrainedTokenizerBase,
         count: int,
-        law: SamplingLaw,
+        new_tokens: int,
         batch: int,
         room: int,
     ) -> None:
@@ -69,19 +73,20 @@ class Writer:
             preferences: N records.
             tokenizer: the policy's.
             count: K, responses to each prompt.
-            law: how long they are.
+            new_tokens: tokens of each at most.
             batch: responses written at a time.
             room: tokens of prompt and response together at most.
 
         Raises:
             ConfigurationError: samples so long that there is no room for a prompt.
         """
-        self.tokenizer, self.count, self.law = tokenizer, count, law
+        self.tokenizer, self.count = tokenizer, count
+        self.law = SamplingLaw(min_new_tokens=0, max_new_tokens=new_tokens)
         self.chunk = max(1, batch // count)
-        left = room - law.max_new_tokens
+        left = room - new_tokens
         if left < 1:
             raise ConfigurationError(
-                f"objective.max_new_tokens ({law.max_new_tokens}) leaves no room for a prompt in "
+                f"objective.max_new_tokens ({new_tokens}) leaves no room for a prompt in "
                 f"{room} tokens: lower it, or raise scorer.max_length as far as the model goes."
             )
         reader = TokenReader(tokenizer)
@@ -147,7 +152,7 @@ class Writer:
 
     def _write(self, model: Any, given: list[list[int]]) -> list[list[int]]:
         try:
-            return continuations(model, self.tokenizer, given, self.law)
+            return continuations(model, self.tokenizer, given, self.law, special=True)
         except RuntimeError as error:
             if not should_reduce_batch_size(error):
                 raise

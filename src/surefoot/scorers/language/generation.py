@@ -26,7 +26,7 @@ class SamplingLaw(Options):
     top_p: float = Field(1.0, gt=0, le=1)
     """Share of the next token's distribution that is kept, the likeliest tokens first; 1: all."""
     min_new_tokens: int = Field(1, ge=0)
-    """Tokens before a response may end."""
+    """Tokens before a response may end; 0: it may be empty, as the model itself may write."""
     max_new_tokens: int = Field(128, ge=1)
     """Tokens at most; a response that reaches them is cut there."""
     banned: tuple[str, ...] = ()
@@ -48,15 +48,19 @@ def ends_of(model: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 
 def banned_ids(
-    tokenizer: PreTrainedTokenizerBase, ends: Sequence[int], law: SamplingLaw
+    tokenizer: PreTrainedTokenizerBase,
+    ends: Sequence[int],
+    law: SamplingLaw,
+    special: bool = False,
 ) -> list[int]:
-    """Tokens that are never written: the law's, padding and the beginning of a text.
+    """Tokens that are never written: the law's, and padding and the beginning if not `special`.
 
     Raises:
         ConfigurationError: a banned token that the tokenizer does not know.
     """
-    special = {i for i in (tokenizer.pad_token_id, tokenizer.bos_token_id) if i is not None}
-    return sorted((special - set(ends)) | {_known(tokenizer, token) for token in law.banned})
+    own = {i for i in (tokenizer.pad_token_id, tokenizer.bos_token_id) if i is not None}
+    never = set() if special else own - set(ends)
+    return sorted(never | {_known(tokenizer, token) for token in law.banned})
 
 
 def response_text(
@@ -73,8 +77,21 @@ def continuations(
     tokenizer: PreTrainedTokenizerBase,
     given: Sequence[Sequence[int]],
     law: SamplingLaw,
+    special: bool = False,
 ) -> list[list[int]]:
     """New tokens after each sequence, up to and with its end token, by torch's own generator.
+
+    A law that alters nothing (temperature 1, all of the distribution, no least number of tokens,
+    no banned token, and `special`) is the model's own: a response is drawn with the probability
+    that :func:`~surefoot.scorers.language.scores.log_probs` gives it, or its beginning where it is
+    cut.
+
+    Args:
+        model: a causal language model.
+        tokenizer: its own.
+        given: token ids to go on from.
+        law: how.
+        special: padding and the beginning of a text may be written, where the model would.
 
     Raises:
         ConfigurationError: a banned token that the tokenizer does not know.
@@ -93,7 +110,7 @@ def continuations(
         top_p=law.top_p,
         min_new_tokens=law.min_new_tokens,
         max_new_tokens=law.max_new_tokens,
-        suppress_tokens=banned_ids(tokenizer, ends, law) or None,
+        suppress_tokens=banned_ids(tokenizer, ends, law, special) or None,
         pad_token_id=pad,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=ends,
