@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from command import command
 from pydantic import Field
 from tables import correct, estimate, marked
@@ -32,7 +31,7 @@ from surefoot.evaluation.suites import load_suite
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
-from surefoot.scorers.cross_validation import fit_temperature
+from surefoot.scorers.temperature import fit_temperature
 from surefoot.statistics import (
     Comparison,
     Estimate,
@@ -131,11 +130,11 @@ def fit(method: Method, train: Mapping[str, Preferences], seed: int) -> Embeddin
         model.fit(pairs)
     if method.calibrated_for is not None:
         model.temperature_ = fit_temperature(
-            torch.from_numpy(model.report_.out_of_fold_margins),
-            torch.from_numpy(pairs.labels),
-            torch.from_numpy(pairs.weights),
+            model.report_.out_of_fold_margins,
+            pairs.labels,
+            pairs.weights,
             flip_rate=method.calibrated_for,
-        )
+        ).value
     return model
 
 

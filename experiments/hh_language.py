@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from command import command_with_work
 from hh_language_runs import Part, Settings, Work, load, prepare, run_cell
 from hh_language_tables import CALIBRATED, correct_all, markdown
@@ -29,7 +28,7 @@ from hh_language_tables import CALIBRATED, correct_all, markdown
 from surefoot.data import Preferences
 from surefoot.evaluation import ruler_rewards
 from surefoot.evaluation.judgments import judge
-from surefoot.scorers.cross_validation import fit_temperature
+from surefoot.scorers.temperature import fit_temperature, to_probabilities
 from surefoot.statistics import (
     Comparison,
     Estimate,
@@ -73,11 +72,11 @@ class Outcome:
 
 def _probabilities(cell: Mapping[str, np.ndarray], told: float) -> np.ndarray:
     """P(a preferred) of the held-out pairs, by a temperature fitted on the calibration pairs."""
-    margins, labels = (torch.from_numpy(cell[f"calibration_{n}"]) for n in ("margins", "labels"))
+    margins, labels = (cell[f"calibration_{n}"] for n in ("margins", "labels"))
     temperature = 1.0
     if len(margins):
-        temperature = fit_temperature(margins, labels, torch.ones_like(labels), flip_rate=told)
-    return 1 / (1 + np.exp((cell["rewards"][:, 1] - cell["rewards"][:, 0]) / temperature))
+        temperature = fit_temperature(margins, labels, np.ones_like(labels), told).value
+    return to_probabilities(cell["rewards"][:, 0] - cell["rewards"][:, 1], temperature)
 
 
 def run(settings: Settings, work: Work) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from surefoot.objectives import Evidence, Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.conflict import source_conflict
-from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.scorers.features import FeatureMap, embed
 from surefoot.scorers.head import Problem
 
@@ -207,16 +206,6 @@ def test_views(small_encoder, train):
     assert (parts["prompt"][:, 0] == parts["prompt"][:, 1]).all()
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.2])
-def test_temperature_is_recovered(rate):
-    generator = torch.Generator().manual_seed(0)
-    margins = 3 * torch.randn(60_000, generator=generator, dtype=torch.float64)
-    clean = torch.rand(60_000, generator=generator) < torch.sigmoid(margins / 2.5)
-    flipped = torch.rand(60_000, generator=generator) < rate
-    found = fit_temperature(margins, (clean ^ flipped).double(), torch.ones(60_000), rate)
-    assert found == pytest.approx(2.5, rel=0.05)
-
-
 @pytest.mark.parametrize(("sources", "each"), [(2, 1000), (6, 300)])
 def test_unrelated_sources_raise_no_alarm(sources, each):
     """Sources with features of their own: some head is below chance on another by accident."""
@@ -242,16 +231,6 @@ def test_unrelated_sources_raise_no_alarm(sources, each):
         halves = torch.randint(0, 2, (n, 1), generator=generator)
         alarms += bool(source_conflict(problem, names, halves, np.arange(n))[0].opposed)
     assert alarms <= 1
-
-
-@pytest.mark.parametrize("mass", [1.0, 0.0])
-def test_temperature_ignores_pairs_without_weight_or_margin(mass):
-    generator = torch.Generator().manual_seed(0)
-    margins = torch.cat([2 * torch.randn(4000, generator=generator), torch.zeros(6000)]).double()
-    labels = torch.rand(10_000, generator=generator) < torch.sigmoid(margins)
-    weights = torch.cat([torch.ones(4000), torch.full((6000,), mass)])
-    assert fit_temperature(margins, labels.double(), weights) == pytest.approx(1, rel=0.1)
-    assert fit_temperature(torch.zeros(5), torch.ones(5), torch.ones(5)) == 1.0
 
 
 @pytest.mark.parametrize("l2", [0, -1.0, "some", float("inf")])

@@ -13,9 +13,11 @@ from language_models import byte_tokenizer, llama_reward, pairs, save
 from surefoot.cli.app import app
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
+from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, EnsembleOptions, load_scorer
 from surefoot.scorers.ensemble import load_ensemble, zero_and_scale
 from surefoot.scorers.pessimism import MeanOfMembers, Pessimism, VariancePenalised, WorstCase
+from surefoot.scorers.temperature import fit_temperature
 from surefoot.training.folder import saved_prompts
 
 
@@ -25,8 +27,9 @@ class Noted:
     pairwise = False
     temperature_ = 2.0
 
-    def __init__(self, rewards, scorer=None):
+    def __init__(self, rewards, scorer=None, known_flip_rate=None):
         self.given = np.asarray(rewards, dtype=float)
+        self.known_flip_rate = known_flip_rate
         self.scorer = scorer or EmbeddingScorer(members=self.given.shape[-1])
 
     def member_scores(self, preferences):
@@ -151,6 +154,58 @@ class TestScale:
         without = together(models, [written(tmp_path, rows, "without.jsonl")])
         assert without.temperature_ == pytest.approx(expected)
 
+    @pytest.mark.parametrize("named", [0.0, 0.2])
+    def test_the_temperature_is_told_the_flip_rate_that_the_members_name(self, tmp_path, named):
+        """By the function that single models are calibrated with, told so or not."""
+        rng = np.random.default_rng(4)
+        rewards = rng.normal(size=(800, 2, 1))
+        margins = 2 * (rewards[:, 0, 0] - rewards[:, 1, 0])
+        labels = (rng.random(800) < 1 / (1 + np.exp(-margins))) ^ (rng.random(800) < 0.2)
+        rows = [
+            {"prompt": f"{i}", "response_a": "a", "response_b": "b", "label": float(label)}
+            for i, label in enumerate(labels)
+        ]
+        place = written(tmp_path, rows)
+
+        def made(*rates, **options):
+            models = {f"m{k}": Noted(rewards + 0, known_flip_rate=r) for k, r in enumerate(rates)}
+            return together(models, [place], **options)
+
+        joined = made(named, named, None)
+        scores = joined.scores(Preferences.from_rows(rows))
+        expected = fit_temperature(scores[:, 0] - scores[:, 1], labels, np.ones(800), named)
+        assert joined.temperature_ == pytest.approx(expected.value)
+        asked = made(0.0, 0.3, flip_rate=named)
+        assert asked.temperature_ == pytest.approx(expected.value)
+        with pytest.raises(ConfigurationError, match=r"several flip rates \(m0 0.1, m1 0.2\)"):
+            made(0.1, 0.2)
+
+    def test_a_flip_rate_is_of_labels(self, seeds):
+        runs = [str(seeds / "runs" / f"seed-{k}") for k in range(2)]
+        with pytest.raises(ConfigurationError, match=r"flip_rate \(0.2\) is of the labels"):
+            load_scorer(ensemble(seeds, members=runs, flip_rate=0.2))
+
+    def test_runs_name_the_flip_rate_of_their_objective(self, small_encoder, rows, tmp_path):
+        data = Preferences.from_rows(rows(120))
+        scorer = EmbeddingScorer(encoder=small_encoder, folds=2)
+        objective = Objective(labels={"kind": "smoothed", "flip_rate": 0.1})
+        for k in range(2):
+            EmbeddingRewardModel(scorer, objective, k).fit(data).save(tmp_path / f"{k}")
+        assert load_scorer(tmp_path / "0").known_flip_rate == 0.1
+        place = written(tmp_path, rows(120))
+        members = [str(tmp_path / f"{k}") for k in range(2)]
+        told = load_scorer(ensemble(tmp_path, members=members, calibration=[place]))
+        plain = load_scorer(ensemble(tmp_path, members=members, calibration=[place], flip_rate=0))
+        assert told.temperature_ < plain.temperature_
+
+    def test_calibration_pairs_that_are_all_in_order_are_told(self, tmp_path):
+        rewards = np.stack([np.ones((60, 2)), np.zeros((60, 2))], axis=1)
+        one = {"response_a": "a", "response_b": "b", "label": 1.0}
+        place = written(tmp_path, [{"prompt": f"{i}", **one} for i in range(60)])
+        with pytest.warns(UserWarning, match=r"ensemble of 1 models: 100% of the 60 held-out"):
+            made = together({"a": Noted(rewards)}, [place])
+        assert made.to_probabilities(2**0.5) == pytest.approx(61 / 62, rel=1e-5)
+
     def test_without_calibration_the_scale_is_that_of_the_training_data(self):
         rewards = np.random.default_rng(0).normal(size=(5, 2, 3))
         with pytest.raises(ConfigurationError, match="x was not trained by surefoot"):
@@ -158,8 +213,8 @@ class TestScale:
 
     def test_a_member_that_learnt_nothing_is_told(self, tmp_path):
         rng = np.random.default_rng(0)
-        models = {name: Noted(rng.normal(size=(30, 2, 1))) for name in "abc"}
-        place = written(tmp_path, pairs(30))
+        models = {name: Noted(rng.normal(size=(60, 2, 1))) for name in "abc"}
+        place = written(tmp_path, pairs(60))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             together(models, [place])

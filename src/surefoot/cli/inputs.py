@@ -86,7 +86,7 @@ def reference_of(place: str, reference: str | None, beside: str | None) -> str |
 
 
 def _is_run(place: str) -> bool:
-    from surefoot.scorers.ensemble import is_ensemble
+    from surefoot.scorers.ensemble_file import is_ensemble
 
     return is_ensemble(place) or any(
         (folder / "surefoot.json").is_file() for folder in run_folders(place)
@@ -95,7 +95,7 @@ def _is_run(place: str) -> bool:
 
 def _is_policy(place: str) -> bool:
     from surefoot.scorers import storage
-    from surefoot.scorers.ensemble import is_ensemble
+    from surefoot.scorers.ensemble_file import is_ensemble
 
     if is_ensemble(place):
         return False

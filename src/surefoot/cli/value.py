@@ -148,7 +148,7 @@ def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:
     """By a run, or by the endpoint that a YAML file names."""
     from surefoot.evaluation.samples import judged_contests
     from surefoot.scorers import load_scorer
-    from surefoot.scorers.ensemble import is_ensemble
+    from surefoot.scorers.ensemble_file import is_ensemble
 
     assert request.judge is not None
     if Path(request.judge).suffix not in (".yaml", ".yml") or is_ensemble(request.judge):

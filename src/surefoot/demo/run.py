@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from surefoot.data import Preferences
@@ -25,9 +24,9 @@ from surefoot.demo.result import DemoResult
 from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder
-from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.scorers.heads.linear import Linear
 from surefoot.scorers.linear_solver import one_thread
+from surefoot.scorers.temperature import fit_temperature
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.pool import RARE
 
@@ -159,11 +158,11 @@ def _fit(
         model.fit(train)
     if method.calibrated_for is not None:
         model.temperature_ = fit_temperature(
-            torch.from_numpy(model.report_.out_of_fold_margins),
-            torch.from_numpy(train.labels),
-            torch.from_numpy(train.weights),
+            model.report_.out_of_fold_margins,
+            train.labels,
+            train.weights,
             flip_rate=method.calibrated_for,
-        )
+        ).value
     return model
 
 

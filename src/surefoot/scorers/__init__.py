@@ -3,7 +3,8 @@
 from surefoot.options import discover
 from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
 from surefoot.scorers.encoder import Encoder, EncoderOptions
-from surefoot.scorers.ensemble import EnsembleOptions, RewardEnsemble
+from surefoot.scorers.ensemble import RewardEnsemble
+from surefoot.scorers.ensemble_file import EnsembleOptions
 from surefoot.scorers.head import Head
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer

@@ -1,11 +1,10 @@
-"""Folds of a batch of heads: the ridge penalty, the temperature and out-of-fold margins."""
+"""Folds of a batch of heads: the ridge penalty and out-of-fold margins."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from surefoot.scorers.head import Head, Problem, margins_of
@@ -66,28 +65,3 @@ def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossVal
         )
         for k in range(fits)
     ]
-
-
-def fit_temperature(margins: Tensor, labels: Tensor, mass: Tensor, flip_rate: float = 0.0) -> float:
-    """The T for which sigma(margin / T) is the likeliest P(a preferred).
-
-    Args:
-        margins: (N,) from heads that did not see the pair.
-        labels: (N,) P(a preferred) as observed.
-        mass: (N,) weight of each pair.
-        flip_rate: share of labels taken to be flipped: the likelihood is that of the observed
-            labels, the probability that of the clean ones.
-    """
-    y, weight = labels.double(), mass.double() / mass.sum()
-    scale = float((weight * margins.double().square()).sum().sqrt())
-    if scale == 0:  # every pair a tie: any temperature says 1/2
-        return 1.0
-    z = margins.double() / scale
-
-    def log_loss(log_slope: float) -> float:
-        clean = torch.sigmoid(z * torch.tensor(log_slope).exp())
-        seen = ((1 - 2 * flip_rate) * clean + flip_rate).clamp(1e-12, 1 - 1e-12)
-        return float(-(weight * (y * seen.log() + (1 - y) * (1 - seen).log())).sum())
-
-    slope = minimize_scalar(log_loss, bounds=(-8, 5), method="bounded").x
-    return scale / float(torch.tensor(slope).exp())

@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from surefoot.data.embedding_texts import cut_note
 from surefoot.data.schema import Preferences
@@ -24,6 +23,7 @@ from surefoot.scorers.features import FeatureMap, embed
 from surefoot.scorers.fitting import Fitted, fit_seeds
 from surefoot.scorers.scorer import NO_REWARDS, EmbeddingScorer, Scorer
 from surefoot.scorers.task import Task
+from surefoot.scorers.temperature import to_probabilities
 
 Array = npt.NDArray[np.float64]
 
@@ -120,10 +120,8 @@ class EmbeddingRewardModel:
     predict = probabilities
 
     def to_probabilities(self, margins: Array) -> Array:
-        """P(a preferred) from margins (differences of scores), any shape."""
-        logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
-        probabilities: Array = torch.sigmoid(logits).numpy()
-        return probabilities
+        """P(a preferred) from margins (differences of scores), any shape; in [1e-6, 1 - 1e-6]."""
+        return to_probabilities(margins, self.temperature_)
 
     def score(self, preferences: Preferences) -> float:
         """Share of pairs ordered as labelled; a tie of the model counts half, tied labels do not.
@@ -139,6 +137,11 @@ class EmbeddingRewardModel:
         """Sentences on what was cut when scores were last asked for."""
         share = self._truncated
         return [cut_note(share, self.encoder.limit)] if share else []
+
+    @property
+    def known_flip_rate(self) -> float:
+        """What its training took for the share of flipped labels."""
+        return self.objective.known_flip_rate
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -5,95 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from pydantic import Field
 
-from surefoot.boundary.yaml_texts import yaml_file
 from surefoot.data import read_preferences
 from surefoot.data.schema import ABSENT, Fault, Preferences
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.options import Options
 from surefoot.scorers import storage
-from surefoot.scorers.cross_validation import fit_temperature
-from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
+from surefoot.scorers.ensemble_file import EnsembleOptions, member_places
 from surefoot.scorers.readable import refused_by
+from surefoot.scorers.temperature import fit_temperature, to_probabilities
 
 Array = npt.NDArray[np.float64]
 
-#: What tells the file of an ensemble from other YAML files, misspelt or not.
-_SIGN = "members"
 #: Times the median temperature from which a member is taken to have learnt nothing.
 _IGNORANT = 10
-
-
-class EnsembleOptions(Options):
-    """Reward models that are used as one; a YAML file of these is named like a run folder."""
-
-    title: ClassVar[str] = "an ensemble"
-    kind: ClassVar[str] = "ensemble"
-    pairwise: ClassVar[bool] = False
-
-    members: tuple[str, ...] = Field(min_length=1)
-    """Run folders or transformers models; paths are looked for beside the file of the ensemble, and
-    then from where you are. A folder of seeds stands for all of them, a run with several heads
-    (`scorer.members`) for each of its heads."""
-    pessimism: Pessimism = MeanOfMembers()
-    """How their rewards become one: `mean`, `worst-case` (WCO) or
-    `{kind: variance-penalised, coefficient: 0.5}` (UWO)."""
-    calibration: tuple[str, ...] = ()
-    """Pairs that set the members' zero and scale, and where they have labels the temperature too;
-    some hundreds do. Absent: the zero and scale of each member's own training data."""
-
-
-def is_ensemble(place: str | Path) -> bool:
-    """Whether this is the YAML file of an ensemble."""
-    path = Path(place)
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        return False
-    given = yaml_file(path, "the ensemble in")
-    return isinstance(given, dict) and bool(get_close_matches(_SIGN, map(str, given), 1, 0.8))
-
-
-def read_ensemble(place: str | Path) -> EnsembleOptions:
-    """The options in the YAML file of an ensemble, whose paths are found from its folder."""
-    file = Path(place)
-    options = EnsembleOptions(**yaml_file(file, "the ensemble in"))
-    found = {
-        name: tuple(_beside(file, one) for one in getattr(options, name))
-        for name in ("members", "calibration")
-    }
-    return options.model_copy(update=found)
-
-
-def _beside(file: Path, place: str) -> str:
-    """A place from the folder of a file, where there is one; else as it is named."""
-    beside = file.parent / place
-    return str(beside) if beside.exists() else place
-
-
-def member_places(options: EnsembleOptions) -> list[str]:
-    """Where the members lie, a folder of seeds resolved into its seeds.
-
-    Raises:
-        ConfigurationError: a member is an ensemble itself.
-    """
-    found: list[str] = []
-    for place in options.members:
-        if is_ensemble(place):
-            raise ConfigurationError(
-                f"{place} is an ensemble: name its members themselves, so that each counts once."
-            )
-        seeds = [path for path in Path(place).glob("seed-*") if path.name[5:].isdigit()]
-        several = seeds and not (Path(place) / storage.DESCRIPTION).is_file()
-        seeds.sort(key=lambda path: int(path.name[5:]))
-        found += [str(path) for path in seeds] if several else [place]
-    return found
 
 
 class RewardModel(Protocol):
@@ -104,6 +33,8 @@ class RewardModel(Protocol):
 
     @property
     def pairwise(self) -> bool: ...  # noqa: D102
+    @property
+    def known_flip_rate(self) -> float | None: ...  # noqa: D102
 
     def member_scores(self, preferences: Preferences) -> Array: ...  # noqa: D102
 
@@ -158,9 +89,7 @@ class RewardEnsemble:
 
     def to_probabilities(self, margins: Array) -> Array:
         """P(a preferred) from margins (differences of scores), any shape."""
-        logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
-        probabilities: Array = torch.sigmoid(logits).numpy()
-        return probabilities
+        return to_probabilities(margins, self.temperature_)
 
     def refusals(self, preferences: Preferences) -> dict[int, Fault]:
         """Rows that a member cannot read, by their positions, and why."""
@@ -196,11 +125,34 @@ class RewardEnsemble:
             self._require_one_scale(heads)
         if labelled is not None and len(labelled):
             scores = self.scores(labelled)
-            margins = torch.from_numpy(scores[:, 0] - scores[:, 1])
-            labels, mass = map(torch.from_numpy, (labelled.labels, labelled.weights))
-            self.temperature_ = fit_temperature(margins, labels, mass)
+            found = fit_temperature(
+                scores[:, 0] - scores[:, 1], labelled.labels, labelled.weights, self._flip_rate()
+            )
+            self.temperature_ = found.value
+            if found.note:
+                warnings.warn(f"ensemble of {len(self.places)} models: {found.note}", stacklevel=2)
         else:
             self.temperature_ = float(np.mean(own / self.scale_))
+            if self.scorer.flip_rate is not None:
+                raise ConfigurationError(
+                    f"flip_rate ({self.scorer.flip_rate:g}) is of the labels of calibration pairs, "
+                    "and there are none: members' own temperatures are taken. Name pairs with "
+                    "labels (calibration: [pairs.jsonl]), or leave flip_rate out."
+                )
+
+    def _flip_rate(self) -> float:
+        """Share of flipped labels among the calibration pairs: as asked, or as all members say."""
+        if self.scorer.flip_rate is not None:
+            return self.scorer.flip_rate
+        rates = [model.known_flip_rate for model in self.models]
+        named = {p: rate for p, rate in zip(self.places, rates, strict=True) if rate is not None}
+        if len(set(named.values())) > 1:
+            told = ", ".join(f"{place} {rate:g}" for place, rate in named.items())
+            raise ConfigurationError(
+                f"the members were trained with several flip rates ({told}), and the calibration "
+                "pairs have one. Say which (flip_rate: 0.1)."
+            )
+        return next(iter(named.values()), 0.0)
 
     def _warn_of_the_ignorant(self, temperatures: Array) -> None:
         """A member that learnt nothing has tiny differences, which one scale makes large."""

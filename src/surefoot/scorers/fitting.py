@@ -14,13 +14,14 @@ from surefoot.data.splits import folds
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.coefficient import Coefficient, fit_coefficient, is_fitted, with_coefficient
 from surefoot.scorers.conflict import SourceConflict, source_conflict
-from surefoot.scorers.cross_validation import cross_validate, fit_temperature
+from surefoot.scorers.cross_validation import cross_validate
 from surefoot.scorers.encoder import Encoder
 from surefoot.scorers.features import Embedded, FeatureMap
 from surefoot.scorers.fit_report import FitReport, out_of_fold_accuracy, worst_case
 from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
 from surefoot.scorers.linear_solver import LinearSolver
 from surefoot.scorers.task import Task
+from surefoot.scorers.temperature import fit_temperature
 
 Array = npt.NDArray[np.float64]
 
@@ -96,6 +97,7 @@ def fit_seeds(
                 *([conflict.warning()] if conflict and conflict.opposed else []),
                 *_left_out(embedded, encoder),
                 *_disappointments(own, ended, ((raw - mean) / std).mean(-1)),
+                *([temperature.note] if temperature.note else []),
             ),
             optimum=ended.note,
             gap=float(ended.gaps.max()),
@@ -110,7 +112,7 @@ def fit_seeds(
             units=task.names,
             input_gradient=_input_gradient(own, ended, scorer.head),
         )
-        return Fitted(features, ended.parameters, mean, std, temperature / unit, report)
+        return Fitted(features, ended.parameters, mean, std, temperature.value / unit, report)
 
     return [one(k) for k in range(len(seeds))]
 

@@ -7,13 +7,8 @@ from pathlib import Path
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import storage
 from surefoot.scorers.embedding import EmbeddingRewardModel
-from surefoot.scorers.ensemble import (
-    RewardEnsemble,
-    is_ensemble,
-    load_ensemble,
-    member_places,
-    read_ensemble,
-)
+from surefoot.scorers.ensemble import RewardEnsemble, load_ensemble
+from surefoot.scorers.ensemble_file import is_ensemble, member_places, read_ensemble
 from surefoot.scorers.language.model import LanguageModel
 
 TrainedScorer = EmbeddingRewardModel | LanguageModel | RewardEnsemble
@@ -23,8 +18,9 @@ def load_scorer(place: str | Path, reference: str | None = None) -> TrainedScore
     """A scorer from a run folder, the file of an ensemble, or a transformers model.
 
     Args:
-        place: where it lies: a run folder, a YAML file (:mod:`surefoot.scorers.ensemble`), or a
-            transformers model in a folder or on the hub.
+        place: where it lies: a run folder, the YAML file of an ensemble
+            (:mod:`surefoot.scorers.ensemble_file`), or a transformers model in a folder or on the
+            hub.
         reference: what a policy is scored against; of a run, where that lies now.
 
     Raises:

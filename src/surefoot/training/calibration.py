@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from surefoot.data.steps import Ints
-from surefoot.scorers.cross_validation import fit_temperature
 from surefoot.scorers.language.loading import Prepared
 from surefoot.scorers.language.model import Array, LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
+from surefoot.scorers.temperature import fit_temperature
 from surefoot.statistics import Estimate, mean
 from surefoot.training.config import RunConfig
 
@@ -56,18 +56,18 @@ def standardise(model: LanguageModel, trainer: PreferenceTrainer) -> None:
     model.temperature_ = 1 / model.std_  # margins as trained are log-odds, where psi is logistic
 
 
-def calibrate(model: LanguageModel, trainer: PreferenceTrainer, config: RunConfig) -> Estimate:
-    """Fit the temperature on held-out pairs; their accuracy, clustered by prompt."""
+def calibrate(
+    model: LanguageModel, trainer: PreferenceTrainer, config: RunConfig
+) -> tuple[Estimate, str]:
+    """Fit the temperature on held-out pairs; their accuracy, clustered by prompt, and a note."""
     (pairs,) = trainer.eval_pairs.values()
     held_out = pairs.preferences
     raw = _raw_scores(model, trainer, pairs, np.arange(len(pairs)))
     margins: Array = (raw[:, 0] - raw[:, 1]) / model.std_
-    model.temperature_ = fit_temperature(
-        torch.from_numpy(margins),
-        torch.from_numpy(held_out.labels),
-        torch.from_numpy(held_out.weights),
-        flip_rate=config.objective.known_flip_rate,
-    )
+    rate = config.objective.known_flip_rate
+    found = fit_temperature(margins, held_out.labels, held_out.weights, rate)
+    model.temperature_ = found.value
     decided = held_out.labels != 0.5
     right = (np.sign(margins) * np.sign(held_out.labels - 0.5) + 1) / 2
-    return mean(right[decided], held_out.prompt_keys()[decided], covers="held-out pairs")
+    accuracy = mean(right[decided], held_out.prompt_keys()[decided], covers="held-out pairs")
+    return accuracy, found.note

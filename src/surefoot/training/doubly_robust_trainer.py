@@ -15,7 +15,7 @@ from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers import TrainedScorer
-from surefoot.scorers.ensemble import is_ensemble
+from surefoot.scorers.ensemble_file import is_ensemble
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import PolicyScores, mode
 from surefoot.scorers.loading import load_scorer

@@ -135,7 +135,10 @@ def train_language_model(
         return None
     model = scorer_of(trainer, scorer.settled)
     standardise(model, trainer)
-    accuracy = None if data.held_out is None else calibrate(model, trainer, config)
+    accuracy, doubt = (None, "") if data.held_out is None else calibrate(model, trainer, config)
+    if doubt:
+        say(f"note: {doubt}")
+        notes += (doubt,)
     if scorer.model_kind == "reward-model":
         found = check_saved(folder, model, trainer.pairs.preferences)
         for note in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +18,7 @@ from surefoot.data.reading_notes import Cuts
 from surefoot.data.schema import Fault, Preferences
 from surefoot.data.token_pairs import TokenPairs, refusals, tokenise
 from surefoot.errors import ConfigurationError
+from surefoot.objectives import LabelModel
 from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.encoder import file_stamps
@@ -41,6 +42,7 @@ from surefoot.scorers.language.preference import PreferenceScores
 from surefoot.scorers.language.reference import ReferencePolicy, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
 from surefoot.scorers.scorer import NO_REWARDS, Scorer
+from surefoot.scorers.temperature import to_probabilities
 
 if TYPE_CHECKING:
     from surefoot.scorers.language.batch import PairBatch
@@ -58,6 +60,8 @@ class LanguageModel:
         reference_key: hash of the weights that a policy is scored against; None for reward models.
         mean_, std_: of the raw scores on the training data: rewards have mean 0 and deviation 1.
         temperature_: P(a preferred) is sigma(difference of rewards / temperature).
+        known_flip_rate: what its training took for the share of flipped labels, None where that is
+            not known: it was trained elsewhere.
         cuts: what was cut when :meth:`rewards` was last asked.
     """
 
@@ -67,6 +71,7 @@ class LanguageModel:
     mean_: float = 0.0
     std_: float = 1.0
     temperature_: float = 1.0
+    known_flip_rate: float | None = None
     cuts: Cuts | None = None
 
     def raw_scores(self, preferences: Preferences) -> Array:
@@ -134,10 +139,8 @@ class LanguageModel:
         return self.to_probabilities(scores[:, 0] - scores[:, 1])
 
     def to_probabilities(self, margins: Array) -> Array:
-        """P(a preferred) from margins (differences of scores), any shape."""
-        logits = torch.from_numpy(np.asarray(margins, dtype=np.float64)) / self.temperature_
-        probabilities: Array = torch.sigmoid(logits).numpy()
-        return probabilities
+        """P(a preferred) from margins (differences of scores), any shape; in [1e-6, 1 - 1e-6]."""
+        return to_probabilities(margins, self.temperature_)
 
     def notes(self) -> list[str]:
         """Sentences on what was cut when scores were last asked for."""
@@ -233,6 +236,7 @@ class LanguageModel:
             mean_=description["rewards"]["mean"],
             std_=description["rewards"]["std"],
             temperature_=description["temperature"],
+            known_flip_rate=_flip_rate_of(description["objective"]),
             reference_key=description["reference_key"],
         )
         with _trained_from(folder, scorer):
@@ -298,3 +302,9 @@ def _trained_from(folder: str | Path, scorer: LanguageModelScorer) -> Iterator[N
             f"the {what} of {folder}, which it was trained from: {error} Where it lies elsewhere "
             f"now, name the place: {how}."
         ) from None
+
+
+def _flip_rate_of(objective: Mapping[str, Any]) -> float:
+    """The flip rate that the objective of a run names; without a label model there is none."""
+    labels = objective.get("labels")
+    return 0.0 if labels is None else LabelModel.parse(labels).known_flip_rate

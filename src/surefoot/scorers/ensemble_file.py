@@ -1,0 +1,85 @@
+"""What an ensemble of reward models is made of: options, and the YAML file that holds them."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from surefoot.boundary.yaml_texts import yaml_file
+from surefoot.errors import ConfigurationError
+from surefoot.options import Options
+from surefoot.scorers import storage
+from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
+
+#: What tells the file of an ensemble from other YAML files, misspelt or not.
+_SIGN = "members"
+
+
+class EnsembleOptions(Options):
+    """Reward models that are used as one; a YAML file of these is named like a run folder."""
+
+    title: ClassVar[str] = "an ensemble"
+    kind: ClassVar[str] = "ensemble"
+    pairwise: ClassVar[bool] = False
+
+    members: tuple[str, ...] = Field(min_length=1)
+    """Run folders or transformers models; paths are looked for beside the file of the ensemble, and
+    then from where you are. A folder of seeds stands for all of them, a run with several heads
+    (`scorer.members`) for each of its heads."""
+    pessimism: Pessimism = MeanOfMembers()
+    """How their rewards become one: `mean`, `worst-case` (WCO) or
+    `{kind: variance-penalised, coefficient: 0.5}` (UWO)."""
+    calibration: tuple[str, ...] = ()
+    """Pairs that set the members' zero and scale, and where they have labels the temperature too;
+    some hundreds do. Absent: the zero and scale of each member's own training data."""
+    flip_rate: float | None = Field(None, ge=0, lt=0.5)
+    """Share of the calibration pairs' labels taken to be flipped, which the temperature is told.
+    Absent: the rate that the members were trained with, where all name the same."""
+
+
+def is_ensemble(place: str | Path) -> bool:
+    """Whether this is the YAML file of an ensemble."""
+    path = Path(place)
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return False
+    given = yaml_file(path, "the ensemble in")
+    return isinstance(given, dict) and bool(get_close_matches(_SIGN, map(str, given), 1, 0.8))
+
+
+def read_ensemble(place: str | Path) -> EnsembleOptions:
+    """The options in the YAML file of an ensemble, whose paths are found from its folder."""
+    file = Path(place)
+    options = EnsembleOptions(**yaml_file(file, "the ensemble in"))
+    found = {
+        name: tuple(_beside(file, one) for one in getattr(options, name))
+        for name in ("members", "calibration")
+    }
+    return options.model_copy(update=found)
+
+
+def _beside(file: Path, place: str) -> str:
+    """A place from the folder of a file, where there is one; else as it is named."""
+    beside = file.parent / place
+    return str(beside) if beside.exists() else place
+
+
+def member_places(options: EnsembleOptions) -> list[str]:
+    """Where the members lie, a folder of seeds resolved into its seeds.
+
+    Raises:
+        ConfigurationError: a member is an ensemble itself.
+    """
+    found: list[str] = []
+    for place in options.members:
+        if is_ensemble(place):
+            raise ConfigurationError(
+                f"{place} is an ensemble: name its members themselves, so that each counts once."
+            )
+        seeds = [path for path in Path(place).glob("seed-*") if path.name[5:].isdigit()]
+        several = seeds and not (Path(place) / storage.DESCRIPTION).is_file()
+        seeds.sort(key=lambda path: int(path.name[5:]))
+        found += [str(path) for path in seeds] if several else [place]
+    return found

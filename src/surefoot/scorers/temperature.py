@@ -1,0 +1,132 @@
+"""From margins to probabilities: one temperature, fitted in one place, for every kind of scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_expit
+
+Array = npt.NDArray[np.float64]
+
+#: Every probability of a preference lies in [LEAST, 1 - LEAST]. To bear out one beyond, by the rule
+#: of succession, would take a million held-out pairs like it that were all in order.
+LEAST = 1e-6
+
+#: Held-out pairs below which a temperature is a rough guess.
+FEWEST = 50
+
+#: Logarithms of the slope, in units of the median margin, among which optima are looked for.
+_GRID = np.linspace(-10, 10, 81)
+
+
+class Temperature(NamedTuple):
+    """A fitted temperature.
+
+    Attributes:
+        value: T; sigma(margin / T) is P(a preferred).
+        note: a sentence where the pairs hardly say; else empty.
+    """
+
+    value: float
+    note: str
+
+
+def to_probabilities(margins: npt.ArrayLike, temperature: float) -> Array:
+    """P(a preferred), sigma(margin / T), any shape: never nearer to 0 or 1 than :data:`LEAST`."""
+    chances = expit(np.asarray(margins, dtype=np.float64) / temperature)
+    return np.asarray(np.clip(chances, LEAST, 1 - LEAST))
+
+
+def fit_temperature(
+    margins: npt.ArrayLike, labels: npt.ArrayLike, mass: npt.ArrayLike, flip_rate: float = 0.0
+) -> Temperature:
+    """The T for which sigma(margin / T) is the likeliest P(a preferred), as n pairs can say it.
+
+    Pairs that are all in order would have a temperature of 0 and certainty. So the n pairs are
+    joined by one right and one wrong pair, spread over margins like theirs: to the log-likelihood
+    is added mean(log sigma(m / T) + log sigma(-m / T)). Without flips these are the smoothed
+    targets (n y + 1) / (n + 2) of Platt (1999), which come of the rule of succession; stated so,
+    the two are pairs with true labels, and also bound T where labels may be flipped. They change a
+    temperature by the order of 1/n.
+
+    With a flip rate the likelihood can have several optima: all that a grid shows are polished, and
+    the best is taken.
+
+    Args:
+        margins: (N,) from a scorer that did not see the pair.
+        labels: (N,) P(a preferred) as observed.
+        mass: (N,) weight of each pair; n is the number of equal weights that say as much.
+        flip_rate: share of labels taken to be flipped: the likelihood is that of the observed
+            labels, the probability that of the clean ones.
+    """
+    m, y, weight = (np.asarray(v, dtype=np.float64) for v in (margins, labels, mass))
+    telling = (weight > 0) & (m != 0)
+    m, y, weight = m[telling], y[telling], weight[telling]
+    if not len(m):  # every pair a tie: any temperature says 1/2
+        return Temperature(1.0, "No held-out pair has a margin: the temperature is not fitted.")
+    n = float(weight.sum() ** 2 / np.square(weight).sum())
+    weight = weight / weight.sum()
+    scale = float(np.median(np.abs(m)))
+    loss = _Loss(m / scale, y, weight, n, flip_rate)
+    slope = min(_optima(loss), key=loss)
+    return Temperature(scale / float(np.exp(slope)), _note(m, y, weight, n, flip_rate))
+
+
+def _optima(loss: _Loss) -> Iterator[float]:
+    """Every local optimum that the grid shows, polished."""
+    values = np.array([loss(at) for at in _GRID])
+    walled = np.concatenate([[np.inf], values, [np.inf]])
+    lowest = (walled[1:-1] <= walled[:-2]) & (walled[1:-1] <= walled[2:])
+    for k in np.flatnonzero(lowest).tolist():
+        ends = float(_GRID[max(k - 1, 0)]), float(_GRID[min(k + 1, len(_GRID) - 1)])
+        yield float(_GRID[k])
+        yield float(minimize_scalar(loss, bounds=ends, method="bounded").x)
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """Less the log-likelihood of a slope, with the two further pairs, per pair."""
+
+    margins: Array
+    labels: Array
+    weight: Array
+    n: float
+    flip_rate: float
+
+    def __call__(self, log_slope: float) -> float:
+        z = self.margins * np.exp(log_slope)
+        right, wrong = log_expit(z), log_expit(-z)  # of true labels
+        seen_right, seen_wrong = (
+            np.logaddexp(np.log1p(-self.flip_rate) + one, np.log(self.flip_rate) + other)
+            if self.flip_rate
+            else one
+            for one, other in ((right, wrong), (wrong, right))
+        )
+        observed = self.labels * seen_right + (1 - self.labels) * seen_wrong
+        return float(-(self.weight @ (self.n * observed + right + wrong)) / (self.n + 2))
+
+
+def _note(m: Array, y: Array, weight: Array, n: float, flip_rate: float) -> str:
+    """What a reader should know of these pairs."""
+    decided = y != 0.5
+    if decided.any():
+        in_order = (m > 0) == (y > 0.5)
+        share = float(weight[decided] @ in_order[decided] / weight[decided].sum())
+        if share > 1 - flip_rate - 1e-12:
+            named = f" (more than a flip rate of {flip_rate:g} leaves)" if flip_rate else ""
+            return (
+                f"{share:.0%} of the {len(m)} held-out pairs are in order{named}: they do not say "
+                "how sure is too sure. Probabilities are as if one pair more had been right and "
+                "one wrong. Hold out more pairs before probabilities are relied on."
+            )
+    if n < FEWEST:
+        return (
+            f"The temperature rests on {n:.0f} held-out pairs: probabilities are a rough guess "
+            f"below some {FEWEST}. The order of responses is not affected."
+        )
+    return ""
