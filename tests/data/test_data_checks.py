@@ -145,7 +145,8 @@ def test_zero_and_one_read_as_tie_and_first_is_suspected(tmp_path):
         for i in range(20)
     ]
     path.write_text("\n".join(map(json.dumps, records)))
-    finding = check(read_preferences(path)).of("one-sided-label")
+    data = read_preferences(path, codings={"label": "first-is-1"})
+    finding = check(data).of("one-sided-label")
     assert finding.count == 20
     assert "second response never wins" in finding.meaning
 

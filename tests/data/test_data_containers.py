@@ -157,7 +157,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path, cache, name, co
 def test_damage_to_one_row_is_a_fault_of_that_row(tmp_path, name, damaged, row, says):
     path = tmp_path / name
     path.write_bytes(damaged)
-    preferences = read_preferences(path)
+    preferences = read_preferences(path, max_unusable=1)
     (fault,) = preferences.faults
     assert (fault.file, fault.row) == (str(path), row)
     assert says in fault.reason

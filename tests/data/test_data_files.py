@@ -18,7 +18,7 @@ from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError, SurefootError
 
 PAIR = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1}
-BROKEN = PAIR | {"label": 7}
+BROKEN = PAIR | {"response_b": 7}
 
 
 def test_the_table_has_the_columns_of_the_contract_and_is_memory_mapped(jsonl, cache):
@@ -31,14 +31,15 @@ def test_the_table_has_the_columns_of_the_contract_and_is_memory_mapped(jsonl, c
 
 def test_a_second_read_converts_nothing_and_reports_the_same_faults(jsonl, monkeypatch):
     path = jsonl(PAIR, BROKEN, PAIR)
-    first = read_preferences(path)
+    first = read_preferences(path, max_unusable=1)
     monkeypatch.setattr(caching, "store", lambda *_: pytest.fail("converted again"))
-    second = read_preferences(path)
+    second = read_preferences(path, max_unusable=1)
     assert first.dataset.to_list() == second.dataset.to_list()
     assert first.faults == second.faults
     assert [fault.row for fault in second.faults] == [2]
+    assert first.readings == second.readings
     assert first.fingerprint == second.fingerprint
-    with pytest.raises(DataError, match=r"rows.jsonl, row 2: 'label'"):
+    with pytest.raises(DataError, match=r"rows.jsonl, row 2: 'response_b'"):
         read_preferences(path, on_error="fail")
 
 
@@ -91,13 +92,15 @@ def test_a_cache_that_cannot_be_written_is_named(jsonl, tmp_path, monkeypatch):
 
 
 def test_if_no_row_can_be_used_the_first_reasons_are_given(jsonl):
-    with pytest.raises(DataError, match=r"none of its 5 rows.*\n  row 1: 'label'.*\n.*\n  row 3"):
+    with pytest.raises(
+        DataError, match=r"none of its 5 rows.*\n  row 1: 'response_b'.*\n.*\n  row 3"
+    ):
         read_preferences(jsonl(*[BROKEN] * 5))
 
 
 def test_several_sources_are_told_apart(jsonl):
     paths = [jsonl(PAIR, name="helpful.jsonl.gz"), jsonl(PAIR, BROKEN, name="harmless.json")]
-    preferences = read_preferences(paths)
+    preferences = read_preferences(paths, max_unusable=1)
     assert preferences.strings("source") == ["helpful", "harmless"]
     assert preferences.name == "helpful + harmless"
     assert [fault.file for fault in preferences.faults] == [str(paths[1])]
@@ -137,7 +140,7 @@ def test_an_unknown_form_lists_its_columns_and_what_is_accepted(jsonl):
 
 def test_progress_counts_every_record(jsonl):
     seen = []
-    read_preferences(jsonl(*[PAIR] * 4, BROKEN), progress=seen.append)
+    read_preferences(jsonl(*[PAIR] * 4, BROKEN), progress=seen.append, max_unusable=1)
     assert sum(seen) == 5
 
 
@@ -151,7 +154,7 @@ def test_places_where_there_is_no_file(jsonl, tmp_path):
     ]:
         with pytest.raises(DataError, match=says):
             read_preferences(source)
-    with pytest.raises(ConfigurationError, match="did you mean 'skip'"):
+    with pytest.raises(ConfigurationError, match=r"on_error .* should be 'skip' or 'fail'"):
         read_preferences(path, on_error="skipp")
 
 

@@ -16,7 +16,7 @@ def path(tmp_path):
 
 
 def test_rows_that_cannot_be_used_are_counted_and_named(path):
-    prompts, alone = read_prompts([str(path)])
+    prompts, alone = read_prompts([str(path)], max_unusable=1)
     assert alone
     assert len(prompts) == 2
     assert [fault.row for fault in prompts.faults] == [2, 3]
@@ -52,7 +52,7 @@ def test_rows_that_are_no_text_are_left_out_and_zero_is_a_name(tmp_path):
     path.write_text(
         '{"prompt": "one", "group": 0}\n{"prompt": 5, "group": 1}\n{"prompt": "two", "group": 1}\n'
     )
-    prompts, _ = read_prompts([str(path)])
+    prompts, _ = read_prompts([str(path)], max_unusable=1)
     assert prompts.strings("group") == ["0", "1"]
     assert [(fault.row, "expected text" in fault.reason) for fault in prompts.faults] == [(2, True)]
 

@@ -140,6 +140,7 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
         data = DataOptions(
             train=(path,),
             damaged="keep",  # what is damaged was dealt with before
+            no_prompt=True,  # and so were empty prompts
             held_out=self.held_out or _HELD_OUT,
             split_by=self.fold_by or "prompt",
         )

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from surefoot.cli.arguments import Columns, Overwrite, Reference, Source
+from surefoot.cli.arguments import (
+    Codings,
+    Columns,
+    MaxUnusable,
+    NoPrompt,
+    Overwrite,
+    Reference,
+    Source,
+)
 
 app = typer.Typer(
     name="surefoot",
@@ -73,6 +81,9 @@ def audit(
         int | None, typer.Option(min=2, help="For --deployment: clusters of prompts. [16]")
     ] = None,
     column: Columns = None,
+    coding: Codings = None,
+    max_unusable: MaxUnusable = None,
+    no_prompt: NoPrompt = False,
     overwrite: Overwrite = False,
 ) -> None:
     """What is wrong with these preferences? Prints the damage report.
@@ -87,6 +98,7 @@ def audit(
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
     """
     from surefoot.cli.audit import Deployment, run
+    from surefoot.cli.inputs import Reading
     from surefoot.errors import ConfigurationError
 
     shift = None if deployment is None else Deployment(deployment, clusters or 16)
@@ -94,7 +106,8 @@ def audit(
         raise ConfigurationError("--clusters goes with --deployment, which was not given.")
     if tokenizer is None and scorer is not None:
         raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
-    run(data, output, tokenizer, max_length, scorer, against or [], shift, column or [], overwrite)
+    reading = Reading(column or (), coding or (), max_unusable, no_prompt)
+    run(data, output, tokenizer, max_length, scorer, against or [], shift, reading, overwrite)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -217,6 +230,9 @@ def evaluate(
     ] = False,
     source: Source = None,
     column: Columns = None,
+    coding: Codings = None,
+    max_unusable: MaxUnusable = None,
+    no_prompt: NoPrompt = False,
     reference: Reference = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -241,6 +257,7 @@ def evaluate(
         surefoot evaluate --samples a.jsonl --against b.jsonl --judge runs/reward --output report
     """
     from surefoot.cli.evaluate import run
+    from surefoot.cli.inputs import Reading
     from surefoot.cli.request import Request
 
     request = Request(
@@ -263,7 +280,7 @@ def evaluate(
         suites,
         tie_tolerance,
         source,
-        column or [],
+        Reading(column or (), coding or (), max_unusable, no_prompt),
         reference,
         overwrite,
         request,
@@ -277,6 +294,9 @@ def score(
     output: Annotated[Path, typer.Option(help="JSON lines: a reward for each response.")],
     source: Source = None,
     column: Columns = None,
+    coding: Codings = None,
+    max_unusable: MaxUnusable = None,
+    no_prompt: NoPrompt = False,
     reference: Reference = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -287,9 +307,11 @@ def score(
     Example:
         surefoot score runs/robust pairs.jsonl --output rewards.jsonl
     """
+    from surefoot.cli.inputs import Reading
     from surefoot.cli.score import run
 
-    run(model, data, output, source, column or [], reference, overwrite)
+    reading = Reading(column or (), coding or (), max_unusable, no_prompt)
+    run(model, data, output, source, reading, reference, overwrite)
 
 
 @app.command()

@@ -11,7 +11,26 @@ Overwrite = Annotated[
 ]
 Columns = Annotated[
     list[str] | None,
-    typer.Option("--column", help="Your name of a column, as in `prompt=question`. Repeatable."),
+    typer.Option(
+        "--column",
+        help="Your name of a column, as in `prompt=question`; `source=`: yours is another thing. "
+        "Repeatable.",
+    ),
+]
+Codings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--coding",
+        help="How a label column is coded, as in `label=first-is-0` or `label=1:a,2:b,3:tie`. "
+        "Repeatable.",
+    ),
+]
+MaxUnusable = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Share of a file's rows that may be unusable. [0.05]"),
+]
+NoPrompt = Annotated[
+    bool, typer.Option("--no-prompt", help="The data have no prompt; none is asked for or implied.")
 ]
 
 Source = Annotated[

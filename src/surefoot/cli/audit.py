@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from surefoot.cli.console import invocation, out, quiet_libraries, say, write
-from surefoot.cli.inputs import mapping, read
+from surefoot.cli.inputs import Reading, read, tell_reading
 
 if TYPE_CHECKING:
     from surefoot.audit import DeploymentShift
@@ -26,7 +26,7 @@ def run(
     scorer: str | None,
     against: list[str],
     deployment: Deployment | None,
-    columns: list[str],
+    reading: Reading,
     overwrite: bool,
 ) -> None:
     """Print the damage report, and the distance to deployment; write both where asked."""
@@ -35,12 +35,12 @@ def run(
     from surefoot.paths import claim_output
 
     folder = claim_output(output, overwrite) if output else None
-    preferences = read(data, columns)
-    prompts = deployment.prompts(columns) if deployment else None
+    preferences = read(data, reading)
+    prompts = deployment.prompts(reading) if deployment else None
     report = check(
         preferences,
         **_reading(tokenizer, max_length, scorer),
-        against=read(against, columns) if against else None,
+        against=read(against, reading) if against else None,
     )
     _show(report)
     shift = None
@@ -63,13 +63,12 @@ class Deployment:
     places: Sequence[str]
     clusters: int
 
-    def prompts(self, columns: Sequence[str]) -> Preferences:
+    def prompts(self, reading: Reading) -> Preferences:
         """Those of deployment."""
-        from surefoot.data.prompt_files import left_out, read_prompts
+        from surefoot.data.prompt_files import read_prompts
 
-        prompts, _ = read_prompts(self.places, columns=mapping(columns))
-        if prompts.faults:
-            say(left_out(prompts))
+        prompts, _ = read_prompts(self.places, **reading.options)
+        tell_reading(prompts)
         return prompts
 
     def shift_from(self, training: Preferences, prompts: Preferences) -> DeploymentShift:

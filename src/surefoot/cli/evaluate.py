@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from surefoot.cli.best_of_n import run_best_of_n
 from surefoot.cli.console import figure, invocation, out, quiet_libraries, say, table, write
 from surefoot.cli.inputs import (
+    Reading,
     load_models,
     read,
     reference_of,
@@ -47,18 +48,18 @@ def run(
     suites: Path | None,
     tie_tolerance: float,
     source: str | None,
-    columns: list[str],
+    reading: Reading,
     reference: str | None,
     overwrite: bool,
     request: Request,
 ) -> None:
     """Evaluate on each data set or suite, compare with the baseline, print and write."""
     if request.judge and not (model or baseline):
-        _refuse("a win rate", suites=suites, column=columns, reference=reference)
+        _refuse("a win rate", suites=suites, reference=reference, **reading.given())
         run_win_rate(request, output, tie_tolerance, source, overwrite)
         return
     if request.best_of_n and model and not data:
-        _refuse("--best-of-n", suites=suites, column=columns, tie_tolerance=tie_tolerance)
+        _refuse("--best-of-n", suites=suites, tie_tolerance=tie_tolerance, **reading.given())
         run_best_of_n(request, model, baseline, reference, source, output, overwrite)
         return
     if request.judge or request.best_of_n or model is None or not data:
@@ -82,7 +83,7 @@ def run(
     seen = set().union(*(saved_prompts(one) for one in runs))
     found = {}
     for name in data:
-        preferences, breakdowns = _load(name, suites, columns, source, [*models, *baselines])
+        preferences, breakdowns = _load(name, suites, reading, source, [*models, *baselines])
         breakdowns |= _by_cluster(runs[0], preferences)
         one = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
         found[name] = replace(one, value=valuer(preferences)) if valuer else one
@@ -102,7 +103,7 @@ def _refuse(question: str, **options: object) -> None:
 def _load(
     name: str,
     suites_folder: Path | None,
-    columns: Sequence[str],
+    reading: Reading,
     source: str | None,
     models: Sequence[TrainedScorer],
 ) -> tuple[Preferences, dict[str, list[str | None]]]:
@@ -114,7 +115,7 @@ def _load(
     if name in suites() or not looks_like_data:
         preferences = readable(models, load_suite(name, suites_folder), say)
         return preferences, find_suite(name).breakdowns(preferences)
-    return readable(models, read([name], columns, source), say), {}
+    return readable(models, read([name], reading, source), say), {}
 
 
 def _by_cluster(run: str | Path, preferences: Preferences) -> dict[str, list[str | None]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
@@ -20,37 +21,83 @@ if TYPE_CHECKING:
 _HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How the command line says that data are to be read (see `ReadingOptions`)."""
+
+    columns: Sequence[str] = ()
+    codings: Sequence[str] = ()
+    max_unusable: float | None = None
+    no_prompt: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As :func:`~surefoot.data.read_preferences` takes them."""
+        return {
+            "columns": mapping(self.columns, "--column", "prompt=question", empty=True),
+            "codings": mapping(self.codings, "--coding", "label=first-is-0"),
+            "max_unusable": self.max_unusable,
+        }
+
+    def given(self) -> dict[str, Any]:
+        """The options by their names on the command line."""
+        return {
+            "column": self.columns,
+            "coding": self.codings,
+            "max_unusable": self.max_unusable is not None,
+            "no_prompt": self.no_prompt,
+        }
+
+
 def read(
     sources: Sequence[str],
-    columns: Sequence[str],
+    reading: Reading = Reading(),
     source_name: str | None = None,
     unlabelled: bool = False,
 ) -> Preferences:
-    """Preferences from files or hub data sets, with a progress bar."""
+    """Preferences from files or hub data sets, with a progress bar; says what was made of them."""
     from surefoot.data import read_preferences
 
     with tqdm(desc="reading", unit="row", disable=None, leave=False) as bar:
-        return read_preferences(
+        preferences = read_preferences(
             list(sources),
-            columns=mapping(columns),
+            **reading.options,
+            no_prompt=reading.no_prompt,
             source_name=source_name,
             unlabelled=unlabelled,
             progress=bar.update,
         )
+    tell_reading(preferences)
+    return preferences
 
 
-def mapping(columns: Sequence[str]) -> dict[str, str] | None:
+def tell_reading(preferences: Preferences) -> None:
+    """Say what became of every column, how labels are coded, and which rows were left out."""
+    from surefoot.data.reading import lines_of
+
+    for line in lines_of(preferences.readings, preferences.faults):
+        say(line)
+
+
+def mapping(
+    given: Sequence[str], option: str, example: str, empty: bool = False
+) -> dict[str, str] | None:
     """`["prompt=question"]` as a mapping; None where it is empty.
+
+    Args:
+        given: what was given with an option.
+        option: its name, for the message.
+        example: of it.
+        empty: the right side may be empty.
 
     Raises:
         ConfigurationError: not of the form `ours=yours`.
     """
-    pairs = [column.partition("=") for column in columns]
+    pairs = [one.partition("=") for one in given]
     for name, equals, theirs in pairs:
-        if not (name and equals and theirs):
+        if not (name and equals and (theirs or empty)):
             raise ConfigurationError(
-                f"--column is the contract's name = yours, as in prompt=question; got "
-                f"{name + equals + theirs!r}."
+                f"{option} is a name = a value, as in {example}; got {name + equals + theirs!r}."
             )
     return {name: theirs for name, _, theirs in pairs} or None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import quiet_libraries, say
-from surefoot.cli.inputs import load_models, read, tell_cuts
+from surefoot.cli.inputs import Reading, load_models, read, tell_cuts
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def run(
     data: list[str],
     output: Path,
     source: str | None,
-    columns: list[str],
+    reading: Reading,
     reference: str | None,
     overwrite: bool,
 ) -> None:
@@ -34,7 +34,7 @@ def run(
         raise ConfigurationError(
             f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."
         )
-    preferences = read(data, columns, source, unlabelled=True)
+    preferences = read(data, reading, source, unlabelled=True)
     preferences = readable(models, preferences, say)
     members = models[0].member_scores(preferences)  # (N, 2, K)
     scores = _joined(models[0], members)  # (N, 2)

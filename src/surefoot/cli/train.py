@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surefoot.cli.console import figure, out, quiet_libraries, say, table
+from surefoot.cli.inputs import tell_reading
 from surefoot.cli.resume import nothing_to_resume
 from surefoot.errors import ConfigurationError
 
@@ -83,6 +84,7 @@ _MANY, _FEW = 0.25, 10
 def _show_data(data: TrainingData, split_by: str) -> None:
     held = 0 if data.held_out is None else len(data.held_out)
     rows = len(data.train) + held + data.removed
+    tell_reading(data.train)
     say(f"data: {len(data.train)} pairs from {data.train.name}")
     for finding in data.damage.findings:
         if finding.severity != "note":

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +37,23 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def load(key: str) -> tuple[Dataset, list[tuple[int, str]]] | None:
-    """The table of this key and its faults (row, reason), or None if it is not there whole."""
-    table, faults = folder() / f"{key}.arrow", folder() / f"{key}.json"
-    if not (table.is_file() and faults.is_file()):
+def load(key: str) -> tuple[Dataset, dict[str, Any]] | None:
+    """The table of this key and what was said of it, or None if it is not there whole."""
+    table, described = folder() / f"{key}.arrow", folder() / f"{key}.json"
+    if not (table.is_file() and described.is_file()):
         return None
     try:
-        dataset = Dataset.from_file(str(table))
-        return dataset, [(row, reason) for row, reason in json.loads(faults.read_text())]
+        return Dataset.from_file(str(table)), dict(json.loads(described.read_text()))
     except (pa.ArrowException, ValueError, OSError):  # damaged: convert again
         return None
 
 
-def store(key: str, batches: Iterator[Sequence[dict[str, Any]]], faults: list[Any]) -> None:
-    """Write a table, then its faults; each appears whole or not at all.
+def store(
+    key: str, batches: Iterator[Sequence[dict[str, Any]]], described: Callable[[], dict[str, Any]]
+) -> None:
+    """Write a table, then what is to be said of it; each appears whole or not at all.
 
-    `faults` is filled by whoever makes the batches, and is complete when they end.
+    `described` is asked when the batches have ended.
     """
     try:
         with _appearing(folder() / f"{key}.arrow") as path:
@@ -61,7 +62,7 @@ def store(key: str, batches: Iterator[Sequence[dict[str, Any]]], faults: list[An
                 for batch in batches:
                     writer.write_batch(pa.RecordBatch.from_pylist(list(batch), schema=schema))
         with _appearing(folder() / f"{key}.json") as path:
-            path.write_text(json.dumps(faults))
+            path.write_text(json.dumps(described()))
     except OSError as error:
         raise DataError(
             f"the cache folder {folder()} cannot be written ({error.strerror or error}). "

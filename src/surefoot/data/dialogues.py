@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -44,13 +45,39 @@ def _shared(a: Sequence[object], b: Sequence[object]) -> int:
     return next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
 
 
+#: Scripts that put no spaces between words, from the first to the last character of each block.
+_SPACELESS = (
+    *(("\u0e00", "\u0eff"), ("\u0f00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff")),
+    *(("\u2e80", "\u312f"), ("\u3190", "\u9fff"), ("\uf900", "\ufaff"), ("\uff00", "\uffef")),
+    ("\U00020000", "\U0003ffff"),
+)
+
+
 def part_texts(a: str, b: str) -> tuple[str, str, str]:
     """Take two plain texts apart after the last word that both begin with.
 
-    The split falls before a space, so that no word is cut and no response is left empty.
+    The split falls before a space, so that no word is cut and no response is left empty. In scripts
+    without spaces between words it falls where the texts first differ.
+
+    >>> part_texts("问:茶?答:好。", "问:茶?答:不好。")
+    ('问:茶?答:', '好。', '不好。')
     """
     end = min(_shared(a, b), len(a.rstrip()) - 1, len(b.rstrip()) - 1)
-    while end > 0 and not a[end].isspace():
+    while end > 0 and not (_may_part(a, end) and _may_part(b, end)):
         end -= 1
     end = max(end, 0)
     return a[:end], a[end:], b[end:]
+
+
+def _may_part(text: str, place: int) -> bool:
+    """Whether a word, or a sign of a script without spaces, ends before this place."""
+    after = text[place]
+    if after.isspace():
+        return True
+    return not unicodedata.category(after).startswith("M") and (
+        _is_spaceless(after) or _is_spaceless(text[place - 1])
+    )
+
+
+def _is_spaceless(sign: str) -> bool:
+    return any(first <= sign <= last for first, last in _SPACELESS)

@@ -1,4 +1,4 @@
-"""Single values of a row: numbers, votes, times, and labels in the codings that people use.
+"""Single values of a row: numbers, names, votes, times.
 
 Everything here raises a :class:`DataError` that says what was found, without the place, which the
 caller adds.
@@ -10,25 +10,22 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from surefoot.boundary.json_texts import json_value
+from surefoot.data.codings import CODINGS
 from surefoot.data.text import describe, sound
 from surefoot.errors import DataError
 
-#: How numbers say which response won: `probability` of the first, or its `position` (0: a tie).
-Coding = Literal["probability", "position"]
+_SIDES = ("response_a", "response_b")
 
-_WORDS = {
-    **dict.fromkeys(("a", "a1", "first", "left", "model_a", "response_a", "output_a"), 1.0),
-    **dict.fromkeys(("model_1", "output_1", "response_1", "answer_1"), 1.0),
-    **dict.fromkeys(("b", "a2", "second", "right", "model_b", "response_b", "output_b"), 0.0),
-    **dict.fromkeys(("model_2", "output_2", "response_2", "answer_2"), 0.0),
-    **dict.fromkeys(("tie", "equal", "both", "draw", "tie (bothbad)", "both_bad"), 0.5),
-}
-_POSITIONS = {1.0: 1.0, 2.0: 0.0, 0.0: 0.5}
-_ANNOTATOR = ("annotator", "worker", "rater", "evaluator", "annotator_id", "worker_id")
-_VALUE = ("value", "vote", "label", "preference")
+
+class MisfitError(DataError):
+    """A value of an optional column that is not what the contract has under that name."""
+
+    def __init__(self, column: str, why: object) -> None:
+        super().__init__(str(why))
+        self.column = column
 
 
 def missing(value: object) -> bool:
@@ -54,38 +51,23 @@ def probability(value: object, name: str) -> float:
     return number(value, name, 0.0, 1.0)
 
 
-def preference(value: object, name: str, coding: Coding) -> float:
-    """P(first preferred), from a number in that coding or from a word such as `a`, `b` or `tie`."""
-    if isinstance(value, str) and value.strip().casefold() in _WORDS:
-        return _WORDS[value.strip().casefold()]
-    if coding == "probability":
-        return probability(value, name)
-    position = number(value, name)
-    if position not in _POSITIONS:
-        raise DataError(f"{name!r} should be 1 or 2 (the better one) or 0 (a tie); got {value!r}")
-    return _POSITIONS[position]
-
-
-def votes(value: object, coding: Coding = "probability") -> list[dict[str, Any]]:
-    """Votes as a list of annotator and value; each vote a number, a word, or a mapping."""
+def votes(value: object) -> list[dict[str, Any]]:
+    """Votes as a list of annotator and value; each P(first preferred), a word, or a mapping."""
     result = []
     for i, vote in enumerate(listed(value, "votes")):
-        fields = vote if isinstance(vote, Mapping) else {"value": vote}
-        annotator = next((fields[key] for key in _ANNOTATOR if key in fields), None)
-        given = next((fields[key] for key in _VALUE if key in fields), None)
-        result.append(
-            {
-                "annotator": None if annotator is None else name_of(annotator, "annotator"),
-                "value": preference(given, f"votes[{i}]", coding),
-            }
-        )
+        one = vote if isinstance(vote, Mapping) else {"value": vote}
+        annotator = one.get("annotator")
+        try:
+            chance = CODINGS["probability"].decode(one.get("value"), _SIDES, ((), ()))
+        except DataError as error:
+            raise DataError(f"'votes[{i}]': {error}") from None
+        who = None if annotator is None else name_of(annotator, "annotator")
+        result.append({"annotator": who, "value": chance})
     return result
 
 
 def mean_vote(given: Sequence[Mapping[str, Any]]) -> float:
-    """The label that votes amount to: their mean, a tie counting half."""
-    if not given:
-        raise DataError("'votes' is empty and there is no label")
+    """The label that votes amount to: their mean, a tie counting half; there is at least one."""
     return math.fsum(vote["value"] for vote in given) / len(given)
 
 

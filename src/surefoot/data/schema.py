@@ -18,6 +18,8 @@ import numpy.typing as npt
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.data import fields
+from surefoot.data.reading import Fault as Fault
+from surefoot.data.reading import Reading
 from surefoot.data.text import Message, Prompt, last_turn, normalised, to_messages, to_text
 from surefoot.errors import DataError, unknown_name
 
@@ -60,15 +62,6 @@ View = Literal["prompt", "last-turn", "response", "together", "full"]
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A row that could not be used: where it stands and why."""
-
-    file: str
-    row: int
-    reason: str
-
-
-@dataclass(frozen=True)
 class Preferences:
     """Comparisons under the data contract.
 
@@ -76,13 +69,15 @@ class Preferences:
         dataset: the rows, with the columns of :data:`FEATURES`.
         name: what messages and reports call this data.
         fingerprint: hash of the content that the rows were read from.
-        faults: rows that were skipped when reading, with their places.
+        faults: rows that were left out when reading, with their places.
+        readings: how each file was read: what became of its columns, and how labels are coded.
     """
 
     dataset: Dataset
     name: str
     fingerprint: str = ""
     faults: tuple[Fault, ...] = field(default=())
+    readings: tuple[Reading, ...] = field(default=())
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]], name: str = "rows") -> Preferences:
@@ -192,6 +187,7 @@ def concatenate(parts: Sequence[Preferences], name: str | None = None) -> Prefer
         name=name or " + ".join(p.name for p in parts),
         fingerprint=digest.hexdigest(),
         faults=tuple(fault for p in parts for fault in p.faults),
+        readings=tuple(reading for p in parts for reading in p.readings),
     )
 
 
@@ -217,10 +213,13 @@ def filled(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("prompt", *_SIDES, "label"):
         if given.get(name) is None:
             raise DataError(f"the column {name!r} is missing or null")
-    complete: dict[str, Any] = {"file": None, "row": None} | {
-        name: None if fields.missing(given.get(name)) else convert(given[name])
-        for name, convert in _OPTIONAL.items()
-    }
+    complete: dict[str, Any] = dict.fromkeys(FEATURES)
+    for name, value in given.items():
+        if name in _OPTIONAL and not fields.missing(value):
+            try:
+                complete[name] = _OPTIONAL[name](value)
+            except DataError as error:
+                raise fields.MisfitError(name, error) from None
     for name, role in (("prompt", "user"), *((side, "assistant") for side in _SIDES)):
         try:
             complete[name] = to_messages(given[name], role)

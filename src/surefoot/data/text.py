@@ -27,6 +27,9 @@ CARRIED_KEYS = (
     *("reasoning_content", "reasoning", "thinking"),
 )
 
+#: Every key of a message, and of a part of its content, that :func:`to_messages` reads.
+MESSAGE_KEYS = frozenset(("role", "from", "content", "value", *CARRIED_KEYS))
+PART_KEYS = frozenset(("type", "text", "value"))
 
 #: What data in the wild calls the speakers, and what chat templates call them.
 ROLES = {
@@ -57,11 +60,11 @@ def to_messages(given: object, role: str) -> list[Message]:
 def _message(turn: object) -> Message:
     if not isinstance(turn, Mapping):
         raise DataError(f"expected text or messages; got a list with {describe(turn)} in it")
-    speaker = turn.get("role", turn.get("from"))
+    speaker = _either(turn, "role", "from")
     if not isinstance(speaker, str) or speaker.casefold() not in ROLES:
         raise DataError(f"a message has the role {speaker!r}; valid: {', '.join(sorted(ROLES))}")
-    content = turn.get("content", turn.get("value"))
-    extra = _extra(turn.get("extra"))
+    content = _either(turn, "content", "value")
+    extra = extra_of(turn.get("extra"))
     extra |= {key: turn[key] for key in CARRIED_KEYS if turn.get(key) not in (None, "", [], {})}
     if content is None and extra:  # a turn that only calls tools
         content = ""
@@ -73,7 +76,7 @@ def _message(turn: object) -> Message:
     return message | {"extra": sound(_json(extra))} if extra else message
 
 
-def _extra(given: object) -> dict[str, Any]:
+def extra_of(given: object) -> dict[str, Any]:
     """The other keys of a message that was converted already; data may use the name otherwise."""
     try:
         found = json.loads(given) if isinstance(given, str) else None
@@ -103,11 +106,23 @@ def said(message: Message) -> str:
     return "\n".join(text for text in (message["content"], message.get("extra")) if text)
 
 
+def _either(turn: Mapping[str, Any], name: str, other: str) -> Any:
+    """What stands under one of two names; where both have something, it has to be the same."""
+    first, second = turn.get(name), turn.get(other)
+    if first is not None and second is not None and first != second:
+        raise DataError(f"a message has {name!r} and {other!r}, which say different things")
+    return second if first is None else first
+
+
 def _part(part: Any) -> str:
-    text = part.get("text", part.get("value")) if isinstance(part, Mapping) else None
-    if isinstance(text, str) and part.get("type", "text") == "text":
+    if isinstance(part, str):
+        return part
+    text = _either(part, "text", "value") if isinstance(part, Mapping) else None
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if isinstance(text, str) and kind in (None, "text", "input_text", "output_text"):
         return text
-    raise DataError("a message has a part that is not text (an image?); only text is read")
+    what = repr(kind) if isinstance(kind, str) else describe(part)
+    raise DataError(f"a message has a part that is not text ({what}); only text is read")
 
 
 def sound(text: str) -> str:
@@ -161,6 +176,11 @@ class Prompt(NamedTuple):
 def last_turn(messages: Sequence[Message]) -> str:
     """Content of the last turn, which is what a response answers; empty for an empty prompt."""
     return said(messages[-1]) if messages else ""
+
+
+def is_empty_prompt(prompt: Sequence[Message]) -> bool:
+    """Whether a prompt says nothing but a system message, so that responses answer nothing."""
+    return not any(turn["role"] != "system" and said(turn).strip() for turn in prompt)
 
 
 def start_of(text: str, length: int) -> str:

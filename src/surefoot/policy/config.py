@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from surefoot.data.options import FileReading
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective, Risk
 from surefoot.objectives.duals import EstimatedRisk
@@ -20,7 +21,7 @@ from surefoot.training.doubly_robust import DoublyRobust
 Model = str | EnsembleOptions
 
 
-class PromptOptions(Options):
+class PromptOptions(FileReading):
     """Which prompts to train on."""
 
     title: ClassVar[str] = "the section 'data' of online training"
@@ -28,10 +29,6 @@ class PromptOptions(Options):
     train: tuple[str, ...] = Field(min_length=1)
     """Files or hub data sets, of comparisons (whose prompts are taken, each once) or of prompts
     alone: rows of `prompt`, and `group` or `source` where a risk is over these."""
-    columns: dict[str, str] = Field({})
-    """Your column names by the contract's, such as `{prompt: question, group: topic}`."""
-    on_error: Literal["skip", "fail"] = "skip"
-    """Rows that cannot be read: counted and skipped, or fatal."""
 
     @model_validator(mode="before")
     @classmethod

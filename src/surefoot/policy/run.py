@@ -13,6 +13,7 @@ from transformers import PrinterCallback, ProgressCallback, set_seed
 
 from surefoot.data import Preferences
 from surefoot.data.prompt_files import read_prompts
+from surefoot.data.reading import lines_of
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.paths import claim_output
 from surefoot.policy.adversary import Adversary
@@ -97,7 +98,9 @@ def train_online(
     arguments = trl_arguments(config, folder)  # chooses the device, and introduces the processes
     last = of_first(newest(folder) if resume else None)
     given = config.data
-    every, alone = read_prompts(given.train, columns=given.columns, on_error=given.on_error)
+    every, alone = read_prompts(given.train, **given.reading())
+    for line in lines_of(every.readings):
+        say(line)
     prompts = prompt_set(every, alone, tokenizer, objective.risk, room, folder if resume else None)
     groups, names, clusters = of_first((prompts.groups, prompts.names, prompts.clusters))
     prompts = replace(prompts, groups=groups, names=names, clusters=clusters)

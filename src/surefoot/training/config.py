@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from surefoot.boundary.limits import DEPTH, TOO_DEEP
 from surefoot.boundary.yaml_texts import yaml_file, yaml_value
+from surefoot.data.options import ReadingOptions
 from surefoot.data.splits import By
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.escaping import excerpt
@@ -54,7 +55,7 @@ class FileOptions(Options):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
-class DataOptions(Options):
+class DataOptions(ReadingOptions):
     """Which comparisons to train on."""
 
     title: ClassVar[str] = "the section 'data'"
@@ -62,10 +63,6 @@ class DataOptions(Options):
     train: tuple[str, ...] = Field(min_length=1)
     """Files, patterns (`data/*.jsonl`), folders of Parquet or Arrow files, or hub data sets
     (`hub:owner/name:configuration@split`); several are pooled."""
-    columns: dict[str, str] = Field({})
-    """Your column names by the contract's: `{prompt: question, response_a: better, ...}`."""
-    on_error: Literal["skip", "fail"] = "skip"
-    """Rows that cannot be read: counted and skipped, or fatal."""
     damaged: Literal["remove", "keep", "fail"] = "remove"
     """Rows that the damage report calls errors: removed, kept, or fatal."""
     held_out: float = Field(0.0, ge=0, lt=1)

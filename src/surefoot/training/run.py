@@ -40,9 +40,7 @@ def prepare(options: DataOptions) -> TrainingData:
     Raises:
         DataError: unreadable data, or damage where `data.damaged` is `fail`.
     """
-    everything = read_preferences(
-        options.train, columns=options.columns or None, on_error=options.on_error
-    )
+    everything = read_preferences(options.train, **options.reading())
     damage = check(everything)
     errors = [finding for finding in damage.findings if finding.severity == "error"]
     if errors and options.damaged == "fail":

@@ -1,6 +1,10 @@
 """One file per form of preference data: from a record as it was written to rows of the contract.
 
 A module in this folder that defines `READER` is a reader; there is nothing else to register.
+
+A reader takes what it needs from a :class:`~surefoot.data.record.Record`. What it leaves is treated
+alike for all readers (:mod:`surefoot.data.contract`): a system message and a history go in front
+of the prompt, optional columns of the contract are carried, and the rest is named as not read.
 """
 
 from __future__ import annotations
@@ -13,22 +17,21 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from surefoot.data import fields
-from surefoot.data.text import Message, to_messages
-from surefoot.errors import DataError
+from surefoot.data.contract import CARRIED, PROMPTS, Row, first_of, get, messages, prompt_of
+from surefoot.data.record import Record
 
-Record = Mapping[str, Any]
-Row = dict[str, Any]
-
-#: Optional columns of the contract that every reader carries through under their own names.
-CARRIED = (
-    *("id", "group", "source", "cluster", "time", "weight", "votes"),
-    *("auxiliary", "references", "reference_auxiliary", "reference_law"),
-    *("tools", "template_arguments"),
-)
-
-PROMPTS = ("prompt", "instruction", "input", "question", "query")
-LABELS = ("label", "preference", "winner")
+__all__ = [
+    "CARRIED",
+    "PROMPTS",
+    "Reader",
+    "Record",
+    "Row",
+    "first_of",
+    "get",
+    "messages",
+    "prompt_of",
+    "readers",
+]
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,16 @@ class Reader:
         columns: names that a user may map their own columns to.
         recognises: from all column names and the first records to whether this is the form.
         rows: rows of the contract in one record; a :class:`DataError` says why there are none.
+        example: a record that it reads, from which tests make others.
         rank: readers are asked in this order, the most specific first.
     """
 
     name: str
     accepts: str
     columns: tuple[str, ...]
-    recognises: Callable[[AbstractSet[str], Sequence[Record]], bool]
+    recognises: Callable[[AbstractSet[str], Sequence[Mapping[str, Any]]], bool]
     rows: Callable[[Record], Iterator[Row]]
+    example: Mapping[str, Any]
     rank: int = 0
 
 
@@ -61,46 +66,3 @@ def readers() -> tuple[Reader, ...]:
 
 def _modules() -> Iterator[pkgutil.ModuleInfo]:
     return pkgutil.iter_modules(__path__)
-
-
-def carried(record: Record) -> Row:
-    """The optional columns that a record gives."""
-    return {name: record[name] for name in CARRIED if not fields.missing(record.get(name))}
-
-
-def get(record: Record, name: str) -> Any:
-    """A column that must be there.
-
-    Raises:
-        DataError: it is absent or null.
-    """
-    if record.get(name) is None:
-        state = "null" if name in record else "missing"
-        raise DataError(f"the column {name!r} is {state}")
-    return record[name]
-
-
-def messages(value: object, role: str, name: str) -> list[Message]:
-    """Messages in a column, with the column's name in the error."""
-    try:
-        return to_messages(value, role)
-    except DataError as error:
-        raise DataError(f"{name!r}: {error}") from None
-
-
-def prompt_of(record: Record) -> str | list[Message]:
-    """The prompt under any of its names; `input` is appended to an `instruction`."""
-    name = next((name for name in PROMPTS if record.get(name) is not None), "prompt")
-    prompt = get(record, name)
-    if name == "instruction" and isinstance(prompt, str):
-        extra = record.get("input")
-        if not fields.missing(extra):
-            if not isinstance(extra, str):
-                raise DataError("'input': expected text beside 'instruction'")
-            return f"{prompt}\n\n{extra}"
-    return prompt if isinstance(prompt, str) else messages(prompt, "user", name)
-
-
-def first_of(record: Record, names: Sequence[str]) -> str | None:
-    """The first of these columns that has a value."""
-    return next((name for name in names if not fields.missing(record.get(name))), None)

@@ -3,47 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
+from typing import Any
 
 from surefoot.data import fields
+from surefoot.data.contract import has_prompt
 from surefoot.data.dialogues import CONTEXT_DIFFERS, part, part_texts
-from surefoot.data.readers import (
-    CARRIED,
-    PROMPTS,
-    Reader,
-    Record,
-    Row,
-    carried,
-    first_of,
-    get,
-    messages,
-    prompt_of,
-)
+from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, messages, prompt_of
 from surefoot.data.text import Message
 from surefoot.errors import DataError
 
+#: Names of the two columns.
+PAIRS = (
+    ("chosen", "rejected"),
+    ("chosen_messages", "rejected_messages"),
+    ("chosen_response", "rejected_response"),
+    ("chosen_conversation", "rejected_conversation"),
+)
 _SCORES = {
-    "score_a": ("chosen_score", "score_chosen", "chosen_rating", "score_a"),
-    "score_b": ("rejected_score", "score_rejected", "rejected_rating", "score_b"),
+    "score_a": ("chosen_score", "score_chosen", "chosen_rating", "rating_chosen", "score_a"),
+    "score_b": (
+        *("rejected_score", "score_rejected", "rejected_rating", "rating_rejected"),
+        "score_b",
+    ),
 }
+
+Turns = str | list[Message]
 
 
 def _rows(record: Record) -> Iterator[Row]:
-    yield chosen_first(record, *_parted(record))
+    names = next((p for p in PAIRS if p[0] in record and p[1] in record), PAIRS[0])
+    sides = [get(record, n, f"response_{s}") for n, s in zip(names, "ab", strict=True)]
+    lists = [_several_texts(side) for side in sides]
+    if not any(lists):
+        yield chosen_first(record, *_parted(record, sides[0], sides[1], names))
+        return
+    several = [side if found else [side] for side, found in zip(sides, lists, strict=True)]
+    for (i, a), (j, b) in product(enumerate(several[0], 1), enumerate(several[1], 1)):
+        row = chosen_first(record, *_parted(record, a, b, names))
+        if record.given("id"):
+            row["id"] = f"{record['id']}:{i}-{j}"
+        yield row
+
+
+def _several_texts(value: Any) -> bool:
+    """Whether a cell holds a list of texts, each of them a response."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def chosen_first(
-    record: Record,
-    prompt: str | list[Message],
-    chosen: str | list[Message],
-    rejected: str | list[Message],
-    note: str | None = None,
+    record: Record, prompt: Turns, chosen: Turns, rejected: Turns, note: str | None = None
 ) -> Row:
-    """A row whose first response is the chosen one, with the optional columns of the record."""
+    """A row whose first response is the chosen one, with the scores that the record gives."""
     row = {"prompt": prompt, "response_a": chosen, "response_b": rejected, "note": note}
     for side, names in _SCORES.items():
         name = first_of(record, names)
-        row[side] = record[name] if name else None
-    return {**_of_vrpo(record), **carried(record), **row, "label": 1.0, "label_from": "order"}
+        row[side] = record.use(name, side) if name else None
+    return {**_of_vrpo(record), **row, "label": 1.0, "label_from": "order"}
 
 
 #: Columns of VRPO's published trainers (2504.03784): a reference pair and its preference.
@@ -54,48 +70,53 @@ _VRPO_PAIR = ("chosen_preference", "rejected_preference")
 def _of_vrpo(record: Record) -> Row:
     """References and auxiliary probabilities, from the columns of VRPO's published trainers."""
     row: Row = {}
-    if any(not fields.missing(record.get(name)) for name in _VRPO_PAIR):
-        row["auxiliary"] = _preference(record, *_VRPO_PAIR)
-    if any(not fields.missing(record.get(name)) for name in _VRPO[:2]):
-        row["references"] = [messages(get(record, name), "assistant", name) for name in _VRPO[:2]]
-        if any(not fields.missing(record.get(name)) for name in _VRPO[2:]):
-            row["reference_auxiliary"] = [_preference(record, *_VRPO[2:])]
+    if first_of(record, _VRPO_PAIR):
+        row["auxiliary"] = _preference(record, "auxiliary", *_VRPO_PAIR)
+    if first_of(record, _VRPO[:2]):
+        row["references"] = [
+            messages(get(record, name, "references"), "assistant", name) for name in _VRPO[:2]
+        ]
+        if first_of(record, _VRPO[2:]):
+            row["reference_auxiliary"] = [_preference(record, "reference_auxiliary", *_VRPO[2:])]
     return row
 
 
-def _preference(record: Record, name: str, opposite: str) -> float:
+def _preference(record: Record, became: str, name: str, opposite: str) -> float:
     """P(first preferred), from it and its opposite: they have to sum to 1."""
-    chance = fields.probability(get(record, name), name)
-    if not fields.missing(record.get(opposite)):
-        other = fields.probability(record[opposite], opposite)
+    chance = fields.probability(get(record, name, became), name)
+    if record.given(opposite):
+        other = fields.probability(record.use(opposite, became), opposite)
         if abs(chance + other - 1) > 1e-4:
             raise DataError(f"{name!r} and {opposite!r} should sum to 1; got {chance} and {other}")
     return chance
 
 
 def _parted(
-    record: Record,
-) -> tuple[str | list[Message], str | list[Message], str | list[Message], str | None]:
-    chosen, rejected = get(record, "chosen"), get(record, "rejected")
-    prompt_given = any(record.get(name) is not None for name in PROMPTS)
+    record: Record, chosen: Any, rejected: Any, names: tuple[str, str]
+) -> tuple[Turns, Turns, Turns, str | None]:
+    """Prompt, the two responses, and a note: what is shared is the prompt where none is given."""
     if isinstance(chosen, str) != isinstance(rejected, str):
-        raise DataError("one of 'chosen' and 'rejected' is text and the other is not")
+        raise DataError(f"one of {names[0]!r} and {names[1]!r} is text and the other is not")
     if isinstance(chosen, str):
-        if prompt_given:
+        if has_prompt(record) or record.account.no_prompt:
             return prompt_of(record), chosen, rejected, None
         return *part_texts(chosen, rejected), None
-    a = messages(chosen, "assistant", "chosen")
-    b = messages(rejected, "assistant", "rejected")
+    a = messages(chosen, "assistant", names[0])
+    b = messages(rejected, "assistant", names[1])
     if not a or not b:
-        raise DataError("'chosen' or 'rejected' has no messages")
-    if not prompt_given:
-        return part(a, b)
-    prompt = prompt_of(record)
-    given = messages(prompt, "user", "prompt")
-    if a[0]["role"] == "assistant" and b[0]["role"] == "assistant":
-        return given, a, b, None
-    # The responses repeat the dialogue (as in UltraFeedback): the messages say more than `prompt`.
+        raise DataError(f"{names[0]!r} or {names[1]!r} has no messages")
+    if a[0]["role"] == b[0]["role"] == "assistant":
+        if not has_prompt(record) and not record.account.no_prompt:
+            return part(a, b)
+        return messages(prompt_of(record), "user", "prompt"), a, b, None
     parted = part(a, b)
+    repeated = record.look("messages")
+    if repeated is not None and repeated in (chosen, rejected):
+        record.use("messages", "what chosen or rejected holds")
+    if not has_prompt(record, dialogues=False):
+        return parted
+    # The responses repeat the dialogue (as in UltraFeedback): the messages say more than `prompt`.
+    given = messages(prompt_of(record), "user", "prompt")
     said = [turn["content"] for turn in parted.prompt]
     apart = parted.note or any(turn["content"] not in said for turn in given)
     return parted._replace(note=CONTEXT_DIFFERS if apart else None)
@@ -103,15 +124,19 @@ def _parted(
 
 READER = Reader(
     name="chosen and rejected",
-    accepts="chosen, rejected and (given or implied) prompt, each text or messages",
+    accepts=(
+        "chosen, rejected (or chosen_messages, ...) and (given or implied) prompt, each text or "
+        "messages; or lists of texts, each chosen one against each rejected one"
+    ),
     columns=(
-        *("prompt", "chosen", "rejected"),
+        *("prompt", *sum(PAIRS, ())),
         *sum(_SCORES.values(), ()),
         *_VRPO,
         *_VRPO_PAIR,
         *CARRIED,
     ),
-    recognises=lambda columns, _: columns >= {"chosen", "rejected"},
+    recognises=lambda columns, _: any(columns >= set(pair) for pair in PAIRS),
     rows=_rows,
+    example={"prompt": "p", "chosen": "x", "rejected": "y"},
     rank=3,
 )

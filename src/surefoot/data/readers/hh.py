@@ -3,8 +3,9 @@ r"""Anthropic's HH text: whole dialogues as `\n\nHuman: ...\n\nAssistant: ...` i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from surefoot.data.dialogues import part
 from surefoot.data.readers import CARRIED, Reader, Record, Row, get
@@ -18,10 +19,10 @@ _ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
 def _rows(record: Record) -> Iterator[Row]:
-    chosen, rejected = (_text(record, name) for name in ("chosen", "rejected"))
-    prompt = record.get("prompt")
-    if prompt is not None:  # the transcript so far is given apart: put it back in front
-        prompt = _text(record, "prompt")
+    chosen = _text(record, "chosen", "response_a")
+    rejected = _text(record, "rejected", "response_b")
+    if record.look("prompt") is not None:  # the transcript so far: put it back in front
+        prompt = _text(record, "prompt", "prompt")
         chosen, rejected = (
             text if _START.match(text) else f"{_open(prompt)}{text}" for text in (chosen, rejected)
         )
@@ -30,8 +31,8 @@ def _rows(record: Record) -> Iterator[Row]:
     ) | {"conversational": True}
 
 
-def _text(record: Record, name: str) -> str:
-    value = get(record, name)
+def _text(record: Record, name: str, became: str) -> str:
+    value = get(record, name, became)
     if not isinstance(value, str):
         raise DataError(f"{name!r} should be text; got {describe(value)}")
     return value
@@ -52,7 +53,7 @@ def _dialogue(text: str, name: str) -> list[Message]:
     ]
 
 
-def _recognises(columns: AbstractSet[str], sample: Sequence[Record]) -> bool:
+def _recognises(columns: AbstractSet[str], sample: Sequence[Mapping[str, Any]]) -> bool:
     name = "prompt" if "prompt" in columns else "chosen"
     texts = [record[name] for record in sample if isinstance(record.get(name), str)]
     found = sum(1 for text in texts if _START.match(text))
@@ -65,5 +66,6 @@ READER = Reader(
     columns=("prompt", "chosen", "rejected", *CARRIED),
     recognises=_recognises,
     rows=_rows,
+    example={"chosen": "\n\nHuman: p\n\nAssistant: x", "rejected": "\n\nHuman: p\n\nAssistant: y"},
     rank=2,
 )

@@ -8,17 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from surefoot.data import fields
-from surefoot.data.readers import (
-    CARRIED,
-    PROMPTS,
-    Reader,
-    Record,
-    Row,
-    carried,
-    first_of,
-    get,
-    prompt_of,
-)
+from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, prompt_of
 from surefoot.errors import DataError
 
 _RESPONSES = ("responses", "completions", "answers", "candidates", "outputs")
@@ -29,16 +19,17 @@ _RANKS = ("ranks", "rank", "ranking")
 
 def _rows(record: Record) -> Iterator[Row]:
     name = first_of(record, _RESPONSES) or "responses"
-    given = fields.listed(get(record, name), name)
+    get(record, name, "response_a, response_b")
+    given = fields.listed(record.inside(name), name)
     if len(given) < 2:
         raise DataError(f"{name!r} has {len(given)} response; a comparison needs two")
-    texts = [_text(response, name) for response in given]
     scores = _scores(record, given, name)
-    prompt, shared = prompt_of(record), carried(record)
+    texts = [_text(response, name) for response in given]
+    prompt = prompt_of(record)
     for i, j in combinations(range(len(given)), 2):
-        row = {**shared, "prompt": prompt, "response_a": texts[i], "response_b": texts[j]}
-        if "id" in shared:
-            row["id"] = f"{shared['id']}:{i + 1}-{j + 1}"
+        row = {"prompt": prompt, "response_a": texts[i], "response_b": texts[j]}
+        if record.given("id"):
+            row["id"] = f"{record['id']}:{i + 1}-{j + 1}"
         label = 0.5 if scores[i] == scores[j] else float(scores[i] > scores[j])
         yield {
             **row,
@@ -62,7 +53,7 @@ def _scores(record: Record, given: list[Any], name: str) -> list[float]:
     for names, sign in ((_SCORES, 1.0), (_RANKS, -1.0)):
         column = first_of(record, names)
         if column is not None:
-            values = fields.listed(record[column], column)
+            values = fields.listed(record.use(column, "label"), column)
         elif all(isinstance(r, Mapping) and first_of(r, names) for r in given):
             column = first_of(given[0], names) or ""
             values = [r.get(column) for r in given]
@@ -75,7 +66,7 @@ def _scores(record: Record, given: list[Any], name: str) -> list[float]:
 
 
 def _recognises(columns: AbstractSet[str], sample: object) -> bool:
-    return bool(columns & set(_RESPONSES) and columns & set(PROMPTS)) and (
+    return bool(columns & set(_RESPONSES)) and (
         bool(columns & {*_SCORES, *_RANKS}) or _scored_entries(sample)
     )
 
@@ -98,5 +89,6 @@ READER = Reader(
     columns=("prompt", "responses", "scores", "ranks", *CARRIED),
     recognises=_recognises,
     rows=_rows,
+    example={"prompt": "p", "responses": ["x", "y"], "scores": [2, 1]},
     rank=5,
 )

@@ -1,87 +1,136 @@
-"""Two numbered outputs and a label (LLMBar, PandaLM, judge data), or several votes on them."""
+"""Two numbered or lettered outputs and a label (LLMBar, PandaLM, judge data), or votes on them."""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from surefoot.data import fields
-from surefoot.data.fields import Coding
-from surefoot.data.readers import (
-    CARRIED,
-    LABELS,
-    PROMPTS,
-    Reader,
-    Record,
-    Row,
-    carried,
-    first_of,
-    get,
-    prompt_of,
-)
-from surefoot.errors import DataError
+from surefoot.data.ballots import counted_votes, twins, votes_of
+from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, prompt_of
 
-_STEMS = ("output", "response", "answer", "completion")
-_PAIRS = [(f"{stem}{sep}1", f"{stem}{sep}2") for stem in _STEMS for sep in ("_", "")]
-_LETTERS = [(f"{stem}_a", f"{stem}_b") for stem in _STEMS]
-_SCORES = {"score_a": ("score_a", "score_1", "score1"), "score_b": ("score_b", "score_2", "score2")}
+#: Columns that say which response is preferred. The first of them that a row has is its label, so
+#: that helpfulness comes before harmlessness where both were judged; the others are named.
+LABELS = (
+    *("label", "labels", "preference", "winner", "preferred", "verdict", "choice"),
+    *("better", "better_response", "better_response_id", "better_answer", "better_id"),
+    *("better_index", "best", "winner_index", "chosen_index", "overall_preference"),
+    *("preference_strength", "safer_response_id"),
+)
+#: Labels with a coding of their own: HelpSteer3's strengths, negative where the first is better.
+_USUAL = {"overall_preference": "negative-is-first"}
+_STRENGTHS = "individual_preference"
+
+_STEMS = ("output", "response", "answer", "completion", "generation", "human_ref")
+_ENDS = (("1", "2"), ("a", "b"), ("0", "1"))
 _ANNOTATOR = re.compile(r"annotator_?\d+")
 
 
-def _pair(columns: AbstractSet[str]) -> tuple[str, str] | None:
-    return next((pair for pair in [*_PAIRS, *_LETTERS] if columns >= set(pair)), None)
+@functools.lru_cache(maxsize=256)
+def pair_among(columns: frozenset[str]) -> tuple[str, str] | None:
+    """The columns of the two responses among these: `response_a`, `output_1`, `answer0`, ..."""
+    plain = {_plain(name): name for name in columns}
+    for stem in _STEMS:
+        for first, second in _ENDS:
+            found = [plain.get(f"{_plain(stem)}{end}") for end in (first, second)]
+            if found[0] is not None and found[1] is not None:
+                return found[0], found[1]
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def label_among(columns: frozenset[str]) -> str | None:
+    """The column of the label among these, in the order of :data:`LABELS`."""
+    plain = {_plain(name): name for name in columns}
+    return next((plain[_plain(name)] for name in LABELS if _plain(name) in plain), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-]", "", name.casefold())
 
 
 def _rows(record: Record) -> Iterator[Row]:
-    a, b = _pair(record.keys()) or _PAIRS[0]
-    # Numbered outputs have numbered labels; lettered ones are under the contract: P(a preferred).
-    coding: Coding = "position" if a.endswith("1") else "probability"
-    row = carried(record) | {
+    columns = frozenset(record)
+    yield judged(record, pair_among(columns) or ("response_a", "response_b"), label_among(columns))
+
+
+def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
+    """A row of two responses with what says which is preferred: a label, or else votes.
+
+    Args:
+        record: the record.
+        sides: the columns of the two responses.
+        label: the column of the label, where there is one.
+
+    Raises:
+        NoLabelError: there is neither.
+        DataError: a column is missing, or cannot be read.
+    """
+    row: Row = {
         "prompt": prompt_of(record),
-        "response_a": get(record, a),
-        "response_b": get(record, b),
+        "response_a": get(record, sides[0], "response_a"),
+        "response_b": get(record, sides[1], "response_b"),
     }
-    for side, names in _SCORES.items():
-        name = first_of(record, names)
-        row[side] = record[name] if name else None
-    votes = _votes(record, coding)
+    if scores := twins(record, sides, ("score",)):
+        row |= {
+            f"score_{s}": record.use(n, f"score_{s}") for s, n in zip("ab", scores, strict=True)
+        }
+    votes = _votes(record, sides, optional=label is not None)
     if votes:
         row["votes"] = votes
-    name = first_of(record, LABELS)
-    if name:
-        label, origin = fields.preference(record[name], name, coding), "label"
-    elif votes:
-        label, origin = fields.mean_vote(votes), "votes"
-    else:
-        raise DataError(f"no value in {', '.join(LABELS)}, and no votes")
-    yield {**row, "label": label, "label_from": origin}
+    if label is not None or not votes:
+        name = label or "label"
+        record.account.became[name] = "label"
+        usual = _USUAL.get(name, "")
+        chance = record.preference(name, sides, usual=usual)
+        return {**row, "label": chance, "label_from": "label"}
+    return {**row, "label": fields.mean_vote(votes), "label_from": "votes"}
 
 
-def _votes(record: Record, coding: Coding) -> list[dict[str, object]]:
-    if not fields.missing(record.get("votes")):
-        return fields.votes(record["votes"], coding)
-    columns = [name for name in record if _ANNOTATOR.fullmatch(name)]
-    return [
-        {"annotator": name, "value": fields.preference(record[name], name, "position")}
-        for name in columns
-        if not fields.missing(record[name])
-    ]
+def _votes(record: Record, sides: tuple[str, str], optional: bool) -> list[dict[str, object]]:
+    """Votes in a list, counted, or in columns of annotators."""
+    if record.given("votes"):
+        usual = "first-is-1" if sides[0].endswith("1") else "probability"
+        return votes_of(record, sides, usual, optional=optional)
+    if record.given(_STRENGTHS):
+        return votes_of(record, sides, "negative-is-first", _STRENGTHS, optional)
+    if (counted := counted_votes(record, sides)) is not None:
+        return counted
+    found = []
+    for name in _annotators(record):
+        record.account.became[name] = "votes"
+        chance = record.preference(name, sides, usual="first-is-1", column="annotator1, ...")
+        found.append({"annotator": name, "value": chance})
+    return found
+
+
+def _annotators(record: Record) -> Iterable[str]:
+    return (name for name in record if _ANNOTATOR.fullmatch(name) and record.given(name))
 
 
 def _recognises(columns: AbstractSet[str], _: object) -> bool:
-    judged = columns & {*LABELS, "votes"} or any(_ANNOTATOR.fullmatch(name) for name in columns)
-    return bool(_pair(columns) and judged and columns & set(PROMPTS))
+    names = frozenset(columns)
+    judges = label_among(names) or {"votes", "votes_a", "votes_1", "wins_a", _STRENGTHS} & names
+    return bool(pair_among(names) and (judges or any(map(_ANNOTATOR.fullmatch, names))))
 
 
 READER = Reader(
     name="two outputs",
     accepts=(
-        "output_1, output_2 (or response1, response2, ...) with input, instruction or prompt, and "
-        "label or preference (1, 2, or 0 for a tie), or votes, or annotator1, annotator2, ..."
+        "output_1, output_2 (or response_a, response_b, answer 0, answer 1, ...) with a prompt, "
+        "and label, preference or winner, better_response_id, ..., or votes, votes_a and votes_b, "
+        "or annotator1, annotator2, ..."
     ),
-    columns=(*PROMPTS, *_PAIRS[0], *_LETTERS[1], *LABELS, "score_a", "score_b", *CARRIED),
+    columns=(
+        *PROMPTS,
+        *(f"{stem}_{end}" for stem in _STEMS for ends in _ENDS for end in ends),
+        *LABELS,
+        *("score_a", "score_b", "votes_a", "votes_b", _STRENGTHS, *CARRIED),
+    ),
     recognises=_recognises,
     rows=_rows,
+    example={"prompt": "p", "output_1": "x", "output_2": "y", "label": 2},
     rank=4,
 )

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from surefoot.data import fields
 from surefoot.data.readers import CARRIED, Reader, Record, Row, get, messages
 from surefoot.data.readers.chosen_rejected import chosen_first
 from surefoot.errors import DataError
 
 
 def _rows(record: Record) -> Iterator[Row]:
-    prompt = messages(get(record, "conversations"), "user", "conversations")
-    system = record.get("system")
-    if not fields.missing(system) and not (prompt and prompt[0]["role"] == "system"):
-        prompt = messages(system, "system", "system") + prompt
-    chosen = messages(get(record, "chosen"), "assistant", "chosen")
-    rejected = messages(get(record, "rejected"), "assistant", "rejected")
+    prompt = messages(get(record, "conversations", "prompt"), "user", "conversations")
+    chosen = messages(get(record, "chosen", "response_a"), "assistant", "chosen")
+    rejected = messages(get(record, "rejected", "response_b"), "assistant", "rejected")
     if not chosen or not rejected:
         raise DataError("'chosen' or 'rejected' has no messages")
     yield chosen_first(record, prompt, chosen, rejected) | {"conversational": True}
@@ -24,9 +20,14 @@ def _rows(record: Record) -> Iterator[Row]:
 
 READER = Reader(
     name="ShareGPT",
-    accepts="conversations, chosen, rejected with from/value (or role/content); optional system",
-    columns=("conversations", "chosen", "rejected", "system", *CARRIED),
+    accepts="conversations, chosen, rejected with from/value (or role/content)",
+    columns=("conversations", "chosen", "rejected", *CARRIED),
     recognises=lambda columns, _: columns >= {"conversations", "chosen", "rejected"},
     rows=_rows,
+    example={
+        "conversations": [{"from": "human", "value": "p"}],
+        "chosen": {"from": "gpt", "value": "x"},
+        "rejected": {"from": "gpt", "value": "y"},
+    },
     rank=1,
 )

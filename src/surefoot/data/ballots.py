@@ -1,0 +1,106 @@
+"""Votes on a pair: a list of them, how many there were for either, and who gave one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from surefoot.data import fields
+from surefoot.data.record import Record
+from surefoot.errors import DataError
+
+#: Columns, and keys of a vote, that say who judged.
+ANNOTATORS = (
+    *("annotator", "annotator_id", "worker", "worker_id", "rater", "rater_id"),
+    *("evaluator", "evaluator_id", "voter", "voter_id", "labeler", "labeler_id", "judge"),
+)
+_VALUE = ("value", "vote", "label", "preference", "score")
+
+#: Columns that count the votes for either response: `votes_a` and `votes_b`, `wins_1`, ...
+_COUNTED = ("votes", "wins", "num_votes", "n_votes", "vote_count")
+
+#: Counts above this are not written out vote by vote.
+_MOST = 1000
+
+_SIDES = ("response_a", "response_b")
+
+
+def votes_of(
+    record: Record,
+    sides: tuple[str, str] = _SIDES,
+    usual: str = "probability",
+    name: str = "votes",
+    optional: bool = False,
+) -> list[dict[str, Any]]:
+    """Votes as a list of annotator and value; each a number, a word, or a mapping with either.
+
+    Args:
+        record: where they are.
+        sides: columns of the two responses.
+        usual: coding that the form documents for them.
+        name: of the column.
+        optional: the row has a label of its own, so that the column may be left out.
+
+    Raises:
+        DataError: the column holds something else.
+    """
+    given = record.look(name)
+    try:
+        if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+            found = fields.listed(record.use(name, "votes"), name)
+        else:
+            found = record.inside(name, "votes")
+    except DataError as error:
+        raise fields.MisfitError(name, error) from None
+    votes = []
+    for vote in found:
+        one: Mapping[str, Any] = vote if isinstance(vote, Mapping) else {"value": vote}
+        annotator = next((one[key] for key in ANNOTATORS if key in one), None)
+        value = next((one[key] for key in _VALUE if one.get(key) is not None), None)
+        if value is None:
+            continue
+        chance = record.preference(name, sides, value=value, usual=usual, optional=optional)
+        who = None if annotator is None else fields.name_of(annotator, "annotator")
+        votes.append({"annotator": who, "value": chance})
+    return votes
+
+
+def voter_of(record: Record) -> str | None:
+    """Who judged, where a column of the record says so."""
+    for name in ANNOTATORS:
+        if isinstance(record.look(name), str | int | float) and record.given(name):
+            record.account.voter = name
+            return fields.name_of(record.use(name, "votes"), name)
+    return None
+
+
+def counted_votes(record: Record, sides: tuple[str, str]) -> list[dict[str, Any]] | None:
+    """Votes from columns that count those for either response; None where there are none."""
+    names = twins(record, sides, _COUNTED)
+    if names is None:
+        return None
+    counts = [fields.number(record.use(name, "votes"), name, low=0.0) for name in names]
+    if any(count != int(count) for count in counts):
+        raise DataError(f"{names[0]!r} and {names[1]!r} should be whole numbers of votes")
+    if sum(counts) > _MOST:
+        raise DataError(f"{names[0]!r} and {names[1]!r} count more than {_MOST} votes for a pair")
+    return [
+        {"annotator": None, "value": value}
+        for value, count in zip((1.0, 0.0), counts, strict=True)
+        for _ in range(int(count))
+    ]
+
+
+def twins(record: Record, sides: tuple[str, str], stems: Sequence[str]) -> tuple[str, str] | None:
+    """A pair of columns, one for each response, that both have a value: `score_a`, `score_b`.
+
+    They end like the columns of the responses, or in `a` and `b`, `1` and `2`.
+    """
+    own = (sides[0][-1:], sides[1][-1:])
+    for first, second in dict.fromkeys((own, ("a", "b"), ("A", "B"), ("1", "2"))):
+        for stem in stems:
+            for between in ("_", "", " "):
+                names = (f"{stem}{between}{first}", f"{stem}{between}{second}")
+                if all(record.given(name) for name in names):
+                    return names
+    return None

@@ -1,0 +1,297 @@
+"""One file on its way into the cache: its form, its labels' codings, its rows, its account."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from surefoot.data import cache, fields
+from surefoot.data.codings import Coding, parse_coding
+from surefoot.data.contract import COMMON, DIALOGUES, MEANINGFUL, PROMPTS, complete
+from surefoot.data.grouping import Ballots
+from surefoot.data.labels import decide, sentence
+from surefoot.data.options import ReadingOptions
+from surefoot.data.origins import Origin
+from surefoot.data.readers import Reader
+from surefoot.data.reading import Reading, misspelt
+from surefoot.data.recognition import recognised, require_columns, shown
+from surefoot.data.record import Account, ColumnError, NoLabelError, Record, UndecidedError
+from surefoot.data.tables import Numbered
+from surefoot.data.text import is_empty_prompt
+from surefoot.errors import DataError, unknown_name
+
+#: Records looked at to tell the form of the data.
+_SAMPLE = 100
+#: An optional column that does not fit in more than this share of the rows is left out as a whole;
+#: where fewer do not fit, those rows cannot be used.
+_MISFITS = 0.05
+
+
+class StartAgainError(Exception):
+    """What was learnt on the way makes it necessary to read the file again from the start."""
+
+
+@dataclass
+class Conversion:
+    """One origin on its way into the cache.
+
+    Attributes:
+        origin: the records.
+        options: how they are to be read.
+        source_name: `source` of the rows that give none; by default the origin's short name.
+        unlabelled: take pairs without a label too.
+        progress: called with the number of records read since the last call.
+        reader: of its form, where that is known.
+        faults: rows left out so far (row, reason, whether only a label is missing).
+    """
+
+    origin: Origin
+    options: ReadingOptions
+    source_name: str | None = None
+    unlabelled: bool = False
+    progress: Callable[[int], object] | None = None
+    reader: Reader | None = None
+    faults: list[tuple[int, str, bool]] = field(default_factory=list)
+    _left_out: dict[str, str] = field(default_factory=dict)
+    _codings: dict[str, Coding] | None = None
+    _sentences: tuple[str, ...] = ()
+    _ballots: Ballots | None = None
+    _surveyed: bool = False
+    _told: int = 0
+
+    @property
+    def place(self) -> str:
+        """What messages call the file."""
+        return self.origin.place
+
+    def batches(self) -> Iterator[list[dict[str, Any]]]:
+        """Checked rows of the contract, some at a time; fills `faults` and `reading` as it goes.
+
+        Raises:
+            StartAgainError: start over.
+            DataError: the form is unknown, a column cannot be read, or no row can be used.
+        """
+        self.faults.clear()
+        self._misfits: Counter[str] = Counter()
+        self._rows, self._used, self._empty, self._grouped = 0, 0, 0, 0
+        records = self.origin.records()
+        first = list(itertools.islice(records, _SAMPLE))
+        sample = [numbered.record for numbered in first if numbered.record is not None]
+        if not sample:
+            reasons = [(n.row, n.reason, False) for n in first]
+            raise self._failed(reasons, "no row can be read")
+        self._form = reader = self.reader or recognised(
+            self.place, sample, self.options, self.unlabelled
+        )
+        require_columns(self.place, self.options.columns, sample)
+        self._survey(reader, first)
+        self.account = self._account(self._codings)
+        batch: list[dict[str, Any]] = []
+        for numbered in itertools.chain(first, records):
+            batch += self._rows_of(reader, numbered)
+            if len(batch) >= cache.BATCH:
+                yield batch
+                batch = []
+        self._decide_misfits()
+        if not self._used:
+            kind = "has a label" if all(f[2] for f in self.faults) else "can be used"
+            raise self._failed(
+                self.faults,
+                f"none of its {self._rows} rows {kind} (read as {reader.name}: {reader.accepts})",
+            )
+        if self.options.on_error == "fail":
+            for row, reason, without_label in self.faults:
+                if not without_label:
+                    raise DataError(f"{self.place}, row {row}: {reason}.")
+        yield batch
+
+    def described(self) -> dict[str, Any]:
+        """What is kept beside the table: rows left out, and what was made of the file."""
+        return {"faults": self.faults, "reading": self.reading().to_dict()}
+
+    def reading(self) -> Reading:
+        """What was made of the file, once all batches have been taken."""
+        account = self.account
+        taken = sorted(dict.fromkeys((*account.used, *account.became)), key=lambda n: "." in n)
+        theirs = account.theirs
+        used = {theirs.get(n, n): account.became.get(n, n if n in theirs else "") for n in taken}
+        not_read = dict(account.unread.most_common())
+        return Reading(
+            place=self.place,
+            form=self._form.name,
+            rows=self._rows,
+            used=used,
+            not_read=not_read,
+            labels=self._sentences,
+            notes=tuple(self._notes()),
+            warnings=tuple(self._warnings(not_read)),
+            unusable=sum(1 for fault in self.faults if not fault[2]),
+            unlabelled=sum(1 for fault in self.faults if fault[2]),
+            empty_prompts=self._empty,
+            grouped=self._grouped,
+        )
+
+    def _notes(self) -> Iterator[str]:
+        yield from self._left_out.values()
+        if self._grouped:
+            yield (
+                f"{self._grouped} rows are votes on pairs that stand in an earlier row too, and "
+                f"were taken together with it (column {self.account.voter!r})"
+            )
+
+    def _warnings(self, not_read: Mapping[str, int]) -> Iterator[str]:
+        near = dict(misspelt(not_read, self._known()))
+        for name in not_read:
+            last = name.rpartition(".")[2]
+            if name in near:
+                yield f"column {name!r} was not read: did you mean {near[name]!r}?"
+            elif name in MEANINGFUL and name not in self._left_out:
+                taken = ""
+                if name in (*PROMPTS, *DIALOGUES):
+                    names = ", ".join(self.account.source_of("prompt")) or "what responses share"
+                    taken = f" (taken as the prompt: {names})"
+                yield f"column {name!r} was not read, and may change what is learnt{taken}"
+            elif "[]" in name and last in MEANINGFUL:
+                yield f"the key {name!r} was not read, and may change what is learnt"
+
+    def _known(self) -> set[str]:
+        return {*self._form.columns, *COMMON} - set(self.account.used)
+
+    def _account(self, codings: Mapping[str, Coding] | None) -> Account:
+        theirs = {ours: name for ours, name in self.options.columns.items() if name}
+        return Account(theirs, codings, self.unlabelled, self.options.no_prompt)
+
+    def _survey(self, reader: Reader, first: Sequence[Numbered]) -> None:
+        """Decide the codings of label columns from all values, if the first rows have any."""
+        if self._codings is not None:
+            return
+        account = self._account(None)
+        self._collect(reader, account, first)
+        if account.seen or account.voter or self._surveyed:
+            account = self._account(None)
+            self._collect(reader, account, self.origin.records())
+        given = {n: parse_coding(c, n) for n, c in self.options.codings.items()}
+        unknown = [
+            n for n in given if all(n not in (s.column, s.theirs) for s in account.seen.values())
+        ]
+        if unknown:
+            names = [seen.theirs for seen in account.seen.values()]
+            raise DataError(f"{self.place}: {unknown_name('label column', unknown[0], names)}")
+        self._codings, sentences = {}, []
+        for seen in account.seen.values():
+            try:
+                coding = decide(seen, given, self.place)
+            except DataError as error:
+                if seen.needed:
+                    raise
+                self._left_out[seen.column] = f"column {seen.column!r} was left out: {error}"
+                continue
+            self._codings[seen.column] = coding
+            sentences.append(sentence(seen, coding))
+        self._sentences = tuple(sentences)
+        if account.voter:
+            self._vote(reader)
+
+    def _collect(
+        self, reader: Reader, account: Account, records: Iterator[Numbered] | Sequence[Numbered]
+    ) -> None:
+        for numbered in records:
+            self._tell(numbered)
+            if numbered.record is None:
+                continue
+            record = shown(numbered, self.options, self._left_out, account)
+            try:
+                for row in reader.rows(record):
+                    complete(record, row)
+            except DataError:
+                continue  # it is met again when rows are made
+
+    def _vote(self, reader: Reader) -> None:
+        """Collect who judged each pair, where the file has a row for each vote."""
+        ballots = Ballots()
+        account = self._account(self._codings)
+        for numbered in self.origin.records():
+            if numbered.record is None:
+                continue
+            record = shown(numbered, self.options, self._left_out, account)
+            try:
+                for row in reader.rows(record):
+                    ballots.add(complete(record, row), record.voter)
+            except DataError:
+                continue
+        self._ballots = ballots
+
+    def _rows_of(self, reader: Reader, numbered: Numbered) -> list[dict[str, Any]]:
+        self._tell(numbered)
+        self._rows += 1
+        try:
+            if numbered.record is None:
+                raise DataError(numbered.reason)
+            record = shown(numbered, self.options, self._left_out, self.account)
+            rows = [complete(record, row) for row in reader.rows(record)]
+        except UndecidedError:
+            self._codings, self._surveyed = None, True
+            raise StartAgainError from None
+        except ColumnError:
+            raise
+        except DataError as error:
+            if isinstance(error, fields.MisfitError):
+                self._misfits[error.column] += 1
+            elif self.options.on_error == "fail" and not isinstance(error, NoLabelError):
+                reason = str(error).rstrip(".")
+                raise DataError(f"{self.place}, row {numbered.row}: {reason}.") from None
+            self._fault(numbered.row, error)
+            return []
+        self.account.settle(record)
+        if record.voter is not None and self._ballots is None:
+            self._codings, self._surveyed = None, True
+            raise StartAgainError
+        return [self._placed(row, record) for row in rows if self._counts(row, record)]
+
+    def _counts(self, row: dict[str, Any], record: Record) -> bool:
+        """Whether a row stands for itself; another vote on an earlier pair does not."""
+        if self._ballots is None:
+            return True
+        counts = self._ballots.gather(row, record.voter)
+        self._grouped += not counts
+        return counts
+
+    def _placed(self, row: dict[str, Any], record: Record) -> dict[str, Any]:
+        self._used += 1
+        self._empty += is_empty_prompt(row["prompt"]) and row["note"] is None
+        row["file"], row["row"] = self.place, record.row
+        if row["source"] is None:
+            row["source"] = self.source_name or self.origin.name
+        return row
+
+    def _fault(self, row: int, error: DataError) -> None:
+        self.faults.append((row, str(error).rstrip("."), isinstance(error, NoLabelError)))
+
+    def _tell(self, numbered: Numbered) -> None:
+        """Progress, once for each record however often the file is read."""
+        if self.progress is not None and numbered.row > self._told:
+            self._told = numbered.row
+            self.progress(1)
+
+    def _decide_misfits(self) -> None:
+        """Leave out whole columns that do not fit; a few stray values are faults of their rows."""
+        for column, count in self._misfits.items():
+            names = [n for n, became in self.account.became.items() if became == column] or [column]
+            if any(name in self.options.columns for name in names):
+                reason = next(r for _, r, _ in self.faults if column in r)
+                raise DataError(f"{self.place}: {reason}; it was said to hold {column!r}.")
+            if count > _MISFITS * self._rows:
+                reason = next((r for _, r, _ in self.faults if column in r), "")
+                for name in names:
+                    self._left_out[name] = (
+                        f"column {name!r} was left out: it is not what {column!r} stands for here "
+                        f"({reason}); --column {name}= says so without this line"
+                    )
+                raise StartAgainError
+
+    def _failed(self, faults: Sequence[tuple[int, str, bool]], what: str) -> DataError:
+        reasons = "\n".join(f"  row {row}: {reason}" for row, reason, _ in faults[:3])
+        return DataError(f"{self.place}: {what}.\n{reasons}")
