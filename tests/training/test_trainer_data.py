@@ -7,7 +7,7 @@ from datasets import Dataset
 from language_models import pairs
 
 from surefoot.data import Preferences
-from surefoot.errors import CompositionError
+from surefoot.errors import CompositionError, DataError
 from surefoot.objectives import Objective
 from surefoot.training.pairs import TrainingPairs
 
@@ -27,13 +27,24 @@ def _rows(count, broken):
 
 @pytest.mark.parametrize("table", [False, True])
 def test_rows_that_cannot_be_read_are_counted_and_named(trained, table):
-    rows = _rows(16, broken=range(3, 9))
+    rows = _rows(24, broken=[3])
     given = Dataset.from_list(rows) if table else rows
-    told = r"train_dataset: 6 of 16 rows could not be read and are left out \(row 4: .*rejected.*"
-    with pytest.warns(UserWarning, match=told + r"row 5.*row 6.*and 3 more\)"):
-        trainer = trained(data=given, eval_data=_rows(3, broken=[0]), train=False)
-    assert len(trainer.pairs) == 10
-    assert any("1 of 3 rows could" in note for note in trainer.eval_pairs[""].notes)
+    told = r"train_dataset: 1 of 24 rows could not be read and are left out \(row 4: .*rejected.*"
+    with pytest.warns(UserWarning, match=told):
+        trainer = trained(data=given, eval_data=_rows(20, broken=[0]), train=False)
+    assert len(trainer.pairs) == 23
+    assert any("1 of 20 rows could" in note for note in trainer.eval_pairs[""].notes)
+
+
+def test_too_many_rows_that_cannot_be_read_are_an_error(trained):
+    with pytest.raises(DataError, match=r"6 of 16 rows \(37.5%\).*the column 'rejected' is null"):
+        trained(data=_rows(16, broken=range(3, 9)), train=False)
+
+
+def test_what_was_not_read_of_the_rows_is_a_warning(trained):
+    rows = [row | {"margin": 1.5} for row in _rows(4, broken=[])]
+    with pytest.warns(UserWarning, match="column 'margin' was not read"):
+        trained(data=rows, train=False)
 
 
 def test_who_reads_the_data_knows_it(trained):

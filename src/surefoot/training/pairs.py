@@ -93,11 +93,11 @@ class TrainingPairs:
         preferences = to_preferences(data, "train_dataset" if learning else "eval_dataset")
         tokens = tokenise(preferences, tokenizer, max_length, keep_end=encoder)
         cuts = tokens.cuts.notes(max_length, learning)
+        if preferences is not data:  # who read them has been told
+            cuts = [*_told_of_reading(preferences), *cuts]
         if tokens.refused.any():
             kept = np.flatnonzero(~tokens.refused)
             preferences, tokens = preferences.select(kept), tokens.select(kept)
-        if preferences is not data and preferences.faults:  # who read them has been told
-            cuts.insert(0, _unreadable(preferences))
         weightless = preferences.weights == 0
         if learning and (tokens.identical | weightless).any():
             kept = np.flatnonzero(~(tokens.identical | weightless))
@@ -209,6 +209,12 @@ class StepLoader(DataLoader[Any]):
     def set_epoch(self, epoch: int) -> None:
         """Shuffle anew."""
         self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+def _told_of_reading(preferences: Preferences) -> list[str]:
+    """Warnings about columns, and rows that were left out."""
+    found = [line for reading in preferences.readings for line in reading.warnings]
+    return ([_unreadable(preferences)] if preferences.faults else []) + found
 
 
 def _unreadable(preferences: Preferences) -> str:
