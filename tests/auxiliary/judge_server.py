@@ -18,7 +18,7 @@ import pytest
 from surefoot.auxiliary.judge import Cost, Judge
 from surefoot.data import Preferences
 
-SHOWN = re.compile(r"<response ([AB])>\n(.*?)\n</response", re.DOTALL)
+SHOWN = re.compile(r"<response ([AB]) (\w+)>\n(.*?)\n</response \1 \2>", re.DOTALL)
 WORTH = re.compile(r"worth (-?\d+(?:\.\d+)?)")
 
 
@@ -30,6 +30,7 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
+    raw: Callable[[Callable[[bytes], object]], object] | None = None  # writes bytes of its own
 
 
 class Endpoint:
@@ -86,6 +87,10 @@ class Endpoint:
             number = len(self.bodies)
         reply = self.behave(body, number)
         time.sleep(reply.delay)
+        if reply.raw is not None:
+            handler.close_connection = True
+            reply.raw(lambda data: (handler.wfile.write(data), handler.wfile.flush()))
+            return
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
         content = text.encode()
         with self.lock:
@@ -141,7 +146,7 @@ def completion(
 
 def responses_of(body: dict) -> dict[str, str]:
     """The two responses of a question by the default template: A and B."""
-    return dict(SHOWN.findall(body["messages"][0]["content"]))
+    return {side: text for side, _, text in SHOWN.findall(body["messages"][0]["content"])}
 
 
 def chance(body: dict, bias: float = 0.0) -> float:

@@ -173,7 +173,7 @@ def test_estimate_and_refusal():
     assert cost.money == pytest.approx((cost.tokens_in * 2 + 32 * 10) / 1e6)
     assert endpoint.url in str(cost)
     assert "this machine" in str(cost)
-    assert "surefoot-1" in str(cost)
+    assert "surefoot-2" in str(cost)
     assert said == []
 
 

@@ -62,7 +62,7 @@ def test_errors_of_the_server_are_tried_again():
         (error(401, f"wrong key {SECRET}"), r"401: 'wrong key \[key\]'\. Check the key in " + KEY),
         (error(403), "says 403"),
         (error(404, "no model m"), r"says 404: 'no model m'\. Check `base_url` and `model` \(m\)"),
-        (error(429), r"says 429: .* \(1 tries at most\)\. Wait, lower `concurrency`"),
+        (error(429), r"says 429: .* Wait, lower `concurrency`"),
         (error(429, retry_after="9999"), "asks to wait 9999 s"),
         (error(402, "no money"), "says 402: 'no money'"),
         (Reply("", status=307, headers={"location": "http://elsewhere/v1"}), "redirects to http://else"),
@@ -74,7 +74,7 @@ def test_errors_of_the_server_are_tried_again():
         (Reply(completion("A")), "gives no log-probabilities. Set `answer: text`"),
         (Reply(completion("A", [])), "gives no log-probabilities"),
         (Reply(completion("A", [("A", {})])), "gives no log-probabilities"),
-        (Reply(completion(None, finish="content_filter")), "empty .finish_reason 'content_filter'"),
+        (Reply(completion(None, finish="content_filter")), "the model refuses: a content filter"),
         (Reply(completion("", finish="length")), "used up `max_tokens`"),
         (Reply(completion("Both", [("Both", {"Both": 0.9, "A": 0.1})])), "with 'Both'.* 0.10 of"),
         (Reply(completion("?!", [("?!", {"?!": 1.0})])), "begins with no word"),
@@ -128,19 +128,21 @@ def test_nonsense_is_asked_again_then_skipped_and_named():
 
     def odd(body: dict, number: int) -> Reply:
         if about(2, body):
-            return Reply(completion("I cannot say."))
+            return Reply(completion("Hard to say."))
         return behave(body, number)
 
     said = []
     with Endpoint(odd) as endpoint:
-        judge = options(endpoint, answer="text", reasks=2, on_error="skip")
+        judge = options(
+            endpoint, answer="text", reasks=2, on_error="skip", extra={"temperature": 1}
+        )
         result = judge_pairs(judge, pairs(5), proceed=yes, say=said.append)
         assert sum(about(2, body) for body in endpoint.bodies) == 2 * 3
         assert np.isnan(result.probabilities).tolist() == [i == 2 for i in range(5)]
         assert (result.judged, result.requests, result.retries) == (4, 10, 4)
         (failure,) = result.failures
         assert (failure.file, failure.row) == ("rows", 2)
-        assert "no verdict (A, B or tie): 'I cannot say.' (3 times)" in failure.reason
+        assert "no verdict (A, B or tie): 'Hard to say.' (3 times)" in failure.reason
         assert any("1 pair(s) skipped: rows row 2" in line for line in said)
 
         endpoint.behave = behave  # what failed was not stored: it is asked again, and only that
@@ -156,7 +158,7 @@ def test_nonsense_once():
         return Reply(completion("Hm.")) if number == 1 else behave(body, number)
 
     with Endpoint(odd) as endpoint:
-        judge = options(endpoint, answer="text", concurrency=1)
+        judge = options(endpoint, answer="text", concurrency=1, extra={"temperature": 1})
         result = judge_pairs(judge, pairs(1), proceed=yes)
     assert (result.requests, result.retries, result.failures) == (2, 1, ())
 

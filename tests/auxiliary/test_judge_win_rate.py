@@ -109,7 +109,7 @@ def test_nothing_is_sent_unless_confirmed(contest, monkeypatch):
         ("- a list", "holds no judge"),
         ("kind: fitted", "holds no judge"),
         ("model: m", "base_url"),
-        (": :", "cannot be read as YAML"),
+        (": :", "is not valid YAML"),
     ],
 )
 def test_a_file_that_names_no_judge(contest, tmp_path, content, message):

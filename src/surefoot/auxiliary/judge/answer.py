@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from surefoot.auxiliary.judge.errors import JudgeError, UnusableError
+from surefoot.auxiliary.judge.errors import GarbledError, JudgeError, RefusedError, UnusableError
+from surefoot.escaping import excerpt
 
 #: Goes up when the same reply is read differently.
-READING = 1
+READING = 2
 
 #: A first word is a verdict if A, B and tie have at least this share of its probability.
 LEAST_MASS = 0.5
+#: What the probabilities of verdicts may add up to, with rounding.
+_WHOLE = 1.02
 
 Verdict = Literal["a", "b", "tie"]
 
@@ -25,17 +29,28 @@ _LINE = re.compile(
 )
 
 
+#: How an answer that judges nothing begins.
+_REFUSAL = re.compile(
+    r"\W*(?:i(?:['’]m| am) (?:very |so )?sorry|sorry\b|my apologies|i apologi[sz]e"
+    r"|i (?:can(?:no|['’])t|can not|won['’]t|will not|must decline|am (?:not able|unable))"
+    r"|i['’]m (?:not able|unable)|as an ai\b)",
+    re.IGNORECASE,
+)
+
+Quoted = Callable[[str], str]
+
+
 class Answer(NamedTuple):
     """What is kept of a reply.
 
     Attributes:
-        probability: P(first preferred), in [0, 1].
-        text: what the model wrote.
+        probability: P(first preferred), in [0, 1]; None: the judge refuses.
+        text: what the model wrote, or why it refuses.
         tokens_in: tokens of the question, as the endpoint counts them; 0 where it does not say.
         tokens_out: tokens of the answer.
     """
 
-    probability: float
+    probability: float | None
     text: str
     tokens_in: int
     tokens_out: int
@@ -47,7 +62,7 @@ class _Alternative(BaseModel):
 
 
 class _Token(_Alternative):
-    top_logprobs: list[_Alternative] = []
+    top_logprobs: list[_Alternative] | None = None
 
 
 class _Logprobs(BaseModel):
@@ -55,56 +70,107 @@ class _Logprobs(BaseModel):
 
 
 class _Message(BaseModel):
-    content: str | None = None
+    content: str | list[Any] | None = None
     refusal: str | None = None
 
 
 class _Choice(BaseModel):
     message: _Message
-    finish_reason: str | None = None
+    finish_reason: Any = None
     logprobs: _Logprobs | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 class _Reply(BaseModel):
     choices: list[_Choice]
+
+
+class _Usage(BaseModel):
+    prompt_tokens: Any = 0
+    completion_tokens: Any = 0
+
+
+class _Account(BaseModel):
+    model: Any = None
     usage: _Usage | None = None
 
 
-def read_reply(body: str, answer: Literal["logprobs", "text"]) -> Answer:
+def account(body: str) -> tuple[int, int, str]:
+    """Tokens in, tokens out and the model's name of a reply, usable or not; 0 and "" if unsaid."""
+    try:
+        found = _Account.model_validate_json(body)
+    except ValidationError:
+        return 0, 0, ""
+    usage = found.usage or _Usage()
+    sent, received = (
+        given if isinstance(given, int) and 0 <= given < _MOST_TOKENS else 0
+        for given in (usage.prompt_tokens, usage.completion_tokens)
+    )
+    return sent, received, found.model if isinstance(found.model, str) else ""
+
+
+#: What an endpoint says beyond this is no count of tokens.
+_MOST_TOKENS = 10**9
+
+
+def read_reply(
+    body: str, answer: Literal["logprobs", "text"], quoted: Quoted | None = None
+) -> Answer:
     """The answer in the body of a reply.
 
+    Args:
+        body: as it was received.
+        answer: what to go by.
+        quoted: a beginning of a text for a message, without secrets.
+
     Raises:
-        UnusableError: it is no chat completion, or no verdict; the message quotes it.
+        GarbledError: it is no chat completion; the message quotes it.
+        RefusedError: the model does not judge.
+        UnusableError: no verdict.
         JudgeError: log-probabilities are asked for and the endpoint gives none.
     """
+    quoted = quoted or excerpt
     try:
         reply = _Reply.model_validate_json(body)
     except ValidationError:
-        raise UnusableError(f"the reply is no chat completion: {excerpt(body)}") from None
+        raise GarbledError(f"the reply is no chat completion: {quoted(body)}") from None
     if not reply.choices:
-        raise UnusableError(f"the reply holds no choice: {excerpt(body)}")
-    choice, usage = reply.choices[0], reply.usage or _Usage()
-    text = choice.message.content or ""
+        raise GarbledError(f"the reply holds no choice: {quoted(body)}")
+    choice = reply.choices[0]
+    text = _text(choice.message.content)
+    if choice.message.refusal:
+        raise RefusedError(f"the model refuses: {quoted(choice.message.refusal)}")
+    if choice.finish_reason == "content_filter":
+        raise RefusedError("the model refuses: a content filter (finish_reason 'content_filter')")
     if not text.strip():
         raise UnusableError(_silence(choice))
-    if answer == "text":
-        probability = chance_of_text(text, choice.finish_reason == "length")
-    else:
-        tokens = choice.logprobs.content if choice.logprobs else None
-        if not tokens or not any(token.top_logprobs for token in tokens):
-            raise JudgeError(
-                "the endpoint gives no log-probabilities. Set `answer: text` to go by the verdict."
-            )
-        probability = chance_of_tokens(tokens)
-    return Answer(probability, text, usage.prompt_tokens, usage.completion_tokens)
+    try:
+        if answer == "text":
+            probability = chance_of_text(text, choice.finish_reason == "length", quoted)
+        else:
+            tokens = choice.logprobs.content if choice.logprobs else None
+            if not tokens or not any(token.top_logprobs for token in tokens):
+                raise JudgeError(
+                    "the endpoint gives no log-probabilities. Set `answer: text` to go by the "
+                    "verdict."
+                )
+            probability = chance_of_tokens(tokens, quoted)
+    except JudgeError:
+        if _REFUSAL.match(text):
+            raise RefusedError(f"the model refuses: {quoted(text)}") from None
+        raise
+    sent, received, _ = account(body)
+    return Answer(probability, text, sent, received)
 
 
-def chance_of_text(text: str, cut: bool = False) -> float:
+def _text(content: str | list[Any] | None) -> str:
+    """What a message says, also where it comes in parts."""
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(part for part in parts if isinstance(part, str))
+    return content or ""
+
+
+def chance_of_text(text: str, cut: bool = False, quoted: Quoted | None = None) -> float:
     """1, 0 or 1/2 for the verdict A, B or tie that stands alone on the first or the last line.
 
     >>> [chance_of_text(text) for text in ("A", "**B**.", "Final answer: tie")]
@@ -113,6 +179,7 @@ def chance_of_text(text: str, cut: bool = False) -> float:
     Args:
         text: what the model wrote.
         cut: whether it was stopped at its length, for the message.
+        quoted: a beginning of a text for the message.
 
     Raises:
         UnusableError: no verdict, or two that differ.
@@ -123,32 +190,37 @@ def chance_of_text(text: str, cut: bool = False) -> float:
     if len(found) == 1:
         return _CHANCE[found.pop()]
     hint = "; it was cut at `max_tokens`" if cut else ""
-    raise UnusableError(f"the answer is no verdict (A, B or tie): {excerpt(text)}{hint}")
+    raise UnusableError(
+        f"the answer is no verdict (A, B or tie): {(quoted or excerpt)(text)}{hint}"
+    )
 
 
-def chance_of_tokens(tokens: list[_Token]) -> float:
+def chance_of_tokens(tokens: list[_Token], quoted: Quoted | None = None) -> float:
     """(q(A) + q(tie) / 2) / (q(A) + q(B) + q(tie)) at the first token that has a letter.
 
     q(v) is the probability of all tokens that read v, among those that the endpoint lists; a token
     that begins `tie` reads tie.
 
     Raises:
-        UnusableError: no such token, or the verdicts have less than half of the probability.
+        UnusableError: no such token, the verdicts have less than half of the probability, or more
+            than there is.
     """
     first = next((token for token in tokens if _letters(token.token)), None)
     if first is None:
         raise UnusableError("the answer begins with no word")
     mass = dict.fromkeys(_CHANCE, 0.0)
-    for alternative in first.top_logprobs:
+    for alternative in first.top_logprobs or []:
         verdict = _verdict(alternative.token)
         if verdict and not math.isnan(alternative.logprob):
             mass[verdict] += math.exp(min(alternative.logprob, 0.0))
     total = sum(mass.values())
     if total < LEAST_MASS:
+        said = (quoted or excerpt)(first.token)
         raise UnusableError(
-            f"the answer begins with {first.token!r}; A, B and tie have {total:.2f} of the "
-            "probability there"
+            f"the answer begins with {said}; A, B and tie have {total:.2f} of the probability there"
         )
+    if total > _WHOLE:
+        raise UnusableError(f"the probabilities of A, B and tie add up to {total:.3g}")
     return sum(_CHANCE[verdict] * q for verdict, q in mass.items()) / total
 
 
@@ -166,13 +238,6 @@ def _verdict(token: str) -> Verdict | None:
 
 
 def _silence(choice: _Choice) -> str:
-    if choice.message.refusal:
-        return f"the model refuses: {excerpt(choice.message.refusal)}"
     if choice.finish_reason == "length":
         return "the answer is empty: the model used up `max_tokens` before it"
-    return f"the answer is empty (finish_reason {choice.finish_reason!r})"
-
-
-def excerpt(text: str, length: int = 120) -> str:
-    """The beginning of a text, quoted."""
-    return repr(text if len(text) <= length else text[: length - 3] + "...")
+    return f"the answer is empty (finish_reason {excerpt(str(choice.finish_reason), 40)})"

@@ -1,4 +1,7 @@
-"""Answers on disk: hashes of what was asked, and what came back; no texts of the data."""
+"""Answers on disk: hashes of what was asked, and what came back; no texts of the data.
+
+A refusal is an answer too: its probability is null.
+"""
 
 from __future__ import annotations
 
@@ -41,15 +44,21 @@ class AnswerCache:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def get(self, keys: Sequence[bytes]) -> dict[bytes, float]:
-        """P(first preferred) of those that are known."""
+    def get(self, keys: Sequence[bytes]) -> tuple[dict[bytes, float], dict[bytes, str]]:
+        """P(first preferred) of those that are known, and why the others were refused."""
         found: dict[bytes, float] = {}
+        refused: dict[bytes, str] = {}
         with self._explained():
             for start in range(0, len(keys), _KEYS_PER_QUERY):
                 some = keys[start : start + _KEYS_PER_QUERY]
-                query = "SELECT key, probability FROM answers WHERE key IN ({})"
-                found |= dict(self._database.execute(query.format(",".join("?" * len(some))), some))
-        return found
+                query = "SELECT key, probability, text FROM answers WHERE key IN ({})"
+                rows = self._database.execute(query.format(",".join("?" * len(some))), some)
+                for key, probability, text in rows:
+                    if probability is None:
+                        refused[key] = text
+                    else:
+                        found[key] = probability
+        return found, refused
 
     def put(self, answers: Mapping[bytes, Answer]) -> None:
         """Store some, in one transaction: the disk is waited for once."""

@@ -46,7 +46,7 @@ class Cost:
             f"make, {self.cached:,} answer(s) known.",
             f"The texts of these pairs are sent to {self.destination}, template {self.template}.",
             f"About {self.tokens_in:,} tokens to send ({BYTES_PER_TOKEN} bytes each), at most "
-            f"{self.tokens_out:,} to receive; {self._price()}.",
+            f"{self.tokens_out:,} to receive, what has to be asked again on top; {self._price()}.",
         ]
         if self.identical:
             lines.append(f"{self.identical:,} pair(s) of equal responses are 1/2 without asking.")

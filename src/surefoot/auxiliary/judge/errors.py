@@ -13,5 +13,13 @@ class UnusableError(JudgeError):
     """One question got no usable answer; others may."""
 
 
+class GarbledError(UnusableError):
+    """A reply that is no chat completion: the endpoint's failure, which may pass."""
+
+
+class RefusedError(UnusableError):
+    """The model, or a filter before it, does not judge this pair: an answer, and remembered."""
+
+
 class DeclinedError(SurefootError):
     """The estimate was not confirmed; nothing was sent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import Any, Literal, Self
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from surefoot.auxiliary.judge.secrets import bare_address
 from surefoot.auxiliary.model import AuxiliaryModel, Conditions, Judged
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences, concatenate
@@ -28,6 +30,10 @@ _RESERVED = {
 }
 
 
+_TOP = 20
+_DAY = 86_400.0
+
+
 class Judge(AuxiliaryModel, kind="judge"):
     """P(a preferred) = 1/2 + (p(a, b) - p(b, a)) / 2, where p(x, y) is the chance that a chat model
     gives to x when x is shown first.
@@ -38,12 +44,12 @@ class Judge(AuxiliaryModel, kind="judge"):
     model: str = Field(min_length=1)
     """The model, by the name that the endpoint has for it."""
     template: str | None = None
-    """A file with the question as a Jinja template of `prompt`, `first` and `second`. None: the
-    template that comes with surefoot."""
+    """A file with the question as a Jinja template of `prompt`, `first`, `second`, and `mark` (a
+    word that is in none of them, to tell where they end). None: the template of surefoot."""
     answer: Literal["logprobs", "text"] = "logprobs"
     """`logprobs`: the chance is read from the log-probabilities of the first word of the answer.
     `text`: from the verdict, 1 for A, 0 for B, 1/2 for a tie."""
-    top_logprobs: int = Field(20, ge=1, le=20)
+    top_logprobs: int = Field(_TOP, ge=1, le=20)
     """Log-probabilities asked for at each token; some endpoints give fewer than 20."""
     max_tokens: int = Field(8, ge=1)
     """Length of an answer; a model that thinks before it answers needs thousands."""
@@ -59,13 +65,20 @@ class Judge(AuxiliaryModel, kind="judge"):
     """The environment variable that holds the key. None: no key is sent."""
     concurrency: int = Field(8, ge=1, le=256)
     """Requests under way at once, at most."""
-    timeout: float = Field(60.0, gt=0)
-    """Seconds until a request without an answer is given up and sent again."""
+    timeout: float = Field(60.0, gt=0, le=_DAY)
+    """Seconds until a request without a whole answer is given up and sent again, however steadily
+    its bytes arrive."""
+    question_timeout: float = Field(900.0, gt=0, le=7 * _DAY)
+    """Seconds for one question: with all that is waited for and sent again."""
+    run_timeout: float | None = Field(None, gt=0, le=30 * _DAY)
+    """Seconds for all questions of a run, which then stops; the same command goes on from there.
+    Absent: as long as its questions take."""
     retries: int = Field(6, ge=0, le=100)
     """Times that a request is sent again when the endpoint is busy, fails or cannot be reached; the
     wait grows from half a second to eight, or is what the endpoint asks for, up to two minutes."""
-    reasks: int = Field(1, ge=0, le=100)
-    """Times that a question is asked again when the answer is no verdict."""
+    reasks: int | None = Field(None, ge=0, le=100)
+    """Times that a question is asked again when the answer is no verdict. Absent: once; never at
+    temperature 0, where the answer would be the same."""
     on_error: Literal["fail", "skip"] = "fail"
     """A pair without a usable answer: `fail` stops, `skip` leaves its probability null."""
     price_in: float | None = Field(None, ge=0)
@@ -76,17 +89,20 @@ class Judge(AuxiliaryModel, kind="judge"):
     @field_validator("base_url")
     @classmethod
     def _is_an_endpoint(cls, given: str) -> str:
+        shown = repr(bare_address(given))  # without what may be secret
         try:
             url = urlsplit(given)
             whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
         except ValueError:
             whole = False
         if not whole or any(c.isspace() for c in given):
-            raise ValueError(f"an endpoint is an address such as https://host/v1; got {given!r}.")
-        if url.username is not None or url.password is not None:  # not quoted: it holds a secret
+            raise ValueError(f"an endpoint is an address such as https://host/v1; got {shown}.")
+        if url.username is not None or url.password is not None:
             raise ValueError("an endpoint with a name or password in it; use `key_variable`.")
         if url.query or url.fragment or url.path.rstrip("/").endswith("/chat/completions"):
-            raise ValueError(f"give the part before /chat/completions; got {given!r}.")
+            raise ValueError(
+                f"give the part before /chat/completions, without a query; got {shown}."
+            )
         return given.rstrip("/")
 
     @field_validator("key_variable")
@@ -105,6 +121,10 @@ class Judge(AuxiliaryModel, kind="judge"):
                     f"use the option {_RESERVED[name]!r}" if _RESERVED[name] else "leave it out"
                 )
                 raise ValueError(f"the judge sets {name!r} itself; {instead}.")
+        try:
+            json.dumps(given, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"these fields cannot be sent as JSON: {error}.") from None
         return given
 
     @model_validator(mode="after")
@@ -112,9 +132,25 @@ class Judge(AuxiliaryModel, kind="judge"):
         if (self.price_in is None) != (self.price_out is None):
             lacks = "price_in" if self.price_in is None else "price_out"
             raise ConfigurationError(f"a cost needs both prices; {lacks!r} is missing.")
-        if self.answer == "text" and "top_logprobs" in self.model_fields_set:
+        if self.answer == "text" and self.top_logprobs != _TOP:
             raise ConfigurationError("top_logprobs has no effect with `answer: text`.")
+        if self.reasks and self._same_again:
+            raise ConfigurationError(
+                "reasks has no effect at temperature 0, where the answer is the same. Set another "
+                "by `extra: {temperature: ...}`."
+            )
         return self
+
+    @property
+    def _same_again(self) -> bool:
+        return self.extra.get("temperature", 0) == 0
+
+    @property
+    def asks_again(self) -> int:
+        """Times that a question is asked again when the answer is no verdict."""
+        if self._same_again:
+            return 0
+        return 1 if self.reasks is None else self.reasks
 
     def judge(
         self, pairs: Preferences, references: References | None, conditions: Conditions

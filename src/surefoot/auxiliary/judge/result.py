@@ -17,6 +17,11 @@ Floats = npt.NDArray[np.float64]
 
 _SHOWN = 5
 
+#: Shares of verdicts that change with the order, from which a judge is warned about, and from which
+#: it is worth nothing (if the order also moves its chances more than the texts do); and the
+#: position bias that is large if its interval leaves out 0.
+OFTEN, WORTHLESS, BIASED = 0.2, 0.5, 0.05
+
 
 @dataclass(frozen=True)
 class JudgeResult:
@@ -38,6 +43,9 @@ class JudgeResult:
         money: what they cost in the currency of the prices; None without prices.
         failures: the skipped pairs, with their places and reasons.
         template: which template asked.
+        refused: the skipped pairs that the judge refused.
+        imitations: pairs whose texts hold what looks like the marks of a question, with it.
+        answered_by: other names than the one asked for by which the endpoint calls the model.
     """
 
     probabilities: Floats
@@ -55,6 +63,45 @@ class JudgeResult:
     money: float | None
     failures: tuple[Fault, ...]
     template: str
+    refused: int = 0
+    imitations: tuple[Fault, ...] = ()
+    answered_by: tuple[str, ...] = ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What speaks against the answers, in sentences."""
+        found = []
+        share = self.flipped / self.judged if self.judged else 0.0
+        bias = self.position_bias
+        told = bias.low is not None and bias.high is not None and not bias.low <= 0 <= bias.high
+        large = told and bias.estimate is not None and abs(bias.estimate) >= BIASED
+        flips = f"the verdict changes with the order in {self.flipped:,} of {self.judged:,} pairs"
+        first, second = self.firsts[np.isfinite(self.firsts).all(1)].T
+        by_place, by_content = (
+            np.abs(x).mean() if len(x) else 0.0 for x in (first + second - 1, first - second)
+        )
+        if share >= WORTHLESS and by_place > by_content:
+            found.append(
+                f"{flips} ({share:.0%}): this judge goes by the place of a response, not by what "
+                "it says. Do not rely on it: take another model or template."
+            )
+        elif share >= OFTEN or large:
+            found.append(
+                f"{flips} ({share:.0%}), position bias {bias:+.3f}: the place of a response "
+                "counts. The mean of both orders takes it out, and much of what was paid for "
+                "with it."
+            )
+        if self.imitations:
+            shown = ", ".join(f"{one.file} row {one.row}" for one in self.imitations[:_SHOWN])
+            more = ", ..." if len(self.imitations) > _SHOWN else ""
+            found.append(
+                f"{len(self.imitations):,} pair(s) hold text that looks like an end of the "
+                f"question's parts ({self.imitations[0].reason}): {shown}{more}. It may be meant "
+                "for a judge; look at these pairs."
+            )
+        if self.answered_by:
+            found.append(f"the endpoint answers as another model: {', '.join(self.answered_by)}.")
+        return tuple(found)
 
     def __str__(self) -> str:
         lines = [
@@ -66,6 +113,11 @@ class JudgeResult:
         if self.tokens_in or self.tokens_out:
             price = "" if self.money is None else f", {amount(self.money)}"
             lines.append(f"{self.tokens_in:,} tokens sent, {self.tokens_out:,} received{price}")
+        lines += [f"warning: {doubt}" for doubt in self.doubts]
+        if self.refused:
+            lines.append(
+                f"{self.refused:,} pair(s) refused by the judge: remembered, not asked again"
+            )
         if self.failures:
             counts = Counter(fault.reason for fault in self.failures).most_common(_SHOWN)
             shown = ", ".join(f"{fault.file} row {fault.row}" for fault in self.failures[:_SHOWN])
@@ -76,11 +128,17 @@ class JudgeResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the figures of single pairs, for a JSON result."""
-        names = "judged identical flipped requests retries cached cut tokens_in tokens_out money"
-        counts = {name: getattr(self, name) for name in names.split()}
-        failures = [vars(fault) for fault in self.failures]
-        bias = self.position_bias.to_dict()
-        return {"template": self.template, "position_bias": bias, **counts, "failures": failures}
+        names = "judged identical flipped refused requests retries cached cut tokens_in tokens_out"
+        counts = {name: getattr(self, name) for name in [*names.split(), "money"]}
+        return {
+            "template": self.template,
+            "position_bias": self.position_bias.to_dict(),
+            **counts,
+            "answered_by": list(self.answered_by),
+            "doubts": list(self.doubts),
+            "imitations": [vars(one) for one in self.imitations],
+            "failures": [vars(fault) for fault in self.failures],
+        }
 
 
 def combine(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:

@@ -11,11 +11,12 @@ from surefoot.auxiliary.judge.asking import Asked, Question, Say, ask_all
 from surefoot.auxiliary.judge.cache import AnswerCache, answer_key
 from surefoot.auxiliary.judge.client import Client
 from surefoot.auxiliary.judge.cost import BYTES_PER_TOKEN, Cost, price
-from surefoot.auxiliary.judge.errors import DeclinedError
+from surefoot.auxiliary.judge.errors import DeclinedError, JudgeError
 from surefoot.auxiliary.judge.options import Judge
 from surefoot.auxiliary.judge.question import Pair, Template, load_template
 from surefoot.auxiliary.judge.result import JudgeResult, combine, position
 from surefoot.data.schema import Fault, Preferences
+from surefoot.escaping import excerpt
 
 
 def judge_pairs(
@@ -43,6 +44,8 @@ def judge_pairs(
     template = load_template(options.template)
     with AnswerCache() as cache:
         plan = _plan(options, template, preferences, cache)
+        if plan.refused and options.on_error == "fail":
+            raise JudgeError(_known_refusal(plan, preferences))
         asked = Asked()
         if plan.missing:
             with Client(options) as client:  # made first: without a key there is nothing to confirm
@@ -64,12 +67,16 @@ class _Plan:
     Attributes:
         keys: of each pair, with a first and with b first; None where both responses are equal.
         known: P(first preferred) by key.
+        refused: why the judge refused before, by key.
+        imitations: pairs with what looks like marks of a question.
         missing: keys without an answer.
         cost: what they will cost.
     """
 
     keys: list[tuple[bytes, bytes] | None]
     known: dict[bytes, float]
+    refused: dict[bytes, str]
+    imitations: tuple[Fault, ...]
     missing: frozenset[bytes]
     cost: Cost
 
@@ -80,8 +87,11 @@ def _plan(
     keys: list[tuple[bytes, bytes] | None] = []
     sizes: dict[bytes, int] = {}
     cut = 0
-    for pair, _ in _pairs(options, preferences):
+    imitations = []
+    for pair, (file, row) in _pairs(options, preferences):
         cut += pair.cuts
+        if pair.imitation:
+            imitations.append(Fault(file, row, excerpt(pair.imitation, 60)))
         questions = pair.questions(template)
         if questions is None:
             keys.append(None)
@@ -89,8 +99,8 @@ def _plan(
         a, b = (_key(options, question) for question in questions)
         keys.append((a, b))
         sizes |= zip((a, b), (len(question.encode()) for question in questions), strict=True)
-    known = cache.get(list(sizes))
-    missing = frozenset(sizes.keys() - known.keys())
+    known, refused = cache.get(list(sizes))
+    missing = frozenset(sizes.keys() - known.keys() - refused.keys())
     tokens_in = sum(-(-sizes[key] // BYTES_PER_TOKEN) for key in missing)
     tokens_out = len(missing) * options.max_tokens
     cost = Cost(
@@ -100,13 +110,25 @@ def _plan(
         pairs=len(keys),
         identical=keys.count(None),
         requests=len(missing),
-        cached=len(known),
+        cached=len(known) + len(refused),
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         money=price(tokens_in, tokens_out, options.price_in, options.price_out),
         cut=cut,
     )
-    return _Plan(keys, known, missing, cost)
+    return _Plan(keys, known, refused, tuple(imitations), missing, cost)
+
+
+def _known_refusal(plan: _Plan, preferences: Preferences) -> str:
+    """What stops a run before it asks: a pair that the judge refused in an earlier one."""
+    for keys, (file, row) in zip(plan.keys, preferences.read("file", "row"), strict=True):
+        for key in keys or ():
+            if key in plan.refused:
+                return (
+                    f"{file}, row {row}: {plan.refused[key]} (remembered from an earlier run). "
+                    "With `on_error: skip` such pairs are left out."
+                )
+    raise AssertionError("unreachable")
 
 
 def _questions(
@@ -121,13 +143,13 @@ def _questions(
         for key, question in zip(keys, pair.questions(template) or (), strict=True):
             if key in left:
                 left.remove(key)
-                yield Question(key, question, place)
+                yield Question(key, question, f"{place[0]}, row {place[1]}")
 
 
-def _pairs(options: Judge, preferences: Preferences) -> Iterator[tuple[Pair, str]]:
+def _pairs(options: Judge, preferences: Preferences) -> Iterator[tuple[Pair, tuple[str, int]]]:
     rows = preferences.read("response_a", "response_b", "file", "row")
     for prompt, (a, b, file, row) in zip(preferences.prompts(), rows, strict=True):
-        yield Pair.of(prompt, a, b, options.max_characters), f"{file}, row {row}"
+        yield Pair.of(prompt, a, b, options.max_characters), (file, row)
 
 
 def _key(options: Judge, question: str) -> bytes:
@@ -143,12 +165,13 @@ def _result(options: Judge, preferences: Preferences, plan: _Plan, asked: Asked)
     ).reshape(-1, 2)
     identical = np.array([keys is None for keys in plan.keys], dtype=bool)
     bias, flipped, judged = position(firsts, preferences)
-    failures = []
-    places = preferences.read("file", "row")
-    for keys, (file, row) in zip(plan.keys, places, strict=True):
-        reasons = [asked.reasons[key] for key in keys or () if key in asked.reasons]
-        if reasons:
-            failures.append(Fault(file, row, reasons[0]))
+    failures, refused = [], 0
+    why, refusals = plan.refused | asked.reasons, plan.refused.keys() | asked.refused
+    for keys, (file, row) in zip(plan.keys, preferences.read("file", "row"), strict=True):
+        failed = [key for key in keys or () if key in why]
+        if failed:
+            failures.append(Fault(file, row, why[failed[0]]))
+            refused += any(key in refusals for key in failed)
     return JudgeResult(
         probabilities=np.where(identical, 0.5, combine(firsts[:, 0], firsts[:, 1])),
         firsts=firsts,
@@ -165,4 +188,7 @@ def _result(options: Judge, preferences: Preferences, plan: _Plan, asked: Asked)
         money=price(asked.tokens_in, asked.tokens_out, options.price_in, options.price_out),
         failures=tuple(failures),
         template=plan.cost.template,
+        refused=refused,
+        imitations=plan.imitations,
+        answered_by=tuple(sorted(asked.models - {options.model})),
     )
