@@ -209,3 +209,12 @@ def test_curves_of_different_data_or_seeds_are_not_compared(exploited):
 def test_the_law_needs_two_distances():
     with pytest.raises(DataError, match="two different distances above 0"):
         fit_law([0.5, 0.5], [np.ones((3, 2))], "best-of-n")
+
+
+def test_rewards_equal_up_to_rounding_share_their_gold():
+    proxy = np.array([0.3, 0.1 + 0.2, 0.1])
+    exact = best_of_n([1.0, 1.0, 0.0], [4.0, 2.0, 0.0], [1, 2, 3])
+    assert best_of_n(proxy, [4.0, 2.0, 0.0], [1, 2, 3]) == pytest.approx(exact)
+    noise = [1.0 + 1e-9 * np.arange(4.0)] * 12
+    with pytest.raises(DataError, match="the same for all responses"):
+        best_of_n_curve([noise], [np.arange(4.0)] * 12)

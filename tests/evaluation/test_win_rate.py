@@ -211,3 +211,14 @@ def test_intervals_at_equal_length_hold_the_truth(world, prompts):
     held, given = share(world, prompts, 400)
     assert given >= 395
     assert 0.91 <= held <= 0.985
+
+
+def test_a_judge_that_only_prefers_a_place_ties_with_itself():
+    """1/2 up to rounding, in either order of the sum: every comparison is a tie."""
+    x = np.random.default_rng(0).normal(size=400) * 2
+    found = win_rate(
+        Judged(expit(x), expit(-x), np.full((400, 2), 100.0), np.arange(400)),
+    )
+    assert found.win_rate.estimate == 0.5
+    assert found.ties.estimate == 1
+    assert found.inconsistent.estimate == 1

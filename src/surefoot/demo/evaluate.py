@@ -24,6 +24,7 @@ from surefoot.statistics import (
     log_loss,
     mean,
 )
+from surefoot.statistics.ties import credit, side_of_rewards
 from surefoot.worlds import WorldPairs
 from surefoot.worlds.pool import RARE
 
@@ -85,8 +86,8 @@ def _values(runs: Sequence[Fitted], tests: Mapping[str, WorldPairs]) -> dict[Col
     everywhere = np.ones_like(rare)
 
     def accuracy(name: str, labels: Floats, rows: npt.NDArray[np.bool_] = everywhere) -> Estimate:
-        votes = [(np.sign(run.rewards[name] @ [1.0, -1.0]) + 1) / 2 for run in runs]
-        correct = [np.where(labels > 0.5, vote, 1 - vote)[rows] for vote in votes]
+        sides = [side_of_rewards(run.rewards[name]) for run in runs]
+        correct = [credit(one, labels)[rows] for one in sides]
         shared = clusters_of(tests[name].observed)
         return hierarchical(correct, shared.ids[rows], covers=shared.covers)
 

@@ -22,6 +22,7 @@ from surefoot.statistics import (
     log_loss,
     mean,
 )
+from surefoot.statistics.ties import credit, side_of_rewards
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.judge import Judged, judge
 from surefoot.worlds.pool import RARE
@@ -119,9 +120,7 @@ def _on_pairs(
     def accuracy(name: str, group: str | None = None) -> _Values:
         pairs = tests[name]
         rows = np.array([group in (None, row["group"]) for row in pairs.rows])
-        toward = np.sign(pairs.truth - 0.5)
-        margins = [one.of(pairs) @ [1.0, -1.0] for one in scored]
-        right = [(np.sign(margin) * toward + 1) / 2 for margin in margins]
+        right = [credit(side_of_rewards(one.of(pairs)), pairs.truth) for one in scored]
         return _Values([one[rows] for one in right], _prompts(pairs)[rows])
 
     test = tests["test"]

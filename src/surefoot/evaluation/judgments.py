@@ -10,6 +10,7 @@ import numpy.typing as npt
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.protocol import Floats
+from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Judgments:
     @property
     def decided(self) -> npt.NDArray[np.bool_]:
         """Pairs whose label prefers one side; human ties are left out of accuracy, shape (N,)."""
-        return np.asarray(self.labels != 0.5, dtype=np.bool_)
+        return np.asarray(side_of_half(self.labels) != 0)
 
     @property
     def correct(self) -> Floats:
         """1 where the model is with the majority, 0 against, 1/2 where it ties, shape (N,)."""
-        return np.where(self.labels > 0.5, self.vote, 1 - self.vote)
+        return credit(2 * self.vote - 1, self.labels)
 
     @property
     def agreement(self) -> Floats:
@@ -57,7 +58,8 @@ def judge(
         preferences: the N pairs.
         probabilities: P(a preferred), shape (N,). None: Bradley-Terry, the logistic function of
             the difference of rewards.
-        tie_tolerance: the model ties where its rewards differ by no more than this.
+        tie_tolerance: the model ties where its rewards differ by no more than this, or by no more
+            than rounding: a millionth of the larger one.
 
     Raises:
         DataError: shapes that do not fit, or a value that is not finite or not a probability; the
@@ -81,7 +83,7 @@ def judge(
                 f"probabilities of {preferences.name} have shape ({n},); got {p.shape}."
             )
         _all_rows((p >= 0) & (p <= 1), "the probability is not in [0, 1]", preferences)
-    vote = np.where(np.abs(margin) <= tie_tolerance, 0.5, (margin > 0).astype(np.float64))
+    vote = (side_of_rewards(r, tie_tolerance) + 1) / 2
     return Judgments(r, p, preferences.labels, vote)
 
 

@@ -28,6 +28,7 @@ from scipy.special import gammaln
 from surefoot.errors import DataError
 from surefoot.statistics import Comparison, Estimate, hierarchical, hierarchical_difference
 from surefoot.statistics.overoptimisation_law import Law, fit_law
+from surefoot.statistics.ties import TIE, groups_of_equals
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,7 +57,8 @@ def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int]) -> Fl
     [6.0, 6.3333, 6.0]
     """
     chooses, wanted = np.asarray(proxy, dtype=np.float64), np.asarray(gold, dtype=np.float64)
-    _, tied, counts = np.unique(chooses, return_inverse=True, return_counts=True)
+    tied = groups_of_equals(chooses)
+    counts = np.bincount(tied)
     shared = np.bincount(tied, wanted) / counts  # in ascending order of the proxy
     total, ranks = len(chooses), np.arange(1, len(chooses) + 1)
     ordered = np.repeat(shared, counts)
@@ -192,7 +194,7 @@ def best_of_n_curve(
         seeds=len(seeds),
         gold_unit=gold_unit,
         proxy_unit=units,
-        tied=float(np.mean([(np.diff(np.sort(r)) == 0).mean() for s in seeds for r in s])),
+        tied=float(np.mean([_share_of_ties(r) for s in seeds for r in s])),
         gold_gains=tuple(gold_gains),
         clusters=ids,
     )
@@ -230,10 +232,15 @@ def _over_seeds(
     return hierarchical([one[:, t] for one in gains], ids, level, _COVERS)
 
 
+def _share_of_ties(rewards: Floats) -> float:
+    """Share of neighbours, in order of a reward, that are equal."""
+    return 1 - int(groups_of_equals(rewards).max()) / (len(rewards) - 1)
+
+
 def _unit(what: str, rewards: Sequence[Floats]) -> float:
     """Deviation of a reward between responses to one prompt."""
     unit = math.sqrt(float(np.mean([one.var(ddof=1) for one in rewards])))
-    if unit == 0:
+    if unit <= TIE * max(float(np.abs(one).max()) for one in rewards):
         raise DataError(f"{what} is the same for all responses to each prompt: nothing to choose.")
     return unit
 

@@ -40,6 +40,7 @@ from surefoot.errors import DataError
 from surefoot.evaluation.protocol import Floats
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, hierarchical
 from surefoot.statistics.estimate import refused
+from surefoot.statistics.ties import side_of_half, side_of_rewards
 
 _COVERS = "test prompts"
 #: Share of comparisons with one side longer from which equal length is called an extrapolation.
@@ -93,7 +94,7 @@ class Judged:
 
     def outcome(self, tie_tolerance: float = 0.0) -> Floats:
         """1 where A wins, 0 where B does, 1/2 where neither is beyond the tolerance, (N,)."""
-        return _vote(self.probability, tie_tolerance)
+        return _vote(side_of_half(self.probability, tie_tolerance))
 
     @property
     def log_length_ratio(self) -> Floats:
@@ -157,7 +158,8 @@ def win_rate(
 
     Args:
         judged: comparisons; several for several seeds (of both policies, one to one).
-        tie_tolerance: p within this of 1/2 is a tie.
+        tie_tolerance: p within this of 1/2 is a tie, and within 1e-6 in any case: two orders that
+            cancel do so up to rounding.
         level: nominal coverage.
 
     Raises:
@@ -179,7 +181,10 @@ def win_rate(
 
     outcomes = [one.outcome(tie_tolerance) for one in seeds]
     votes = [
-        (_vote(one.first, tie_tolerance), _vote(one.second, tie_tolerance))
+        (
+            _vote(side_of_half(one.first, tie_tolerance)),
+            _vote(side_of_half(one.second, tie_tolerance)),
+        )
         for one in ordered
         if one.second is not None
     ]
@@ -187,7 +192,7 @@ def win_rate(
     turned = (
         over([(first != second).astype(np.float64) for first, second in votes]) if votes else None
     )
-    longer = over([_vote(one.lengths[:, 0] - one.lengths[:, 1] + 0.5) for one in seeds])
+    longer = over([_vote(side_of_rewards(one.lengths)) for one in seeds])
     return WinRate(
         n=sum(len(ids_of_seed) for ids_of_seed in ids),
         prompts=len(np.unique(np.concatenate(ids))),
@@ -268,9 +273,9 @@ def _unsolvable(outcomes: Floats, log_ratios: Floats) -> str:
     return ""
 
 
-def _vote(values: Floats, tolerance: float = 0.0) -> Floats:
-    """1, 0 or 1/2 by the side of 1/2 on which a value lies."""
-    return np.where(np.abs(values - 0.5) <= tolerance, 0.5, (values > 0.5).astype(np.float64))
+def _vote(sides: Floats) -> Floats:
+    """1 for A's side, 0 for B's, 1/2 for neither."""
+    return (sides + 1) / 2
 
 
 def _notes(longer: Estimate, inconsistent: Estimate | None) -> list[str]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from surefoot.scorers.head import Problem, margins_of
 from surefoot.scorers.heads.linear import Linear
 from surefoot.statistics import Estimate, mean, paired_difference
+from surefoot.statistics.ties import credit, side_of_half, side_of_margins
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -90,7 +91,7 @@ def source_conflict(
     """
     named = np.array([source or "" for source in sources], dtype=object)
     labels = problem.evidence.label.numpy()
-    usable = (problem.mass.numpy() > 0) & (labels != 0.5)[:, None]
+    usable = (problem.mass.numpy() > 0) & (side_of_half(labels) != 0)[:, None]
     names = [_large_enough(named[rows]) for rows in usable.T]
     tried = [k for k, several in enumerate(names) if len(several) >= 2]
     found: list[SourceConflict | None] = [None] * len(names)
@@ -99,7 +100,7 @@ def source_conflict(
     member = [np.stack([named == name for name in names[k]], axis=1) for k in tried]
     margins = _held_out_margins(problem.part(torch.tensor(tried)), member, halves[:, tried])
     for k, one in zip(tried, margins, strict=True):
-        right = (np.sign(one) * np.sign(labels - 0.5)[:, None] + 1) / 2  # (N, S + 1)
+        right = credit(side_of_margins(one), labels[:, None])  # (N, S + 1)
         rows = [np.flatnonzero(usable[:, k] & (named == name)) for name in names[k]]
         found[k] = _judge(names[k], right, rows, halves[:, k].numpy(), clusters)
     return found

@@ -24,6 +24,7 @@ from surefoot.scorers.fitting import Fitted, fit_seeds
 from surefoot.scorers.scorer import NO_REWARDS, EmbeddingScorer, Scorer
 from surefoot.scorers.task import Task
 from surefoot.scorers.temperature import to_probabilities
+from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 
 Array = npt.NDArray[np.float64]
 
@@ -129,9 +130,8 @@ class EmbeddingRewardModel:
         For intervals, see :mod:`surefoot.evaluation`.
         """
         scores, labels = self.scores(preferences), preferences.labels
-        decided = labels != 0.5
-        agreement = np.sign(scores[:, 0] - scores[:, 1]) * np.sign(labels - 0.5)
-        return float((agreement[decided] + 1).mean() / 2)
+        decided = side_of_half(labels) != 0
+        return float(credit(side_of_rewards(scores), labels)[decided].mean())
 
     def notes(self) -> list[str]:
         """Sentences on what was cut when scores were last asked for."""

@@ -15,6 +15,7 @@ from surefoot.scorers.conflict import SourceConflict
 from surefoot.scorers.head import Fit, Head, Problem, margins_of
 from surefoot.scorers.unit_shares import UnitShare, shares_of
 from surefoot.statistics import Estimate, mean
+from surefoot.statistics.ties import credit, side_of_half, side_of_margins
 
 Array = npt.NDArray[np.float64]
 
@@ -97,6 +98,6 @@ def out_of_fold_accuracy(
     margins: Array, labels: Array, clusters: npt.NDArray[np.int64]
 ) -> Estimate:
     """Share of decided pairs (N,) that heads which did not see them order as labelled."""
-    decided = labels != 0.5
-    right = (np.sign(margins) * np.sign(labels - 0.5) + 1) / 2
+    decided = side_of_half(labels) != 0
+    right = credit(side_of_margins(margins), labels)
     return mean(right[decided], clusters[decided], covers="training pairs, out of fold")

@@ -23,6 +23,7 @@ from surefoot.statistics.estimate import Estimate, refused
 from surefoot.statistics.intervals import mean, quantile
 from surefoot.statistics.ranges import SHARE, Range
 from surefoot.statistics.scores import probabilities_and_labels
+from surefoot.statistics.ties import side_of_half
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def calibration(
         nothing = refused(None, 0, covers, level, "there are no values")
         return Calibration(nothing, nothing, nothing, ())
     confidence = np.maximum(p, 1 - p)
-    won = np.where(p > 0.5, y, np.where(p < 0.5, 1 - y, 0.5))
+    sides = side_of_half(p)
+    won = np.where(sides > 0, y, np.where(sides < 0, 1 - y, 0.5))
     dependence = Dependence.of(clusters, n)
     ids = np.arange(n) if clusters is None else np.asarray(clusters)
     bin_of = _bins(confidence, max(1, min(bins, dependence.count // FEWEST_CLUSTERS)))

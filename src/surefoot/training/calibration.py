@@ -14,6 +14,7 @@ from surefoot.scorers.language.model import Array, LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
 from surefoot.scorers.temperature import fit_temperature
 from surefoot.statistics import Estimate, mean
+from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 from surefoot.training.config import RunConfig
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def calibrate(
     rate = config.objective.known_flip_rate
     found = fit_temperature(margins, held_out.labels, held_out.weights, rate)
     model.temperature_ = found.value
-    decided = held_out.labels != 0.5
-    right = (np.sign(margins) * np.sign(held_out.labels - 0.5) + 1) / 2
+    decided = side_of_half(held_out.labels) != 0
+    right = credit(side_of_rewards(raw), held_out.labels)
     accuracy = mean(right[decided], held_out.prompt_keys()[decided], covers="held-out pairs")
     return accuracy, found.note

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from surefoot.auxiliary.judge.cost import amount
 from surefoot.data.schema import Fault, Preferences
 from surefoot.statistics import SHARE, Estimate, mean
+from surefoot.statistics.ties import side_of_half
 
 Floats = npt.NDArray[np.float64]
 
@@ -162,7 +163,8 @@ def position(firsts: Floats, preferences: Preferences) -> tuple[Estimate, int, i
     """
     rows = np.flatnonzero(np.isfinite(firsts).all(1))
     asked = firsts[rows]
-    flipped = int(((asked > 0.5).all(1) | (asked < 0.5).all(1)).sum())
+    sides = side_of_half(asked)
+    flipped = int(((sides == 1).all(1) | (sides == -1).all(1)).sum())
     prompts = preferences.select(rows).prompt_keys() if len(rows) else None
     share = mean(asked.mean(1), prompts, covers="prompts", within=SHARE)
     return share.mapped(lambda first: first - 0.5), flipped, len(rows)
