@@ -214,6 +214,29 @@ def test_votes_show_the_flip_rate():
     assert f"flip_rate: {figure:.2f}" in found.remedy
     assert found.count == pytest.approx(600 * (1 - 0.8**5 - 0.2**5), rel=0.1)
     assert found.severity == "note"
+    assert (
+        "This rate is a lower bound of the mean rate where some pairs are harder" in found.meaning
+    )
+    assert "on 600 pairs with 4 votes or more that is not seen (p = " in found.meaning
+
+
+@pytest.mark.parametrize("votes", [5, 3])
+def test_the_flip_rate_of_votes_on_easy_and_hard_pairs_is_said_to_be_too_low(votes):
+    """Half of the pairs are never flipped and half at .4: the mean is .2, and .14 is read."""
+    rng = np.random.default_rng(1)
+
+    def voted(i):
+        flips = rng.random(votes) < 0.4 * (i % 2)
+        return row(i, votes=[{"annotator": None, "value": float(not f)} for f in flips], label=1.0)
+
+    found = check(Preferences.from_rows([voted(i) for i in range(400)])).of("disagreeing-votes")
+    assert float(re.search(r"rate (\S+) \[", found.meaning)[1]) == pytest.approx(0.14, abs=0.03)
+    if votes == 5:
+        assert "on 400 pairs with 4 votes or more they are (p < .001)" in found.meaning
+        assert "or a higher rate, since this one is too low" in found.remedy
+    else:
+        assert "which takes 4 votes on a pair to see: no pair has them" in found.meaning
+        assert "higher rate" not in found.remedy
 
 
 def test_single_votes_show_no_flip_rate():

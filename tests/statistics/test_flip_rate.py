@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from surefoot.statistics import (
     Estimate,
@@ -14,6 +16,7 @@ from surefoot.statistics import (
     flip_rate_of_majority,
     flip_rate_of_votes,
     mean,
+    varying_rates,
 )
 
 
@@ -82,3 +85,55 @@ def test_the_bound_holds_whatever_the_model_knows(skill, rate):
 def test_no_interval_no_bound():
     assert flip_rate_bound(Estimate(0.7, None, None, n=3, covers="x", note="few")) is None
     assert flip_rate_bound(Estimate(0.3, 0.2, 0.4, n=50, covers="x")) == 0.5
+
+
+class TestVaryingRates:
+    @pytest.mark.parametrize("mean_rate", [0.2, 0.3])
+    def test_half_never_flipped_is_seen_and_the_rate_is_called_a_lower_bound(self, mean_rate):
+        rng = np.random.default_rng(5)
+        votes = np.full(400, 5)
+        wrong = rng.binomial(votes, np.where(np.arange(400) % 2, 2 * mean_rate, 0.0))
+        first = np.where(rng.random(400) < 0.5, wrong, 5 - wrong)
+        rate = flip_rate_of_votes(disagreement_of(first, votes))
+        assert rate.high < mean_rate
+        assert "lower bound" in rate.note
+        found = varying_rates(first, votes)
+        assert found.seen
+        assert found.pairs == 400
+        v = 2 * mean_rate * (1 - 2 * mean_rate)
+        assert found.variance == pytest.approx(v**2 / 4, abs=0.006)
+        assert "they are (p < .001)" in str(found)
+
+    @pytest.mark.parametrize(("pairs", "rate"), [(40, 0.25), (400, 0.0), (400, 0.25), (400, 0.5)])
+    def test_one_rate_is_called_so_as_often_as_promised(self, rate, pairs):
+        rng = np.random.default_rng(6)
+        found = [varying_rates(*_votes(rng, pairs, rate, most=9), seed) for seed in range(100)]
+        assert sum(one.seen for one in found) <= 11  # 5 expected, 3 deviations
+        assert np.mean([one.variance for one in found]) == pytest.approx(0, abs=2e-3)
+
+    @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=40))
+    @settings(max_examples=60, deadline=None)
+    def test_the_moments_by_counting_twos_and_fours(self, sides):
+        """Every choice of two and of four votes, whatever the votes."""
+        votes = [a + b for a, b in sides]
+        found = varying_rates([a for a, _ in sides], votes)
+        enough = [(a, b) for a, b in sides if a + b >= 4]
+        assert found.pairs == len(enough)
+        if not enough:
+            assert found.p_value is None
+            assert "no pair has them" in str(found)
+            return
+        twos, fours = [], []
+        for a, b in enough:
+            ballots = [1] * a + [0] * b
+            twos.append(np.mean([x != y for x, y in combinations(ballots, 2)]))
+            middle = [sum(ballots[i] for i in c) == 2 for c in combinations(range(a + b), 4)]
+            fours.append(np.mean(middle))
+        expected = np.mean(fours) / 6 - (np.mean(twos) / 2) ** 2
+        assert found.variance == pytest.approx(expected, abs=1e-12)
+        assert 0 < found.p_value <= 1
+
+    def test_three_votes_say_nothing(self):
+        found = varying_rates([0, 1, 2, 3], [3, 3, 3, 3])
+        assert (found.pairs, found.p_value) == (0, None)
+        assert "takes 4 votes on a pair to see" in str(found)

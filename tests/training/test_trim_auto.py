@@ -41,6 +41,8 @@ def test_means_of_votes_are_wrong_as_often_as_majorities():
     assert found.share == pytest.approx(flip_rate_of_majority(0.2, 3), abs=0.02)
     assert objective.risk.trim == found.share
     assert "4000 pairs with two votes or more" in str(found)
+    assert "This rate is a lower bound of the mean rate" in str(found)
+    assert found.to_dict()["varying_rates"]["pairs"] == 0  # of three votes each
 
 
 def test_other_labels_are_wrong_as_often_as_a_vote():

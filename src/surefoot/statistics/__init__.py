@@ -8,6 +8,7 @@ from surefoot.statistics.flip_rate import (
     flip_rate_bound,
     flip_rate_of_majority,
     flip_rate_of_votes,
+    varying_rates,
 )
 from surefoot.statistics.groups import WorstGroup, by_group, worst_group
 from surefoot.statistics.intervals import mean
@@ -37,5 +38,6 @@ __all__ = [
     "log_loss",
     "mean",
     "paired_difference",
+    "varying_rates",
     "worst_group",
 ]

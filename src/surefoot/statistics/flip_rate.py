@@ -1,18 +1,30 @@
 """How many labels are flipped at random: an estimate from repeated votes, a bound from single ones.
 
-Every vote is taken to be the truth, turned round with chance e, whatever the pair and the voter.
+Every vote is taken to be the truth, turned round with chance e. Where some pairs are harder than
+others, what votes show is a lower bound of the mean rate; four votes on a pair show that they are.
 Single labels cannot tell flips from preferences that are hard to predict: there is a bound only.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
+from scipy.special import comb
 from scipy.stats import binom
 
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import SHARE
+
+#: What the rate of votes is where pairs differ; the note of its estimate.
+LOWER_BOUND = "a lower bound of the mean rate where some pairs are harder than others"
+#: Votes on a pair from which on they say whether pairs differ.
+ENOUGH_VOTES = 4
+_DRAWS = 2000
+_CHANCE = 0.05
 
 
 def flip_rate_of_votes(
@@ -21,7 +33,9 @@ def flip_rate_of_votes(
     """The flip rate e of single votes, from 2 e (1 - e) = the chance that two votes disagree.
 
     People who want different things disagree too, and count as flips here. Where pairs differ in
-    how often they are flipped, the figure lies below the mean rate (2 e (1 - e) is concave).
+    how often they are flipped, the figure lies below the mean rate (2 e (1 - e) is concave), which
+    its note says: half of the pairs never flipped and half at .4 read .14. See
+    :func:`varying_rates`.
 
     Args:
         disagreement: (N,) of each pair with two votes or more, the share of pairs of votes that
@@ -31,7 +45,85 @@ def flip_rate_of_votes(
     """
     covers = "pairs with two votes or more"
     found = mean(disagreement, clusters, None, level, covers, SHARE)
-    return found.mapped(lambda chance: float(1 - np.sqrt(1 - 2 * np.clip(chance, 0, 0.5))) / 2)
+    rate = found.mapped(lambda chance: float(1 - np.sqrt(1 - 2 * np.clip(chance, 0, 0.5))) / 2)
+    return replace(rate, note=found.note or LOWER_BOUND)
+
+
+@dataclass(frozen=True)
+class VaryingRates:
+    """Whether some pairs are flipped more often than others.
+
+    Attributes:
+        pairs: how many have four votes or more.
+        variance: estimate of the variance of e (1 - e) over those; 0 where all have one rate.
+        p_value: how often one rate gives a variance as large or larger; None without such pairs.
+    """
+
+    pairs: int
+    variance: float
+    p_value: float | None
+
+    @property
+    def seen(self) -> bool:
+        """Whether one rate would rarely give votes like these."""
+        return self.p_value is not None and self.p_value <= _CHANCE
+
+    def __str__(self) -> str:
+        """A sentence on what the rate of :func:`flip_rate_of_votes` is worth."""
+        bound = f"This rate is {LOWER_BOUND}"
+        if self.p_value is None:
+            return f"{bound}, which takes {ENOUGH_VOTES} votes on a pair to see: no pair has them."
+        p = f"p = {self.p_value:.3f}".replace("0.", ".", 1) if self.p_value >= 1e-3 else "p < .001"
+        seen = "they are" if self.seen else "that is not seen"
+        return f"{bound}; on {self.pairs} pairs with {ENOUGH_VOTES} votes or more {seen} ({p})."
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """JSON-ready."""
+        return {"pairs": self.pairs, "variance": self.variance, "p_value": self.p_value}
+
+
+def varying_rates(first: npt.ArrayLike, votes: npt.ArrayLike, seed: int = 0) -> VaryingRates:
+    """Test that all pairs are flipped with one rate, against rates that differ between pairs.
+
+    Two votes on a pair split with chance 2 v, v = e (1 - e); four split in the middle with chance
+    6 v^2. The shares of such twos and fours among a pair's votes estimate the mean of v and of v^2
+    without bias, and so the variance of v. Three votes say no more than two: they split with chance
+    3 v. The p-value is of votes drawn with the one rate that fits (a parametric bootstrap); given
+    the rate, pairs of one prompt are independent too.
+
+    Args:
+        first: (N,) votes for the first response.
+        votes: (N,) votes for either; pairs with fewer than four are left out.
+        seed: of the draws.
+    """
+    a, k = (np.rint(np.asarray(side)).astype(np.int64) for side in (first, votes))
+    a, k = a[k >= ENOUGH_VOTES], k[k >= ENOUGH_VOTES]
+    if not len(k):
+        return VaryingRates(0, 0.0, None)
+    sizes, counts = np.unique(k, return_counts=True)
+    moments = partial(_moments, sizes.tolist())
+    v, variance = moments([np.bincount(a[k == size], minlength=size + 1) for size in sizes])
+    rate = float(1 - np.sqrt(1 - 4 * np.clip(v, 0, 0.25))) / 2
+    rng = np.random.default_rng(seed)
+    drawn = [
+        rng.multinomial(count, binom(size, rate).pmf(np.arange(size + 1)), _DRAWS)
+        for size, count in zip(sizes.tolist(), counts.tolist(), strict=True)
+    ]
+    as_large = int((moments(drawn)[1] >= variance - 1e-12).sum())
+    return VaryingRates(len(k), float(variance), (1 + as_large) / (1 + _DRAWS))
+
+
+def _moments(
+    sizes: list[int], splits: list[npt.NDArray[np.int64]]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and variance (...) of v, from how many pairs (..., k + 1) of k votes split each way."""
+    first = second = np.zeros(())
+    pairs = sum(np.asarray(one).sum(-1) for one in splits)
+    for k, one in zip(sizes, splits, strict=True):
+        a = np.arange(k + 1)
+        first = first + one @ (a * (k - a) / comb(k, 2)) / 2
+        second = second + one @ (comb(a, 2) * comb(k - a, 2) / comb(k, 4)) / 6
+    return first / pairs, second / pairs - np.square(first / pairs)
 
 
 def disagreement_of(first: npt.ArrayLike, votes: npt.ArrayLike) -> npt.NDArray[np.float64]:

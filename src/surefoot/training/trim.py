@@ -16,7 +16,9 @@ from surefoot.statistics import (
     disagreement_of,
     flip_rate_of_majority,
     flip_rate_of_votes,
+    varying_rates,
 )
+from surefoot.statistics.flip_rate import VaryingRates
 
 _MOST = 0.49  # trim stays below a half
 
@@ -28,19 +30,26 @@ class EstimatedTrim:
     Attributes:
         share: of the labels that point the wrong way.
         votes: the flip rate of a single vote.
+        varying: whether pairs differ in it, so that it is too low.
     """
 
     share: float
     votes: Estimate
+    varying: VaryingRates
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"share": self.share, "flip_rate_of_votes": self.votes.to_dict()}
+        return {
+            "share": self.share,
+            "flip_rate_of_votes": self.votes.to_dict(),
+            "varying_rates": self.varying.to_dict(),
+        }
 
     def __str__(self) -> str:
         return (
             f"trim {self.share:.3f}: the share of labels that point the wrong way, where a single "
-            f"vote is flipped with rate {self.votes} ({self.votes.n} pairs with two votes or more)"
+            f"vote is flipped with rate {self.votes} ({self.votes.n} pairs with two votes or "
+            f"more). {self.varying}"
         )
 
 
@@ -71,4 +80,6 @@ def with_trim(objective: Objective, data: Preferences) -> tuple[Objective, Estim
     wrong = {k: flip_rate_of_majority(rate.estimate, k) for k in np.unique(behind).tolist()}
     share = min(float(np.mean([wrong[k] for k in behind.tolist()])), _MOST)
     risk = objective.risk.model_copy(update={"trim": share})
-    return objective.model_copy(update={"risk": risk}), EstimatedTrim(share, rate)
+    return objective.model_copy(update={"risk": risk}), EstimatedTrim(
+        share, rate, varying_rates(first, votes)
+    )

@@ -11,7 +11,12 @@ from scipy.stats import binomtest
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, Unchecked
 from surefoot.data.votes import vote_counts
-from surefoot.statistics import disagreement_of, flip_rate_of_majority, flip_rate_of_votes
+from surefoot.statistics import (
+    disagreement_of,
+    flip_rate_of_majority,
+    flip_rate_of_votes,
+    varying_rates,
+)
 
 #: Fewer labels than this are too few to find a column constant.
 _ENOUGH = 10
@@ -114,17 +119,20 @@ def disagreeing_votes(context: Context) -> Iterator[Finding | Unchecked]:
     disagreement = disagreement_of(first, votes)
     rate = flip_rate_of_votes(disagreement, data.prompt_keys()[several])
     assert rate.estimate is not None
+    varying = varying_rates(first, votes)
+    higher = ", or a higher rate, since this one is too low" if varying.seen else ""
     usual = int(np.median(votes))
     majority = f"{flip_rate_of_majority(rate.estimate, usual):.3f}".lstrip("0")
     yield from context.finding(
         "disagreeing-votes",
         "note",
         several[disagreement > 0],
-        f"If votes are the truth with flips at random, a single vote is flipped with rate {rate} "
+        f"If votes are the truth with flips at one rate, a single vote is flipped with rate {rate} "
         f"(from {len(several)} pairs with two votes or more), and the majority of {usual} with "
-        f"rate {majority}. People who want different things count as flips here.",
-        f"Where the labels are single votes: labels: {{kind: flip-corrected, flip_rate: "
-        f"{min(rate.estimate, 0.49):.2f}}}. A mean of votes is a soft label and needs none.",
+        f"rate {majority}. {varying} People who want different things count as flips here.",
+        "Where the labels are single votes: labels: {kind: flip-corrected, flip_rate: "
+        f"{min(rate.estimate, 0.49):.2f}}}{higher}. A mean of votes is a soft label and needs "
+        "none.",
     )
 
 
