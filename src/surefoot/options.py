@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, Union, get_args, get_origin
 
@@ -18,6 +18,16 @@ from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from surefoot.errors import ConfigurationError, SurefootError, unknown_name
 from surefoot.escaping import excerpt
+
+
+class Reads:
+    """Marks an option that names files, folders or models which are read: `Annotated[str, READS]`.
+
+    No output may lie in their place; see :func:`places_of`.
+    """
+
+
+READS = Reads()
 
 
 class Options(BaseModel):
@@ -201,3 +211,18 @@ def discover(package: str) -> None:
     """Import every module of a package, so that each member in it joins its slot."""
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         importlib.import_module(f"{package}.{module.name}")
+
+
+def places_of(options: Options) -> Iterator[str]:
+    """What a configuration reads, by name: the values of options that are marked with `READS`.
+
+    Those of options inside it are among them, however deep. Some are names on a hub.
+    """
+    for name, field in type(options).model_fields.items():
+        value = getattr(options, name)
+        read = any(isinstance(mark, Reads) for mark in field.metadata)
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(one, Options):
+                yield from places_of(one)
+            elif read and isinstance(one, str):
+                yield one

@@ -1,11 +1,11 @@
-"""Folders: what surefoot can compute again, and what it may write to."""
+"""Folders of what surefoot can compute again."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.errors import SurefootError
 
 
 def cache_folder(name: str) -> Path:
@@ -28,19 +28,3 @@ def expanded(place: str | Path) -> Path:
         return Path(place).expanduser()
     except RuntimeError:
         return Path(place)
-
-
-def claim_output(folder: str | Path, overwrite: bool) -> Path:
-    """An output folder that may be written to.
-
-    Raises:
-        ConfigurationError: it exists, holds something, and may not be overwritten.
-    """
-    path = Path(folder)
-    if path.is_file():
-        raise ConfigurationError(f"{path} is a file; the output is a folder.")
-    if path.exists() and any(path.iterdir()) and not overwrite:
-        raise ConfigurationError(
-            f"{path} exists and is not empty. Name another output, or pass --overwrite."
-        )
-    return path

@@ -170,7 +170,8 @@ def test_seeds_are_compared_as_methods(here, folder):
         (["train", "plain.yaml", "stray"], "got 'stray'"),
         (["train", "plain.yaml", "--objective.loss"], "needs a value"),
         (["train", "plain.yaml", "--seeds", "3"], "training.bootstrap: true"),
-        (["train", "plain.yaml", "--output", "train.jsonl"], "is a file"),
+        (["train", "plain.yaml", "--output", "train.jsonl"], "is what this run reads"),
+        (["train", "plain.yaml", "--output", "test.jsonl"], "is a file"),
         (["evaluate", "runs/nope", "test.jsonl", "--output", "x"], "no run folder"),
         (["evaluate", ".", "test.jsonl", "--output", "x"], r"no surefoot\.json"),
         (["score", "runs/nope", "test.jsonl", "--output", "x"], "no run folder"),
@@ -211,7 +212,7 @@ def test_a_finished_run_is_not_resumed(here, folder):
     done = here("train", "plain.yaml", "--resume")
     assert "runs/plain is finished already" in done.stderr
     done = here("train", "plain.yaml", "--resume", "--objective.loss", "hinge", expect=2)
-    assert "finished run of another configuration" in done.stderr
+    assert "run of another configuration" in done.stderr
 
 
 def test_a_mistake_beside_overwrite_takes_nothing_away(here, folder):

@@ -269,7 +269,7 @@ def test_a_mistake_takes_nothing_away_and_leaves_nothing(train, folder):
 def test_there_is_nothing_to_resume(train, folder):
     with pytest.raises(SurefootError, match="holds no checkpoint"):
         train("--resume", output="nowhere")
-    with pytest.raises(SurefootError, match="name the folder of its seed"):
+    with pytest.raises(SurefootError, match="nothing to resume"):
         train("--resume", "--seeds", "2", output="nowhere")
     assert not (folder / "nowhere").exists()
 

@@ -68,7 +68,8 @@ def test_texts_are_cut_where_the_model_ends_in_training_and_evaluation(
         f"16 of 16 pairs lost the start of the prompt (max_length is {limit} tokens)."
     ]
     reference = str(place) if kind == "policy" else None
-    (tmp_path / "run" / "surefoot.json").unlink()  # as if it were of another origin
+    for name in ("surefoot.json", "surefoot-run.json"):  # as if it were of another origin
+        (tmp_path / "run" / name).unlink()
     other = load_scorer(tmp_path / "run", reference)
     assert other.max_length == limit
     assert np.isfinite(other.rewards(rows)).all()

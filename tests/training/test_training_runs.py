@@ -103,6 +103,7 @@ def test_a_run_folder_holds_everything(config, pairs, tmp_path):
         "held-out.jsonl",
         "manifest.json",
         "model.safetensors",
+        "surefoot-run.json",
         "surefoot.json",
         "training-prompts.safetensors",
     }

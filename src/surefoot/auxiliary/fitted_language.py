@@ -14,10 +14,11 @@ from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError
+from surefoot.runs import require_finished
 from surefoot.scorers import TrainedScorer, load_scorer
 from surefoot.training.checkpoint import newest
 from surefoot.training.config import RunConfig
-from surefoot.training.folder import clear_run
+from surefoot.training.folder import remove_run
 from surefoot.training.run import prepare, train
 
 #: Folder of the runs, inside that of the results.
@@ -62,6 +63,7 @@ def _is_finished(config: RunConfig) -> bool:
     """Whether the folder holds this very run, of these very data, wherever they lie."""
     folder = Path(config.output)
     try:
+        require_finished(folder)
         known = json.loads((folder / "manifest.json").read_text())["data"]["fingerprint"]
         saved = RunConfig.read(folder / "config.yaml")
     except (OSError, ValueError, KeyError, TypeError, ConfigurationError):
@@ -75,9 +77,7 @@ def clear_folds(folder: Path) -> None:
     """Take away the runs of an earlier sampling, and what they were trained on."""
     for path in (folder / FOLDS).glob("fold-*"):
         if path.is_dir():
-            clear_run(path)
-            if not any(path.iterdir()):
-                path.rmdir()
+            remove_run(path)
         else:
             path.unlink()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from surefoot.data.references import References, references_of
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.paths import claim_output
-from surefoot.training.manifest import manifest, write_json
+from surefoot.runs import Mark, claim
+from surefoot.training.folder import TrainingData, reads_of
+from surefoot.training.manifest import manifest
 from surefoot.training.run import prepare
 
 PAIRS, RESULT, HELD_OUT = "pairs.jsonl.gz", "sampling.json", "held-out.jsonl"
@@ -72,14 +75,56 @@ def sample(
         raise ConfigurationError(
             "--resume goes on with what the folder holds, and --overwrite begins anew: give one."
         )
-    begun = resume and any((Path(config.output) / name).is_file() for name in (REFERENCES, FIRST))
-    folder = Path(config.output) if begun else claim_output(config.output, overwrite)
-    data = prepare(config.data)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not begun:
-        (folder / REFERENCES).unlink(missing_ok=True)
-        clear_folds(folder)
-    conditions = replace(conditions, seed=config.seed, folder=folder, resume=begun)
+    begun = resume and _is_begun(Path(config.output))
+    reads = reads_of(config)
+    with claim(config.output, "sample", overwrite=overwrite, resume=begun, reads=reads) as folder:
+        data = prepare(config.data)
+        if not begun:
+            folder.begin(_clear_drawn)
+        conditions = replace(conditions, seed=config.seed, folder=folder.path, resume=begun)
+        found = _sampled(config, data, conditions, partial(folder.begin, _clear_results))
+        if data.held_out is not None:
+            write_preferences(data.held_out, folder.path / HELD_OUT)
+        folder.write("config.yaml", config.to_yaml())
+        described = {
+            "train": list(config.data.train),
+            "fingerprint": data.train.fingerprint,
+            "rows": len(found.pairs),
+            "removed_rows": data.removed,
+        }
+        folder.write(RESULT, manifest(described, found.to_dict(), config.seed))
+        write_preferences(found.pairs, folder.path / PAIRS)
+        folder.finish([PAIRS, RESULT, REFERENCES, "config.yaml"])
+    return found
+
+
+def _is_begun(folder: Path) -> bool:
+    """Whether a sampling was begun here, by this version or an older one."""
+    with suppress(ConfigurationError):
+        mark = Mark.of(folder)
+        if mark is not None:
+            return mark.command == "sample"
+    return any((folder / name).is_file() for name in (REFERENCES, FIRST))
+
+
+def _clear_drawn(folder: Path) -> None:
+    """Take away what a run would go on with."""
+    (folder / REFERENCES).unlink(missing_ok=True)
+    clear_folds(folder)
+
+
+def _clear_results(folder: Path) -> None:
+    """Take away what every run replaces."""
+    for name in (PAIRS, RESULT, HELD_OUT):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _sampled(
+    config: SampleConfig, data: TrainingData, conditions: Conditions, begin: Callable[[], None]
+) -> Sampled:
+    """Draw references, have the pairs judged; `begin` is called once these can be used."""
+    folder = conditions.folder
+    assert folder is not None
     pairs, collected, check, judged = data.train, None, None, None
     references: References | None = None
     if config.reference is not None:
@@ -89,25 +134,12 @@ def sample(
         if config.check and config.reference.checked:
             conditions.say("reference check: can the data's responses be told from these?")
             check = check_references(pairs)
-    for name in (PAIRS, RESULT, HELD_OUT):  # of what this run goes on from or replaces
-        (folder / name).unlink(missing_ok=True)
+    begin()
     if config.auxiliary is not None:
         judged = config.auxiliary.judge(pairs, references, conditions)
         pairs = with_auxiliary(pairs, references, judged, config.clip)
         judged, pairs = _answered(judged, pairs)
-    write_preferences(pairs, folder / PAIRS)
-    if data.held_out is not None:
-        write_preferences(data.held_out, folder / HELD_OUT)
-    (folder / "config.yaml").write_text(config.to_yaml())
-    found = Sampled(pairs, collected, check, judged)
-    described = {
-        "train": list(config.data.train),
-        "fingerprint": data.train.fingerprint,
-        "rows": len(pairs),
-        "removed_rows": data.removed,
-    }
-    write_json(folder / RESULT, manifest(described, found.to_dict(), config.seed))
-    return found
+    return Sampled(pairs, collected, check, judged)
 
 
 def _with_references(pairs: Preferences, collected: Collected) -> Preferences:

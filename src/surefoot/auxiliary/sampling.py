@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from surefoot.data.schema import Preferences, prompt_key
 from surefoot.data.text import Message, Prompt, with_extra
 from surefoot.data.tokens import TokenReader
 from surefoot.errors import ConfigurationError, DataError
+from surefoot.options import READS
 from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
@@ -40,7 +42,7 @@ REFERENCES = "references.jsonl"
 class LanguageModelReference(ReferenceSource, kind="language-model"):
     """Draws 2 M responses to each prompt from a causal language model."""
 
-    model: str = Field(min_length=1)
+    model: Annotated[str, READS] = Field(min_length=1)
     """A folder or a hub name; the model that the data's responses were drawn from."""
     pairs: int = Field(4, ge=1)
     """M: pairs for each prompt, of 2 M responses."""
@@ -227,8 +229,7 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
         return
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        path.write_bytes(whole)
+    os.truncate(path, len(whole))
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
             yield dict(json.loads(line))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
-    """Run the command line; a user's error is one message and exit code 2."""
+    """Run the command line; a user's error is one message and exit code 2, Ctrl-C is 130."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
@@ -14,25 +15,36 @@ def main() -> None:
     except Exception as error:
         from surefoot.cli.console import complain, unexpected
         from surefoot.errors import SurefootError
+        from surefoot.runs.disk import of_the_disk
 
         usage = getattr(error, "format_message", None)  # of a command that was typed wrongly
-        if not debug and (usage or isinstance(error, SurefootError)):
+        if not debug and (usage or isinstance(error, SurefootError) or of_the_disk(error)):
             complain(usage() if usage else str(error))
             sys.exit(2)
         unexpected()
         sys.exit(1)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        from surefoot.cli.console import say
+
+        say(" ".join(["stopped.", *getattr(stopped, "__notes__", ())]))
         sys.exit(130)
 
 
 def _run(arguments: list[str]) -> int:
-    """The exit code of a command."""
+    """The exit code of a command; unlike `app()`, what Ctrl-C raises comes through."""
     import typer
 
     from surefoot.cli.app import app
 
+    command = typer.main.get_command(app)
     try:
-        code = app(args=arguments, standalone_mode=False)
+        with command.make_context("surefoot", arguments) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     except typer.Abort:
         return 1
-    return code if isinstance(code, int) else 0
+    except BrokenPipeError:  # whoever read what we print has gone; nothing more is to be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

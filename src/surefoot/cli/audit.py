@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from surefoot.cli.console import invocation, out, quiet_libraries, say, write
+from surefoot.cli.console import Content, invocation, out, quiet_libraries, say, write
 from surefoot.cli.inputs import Reading, read, tell_reading
 
 if TYPE_CHECKING:
     from surefoot.audit import DeploymentShift
     from surefoot.data import Preferences
+    from surefoot.runs import RunFolder
 
 
 def run(
@@ -31,10 +33,28 @@ def run(
 ) -> None:
     """Print the damage report, and the distance to deployment; write both where asked."""
     quiet_libraries(models=tokenizer is not None or deployment is not None)
-    from surefoot.data.checks import check
-    from surefoot.paths import claim_output
+    from surefoot.runs import claim
 
-    folder = claim_output(output, overwrite) if output else None
+    reads = [*data, *against, *(deployment.places if deployment else ()), tokenizer or ""]
+    held: AbstractContextManager[RunFolder | None] = nullcontext()
+    if output:
+        held = claim(output, "audit", overwrite=overwrite, reads=reads)
+    with held as folder:
+        _audit(data, folder, tokenizer, max_length, scorer, against, deployment, reading)
+
+
+def _audit(
+    data: list[str],
+    folder: RunFolder | None,
+    tokenizer: str | None,
+    max_length: int | None,
+    scorer: str | None,
+    against: list[str],
+    deployment: Deployment | None,
+    reading: Reading,
+) -> None:
+    from surefoot.data.checks import check
+
     preferences = read(data, reading)
     prompts = deployment.prompts(reading) if deployment else None
     report = check(
@@ -51,9 +71,12 @@ def run(
         from surefoot.report import damage_page
 
         told = {"deployment": shift.to_dict()} if shift else {}
-        write(folder, "audit.json", report.to_dict() | told)
-        write(folder, "rows.jsonl", _rows(report, preferences))
-        write(folder, "report.html", damage_page(report, shift, command=invocation()))
+        results: dict[str, Content] = {
+            "audit.json": report.to_dict() | told,
+            "rows.jsonl": _rows(report, preferences),
+            "report.html": lambda: damage_page(report, shift, command=invocation()),
+        }
+        write(folder, results)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from surefoot.cli.console import figure, invocation, out, quiet_libraries, say, table, write
+from surefoot.cli.console import (
+    Content,
+    figure,
+    invocation,
+    out,
+    quiet_libraries,
+    say,
+    table,
+    write,
+)
 from surefoot.cli.inputs import load_models, reference_of, run_folders, same_seeds
 from surefoot.cli.request import Request
 from surefoot.errors import ConfigurationError
@@ -14,6 +23,7 @@ from surefoot.errors import ConfigurationError
 if TYPE_CHECKING:
     from surefoot.evaluation.overoptimisation import Curve
     from surefoot.evaluation.samples import Samples
+    from surefoot.runs import RunFolder
     from surefoot.statistics import Comparison
 
 
@@ -23,18 +33,15 @@ def run_best_of_n(
     baseline: str | None,
     reference: str | None,
     source: str | None,
-    output: Path,
-    overwrite: bool,
+    folder: RunFolder,
 ) -> None:
     """Proxy against gold along n, of a model and of a baseline; print, write figures and a page."""
     quiet_libraries()
     from surefoot.evaluation.overoptimisation import best_of_n_curve, compare_curves
     from surefoot.evaluation.overoptimisation_verdict import verdict
     from surefoot.evaluation.samples import gold_of, read_samples, sampled_rewards
-    from surefoot.paths import claim_output
     from surefoot.report import best_of_n_page
 
-    folder = claim_output(output, overwrite)
     if baseline:
         same_seeds(run_folders(model), run_folders(baseline))
     samples = read_samples(request.samples[0])
@@ -68,15 +75,16 @@ def run_best_of_n(
             "baseline_best_of_n": curves[baseline].to_dict(),
             "gold_less_baseline": [one.to_dict() for one in compared],
         }
-    write(folder, "evaluation.json", content)
-    page = best_of_n_page(
+    page = partial(
+        best_of_n_page,
         curves,
         compared,
         gold=request.gold,
         notes=_cautions(request, samples),
         command=invocation(),
     )
-    write(folder, "report.html", page)
+    results: dict[str, Content] = {"evaluation.json": content, "report.html": page}
+    write(folder, results)
 
 
 def _one(place: str) -> Any:

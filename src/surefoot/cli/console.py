@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging as logging_of_python
 import os
 import shlex
@@ -10,7 +9,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,10 @@ from rich.table import Table
 from rich.text import Text
 
 from surefoot.errors import ConfigurationError
-from surefoot.escaping import json_document, visible
+from surefoot.escaping import visible
 
 if TYPE_CHECKING:
+    from surefoot.runs import RunFolder
     from surefoot.statistics import Estimate
 
 
@@ -177,13 +177,20 @@ def invocation() -> str:
     return shlex.join(["surefoot", *sys.argv[1:]])
 
 
-def write(folder: Path, name: str, content: Mapping[str, Any] | str) -> None:
-    """Write a result into a folder, and say where it is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    if isinstance(content, str):
-        path.write_text(content, encoding="utf-8")
-    else:
-        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-        path.write_text(json_document(text) + "\n", encoding="utf-8")
-    say(f"wrote {path}")
+#: What a file holds: JSON, a text, or a text that is made when what stands before it is written.
+Content = Mapping[str, Any] | str | Callable[[], str]
+
+
+def write(folder: RunFolder, results: Mapping[str, Content]) -> None:
+    """Write the results of a command into its folder, by name, and say where they are."""
+
+    def clear(path: Path) -> None:
+        for name in results:
+            (path / name).unlink(missing_ok=True)
+
+    folder.begin(clear)
+    for name, content in results.items():
+        folder.write(name, content() if callable(content) else content)
+    folder.finish(results)
+    for name in results:
+        say(f"wrote {folder.path / name}")

@@ -11,13 +11,13 @@ def run(output: Path, seeds: int, quick: bool, policy: bool, overwrite: bool) ->
     """Run the demo, print its table, say where its page is."""
     quiet_libraries()
     from surefoot.demo import print_policies, print_table, run_demo
-    from surefoot.paths import claim_output
+    from surefoot.runs import claim
 
-    folder = claim_output(output, overwrite)
-    result = run_demo(folder, seeds=seeds, quick=quick, policies=policy, say=say)
+    with claim(output, "demo", overwrite=overwrite) as folder:
+        result = run_demo(folder.path, seeds=seeds, quick=quick, policies=policy, say=say)
     print_table(result, out)
     if result.policies is not None:
         print_policies(result.policies, out)
     else:
         say(f"no language models: {result.no_policies}")
-    say(f"open {folder / 'report.html'} in a browser")
+    say(f"open {output / 'report.html'} in a browser")

@@ -5,14 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.best_of_n import run_best_of_n
-from surefoot.cli.console import figure, invocation, out, quiet_libraries, say, table, write
+from surefoot.cli.console import (
+    Content,
+    figure,
+    invocation,
+    out,
+    quiet_libraries,
+    say,
+    table,
+    write,
+)
 from surefoot.cli.inputs import (
     Reading,
     load_models,
+    origins_of_run,
     read,
     reference_of,
     run_folders,
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
     from surefoot.data import Preferences
     from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
     from surefoot.evaluation.policy_value import PolicyValue
+    from surefoot.runs import RunFolder
     from surefoot.scorers import TrainedScorer
     from surefoot.statistics import Estimate
 
@@ -54,13 +66,45 @@ def run(
     request: Request,
 ) -> None:
     """Evaluate on each data set or suite, compare with the baseline, print and write."""
+    from surefoot.runs import claim
+
+    given = [*data, *request.samples, *request.against, suites]
+    given += [model, baseline, reference, request.auxiliary, request.judge, request.gold]
+    reads = [place for one in given if one is not None for place in (one, *origins_of_run(one))]
+    with claim(output, "evaluate", overwrite=overwrite, reads=reads) as folder:
+        _run(
+            model,
+            data,
+            folder,
+            baseline,
+            suites,
+            tie_tolerance,
+            source,
+            reading,
+            reference,
+            request,
+        )
+
+
+def _run(
+    model: str | None,
+    data: list[str],
+    folder: RunFolder,
+    baseline: str | None,
+    suites: Path | None,
+    tie_tolerance: float,
+    source: str | None,
+    reading: Reading,
+    reference: str | None,
+    request: Request,
+) -> None:
     if request.judge and not (model or baseline):
         _refuse("a win rate", suites=suites, reference=reference, **reading.given())
-        run_win_rate(request, output, tie_tolerance, source, overwrite)
+        run_win_rate(request, folder, tie_tolerance, source)
         return
     if request.best_of_n and model and not data:
         _refuse("--best-of-n", suites=suites, tie_tolerance=tie_tolerance, **reading.given())
-        run_best_of_n(request, model, baseline, reference, source, output, overwrite)
+        run_best_of_n(request, model, baseline, reference, source, folder)
         return
     if request.judge or request.best_of_n or model is None or not data:
         raise ConfigurationError(
@@ -69,10 +113,8 @@ def run(
             "best-of-n, a model, --best-of-n and --samples."
         )
     quiet_libraries()
-    from surefoot.paths import claim_output
     from surefoot.training.folder import saved_prompts
 
-    folder = claim_output(output, overwrite)
     models = load_models(model, reference_of(model, reference, baseline))
     baselines = load_models(baseline, reference_of(baseline, reference, model)) if baseline else []
     runs = run_folders(model)
@@ -273,7 +315,7 @@ def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
         )
 
 
-def _write(folder: Path, model: str, baseline: str | None, found: dict[str, _Found]) -> None:
+def _write(folder: RunFolder, model: str, baseline: str | None, found: dict[str, _Found]) -> None:
     from surefoot.report import evaluation_page
 
     content = {
@@ -293,8 +335,8 @@ def _write(folder: Path, model: str, baseline: str | None, found: dict[str, _Fou
             for name, one in found.items()
         },
     }
-    write(folder, "evaluation.json", content)
-    page = evaluation_page(
+    page = partial(
+        evaluation_page,
         {name: one.result for name, one in found.items()},
         {name: one.comparison for name, one in found.items() if one.comparison},
         {name: one.overlap for name, one in found.items() if one.overlap},
@@ -303,4 +345,5 @@ def _write(folder: Path, model: str, baseline: str | None, found: dict[str, _Fou
         baseline=baseline or "the baseline",
         command=invocation(),
     )
-    write(folder, "report.html", page)
+    results: dict[str, Content] = {"evaluation.json": content, "report.html": page}
+    write(folder, results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from surefoot.cli.console import say
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.runs import seed_folders
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
@@ -153,12 +155,29 @@ def _is_policy(place: str) -> bool:
 def run_folders(place: str) -> list[Path]:
     """The folder itself, or the `seed-*` folders inside it, in order of their seed."""
     folder = Path(place)
-    seeds = [path for path in folder.glob("seed-*") if path.name[5:].isdigit()]
-    if seeds and not (folder / "surefoot.json").exists():
-        return sorted(seeds, key=lambda path: int(path.name[5:]))
+    alone = (folder / "surefoot.json").exists()
+    seeds = [] if alone else seed_folders(folder)
+    if seeds:
+        return seeds
     if not folder.exists() and not _HUB.fullmatch(place):
         raise ConfigurationError(f"no run folder at {folder}.")
     return [folder]
+
+
+def origins_of_run(place: str | Path) -> list[str]:
+    """What a run was made from and is read with: its base, its reference, its encoder.
+
+    None of another place, or of one whose reader will have to complain.
+    """
+    from surefoot.options import places_of
+    from surefoot.scorers import Scorer, storage
+
+    found: list[str] = []
+    for folder in (Path(place), *Path(place).glob("seed-*")):
+        if (folder / storage.DESCRIPTION).is_file():
+            with suppress(SurefootError):
+                found += places_of(Scorer.parse(storage.read_description(folder)["scorer"]))
+    return found
 
 
 def same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:

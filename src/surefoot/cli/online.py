@@ -25,27 +25,34 @@ def is_online(given: Mapping[str, Any]) -> bool:
     return is_online(given)
 
 
-def run_online(given: Mapping[str, Any], seeds: int, overwrite: bool, resume: bool) -> None:
+def run_online(
+    given: Mapping[str, Any], config_path: Path, seeds: int, overwrite: bool, resume: bool
+) -> None:
     """Train one run, or one per seed, and print what came out."""
     if find_spec("trl") is None:
         raise ConfigurationError(
             "online training stands on TRL, which is absent: pip install 'surefoot[online]'."
         )
-    from surefoot.paths import claim_output
     from surefoot.policy import OnlineConfig
-    from surefoot.policy.run import train_online
+    from surefoot.policy.run import train_online_seeds
+    from surefoot.runs import claim
+    from surefoot.training.folder import reads_of
 
     config = OnlineConfig(**given)
-    if resume and nothing_to_resume(config, config.output, seeds, overwrite):
-        return
-    say(f"objective: {config.objective.describe()}")
-    root = None if resume else claim_output(config.output, overwrite)
     first = config.training.seed
-    for seed in range(first, first + seeds):
-        one = config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
-        every = root if seed == first else None
-        found = train_online(one, overwrite=overwrite, resume=resume, say=say, root=every)
-        if found is not None:
+    configs = [
+        config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
+        for seed in range(first, first + seeds)
+    ]
+    if resume and nothing_to_resume(config.output, configs, overwrite):
+        return
+    reads = [str(config_path), *reads_of(config)]
+    with claim(config.output, "train", overwrite=overwrite, resume=resume, reads=reads) as folder:
+        say(f"objective: {config.objective.describe()}")
+        root = folder if seeds > 1 else None
+        for found in train_online_seeds(
+            configs, overwrite=overwrite, resume=resume, say=say, root=root
+        ):
             say(f"wrote {found.folder}")
             _show(found)
 

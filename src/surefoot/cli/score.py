@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import quiet_libraries, say
-from surefoot.cli.inputs import Reading, load_models, read, tell_cuts
+from surefoot.cli.inputs import Reading, load_models, origins_of_run, read, tell_cuts
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,10 +25,26 @@ def run(
 ) -> None:
     """Write a reward for each response, or a margin for each pair where the model judges pairs."""
     quiet_libraries()
+    from surefoot.runs import claim_file
+
+    places = [model, *([] if reference is None else [reference])]
+    reads = [*data, *(one for place in places for one in (place, *origins_of_run(place)))]
+    with claim_file(output, overwrite=overwrite, reads=reads) as part:
+        count = _score(model, data, part, source, reading, reference)
+    say(f"wrote {count} rows to {output}")
+
+
+def _score(
+    model: str,
+    data: list[str],
+    output: Path,
+    source: str | None,
+    reading: Reading,
+    reference: str | None,
+) -> int:
+    """Write the rows; their number."""
     from surefoot.scorers.readable import readable
 
-    if output.exists() and not overwrite:
-        raise ConfigurationError(f"{output} exists. Name another output, or pass --overwrite.")
     models = load_models(model, reference)
     if len(models) > 1:
         raise ConfigurationError(
@@ -41,19 +57,18 @@ def run(
     made = _margins if models[0].pairwise else _rewards
     columns_of_scores = made(scores, members)
     columns_of_scores["p_a_preferred"] = models[0].to_probabilities(scores[:, 0] - scores[:, 1])
-    output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", encoding="utf-8") as file:
         places = preferences.read("id", "file", "row")
         for i, (name, source_name, row) in enumerate(places):
             found = {column: float(values[i]) for column, values in columns_of_scores.items()}
             file.write(json.dumps({"id": name, "file": source_name, "row": row} | found) + "\n")
-    say(f"wrote {len(scores)} rows to {output}")
     tell_cuts(models, preferences)
     if models[0].pairwise:
         say(
             f"note: {model} judges pairs: a response alone has no reward, so each row holds the "
             "margin of its pair."
         )
+    return len(scores)
 
 
 def _joined(model: TrainedScorer, members: Any) -> Any:

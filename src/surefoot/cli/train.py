@@ -26,12 +26,13 @@ def run(
     """Train one run, or one per seed, and print what came out."""
     quiet_libraries()
     from surefoot.cli.online import is_online, run_online
-    from surefoot.paths import claim_output
+    from surefoot.runs import claim
     from surefoot.training import RunConfig, prepare, train_seeds
+    from surefoot.training.folder import reads_of
 
     given = RunConfig.given(config_path, overrides(arguments))
     if is_online(given):
-        run_online(given, seeds, overwrite, resume)
+        run_online(given, config_path, seeds, overwrite, resume)
         return
     config = RunConfig(**given)
     if seeds > 1 and not config.depends_on_the_seed():
@@ -44,13 +45,15 @@ def run(
         config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
         for seed in range(first, first + seeds)
     ]
-    if resume and nothing_to_resume(config, config.output, seeds, overwrite):
+    if resume and nothing_to_resume(config.output, configs, overwrite):
         return
-    root = None if resume else claim_output(config.output, overwrite)
-    say(f"objective: {config.objective.describe()}")
-    data = prepare(config.data)
-    _show_data(data, config.data.split_by)
-    runs = train_seeds(configs, data, overwrite=overwrite, resume=resume, say=say, root=root)
+    reads = [str(config_path), *reads_of(config)]
+    with claim(config.output, "train", overwrite=overwrite, resume=resume, reads=reads) as folder:
+        say(f"objective: {config.objective.describe()}")
+        data = prepare(config.data)
+        _show_data(data, config.data.split_by)
+        root = folder if seeds > 1 else None
+        runs = train_seeds(configs, data, overwrite=overwrite, resume=resume, say=say, root=root)
     for one in runs:
         say(f"wrote {one.folder}")
     _show(runs)

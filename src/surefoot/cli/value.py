@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from surefoot.cli.console import (
+    Content,
     confirmed,
     figure,
     invocation,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from surefoot.evaluation.policy_value import PolicyValue
     from surefoot.evaluation.samples import Samples
     from surefoot.evaluation.win_rate import Judged, WinRate
+    from surefoot.runs import RunFolder
     from surefoot.scorers import TrainedScorer
 
 
@@ -121,16 +124,14 @@ def value_json(value: PolicyValue) -> dict[str, Any]:
 
 
 def run_win_rate(
-    request: Request, output: Path, tie_tolerance: float, source: str | None, overwrite: bool
+    request: Request, folder: RunFolder, tie_tolerance: float, source: str | None
 ) -> None:
     """Have A's responses judged against B's; print, and write the figures and a page."""
     quiet_libraries()
     from surefoot.evaluation.samples import contests, read_samples
     from surefoot.evaluation.win_rate import win_rate
-    from surefoot.paths import claim_output
     from surefoot.report import win_rate_page
 
-    folder = claim_output(output, overwrite)
     ours = [read_samples(path) for path in request.samples]
     theirs = [read_samples(path) for path in request.against]
     theirs = theirs * len(ours) if len(theirs) == 1 else theirs
@@ -139,9 +140,12 @@ def run_win_rate(
     _show_win_rate(found, [len(p) for p in pairs], _left_over(ours, theirs))
     names = [", ".join(str(path) for path in paths) for paths in (request.samples, request.against)]
     content = {"schema_version": 1, "a": names[0], "b": names[1], "judge": request.judge}
-    write(folder, "evaluation.json", content | {"win_rate": found.to_dict()})
-    page = win_rate_page(found, *names, judge=str(request.judge), command=invocation())
-    write(folder, "report.html", page)
+    page = partial(win_rate_page, found, *names, judge=str(request.judge), command=invocation())
+    results: dict[str, Content] = {
+        "evaluation.json": content | {"win_rate": found.to_dict()},
+        "report.html": page,
+    }
+    write(folder, results)
 
 
 def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from surefoot.data.schema import FEATURES, Preferences
 from surefoot.data.text import Message, to_text, with_extra
+from surefoot.runs.atomic import appearing
 
 _TEXTS = ("prompt", "response_a", "response_b")
 _OURS = ("file", "row", "label_from", "note")  # about the reading, not about the comparison
@@ -18,11 +21,11 @@ _OURS = ("file", "row", "label_from", "note")  # about the reading, not about th
 def write_preferences(preferences: Preferences, path: str | Path) -> None:
     """Write one JSON object per row, without the columns that are null there; `.gz` is zipped.
 
-    Plain text is written as such, so that no chat template applies to it when it is read again.
+    Plain text is written as such, so that no chat template applies to it when it is read again. The
+    file appears whole or not at all, and the same rows are the same bytes.
     """
     columns = [name for name in FEATURES if name not in _OURS]
-    zipped = str(path).endswith(".gz")
-    with gzip.open(path, "wt", 6, "utf-8") if zipped else Path(path).open("w", -1, "utf-8") as file:
+    with appearing(Path(path)) as part, _opened(part) as file:
         for row in preferences.read(*columns):
             named = zip(columns, row, strict=True)
             given = {name: value for name, value in named if value not in (None, [])}
@@ -31,6 +34,20 @@ def write_preferences(preferences: Preferences, path: str | Path) -> None:
             if "references" in given:
                 given["references"] = list(map(_turns, given["references"]))
             file.write(json.dumps(given, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    if path.suffix != ".gz":
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+        return
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as zipped,  # no name and time of writing in it
+        io.TextIOWrapper(zipped, encoding="utf-8") as file,
+    ):
+        yield file
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.protocol import Floats
 from surefoot.evaluation.rulers import length
 from surefoot.evaluation.win_rate import Judged
+from surefoot.runs import require_finished
 from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
 from surefoot.scorers.responses import rewards_of
 
@@ -71,7 +72,9 @@ def read_samples(path: str | Path) -> Samples:
 
     Raises:
         DataError: no such file, or a row that does not hold both; the message names it.
+        ConfigurationError: the `surefoot sample` that writes it was not finished.
     """
+    require_finished(Path(path).parent)
     rows = ((origin.place, one) for origin in origins_of(path) for one in origin.records())
     written: dict[int, Written] = {}
     laws: dict[str, Mapping[str, Any]] = {}

@@ -38,8 +38,10 @@ def settings_of(
     keys = prompts.preferences.prompt_keys().tolist()
     text = repr((keys, prompts.groups.tolist(), prompts.names))
     digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    assert isinstance(config.scorer, PolicyScorer)
     return {
         "reference": key,
+        "precision": str(config.scorer.autocast_dtype),
         "training data": digest,
         "reward models": [_written(m) for m in (config.objective.reward, config.objective.watch)],
         "an object is watched": watched,

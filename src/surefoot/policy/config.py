@@ -13,7 +13,7 @@ from surefoot.objectives import Objective, Risk
 from surefoot.objectives.duals import EstimatedRisk
 from surefoot.objectives.risks.mean import Mean
 from surefoot.objectives.sized import SizedRisk
-from surefoot.options import Options
+from surefoot.options import READS, Options
 from surefoot.scorers import EnsembleOptions, PolicyScorer, Scorer
 from surefoot.training.config import FileOptions, LanguageTrainingOptions, OptimiserOptions
 from surefoot.training.doubly_robust import DoublyRobust
@@ -26,7 +26,7 @@ class PromptOptions(FileReading):
 
     title: ClassVar[str] = "the section 'data' of online training"
 
-    train: tuple[str, ...] = Field(min_length=1)
+    train: Annotated[tuple[str, ...], READS] = Field(min_length=1)
     """Files or hub data sets, of comparisons (whose prompts are taken, each once) or of prompts
     alone: rows of `prompt`, and `group` or `source` where a risk is over these."""
 
@@ -52,7 +52,7 @@ class Online(Options):
     algorithm: Literal["rloo", "grpo"] = "rloo"
     """TRL's trainer. RLOO (2402.14740) takes the KL into the reward; GRPO (2402.03300) divides
     rewards by their deviation for each prompt, and has the KL in its loss."""
-    reward: Model
+    reward: Annotated[Model, READS]
     """What is maximised: a run folder, the file of an ensemble, or an ensemble written out
     (`{members: [runs/reward], pessimism: worst-case}`)."""
     risk: Risk = Mean()
@@ -72,7 +72,7 @@ class Online(Options):
     stop_kl: float | None = Field(None, gt=0)
     """Stop where the mean log(pi / pi_ref) of a response, smoothed over some ten steps, is above
     this, in nats."""
-    watch: Model | None = None
+    watch: Annotated[Model | None, READS] = None
     """Another reward model that sees the same responses and is not trained on."""
     stop_drop: float | None = Field(None, gt=0)
     """Stop where the smoothed reward of `watch` has fallen this far below its best."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from surefoot.data.checks import DamageReport
@@ -13,6 +12,7 @@ from surefoot.policy.config import OnlineConfig
 from surefoot.policy.overoptimisation import AlongTraining, along_training
 from surefoot.policy.progress import Progress
 from surefoot.policy.prompts import PromptSet
+from surefoot.runs import RunFolder
 from surefoot.scorers import PolicyScorer, storage
 from surefoot.training.folder import TrainingData, write_run
 
@@ -104,12 +104,12 @@ def describe_run(
 
 
 def write_online_run(
-    folder: Path, config: OnlineConfig, prompts: PromptSet, key: str, report: OnlineReport
+    run: RunFolder, config: OnlineConfig, prompts: PromptSet, key: str, report: OnlineReport
 ) -> None:
-    """Write what a run says of itself; the model is there already.
+    """Write what a run says of itself, and mark it as finished; the model is there already.
 
     Args:
-        folder: the run folder.
+        run: the run folder.
         config: complete, so that it runs again.
         prompts: what was trained on.
         key: hash of the reference's weights.
@@ -118,7 +118,7 @@ def write_online_run(
     scorer = config.scorer
     assert isinstance(scorer, PolicyScorer)
     storage.write_description(
-        folder,
+        run.path,
         {
             "scorer": scorer.settled.model_dump(mode="json"),
             "objective": config.objective.model_dump(mode="json"),
@@ -149,7 +149,7 @@ def write_online_run(
         prompts.preferences.name, len(prompts), (), ("pairs: prompts are all that was used",)
     )
     data = TrainingData(prompts.preferences, None, undamaged, 0, prompts.clusters)
-    write_run(folder, config, data, figures, readable, report.warnings)
+    write_run(run, config, data, figures, readable, report.warnings)
 
 
 #: Figures of the last log that tables show.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,7 @@ from transformers import PrinterCallback, ProgressCallback, set_seed
 from surefoot.data import Preferences
 from surefoot.data.prompt_files import read_prompts
 from surefoot.data.reading import lines_of
-from surefoot.errors import ConfigurationError, DataError
-from surefoot.paths import claim_output
+from surefoot.errors import ConfigurationError, DataError, SurefootError
 from surefoot.policy.adversary import Adversary
 from surefoot.policy.arguments import settings_of, trl_arguments
 from surefoot.policy.config import OnlineConfig
@@ -24,17 +24,26 @@ from surefoot.policy.prompts import PromptSet, prompt_set
 from surefoot.policy.report import SHOWN, OnlineReport, describe_run, write_online_run
 from surefoot.policy.reward import Reward, data_returns, load_reward, reference_returns
 from surefoot.policy.trl_adapter import ALGORITHMS, require_version
+from surefoot.runs import RunFolder, claim
 from surefoot.scorers import PolicyScorer
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
+from surefoot.scorers.language.scores import mode
 from surefoot.scorers.language.vocabulary import require_rows
 from surefoot.scorers.responses import Rewarding
 from surefoot.training.agreement import of_first
 from surefoot.training.checkpoint import load as load_checkpoint
-from surefoot.training.checkpoint import newest
-from surefoot.training.folder import clear_checkpoints, clear_run, saved_prompts
-from surefoot.training.monitors import LastStep, NoCheckpointAtTheEnd, PreferenceProgress
+from surefoot.training.checkpoint import window as window_of
+from surefoot.training.folder import begin_run, reads_of, saved_prompts
+from surefoot.training.language_run import saved_bytes
+from surefoot.training.monitors import (
+    FiniteWeights,
+    LastStep,
+    NoCheckpointAtTheEnd,
+    PreferenceProgress,
+)
+from surefoot.training.resume import Seeds, newest_of, not_finished
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -61,7 +70,6 @@ def train_online(
     overwrite: bool = False,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
-    root: Path | None = None,
 ) -> OnlineRun | None:
     """Run a configuration; None on processes that do not save.
 
@@ -74,18 +82,74 @@ def train_online(
         overwrite: write into an output folder that is not empty.
         resume: go on from the last checkpoint in the output folder.
         say: told one line per stage and per warning.
-        root: of several seeds, the folder of all, whose earlier runs are taken away too.
 
     Raises:
         ConfigurationError: options that cannot be honoured.
         DataError: prompts that cannot be used, or a reward that is not finite.
     """
+    found = list(
+        train_online_seeds([config], watch=watch, overwrite=overwrite, resume=resume, say=say)
+    )
+    return found[0] if found else None
+
+
+def train_online_seeds(
+    configs: Sequence[OnlineConfig],
+    *,
+    watch: Rewarding | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+    root: RunFolder | None = None,
+) -> Iterator[OnlineRun]:
+    """Run configurations that differ in their seed and their output alone, one after the other.
+
+    Args:
+        configs: of the runs.
+        watch: as of :func:`train_online`.
+        overwrite: as of :func:`train_online`.
+        resume: go on with what is not finished; what is stays, and is not among the results.
+        say: as of :func:`train_online`.
+        root: a folder of all, whose earlier runs are taken away once nothing is left that could be
+            refused, and which is marked as finished at the end.
+
+    Yields:
+        Each run when it is finished; none on processes that do not save.
+    """
     require_version()
-    if watch is not None and config.objective.watch is not None:
+    first = configs[0]
+    if watch is not None and first.objective.watch is not None:
         raise ConfigurationError(
-            f"one reward is watched: got objective.watch ({config.objective.watch}) and an object."
+            f"one reward is watched: got objective.watch ({first.objective.watch}) and an object."
         )
-    folder = Path(config.output) if resume else claim_output(config.output, overwrite)
+    with ExitStack() as stack:
+        reads = reads_of(first)
+        claimed = [
+            stack.enter_context(
+                claim(one.output, "train", overwrite=overwrite, resume=resume, reads=reads)
+            )
+            for one in configs
+        ]
+        todo = list(zip(claimed, configs, strict=True))
+        seeds = Seeds(root, [run.path.name for run in claimed], resume)
+        for run, config in not_finished(todo, say) if resume else todo:
+            last = newest_of(run.path, config, say) if resume else None
+            found = _train(config, run, watch, last, say, seeds.begin)
+            if found is not None:
+                yield found
+        seeds.finish()
+
+
+def _train(
+    config: OnlineConfig,
+    run: RunFolder,
+    watch: Rewarding | None,
+    last: str | None,
+    say: Callable[[str], None],
+    begin: Callable[[], None],
+) -> OnlineRun | None:
+    """One run, from its newest checkpoint if there is one."""
+    folder = run.path
     scorer, objective, training = config.scorer, config.objective, config.training
     assert isinstance(scorer, PolicyScorer)
     tokenizer = load_tokenizer(scorer.place)
@@ -96,12 +160,12 @@ def train_online(
             f"scorer.max_length ({scorer.max_length})."
         )
     arguments = trl_arguments(config, folder)  # chooses the device, and introduces the processes
-    last = of_first(newest(folder) if resume else None)
+    last = of_first(last)
     given = config.data
     every, alone = read_prompts(given.train, **given.reading())
     for line in lines_of(every.readings):
         say(line)
-    prompts = prompt_set(every, alone, tokenizer, objective.risk, room, folder if resume else None)
+    prompts = prompt_set(every, alone, tokenizer, objective.risk, room, folder if last else None)
     groups, names, clusters = of_first((prompts.groups, prompts.names, prompts.clusters))
     prompts = replace(prompts, groups=groups, names=names, clusters=clusters)
     adversary = Adversary(objective.risk, prompts.names, prompts.mass, objective.rate)
@@ -153,27 +217,50 @@ def train_online(
         settings=settings,
     )
     if trainer.is_world_process_zero():
+        run.require_room(saved_bytes(trainer.model, training.save_every is not None))
+        begin()
         if last is None:
-            clear_run(root or folder)
-            folder.mkdir(parents=True, exist_ok=True)
+            begin_run(run, config)
+        else:
+            run.begin()
         if prompts.clusters is not None:
             prompts.clusters.save(folder)  # a run that is resumed has the same ones
     trainer.accelerator.wait_for_everyone()
+    if last is not None:
+        trainer.go_on_logging(window_of(Path(last)))
+    trainer.add_callback(FiniteWeights())
     trainer.add_callback(LastStep())
     trainer.add_callback(NoCheckpointAtTheEnd())
     for theirs in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(theirs)
     trainer.add_callback(OnlineProgress())
     trainer.train(resume_from_checkpoint=last)
-    trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():
         return None
+    _require_finite(trainer.model, tokenizer)
+    trainer.save_model(str(folder))
     report = describe_run(config, trainer.state, progress, notes)
     for note in report.warnings[len(notes) :]:
         say(f"warning: {note}")
-    write_online_run(folder, config, prompts, key, report)
-    clear_checkpoints(folder)
+    write_online_run(run, config, prompts, key, report)
     return OnlineRun(folder, report)
+
+
+def _require_finite(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse to save a policy whose last step made it give no probabilities.
+
+    Raises:
+        SurefootError: it did.
+    """
+    device = next(model.parameters()).device
+    ids = torch.arange(min(8, len(tokenizer)), device=device)[None]
+    with torch.no_grad(), mode(model):
+        sound = bool(model(input_ids=ids).logits.isfinite().all())
+    if not sound:
+        raise SurefootError(
+            "the trained policy gives probabilities that are not finite: the run has diverged, and "
+            "the model is not saved. Lower the learning rate."
+        )
 
 
 def _baselines(

@@ -9,6 +9,7 @@ What is relied on:
 * `_generate_and_score_completions` gives normalised `advantages` (B,), and its dictionary travels
   to `_compute_loss` row by row, whatever its tensors are called;
 * `_calculate_rewards` gives the rewards of all processes, and sees the columns of the data;
+* `_metrics["train"]` holds the figures since the last log, by name;
 * a checkpoint is written between steps by `_save_checkpoint`, and torch's generators are set back
   when it is loaded; the order of the prompts has a generator of its own (`RepeatSampler`), which
   draws once an epoch;
@@ -34,6 +35,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.policy.progress import Progress
 from surefoot.training import checkpoint
+from surefoot.training.log_window import LogWindow
 
 #: The version that this file was written for.
 TRL_VERSION = "1.16.0"
@@ -101,14 +103,29 @@ class _Weighing:
         self._openings: list[list[int]] = []
         self._scored: tuple[Tensor, Tensor | None] | None = None
         self._done: list[tuple[Tensor, ...]] = []
-        self.add_callback(_EndOfStep(self))  # type: ignore[attr-defined]
+        self._window = LogWindow(self)
+        for callback in (_EndOfStep(self), self._window):
+            self.add_callback(callback)  # type: ignore[attr-defined]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         this: Any = self
+        window = {"figures": dict(this._metrics["train"]), **self._window.kept()}
         if this.args.should_save:
             folder = Path(this._get_output_dir(trial)) / f"checkpoint-{this.state.global_step}"
-            checkpoint.save(folder, self.progress.remembered(), self._settings)
+            state, ranks = self.progress.remembered(), this.args.world_size
+            checkpoint.save(folder, state, self._settings, window, ranks)
         super()._save_checkpoint(model, trial)  # type: ignore[misc]
+
+    def go_on_logging(self, window: dict[str, Any]) -> None:
+        """From what a checkpoint holds of the steps since the last log."""
+        this: Any = self
+        for name, values in window.pop("figures", {}).items():
+            this._metrics["train"][name] = list(values)
+        self._window.before = window
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """As TRL; time and rates are those of the whole run."""
+        super().log(self._window.of_the_whole(logs), start_time)  # type: ignore[misc]
 
     def create_model_card(self, *given: Any, **named: Any) -> None:
         """None: TRL writes one with every checkpoint, and a run writes its own."""

@@ -19,7 +19,9 @@ from surefoot.data.schema import Preferences
 from surefoot.data.text import last_turn, start_of
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives import Risk
+from surefoot.runs.atomic import appearing
 from surefoot.scorers.encoder import Encoder, EncoderOptions, load_encoder
+from surefoot.scorers.storage import explained
 
 FILE = "clusters.safetensors"
 _STARTS, _ITERATIONS = 10, 100
@@ -84,12 +86,12 @@ class PromptClusters:
             preferences: whose prompts are clustered.
             options: of the encoder.
             seed: of the starts.
-            folder: of a run that is resumed, whose clusters are taken.
+            folder: of a run that is resumed, whose clusters are taken if it has them already.
             say: told where the data name them.
 
         Raises:
             DataError: fewer distinct prompts than clusters.
-            ConfigurationError: the folder holds no clusters.
+            ConfigurationError: the clusters in the folder are damaged.
         """
         if risk.unit != "cluster":
             return None
@@ -99,7 +101,7 @@ class PromptClusters:
                 f"risk.clusters ({risk.clusters}) has no part in it."
             )
             return None
-        if folder is not None:
+        if folder is not None and cls.has(folder):
             return cls.load(folder)
         return cls.fit(preferences, load_encoder(options), risk.clusters, seed)
 
@@ -134,7 +136,8 @@ class PromptClusters:
             "encoder_key": self.encoder_key,
             "encoder": self.encoder_options.model_dump_json(),
         }
-        save_file({"centroids": np.ascontiguousarray(self.centroids)}, Path(folder) / FILE, told)
+        with appearing(Path(folder) / FILE) as part:
+            save_file({"centroids": np.ascontiguousarray(self.centroids)}, part, told)
 
     @classmethod
     def has(cls, folder: str | Path) -> bool:
@@ -151,16 +154,17 @@ class PromptClusters:
         path = Path(folder) / FILE
         if not path.is_file():
             raise ConfigurationError(f"{folder} holds no clusters of prompts ({FILE}).")
-        with safe_open(path, "np") as file:
-            told = file.metadata()
-            centroids = file.get_tensor("centroids")
-        if "encoder" not in told:
-            raise ConfigurationError(
-                f"{path} was written by an earlier surefoot and does not name its encoder: train "
-                "anew."
-            )
-        options = EncoderOptions(**json.loads(told["encoder"]))
-        return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"], options)
+        with explained(path):
+            with safe_open(path, "np") as file:
+                told = file.metadata() or {}
+                centroids = file.get_tensor("centroids")
+            if "encoder" not in told:
+                raise ConfigurationError(
+                    f"{path} was written by an earlier surefoot and does not name its encoder: "
+                    "train anew."
+                )
+            options = EncoderOptions(**json.loads(told["encoder"]))
+            return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"], options)
 
 
 def k_means(x: npt.NDArray[np.float64], count: int, seed: int) -> npt.NDArray[np.float64]:

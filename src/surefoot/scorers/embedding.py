@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from surefoot.data.embedding_texts import cut_note
 from surefoot.data.schema import Preferences
@@ -150,21 +151,9 @@ class EmbeddingRewardModel:
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `surefoot.json`; see :mod:`surefoot.scorers.storage`."""
-        prompts = self.features_.prompts
         storage.save(
             Path(folder),
-            tensors={
-                **{f"head.{name}": value for name, value in self.parameters_.items()},
-                "features.mean": self.features_.mean,
-                "features.scale": self.features_.scale,
-                **(
-                    {"prompts.mean": prompts.mean, "prompts.scale": prompts.scale}
-                    if prompts
-                    else {}
-                ),
-                "rewards.mean": self.mean_,
-                "rewards.std": self.std_,
-            },
+            tensors=self.tensors(),
             description={
                 "scorer": self.scorer.model_dump(mode="json"),
                 "objective": self.objective.model_dump(mode="json"),
@@ -176,6 +165,19 @@ class EmbeddingRewardModel:
             },
         )
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The numbers of a fitted model, by name."""
+        features, prompts = self.features_, self.features_.prompts
+        of_prompts = {"mean": prompts.mean, "scale": prompts.scale} if prompts else {}
+        return {
+            **{f"head.{name}": value for name, value in self.parameters_.items()},
+            "features.mean": features.mean,
+            "features.scale": features.scale,
+            **{f"prompts.{name}": value for name, value in of_prompts.items()},
+            "rewards.mean": self.mean_,
+            "rewards.std": self.std_,
+        }
+
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read a saved model; its encoder is loaded when first needed.
@@ -184,24 +186,27 @@ class EmbeddingRewardModel:
             ConfigurationError: the folder holds no such model, or its encoder has changed.
         """
         tensors, description = storage.load(Path(folder))
-        scorer = Scorer.parse(description["scorer"])
+        with storage.explained(Path(folder) / storage.DESCRIPTION):
+            scorer = Scorer.parse(description["scorer"])
+            objective = Objective(**description["objective"])
         if not isinstance(scorer, EmbeddingScorer):
             raise ConfigurationError(f"{folder} holds a {scorer.label()}, not an embedding one.")
-        model = cls(scorer, Objective(**description["objective"]), description["seed"])
+        model = cls(scorer, objective, description["seed"])
         model.parameters_ = {
             name.removeprefix("head."): value
             for name, value in tensors.items()
             if name.startswith("head.")
         }
-        model.features_ = FeatureMap(
-            tensors["features.mean"],
-            tensors["features.scale"],
-            tuple(description["sources"]),
-            FeatureMap(tensors["prompts.mean"], tensors["prompts.scale"])
-            if scorer.head.context
-            else None,
-        )
-        model.mean_, model.std_ = tensors["rewards.mean"], tensors["rewards.std"]
+        with storage.explained(Path(folder) / storage.TENSORS):
+            model.features_ = FeatureMap(
+                tensors["features.mean"],
+                tensors["features.scale"],
+                tuple(description["sources"]),
+                FeatureMap(tensors["prompts.mean"], tensors["prompts.scale"])
+                if scorer.head.context
+                else None,
+            )
+            model.mean_, model.std_ = tensors["rewards.mean"], tensors["rewards.std"]
         model.temperature_ = description["temperature"]
         if model.encoder.key != description["encoder_key"]:
             raise ConfigurationError(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from surefoot.data.embedding_texts import Side, cut_texts
 from surefoot.errors import ConfigurationError
-from surefoot.options import Options
+from surefoot.options import READS, Options
 from surefoot.scorers.embedding_cache import EmbeddingCache, Vector, token_key
 from surefoot.scorers.language.vocabulary import require_rows
 
@@ -40,7 +40,7 @@ class EncoderOptions(Options):
     def _from_name(cls, given: Any) -> Any:
         return {"name": given} if isinstance(given, str) else given
 
-    name: str = "default"
+    name: Annotated[str, READS] = "default"
     """`default` (all-MiniLM-L6-v2 from the extra `encoder`, no hub), a folder, or a hub name."""
     pooling: Literal["auto", "mean", "first", "last"] = "auto"
     """How token vectors become one: `auto` is the mean for encoders, the last for causal models."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from surefoot.boundary.yaml_texts import yaml_file
 from surefoot.errors import ConfigurationError
-from surefoot.options import Options
+from surefoot.options import READS, Options
+from surefoot.runs import seed_folders
 from surefoot.scorers import storage
 from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
 
@@ -25,14 +26,14 @@ class EnsembleOptions(Options):
     kind: ClassVar[str] = "ensemble"
     pairwise: ClassVar[bool] = False
 
-    members: tuple[str, ...] = Field(min_length=1)
+    members: Annotated[tuple[str, ...], READS] = Field(min_length=1)
     """Run folders or transformers models; paths are looked for beside the file of the ensemble, and
     then from where you are. A folder of seeds stands for all of them, a run with several heads
     (`scorer.members`) for each of its heads."""
     pessimism: Pessimism = MeanOfMembers()
     """How their rewards become one: `mean`, `worst-case` (WCO) or
     `{kind: variance-penalised, coefficient: 0.5}` (UWO)."""
-    calibration: tuple[str, ...] = ()
+    calibration: Annotated[tuple[str, ...], READS] = ()
     """Pairs that set the members' zero and scale, and where they have labels the temperature too;
     some hundreds do. Absent: the zero and scale of each member's own training data."""
     flip_rate: float | None = Field(None, ge=0, lt=0.5)
@@ -78,8 +79,7 @@ def member_places(options: EnsembleOptions) -> list[str]:
             raise ConfigurationError(
                 f"{place} is an ensemble: name its members themselves, so that each counts once."
             )
-        seeds = [path for path in Path(place).glob("seed-*") if path.name[5:].isdigit()]
-        several = seeds and not (Path(place) / storage.DESCRIPTION).is_file()
-        seeds.sort(key=lambda path: int(path.name[5:]))
-        found += [str(path) for path in seeds] if several else [place]
+        alone = (Path(place) / storage.DESCRIPTION).is_file()
+        seeds = [] if alone else seed_folders(place)
+        found += [str(path) for path in seeds] or [place]
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from surefoot.errors import ConfigurationError
+from surefoot.runs import require_finished
 from surefoot.scorers import storage
 from surefoot.scorers.embedding import EmbeddingRewardModel
 from surefoot.scorers.ensemble import RewardEnsemble, load_ensemble
@@ -32,6 +33,7 @@ def load_scorer(place: str | Path, reference: str | None = None) -> TrainedScore
             raise ConfigurationError(f"{folder} is an ensemble: it has no reference.")
         return load_ensemble(read_ensemble(folder), load_scorer)
     if not (folder / storage.DESCRIPTION).is_file():
+        require_finished(folder)
         if folder.is_dir() and not (folder / "config.json").is_file():
             raise ConfigurationError(
                 f"{folder} is no run folder (it has no {storage.DESCRIPTION}), nor a transformers "

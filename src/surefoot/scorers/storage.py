@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.runs import atomic, require_finished
 
 SCHEMA_VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "surefoot.json"
+#: What runs of older versions, which left no mark, wrote after the model itself.
+_OLDER = ("config.yaml", "manifest.json", "training-prompts.safetensors")
+
+
+class _Rewards(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    mean: float
+    std: float = Field(gt=0)
+
+
+class _Description(BaseModel):
+    """What every saved model says of itself; the scorer checks its own options."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    scorer: dict[str, Any]
+    objective: dict[str, Any]
+    seed: int
+    temperature: float = Field(gt=0)
+    surefoot: str
+
+
+class _OnEmbeddings(_Description):
+    sources: list[str]
+    encoder_key: str
+
+
+class _OfLanguage(_Description):
+    rewards: _Rewards
+    reference_key: str | None
 
 
 def save(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
@@ -23,12 +57,25 @@ def save(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, 
     Raises:
         ConfigurationError: a tensor is not finite: such a model would score everything NaN.
     """
+    require_finite(tensors)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / DESCRIPTION).unlink(missing_ok=True)  # never one that is of other numbers
+    with atomic.appearing(folder / TENSORS) as part:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, part)
+    write_description(folder, description)
+
+
+def require_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a model that would score everything NaN.
+
+    Raises:
+        ConfigurationError: a tensor is not finite.
+    """
     for name, value in tensors.items():
         if not bool(value.isfinite().all()):
-            raise ConfigurationError(f"not saved: {name} is not finite.")
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in tensors.items()}, folder / TENSORS)
-    write_description(folder, description)
+            raise ConfigurationError(
+                f"not saved: {name} is not finite. The fit has diverged: lower the learning rate."
+            )
 
 
 def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -40,37 +87,83 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     description = read_description(folder)
     if not (folder / TENSORS).is_file():
         raise ConfigurationError(f"{folder} is not a saved surefoot model: it has no {TENSORS}.")
-    try:
+    with explained(folder / TENSORS):
         return load_file(folder / TENSORS), description
-    except SafetensorError as error:
-        raise ConfigurationError(f"{folder} is damaged: {error}") from None
 
 
 def write_description(folder: Path, description: Mapping[str, Any]) -> None:
     """Write what the numbers mean."""
-    complete = {"schema_version": SCHEMA_VERSION, **description}
-    (folder / DESCRIPTION).write_text(json.dumps(complete, indent=2, allow_nan=False) + "\n")
+    atomic.write_json(folder / DESCRIPTION, {"schema_version": SCHEMA_VERSION, **description})
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Read what the numbers mean.
+    """Read what the numbers mean, of a model that was written to its end.
 
     Raises:
-        ConfigurationError: it is absent, damaged or of another schema version.
+        ConfigurationError: it is absent, damaged or of another schema version, or the run that
+            wrote it was not finished.
     """
+    marked = require_finished(folder)
     path = folder / DESCRIPTION
     if not path.is_file():
         raise ConfigurationError(
             f"{folder} is not a saved surefoot model: it has no {DESCRIPTION}."
         )
-    try:
-        description: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise ConfigurationError(f"{folder} is damaged: {error}") from None
-    version = description.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ConfigurationError(
-            f"{folder} was written with schema version {version!r}; this surefoot reads "
-            f"{SCHEMA_VERSION}."
-        )
+    if not marked:
+        _require_older_whole(folder)
+    with explained(path):
+        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = description.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"{folder} was written with schema version {version!r}; this surefoot reads "
+                f"{SCHEMA_VERSION}."
+            )
+        kind = _Description.model_validate(description).scorer["kind"]
+        (_OnEmbeddings if kind == "embedding" else _OfLanguage).model_validate(description)
     return description
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Whatever goes wrong in reading a saved file is one message that names it.
+
+    Raises:
+        ConfigurationError: something did.
+    """
+    try:
+        yield
+    except (SurefootError, MemoryError, ImportError):
+        raise
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(_damaged(path, f"{place}: {first['msg']}")) from error
+    except Exception as error:
+        why = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise ConfigurationError(_damaged(path, f"{type(error).__name__}: {why}")) from error
+
+
+def _damaged(path: Path, why: str) -> str:
+    return (
+        f"{path} is damaged ({why}). Copy it again from where it is whole, or run again what "
+        "wrote it."
+    )
+
+
+def _require_older_whole(folder: Path) -> None:
+    """A folder without a mark is a bare model, or a run of an older version: then all of it."""
+    there = [name for name in _OLDER if (folder / name).is_file()]
+    if not there:
+        return
+    absent = [name for name in _OLDER if name not in there]
+    if absent:
+        raise ConfigurationError(
+            f"{folder} holds a run that is not whole: {', '.join(absent)} missing, and nothing "
+            "says that it was finished. Train it again (--overwrite)."
+        )
+    warnings.warn(
+        f"{folder} was written by a surefoot that left no mark at the end of a run; all its pieces "
+        "are there.",
+        stacklevel=2,
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from surefoot.data.steps import Ints
+from surefoot.errors import SurefootError
 from surefoot.scorers.language.loading import Prepared
 from surefoot.scorers.language.model import Array, LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
@@ -44,7 +45,13 @@ def _raw_scores(
         known = pairs.reference[torch.from_numpy(rows)]
     elif trainer.reference is not None:  # live; on this process alone
         known = dataclasses.replace(trainer.reference, engine=model.engine).log_probs(tokens)
-    return model.scores_of(tokens, known)
+    found = model.scores_of(tokens, known)
+    if not np.isfinite(found).all():
+        raise SurefootError(
+            "the trained model gives scores that are not finite: the run has diverged, and the "
+            "model is not saved. Lower the learning rate."
+        )
+    return found
 
 
 def standardise(model: LanguageModel, trainer: PreferenceTrainer) -> None:

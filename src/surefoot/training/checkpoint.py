@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _STATE, _KEYS = "surefoot-risk.safetensors", "surefoot-checkpoint.json"
 _LAST_WRITTEN = "trainer_state.json"  # by transformers, before it deletes older checkpoints
+#: Without these transformers would go on with a new optimiser or schedule, and say nothing.
+_TRAINER = ("optimizer.pt", "scheduler.pt")
+#: Weights: whole, in parts, or of an adapter.
+_WEIGHTS = ("model*.safetensors", "adapter_model*.safetensors")
+_FILES, _WINDOW = "files", "since the last log"
 
 #: Arguments that every step depends on. Others (logs, memory, evaluation) may change on the way.
 _ARGUMENTS = (
@@ -38,6 +43,7 @@ def settings(
     pairs: TrainingPairs,
     beta: float | None,
     reference_key: str,
+    precision: Sequence[str],
 ) -> dict[str, Any]:
     """What two runs share if they are the same run: what is learnt, from what, in which steps.
 
@@ -47,8 +53,10 @@ def settings(
         pairs: the training data.
         beta: of a policy.
         reference_key: hash of the reference's weights; empty where there is none.
+        precision: of the computation, and of the weights.
     """
     return {
+        "precision": " ".join(precision),
         "reference": reference_key,
         **objective.model_dump(mode="json"),
         "beta": beta,
@@ -58,11 +66,33 @@ def settings(
     }
 
 
-def save(folder: Path, risk_state: Mapping[str, Tensor], run: Mapping[str, Any]) -> None:
-    """Write into a checkpoint folder, before transformers writes its own; `run`: its settings."""
+def save(
+    folder: Path,
+    risk_state: Mapping[str, Tensor],
+    run: Mapping[str, Any],
+    window: Mapping[str, Any] | None = None,
+    ranks: int = 1,
+) -> None:
+    """Write into a checkpoint folder, before transformers writes its own.
+
+    Args:
+        folder: of the checkpoint.
+        risk_state: of the risk.
+        run: its settings.
+        window: figures of the steps since the last log, JSON-ready.
+        ranks: processes, each of which keeps the state of its random numbers.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in risk_state.items()}, folder / _STATE)
-    (folder / _KEYS).write_text(json.dumps(run) + "\n")
+    random = ["rng_state.pth"] if ranks == 1 else [f"rng_state_{i}.pth" for i in range(ranks)]
+    kept = {**run, _FILES: [*_TRAINER, *random], _WINDOW: window or {}}
+    (folder / _KEYS).write_text(json.dumps(kept) + "\n")
+
+
+def window(folder: Path) -> dict[str, Any]:
+    """Figures of the steps between the last log and this checkpoint, which is whole."""
+    found: dict[str, Any] = json.loads((folder / _KEYS).read_text()).get(_WINDOW, {})
+    return found
 
 
 def load(folder: Path, run: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -71,8 +101,9 @@ def load(folder: Path, run: Mapping[str, Any]) -> dict[str, Tensor]:
     Raises:
         ConfigurationError: the checkpoint is of a run with other settings, or is not whole.
     """
-    if not _whole(folder):
-        raise ConfigurationError(f"{folder} is no whole checkpoint of this trainer.")
+    damage = _damage(folder)
+    if damage:
+        raise ConfigurationError(f"{folder} is no whole checkpoint of this trainer: {damage}.")
     saved, given = json.loads((folder / _KEYS).read_text()), json.loads(json.dumps(run))
     other = [name for name in given if saved.get(name) != given[name]]
     if "reference" in other:
@@ -104,12 +135,13 @@ def newest(folder: Path) -> str:
     passed: list[str] = []
     every = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
     for path in sorted(every, key=_step, reverse=True):
-        if _whole(path):
+        damage = _damage(path)
+        if not damage:
             if passed:
                 named = ", ".join(passed)
                 warnings.warn(f"{named}: damaged; going on from {path.name}.", stacklevel=2)
             return str(path)
-        passed.append(path.name)
+        passed.append(f"{path.name}: {damage}" if len(every) == 1 else path.name)
     told = f" ({', '.join(passed)}: damaged)" if passed else ""
     raise ConfigurationError(
         f"{folder} holds no checkpoint that was written to its end{told}; a run that can be "
@@ -121,14 +153,31 @@ def _step(folder: Path) -> int:
     return int(folder.name.rsplit("-", 1)[1])
 
 
-def _whole(folder: Path) -> bool:
-    """Whether a checkpoint was written to its end, by this trainer, and no file was cut since."""
+def written(folder: Path) -> bool:
+    """Whether any checkpoint below a folder was written to its end, whatever became of it."""
+    return any(folder.glob(f"checkpoint-*/{_LAST_WRITTEN}"))
+
+
+def _damage(folder: Path) -> str:
+    """What keeps a checkpoint from being whole: empty where nothing does.
+
+    It was written to its end by this trainer, no file is missing, and none was cut.
+    """
     try:
         json.loads((folder / _LAST_WRITTEN).read_text())
+        said = json.loads((folder / _KEYS).read_text())
+        needed = [_LAST_WRITTEN, _STATE, *said.get(_FILES, (*_TRAINER, "rng_state*.pth"))]
+        absent = [name for name in needed if not any(folder.glob(name))]
+        if not any(path for one in _WEIGHTS for path in folder.glob(one)):
+            absent.append("model.safetensors")
+        if absent:
+            return f"{', '.join(absent)} missing"
         for path in folder.glob("*.safetensors"):
             with safe_open(path, "pt"):  # reads what it should hold, and compares with its size
                 pass
-    except (OSError, ValueError, SafetensorError):
-        return False
-    archives = (*folder.glob("*.pt"), *folder.glob("*.pth"))
-    return (folder / _KEYS).is_file() and all(zipfile.is_zipfile(one) for one in archives)
+        cut = [
+            p for p in (*folder.glob("*.pt"), *folder.glob("*.pth")) if not zipfile.is_zipfile(p)
+        ]
+        return f"{cut[0].name} damaged" if cut else ""
+    except (OSError, ValueError, AttributeError, TypeError, SafetensorError) as error:
+        return (str(error).splitlines() or [""])[0] or type(error).__name__

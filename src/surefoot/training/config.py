@@ -18,7 +18,7 @@ from surefoot.escaping import excerpt
 from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
 from surefoot.objectives.sized import SizedRisk
-from surefoot.options import Options
+from surefoot.options import READS, Options
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
 from surefoot.training.doubly_robust import DoublyRobust
@@ -60,7 +60,7 @@ class DataOptions(ReadingOptions):
 
     title: ClassVar[str] = "the section 'data'"
 
-    train: tuple[str, ...] = Field(min_length=1)
+    train: Annotated[tuple[str, ...], READS] = Field(min_length=1)
     """Files, patterns (`data/*.jsonl`), folders of Parquet or Arrow files, or hub data sets
     (`hub:owner/name:configuration@split`); several are pooled."""
     damaged: Literal["remove", "keep", "fail"] = "remove"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
-from surefoot.options import Options
+from surefoot.options import READS, Options
 
 
 class DoublyRobust(Options):
@@ -24,7 +24,7 @@ class DoublyRobust(Options):
 
     kind: Literal["doubly-robust"] = "doubly-robust"
     """What tells it from an objective of margins."""
-    auxiliary: str = Field(min_length=1)
+    auxiliary: Annotated[str, READS] = Field(min_length=1)
     """Run folder or model whose P(first preferred) is asked for every sample. Of the data's own
     pairs, the column `auxiliary` is taken where there is one (`surefoot sample` cross-fits it)."""
     samples: int = Field(4, ge=2, multiple_of=2)

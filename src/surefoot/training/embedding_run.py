@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from surefoot.data.embedding_texts import cut_note, unread_note
 from surefoot.data.schema import Preferences
 from surefoot.objectives import Objective
+from surefoot.runs import RunFolder
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit_report import FitReport
 from surefoot.scorers.radius import MEAN_COST, with_radius
+from surefoot.scorers.storage import require_finite
 from surefoot.scorers.unit_shares import in_words
 from surefoot.statistics import flip_rate_bound
 from surefoot.training.config import RunConfig, TrainingOptions
-from surefoot.training.folder import TrainingData, clear_run, write_run
+from surefoot.training.folder import TrainingData, begin_run, write_run
 from surefoot.training.trim import with_trim
 
 #: What is said of the sizes of a ball that is chosen.
@@ -27,14 +28,15 @@ _TRIED = "sizes tried (worst held-out group, mean)"
 
 def train_embedding_models(
     configs: Sequence[RunConfig],
-    folders: Sequence[Path],
+    folders: Sequence[RunFolder],
     data: TrainingData,
     say: Callable[[str], None],
-    root: Path | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> list[EmbeddingRewardModel]:
     """Fit runs that differ in their seed alone, and write their folders once all are done.
 
-    What was in these folders before, and in `root`, stays until then.
+    What was in these folders before stays until then. `begin` is called before the first is
+    written.
     """
     first = configs[0]
     assert isinstance(first.scorer, EmbeddingScorer)
@@ -57,12 +59,12 @@ def train_embedding_models(
     read = reading_notes(data.train, models[0])
     for note in read:
         say(f"note: {note}")
-    if root is not None:
-        clear_run(root)
+    for model in models:
+        require_finite(model.tensors())
+    begin()
     for folder, config, model in zip(folders, configs, models, strict=True):
-        folder.mkdir(parents=True, exist_ok=True)
-        clear_run(folder)
-        model.save(folder)
+        begin_run(folder, config)
+        model.save(folder.path)
         report = model.report_
         readable = {
             "out-of-fold accuracy": str(report.out_of_fold_accuracy),

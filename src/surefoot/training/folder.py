@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,11 +18,16 @@ from surefoot.data.checks import DamageReport
 from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError
+from surefoot.options import Options, places_of
+from surefoot.runs import MARK, Mark, RunFolder, require_finished
+from surefoot.runs.atomic import appearing
 from surefoot.scorers.clusters import FILE as CLUSTERS
 from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.ensemble_file import is_ensemble
 from surefoot.scorers.loading import run_folders_of
+from surefoot.scorers.storage import explained
 from surefoot.training.config import FileOptions
-from surefoot.training.manifest import Described, manifest, model_card, write_json
+from surefoot.training.manifest import Described, manifest, model_card
 
 PROMPTS = "training-prompts.safetensors"
 HELD_OUT = "held-out.jsonl"
@@ -33,9 +38,12 @@ RUN_FILES = (
     *("generation_config.json", "tokenizer*.json", "special_tokens_map.json", "vocab.*"),
     *("merges.txt", "chat_template.jinja", "adapter_*", "training_args.bin"),
 )
-#: The same, of names that other files have too: taken away where a manifest or a checkpoint says
-#: that a run was here. The manifest is the last, so that this is still known to a second process.
+#: The same, of names that other files have too: taken away where a mark, a manifest or a checkpoint
+#: says that a run was here. The manifest is the last, so that this is still known to a second
+#: process.
 _IN_A_RUN = ("README.md", "config.yaml", "runs/*/events.out.tfevents*", "manifest.json")
+#: Of these, what readers can do without: a run may be passed on without its data.
+_OPTIONAL = (HELD_OUT, "damage.json", "training_args.bin")
 _CHECKPOINTS = "checkpoint-*/surefoot-checkpoint.json"
 #: What makes configurations equal that differ in their output.
 _ANYWHERE = {"output": ""}
@@ -59,16 +67,20 @@ class TrainingData:
     clusters: PromptClusters | None = None
 
 
-def clear_run(folder: Path) -> None:
+def clear_run(folder: Path, ours: bool | None = None) -> None:
     """Take away what earlier runs wrote into this folder and its `seed-*` folders.
 
     Several processes may do so at once.
+
+    Args:
+        folder: of the run.
+        ours: whether a run was here, so that files with common names are its own; by default, what
+            the folder says.
     """
     for seed in _found(folder, "seed-*"):
-        if _is_run(seed):
-            clear_run(seed)
-            _remove_empty(seed)
-    for pattern in (*RUN_FILES, *(_IN_A_RUN if _is_run(folder) else ())):
+        if is_run(seed):
+            remove_run(seed)
+    for pattern in (*RUN_FILES, *(_IN_A_RUN if (is_run(folder) if ours is None else ours) else ())):
         for path in _found(folder, pattern):
             path.unlink(missing_ok=True)
     clear_checkpoints(folder)
@@ -77,18 +89,26 @@ def clear_run(folder: Path) -> None:
     _remove_empty(folder / "runs")
 
 
+def remove_run(folder: Path) -> None:
+    """Take away a run with its folder, unless that holds something else."""
+    clear_run(folder)
+    (folder / MARK).unlink(missing_ok=True)
+    _remove_empty(folder)
+
+
 def clear_checkpoints(folder: Path) -> None:
     """Take away the checkpoints of a run, and no folder of another origin with such a name."""
     for path in _found(folder, _CHECKPOINTS):
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
+    """Whether surefoot trained something here, to its end or not."""
     try:
         ours = "surefoot" in json.loads((folder / "manifest.json").read_text())["versions"]
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
-    return ours or bool(_found(folder, _CHECKPOINTS))
+    return ours or (folder / MARK).is_file() or bool(_found(folder, _CHECKPOINTS))
 
 
 def _found(folder: Path, pattern: str) -> list[Path]:
@@ -103,32 +123,55 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
+def reads_of(options: Options) -> list[str]:
+    """What a configuration reads, the members of its ensembles among them."""
+    named = list(places_of(options))
+    for place in named.copy():
+        if is_ensemble(place):
+            named += map(str, run_folders_of(place))
+    return named
+
+
+def begin_run(run: RunFolder, config: FileOptions, parts: Iterable[str] = ()) -> None:
+    """Take away what earlier runs left, and say which run is begun.
+
+    Args:
+        run: the folder.
+        config: complete.
+        parts: folders of seeds, of which it will consist.
+    """
+    ours = is_run(run.path)
+    run.begin(lambda folder: clear_run(folder, ours), parts)
+    run.write("config.yaml", config.to_yaml())
+
+
 def write_run(
-    folder: Path,
+    run: RunFolder,
     config: Described,
     data: TrainingData,
     figures: Mapping[str, Any],
     readable: Mapping[str, str],
     warnings: Sequence[str],
 ) -> None:
-    """Write what a run says of itself; the model is there already.
+    """Write what a run says of itself, and mark it as finished; the model is there already.
 
     Args:
-        folder: the run folder.
+        run: the run folder.
         config: complete, so that it runs again.
         data: what was trained on.
         figures: for the manifest.
         readable: the most important ones, for the model card.
         warnings: sentences for both.
     """
-    (folder / "config.yaml").write_text(config.to_yaml())
+    run.write("config.yaml", config.to_yaml())
     if data.clusters is not None:
-        data.clusters.save(folder)
+        data.clusters.save(run.path)
     keys = torch.tensor(sorted(training_prompt_keys(data.train)), dtype=torch.int64)
-    save_file({"keys": keys}, folder / PROMPTS)
+    with appearing(run.path / PROMPTS) as part:
+        save_file({"keys": keys}, part)
     if data.held_out is not None:
-        write_preferences(data.held_out, folder / HELD_OUT)
-    write_json(folder / "damage.json", data.damage.to_dict())
+        write_preferences(data.held_out, run.path / HELD_OUT)
+    run.write("damage.json", data.damage.to_dict())
     described = {
         "train": list(config.data.train),
         "fingerprint": data.train.fingerprint,
@@ -138,44 +181,76 @@ def write_run(
         "unreadable_rows": len(data.train.faults),
     }
     written = manifest(described, figures, config.training.seed) | {"warnings": list(warnings)}
-    write_json(folder / "manifest.json", written)
+    run.write("manifest.json", written)
     pairs = f"{len(data.train)} ({data.removed} damaged removed)"
     damage = [f"{f.kind}: {f.count} row(s). {f.meaning}" for f in data.damage.findings]
     card = model_card(config, {"pairs": pairs, **readable}, [*warnings, *damage])
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    run.write("README.md", card)
+    clear_checkpoints(run.path)
+    needed = [name for name in RUN_FILES if name not in _OPTIONAL]
+    run.finish([*needed, "config.yaml", "manifest.json"])
 
 
-def is_finished(folder: Path, config: FileOptions) -> bool:
-    """Whether this configuration was run to its end in a folder, which leaves nothing to resume.
+#: How far a run has come: nothing is there, some of it, or it was run to its end.
+Progress = Literal["absent", "begun", "finished"]
+
+
+def progress_of(folder: Path, config: FileOptions) -> Progress:
+    """How far this configuration was run in a folder.
 
     Raises:
-        ConfigurationError: the finished run there is another one.
+        ConfigurationError: the run there is another one, or is damaged.
     """
-    if not (folder / "manifest.json").is_file():
-        return False
+    mark = Mark.of(folder)
+    known = (folder / "config.yaml").is_file()
+    older = known and (folder / "manifest.json").is_file()  # without a mark: of an older version
+    if not (older if mark is None else mark.finished):
+        return "begun" if mark is not None or _found(folder, "checkpoint-*") else "absent"
+    require_finished(folder)
+    require_same(folder, config)
+    return "finished"
+
+
+def require_same(folder: Path, config: FileOptions) -> None:
+    """Refuse to go on with the run of another configuration.
+
+    Raises:
+        ConfigurationError: it is another one, or does not say.
+    """
     try:
         saved = type(config).read(folder / "config.yaml").model_copy(update=_ANYWHERE)
     except ConfigurationError:  # a run of another kind
         saved = None
     if saved != config.model_copy(update=_ANYWHERE):
         raise ConfigurationError(
-            f"{folder} holds the finished run of another configuration (its config.yaml). Name "
-            "another output, or train anew with --overwrite."
+            f"{folder} holds the run of another configuration (its config.yaml). Name another "
+            "output, or train anew with --overwrite."
         )
-    return True
 
 
 def saved_seed(folder: str | Path) -> int | None:
-    """The training seed of a saved run; None where it does not say."""
+    """The training seed of a saved run; None where it does not say.
+
+    Raises:
+        ConfigurationError: what it says is damaged.
+    """
     path = Path(folder) / "manifest.json"
-    return int(json.loads(path.read_text())["seed"]) if path.is_file() else None
+    with explained(path):
+        return int(json.loads(path.read_text())["seed"]) if path.is_file() else None
 
 
 def saved_prompts(place: str | Path) -> set[int]:
     """Keys of the prompts that a saved run, or one of an ensemble, was trained on.
 
     Empty where it does not say.
+
+    Raises:
+        ConfigurationError: the run was not finished, or is damaged.
     """
-    paths = [folder / PROMPTS for folder in run_folders_of(place)]
-    found = [load_file(path)["keys"].tolist() for path in paths if path.is_file()]
-    return set().union(*found)
+    found: set[int] = set()
+    for folder in run_folders_of(place):
+        require_finished(folder)
+        path = folder / PROMPTS
+        with explained(path):
+            found |= set(load_file(path)["keys"].tolist() if path.is_file() else ())
+    return found

@@ -6,12 +6,12 @@ import dataclasses
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.data import Preferences
 from surefoot.errors import DataError
 from surefoot.objectives import Objective
+from surefoot.runs import RunFolder
 from surefoot.scorers import storage
 from surefoot.scorers.coefficient import Coefficient, is_fitted, with_coefficient
 from surefoot.scorers.encoder import load_encoder
@@ -28,11 +28,10 @@ from surefoot.statistics import Estimate
 from surefoot.training.agreement import of_first
 from surefoot.training.calibration import calibrate, scorer_of, standardise
 from surefoot.training.check_saved import check_saved
-from surefoot.training.checkpoint import newest
 from surefoot.training.config import LanguageTrainingOptions, RunConfig
 from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.doubts import doubts, doubts_of_samples, ignorant_loss
-from surefoot.training.folder import TrainingData, clear_checkpoints, clear_run, write_run
+from surefoot.training.folder import TrainingData, begin_run, write_run
 from surefoot.training.second_order import attention_for
 from surefoot.training.trim import with_trim
 
@@ -66,14 +65,22 @@ class LanguageReport:
 def train_language_model(
     config: RunConfig,
     data: TrainingData,
-    folder: Path,
-    resume: bool = False,
+    run: RunFolder,
+    checkpoint: str | None = None,
     say: Callable[[str], None] = lambda line: None,
-    root: Path | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> tuple[LanguageModel, LanguageReport] | None:
     """Train, and save the model with its tokenizer; None on ranks that do not save.
 
-    What was in the folder before, and in `root`, stays until all is ready to train.
+    What was in the folder before stays until all is ready to train.
+
+    Args:
+        config: what to do.
+        data: to train on.
+        run: the folder, claimed.
+        checkpoint: in it, from which to go on.
+        say: told one line per stage and per warning.
+        begin: called when all is ready to train.
 
     Raises:
         ConfigurationError: options that cannot be honoured.
@@ -88,11 +95,12 @@ def train_language_model(
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
+    folder = run.path
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)
         # Chooses the GPU, and introduces the processes to each other.
         arguments = preference_arguments(config, folder, data.held_out is not None)
-        checkpoint = of_first(newest(folder) if resume else None)
+        checkpoint = of_first(checkpoint)
         data = _same_clusters(data)
         objective, given, coefficient = of_first(_settled(config, data, say))
         set_seed(training.seed)  # a new head is drawn at random
@@ -114,9 +122,12 @@ def train_language_model(
     trainer.require_exact()
     trainer.add_callback(NoCheckpointAtTheEnd())
     if trainer.is_world_process_zero():
+        run.require_room(saved_bytes(trainer.model, training.save_every is not None))
+        begin()
         if checkpoint is None:
-            clear_run(root or folder)
-            folder.mkdir(parents=True, exist_ok=True)
+            begin_run(run, config)
+        else:
+            run.begin()
         if data.clusters is not None:
             data.clusters.save(folder)  # a run that is resumed has the same ones
         for note in notes:
@@ -130,7 +141,6 @@ def train_language_model(
             )
     trainer.accelerator.wait_for_everyone()
     trainer.train(resume_from_checkpoint=checkpoint)
-    trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():
         return None
     model = scorer_of(trainer, scorer.settled)
@@ -139,6 +149,7 @@ def train_language_model(
     if doubt:
         say(f"note: {doubt}")
         notes += (doubt,)
+    trainer.save_model(str(folder))
     if scorer.model_kind == "reward-model":
         found = check_saved(folder, model, trainer.pairs.preferences)
         for note in found:
@@ -164,9 +175,8 @@ def train_language_model(
         trainer.ledger.steps,
     )
     write_run(
-        folder, config, data, _figures(report, trainer) | given, _readable(report), report.warnings
+        run, config, data, _figures(report, trainer) | given, _readable(report), report.warnings
     )
-    clear_checkpoints(folder)
     return model, report
 
 
@@ -218,6 +228,14 @@ def _require_readable(trainer: PreferenceTrainer) -> None:
                 f"{pairs.preferences.name}: the chat template cannot write {cuts.refused} of "
                 f"{cuts.rows} pairs, and data.on_error is 'fail': {'; '.join(cuts.refusals)}."
             )
+
+
+def saved_bytes(model: Any, checkpoints: bool) -> int:
+    """What a run leaves on the disk, about: a model or an adapter, and checkpoints on the way."""
+    adapted = hasattr(model, "peft_config")
+    weights = (p for p in model.parameters() if p.requires_grad or not adapted)
+    once = sum(p.numel() * p.element_size() for p in weights)
+    return once * (1 + (2 * 3 if checkpoints else 0))  # two, with the optimiser's two moments
 
 
 def _conversational(preferences: Preferences) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from surefoot.escaping import fenced, json_document, markdown
+from surefoot.escaping import fenced, markdown
 
 SCHEMA_VERSION = 1
 _PACKAGES = (
@@ -57,12 +56,6 @@ def manifest(data: Mapping[str, Any], figures: Mapping[str, Any], seed: int) -> 
         "python": platform.python_version(),
         "machine": {"processor": platform.machine(), "system": platform.system()},
     }
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON for people and machines; refuses numbers that JSON does not have."""
-    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-    path.write_text(json_document(text) + "\n", encoding="utf-8")
 
 
 def model_card(config: Described, figures: Mapping[str, str], notes: list[str]) -> str:

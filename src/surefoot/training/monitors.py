@@ -111,6 +111,23 @@ def require_finite_gradient(norm: float, step: int) -> None:
         raise SurefootError(f"step {step}: the norm of the gradient is {norm}. {_UNCHANGED}")
 
 
+class FiniteWeights(TrainerCallback):  # type: ignore[misc]  # untyped
+    """Stops a run whose step made a weight that is not a number: the last one too."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
+        """Before anything is logged or saved.
+
+        Raises:
+            SurefootError: a weight is not finite.
+        """
+        weights = [p.detach() for p in named["model"].parameters() if p.requires_grad]
+        if weights and not bool(torch.stack([w.isfinite().all() for w in weights]).all()):
+            raise SurefootError(
+                f"step {state.global_step} made weights that are not finite: the run has diverged, "
+                f"and the model is not saved. Lower the learning rate ({args.learning_rate:g})."
+            )
+
+
 _UNCHANGED = (
     "This step changed no weight, and the model is not saved. Lower the learning rate; prefer "
     "bfloat16 or float32 to float16."
@@ -153,6 +170,14 @@ class Monitors:
         means = {name: total / count for name, (total, count) in self.sums.items()}
         self.sums = {}
         return means
+
+    def state(self) -> dict[str, tuple[float, int]]:
+        """The sums so far, for a checkpoint."""
+        return dict(self.sums)
+
+    def go_on(self, state: Mapping[str, Sequence[float]]) -> None:
+        """From what a checkpoint holds."""
+        self.sums = {name: (total, int(count)) for name, (total, count) in state.items()}
 
 
 class LastStep(TrainerCallback):  # type: ignore[misc]  # untyped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from surefoot.data.splits import split
 from surefoot.data.units import pairs_per_unit, unit_ids
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives import Objective
-from surefoot.paths import claim_output
+from surefoot.runs import RunFolder, claim
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.clusters import PromptClusters
 from surefoot.scorers.encoder import EncoderOptions
@@ -21,8 +22,9 @@ from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
 from surefoot.training.config import DataOptions, RunConfig
 from surefoot.training.embedding_run import train_embedding_models
-from surefoot.training.folder import TrainingData
+from surefoot.training.folder import TrainingData, reads_of
 from surefoot.training.language_run import LanguageReport, train_language_model
+from surefoot.training.resume import Seeds, newest_of, not_finished
 
 
 @dataclass(frozen=True)
@@ -131,34 +133,75 @@ def train_seeds(
     overwrite: bool = False,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
-    root: Path | None = None,
+    root: RunFolder | None = None,
 ) -> list[Run]:
     """Run configurations that differ in their seed and their output alone.
 
     Each run is what :func:`train` makes of its configuration, which also says what the arguments
     are and what is raised. Heads on frozen embeddings are fitted as one batch, and nothing is
-    written before all fits are done; language models are trained one after the other. `root` is a
-    folder of all, whose earlier runs are taken away once nothing is left that could be refused.
+    written before all fits are done; language models are trained one after the other.
+
+    Several that are resumed are what one would be: language models that are finished stay, one that
+    was begun goes on from its last checkpoint if it has any, and the others begin. Heads are fitted
+    again, which takes seconds.
+
+    Args:
+        configs: of the runs.
+        data: as of :func:`train`.
+        overwrite: as of :func:`train`.
+        resume: as of :func:`train`.
+        say: as of :func:`train`.
+        root: a folder of all, whose earlier runs are taken away once nothing is left that could be
+            refused, and which is marked as finished at the end.
 
     Returns:
-        One run for each configuration; none on processes that do not save.
+        One run for each configuration that was run now; none on processes that do not save.
     """
     first = configs[0]
     if any(one.for_seed(first.training.seed, first.output) != first for one in configs):
         raise ConfigurationError("runs that are fitted together may differ in their seed alone.")
-    folders = [
-        Path(one.output) if resume else claim_output(one.output, overwrite) for one in configs
-    ]
-    if resume and isinstance(first.scorer, EmbeddingScorer):
-        raise ConfigurationError(f"{first.scorer.label()} takes seconds: it has no checkpoints.")
-    data = clustered(data or prepare(first.data), first, folders[0] if resume else None, say)
-    _tell_units(data, first, say)
-    if isinstance(first.scorer, LanguageModelScorer):
-        found = []
-        for folder, config in zip(folders, configs, strict=True):
-            every = root if config is first else None
-            trained = train_language_model(config, data, folder, resume, say, every)
-            found += [] if trained is None else [Run(folder, *trained)]
-        return found
-    models = train_embedding_models(configs, folders, data, say, root)
-    return [Run(f, model, model.report_) for f, model in zip(folders, models, strict=True)]
+    with ExitStack() as stack:
+        reads = reads_of(first)
+        folders = [
+            stack.enter_context(
+                claim(one.output, "train", overwrite=overwrite, resume=resume, reads=reads)
+            )
+            for one in configs
+        ]
+        todo = list(zip(folders, configs, strict=True))
+        language = isinstance(first.scorer, LanguageModelScorer)
+        seeds = Seeds(root, [folder.path.name for folder in folders], resume)
+        if resume:
+            todo = not_finished(todo, say, together=not language)
+        if not todo:
+            seeds.finish()
+            return []
+        begun = folders[0].path if resume else None
+        data = clustered(data or prepare(first.data), first, begun, say)
+        _tell_units(data, first, say)
+        if language:
+            runs = _language_models(todo, data, say, seeds)
+        else:
+            models = train_embedding_models(
+                [one for _, one in todo], [folder for folder, _ in todo], data, say, seeds.begin
+            )
+            runs = [
+                Run(folder.path, model, model.report_)
+                for (folder, _), model in zip(todo, models, strict=True)
+            ]
+        seeds.finish()
+    return runs
+
+
+def _language_models(
+    claimed: Sequence[tuple[RunFolder, RunConfig]],
+    data: TrainingData,
+    say: Callable[[str], None],
+    seeds: Seeds,
+) -> list[Run]:
+    found = []
+    for folder, config in claimed:
+        checkpoint = newest_of(folder.path, config, say) if seeds.resume else None
+        trained = train_language_model(config, data, folder, checkpoint, say, seeds.begin)
+        found += [] if trained is None else [Run(folder.path, *trained)]
+    return found

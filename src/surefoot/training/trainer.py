@@ -29,8 +29,10 @@ from surefoot.training.agreement import of_first, require_agreement
 from surefoot.training.at_start import noise_at_start
 from surefoot.training.evaluation import evaluation_figures
 from surefoot.training.ledger import WeightLedger
+from surefoot.training.log_window import LogWindow
 from surefoot.training.memory import Memory
 from surefoot.training.monitors import (
+    FiniteWeights,
     LastStep,
     Monitors,
     PreferenceProgress,
@@ -140,6 +142,9 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             self.remove_callback(ProgressCallback)
             self.add_callback(PreferenceProgress)
         self.add_callback(LastStep)
+        self.add_callback(FiniteWeights)
+        self.window = LogWindow(self)
+        self.add_callback(self.window)
         ranks = self.accelerator.num_processes
         self.engine = Engine(
             device=self.args.device,
@@ -176,6 +181,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             raise ConfigurationError("there is no train_dataset.")
         self.ledger = WeightLedger()
         self._runner, self.risk_state = None, self.pairs.risk_state(self.objective.risk)
+        self.monitors, self.window.before = Monitors(), {}
         self.require_exact()
         evaluated = {f"evaluation data {name}": one.key for name, one in self.eval_pairs.items()}
         require_agreement(self._settings() | evaluated)
@@ -295,6 +301,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the monitors to what is logged in training."""
+        logs = self.window.of_the_whole(logs)
         super().log(logs | self.monitors.take() if "loss" in logs else logs, start_time)
 
     def floating_point_ops(self, inputs: Any) -> int:
@@ -309,16 +316,25 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
     def _settings(self) -> dict[str, Any]:
         assert self.pairs is not None
         key = self.reference.key if self.reference else ""
-        return checkpoint.settings(self.args, self.objective, self.pairs, self.score.beta, key)
+        held = {str(p.dtype).removeprefix("torch.") for p in self.model.parameters()}
+        precision = [self.accelerator.mixed_precision, *sorted(held)]
+        return checkpoint.settings(
+            self.args, self.objective, self.pairs, self.score.beta, key, precision
+        )
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        window = {"figures": self.monitors.state(), **self.window.kept()}
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
             state = {**self.risk_state, **self.ledger.state()}
-            checkpoint.save(folder, state, self._settings())
+            checkpoint.save(folder, state, self._settings(), window, self.args.world_size)
         super()._save_checkpoint(model, trial)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        kept = checkpoint.load(Path(resume_from_checkpoint), self._settings())
+        folder = Path(resume_from_checkpoint)
+        kept = checkpoint.load(folder, self._settings())
+        window = checkpoint.window(folder)
+        self.monitors.go_on(window.pop("figures", {}))
+        self.window.before = window
         self.ledger, self.risk_state = WeightLedger.split(kept)
         super()._load_from_checkpoint(resume_from_checkpoint, model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -16,6 +16,7 @@ from surefoot.auxiliary.model import AuxiliaryModel, Conditions, Judged
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences, concatenate
 from surefoot.errors import ConfigurationError
+from surefoot.options import READS
 
 #: Fields of a request that the judge sets itself, and the option that says how.
 _RESERVED = {
@@ -43,7 +44,7 @@ class Judge(AuxiliaryModel, kind="judge"):
     """The endpoint, up to where `/chat/completions` follows, such as `http://localhost:8000/v1`."""
     model: str = Field(min_length=1)
     """The model, by the name that the endpoint has for it."""
-    template: str | None = None
+    template: Annotated[str | None, READS] = None
     """A file with the question as a Jinja template of `prompt`, `first`, `second`, and `mark` (a
     word that is in none of them, to tell where they end). None: the template of surefoot."""
     answer: Literal["logprobs", "text"] = "logprobs"

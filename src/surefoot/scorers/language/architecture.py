@@ -21,12 +21,11 @@ def architecture(place: str) -> ModelKind:
 
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged file can end in any
         found = f"{place} is neither a run folder nor a transformers model"
         absent = f"no run folder at {place}, and no model of that name on the Hub"
-        raise ConfigurationError(
-            f"{found if Path(place).exists() else absent} ({str(error).splitlines()[0]})"
-        ) from None
+        why = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise ConfigurationError(f"{found if Path(place).exists() else absent} ({why})") from error
     names = config.architectures or []
     if any(name.endswith("ForSequenceClassification") for name in names):
         return "reward-model"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.runs import require_finished
 from surefoot.scorers.language.adapters import (
     below_adapter,
     lies_below,
@@ -227,7 +228,7 @@ def _require_labels(name: str, labels: int) -> None:
 
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError):  # for the loader to tell
+    except Exception:  # for the loader to tell
         return
     names = config.architectures or []
     classifier = any(one.endswith("ForSequenceClassification") for one in names)
@@ -254,12 +255,16 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
 
 def _load(loader: Callable[..., Any], name: str, what: str, **options: Any) -> Any:
+    require_finished(name)
     try:
         return loader(name, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except (SurefootError, MemoryError, ImportError):
+        raise
+    except Exception as error:  # a damaged file can end in any
         absent = "there is no such folder here, and none of that name could be had from the Hub"
-        found = f"the folder holds no transformers {what}"
+        found = f"the folder holds no transformers {what}, or a damaged one"
+        why = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise ConfigurationError(
             f"cannot load the {what} of {name!r}: {found if Path(name).exists() else absent} "
-            f"({str(error).splitlines()[0]})"
-        ) from None
+            f"({why})"
+        ) from error

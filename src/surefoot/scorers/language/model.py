@@ -212,24 +212,26 @@ class LanguageModel:
         """
         place = Path(folder)
         description = storage.read_description(place)
-        scorer = Scorer.parse(description["scorer"])
+        with storage.explained(place / storage.DESCRIPTION):
+            scorer = Scorer.parse(description["scorer"])
         if not isinstance(scorer, LanguageModelScorer):
             raise ConfigurationError(f"{folder} holds a {scorer.label()}, no language model.")
         if reference is not None:
             scorer = scorer.model_copy(update={"model": reference})
-        tokenizer = load_tokenizer(str(place))
-        if scorer.adapter is None:
-            model: Any = load_model(str(place), scorer.model_kind, **scorer.load_options)
-        else:
-            from peft import PeftModel
+        with storage.explained(place):
+            tokenizer = load_tokenizer(str(place))
+            if scorer.adapter is None:
+                model: Any = load_model(str(place), scorer.model_kind, **scorer.load_options)
+            else:
+                from peft import PeftModel
 
-            with _trained_from(folder, scorer):
-                base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
-            if scorer.model_kind == "reward-model":
-                base.config.pad_token_id = tokenizer.pad_token_id
-            model = PeftModel.from_pretrained(below_adapter(base), str(place))
-        labels = scorer.load_options.get("num_labels", 1)
-        prepared = prepare_model(model, tokenizer, labels=labels)
+                with _trained_from(folder, scorer):
+                    base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
+                if scorer.model_kind == "reward-model":
+                    base.config.pad_token_id = tokenizer.pad_token_id
+                model = PeftModel.from_pretrained(below_adapter(base), str(place))
+            labels = scorer.load_options.get("num_labels", 1)
+            prepared = prepare_model(model, tokenizer, labels=labels)
         found = cls(
             scorer,
             prepared,

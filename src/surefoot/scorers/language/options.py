@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, field_validator
 
 from surefoot.errors import ConfigurationError
-from surefoot.options import Options
+from surefoot.options import READS, Options
 from surefoot.scorers.encoder import default_encoder, has_bfloat16
 from surefoot.scorers.language.loading import ModelKind
 from surefoot.scorers.language.preference import labels_of
@@ -46,7 +46,7 @@ class LanguageModelScorer(Scorer):
 
     model_kind: ClassVar[ModelKind]
 
-    model: str = Field(min_length=1)
+    model: Annotated[str, READS] = Field(min_length=1)
     """A folder or a hub name with a transformers model and its tokenizer; for a reward model also
     `default`, the offline encoder."""
     adapter: AdapterOptions | None = None
@@ -149,7 +149,7 @@ class PolicyScorer(LanguageModelScorer, kind="policy"):
 
     model_kind: ClassVar[ModelKind] = "policy"
 
-    model: str = Field(min_length=1)
+    model: Annotated[str, READS] = Field(min_length=1)
     """A folder or a hub name with a causal language model and its tokenizer: what is trained, and
     as it is given the reference."""
 

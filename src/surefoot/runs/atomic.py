@@ -1,0 +1,101 @@
+"""Files that appear whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from surefoot.escaping import json_document
+
+try:
+    import fcntl
+except ImportError:  # no such locks on Windows: what a dead process left is not taken away there
+    fcntl = None  # type: ignore[assignment]
+
+#: How the names of files begin that are not written to their end yet.
+UNFINISHED = ".part-"
+
+
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A path to write to, in the same folder, whose file takes the place of `path` at the end.
+
+    It is on disk before it has its name, and the name is on disk when this returns. Where the body
+    raises, nothing has changed.
+    """
+    with _part_of(path) as part:
+        try:
+            yield part
+            sync(part)
+            os.replace(part, path)
+        finally:
+            with contextlib.suppress(OSError):  # `clean` takes it away later
+                part.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """A new file beside `path`, locked so that nobody takes it for one of a dead process."""
+    while True:
+        part = path.parent / f"{UNFINISHED}{secrets.token_hex(6)}{path.suffix}"
+        with part.open("xb") as held:
+            if lock(held.fileno()) and part.exists():  # else `clean` came between
+                yield part
+                return
+
+
+def sync(path: Path) -> None:
+    """Wait until the disk has what was written into a file, or the names in a folder."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with appearing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON for people and machines, whole or not at all.
+
+    Raises:
+        ValueError: a number that JSON does not have, such as infinity; nothing is written.
+    """
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, json_document(text) + "\n")
+
+
+def clean(folder: Path) -> None:
+    """Take away what processes that died left half-written in a folder."""
+    if fcntl is None:
+        return
+    for part in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError), part.open("rb") as held:  # or another process is ahead
+            if lock(held.fileno()):
+                part.unlink()
+
+
+def lock(handle: int) -> bool:
+    """Take the lock of an open file, which dies with the process. False: another one has it.
+
+    True also where the file system has no locks.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
+    return True

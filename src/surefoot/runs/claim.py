@@ -1,0 +1,216 @@
+"""Having an output to oneself: one process writes it, and only what it may."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from types import MappingProxyType
+
+from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.runs import atomic
+from surefoot.runs.disk import cannot_write, of_the_disk
+from surefoot.runs.folder import RunFolder, is_first
+from surefoot.runs.mark import Mark
+from surefoot.runs.reads import refuse_what_is_read
+
+_LOCK = ".surefoot-lock"
+#: Of files that commands write: a folder of such a name is in the way.
+_SUFFIXES = (".json", ".jsonl", ".safetensors", ".yaml", ".md", ".html", ".gz")
+#: Bytes that have to be free before anything is begun.
+_ROOM = 2**20
+#: Folders that this context has claimed: what it calls may claim them again.
+_HELD: ContextVar[Mapping[Path, RunFolder]] = ContextVar("held", default=MappingProxyType({}))
+
+
+@contextmanager
+def claim(
+    place: str | Path,
+    command: str,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    reads: Iterable[str | Path] = (),
+) -> Iterator[RunFolder]:
+    """Have a folder to oneself while it is written; made if absent.
+
+    Nothing that was there is touched before :meth:`RunFolder.begin`. Of several processes of one
+    job (`RANK`), the first claims for all.
+
+    Args:
+        place: the folder.
+        command: that writes it.
+        overwrite: it may hold something, which is replaced.
+        resume: it may hold something, which is gone on with.
+        reads: files and folders that the command reads, where they are on this machine.
+
+    Raises:
+        ConfigurationError: it holds something, is read by this very command, was written by
+            another one, or another process writes it.
+        SurefootError: it cannot be written.
+    """
+    path = _named(place)
+    refuse_what_is_read(path, reads)
+    with ExitStack() as stack:
+        real = Path(os.path.realpath(path))
+        folder = _HELD.get().get(real, RunFolder(path, command))
+        if real not in _HELD.get():
+            if is_first():
+                stack.enter_context(_locked(path))
+            stack.callback(_HELD.reset, _HELD.set({**_HELD.get(), real: folder}))
+            _require_free(path, command, overwrite, resume)
+        try:
+            yield folder
+        except KeyboardInterrupt as stop:  # of several folders, the outermost speaks
+            stop.__notes__ = [folder.how_to_go_on()]
+            raise
+        except Exception as error:
+            if not folder.begun or not of_the_disk(error):
+                raise
+            raise SurefootError(f"{error} {folder.how_to_go_on()}") from error
+
+
+@contextmanager
+def claim_file(
+    place: str | Path, *, overwrite: bool = False, reads: Iterable[str | Path] = ()
+) -> Iterator[Path]:
+    """Have a file to oneself while it is made: a path to write to, which appears at the end.
+
+    Where the body raises, what was there stays.
+
+    Args:
+        place: the file; its folder is made if absent.
+        overwrite: it may exist.
+        reads: as of :func:`claim`.
+
+    Raises:
+        ConfigurationError: it exists, is read by this very command, or another process writes it.
+        SurefootError: it cannot be written.
+    """
+    path = _named(place)
+    if os.path.isdir(path):
+        raise ConfigurationError(f"{path} is a folder; the output is a file. Name another output.")
+    if os.path.lexists(path) and not overwrite:
+        raise ConfigurationError(f"{path} exists. Name another output, or pass --overwrite.")
+    refuse_what_is_read(path, reads)
+    if path.exists() and not path.is_file():  # a pipe, or a device
+        yield path
+        return
+    path = Path(os.path.realpath(path))  # what a link leads to, not the link
+    with _locked(path.parent, f".{path.name[:100]}{_LOCK}"):
+        try:
+            with atomic.appearing(path) as part:
+                yield part
+        except KeyboardInterrupt as stop:
+            stop.__notes__ = [f"{path} is as it was: the same command begins again."]
+            raise
+        except Exception as error:
+            if not of_the_disk(error):
+                raise
+            raise SurefootError(
+                f"{path} could not be written ({error}); it is as it was."
+            ) from error
+
+
+def _named(place: str | Path) -> Path:
+    if "\0" in str(place):
+        raise ConfigurationError(f"{str(place)!r} is no name for an output.")
+    return Path(place)
+
+
+@contextmanager
+def _locked(path: Path, lock: str = _LOCK) -> Iterator[None]:
+    """The lock of a folder, which is made; where nothing comes of it, no trace is left."""
+    absent = [one for one in (path, *path.parents) if not os.path.lexists(one)]
+    with ExitStack() as stack:
+        stack.callback(_remove_empty, absent)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            held = stack.enter_context(_lock_file(path / lock))
+            stack.callback(_remove, path / lock)
+            if shutil.disk_usage(path).free < _ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            told = f"process {os.getpid()} on {socket.gethostname()}: {' '.join(sys.argv)}\n"
+            os.truncate(held, 0)
+            os.write(held, told.encode(errors="replace"))
+            os.fsync(held)
+            atomic.clean(path)
+        except (OSError, ValueError) as error:
+            raise (
+                error if isinstance(error, SurefootError) else cannot_write(path, error)
+            ) from None
+        yield
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # an old lock that nobody holds is in nobody's way
+        path.unlink(missing_ok=True)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError, ValueError):  # it holds something now
+            folder.rmdir()
+
+
+@contextmanager
+def _lock_file(place: Path) -> Iterator[int]:
+    while True:
+        handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if not atomic.lock(handle):
+                who = os.read(handle, 500).decode(errors="replace").strip() or "another process"
+                raise ConfigurationError(
+                    f"{place.parent} is being written by {who}. Wait until it is done, or name "
+                    "another output."
+                )
+            if not place.exists() or not os.path.samestat(os.fstat(handle), place.stat()):
+                continue  # whoever had it took it away in between
+            yield handle
+            return
+        finally:
+            os.close(handle)
+
+
+def _require_free(path: Path, command: str, overwrite: bool, resume: bool) -> None:
+    """Refuse a folder that holds something, unless it may."""
+    if not path.is_dir():  # made by the first process of a job, on another machine
+        return
+    mine = (_LOCK, atomic.UNFINISHED)
+    there = [one for one in path.iterdir() if not one.name.startswith(mine)]
+    if not there:
+        return
+    mark = None
+    with suppress(ConfigurationError):  # damaged: nothing speaks for another command
+        mark = Mark.of(path)
+    if mark is not None and mark.command != command:
+        raise ConfigurationError(
+            f"{path} holds what surefoot {mark.command} wrote; surefoot {command} has no place "
+            "there. Name another output."
+        )
+    if overwrite or resume:
+        _refuse_what_is_in_the_way(there)
+        return
+    if mark is not None and not mark.finished:
+        raise ConfigurationError(
+            f"{path} holds a run that was not finished. Go on with it (--resume, where the command "
+            "has that), begin anew (--overwrite), or name another output."
+        )
+    raise ConfigurationError(
+        f"{path} exists and is not empty. Name another output, or pass --overwrite."
+    )
+
+
+def _refuse_what_is_in_the_way(there: Iterable[Path]) -> None:
+    for one in there:
+        if one.suffix in _SUFFIXES and one.is_dir():
+            raise ConfigurationError(
+                f"{one} is a folder where a file would be written. Move it away, or name another "
+                "output."
+            )

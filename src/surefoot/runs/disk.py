@@ -1,0 +1,36 @@
+"""What is said where the disk does not take what is written."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from surefoot.errors import ConfigurationError, SurefootError
+
+
+def cannot_write(path: Path, error: OSError | ValueError) -> SurefootError:
+    """The message for an output that cannot be made or written."""
+    why, place = str(error), None
+    if isinstance(error, OSError):
+        why, place = error.strerror or why, error.filename
+        in_the_way = [one for one in (path, *path.parents) if os.path.isfile(one)]
+        if in_the_way:
+            return ConfigurationError(
+                f"{in_the_way[0]} is a file; the output {path} is a folder. Name another output."
+            )
+    where = f": {place}" if place not in (None, str(path)) else ""
+    return ConfigurationError(
+        f"the output {path} cannot be written ({why}{where}). Name a folder with space and write "
+        "permission."
+    )
+
+
+def of_the_disk(error: Exception) -> bool:
+    """Whether an error of any library says that something could not be written."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+    said = str(error)
+    if isinstance(error, SurefootError):
+        return False
+    return "No space left" in said or "PytorchStreamWriter" in said or "I/O error" in said
