@@ -48,7 +48,7 @@ def config(small_encoder, pairs, tmp_path) -> Path:
         ({"scorer.head": "deep"}, "unknown head 'deep'"),
         ({"scorer.views": "[together, wole]"}, "got 'wole'"),
         ({"scorer": "bert"}, "unknown scorer 'bert'"),
-        ({"objective.loss": "{"}, "cannot read the value"),
+        ({"objective.loss": "{"}, "not valid YAML"),
         ({"output": "''"}, "output"),
     ],
 )
