@@ -28,6 +28,7 @@ class LabelProperties:
     needs_soft_labels: bool = False
     needs_convex_loss: bool = False
     smooth: bool = True
+    """Differentiable in the margins where psi is, by default; see :attr:`LabelModel.smooth`."""
 
 
 class LabelModel(Member, slot="label model"):
@@ -59,6 +60,11 @@ class LabelModel(Member, slot="label model"):
         """The model at the setting where it equals `observed`; None where it has none."""
         del psi  # most neutral settings do not depend on the margin loss
         return None
+
+    @property
+    def smooth(self) -> bool:
+        """Whether losses are differentiable in the margins where psi is, as this model is set."""
+        return self.properties.smooth
 
     def keeps_convex(self, psi: MarginLoss) -> bool:
         """Whether losses are convex in the margins where psi is convex."""

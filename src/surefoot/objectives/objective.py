@@ -141,8 +141,8 @@ class Objective(Options):
     @property
     def smooth(self) -> bool:
         """Whether the objective is differentiable in the margins everywhere."""
-        members = (self.loss, self.labels, self.risk)
-        return all(member.properties.smooth for member in members)
+        risk_and_loss = self.loss.properties.smooth and self.risk.properties.smooth
+        return risk_and_loss and self.labels.smooth
 
     @property
     def known_flip_rate(self) -> float:

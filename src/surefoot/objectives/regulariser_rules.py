@@ -53,7 +53,7 @@ def gradient_norm_of_another_form(objective: Objective, facts: Facts) -> Verdict
             f"the ball is around the data as they are, and {moved} weighs them anew with every "
             "move. Use the risk 'mean', or leave the regulariser out"
         )
-    elif not (loss.properties.smooth and labels.properties.smooth):
+    elif not (loss.properties.smooth and labels.smooth):
         member = labels.label() if loss.properties.smooth else loss.label()
         why = (
             f"the slope of {member} jumps, so that the norm of the gradient has no gradient to "

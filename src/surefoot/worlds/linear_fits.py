@@ -53,7 +53,7 @@ class LinearProblems:
     units: Units | None = None
 
     def __post_init__(self) -> None:
-        loss, labels = self.objective.loss.properties, self.objective.labels.properties
+        loss, labels = self.objective.loss.properties, self.objective.labels
         if not (loss.smooth and loss.convex and labels.smooth):
             raise ConfigurationError(
                 "what is exact here takes a smooth convex loss under a smooth label model, not "

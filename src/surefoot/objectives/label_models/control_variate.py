@@ -89,6 +89,11 @@ class ControlVariate(LabelModel, kind="control-variate"):
         """Coefficient 0."""
         return ControlVariate(coefficient=0.0)
 
+    @property
+    def smooth(self) -> bool:
+        """Not where margins are limited: there the slope jumps to 0."""
+        return self.margin_limit is None
+
     def keeps_convex(self, psi: MarginLoss) -> bool:
         """With an odd part that is linear, since c is at most 1; not where margins are limited."""
         free = self.margin_limit is None

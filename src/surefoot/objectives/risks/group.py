@@ -10,6 +10,9 @@ from torch import Tensor
 
 from surefoot.objectives.risk import Risk, RiskProperties, State, log_mean_exp
 
+#: Of a weight, in any precision: one of 0 could not come back, and a step of it alone has none.
+_SMALLEST = torch.finfo(torch.float32).tiny
+
 
 class Group(Risk, kind="group"):
     """sum_u q_u L_u, q_u proportional to q'_u exp(s (L_u + C / sqrt(n_u))): a slow adversary.
@@ -39,8 +42,11 @@ class Group(Risk, kind="group"):
     )
 
     def begin(self, share: Tensor, pairs: Tensor) -> State:
-        """The first weights, and how many pairs each unit has in all the data, both (U, ...)."""
-        return {"weights": share, "pairs": pairs.to(share)}
+        """The first weights, and how many pairs each unit has in all the data, both (U, ...).
+
+        A unit without mass begins with next to nothing: it may have some in a later step.
+        """
+        return {"weights": share.clamp_min(_SMALLEST), "pairs": pairs.to(share)}
 
     def worst_case(
         self, losses: Tensor, mass: Tensor, state: State
@@ -54,6 +60,5 @@ class Group(Risk, kind="group"):
         mean = (before * adjusted).sum(0)  # subtracted for accuracy at small step sizes
         log, weights = log_mean_exp(self.step_size * (adjusted - mean), before)
         value = mean + (log / self.step_size if self.step_size > 0 else 0.0)
-        # Never 0: a weight of 0 could not come back, and a step of such units alone has none.
-        moved = (held * weights).clamp_min(torch.finfo(mass.dtype).tiny)
+        moved = (held * weights).clamp_min(_SMALLEST)
         return value, weights, {"weights": moved.where(present, last), "pairs": pairs}
