@@ -17,3 +17,11 @@ def real_data(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"real data {name} is not in {folder}; SUREFOOT_SUITES names another folder")
     return path
+
+
+def case(name: str) -> Path:
+    """The path of an input that was read wrongly once; skips where the cases are not."""
+    path = _BESIDE.parent / "cases" / "data" / name
+    if not path.exists():
+        pytest.skip(f"the case {name} is not in {path.parent}, beside the repository")
+    return path

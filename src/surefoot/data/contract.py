@@ -28,7 +28,10 @@ CARRIED = (
 
 #: Columns that hold the prompt, the first that has a value. Those of the second line are
 #: taken where none of the first has.
-PROMPTS = ("prompt", "instruction", "input", "question", "query")
+PROMPTS = (
+    *("prompt", "instruction", "input", "question", "query"),
+    *("question_text", "prompt_text", "user_prompt", "user_query"),
+)
 DIALOGUES = ("context", "conversation", "conversations", "messages", "history")
 
 SYSTEMS = ("system", "system_prompt", "system_message")

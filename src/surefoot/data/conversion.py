@@ -136,6 +136,7 @@ class Conversion:
 
     def _notes(self) -> Iterator[str]:
         yield from self._left_out.values()
+        yield from (f"{count} {what}" for what, count in self.account.remarks.items())
         if self._grouped:
             yield (
                 f"{self._grouped} rows are votes on pairs that stand in an earlier row too, and "

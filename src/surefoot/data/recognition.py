@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from surefoot.data.contract import COMMON
+from surefoot.data.hints import hints
 from surefoot.data.options import ReadingOptions
 from surefoot.data.readers import Reader, readers
 from surefoot.data.reading import misspelt
@@ -73,6 +74,7 @@ def recognised(
     raise DataError(
         f"{place}: its columns ({', '.join(_columns(sample))}) are none of the forms that are read."
         f"{''.join(near)}\n"
+        + "".join(f"{hint}\n" for hint in hints(sample))
         + "\n".join(f"  - {reader.name}: {reader.accepts}" for reader in readers())
         + "\nSay which of your columns holds what: --column prompt=yours, or `columns` in a "
         "configuration and in Python. Data without a prompt are read with --no-prompt."

@@ -37,6 +37,7 @@ class Account:
         used: rows in which a column, or a key inside one (`answers[].rank`), was taken, by name.
         became: the column of the contract that it was taken for, where the reader says so.
         unread: rows in which it has a value that nobody took.
+        remarks: what else a reader has to say of values, and of how many.
         theirs: the user's name of a column that was mapped.
         codings: of label columns; None while their values are only collected into `seen`.
         unlabelled: pairs are taken without a label too.
@@ -55,6 +56,7 @@ class Account:
         self.used: Counter[str] = Counter()
         self.became: dict[str, str] = {}
         self.unread: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
         self.theirs = dict(theirs or {})
         self.codings = codings
         self.seen: dict[str, Seen] = {}
@@ -73,6 +75,8 @@ class Account:
             self.used[name] += 1
         for name in record.left():
             self.unread[name] += 1
+        if record.remarks:
+            self.remarks.update(record.remarks)
 
 
 class Record(Mapping[str, Any]):
@@ -88,13 +92,14 @@ class Record(Mapping[str, Any]):
         aside: what readers are not shown, and so cannot use.
 
     Attributes:
+        remarks: what a reader has to say of its values, and of how many.
         voter: who judged, where a row of the file is one vote.
         without_label: the row was taken although it has no label.
     """
 
     __slots__ = (
         *("_aside", "_inside", "_path", "_taken", "_values"),
-        *("account", "row", "voter", "without_label"),
+        *("account", "remarks", "row", "voter", "without_label"),
     )
 
     def __init__(
@@ -112,6 +117,7 @@ class Record(Mapping[str, Any]):
         self._inside: dict[str, list[Record]] = {}
         self.account = account
         self.row = row
+        self.remarks: Counter[str] = Counter()
         self.without_label = False
         self.voter: str | None = None
 

@@ -9,12 +9,18 @@ from typing import Any
 
 from surefoot.data import fields
 from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, prompt_of
+from surefoot.data.record import ColumnError
 from surefoot.errors import DataError
+
+_UNSCORED = "responses have no score and are in no pair"
 
 _RESPONSES = ("responses", "completions", "answers", "candidates", "outputs")
 _TEXT = ("text", "response", "completion", "answer", "content", "output")
 _SCORES = ("scores", "score", "ratings", "rating", "rewards", "reward")
-_RANKS = ("ranks", "rank", "ranking")
+_RANKS = ("ranks", "rank")
+#: Responses by their place, the best first. A column `ranking` may be either, and is asked about.
+_ORDER = "order"
+_EITHER = "ranking"
 
 
 def _rows(record: Record) -> Iterator[Row]:
@@ -26,11 +32,17 @@ def _rows(record: Record) -> Iterator[Row]:
     scores = _scores(record, given, name)
     texts = [_text(response, name) for response in given]
     prompt = prompt_of(record)
-    for i, j in combinations(range(len(given)), 2):
+    judged = [i for i, score in enumerate(scores) if score is not None]
+    if len(judged) < 2:
+        raise DataError(f"{len(judged)} of {len(given)} {name!r} have a score or rank")
+    if len(judged) < len(given):
+        record.remarks[_UNSCORED] += len(given) - len(judged)
+    for i, j in combinations(judged, 2):
         row = {"prompt": prompt, "response_a": texts[i], "response_b": texts[j]}
         if record.given("id"):
             row["id"] = f"{record['id']}:{i + 1}-{j + 1}"
-        label = 0.5 if scores[i] == scores[j] else float(scores[i] > scores[j])
+        one, other = scores[i] or 0.0, scores[j] or 0.0
+        label = 0.5 if one == other else float(one > other)
         yield {
             **row,
             **{"label": label, "label_from": "scores"},
@@ -48,26 +60,55 @@ def _text(response: Any, name: str) -> Any:
     return response
 
 
-def _scores(record: Record, given: list[Any], name: str) -> list[float]:
-    """One number per response, higher is better; a rank counts down from 1, the best."""
+def _scores(record: Record, given: list[Any], name: str) -> list[float | None]:
+    """One number per response, higher is better, None where it has none; rank 1 is the best."""
     for names, sign in ((_SCORES, 1.0), (_RANKS, -1.0)):
         column = first_of(record, names)
         if column is not None:
             values = fields.listed(record.use(column, "label"), column)
-        elif all(isinstance(r, Mapping) and first_of(r, names) for r in given):
-            column = first_of(given[0], names) or ""
-            values = [r.get(column) for r in given]
+        elif any(isinstance(r, Mapping) and first_of(r, names) for r in given):
+            column = next(c for r in given if isinstance(r, Mapping) and (c := first_of(r, names)))
+            values = [r.get(column) if isinstance(r, Mapping) else None for r in given]
         else:
             continue
-        if len(values) != len(given):
-            raise DataError(f"{len(values)} {column!r} for {len(given)} {name!r}")
-        return [sign * fields.number(v, f"{column}[{i}]") for i, v in enumerate(values)]
+        _require_count(values, column, given, name)
+        return [
+            None if fields.missing(v) else sign * fields.number(v, f"{column}[{i}]")
+            for i, v in enumerate(values)
+        ]
+    if record.given(_ORDER):
+        places = _places(record.use(_ORDER, "label"), _ORDER, given, name)
+        return [-float(places.index(i)) for i in range(len(given))]
+    if record.given(_EITHER):
+        places = _places(record.use(_EITHER, "label"), _EITHER, given, name)
+        if any(places[place] != i for i, place in enumerate(places)):
+            raise ColumnError(
+                f"{_EITHER!r} holds {record.look(_EITHER)} in row {record.row}: the rank of each "
+                f"response, or their places from the best to the worst? Say which: --column "
+                f"ranks={_EITHER} or --column {_ORDER}={_EITHER}"
+            )
+        return [-float(place) for place in places]
     raise DataError(f"no scores or ranks for {name!r}")
+
+
+def _places(value: Any, column: str, given: list[Any], name: str) -> list[int]:
+    """Places of responses, counted from 0, from a list of all of them that counts from 0 or 1."""
+    numbers = [fields.number(v, column) for v in fields.listed(value, column)]
+    _require_count(numbers, column, given, name)
+    first = int(min(numbers))
+    if first not in (0, 1) or sorted(numbers) != list(range(first, first + len(given))):
+        raise DataError(f"{column!r} should hold each place once, from 0 or 1; got {value}")
+    return [int(number) - first for number in numbers]
+
+
+def _require_count(values: list[Any], column: str, given: list[Any], name: str) -> None:
+    if len(values) != len(given):
+        raise DataError(f"{len(values)} {column!r} for {len(given)} {name!r}")
 
 
 def _recognises(columns: AbstractSet[str], sample: object) -> bool:
     return bool(columns & set(_RESPONSES)) and (
-        bool(columns & {*_SCORES, *_RANKS}) or _scored_entries(sample)
+        bool(columns & {*_SCORES, *_RANKS, _ORDER, _EITHER}) or _scored_entries(sample)
     )
 
 
@@ -76,7 +117,7 @@ def _scored_entries(sample: Any) -> bool:
         name = first_of(record, _RESPONSES)
         entries = record[name] if name else None
         if isinstance(entries, list) and entries and isinstance(entries[0], Mapping):
-            return bool(entries[0].keys() & {*_SCORES, *_RANKS})
+            return any(e.keys() & {*_SCORES, *_RANKS} for e in entries if isinstance(e, Mapping))
     return False
 
 
@@ -84,9 +125,10 @@ READER = Reader(
     name="scored or ranked responses",
     accepts=(
         "prompt, responses (or completions, answers, ...) and scores (higher is better) or ranks "
-        "(each response's rank, 1 is best); or responses that are mappings with text and score"
+        "(each response's rank, 1 is best) or order (places of the responses, the best first); or "
+        "responses that are mappings with text and score. A response without a score is left out"
     ),
-    columns=("prompt", "responses", "scores", "ranks", *CARRIED),
+    columns=("prompt", "responses", "scores", "ranks", _ORDER, *CARRIED),
     recognises=_recognises,
     rows=_rows,
     example={"prompt": "p", "responses": ["x", "y"], "scores": [2, 1]},

@@ -1,0 +1,129 @@
+"""Argilla's exports: fields with the texts, and for each question the responses of its users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from surefoot.data import fields
+from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, prompt_of
+from surefoot.data.readers.numbered import pair_among
+from surefoot.data.record import NoLabelError
+from surefoot.errors import DataError
+
+#: Endings of the columns of a question in exports of Argilla 2.
+_RESPONSES = ".responses"
+_SUBMITTED = ("submitted", None)
+
+
+class _Response(NamedTuple):
+    user: str | None
+    value: Any
+
+
+def _rows(record: Record) -> Iterator[Row]:
+    sides = pair_among(frozenset(record))
+    if sides is None:
+        raise DataError("no two fields hold the responses (response1, response2, ...)")
+    row: Row = {"prompt": prompt_of(record)}
+    for side, name in zip(("response_a", "response_b"), sides, strict=True):
+        row[side] = get(record, name, side)
+    question = _question(record)
+    votes = [
+        {"annotator": user, "value": _chance(record, question, sides, value)}
+        for user, value in _responses(record, question)
+    ]
+    if votes:
+        label = fields.mean_vote(votes)
+    elif record.account.unlabelled:
+        record.without_label, label = True, 0.5
+    else:
+        raise NoLabelError(f"nobody submitted an answer to {question!r}, so the row has no label")
+    yield {**row, "votes": votes or None, "label": label, "label_from": "votes"}
+
+
+def _question(record: Record) -> str:
+    """The column of the question that says which response is better."""
+    found = [name for name in record if _is_question(name, record.look(name))]
+    stated = [name for name in found if "prefer" in name or "rank" in name or "better" in name]
+    if len(stated or found) != 1:
+        raise DataError(
+            f"{len(found)} questions are answered ({', '.join(found) or 'none'}), and not one of "
+            "them is named preference, ranking or better"
+        )
+    return (stated or found)[0]
+
+
+def _is_question(name: str, value: Any) -> bool:
+    if name.endswith(_RESPONSES):
+        return value is not None
+    entries = value if isinstance(value, list) else []
+    return any(isinstance(e, Mapping) and {"user_id", "value"} <= e.keys() for e in entries)
+
+
+def _responses(record: Record, question: str) -> Iterator[_Response]:
+    """Answers that were submitted, with who gave them."""
+    if question.endswith(_RESPONSES):
+        values = fields.listed(record.use(question, "votes"), question)
+        users = record.use(f"{question}.users", "votes") or [None] * len(values)
+        states = record.use(f"{question}.status", "votes") or ["submitted"] * len(values)
+        entries = list(zip(values, users, states, strict=True))
+    else:
+        given = fields.listed(record.inside(question, "votes"), question)
+        entries = [(one.get("value"), one.get("user_id"), one.get("status")) for one in given]
+    for value, user, status in entries:
+        if status in _SUBMITTED and value is not None:
+            yield _Response(None if user is None else fields.name_of(user, "user"), value)
+
+
+def _chance(record: Record, question: str, sides: tuple[str, str], value: Any) -> float:
+    """P(first preferred) that an answer says: a ranking of the fields, or one of them."""
+    ranks = _ranks(value)
+    if ranks is None:
+        return record.preference(question, sides, value=value)
+    plain = {_plain(name): rank for name, rank in ranks.items()}
+    places = [plain.get(_plain(side)) for side in sides]
+    if places[0] is None or places[1] is None:
+        raise DataError(f"{question!r} ranks {', '.join(ranks)}, not {' and '.join(sides)}")
+    return 0.5 if places[0] == places[1] else float(places[0] < places[1])
+
+
+def _ranks(value: Any) -> dict[str, float] | None:
+    """The rank of each field, from any of the ways in which rankings are exported."""
+    if isinstance(value, Mapping) and {"rank", "value"} <= value.keys():
+        ranks, names = value["rank"], value["value"]  # a list of mappings as a mapping of lists
+    elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+        ranks, names = [one.get("rank") for one in value], [one.get("value") for one in value]
+    elif isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        ranks, names = list(range(1, len(value) + 1)), value  # in order, the best first
+    else:
+        return None
+    return {str(n): fields.number(r, "rank") for n, r in zip(names, ranks, strict=True)}
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("-", "").replace("_", "").replace(" ", "")
+
+
+def _recognises(columns: Any, sample: Any) -> bool:
+    asked = any(_is_question(name, value) for record in sample for name, value in record.items())
+    return bool(asked and pair_among(frozenset(columns)))
+
+
+READER = Reader(
+    name="Argilla records",
+    accepts=(
+        "a prompt, response1, response2 and the responses of users to a ranking or label question "
+        "(preference, or preference.responses), as `to_datasets` exports them"
+    ),
+    columns=(*PROMPTS, *CARRIED),
+    recognises=_recognises,
+    rows=_rows,
+    example={
+        "prompt": "p",
+        "response1": "x",
+        "response2": "y",
+        "preference": [{"user_id": "u", "value": "response1", "status": "submitted"}],
+    },
+    rank=0,
+)

@@ -1,0 +1,99 @@
+"""Label Studio's export of tasks: `data` with the texts, and `annotations` with who chose what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from surefoot.data import fields
+from surefoot.data.readers import Reader, Record, Row, get, prompt_of
+from surefoot.data.readers.numbered import pair_among
+from surefoot.data.record import NoLabelError
+from surefoot.errors import DataError
+
+#: How the answer stands in the result of a control, by the control's type.
+_ANSWERS = {"pairwise": "selected", "choices": "choices"}
+_OTHERWISE = "; export as JSON-MIN or CSV instead, and map the columns with --column"
+
+
+def _rows(record: Record) -> Iterator[Row]:
+    data = record.inside("data")
+    if not isinstance(data, Record):
+        raise DataError("'data' should be a mapping with the texts of the task")
+    sides = pair_among(frozenset(data)) or _texts(data)
+    if sides is None:
+        raise DataError(
+            f"'data' holds {', '.join(data)}, of which no two are the responses (answer1, answer2, "
+            f"text1, text2, ...){_OTHERWISE}"
+        )
+    row: Row = {"prompt": prompt_of(data), "id": record.get("id")}
+    row |= {f"response_{s}": get(data, name) for s, name in zip("ab", sides, strict=True)}
+    claims = (row["response_a"],), (row["response_b"],)
+    votes = []
+    for who, answer in _answers(record):
+        chance = record.preference("annotations", sides, value=answer, claims=claims)
+        votes.append({"annotator": who, "value": chance})
+    if votes:
+        label = fields.mean_vote(votes)
+    elif record.account.unlabelled:
+        record.without_label, label = True, 0.5
+    else:
+        raise NoLabelError("no annotation was submitted, so the row has no label")
+    yield {**row, "votes": votes or None, "label": label, "label_from": "votes"}
+
+
+def _texts(data: Record) -> tuple[str, str] | None:
+    """The columns of the template for pairs: `text1` and `text2`."""
+    return next(
+        (p for p in (("text1", "text2"), ("text_1", "text_2")) if set(p) <= set(data)), None
+    )
+
+
+def _answers(record: Record) -> Iterator[tuple[str | None, str]]:
+    """Who chose what, without annotations that were cancelled."""
+    for one in fields.listed(record.inside("annotations", "votes"), "annotations"):
+        if not isinstance(one, Record) or one.get("was_cancelled"):
+            continue
+        results = [r for r in fields.listed(one.get("result") or [], "result") if _answer(r)]
+        pairwise = [r for r in results if r["type"] == "pairwise"]
+        controls = {str(r.get("from_name")) for r in pairwise or results}
+        if len(controls) > 1:
+            raise DataError(f"several controls were answered ({', '.join(controls)}){_OTHERWISE}")
+        for result in pairwise or results:
+            who = one.get("completed_by")
+            who = who.get("id", who.get("email")) if isinstance(who, Mapping) else who
+            name = None if fields.missing(who) else fields.name_of(who, "completed_by")
+            yield name, str(_answer(result))
+
+
+def _answer(result: Any) -> str | None:
+    """What one control says, where it is one choice."""
+    if not isinstance(result, Mapping) or not isinstance(result.get("value"), Mapping):
+        return None
+    answer = result["value"].get(_ANSWERS.get(str(result.get("type")), ""))
+    if isinstance(answer, list) and len(answer) == 1:
+        answer = answer[0]
+    return answer if isinstance(answer, str) else None
+
+
+def _recognises(columns: Any, sample: Any) -> bool:
+    return columns >= {"data", "annotations"} and isinstance(sample[0].get("data"), Mapping)
+
+
+READER = Reader(
+    name="Label Studio tasks",
+    accepts=(
+        "data (a mapping with the prompt and answer1, answer2, or text1, text2) and annotations of "
+        "a pairwise or a choices control; its JSON-MIN and CSV exports are read as two outputs"
+    ),
+    columns=("data", "annotations"),
+    recognises=_recognises,
+    rows=_rows,
+    example={
+        "data": {"prompt": "p", "answer1": "x", "answer2": "y"},
+        "annotations": [
+            {"completed_by": 7, "result": [{"type": "pairwise", "value": {"selected": "left"}}]}
+        ],
+    },
+    rank=0,
+)
