@@ -36,7 +36,7 @@ def evaluated(preferences, accuracy, seed=1, **options):
 
 def test_an_error_comes_first_with_its_remedy_and_rows():
     rows = [{"prompt": f"q{i}", "response_a": "a", "response_b": "b", "label": 1} for i in range(9)]
-    rows += [{"prompt": "same", "response_a": "x", "response_b": "X ", "label": 0.0}]
+    rows += [{"prompt": "same", "response_a": "x", "response_b": "x", "label": 0.0}]
     page = squeezed(damage_page(check(Preferences.from_rows(rows, name="mine"))))
     assert "Mend this data before training on it: 1 row of 10 (10 %) do" in page
     assert "Identical responses, 1 row: Drop these rows." in page

@@ -113,7 +113,7 @@ def left_out_remark(name: str) -> Remark:
 REFUSED = Remark(
     "chat-template-refuses",
     "refused",
-    "warning",
+    "error",
     "cannot be written by the tokenizer's chat template and were left out",
     "Mend these turns (often two of one speaker in a row, or a system turn), or take another "
     "template.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -50,10 +49,12 @@ def _by_language_model(context: Context, read: TokenPairs, limit: int) -> Iterat
         for name in read.cuts.left_out:
             rows = np.array([name in one for one in names], dtype=bool)
             yield from _finding(context, left_out_remark(name), rows)
-    faults = islice(refusals(read, context.preferences).values(), 3)
-    shown = tuple(Example(one.file, one.row, one.reason) for one in faults)
+    faults = list(refusals(read, context.preferences).values())
+    shown = tuple(Example(one.file, one.row, one.reason) for one in faults[:3])
+    reasons = "; ".join(list(dict.fromkeys(one.reason for one in faults))[:3])
     for found in _finding(context, REFUSED, read.refused):
-        yield replace(found, examples=shown)
+        meaning = f"{found.meaning.removesuffix('.')}: {reasons}."
+        yield replace(found, examples=shown, meaning=meaning)
 
 
 def _finding(context: Context, remark: Remark, rows: npt.NDArray[np.bool_]) -> Iterator[Finding]:
