@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from language_models import llama, llama_reward, save
 from templates import TEMPLATES, template_tokenizer
 
-from surefoot.cli.audit import run as audit
+from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
 from surefoot.data.embedding_texts import read_by_encoder
@@ -26,7 +26,6 @@ from surefoot.objectives.risks.mean import Mean
 from surefoot.policy.prompts import prompt_set
 from surefoot.scorers import Encoder, EncoderOptions, LanguageModel
 from surefoot.scorers.features import embed
-from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.readable import readable
 from surefoot.training.on_policy import Writer
 from surefoot.training.pairs import TrainingPairs
@@ -136,7 +135,7 @@ def test_short_answers_to_long_prompts_are_not_cut_to_the_same(
     place = small_encoder
     if kind in made:
         place = save(tmp_path / kind, made[kind](), template_tokenizer(None))
-    audit([data], None, place, 40, None, [], None, [], False)
+    app(["audit", data, "--tokenizer", place, "--max-length", "40"], standalone_mode=False)
     said = " ".join("".join(capsys.readouterr()).split())
     assert IDENTICAL.kind not in said
     reader = "a head on the embeddings" if kind == "encoder" else f"a {kind.replace('-', ' ')}"
@@ -163,7 +162,7 @@ def test_whoever_writes_goes_on_from_the_trainer_s_prompt(name):
         warnings.simplefilter("ignore")
         trained = TrainingPairs.of(preferences, tokenizer, Objective(), "token sums", 300)
     expected = [prompt for prompt, *_ in trained.tokens.read(np.arange(3))]
-    writer = Writer(preferences, tokenizer, 2, SamplingLaw(), 8, 300)
+    writer = Writer(preferences, tokenizer, 2, 8, 8, 300)
     assert [ids.tolist() for ids in writer.openings] == expected
     online = prompt_set(preferences, False, tokenizer, Mean(), 300)
     assert sorted(online.ids) == sorted(expected)
