@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import json
-import os
-import tempfile
+import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from datasets import Dataset
 from surefoot.data.schema import FEATURES
 from surefoot.errors import DataError
 from surefoot.paths import cache_folder
+from surefoot.runs import atomic
 
 #: Rows converted at once: bounds memory without slowing the writer.
 BATCH = 256
@@ -38,14 +38,22 @@ def code_digest() -> str:
 
 
 def load(key: str) -> tuple[Dataset, dict[str, Any]] | None:
-    """The table of this key and what was said of it, or None if it is not there whole."""
+    """The table of this key and what was said of it, or None if it is not there whole.
+
+    Warns where it is there, and a bit of it is another than was written.
+    """
     table, described = folder() / f"{key}.arrow", folder() / f"{key}.json"
     if not (table.is_file() and described.is_file()):
         return None
     try:
-        return Dataset.from_file(str(table)), dict(json.loads(described.read_text()))
-    except (pa.ArrowException, ValueError, OSError):  # damaged: convert again
-        return None
+        kept = json.loads(described.read_text(encoding="utf-8"))
+        sums = [atomic.checksum(table), zlib.crc32(kept["described"].encode())]
+        if sums == kept["checksums"]:
+            return Dataset.from_file(str(table)), dict(json.loads(kept["described"]))
+    except (pa.ArrowException, ValueError, OSError, KeyError, TypeError, AttributeError):
+        pass
+    warnings.warn(f"{table} in the cache is damaged: the data are read anew.", stacklevel=2)
+    return None
 
 
 def store(
@@ -55,28 +63,20 @@ def store(
 
     `described` is asked when the batches have ended.
     """
+    table = folder() / f"{key}.arrow"
     try:
-        with _appearing(folder() / f"{key}.arrow") as path:
+        atomic.clean(folder())
+        with atomic.appearing(table) as path:
             schema = FEATURES.arrow_schema
             with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
                 for batch in batches:
                     writer.write_batch(pa.RecordBatch.from_pylist(list(batch), schema=schema))
-        with _appearing(folder() / f"{key}.json") as path:
-            path.write_text(json.dumps(described()))
+            sums = [atomic.checksum(path)]
+        text = json.dumps(described())
+        kept = {"checksums": [*sums, zlib.crc32(text.encode())], "described": text}
+        atomic.write_text(folder() / f"{key}.json", json.dumps(kept))
     except OSError as error:
         raise DataError(
             f"the cache folder {folder()} cannot be written ({error.strerror or error}). "
             "Set SUREFOOT_CACHE to a folder with space and write permission."
         ) from error
-
-
-@contextlib.contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when all went well."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)

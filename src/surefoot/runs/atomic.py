@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,15 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file: another where a bit has flipped."""
+    found = 0
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            found = zlib.crc32(block, found)
+    return found
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import warnings
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,20 +39,20 @@ class EmbeddingCache:
         """Vector and number of tokens of those texts that are known."""
         by_key = {_text_key(text): text for text in texts}
         query = (
-            "SELECT texts.key, texts.length, vectors.vector FROM texts "
+            "SELECT texts.key, texts.length, vectors.key, vectors.vector, vectors.sum FROM texts "
             "JOIN vectors ON vectors.key = texts.tokens WHERE texts.key IN ({})"
         )
         return {
             by_key[key]: (np.frombuffer(blob, dtype=np.float32), length)
-            for key, length, blob in self._select(query, list(by_key))
+            for key, length, _, blob, told in self._sound(query, list(by_key))
         }
 
     def known_tokens(self, tokens: Sequence[bytes]) -> dict[bytes, Vector]:
         """Vectors of those token keys that are known."""
-        query = "SELECT key, vector FROM vectors WHERE key IN ({})"
+        query = "SELECT key, vector, sum FROM vectors WHERE key IN ({})"
         return {
             key: np.frombuffer(blob, dtype=np.float32)
-            for key, blob in self._select(query, list(tokens))
+            for key, blob, _ in self._sound(query, list(tokens))
         }
 
     def put(
@@ -63,15 +65,38 @@ class EmbeddingCache:
         """Store texts, each with its number of tokens, token key and vector."""
         with self._open() as database:
             database.executemany(
-                "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
-                ((key, v.tobytes()) for key, v in zip(tokens, vectors, strict=True)),
+                "INSERT OR IGNORE INTO vectors (key, vector, sum) VALUES (?, ?, ?)",
+                (
+                    (key, blob := v.tobytes(), _checksum(key, blob))
+                    for key, v in zip(tokens, vectors, strict=True)
+                ),
             )
             database.executemany(
-                "INSERT OR IGNORE INTO texts VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO texts VALUES (?, ?, ?)",
                 (
                     (_text_key(text), length, key)
                     for text, length, key in zip(texts, lengths, tokens, strict=True)
                 ),
+            )
+
+    def _sound(self, query: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
+        """Rows that end in a vector's key, the vector and its checksum; damaged ones are removed.
+
+        Those of an older version have no checksum, and are taken as they are.
+        """
+        damaged = []
+        for row in self._select(query, keys):
+            *_, key, blob, told = row
+            if told in (None, _checksum(key, blob)):
+                yield row
+            else:
+                damaged.append((key,))
+        if damaged:
+            with self._open() as database:
+                database.executemany("DELETE FROM vectors WHERE key = ?", damaged)
+            warnings.warn(
+                f"{len(damaged)} embeddings in the cache are damaged: they are computed anew.",
+                stacklevel=3,
             )
 
     def _select(self, query: str, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
@@ -89,6 +114,8 @@ class EmbeddingCache:
             with closing(sqlite3.connect(path, timeout=60)) as database, database:
                 for table in _TABLES:
                     database.execute(f"CREATE TABLE IF NOT EXISTS {table} WITHOUT ROWID")
+                with suppress(sqlite3.OperationalError):  # it has that column
+                    database.execute("ALTER TABLE vectors ADD COLUMN sum INTEGER")
                 yield database
         except sqlite3.Error as error:
             raise SurefootError(
@@ -101,6 +128,10 @@ _TABLES = (
     "vectors (key BLOB PRIMARY KEY, vector BLOB)",
     "texts (key BLOB PRIMARY KEY, length INTEGER, tokens BLOB)",
 )
+
+
+def _checksum(key: bytes, blob: bytes) -> int:
+    return zlib.crc32(blob, zlib.crc32(key))
 
 
 def token_key(ids: Sequence[int]) -> bytes:

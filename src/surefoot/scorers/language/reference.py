@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import warnings
+import zlib
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,14 +16,15 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from surefoot.data.steps import Ints
 from surefoot.data.token_pairs import TokenPairs
 from surefoot.errors import SurefootError
 from surefoot.paths import cache_folder
+from surefoot.runs import atomic
 from surefoot.scorers.language.adapters import adapter_tensors, stays_below
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
@@ -151,9 +152,9 @@ class ReferencePolicy:
                 "cannot score this data."
             )
         if self.engine.rank == 0:
-            partial = path.with_suffix(f".{os.getpid()}.partial")  # another run may write it too
-            save_file({"log_probs": values}, partial, metadata=how)
-            partial.replace(path)
+            atomic.clean(path.parent)
+            with atomic.appearing(path) as part:
+                save_file({"log_probs": values}, part, metadata=how | {_SUM: _checksum(values)})
         return values
 
 
@@ -173,13 +174,27 @@ def _log_probs(model: nn.Module, batch: PairBatch, rows: Ints) -> Tensor:
     return log_probs(model, batch)
 
 
+_SUM = "checksum"
+
+
+def _checksum(values: Tensor) -> str:
+    return str(zlib.crc32(values.contiguous().numpy().tobytes()))
+
+
 def _read(path: Path, count: int) -> Tensor | None:
-    try:
-        known = load_file(path)["log_probs"] if path.is_file() else None
-    except (SafetensorError, KeyError, OSError):  # damaged: compute again
+    """What is known; None, with a warning where it is damaged, if it has to be computed."""
+    if not path.is_file():
         return None
-    sound = known is not None and known.shape == (count, 2) and known.dtype == torch.float64
-    return known if sound else None
+    try:
+        with safe_open(path, "pt") as file:
+            known: Tensor = file.get_tensor("log_probs")
+            told = (file.metadata() or {}).get(_SUM)
+        if (known.shape, known.dtype, _checksum(known)) == ((count, 2), torch.float64, told):
+            return known
+    except (SafetensorError, OSError):
+        pass
+    warnings.warn(f"{path} in the cache is damaged: the reference is computed anew.", stacklevel=3)
+    return None
 
 
 _HELD: WeakValueDictionary[Hashable, ReferencePolicy] = WeakValueDictionary()
