@@ -63,6 +63,25 @@ def test_one_law_is_not_told_apart(encoder):
     assert "No shift between clusters is seen" in found.verdict
 
 
+def test_parts_of_one_law_are_not_told_apart(encoder):
+    """Clusters of the training prompts alone would tell most of these apart."""
+    everything = _prompts(1000, 5)
+    order = np.random.default_rng(0).permutation(len(everything))
+    small = 0
+    for k in range(6):
+        rows = np.roll(order, 150 * k)
+        sides = (everything.select(part) for part in (rows[:200], rows[200:]))
+        small += deployment_shift(*sides, encoder, clusters=64).told_apart
+    assert small <= 2
+
+
+def test_the_order_of_rows_changes_nothing(encoder):
+    training, used = _prompts(120, 0), _prompts(80, 1, half=0.8)
+    shuffled = (d.select(np.random.default_rng(3).permutation(len(d))) for d in (training, used))
+    one = deployment_shift(training, used, encoder, clusters=4)
+    assert deployment_shift(*shuffled, encoder, clusters=4).to_dict() == one.to_dict()
+
+
 def test_few_prompts_say_little(encoder):
     found = deployment_shift(_prompts(300, 0), _prompts(10, 1, half=1.0), encoder, clusters=4)
     assert "10 prompts say little" in found.verdict
@@ -107,7 +126,7 @@ def test_from_the_command_line(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         app(["audit", "train.jsonl", *_TO, "--clusters", "4"])
     told = capsys.readouterr()
-    assert "2 row(s) could not be used" in (told.out + told.err).replace("\n", " ")
+    assert "2 rows (2.2%) could not be used" in (told.out + told.err).replace("\n", " ")
     for arguments, message in (
         (["--clusters", "4"], "--clusters goes with --deployment"),
         (["--deployment", "absent.jsonl"], "absent.jsonl does not exist"),

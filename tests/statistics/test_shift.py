@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chi2_contingency
 
 from surefoot.objectives import Risk
-from surefoot.statistics.shift import DISTANCES, shift
+from surefoot.statistics.shift import DISTANCES, one_law, shift
 
 P = np.array([0.4, 0.3, 0.2, 0.1])
 Q = np.array([0.1, 0.3, 0.25, 0.35])
@@ -41,23 +43,45 @@ def _samples(rng, n, m, p=P, q=Q):
     return rng.choice(len(p), n, p=p), rng.choice(len(q), m, p=q)
 
 
-def test_the_upper_end_is_on_the_safe_side():
+@pytest.mark.parametrize("law", [Q, P], ids=["a shift", "one law"])
+def test_intervals_hold_the_distance_from_the_training_prompts_as_they_are(law):
     rng = np.random.default_rng(1)
-    found = [shift(*_samples(rng, 400, 200), 4, seed) for seed in range(60)]
-    for kind, of in DISTANCES.items():
-        truth = float(of(Q, P))
-        ends = [one.distances[kind] for one in found]
-        safe = [e.low <= truth if kind == "cvar" else e.high >= truth for e in ends]
-        assert np.mean(safe) >= 0.93, kind
+    held, safe = ({kind: [] for kind in DISTANCES} for _ in range(2))
+    for seed in range(120):
+        before, after = _samples(rng, 400, 200, P, law)
+        found = shift(before, after, 4, seed)
+        for kind, of in DISTANCES.items():
+            truth, one = float(of(law, found.before)), found.distances[kind]
+            held[kind].append(one.low <= truth <= one.high)
+            safe[kind].append(one.low <= truth if kind == "cvar" else truth <= one.high)
+    for kind in DISTANCES:  # 114 expected of 120
+        assert sum(held[kind]) >= 111, kind
+        assert sum(safe[kind]) >= 114, kind
 
 
 def test_one_law_is_told_apart_as_often_as_promised():
     rng = np.random.default_rng(2)
-    found = [shift(*_samples(rng, 300, 150, P, P), 4, seed) for seed in range(200)]
+    found = [one_law(*_samples(rng, 300, 150, P, P), 4, seed) for seed in range(300)]
     small = sum(one.p_value <= 0.05 for one in found)
-    assert 2 <= small <= 20  # 10 expected
-    middle = np.mean([one.distances["tv"].estimate > one.by_chance["tv"] for one in found])
-    assert 0.35 < middle < 0.65
+    assert 5 <= small <= 26  # 15 expected
+    assert 0.35 < np.mean([one.apart > one.by_chance for one in found]) < 0.65
+
+
+def test_the_p_value_by_enumeration():
+    """All ways to deal 4 of 7 prompts to the first side, by Pearson's statistic of scipy."""
+    before, after = [0, 0, 1, 0], [1, 2, 1]
+    everyone = np.array(before + after)
+
+    def statistic(first):
+        second = [i for i in range(7) if i not in first]
+        table = [np.bincount(everyone[list(side)], minlength=3) for side in (first, second)]
+        return chi2_contingency(table, correction=False).statistic
+
+    every = [statistic(first) for first in combinations(range(7), 4)]
+    exact = np.mean(np.array(every) >= statistic((0, 1, 2, 3)) - 1e-9)
+    found = one_law(before, after, 3)
+    assert found.p_value == pytest.approx(exact, abs=0.03)
+    assert found.apart == pytest.approx((3 / 4 + abs(1 / 4 - 2 / 3) + 1 / 3) / 2)
 
 
 def test_units_that_training_lacks():
@@ -83,11 +107,12 @@ def test_training_prompts_count_by_their_pairs():
         assert estimate.estimate == pytest.approx(truth)
         assert estimate.low <= truth <= estimate.high
     plain = shift(before, after, 2)
-    assert found.p_value == plain.p_value
     assert plain.distances["tv"].estimate == pytest.approx(0.2)
 
 
 def test_equal_histograms():
     found = shift([0, 1, 1], [0, 1, 1], 2)
     assert [one.estimate for one in found.distances.values()] == pytest.approx([0, 0, 0, 1])
-    assert found.p_value == 1
+    assert [found.distances[kind].low for kind in ("tv", "chi-squared", "kl")] == [0, 0, 0]
+    assert found.distances["cvar"].high == 1
+    assert one_law([0, 1, 1], [0, 1, 1], 2).p_value == 1

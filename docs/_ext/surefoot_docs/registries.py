@@ -18,7 +18,7 @@ from surefoot.objectives import LabelModel, MarginLoss, Regulariser, Risk
 from surefoot.training import PreferenceConfig
 from surefoot_docs.markdown import code, document, paragraphs, prose, table
 
-_STATISTICS = ("intervals", "comparison", "seeds", "groups", "calibration")
+_STATISTICS = ("intervals", "comparison", "seeds", "groups", "calibration", "shift")
 
 #: Members that answer each threat, by slot; those that a registry lacks are called planned.
 REMEDIES: dict[str, tuple[tuple[type, str], ...]] = {

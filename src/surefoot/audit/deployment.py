@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from surefoot.data import Preferences
-from surefoot.scorers.clusters import PromptClusters
+from surefoot.data.text import last_turn
+from surefoot.scorers.clusters import PromptClusters, clusters_of_texts
 from surefoot.scorers.encoder import Encoder
-from surefoot.statistics.shift import Shift, shift
+from surefoot.statistics.shift import OneLaw, Shift, one_law, shift
+
+Ints = npt.NDArray[np.int64]
 
 #: Prompts of deployment below which a histogram says next to nothing.
 FEWEST = 50
@@ -20,10 +24,11 @@ _CHANCE = 0.05
 
 @dataclass(frozen=True)
 class DeploymentShift:
-    """Training against deployment, by clusters of training prompts.
+    """Training against deployment.
 
     Attributes:
-        found: distances of the two histograms.
+        found: distances from the training pairs to deployment, by clusters of training prompts.
+        test: whether both are of one law, by clusters of the prompts of both sides together.
         names: of the clusters, (U,).
         training, deployment: number of distinct prompts.
         shared: how many prompts of deployment are training prompts.
@@ -32,6 +37,7 @@ class DeploymentShift:
     """
 
     found: Shift
+    test: OneLaw
     names: tuple[str, ...]
     training: int
     deployment: int
@@ -41,19 +47,19 @@ class DeploymentShift:
 
     @property
     def told_apart(self) -> bool:
-        """Whether one law would rarely give histograms this far apart."""
-        return self.found.p_value <= _CHANCE
+        """Whether one law would rarely give samples that differ this much."""
+        return self.test.p_value <= _CHANCE
 
     @property
     def verdict(self) -> str:
         """Sentences for the user."""
-        tv = self.found.distances["tv"]
-        chance = f"{self.found.by_chance['tv']:.3f}".lstrip("0")
-        p_value = self.found.p_value
-        p = f"p = {p_value:.3f}".replace("0.", ".", 1) if p_value >= 0.001 else "p < .001"
+        tv, test = self.found.distances["tv"], self.test
+        apart, chance = (f"{x:.3f}".replace("0.", ".", 1) for x in (test.apart, test.by_chance))
+        p = f"p = {test.p_value:.3f}".replace("0.", ".", 1) if test.p_value >= 0.001 else "p < .001"
         lies = (
-            f"Prompts of deployment lie {tv} from those of training (total variation over "
-            f"{len(self.names)} clusters; samples of one law lie about {chance} apart, {p})."
+            f"Prompts of deployment lie {tv} from the training pairs (total variation over "
+            f"{len(self.names)} clusters of training prompts). By clusters of the prompts of both "
+            f"sides they lie {apart} apart, samples of one law about {chance} ({p})."
         )
         if self.deployment < FEWEST:
             return f"{lies} {self.deployment} prompts say little: collect {FEWEST} or more."
@@ -95,6 +101,7 @@ class DeploymentShift:
         """JSON-ready."""
         return {
             **self.found.to_dict(),
+            "one_law": self.test.to_dict(),
             "clusters": list(self.names),
             "training_prompts": self.training,
             "deployment_prompts": self.deployment,
@@ -112,31 +119,57 @@ def deployment_shift(
     clusters: int = 16,
     seed: int = 0,
 ) -> DeploymentShift:
-    """Compare the distinct prompts of two sets by clusters of those of training.
+    """Compare the distinct prompts of two sets.
 
-    The clusters are those that a run with `unit: cluster` and this `split_seed` makes of them,
-    so that its ball is the one that is measured. Moving inside a cluster is not seen: the distance
-    of the prompts themselves is at least that of the histograms.
-
-    A risk weighs clusters by their pairs, so training prompts count as often as they have pairs.
+    Distances are by the clusters that a run with `unit: cluster` and this `split_seed` makes of the
+    training prompts, so that its ball is the one that is measured; a risk weighs clusters by their
+    pairs, so training prompts count as often as they have pairs. The test of one law is by clusters
+    of its own, as many, of both sides together: those of a run hold too much of the training
+    prompts. Moving inside a cluster is not seen: the distance of the prompts themselves is at least
+    that of the histograms.
 
     Args:
         training: comparisons that are trained on.
         deployment: comparisons, or prompts with empty responses.
         encoder: reads the prompts.
         clusters: how many.
-        seed: of the clusters and of the bootstrap.
+        seed: of the clusters, the permutations and the bootstrap.
 
     Raises:
         DataError: fewer distinct training prompts than clusters.
     """
     made = PromptClusters.fit(training, encoder, clusters, seed)
-    sides, keys, pairs = [], [], []
-    for data in (training, deployment):
-        seen, first, counts = np.unique(data.prompt_keys(), return_index=True, return_counts=True)
-        keys.append(seen)
-        pairs.append(counts)
-        sides.append(made.of(data.select(first), encoder))
-    found = shift(sides[0], sides[1], len(made.names), seed, pairs=pairs[0])
-    shared = int(np.isin(keys[1], keys[0]).sum())
-    return DeploymentShift(found, made.names, len(sides[0]), len(sides[1]), shared, seed, clusters)
+    (before, keys, pairs), (after, others, _) = map(_distinct, (training, deployment))
+    first, second = (made.of_texts(texts, encoder) for texts in (before, after))
+    return DeploymentShift(
+        shift(first, second, len(made.names), seed, pairs=pairs),
+        one_law_by_clusters(before, after, encoder, clusters, seed),
+        made.names,
+        len(before),
+        len(after),
+        int(np.isin(others, keys).sum()),
+        seed,
+        clusters,
+    )
+
+
+def one_law_by_clusters(
+    before: list[str], after: list[str], encoder: Encoder, clusters: int, seed: int = 0
+) -> OneLaw:
+    """Whether two lists of distinct prompts are of one law, by clusters of all of them."""
+    own, count = clusters_of_texts(before + after, encoder, clusters, seed)
+    return one_law(own[: len(before)], own[len(before) :], count, seed)
+
+
+def _distinct(data: Preferences) -> tuple[list[str], Ints, Ints]:
+    """Last turns of the distinct prompts, their keys, and how many rows each has.
+
+    Prompts that differ in case and spacing are one; of their spellings the first in the alphabet
+    is taken, so that the order of rows has no part in it.
+    """
+    texts = np.array([last_turn(prompt) for (prompt,) in data.read("prompt")], dtype=object)
+    order = np.argsort(texts, kind="stable")
+    keys, first, counts = np.unique(
+        data.prompt_keys()[order], return_index=True, return_counts=True
+    )
+    return texts[order][first].tolist(), keys, counts

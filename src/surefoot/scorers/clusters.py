@@ -24,7 +24,8 @@ from surefoot.scorers.encoder import Encoder, EncoderOptions, load_encoder
 from surefoot.scorers.storage import explained
 
 FILE = "clusters.safetensors"
-_STARTS, _ITERATIONS = 10, 100
+#: Starts of k-means, iterations of each at most, and after how many it is asked whether it moves.
+_STARTS, _ITERATIONS, _AT_ONCE = 10, 100, 5
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,21 @@ class PromptClusters:
         Raises:
             ConfigurationError: another encoder than the clusters are of.
         """
+        return self.of_texts(_prompts(preferences), encoder)
+
+    def of_texts(self, texts: list[str], encoder: Encoder | None = None) -> npt.NDArray[np.int64]:
+        """The same (N,) of last turns as they are.
+
+        Raises:
+            ConfigurationError: another encoder than the clusters are of.
+        """
         encoder = encoder or load_encoder(self.encoder_options)
         if encoder.key != self.encoder_key:
             raise ConfigurationError(
                 f"the clusters of prompts are of another encoder than {encoder.options.name!r}, or "
                 "of it in another precision (auto is bfloat16 where the processor has it)."
             )
-        own: npt.NDArray[np.int64]
-        own = vq.vq(_embedded(_prompts(preferences), encoder), self.centroids)[0].astype(np.int64)
-        return own
+        return _nearest(_embedded(texts, encoder), self.centroids)
 
     def names_of(self, preferences: Preferences, encoder: Encoder | None = None) -> list[str]:
         """The name of the cluster of each row's prompt."""
@@ -167,22 +174,46 @@ class PromptClusters:
             return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"], options)
 
 
-def k_means(x: npt.NDArray[np.float64], count: int, seed: int) -> npt.NDArray[np.float64]:
-    """Centroids (C, D) of rows x (n, D): the best of ten starts at rows drawn without replacement.
+def k_means(
+    x: npt.NDArray[np.float64], count: int, seed: int, starts: int = _STARTS
+) -> npt.NDArray[np.float64]:
+    """Centroids (C, D) of rows x (n, D): the best of some starts at rows drawn at random.
 
     Clusters that end empty are left out, so that C may be below `count`.
     """
     rng = np.random.default_rng(seed)
     best, lowest = x[:0], np.inf
-    for _ in range(_STARTS):
+    for _ in range(starts):
         with warnings.catch_warnings():  # of clusters that stay empty
             warnings.simplefilter("ignore", UserWarning)
-            drawn = x[rng.choice(len(x), count, replace=False)]
-            found, _ = vq.kmeans2(x, drawn, iter=_ITERATIONS, minit="matrix")
+            found = x[rng.choice(len(x), count, replace=False)]
+            for _ in range(_ITERATIONS // _AT_ONCE):
+                before, (found, _) = found, vq.kmeans2(x, found, iter=_AT_ONCE, minit="matrix")
+                if np.array_equal(found, before):
+                    break
         own, distances = vq.vq(x, found)
         if (spread := float((distances**2).sum())) < lowest:
             best, lowest = found[np.unique(own)], spread
     return best
+
+
+def clusters_of_texts(
+    texts: list[str], encoder: Encoder, count: int, seed: int, starts: int = _STARTS
+) -> tuple[npt.NDArray[np.int64], int]:
+    """The cluster (N,) of each text among clusters of all of them, and how many there are.
+
+    Their order, and which is given twice, do not matter: swapping texts swaps their clusters.
+    """
+    x = _embedded(sorted(set(texts)), encoder)
+    centroids = k_means(x, count, seed, starts)
+    return _nearest(_embedded(texts, encoder), centroids), len(centroids)
+
+
+def _nearest(
+    x: npt.NDArray[np.float64], centroids: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    own: npt.NDArray[np.int64] = vq.vq(x, centroids)[0].astype(np.int64)
+    return own
 
 
 def _prompts(preferences: Preferences) -> list[str]:

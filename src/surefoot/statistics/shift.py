@@ -1,9 +1,18 @@
-"""How far one histogram lies from another, in the units of the balls that a risk is taken over."""
+"""How far one histogram lies from another, and whether two samples are of one law.
+
+Two questions with two answers. A risk's ball lies around the histogram of the training pairs as
+they are, so its radius is the distance from *that* to the law of deployment: of the two only the
+sample of deployment is random. Whether both samples are of one law is a permutation test, and
+needs units that treat both sides alike: cells that were fitted on one side hold too much of it.
+Coverage and size are measured by `benchmarks/shift.py`.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +23,9 @@ from surefoot.statistics.estimate import Estimate
 Floats = npt.NDArray[np.float64]
 
 _DRAWS = 2000
-_COVERS = "prompts of both sides"
+#: Halvings of the bracket in which the lower end of an interval is looked for, and draws at each.
+_HALVINGS, _FEWER = 8, 1000
+_COVERS = "prompts of the second sample"
 
 
 def total_variation(q: Floats, p: Floats) -> Floats:
@@ -55,41 +66,28 @@ DISTANCES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
 
 @dataclass(frozen=True)
 class Shift:
-    """From the shares of units in one sample of prompts to those in another.
+    """From a histogram to the law that a sample of prompts was drawn from.
 
     Attributes:
         before, after: (U,) shares of the units.
-        distances: by kind of ball. Estimates of sampled histograms lie too far apart: compare with
-            `by_chance`.
-        by_chance: what samples of these sizes from one law lie apart, in the middle of the draws.
-        p_value: how often one law gives a total variation this large or larger.
+        distances: by kind of ball, from the shares `before` as they are to the law of the second
+            sample. A sample lies too far out, which the lower ends allow for and estimates do not.
         unseen: share of the second sample in units that the first one lacks.
     """
 
     before: Floats
     after: Floats
     distances: dict[str, Estimate]
-    by_chance: dict[str, float]
-    p_value: float
     unseen: float
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; distances that are infinite are null."""
         return {
-            "distances": {
-                kind: {k: _finite(v) for k, v in one.to_dict().items()}
-                for kind, one in self.distances.items()
-            },
-            "by_chance": {kind: _finite(value) for kind, value in self.by_chance.items()},
-            "p_value": self.p_value,
+            "distances": {kind: one.to_dict() for kind, one in self.distances.items()},
             "unseen": self.unseen,
             "before": self.before.tolist(),
             "after": self.after.tolist(),
         }
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def shift(
@@ -100,49 +98,126 @@ def shift(
     level: float = 0.95,
     pairs: npt.ArrayLike | None = None,
 ) -> Shift:
-    """Compare two samples of independent prompts by the units that they fall into.
+    """How far the law of a second sample of prompts lies from the histogram of a first one.
 
-    Intervals are of a bootstrap over prompts. Sampling adds to every distance, and resampling adds
-    once more: upper ends are on the safe side, lower ends are not. What chance gives, and the
-    p-value, are of prompts that count once each.
+    The units may have been made from the first sample, not from the second. Upper ends are of a
+    bootstrap of the second sample, whose own excess keeps them on the safe side. The lower end is
+    the distance of the law nearest to `before`, on the line from there to the sample, that gives
+    an estimate as far out as the one seen; 0 (of CVaR's level: 1) where no shift at all does. Each
+    end takes half of the usual tail, so that intervals err wide.
 
     Args:
         before: (N,) the unit of each training prompt, in [0, units).
-        after: (M,) the same of the prompts of deployment.
+        after: (M,) the same of the prompts of deployment, which are independent of one another.
         units: how many there are.
         pairs: (N,) how many pairs each training prompt has: a risk weighs units by these.
         seed: of the draws.
         level: of the intervals.
     """
-    own, theirs = np.asarray(before), np.asarray(after)
-    counts = np.ones(len(own), dtype=np.int64) if pairs is None else np.asarray(pairs)
-    first, second = (np.bincount(side, minlength=units) for side in (own, theirs))
-    n, m = len(own), len(theirs)
-    p = np.bincount(own, counts, units) / counts.sum()
-    q = second / m
-    rng = np.random.default_rng(seed)
-    # Prompts of one unit with as many pairs are drawn together.
-    kinds, sizes = np.unique(np.stack([own, counts]), axis=1, return_counts=True)
-    drawn = rng.multinomial(n, sizes / n, _DRAWS) * kinds[1]
-    in_unit = kinds[0][:, None] == np.arange(units)
-    ps = drawn @ in_unit / drawn.sum(1, keepdims=True)
-    qs = rng.multinomial(m, q, _DRAWS) / m
-    alike = rng.multivariate_hypergeometric(first + second, n, _DRAWS)
-    null_p, null_q = alike / n, (first + second - alike) / m
-    tail = [(1 - level) / 2, (1 + level) / 2]
+    theirs = np.asarray(after)
+    m = len(theirs)
+    p = np.bincount(np.asarray(before), pairs, units)
+    p = p / p.sum()
+    q = np.bincount(theirs, minlength=units) / m
+    drawn = np.random.default_rng(seed).multinomial(m, q, _DRAWS) / m
+    tail = (1 - level) / 4
+
+    @cache
+    def draws_at(part: float) -> Floats:
+        """Samples of deployment if its law lay so far on the way to what was seen."""
+        law = p + part * (q - p)
+        return np.random.default_rng(seed + 1).multinomial(m, law, _FEWER) / m
+
     distances = {}
     for kind, of in DISTANCES.items():
-        low, high = np.quantile(of(qs, ps), tail, method="closest_observation")
-        value = float(of(q, p))
-        low, high = min(float(low), value), max(float(high), value)
-        distances[kind] = Estimate(value, low, high, n=n + m, covers=_COVERS, level=level)
-    null = {kind: of(null_q, null_p) for kind, of in DISTANCES.items()}
-    as_far = null["tv"] >= total_variation(q, first / n) - 1e-12
-    return Shift(
-        p,
-        q,
-        distances,
-        {kind: float(np.median(values)) for kind, values in null.items()},
-        float((1 + as_far.sum()) / (1 + _DRAWS)),
-        float(q[p == 0].sum()),
-    )
+        outwards = -1 if kind == "cvar" else 1  # its distances fall as laws move apart
+
+        def far(laws: Floats, of: Any = of, outwards: int = outwards) -> Floats:
+            return outwards * of(laws, p)
+
+        seen = float(far(q))
+        farthest = max(_quantile(far(drawn), 1 - tail), seen)
+        nearest = float(far(_nearest(p, q, draws_at, far, tail)))
+        low, high = sorted((outwards * nearest, outwards * farthest))
+        within = (0.0, 1.0 if kind in ("tv", "cvar") else math.inf)
+        distances[kind] = Estimate(outwards * seen, low, high, m, _COVERS, level, within=within)
+    return Shift(p, q, distances, float(q[p == 0].sum()))
+
+
+def _nearest(
+    p: Floats,
+    q: Floats,
+    draws_at: Callable[[float], Floats],
+    far: Callable[[Floats], Floats],
+    tail: float,
+) -> Floats:
+    """The law between p and q nearest to p whose draws reach as far out as q."""
+    seen = float(far(q)) - 1e-12
+
+    def reaches(part: float) -> bool:
+        return _quantile(far(draws_at(part)), 1 - tail) >= seen
+
+    if float(far(p + 1e-6 * (q - p))) == float(far(q)):  # in units that p lacks, or q is p
+        return q
+    if reaches(0.0):
+        return p
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reaches(middle) else (middle, high)
+    return p + low * (q - p)
+
+
+def _quantile(values: Floats, share: float) -> float:
+    """A quantile among values of which some may be infinite."""
+    return float(np.quantile(values, share, method="closest_observation"))
+
+
+@dataclass(frozen=True)
+class OneLaw:
+    """Whether two samples of prompts can be of one law.
+
+    Attributes:
+        apart: total variation between their shares of the units.
+        by_chance: what samples of these sizes from one law lie apart, in the middle of the draws.
+        p_value: how often one law gives samples that differ as much or more.
+    """
+
+    apart: float
+    by_chance: float
+    p_value: float
+
+    def to_dict(self) -> dict[str, float]:
+        """JSON-ready."""
+        return {"apart": self.apart, "by_chance": self.by_chance, "p_value": self.p_value}
+
+
+def one_law(before: npt.ArrayLike, after: npt.ArrayLike, units: int, seed: int = 0) -> OneLaw:
+    """Permutation test that two samples are of one law, by Pearson's chi-squared over units.
+
+    Its level holds at every size of sample, given two things: the prompts of a sample are
+    independent (repeated ones count once), and the units are fixed beforehand or made from both
+    samples together without knowing which prompt is whose. Units made from one sample alone find
+    shifts that are not there: at 200 and 1,000 prompts of one law, 64 clusters of the smaller
+    sample gave p <= .05 in 98 % of 200 worlds.
+
+    Args:
+        before: (N,) the unit of each prompt of one sample, in [0, units).
+        after: (M,) the same of the other.
+        units: how many there are.
+        seed: of the permutations.
+    """
+    first, second = (np.bincount(np.asarray(side), minlength=units) for side in (before, after))
+    both, n = first + second, first.sum()
+    m = second.sum()
+    alike = np.random.default_rng(seed).multivariate_hypergeometric(both, n, _DRAWS)
+
+    def apart(counts: Any) -> tuple[Floats, Floats]:
+        """Total variation and chi-squared (up to a factor) of counts (..., U) of the first."""
+        gap = counts / n - (both - counts) / m
+        return np.abs(gap).sum(-1) / 2, (gap**2 / np.maximum(both, 1)).sum(-1)
+
+    seen, statistic = apart(first)
+    by_chance, null = apart(alike)
+    as_far = int((null >= statistic * (1 - 1e-9)).sum())
+    return OneLaw(float(seen), float(np.median(by_chance)), (1 + as_far) / (1 + _DRAWS))
