@@ -12,6 +12,7 @@ from surefoot.cli.console import (
     invocation,
     out,
     quiet_libraries,
+    refuse_lost,
     say,
     table,
     write,
@@ -59,10 +60,7 @@ def run_best_of_n(
         curves[place] = best_of_n_curve(rewards, gold)
     ours = curves[model]
     compared = compare_curves(ours, curves[baseline]) if baseline else None
-    _show(curves, compared)
     said = verdict(ours)
-    for line in (said.sentence, *said.points, *_cautions(request, samples)):
-        out.print(line, soft_wrap=True)
     content: dict[str, Any] = {
         "schema_version": 1,
         "model": model,
@@ -84,7 +82,11 @@ def run_best_of_n(
         command=invocation(),
     )
     results: dict[str, Content] = {"evaluation.json": content, "report.html": page}
-    write(folder, results)
+    lost = write(folder, results)
+    _show(curves, compared)
+    for line in (said.sentence, *said.points, *_cautions(request, samples)):
+        out.print(line, soft_wrap=True)
+    refuse_lost(lost)
 
 
 def _one(place: str) -> Any:

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.escaping import visible
 
 if TYPE_CHECKING:
@@ -154,7 +154,11 @@ def figure(found: Estimate | None, name: str | None = "") -> str:
     """An estimate for a table; why it has no interval is for a line below the table."""
     if found is None or found.estimate is None:
         return ""
-    text = str(found) if found.low is not None else f"{found.estimate:.3f} (no interval)"
+    from surefoot.statistics.estimate import decimals
+
+    text = str(found)
+    if found.low is None:
+        text = f"{found.estimate + 0.0:.{decimals([found.estimate], 3)}f} (no interval)"
     return f"{text} {name or ''}".rstrip()
 
 
@@ -181,16 +185,39 @@ def invocation() -> str:
 Content = Mapping[str, Any] | str | Callable[[], str]
 
 
-def write(folder: RunFolder, results: Mapping[str, Content]) -> None:
-    """Write the results of a command into its folder, by name, and say where they are."""
+def write(folder: RunFolder, results: Mapping[str, Content]) -> list[str]:
+    """Write the results of a command into its folder, by name, and say where they are.
+
+    Returns:
+        Where in them numbers are not finite, which JSON cannot hold: they are null there.
+    """
+    from surefoot.statistics.estimate import finite_only
 
     def clear(path: Path) -> None:
         for name in results:
             (path / name).unlink(missing_ok=True)
 
     folder.begin(clear)
+    lost: list[str] = []
     for name, content in results.items():
-        folder.write(name, content() if callable(content) else content)
+        kept, odd = finite_only(content() if callable(content) else content)
+        folder.write(name, kept)
+        lost += [f"{name}: {where}" for where in odd]
     folder.finish(results)
     for name in results:
         say(f"wrote {folder.path / name}")
+    return lost
+
+
+def refuse_lost(lost: Sequence[str]) -> None:
+    """End a command whose results, which are written and shown, hold numbers that are not finite.
+
+    Raises:
+        DataError: there are any; the message names them.
+    """
+    if lost:
+        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        raise DataError(
+            f"{', '.join(lost[:5])}{more} came out infinite or not a number, and null is written. "
+            "The model may have diverged: look at what it says of each pair (surefoot score)."
+        )

@@ -16,6 +16,7 @@ from surefoot.cli.console import (
     invocation,
     out,
     quiet_libraries,
+    refuse_lost,
     say,
     table,
     write,
@@ -129,8 +130,9 @@ def _run(
         breakdowns |= _by_cluster(runs[0], preferences)
         one = _evaluate(models, baselines, preferences, breakdowns, tie_tolerance, seen)
         found[name] = replace(one, value=valuer(preferences)) if valuer else one
+    lost = _write(folder, model, baseline, found)
     _show(found, len(models))
-    _write(folder, model, baseline, found)
+    refuse_lost(lost)
 
 
 def _refuse(question: str, **options: object) -> None:
@@ -287,6 +289,7 @@ def _show(found: dict[str, _Found], seeds: int) -> None:
 
 def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
     from surefoot.evaluation import holm_over_suites
+    from surefoot.statistics.estimate import written
 
     adjusted = holm_over_suites(compared)
     rows = []
@@ -300,7 +303,7 @@ def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
                 figure(one.accuracy.difference),
                 "" if one.accuracy.p_value is None else f"{one.accuracy.p_value:.3g}",
                 f"{adjusted[name]:.3g}" if name in adjusted else "",
-                "" if reach is None else f"{reach:.3f}",
+                "" if reach is None else written(reach),
             ]
         )
     covers = next(iter(compared.values())).accuracy.difference.covers
@@ -315,7 +318,9 @@ def _show_comparison(compared: dict[str, ComparisonResult], seeds: int) -> None:
         )
 
 
-def _write(folder: RunFolder, model: str, baseline: str | None, found: dict[str, _Found]) -> None:
+def _write(
+    folder: RunFolder, model: str, baseline: str | None, found: dict[str, _Found]
+) -> list[str]:
     from surefoot.report import evaluation_page
 
     content = {
@@ -346,4 +351,4 @@ def _write(folder: RunFolder, model: str, baseline: str | None, found: dict[str,
         command=invocation(),
     )
     results: dict[str, Content] = {"evaluation.json": content, "report.html": page}
-    write(folder, results)
+    return write(folder, results)

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from surefoot.cli.console import quiet_libraries, say
 from surefoot.cli.inputs import Reading, load_models, origins_of_run, read, tell_cuts
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     from surefoot.scorers import TrainedScorer
@@ -30,8 +32,13 @@ def run(
     places = [model, *([] if reference is None else [reference])]
     reads = [*data, *(one for place in places for one in (place, *origins_of_run(place)))]
     with claim_file(output, overwrite=overwrite, reads=reads) as part:
-        count = _score(model, data, part, source, reading, reference)
+        count, odd = _score(model, data, part, source, reading, reference)
     say(f"wrote {count} rows to {output}")
+    if odd:
+        raise DataError(
+            f"{model} gives no finite score to {len(odd)} of {count} pairs, the first in line "
+            f"{odd[0] + 1} of {output}: null is written. The model may have diverged in training."
+        )
 
 
 def _score(
@@ -41,9 +48,10 @@ def _score(
     source: str | None,
     reading: Reading,
     reference: str | None,
-) -> int:
-    """Write the rows; their number."""
+) -> tuple[int, list[int]]:
+    """Write the rows; their number, and which have a score that is not finite, written as null."""
     from surefoot.scorers.readable import readable
+    from surefoot.statistics.estimate import finite
 
     models = load_models(model, reference)
     if len(models) > 1:
@@ -60,15 +68,17 @@ def _score(
     with output.open("w", encoding="utf-8") as file:
         places = preferences.read("id", "file", "row")
         for i, (name, source_name, row) in enumerate(places):
-            found = {column: float(values[i]) for column, values in columns_of_scores.items()}
-            file.write(json.dumps({"id": name, "file": source_name, "row": row} | found) + "\n")
+            found = {column: finite(float(v[i])) for column, v in columns_of_scores.items()}
+            told = {"id": name, "file": source_name, "row": row} | found
+            file.write(json.dumps(told, allow_nan=False) + "\n")
     tell_cuts(models, preferences)
     if models[0].pairwise:
         say(
             f"note: {model} judges pairs: a response alone has no reward, so each row holds the "
             "margin of its pair."
         )
-    return len(scores)
+    finite_rows = np.isfinite(np.stack(list(columns_of_scores.values()))).all(axis=0)
+    return len(scores), np.flatnonzero(~finite_rows).tolist()
 
 
 def _joined(model: TrainedScorer, members: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from surefoot.cli.console import (
     Content,
@@ -16,13 +17,14 @@ from surefoot.cli.console import (
     invocation,
     out,
     quiet_libraries,
+    refuse_lost,
     say,
     table,
     write,
 )
 from surefoot.cli.inputs import run_folders
 from surefoot.cli.request import Request
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.escaping import excerpt
 
 if TYPE_CHECKING:
@@ -137,7 +139,6 @@ def run_win_rate(
     theirs = theirs * len(ours) if len(theirs) == 1 else theirs
     pairs = [contests(a, b, source) for a, b in zip(ours, theirs, strict=True)]
     found = win_rate(_judge(request, pairs), tie_tolerance)
-    _show_win_rate(found, [len(p) for p in pairs], _left_over(ours, theirs))
     names = [", ".join(str(path) for path in paths) for paths in (request.samples, request.against)]
     content = {"schema_version": 1, "a": names[0], "b": names[1], "judge": request.judge}
     page = partial(win_rate_page, found, *names, judge=str(request.judge), command=invocation())
@@ -145,7 +146,9 @@ def run_win_rate(
         "evaluation.json": content | {"win_rate": found.to_dict()},
         "report.html": page,
     }
-    write(folder, results)
+    lost = write(folder, results)
+    _show_win_rate(found, [len(p) for p in pairs], _left_over(ours, theirs))
+    refuse_lost(lost)
 
 
 def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:
@@ -158,7 +161,7 @@ def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:
     if Path(request.judge).suffix not in (".yaml", ".yml") or is_ensemble(request.judge):
         (folder,) = _one_run(request.judge)
         scorer = load_scorer(folder)
-        return [judged_contests(one, scorer.probabilities(one)) for one in pairs]
+        return [judged_contests(one, _finite(request.judge, scorer, one)) for one in pairs]
     from surefoot.auxiliary.judge import judge_pairs
 
     options = _endpoint(Path(request.judge))
@@ -172,6 +175,17 @@ def _judge(request: Request, pairs: Sequence[Preferences]) -> list[Judged]:
         equal = np.isnan(said.firsts).all(1) & np.isfinite(said.probabilities)
         firsts = np.where(equal[:, None], 0.5, said.firsts)  # not asked: a tie
         found.append(judged_contests(one, firsts[:, 0], 1 - firsts[:, 1]))
+    return found
+
+
+def _finite(place: str, scorer: TrainedScorer, pairs: Preferences) -> npt.NDArray[np.float64]:
+    """P(a preferred) by a model, which has no reason to leave one out."""
+    found = scorer.probabilities(pairs)
+    if wrong := int((~np.isfinite(found)).sum()):
+        raise DataError(
+            f"{place} gives no number for {wrong} of {len(found)} comparisons: the model may have "
+            "diverged in training."
+        )
     return found
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from surefoot.demo.claims import MARKS, Cell, Claim, TableRow
 from surefoot.demo.methods import COLUMNS, Column
 from surefoot.demo.result import DemoResult
-from surefoot.report.words import interval, number
+from surefoot.report.words import interval, number, parts
 from surefoot.statistics import Estimate
 
 #: Columns of a terminal that has room for a figure and its interval in one line.
@@ -97,8 +97,5 @@ def _text(cell: Cell | None, column: Column, wide: bool) -> Text:
 
 def figure(found: Estimate, wide: bool, signed: bool = False, digits: int = 3) -> str:
     """Figure and interval, in one line or two; `demo.json` says why an interval is absent."""
-    value, gap = number(found.estimate, digits, signed), " " if wide else "\n"
-    if found.low is None:
-        return f"{value}{gap}(no interval)"
-    low, high = (number(end, digits, signed) for end in (found.low, found.high))
-    return f"{value}{gap}[{low}, {high}]"
+    (value, low, high), gap = parts(found, digits, signed), " " if wide else "\n"
+    return f"{value}{gap}[{low}, {high}]" if low else f"{value}{gap}(no interval)"

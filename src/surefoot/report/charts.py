@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from surefoot.errors import ConfigurationError
 from surefoot.report.svg import MARKERS, RULE, SERIES, TEXT, clean, drawing, inline
-from surefoot.report.words import interval, number
+from surefoot.report.words import interval, number, parts
 from surefoot.statistics import Calibration, Estimate
 
 _WIDTH = 5.0  # inches
@@ -66,7 +66,7 @@ def dot_interval_chart(
             look = _look(place)
             (handles[name],) = axes.plot([], [], linestyle="none", **look)
             for line, found in enumerate(estimates):
-                if found is None or found.estimate is None:
+                if found is None or found.estimate is None or not found.reliable:
                     continue
                 known = found.low is not None and found.high is not None
                 if known:
@@ -112,7 +112,7 @@ def curve_chart(
             drawn = [
                 (x, e.estimate, e.low, e.high)
                 for x, e in zip(at, estimates, strict=True)
-                if e is not None and e.estimate is not None
+                if e is not None and e.estimate is not None and e.reliable
             ]
             xs, ys = [x for x, *_ in drawn], [y for _, y, *_ in drawn]
             (handles[name],) = axes.plot(xs, ys, lw=1.6, **look)
@@ -233,10 +233,10 @@ def matrix_chart(
                 )
                 if found is None or found.estimate is None:
                     continue
-                axes.text(j, i - 0.14, number(found.estimate), ha="center", va="center", size=11)
-                if found.low is not None:
-                    ends = f"[{number(found.low)}, {number(found.high)}]"
-                    axes.text(j, i + 0.24, ends, ha="center", va="center", size=7.5)
+                shown, low, high = parts(found)
+                axes.text(j, i - 0.14, shown, ha="center", va="center", size=11)
+                if low:
+                    axes.text(j, i + 0.24, f"[{low}, {high}]", ha="center", va="center", size=7.5)
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_xticks(range(len(columns)), [clean(name, _LONGEST) for name in columns])
         axes.set_xlabel(clean(column_title))

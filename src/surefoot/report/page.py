@@ -43,6 +43,7 @@ def environment() -> Environment:
     made.template_class = _Page
     made.filters |= {
         "number": words.number,
+        "parts": words.parts,
         "count": words.count,
         "counted": words.counted,
         "percent": words.percent,

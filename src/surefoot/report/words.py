@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from surefoot.statistics import Comparison, Estimate
+from surefoot.statistics.estimate import LARGEST, MOST_DECIMALS, decimals
 
 Outcome = Literal["better", "worse", "not told apart", "not tested"]
 
@@ -13,19 +14,40 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def number(value: float | None, digits: int = 3, signed: bool = False) -> str:
-    """A figure without its leading zero.
+    """A figure without its leading zero, with more digits where it would not be seen.
 
-    >>> number(0.6125), number(-0.02, signed=True), number(0.02, 2, signed=True)
-    ('.613', '−.020', '+.02')
+    >>> number(0.6125), number(-0.02, signed=True), number(0.02, 2, signed=True), number(-0.0003)
+    ('.613', '−.020', '+.02', '−.0003')
     """
+    return _fixed(value, digits if value is None else decimals([value], digits), signed)
+
+
+def parts(found: Estimate, digits: int = 3, signed: bool = False) -> tuple[str, str, str]:
+    """A figure and the ends of its interval, in as many digits as show the interval.
+
+    Returns:
+        Figure, lower end, upper end; the ends are empty where there is no interval.
+
+    >>> parts(Estimate(0.0, -0.0004, 0.0004, n=9, covers="x"))
+    ('.0000', '−.0004', '.0004')
+    """
+    given = [v for v in (found.estimate, found.low, found.high) if v is not None]
+    shown = [_fixed(v, decimals(given, digits), signed) for v in given]
+    if len(given) == 3:
+        return shown[0], shown[1], shown[2]
+    return _fixed(found.estimate, decimals(given, digits), signed), "", ""
+
+
+def _fixed(value: float | None, digits: int, signed: bool) -> str:
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
         return f"{MINUS if value < 0 else ''}∞"
-    text = f"{abs(value):,.{digits}f}"
+    readable = digits <= MOST_DECIMALS and abs(value) < LARGEST
+    text = f"{abs(value):,.{digits}f}" if readable else f"{abs(value):.1e}"
     negative = value < 0 and float(text.replace(",", "")) != 0
     sign = MINUS if negative else "+" if signed else ""
-    return sign + (text[1:] if text.startswith("0.") else text)
+    return sign + (text[1:] if readable and text.startswith("0.") else text)
 
 
 def count(value: int) -> str:
@@ -82,11 +104,8 @@ def interval(found: Estimate, digits: int = 3, signed: bool = False) -> str:
     """
     if found.estimate is None:
         return f"no figure ({found.note})"
-    figure = number(found.estimate, digits, signed)
-    if found.low is None or found.high is None:
-        return f"{figure} (no interval: {found.note})"
-    low, high = (number(end, digits, signed) for end in (found.low, found.high))
-    return f"{figure} [{low}, {high}]"
+    figure, low, high = parts(found, digits, signed)
+    return f"{figure} [{low}, {high}]" if low else f"{figure} (no interval: {found.note})"
 
 
 def coverage(found: Estimate) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: With more decimals than this, or above this, figures are written in powers of ten.
 MOST_DECIMALS = 6
-_LARGEST = 1e12
+LARGEST = 1e12
 _FIXED = re.compile(r"\.(\d+)f")
 
 
@@ -106,6 +106,30 @@ class Estimate:
         return format(self, "")
 
 
+def finite_only(content: Any, where: str = "") -> tuple[Any, list[str]]:
+    """A result for strict JSON, with null for numbers that are not finite, and where these were.
+
+    Estimates that say so themselves (`reliable` is false) count too.
+
+    >>> finite_only({"a": [1.0, math.nan], "b": {"reliable": False, "estimate": None}})
+    ({'a': [1.0, None], 'b': {'reliable': False, 'estimate': None}}, ['a.1', 'b'])
+    """
+    if isinstance(content, float):
+        return (content, []) if math.isfinite(content) else (None, [where])
+    if isinstance(content, Mapping):
+        items, keys = list(content.items()), True
+    elif isinstance(content, list | tuple):
+        items, keys = list(enumerate(content)), False
+    else:
+        return content, []
+    made, lost = [], [where] if keys and content.get("reliable") is False else []
+    for key, value in items:
+        kept, odd = finite_only(value, f"{where}.{key}" if where else str(key))
+        made.append((key, kept))
+        lost += odd
+    return (dict(made) if keys else [value for _, value in made]), lost
+
+
 def finite(value: float | None) -> float | None:
     """A number for JSON: None where it is not finite."""
     return None if value is None or not math.isfinite(value) else value
@@ -138,7 +162,7 @@ def _written(values: list[float], spec: str) -> list[str]:
     fixed = _FIXED.fullmatch(spec)
     if fixed:
         needed = decimals(values, int(fixed[1]))
-        plain = needed <= max(MOST_DECIMALS, int(fixed[1])) and max(map(abs, values)) < _LARGEST
+        plain = needed <= max(MOST_DECIMALS, int(fixed[1])) and max(map(abs, values)) < LARGEST
         spec = f".{needed}f" if plain else ".1e"
     return [_short(value, spec) for value in values]
 
