@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +101,42 @@ def test_a_monotone_map_takes_the_range_along():
 )
 def test_small_intervals_are_written_so_that_they_are_seen(values, text):
     assert str(Estimate(*values, n=9, covers="x")) == text
+
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "intervals.py"
+COMMITTED = json.loads((BENCHMARK.parent / "results" / "intervals.json").read_text())
+
+
+def test_every_cell_that_is_promised_was_measured_at_93_percent():
+    assert COMMITTED["repetitions"] >= 2000
+    assert set(COMMITTED["cells"]) == set(WORLDS)
+    short = {
+        (name, units): cell["coverage"]
+        for name, cells in COMMITTED["cells"].items()
+        for units, cell in cells.items()
+        if WORLDS[name].promised and cell["coverage"] < 0.93
+    }
+    assert not short
+    assert not any(c["refused"] for cells in COMMITTED["cells"].values() for c in cells.values())
+
+
+def test_the_benchmark_can_be_repeated(tmp_path, monkeypatch):
+    """Few repetitions: the same form, and coverage within chance of what is committed."""
+    spec = importlib.util.spec_from_file_location("intervals_benchmark", BENCHMARK)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    name = "log-loss, confidence x 4, margins of deviation 2, rows"
+    monkeypatch.setattr(script, "WORLDS", {name: WORLDS[name]})
+    options = ["--repetitions", "150", "--units", "20", "--output", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["intervals.py", *options])
+    script.main()
+    cell = json.loads((tmp_path / "intervals.json").read_text())["cells"][name]["20"]
+    committed = COMMITTED["cells"][name]["20"]
+    assert cell.keys() == committed.keys()
+    assert cell["coverage"] == pytest.approx(committed["coverage"], abs=0.04)
+    assert cell["over_old"] == pytest.approx(committed["over_old"], rel=0.2)
+    assert f"| {name} |" in (tmp_path / "intervals.md").read_text()
+    assert script.table(COMMITTED) == (BENCHMARK.parent / "results" / "intervals.md").read_text()
 
 
 def coverage_of(name, units, repetitions, seed):
