@@ -253,3 +253,34 @@ def test_a_form_that_is_not_known_says_what_may_be_wrong(read, rows, says):
     with pytest.raises(DataError, match="none of the forms") as caught:
         read(*rows)
     assert says in str(caught.value)
+
+
+def test_two_responses_in_a_list(read):
+    rows = [{"prompt": "p", "responses": ["x", "y"], "chosen_index": i % 2} for i in range(4)]
+    assert read(*rows).labels.tolist() == [1.0, 0.0, 1.0, 0.0]
+    with pytest.raises(DataError, match=r"--coding better=first-is-1 .*\n.*better=first-is-0"):
+        read(*({"prompt": "p", "responses": ["x", "y"], "better": 1 + i % 2} for i in range(4)))
+    with pytest.raises(DataError, match="has 3 responses; one label compares two"):
+        read({"prompt": "p", "responses": ["x", "y", "z"], "best": 0})
+
+
+def test_summaries_from_feedback(read):
+    summaries = [{"text": "Cats.", "policy": "s1"}, {"text": "Dogs.", "policy": "s2"}]
+    row = {"info": {"post": "On cats.", "id": "t3"}, "summaries": summaries}
+    preferences = read(
+        *(row | {"choice": c, "worker": w} for c, w in ((0, "u"), (1, "v"), (0, "w")))
+    )
+    (found,) = preferences.dataset
+    assert (to_text(found["prompt"]), to_text(found["response_b"])) == ("On cats.", "Dogs.")
+    assert [vote["value"] for vote in found["votes"]] == [1.0, 0.0, 1.0]
+    assert found["label"] == pytest.approx(2 / 3)
+    assert {"info.id", "summaries[].policy"} <= preferences.readings[0].not_read.keys()
+
+
+def test_columns_that_seem_to_say_more_are_warned_of(read):
+    pair = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1}
+    (reading,) = read(pair | {"winner": "B", "Weight": 2}).readings
+    assert set(reading.warnings) == {
+        "column 'winner' was not read, and may say too which response is preferred",
+        "column 'Weight' was not read: did you mean 'weight'?",
+    }

@@ -16,6 +16,7 @@ from surefoot.data.labels import decide, sentence
 from surefoot.data.options import ReadingOptions
 from surefoot.data.origins import Origin
 from surefoot.data.readers import Reader
+from surefoot.data.readers.numbered import label_among
 from surefoot.data.reading import Reading, misspelt
 from surefoot.data.recognition import recognised, require_columns, shown
 from surefoot.data.record import Account, ColumnError, NoLabelError, Record, UndecidedError
@@ -155,6 +156,8 @@ class Conversion:
                     names = ", ".join(self.account.source_of("prompt")) or "what responses share"
                     taken = f" (taken as the prompt: {names})"
                 yield f"column {name!r} was not read, and may change what is learnt{taken}"
+            elif label_among(frozenset((name,))) and name not in self._left_out:
+                yield f"column {name!r} was not read, and may say too which response is preferred"
             elif "[]" in name and last in MEANINGFUL:
                 yield f"the key {name!r} was not read, and may change what is learnt"
 

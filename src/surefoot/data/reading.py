@@ -123,14 +123,18 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def misspelt(not_read: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Names that nobody read and that are one letter from a name that is read, with that name.
+    """Names that nobody read and that differ from one that is read in a letter or in case.
 
-    >>> list(misspelt(["promt", "output_3"], ["prompt", "output_2"]))
-    [('promt', 'prompt')]
+    >>> list(misspelt(["promt", "output_3", "Chosen"], ["prompt", "output_2", "chosen"]))
+    [('promt', 'prompt'), ('Chosen', 'chosen')]
     """
     valid = sorted(known)
     for name in not_read:
-        near = next((one for one in valid if _one_letter_apart(name.casefold(), one)), None)
+        if name in valid:
+            continue
+        plain = name.casefold()
+        near = plain if plain in valid else None
+        near = near or next((one for one in valid if _one_letter_apart(plain, one)), None)
         if near is not None:
             yield name, near
 

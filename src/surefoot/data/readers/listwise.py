@@ -14,7 +14,8 @@ from surefoot.errors import DataError
 
 _UNSCORED = "responses have no score and are in no pair"
 
-_RESPONSES = ("responses", "completions", "answers", "candidates", "outputs")
+#: Columns that hold a list of responses.
+RESPONSES = ("responses", "completions", "answers", "candidates", "outputs", "summaries")
 _TEXT = ("text", "response", "completion", "answer", "content", "output")
 _SCORES = ("scores", "score", "ratings", "rating", "rewards", "reward")
 _RANKS = ("ranks", "rank")
@@ -24,13 +25,13 @@ _EITHER = "ranking"
 
 
 def _rows(record: Record) -> Iterator[Row]:
-    name = first_of(record, _RESPONSES) or "responses"
+    name = first_of(record, RESPONSES) or "responses"
     get(record, name, "response_a, response_b")
     given = fields.listed(record.inside(name), name)
     if len(given) < 2:
         raise DataError(f"{name!r} has {len(given)} response; a comparison needs two")
     scores = _scores(record, given, name)
-    texts = [_text(response, name) for response in given]
+    texts = [text_of(response, name) for response in given]
     prompt = prompt_of(record)
     judged = [i for i, score in enumerate(scores) if score is not None]
     if len(judged) < 2:
@@ -50,7 +51,7 @@ def _rows(record: Record) -> Iterator[Row]:
         }
 
 
-def _text(response: Any, name: str) -> Any:
+def text_of(response: Any, name: str) -> Any:
     """The response in an entry: text, messages, or a mapping that also holds its score."""
     if isinstance(response, Mapping) and "role" not in response:
         field = first_of(response, _TEXT)
@@ -107,14 +108,14 @@ def _require_count(values: list[Any], column: str, given: list[Any], name: str) 
 
 
 def _recognises(columns: AbstractSet[str], sample: object) -> bool:
-    return bool(columns & set(_RESPONSES)) and (
+    return bool(columns & set(RESPONSES)) and (
         bool(columns & {*_SCORES, *_RANKS, _ORDER, _EITHER}) or _scored_entries(sample)
     )
 
 
 def _scored_entries(sample: Any) -> bool:
     for record in sample:
-        name = first_of(record, _RESPONSES)
+        name = first_of(record, RESPONSES)
         entries = record[name] if name else None
         if isinstance(entries, list) and entries and isinstance(entries[0], Mapping):
             return any(e.keys() & {*_SCORES, *_RANKS} for e in entries if isinstance(e, Mapping))
