@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from language_models import llama, llama_reward, save
 from templates import TEMPLATES, template_tokenizer
 
+from surefoot.auxiliary.sampling import LanguageModelReference
 from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
@@ -27,6 +28,7 @@ from surefoot.policy.prompts import prompt_set
 from surefoot.scorers import Encoder, EncoderOptions, LanguageModel
 from surefoot.scorers.features import embed
 from surefoot.scorers.readable import readable
+from surefoot.training import RunConfig, train
 from surefoot.training.on_policy import Writer
 from surefoot.training.pairs import TrainingPairs
 
@@ -169,22 +171,32 @@ def test_whoever_writes_goes_on_from_the_trainer_s_prompt(name):
     assert online.dataset(tokenizer)["opening"][:] == online.ids
 
 
-def test_a_row_that_the_template_refuses_is_left_out_everywhere(tmp_path, trained):
+@pytest.fixture
+def talks(tmp_path):
+    """A file of six talks, of which some have a system turn."""
+
+    def make(*with_system):
+        lines = [
+            {
+                "prompt": [
+                    *([{"role": "system", "content": "Be short."}] if i in with_system else []),
+                    {"role": "user", "content": f"On {WORDS[i]}?"},
+                ],
+                "chosen": [{"role": "assistant", "content": f"good {WORDS[i]}"}],
+                "rejected": [{"role": "assistant", "content": "bad"}],
+            }
+            for i in range(6)
+        ]
+        path = tmp_path / "talks.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return str(path)
+
+    return make
+
+
+def test_a_row_that_the_template_refuses_is_left_out_everywhere(tmp_path, trained, talks):
     """Named by the trainer, for the held-out pairs, and by who scores them."""
-    lines = [
-        {
-            "prompt": [
-                *([{"role": "system", "content": "Be short."}] if i == 3 else []),
-                {"role": "user", "content": f"On {WORDS[i]}?"},
-            ],
-            "chosen": [{"role": "assistant", "content": f"good {WORDS[i]}"}],
-            "rejected": [{"role": "assistant", "content": "bad"}],
-        }
-        for i in range(6)
-    ]
-    path = tmp_path / "talks.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    preferences = read_preferences(path)
+    preferences = read_preferences(talks(3))
     tokenizer = template_tokenizer(templates.NO_SYSTEM)
     with pytest.warns(UserWarning, match=r"1 of 6 pairs cannot be .*row 4: .*no system role"):
         trainer = trained(data=preferences, tokenizer=tokenizer, eval_data=preferences)
@@ -199,3 +211,48 @@ def test_a_row_that_the_template_refuses_is_left_out_everywhere(tmp_path, traine
     assert np.isfinite(model.scores(kept)).all()
     with pytest.raises(DataError, match="row 4: the chat template refuses"):
         model.scores(preferences)
+
+
+@pytest.mark.parametrize(
+    ("with_system", "on_error", "error"),
+    [
+        ((3,), "skip", None),
+        ((3,), "fail", "cannot write 1 of 6 pairs, and at most 0% may be left out.*row 4"),
+        ((0, 1, 2, 3), "skip", "cannot write 4 of 6 pairs, and at most 50%.*no system role"),
+    ],
+)
+def test_a_run_goes_on_without_some_rows_and_not_without_most(
+    tmp_path, talks, with_system, on_error, error
+):
+    place = save(tmp_path / "model", llama(), template_tokenizer(templates.NO_SYSTEM))
+    config = RunConfig(
+        data={"train": [talks(*with_system)], "on_error": on_error},
+        scorer={"kind": "policy", "model": place, "max_length": 64},
+        training={"epochs": 1, "pairs_per_step": 2, "micro_batch_pairs": 2},
+        output=str(tmp_path / "run"),
+    )
+    said = []
+    if error is None:
+        run = train(config, say=said.append)
+        assert any("1 of 6 pairs cannot be written" in line and "row 4" in line for line in said)
+        assert (
+            json.loads((run.folder / "manifest.json").read_text())["figures"]["cuts"]["refused"]
+            == 1
+        )
+        return
+    with pytest.raises(DataError, match=error):
+        train(config, say=said.append)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_responses_are_drawn_for_the_prompts_that_can_be_written(tmp_path, talks):
+    place = save(tmp_path / "model", llama(), template_tokenizer(templates.NO_SYSTEM))
+    source = LanguageModelReference(model=place, pairs=1, law={"max_new_tokens": 3})
+    said = []
+    usable = source.usable(read_preferences(talks(3)), said.append)
+    assert usable.dataset["row"][:] == [1, 2, 3, 5, 6]
+    assert "row 4: the chat template refuses" in said[0]
+    found = source.collect(usable, 0, tmp_path, said.append)
+    assert [len(one) for one in found.responses] == [2] * 5
+    with pytest.raises(DataError, match="6 of 6 pairs cannot be written"):
+        source.usable(read_preferences(talks(*range(6))), said.append)

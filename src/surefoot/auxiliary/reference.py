@@ -48,6 +48,11 @@ class ReferenceSource(Member, slot="reference"):
         """Whether it makes sense to ask if the data's responses look like these."""
         return True
 
+    def usable(self, pairs: Preferences, say: Callable[[str], None]) -> Preferences:
+        """The comparisons to whose prompts it can respond; told of the others."""
+        del say
+        return pairs
+
     @abstractmethod
     def collect(
         self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]

@@ -128,6 +128,7 @@ def _sampled(
     pairs, collected, check, judged = data.train, None, None, None
     references: References | None = None
     if config.reference is not None:
+        pairs = config.reference.usable(pairs, conditions.say)
         collected = config.reference.collect(pairs, config.seed, folder, conditions.say)
         pairs = _with_references(pairs, collected)
         references = _pairs_of_references(pairs, config.reference.pairing)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 
 from surefoot.auxiliary.reference import Collected, Pairs, ReferenceSource
 from surefoot.auxiliary.vllm import continue_by_vllm
-from surefoot.data.schema import Preferences, prompt_key
+from surefoot.data.rendering import opening
+from surefoot.data.schema import Fault, Preferences, prompt_key
 from surefoot.data.text import Message, Prompt, with_extra
 from surefoot.data.tokens import TokenReader
 from surefoot.errors import ConfigurationError, DataError
@@ -31,6 +32,10 @@ from surefoot.scorers.language.generation import (
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.language.vocabulary import require_rows
+from surefoot.scorers.readable import readable
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 #: From token ids and a seed to new token ids, with the end token where there is one.
 Writer = Callable[[list[list[int]], int], list[list[int]]]
@@ -60,6 +65,14 @@ class LanguageModelReference(ReferenceSource, kind="language-model"):
     def pairing(self) -> Pairs:
         """As chosen."""
         return self.compare
+
+    def usable(self, pairs: Preferences, say: Callable[[str], None]) -> Preferences:
+        """Those whose prompts the chat template can write.
+
+        Raises:
+            DataError: it cannot write most.
+        """
+        return readable([PromptReader(load_tokenizer(self.model))], pairs, say)
 
     def collect(
         self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]
@@ -94,6 +107,24 @@ class Drawn:
     responses: dict[int, list[str]]
     law: dict[str, Any]
     unfinished: float
+
+
+@dataclass(frozen=True)
+class PromptReader:
+    """Reads the prompts of comparisons alone, as those do who write responses."""
+
+    tokenizer: PreTrainedTokenizerBase
+
+    def refusals(self, preferences: Preferences) -> dict[int, Fault]:
+        """Rows whose prompts the chat template cannot write, by their positions, and why."""
+        found: dict[int, Fault] = {}
+        places = preferences.read("file", "row")
+        for i, (prompt, (file, row)) in enumerate(zip(preferences.prompts(), places, strict=True)):
+            try:
+                opening(self.tokenizer, prompt)
+            except DataError as error:
+                found[i] = Fault(file, row, str(error))
+        return found
 
 
 def distinct_prompts(preferences: Preferences) -> dict[int, Prompt]:

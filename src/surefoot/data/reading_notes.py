@@ -129,6 +129,10 @@ IDENTICAL = Remark(
 )
 
 
+#: Share of pairs from which on it is the template, and no row, that is wrong.
+MOST_REFUSED = 0.5
+
+
 @dataclass(frozen=True)
 class Cuts:
     """What rendering and cutting did to N comparisons: numbers of rows.

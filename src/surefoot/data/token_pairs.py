@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -215,6 +216,7 @@ def _key(
         tokenizer.chat_template,
         tokenizer.special_tokens_map,
         [max_length, keep_end, VERSION],
+        date.today().isoformat() if "strftime_now" in str(tokenizer.chat_template) else None,
     ]
     text = json.dumps(parts, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from surefoot.data.reading_notes import REFUSED
+from surefoot.data.reading_notes import MOST_REFUSED, REFUSED
 from surefoot.data.schema import Fault, Preferences
 from surefoot.errors import DataError
 
@@ -33,7 +33,7 @@ def readable(
         say: told of the others.
 
     Raises:
-        DataError: no row is left.
+        DataError: more than half of the rows are refused.
     """
     refused = refused_by(models, preferences)
     if not refused:
@@ -43,8 +43,8 @@ def readable(
         f"{preferences.name}: {len(refused)} of {len(preferences)} pairs {REFUSED.predicate}, the "
         f"first in {first.file}, row {first.row}: {first.reason}."
     )
-    if len(refused) == len(preferences):
-        raise DataError(told)
+    if len(refused) > MOST_REFUSED * len(preferences):
+        raise DataError(f"{told} {REFUSED.remedy}")
     say(f"warning: {told}")
     kept = [row for row in range(len(preferences)) if row not in refused]
     faults = (*preferences.faults, *(refused[row] for row in sorted(refused)))

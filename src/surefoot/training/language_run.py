@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from surefoot.data import Preferences
+from surefoot.data.reading_notes import MOST_REFUSED, REFUSED
 from surefoot.errors import DataError
 from surefoot.objectives import Objective
 from surefoot.runs import RunFolder
@@ -28,7 +29,7 @@ from surefoot.statistics import Estimate
 from surefoot.training.agreement import of_first
 from surefoot.training.calibration import calibrate, scorer_of, standardise
 from surefoot.training.check_saved import check_saved
-from surefoot.training.config import LanguageTrainingOptions, RunConfig
+from surefoot.training.config import DataOptions, LanguageTrainingOptions, RunConfig
 from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.doubts import doubts, doubts_of_samples, ignorant_loss
 from surefoot.training.folder import TrainingData, begin_run, write_run
@@ -117,8 +118,7 @@ def train_language_model(
     for_users = (one for one in noticed if issubclass(one.category, UserWarning))
     notes = tuple(dict.fromkeys(str(one.message) for one in for_users))
     assert trainer.pairs is not None
-    if config.data.on_error == "fail":
-        _require_readable(trainer)
+    _require_readable(trainer, config.data)
     trainer.require_exact()
     trainer.add_callback(NoCheckpointAtTheEnd())
     if trainer.is_world_process_zero():
@@ -219,14 +219,16 @@ def _same_clusters(data: TrainingData) -> TrainingData:
     )
 
 
-def _require_readable(trainer: PreferenceTrainer) -> None:
-    """Refuse data of which the chat template cannot write some rows."""
+def _require_readable(trainer: PreferenceTrainer, options: DataOptions) -> None:
+    """Refuse data of which the chat template cannot write some rows, or most."""
+    most = 0.0 if options.on_error == "fail" else max(MOST_REFUSED, options.max_unusable)
     for pairs in (trainer.pairs, *trainer.eval_pairs.values()):
-        if pairs is not None and pairs.tokens.cuts.refused:
-            cuts = pairs.tokens.cuts
+        cuts = None if pairs is None else pairs.tokens.cuts
+        if pairs is not None and cuts is not None and cuts.refused > most * cuts.rows:
             raise DataError(
                 f"{pairs.preferences.name}: the chat template cannot write {cuts.refused} of "
-                f"{cuts.rows} pairs, and data.on_error is 'fail': {'; '.join(cuts.refusals)}."
+                f"{cuts.rows} pairs, and at most {most:.0%} may be left out (data.on_error is "
+                f"{options.on_error!r}): {'; '.join(cuts.refusals)}. {REFUSED.remedy}"
             )
 
 
