@@ -29,6 +29,7 @@ from surefoot.scorers import PolicyScorer
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
+from surefoot.scorers.language.saving import for_older_readers
 from surefoot.scorers.language.scores import mode
 from surefoot.scorers.language.vocabulary import require_rows
 from surefoot.scorers.responses import Rewarding
@@ -239,6 +240,7 @@ def _train(
         return None
     _require_finite(trainer.model, tokenizer)
     trainer.save_model(str(folder))
+    for_older_readers(folder)
     report = describe_run(config, trainer.state, progress, notes)
     for note in report.warnings[len(notes) :]:
         say(f"warning: {note}")

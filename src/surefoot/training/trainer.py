@@ -23,6 +23,7 @@ from surefoot.scorers.language.noise import noise_of
 from surefoot.scorers.language.precision import master_weights, tell_masters
 from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
+from surefoot.scorers.language.saving import for_older_readers
 from surefoot.scorers.language.scores import PolicyScores, mode, quick_attention
 from surefoot.training import checkpoint
 from surefoot.training.agreement import of_first, require_agreement
@@ -329,6 +330,10 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             state = {**self.risk_state, **self.ledger.state()}
             checkpoint.save(folder, state, self._settings(), window, self.args.world_size)
         super()._save_checkpoint(model, trial)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict)
+        for_older_readers(output_dir or self.args.output_dir)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         folder = Path(resume_from_checkpoint)
