@@ -42,11 +42,9 @@ KNOWN = {
         "qwen3--windows": "it uses the window in every layer, whatever max_window_layers says",
         "gemma3-reward-model": "there is no such classifier yet",
         "smollm3": "there is no such family yet",
-        "gemma2": "it leaves out the cap on attention logits, unless loaded with attn_implementation=eager",
+        "gemma2": "no cap on attention logits, unless attn_implementation is eager",
     },
-    "4.57.6": {
-        "gemma2": "it leaves out the cap on attention logits, unless loaded with attn_implementation=eager"
-    },
+    "4.57.6": {"gemma2": "no cap on attention logits, unless attn_implementation is eager"},
 }
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.probe import close, probe, rounding
+from surefoot.scorers.language.scores import reward_head
 
 if TYPE_CHECKING:
     from surefoot.scorers.language.loading import ModelKind
@@ -33,9 +34,11 @@ def refuse_prompt_learning(*adapters: Any) -> None:
 def below_adapter(model: Any) -> Any:
     """The base of an adapter, when it is trained and whenever it is loaded.
 
-    What is not quantised of a quantised model is in float32 (norms, embeddings and head); others
-    are left as they are.
+    The head of a reward model, which is trained and saved whole, is in float32. So is what is not
+    quantised of a quantised model (norms and embeddings).
     """
+    if (head := reward_head(model)) is not None:
+        head.float()
     if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
         from peft import prepare_model_for_kbit_training
 
