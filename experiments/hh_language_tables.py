@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from tables import comparison, correct, estimate, marked, told_apart
 
+from surefoot.statistics.estimate import written
+
 #: Plain's margins, whose temperature alone is told the flip rate.
 CALIBRATED = "plain, calibrated for the flips"
 KINDS = ("accuracy_difference", "log_loss_difference")
@@ -124,6 +126,4 @@ def _difference(found: dict[str, Any] | None, lower_is_better: bool = False) -> 
     detects = comparison(found).minimum_detectable
     if detects is None:
         return marked(found, lower_is_better)
-    return f"{marked(found, lower_is_better)}; detects {detects:.3f}".replace(
-        "detects 0.", "detects ."
-    )
+    return f"{marked(found, lower_is_better)}; detects {written(detects)}"
