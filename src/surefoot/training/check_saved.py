@@ -11,7 +11,7 @@ import torch
 from surefoot.data import Preferences
 from surefoot.data.token_pairs import tokenise
 from surefoot.errors import SurefootError
-from surefoot.scorers.language.adapters import below_adapter
+from surefoot.scorers.language.adapters import whole_where_not_quantised
 from surefoot.scorers.language.loading import never_packed
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.scores import mode, whole_head
@@ -77,4 +77,4 @@ def _plain(folder: Path, model: LanguageModel) -> Any:
     if model.scorer.adapter is None:
         return AutoModelForSequenceClassification.from_pretrained(folder, **options).eval()
     adapted = AutoPeftModelForSequenceClassification.from_pretrained(folder, **options).eval()
-    return never_packed(below_adapter(adapted))
+    return never_packed(whole_where_not_quantised(adapted))

@@ -35,10 +35,15 @@ def below_adapter(model: Any) -> Any:
     """The base of an adapter, when it is trained and whenever it is loaded.
 
     The head of a reward model, which is trained and saved whole, is in float32. So is what is not
-    quantised of a quantised model (norms and embeddings).
+    quantised of a quantised model.
     """
     if (head := reward_head(model)) is not None:
         head.float()
+    return whole_where_not_quantised(model)
+
+
+def whole_where_not_quantised(model: Any) -> Any:
+    """A quantised model with its norms, embeddings and head in float32; others as they are."""
     if getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False):
         from peft import prepare_model_for_kbit_training
 
