@@ -12,6 +12,7 @@ from language_models import CHAT, byte_tokenizer, llama, pairs, save
 
 from surefoot.cli.app import app
 from surefoot.data import Preferences
+from surefoot.data.files import read_records
 from surefoot.data.prompt_files import read_prompts
 from surefoot.errors import SurefootError
 from surefoot.objectives import Risk
@@ -337,6 +338,40 @@ def test_baselines_by_another_way(folder, monkeypatch):
     assert torch.equal(first, drawn(0))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not torch.equal(first, drawn(1))
+
+
+def test_the_baseline_is_written_by_the_law_that_the_policy_is():
+    """TRL lets a policy end at once: a reference that always does has the reward of nothing."""
+    from surefoot.policy import run
+
+    tokenizer, model = byte_tokenizer(), llama()
+
+    def end(module, inputs, output):
+        output = output.clone()
+        output[..., tokenizer.eos_token_id] += 1e4
+        return output
+
+    model.lm_head.register_forward_hook(end)
+    rows = [{"prompt": f"hi {i}", "chosen": "good", "rejected": "rude"} for i in range(3)]
+    every = read_records(rows, "rows")
+    prompts = prompt_set(every, False, tokenizer, Risk.parse("mean"), 100)
+
+    class Empty:
+        label = "empty"
+
+        def of(self, rows, responses):
+            return [
+                np.array([float(not one[0]["content"]) for one in written]) for written in responses
+            ]
+
+    config = OnlineConfig(
+        data={"train": ["rows"]},
+        scorer={"kind": "policy", "model": "none"},
+        objective={"kind": "online", "reward": "none", "max_new_tokens": 4},
+        output="none",
+    )
+    found = run._baselines(config, model, tokenizer, prompts, every, [Empty()], (0, 1))
+    assert found.tolist() == [[1.0] * 3]
 
 
 def test_conversations_go_through_the_template_where_there_is_one(tmp_path):

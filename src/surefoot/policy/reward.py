@@ -129,7 +129,8 @@ def reference_returns(
         with torch.random.fork_rng(devices=on):
             drawn = np.random.SeedSequence([seed, number, 1]).generate_state(1)[0]
             torch.manual_seed(int(drawn))
-            written = continuations(model, tokenizer, given, law)
+            # As TRL lets the policy write: it may end at once, and no token is banned.
+            written = continuations(model, tokenizer, given, law, special=True)
         texts = [
             [Message(role="assistant", content=response_text(tokenizer, ids, ends).strip())]
             for ids in written

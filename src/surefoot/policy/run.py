@@ -283,7 +283,7 @@ def _baselines(
         tokenizer,
         prompts,
         rewards,
-        SamplingLaw(max_new_tokens=objective.max_new_tokens),
+        SamplingLaw(min_new_tokens=0, max_new_tokens=objective.max_new_tokens),
         objective.baseline_samples,
         max(training.micro_batch, objective.baseline_samples),
         training.seed,
