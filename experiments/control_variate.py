@@ -11,9 +11,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import control_variate_shared as with_shared_references
 import numpy as np
 import torch
 from command import command
+from control_variate_shared import Shared
 from control_variate_tables import COEFFICIENTS, Cell, Cells, figures, markdown
 from pydantic import Field
 from tabular_problems import as_problem, chance, pair_features
@@ -62,6 +64,7 @@ class Settings(Options):
     truths: dict[str, TabularTruth]
     elsewhere: dict[str, TabularTruth] = Field({})
     bias: Bias
+    shared: Shared
 
     @property
     def seeds(self) -> range:
@@ -264,7 +267,12 @@ def fit(
 def experiment(settings: Settings) -> tuple[dict[str, Any], str]:
     """Figures and tables."""
     biases, cells = bias(settings), errors(settings)
-    return figures(settings, biases, cells), markdown(settings, biases, cells)
+    part = with_shared_references
+    shared = part.run(settings.shared, settings.noise, settings.folds, settings.l2)
+    return (
+        {**figures(settings, biases, cells), "shared_references": part.figures(shared)},
+        markdown(settings, biases, cells) + part.markdown(settings.shared, shared),
+    )
 
 
 if __name__ == "__main__":

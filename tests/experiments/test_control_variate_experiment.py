@@ -25,6 +25,15 @@ def test_the_reduced_experiment(tmp_path):
     assert ratios["Bradley-Terry", "useless", 8, "fitted"] < 1.1
     table = done.tables
     assert "learned, not cross-fitted" in table
+    shared = {
+        (row["cell"], row["auxiliary"], row["coefficient"]): row["ratio"]["estimate"]
+        for row in found["shared_references"]
+    }
+    many, few = "10 x 40, M = 2", "40 x 10, M = 4"
+    assert shared[many, "true", "1.0"] > 8  # one noise in forty rows
+    assert all(shared[many, name, "fitted"] < 1.05 for name in ("true", "noisy", "useless"))
+    assert shared[few, "true", "fitted"] < 0.95
+    assert f"| intransitive | {many} | true |" in table
 
 
 def check_bias(rows: list[dict]) -> None:
@@ -91,6 +100,23 @@ def test_a_ratio_covers_the_worlds():
     assert found.low < np.sum(above) / np.sum(below) == pytest.approx(found.estimate)
 
 
+def never_worse(rows: list[dict]) -> None:
+    """Where rows share their references: at most 2 % above plain in every cell, and gains kept."""
+    fitted = [row for row in rows if row["coefficient"] == "fitted"]
+    assert len(fitted) == 36
+    for row in fitted:
+        assert row["ratio"]["estimate"] <= 1.02, row
+    gains = {
+        row["cell"]: row["ratio"]["high"]
+        for row in fitted
+        if (row["truth"], row["auxiliary"]) == ("intransitive", "true")
+    }
+    assert all(gains[cell] < 1 for cell in ("40 x 10, M = 4", "32 x 60, M = 8", "20 x 10, M = 4"))
+    alone = [r for r in rows if r["truth"] == "intransitive" and r["auxiliary"] == "true"]
+    worst = {r["cell"]: r["ratio"]["low"] for r in alone if r["coefficient"] == "1.0"}
+    assert worst["10 x 40, M = 2"] > 8
+
+
 class TestCommitted:
     FOUND = RESULTS / "control_variate.json"
 
@@ -110,6 +136,7 @@ class TestCommitted:
         assert set(safe) == {"Bradley-Terry", "intransitive"}
         for one in safe.values():
             assert one["high"] <= 1.05
+        never_worse(found["shared_references"])
         rows = [r for r in found["errors"] if r["auxiliary"] == "useless" and r["pairs"] == 8]
         paired = [r["repetitions"] for r in rows if r["truth"] in safe]
         assert min(paired) >= 2000
