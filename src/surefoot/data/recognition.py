@@ -74,7 +74,7 @@ def recognised(
     raise DataError(
         f"{place}: its columns ({', '.join(_columns(sample))}) are none of the forms that are read."
         f"{''.join(near)}\n"
-        + "".join(f"{hint}\n" for hint in (() if near else hints(sample)))
+        + "".join(f"{hint}\n" for hint in hints(sample))
         + "\n".join(f"  - {reader.name}: {reader.accepts}" for reader in readers())
         + "\nSay which of your columns holds what: --column prompt=yours, or `columns` in a "
         "configuration and in Python. Data without a prompt are read with --no-prompt."
