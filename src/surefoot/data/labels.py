@@ -167,7 +167,8 @@ def _fitting(seen: Seen) -> list[str]:
         return ["one-to-two"] if seen.low >= 1 and not from_zero else []
     if seen.low >= 1:
         return ["first-is-1", "first-is-0"] if from_zero else ["first-is-1"]
-    return ["first-is-0"] if from_zero else ["first-is-0", "first-is-1"]
+    named = _INDEX.search(seen.theirs) or _CHOICE.search(seen.theirs)
+    return ["first-is-0"] if from_zero and named else ["first-is-0", "first-is-1"]
 
 
 def _usual_fits(seen: Seen, values: set[float]) -> bool:
