@@ -37,7 +37,9 @@ def test_rows_that_cannot_be_read_are_counted_and_named(trained, table):
 
 
 def test_too_many_rows_that_cannot_be_read_are_an_error(trained):
-    with pytest.raises(DataError, match=r"(?s)6 of 16 rows \(37.5%\).*the column 'rejected' is null"):
+    with pytest.raises(
+        DataError, match=r"(?s)6 of 16 rows \(37.5%\).*the column 'rejected' is null"
+    ):
         trained(data=_rows(16, broken=range(3, 9)), train=False)
 
 

@@ -17,6 +17,7 @@ from surefoot.auxiliary.fitted_language import FIRST, clear_folds
 from surefoot.auxiliary.model import Array, Conditions, Judged
 from surefoot.auxiliary.reference import Collected, Pairs
 from surefoot.auxiliary.sampling import REFERENCES
+from surefoot.data.reading import lines_of
 from surefoot.data.references import References, references_of
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
@@ -79,6 +80,8 @@ def sample(
     reads = reads_of(config)
     with claim(config.output, "sample", overwrite=overwrite, resume=begun, reads=reads) as folder:
         data = prepare(config.data)
+        for line in lines_of(data.train.readings, data.train.faults):
+            conditions.say(line)
         if not begun:
             folder.begin(_clear_drawn)
         conditions = replace(conditions, seed=config.seed, folder=folder.path, resume=begun)
@@ -91,6 +94,7 @@ def sample(
             "fingerprint": data.train.fingerprint,
             "rows": len(found.pairs),
             "removed_rows": data.removed,
+            "readings": [reading.to_dict() for reading in data.train.readings],
         }
         folder.write(RESULT, manifest(described, found.to_dict(), config.seed))
         write_preferences(found.pairs, folder.path / PAIRS)

@@ -98,7 +98,7 @@ def audit(
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
     """
     from surefoot.cli.audit import Deployment, run
-    from surefoot.cli.inputs import Reading
+    from surefoot.cli.inputs import ReadingFlags
     from surefoot.errors import ConfigurationError
 
     shift = None if deployment is None else Deployment(deployment, clusters or 16)
@@ -106,7 +106,7 @@ def audit(
         raise ConfigurationError("--clusters goes with --deployment, which was not given.")
     if tokenizer is None and scorer is not None:
         raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
-    reading = Reading(column or (), coding or (), max_unusable, no_prompt)
+    reading = ReadingFlags(column or (), coding or (), max_unusable, no_prompt)
     run(data, output, tokenizer, max_length, scorer, against or [], shift, reading, overwrite)
 
 
@@ -257,7 +257,7 @@ def evaluate(
         surefoot evaluate --samples a.jsonl --against b.jsonl --judge runs/reward --output report
     """
     from surefoot.cli.evaluate import run
-    from surefoot.cli.inputs import Reading
+    from surefoot.cli.inputs import ReadingFlags
     from surefoot.cli.request import Request
 
     request = Request(
@@ -280,7 +280,7 @@ def evaluate(
         suites,
         tie_tolerance,
         source,
-        Reading(column or (), coding or (), max_unusable, no_prompt),
+        ReadingFlags(column or (), coding or (), max_unusable, no_prompt),
         reference,
         overwrite,
         request,
@@ -307,10 +307,10 @@ def score(
     Example:
         surefoot score runs/robust pairs.jsonl --output rewards.jsonl
     """
-    from surefoot.cli.inputs import Reading
+    from surefoot.cli.inputs import ReadingFlags
     from surefoot.cli.score import run
 
-    reading = Reading(column or (), coding or (), max_unusable, no_prompt)
+    reading = ReadingFlags(column or (), coding or (), max_unusable, no_prompt)
     run(model, data, output, source, reading, reference, overwrite)
 
 

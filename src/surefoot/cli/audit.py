@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from surefoot.cli.console import Content, invocation, out, quiet_libraries, say, write
-from surefoot.cli.inputs import Reading, read, tell_reading
+from surefoot.cli.inputs import ReadingFlags, read, tell_reading
 
 if TYPE_CHECKING:
     from surefoot.audit import DeploymentShift
@@ -28,7 +28,7 @@ def run(
     scorer: str | None,
     against: list[str],
     deployment: Deployment | None,
-    reading: Reading,
+    reading: ReadingFlags,
     overwrite: bool,
 ) -> None:
     """Print the damage report, and the distance to deployment; write both where asked."""
@@ -51,7 +51,7 @@ def _audit(
     scorer: str | None,
     against: list[str],
     deployment: Deployment | None,
-    reading: Reading,
+    reading: ReadingFlags,
 ) -> None:
     from surefoot.data.checks import check
 
@@ -86,7 +86,7 @@ class Deployment:
     places: Sequence[str]
     clusters: int
 
-    def prompts(self, reading: Reading) -> Preferences:
+    def prompts(self, reading: ReadingFlags) -> Preferences:
         """Those of deployment."""
         from surefoot.data.prompt_files import read_prompts
 
@@ -120,8 +120,10 @@ def _rows(report: Any, preferences: Any) -> str:
     lines = []
     for finding in report.findings:
         named = [places[i] for i in finding.positions]
-        if finding.kind == "unusable-row":
-            named = [(fault.file, fault.row) for fault in preferences.faults]
+        if finding.kind in ("unusable-row", "no-label"):
+            apart = finding.kind == "no-label"
+            faults = (fault for fault in preferences.faults if fault.unlabelled == apart)
+            named = [(fault.file, fault.row) for fault in faults]
         for file, row in named:
             place = {"kind": finding.kind, "severity": finding.severity, "file": file, "row": row}
             lines.append(json.dumps(place, ensure_ascii=False) + "\n")

@@ -22,7 +22,7 @@ from surefoot.cli.console import (
     write,
 )
 from surefoot.cli.inputs import (
-    Reading,
+    ReadingFlags,
     load_models,
     origins_of_run,
     read,
@@ -37,6 +37,7 @@ from surefoot.errors import ConfigurationError, SurefootError
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
+    from surefoot.data.reading import Reading
     from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
     from surefoot.evaluation.policy_value import PolicyValue
     from surefoot.runs import RunFolder
@@ -51,6 +52,7 @@ class _Found:
     comparison: ComparisonResult | None
     over_seeds: dict[str, Estimate] | None
     value: PolicyValue | None = None
+    readings: tuple[Reading, ...] = ()
 
 
 def run(
@@ -61,7 +63,7 @@ def run(
     suites: Path | None,
     tie_tolerance: float,
     source: str | None,
-    reading: Reading,
+    reading: ReadingFlags,
     reference: str | None,
     overwrite: bool,
     request: Request,
@@ -95,7 +97,7 @@ def _run(
     suites: Path | None,
     tie_tolerance: float,
     source: str | None,
-    reading: Reading,
+    reading: ReadingFlags,
     reference: str | None,
     request: Request,
 ) -> None:
@@ -147,7 +149,7 @@ def _refuse(question: str, **options: object) -> None:
 def _load(
     name: str,
     suites_folder: Path | None,
-    reading: Reading,
+    reading: ReadingFlags,
     source: str | None,
     models: Sequence[TrainedScorer],
 ) -> tuple[Preferences, dict[str, list[str | None]]]:
@@ -217,7 +219,7 @@ def _evaluate(
         over_seeds = evaluate_over_seeds(
             rewards, preferences, probabilities=probabilities, tie_tolerance=tie_tolerance
         )
-    return _Found(result, overlap, comparison, over_seeds)
+    return _Found(result, overlap, comparison, over_seeds, readings=preferences.readings)
 
 
 def _scores(
@@ -336,6 +338,7 @@ def _write(
                 if one.over_seeds
                 else None,
                 "value": value_json(one.value) if one.value else None,
+                "readings": [reading.to_dict() for reading in one.readings],
             }
             for name, one in found.items()
         },

@@ -24,7 +24,7 @@ _HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingFlags:
     """How the command line says that data are to be read (see `ReadingOptions`)."""
 
     columns: Sequence[str] = ()
@@ -53,7 +53,7 @@ class Reading:
 
 def read(
     sources: Sequence[str],
-    reading: Reading = Reading(),
+    reading: ReadingFlags = ReadingFlags(),
     source_name: str | None = None,
     unlabelled: bool = False,
 ) -> Preferences:

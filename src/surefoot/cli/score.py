@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from surefoot.cli.console import quiet_libraries, say
-from surefoot.cli.inputs import Reading, load_models, origins_of_run, read, tell_cuts
+from surefoot.cli.inputs import ReadingFlags, load_models, origins_of_run, read, tell_cuts
 from surefoot.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def run(
     data: list[str],
     output: Path,
     source: str | None,
-    reading: Reading,
+    reading: ReadingFlags,
     reference: str | None,
     overwrite: bool,
 ) -> None:
@@ -46,7 +46,7 @@ def _score(
     data: list[str],
     output: Path,
     source: str | None,
-    reading: Reading,
+    reading: ReadingFlags,
     reference: str | None,
 ) -> tuple[int, list[int]]:
     """Write the rows; their number, and which have a score that is not finite, written as null."""

@@ -86,12 +86,11 @@ _MANY, _FEW = 0.25, 10
 
 def _show_data(data: TrainingData, split_by: str) -> None:
     held = 0 if data.held_out is None else len(data.held_out)
-    rows = len(data.train) + held + data.removed
     tell_reading(data.train)
     say(f"data: {len(data.train)} pairs from {data.train.name}")
     for finding in data.damage.findings:
         if finding.severity != "note":
-            share = finding.count / max(1, rows)
+            share = finding.share
             most = f" That is {share:.0%} of the data: look at it first." if share > _MANY else ""
             say(f"warning: {finding.kind}: {finding.count} row(s). {finding.meaning}{most}")
     if data.removed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from surefoot.data import fields
@@ -17,7 +17,7 @@ ANNOTATORS = (
 _VALUE = ("value", "vote", "label", "preference", "score")
 
 #: Columns that count the votes for either response: `votes_a` and `votes_b`, `wins_1`, ...
-_COUNTED = ("votes", "wins", "num_votes", "n_votes", "vote_count")
+COUNTED = ("votes", "wins", "num_votes", "n_votes", "vote_count")
 
 #: Counts above this are not written out vote by vote.
 _MOST = 1000
@@ -76,7 +76,7 @@ def voter_of(record: Record) -> str | None:
 
 def counted_votes(record: Record, sides: tuple[str, str]) -> list[dict[str, Any]] | None:
     """Votes from columns that count those for either response; None where there are none."""
-    names = twins(record, sides, _COUNTED)
+    names = twins(record.given, sides, COUNTED)
     if names is None:
         return None
     counts = [fields.number(record.use(name, "votes"), name, low=0.0) for name in names]
@@ -91,8 +91,10 @@ def counted_votes(record: Record, sides: tuple[str, str]) -> list[dict[str, Any]
     ]
 
 
-def twins(record: Record, sides: tuple[str, str], stems: Sequence[str]) -> tuple[str, str] | None:
-    """A pair of columns, one for each response, that both have a value: `score_a`, `score_b`.
+def twins(
+    given: Callable[[str], bool], sides: tuple[str, str], stems: Sequence[str]
+) -> tuple[str, str] | None:
+    """A pair of columns, one for each response, that are both given: `score_a` and `score_b`.
 
     They end like the columns of the responses, or in `a` and `b`, `1` and `2`.
     """
@@ -101,6 +103,6 @@ def twins(record: Record, sides: tuple[str, str], stems: Sequence[str]) -> tuple
         for stem in stems:
             for between in ("_", "", " "):
                 names = (f"{stem}{between}{first}", f"{stem}{between}{second}")
-                if all(record.given(name) for name in names):
+                if all(map(given, names)):
                     return names
     return None

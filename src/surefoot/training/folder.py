@@ -178,7 +178,9 @@ def write_run(
         "rows": len(data.train),
         "held_out_rows": 0 if data.held_out is None else len(data.held_out),
         "removed_rows": data.removed,
-        "unreadable_rows": len(data.train.faults),
+        "unreadable_rows": sum(not fault.unlabelled for fault in data.train.faults),
+        "unlabelled_rows": sum(fault.unlabelled for fault in data.train.faults),
+        "readings": [reading.to_dict() for reading in data.train.readings],
     }
     written = manifest(described, figures, config.training.seed) | {"warnings": list(warnings)}
     run.write("manifest.json", written)

@@ -73,6 +73,7 @@ def check(
         rows=len(preferences),
         findings=ordered(r for r in results if isinstance(r, Finding)),
         unchecked=tuple(r.reason for r in results if not isinstance(r, Finding)),
+        readings=preferences.readings,
     )
 
 

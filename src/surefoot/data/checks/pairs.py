@@ -17,18 +17,34 @@ _FAR, _FACTOR = 3.0, 10.0
 
 
 def unusable_rows(context: Context) -> Iterator[Finding]:
-    """Rows that could not be read."""
-    faults = context.preferences.faults
-    if faults:
-        yield Finding(
-            kind="unusable-row",
-            severity="warning",
-            count=len(faults),
-            share=len(faults) / (len(faults) + len(context.preferences)),
-            examples=tuple(Example(f.file, f.row, f.reason) for f in faults[:3]),
-            meaning="These rows could not be read and were skipped; the share is of all rows.",
-            remedy="Mend them in the file, or leave them out knowingly.",
-        )
+    """Rows that were left out when reading: they could not be read, or have no label."""
+    data = context.preferences
+    rows = sum(reading.rows for reading in data.readings) or len(data.faults) + len(data)
+    for unlabelled, kind, meaning, remedy in (
+        (
+            False,
+            "unusable-row",
+            "These rows could not be read and were skipped; the share is of all rows of the files.",
+            "Mend them in the file, or leave them out knowingly.",
+        ),
+        (
+            True,
+            "no-label",
+            "These rows have no label and were left out; the share is of all rows of the files.",
+            "Nothing, if nobody judged them; else see which column holds the label.",
+        ),
+    ):
+        faults = [fault for fault in data.faults if fault.unlabelled == unlabelled]
+        if faults:
+            yield Finding(
+                kind=kind,
+                severity="warning",
+                count=len(faults),
+                share=len(faults) / rows,
+                examples=tuple(Example(f.file, f.row, f.reason) for f in faults[:3]),
+                meaning=meaning,
+                remedy=remedy,
+            )
 
 
 def empty_text(context: Context) -> Iterator[Finding]:

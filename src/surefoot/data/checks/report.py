@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.data.reading import Reading
 from surefoot.data.reading_notes import Severity
 from surefoot.data.schema import Preferences
 
@@ -63,7 +64,8 @@ class Finding:
 class DamageReport:
     """All findings, the gravest first, and what could not be checked and why.
 
-    `covers` names the checks that this report makes up for where another left them unchecked.
+    `covers` names the checks that this report makes up for where another left them unchecked;
+    `readings` says how each file was read.
     """
 
     name: str
@@ -71,6 +73,7 @@ class DamageReport:
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
     covers: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
 
     def of(self, kind: str) -> Finding | None:
         """The finding of this kind, if there is one (the first, where several files have it)."""
@@ -90,6 +93,7 @@ class DamageReport:
             "rows": self.rows,
             "findings": [finding.to_dict() for finding in self.findings],
             "unchecked": list(self.unchecked),
+            "readings": [reading.to_dict() for reading in self.readings],
         }
 
     def __str__(self) -> str:

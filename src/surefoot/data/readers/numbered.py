@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from surefoot.data import fields
-from surefoot.data.ballots import counted_votes, twins, votes_of
+from surefoot.data.ballots import COUNTED, counted_votes, twins, votes_of
 from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, prompt_of
 
 #: Columns that say which response is preferred. The first of them that a row has is its label, so
@@ -73,7 +73,7 @@ def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
         "response_a": get(record, sides[0], "response_a"),
         "response_b": get(record, sides[1], "response_b"),
     }
-    if scores := twins(record, sides, ("score",)):
+    if scores := twins(record.given, sides, ("score",)):
         row |= {
             f"score_{s}": record.use(n, f"score_{s}") for s, n in zip("ab", scores, strict=True)
         }
@@ -112,8 +112,12 @@ def _annotators(record: Record) -> Iterable[str]:
 
 def _recognises(columns: AbstractSet[str], _: object) -> bool:
     names = frozenset(columns)
-    judges = label_among(names) or {"votes", "votes_a", "votes_1", "wins_a", _STRENGTHS} & names
-    return bool(pair_among(names) and (judges or any(map(_ANNOTATOR.fullmatch, names))))
+    pair = pair_among(names)
+    if pair is None:
+        return False
+    votes = {"votes", _STRENGTHS} & names or any(map(_ANNOTATOR.fullmatch, names))
+    counts = twins(names.__contains__, pair, COUNTED)
+    return bool(label_among(names) or votes or counts)
 
 
 READER = Reader(

@@ -1,0 +1,354 @@
+"""Shapes that people's files have, read rightly or refused by name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from surefoot.data import read_preferences
+from surefoot.data.checks import check
+from surefoot.data.files import read_records
+from surefoot.data.options import ReadingOptions
+from surefoot.data.text import to_text
+from surefoot.errors import DataError
+
+
+def read(*records, **options):
+    return read_records(list(records), "rows", options=ReadingOptions(**options))
+
+
+def turn(role, content, **more):
+    return {"role": role, "content": content, **more}
+
+
+def texts(row):
+    return tuple(to_text(row[name]) for name in ("prompt", "response_a", "response_b"))
+
+
+PLAIN = {"prompt": "On tea?", "chosen": "tea fine", "rejected": "tea bad"}
+
+
+@pytest.mark.parametrize("content", ["", None])
+def test_answers_that_are_tool_calls_differ(content):
+    def call(word):
+        return [{"type": "function", "function": {"name": "look_up", "arguments": {"word": word}}}]
+
+    record = {
+        "prompt": [turn("user", "Find tea."), turn("tool", "tea: a thing", tool_call_id="1")],
+        "chosen": [turn("assistant", content, tool_calls=call("tea"))],
+        "rejected": [turn("assistant", content, tool_calls=call("nothing"))],
+        "tools": [{"type": "function", "function": {"name": "look_up"}}],
+    }
+    found = read(record)
+    row = found.dataset[0]
+    assert '"tea"' in row["response_a"][0]["extra"]
+    assert json.loads(row["tools"]) == record["tools"]
+    assert check(found).of("identical-responses") is None
+    assert not found.readings[0].not_read
+
+
+def test_answers_that_differ_in_their_reasoning_differ():
+    chosen, rejected = (
+        [turn("assistant", "Fine.", reasoning_content=why)] for why in ("With care.", "Whatever.")
+    )
+    found = read({"prompt": [turn("user", "On tea?")], "chosen": chosen, "rejected": rejected})
+    assert check(found).of("identical-responses") is None
+    assert not found.readings[0].not_read
+
+
+def test_history_beside_an_instruction():
+    record = {"instruction": "And the second?", "input": "", "chosen": "two", "rejected": "no"}
+    found = read(record | {"history": [["Name two.", "one and two."]]})
+    said = [(one["role"], one["content"]) for one in found.dataset[0]["prompt"]]
+    assert said == [
+        ("user", "Name two."),
+        ("assistant", "one and two."),
+        ("user", "And the second?"),
+    ]
+
+
+@pytest.mark.parametrize("history", [["a text"], [["one"]], 3, [[1, 2]]])
+def test_a_history_that_is_none_is_refused(history):
+    with pytest.raises(DataError, match="history"):
+        read(PLAIN | {"history": history})
+
+
+def test_soft_preferences_between_one_and_two():
+    record = {"instruction": "Say.", "output_1": "x", "output_2": "y"}
+    given = [1.0000041, 1.9999, 1.73, 1.5, 2.0]
+    found = read(*(record | {"instruction": f"{i}", "preference": v} for i, v in enumerate(given)))
+    assert found.labels.tolist() == pytest.approx([2 - v for v in given])
+
+
+def test_lists_of_texts_every_chosen_against_every_rejected():
+    record = {"id": 7, "prompt": "p", "chosen": ["a", "b"], "rejected": ["x", "y", "z"]}
+    found = read(record)
+    assert {texts(row)[1:] for row in found.dataset} == {(c, r) for c in "ab" for r in "xyz"}
+    assert len(set(found.strings("id"))) == 6
+    assert set(found.labels) == {1.0}
+
+
+def test_ranks_in_answers_beside_a_source_that_is_a_list():
+    answers = [{"answer": a, "model": m, "rank": r} for a, m, r in ("xk1", "yl2", "zm2")]
+    found = read({"prompt": "p", "answers": answers, "source": ["s"], "good_natured": True})
+    assert found.labels.tolist() == [1, 1, 0.5]
+    (reading,) = found.readings
+    assert {"source", "answers[].model", "good_natured"} == {*reading.not_read}
+    assert any("'source' was left out" in note for note in reading.notes)
+    assert found.strings("source") == ["rows"] * 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("votes", 12), ("time", "two days ago"), ("source", {"name": "x"}), ("group", ["a"])],
+)
+def test_optional_columns_with_another_meaning_are_left_out_with_a_note(column, value):
+    found = read(*[PLAIN | {column: value}] * 12)
+    (reading,) = found.readings
+    assert len(found) == 12
+    assert reading.not_read == {column: 12}
+    assert any(f"{column!r} was left out" in note for note in reading.notes)
+    (asked,) = read(PLAIN | {column: value}, columns={column: ""}).readings
+    assert not asked.notes
+    assert asked.not_read == {column: 1}
+    with pytest.raises(DataError, match=f"said to hold {column!r}"):
+        read(PLAIN | {"mine": value}, columns={column: "mine"})
+
+
+def test_ratings_are_evidence_about_the_order():
+    rows = [
+        PLAIN
+        | {"prompt": f"On {i}?", "rating_chosen": 2, "rating_rejected": 5}
+        | ({"rating_chosen": 9} if i < 5 else {})
+        for i in range(30)
+    ]
+    found = read(*rows)
+    assert (found.dataset[0]["score_a"], found.dataset[0]["score_b"]) == (9, 5)
+    assert check(found).of("swapped-label").count == 25
+
+
+def test_dialogues_beside_what_repeats_them():
+    question = turn("user", "On tea?")
+    record = {
+        "messages": [question, turn("assistant", "fine")],
+        "chosen": [question, turn("assistant", "fine")],
+        "rejected": [question, turn("assistant", "bad")],
+    }
+    found = read(record)
+    assert texts(found.dataset[0]) == ("On tea?", "fine", "bad")
+    assert not found.readings[0].warnings
+
+
+@pytest.mark.parametrize("name", ["messages", "conversation", "context"])
+def test_messages_are_the_prompt_of_answers_that_stand_alone(name):
+    record = {
+        name: [turn("system", "s"), turn("user", "p")],
+        "chosen": turn("assistant", "x"),
+        "rejected": turn("assistant", "y"),
+    }
+    found = read(record)
+    assert [one["content"] for one in found.dataset[0]["prompt"]] == ["s", "p"]
+
+
+def test_typed_parts_whose_text_is_called_value():
+    def dialogue(answer):
+        parts = [[{"type": "text", "value": text}] for text in ("On tea?", answer)]
+        return [turn("user", parts[0], loss_weight=0.0), turn("assistant", parts[1], loss_weight=1)]
+
+    record = {"chosen_messages": dialogue("fine"), "rejected_messages": dialogue("bad")}
+    found = read(record)
+    assert texts(found.dataset[0]) == ("On tea?", "fine", "bad")
+    (reading,) = found.readings
+    assert {*reading.not_read} == {f"{name}[].loss_weight" for name in record}
+
+
+def test_an_implied_prompt_in_a_script_without_spaces():
+    record = {"chosen": "问题:请介绍茶。回答:茶很好。", "rejected": "问题:请介绍茶。回答:不知道。"}
+    assert texts(read(record).dataset[0]) == ("问题:请介绍茶。回答:", "茶很好。", "不知道。")
+
+
+def test_two_dialogues_that_differ_in_the_first_turn_are_whole_and_noted():
+    same = [turn("user", "On tea?"), turn("assistant", "x")]
+    other = [turn("user", "About boats?"), turn("assistant", "y")]
+    rows = [{"chosen": same, "rejected": [same[0], turn("assistant", f"{i}")]} for i in range(3)]
+    found = read(*rows, {"chosen": same, "rejected": other})
+    assert texts(found.dataset[3]) == ("", "user: On tea?\n\nassistant: x", to_text(other))
+    assert check(found).of("prompt-not-a-prefix").count == 1
+
+
+def test_strengths_with_several_votes():
+    strengths = [-3, -1, 0, 2]
+    records = [
+        {
+            "context": [turn("user", f"p{i}")],
+            "response1": "x",
+            "response2": "y",
+            "overall_preference": strength,
+            "individual_preference": [{"score": s, "reasoning": "r"} for s in (strength, -1)],
+        }
+        for i, strength in enumerate(strengths)
+    ]
+    found = read(*records)
+    assert found.labels.tolist() == [1, 1, 0.5, 0]
+    votes = [[vote["value"] for vote in row] for row in found.dataset["votes"]]
+    assert votes == [[1, 1], [1, 1], [0.5, 1], [0, 1]]
+    assert "individual_preference[].reasoning" in found.readings[0].not_read
+
+
+def test_the_dialogue_so_far_may_be_a_text_called_history():
+    records = [
+        {
+            "history": f"p{i}",
+            "human_ref_A": "x",
+            "human_ref_B": "y",
+            "labels": label,
+            "score_A": 30 * label,
+            "score_B": 4,
+        }
+        for i, label in enumerate([1, 0])
+    ]
+    found = read(*records)
+    assert found.labels.tolist() == [1, 0]
+    assert texts(found.dataset[0]) == ("p0", "x", "y")
+    assert found.dataset[0]["score_a"] == 30
+    columns = {"prompt": "history", "label": "labels"}
+    for first, second in (("response_a", "response_b"), ("output_1", "output_2")):
+        named = columns | {first: "human_ref_A", second: "human_ref_B"}
+        assert read(*records, columns=named).labels.tolist() == [1, 0]
+
+
+def test_weights_are_used_and_said():
+    found = read(*(PLAIN | {"weight": weight} for weight in (1000, 0)))
+    assert found.weights.tolist() == [1000, 0]
+    assert "weight" in found.readings[0].used
+
+
+# One row for each vote.
+
+PAIR = {"prompt": "p", "response_a": "x", "response_b": "y"}
+
+
+@pytest.mark.parametrize("column", ["annotator", "worker_id", "evaluator"])
+def test_rows_that_are_votes_on_one_pair_are_grouped(column):
+    turned = {"prompt": "p", "response_a": "y", "response_b": "x"}
+    records = [
+        PAIR | {"label": 1, column: "u"},
+        PAIR | {"prompt": "other", "label": 0, column: "u"},
+        PAIR | {"label": 0, column: "v"},
+        turned | {"label": 0, column: "w"},
+    ]
+    found = read(*records)
+    assert found.labels.tolist() == pytest.approx([2 / 3, 0])
+    assert found.strings("label_from") == ["votes", "votes"]
+    votes = [(vote["annotator"], vote["value"]) for vote in found.dataset[0]["votes"]]
+    assert votes == [("u", 1.0), ("v", 0.0), ("w", 1.0)]
+    (reading,) = found.readings
+    assert (reading.rows, reading.grouped, reading.unusable) == (4, 2, 0)
+    assert check(found).of("duplicate") is check(found).of("contradictory-duplicate") is None
+
+
+def test_one_annotator_twice_is_a_duplicate():
+    found = read(*[PAIR | {"label": 1, "annotator": "u"}] * 2)
+    assert len(found) == 2
+    assert check(found).of("duplicate").count == 1
+
+
+def test_rankings_of_several_annotators_are_votes_on_each_pair():
+    answers = ["x", "y", "z"]
+    records = [
+        {"prompt": "p", "responses": answers, "ranks": [1, 2, 3], "annotator": "u"},
+        {"prompt": "p", "responses": answers[::-1], "ranks": [2, 1, 3], "annotator": "v"},
+    ]
+    found = read(*records)
+    labels = dict(zip((texts(row)[1:] for row in found.dataset), found.labels, strict=True))
+    assert labels == {("x", "y"): 0.5, ("x", "z"): 0.5, ("y", "z"): 1.0}
+
+
+def test_orders_of_several_annotators_are_votes_too():
+    turned = PLAIN | {"chosen": "tea bad", "rejected": "tea fine"}
+    found = read(*(PLAIN | {"annotator": one} for one in "uv"), turned | {"annotator": "w"})
+    assert found.labels.tolist() == pytest.approx([2 / 3])
+
+
+@pytest.mark.parametrize("names", [("votes_a", "votes_b"), ("wins_1", "wins_2")])
+def test_counts_of_votes(names):
+    found = read(*(PAIR | dict(zip(names, n, strict=True)) for n in ((2, 1), (0, 4))))
+    assert found.labels.tolist() == pytest.approx([2 / 3, 0])
+    assert [len(votes) for votes in found.dataset["votes"]] == [3, 4]
+    (fault,) = read(*(PAIR | dict(zip(names, n, strict=True)) for n in ((2, 1), (0, 0)))).faults
+    assert fault.unlabelled
+
+
+# How much may be wrong.
+
+
+def lines(tmp_path, *rows):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        "".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows)
+    )
+    return path
+
+
+@pytest.mark.parametrize("on_error", ["skip", "fail"])
+def test_half_of_a_file_unusable_is_an_error_with_its_cause(tmp_path, on_error):
+    path = lines(tmp_path, PLAIN, PLAIN | {"chosen": 12}, "not json", PLAIN)
+    with pytest.raises(DataError) as refusal:
+        read_preferences(path, on_error=on_error)
+    if on_error == "skip":
+        assert "2 of 4 rows (50.0%) cannot be used" in str(refusal.value)
+        assert "--max-unusable 0.5 " in str(refusal.value)
+    found = read_preferences(path, max_unusable=0.5)
+    assert found.numbers("row").tolist() == [1, 4]
+    assert found.readings[0].unusable == 2
+
+
+@pytest.mark.parametrize(("bad", "passes"), [(5, True), (6, False)])
+def test_five_in_a_hundred_may_be_unusable(bad, passes):
+    rows = [PLAIN] * (100 - bad) + [PLAIN | {"rejected": None}] * bad
+    if passes:
+        assert len(read(*rows)) == 95
+    else:
+        with pytest.raises(DataError, match=r"6 of 100 rows \(6.0%\)"):
+            read(*rows)
+
+
+def test_rows_without_a_label_do_not_count_as_unusable():
+    found = read(*[PAIR | {"label": 1}], *[PAIR | {"label": None}] * 9)
+    assert (found.readings[0].unlabelled, found.readings[0].unusable) == (9, 0)
+    with pytest.raises(DataError, match="none of its 2 rows has a label"):
+        read(*[PAIR | {"label": None}] * 2)
+
+
+MISSPELT = [
+    {"promt": f"On {i}?", "chosen": f"{w} tea is fine", "rejected": f"{v} no"}
+    for i, (w, v) in enumerate([("good", "bad")] * 17 + [("the same", "the same")] * 2)
+]
+
+
+def test_a_misspelt_prompt_is_named():
+    with pytest.raises(DataError) as refusal:
+        read(*MISSPELT)
+    assert "prompts of 17 rows are empty, of 19 that were used (89.5%)" in str(refusal.value)
+    assert "Column 'promt' was not read: did you mean 'prompt'?" in str(refusal.value)
+    assert len(read(*MISSPELT, columns={"prompt": "promt"})) == 19
+
+
+def test_data_without_a_prompt_are_legal_when_said():
+    pair = {"prompt": None, "chosen": "the one", "rejected": "the other"}
+    found = read(*[pair] * 3, no_prompt=True)
+    assert texts(found.dataset[0]) == ("", "the one", "the other")
+    judged = {"poem1": "x", "poem2": "y", "liking": 2}
+    columns = {"output_1": "poem1", "output_2": "poem2", "preference": "liking"}
+    with pytest.raises(DataError, match=r"no column holds the prompt.*--no-prompt"):
+        read(judged, columns=columns)
+    assert read(judged, columns=columns, no_prompt=True).labels.tolist() == [0]
+
+
+def test_empty_prompts_are_an_error_whatever_they_are_made_of():
+    answers = {"chosen": [turn("assistant", "x")], "rejected": [turn("assistant", "y")]}
+    for prompt in ([], "", [turn("system", "s")]):
+        with pytest.raises(DataError, match="prompts of 4 rows are empty"):
+            read(*[answers | {"prompt": prompt}] * 4)
+    assert len(read(*[answers | {"prompt": []}] * 2, *[answers | {"prompt": "p"}] * 2)) == 4
