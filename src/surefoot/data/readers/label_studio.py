@@ -54,13 +54,13 @@ def _answers(record: Record) -> Iterator[tuple[str | None, str]]:
     for one in fields.listed(record.inside("annotations", "votes"), "annotations"):
         if not isinstance(one, Record) or one.get("was_cancelled"):
             continue
-        results = [r for r in fields.listed(one.get("result") or [], "result") if _answer(r)]
+        results = [r for r in fields.listed(one.inside("result") or [], "result") if _answer(r)]
         pairwise = [r for r in results if r["type"] == "pairwise"]
         controls = {str(r.get("from_name")) for r in pairwise or results}
         if len(controls) > 1:
             raise DataError(f"several controls were answered ({', '.join(controls)}){_OTHERWISE}")
         for result in pairwise or results:
-            who = one.get("completed_by")
+            who = one.inside("completed_by")
             who = who.get("id", who.get("email")) if isinstance(who, Mapping) else who
             name = None if fields.missing(who) else fields.name_of(who, "completed_by")
             yield name, str(_answer(result))
@@ -68,9 +68,9 @@ def _answers(record: Record) -> Iterator[tuple[str | None, str]]:
 
 def _answer(result: Any) -> str | None:
     """What one control says, where it is one choice."""
-    if not isinstance(result, Mapping) or not isinstance(result.get("value"), Mapping):
+    if not isinstance(result, Record) or not isinstance(result.look("value"), Mapping):
         return None
-    answer = result["value"].get(_ANSWERS.get(str(result.get("type")), ""))
+    answer = result.inside("value").get(_ANSWERS.get(str(result.get("type")), ""))
     if isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
     return answer if isinstance(answer, str) else None
