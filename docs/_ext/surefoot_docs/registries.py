@@ -10,7 +10,9 @@ from trl import DPOConfig, RewardConfig
 
 from surefoot.cli.app import app
 from surefoot.data.checks import CHECKS
+from surefoot.data.codings import CODINGS
 from surefoot.data.readers import readers
+from surefoot.data.readers.numbered import LABELS
 from surefoot.data.schema import FEATURES
 from surefoot.evaluation import rulers
 from surefoot.evaluation.suites import suites
@@ -54,6 +56,10 @@ def parts() -> dict[str, str]:
     """All texts."""
     return {
         "readers": table(("Form", "Columns"), [(r.name, r.accepts) for r in readers()]),
+        "codings": table(
+            ("Coding", "Meaning"),
+            [(code(one.name), one.in_words(("a", "b"))) for one in CODINGS.values()],
+        ),
         "checks": checks(),
         "suites": suite_sections(),
         "rulers": document(rulers) + "\n\n" + document(rulers.ruler_rewards),
@@ -64,7 +70,7 @@ def parts() -> dict[str, str]:
 
 def inline() -> dict[str, str]:
     """Parts of sentences."""
-    columns = {"columns": ", ".join(map(code, FEATURES))}
+    columns = {"columns": ", ".join(map(code, FEATURES)), "labels": ", ".join(map(code, LABELS))}
     return (
         columns
         | {f"remedies_{threat}": remedies(threat) for threat in REMEDIES}

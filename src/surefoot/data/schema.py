@@ -205,6 +205,10 @@ def complete_row(given: Mapping[str, Any], file: str, row: int) -> dict[str, Any
     return {**complete, "file": given.get("file", file), "row": given.get("row", row)}
 
 
+#: A row in which nothing is given.
+_BLANK: dict[str, Any] = dict.fromkeys(FEATURES)
+
+
 def filled(given: Mapping[str, Any]) -> dict[str, Any]:
     """A checked row with every column (`file` and `row` null); errors do not name the place."""
     for name in given:
@@ -213,7 +217,7 @@ def filled(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("prompt", *_SIDES, "label"):
         if given.get(name) is None:
             raise DataError(f"the column {name!r} is missing or null")
-    complete: dict[str, Any] = dict.fromkeys(FEATURES)
+    complete = _BLANK.copy()
     for name, value in given.items():
         if name in _OPTIONAL and not fields.missing(value):
             try:
