@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from surefoot.data import read_preferences
 from surefoot.data.codings import CODINGS, word
 from surefoot.data.files import read_records
 from surefoot.data.options import ReadingOptions
@@ -269,3 +271,16 @@ def test_numbers_in_words_count_as_the_columns_do():
     assert word("answer 1", ("response_0", "response_1")) == 0.0
     assert word("answer 1", ("output_1", "output_2")) == 1.0
     assert word("answer 0", ("output_1", "output_2")) is None
+
+
+def test_parts_of_one_table_are_coded_alike(tmp_path, monkeypatch):
+    """By its own values the second part would be read the other way round."""
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
+    paths = [tmp_path / f"part-{i}.jsonl" for i in range(2)]
+    for path, values in zip(paths, ([0, 1, 0], [1, 2, 1]), strict=True):
+        records = rows(SIDES["letters"], "label", values)
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    with pytest.raises(DataError, match="'probability' in .*part-0.*'first-is-1' in .*part-1"):
+        read_preferences(paths)
+    found = read_preferences(paths, codings={"label": "first-is-0"})
+    assert found.labels.tolist() == [1, 0, 1, 0, 0.5, 0]

@@ -127,6 +127,7 @@ class Conversion:
             used=used,
             not_read=not_read,
             labels=self._sentences,
+            codings={name: coding.name for name, coding in (self._codings or {}).items()},
             notes=tuple(self._notes()),
             warnings=tuple(self._warnings(not_read)),
             unusable=sum(1 for fault in self.faults if not fault[2]),

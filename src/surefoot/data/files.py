@@ -15,7 +15,7 @@ from surefoot.data.origins import Origin, origins_of
 from surefoot.data.reading import Reading
 from surefoot.data.schema import Fault, Preferences, concatenate
 from surefoot.data.tables import Numbered
-from surefoot.data.thresholds import require_usable
+from surefoot.data.thresholds import require_one_coding, require_usable
 from surefoot.errors import DataError
 
 OnError = Literal["skip", "fail"]
@@ -73,6 +73,7 @@ def read_preferences(
         for one in given
         for origin in origins_of(one)
     ]
+    require_one_coding([reading for part in parts for reading in part.readings])
     return parts[0] if len(parts) == 1 else concatenate(parts)
 
 

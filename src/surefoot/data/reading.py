@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 #: Names that are not read are listed up to this many.
@@ -39,6 +39,7 @@ class Reading:
             are written `answers[].rank`.
         not_read: columns and keys with a value that nobody read, by the number of rows.
         labels: how each label column was read, in words, with an example row.
+        codings: the names of their codings, by column.
         notes: what else was decided for whole columns.
         warnings: columns that were not read although they may change what is learnt.
         unusable: records that could not be used.
@@ -53,6 +54,7 @@ class Reading:
     used: Mapping[str, str]
     not_read: Mapping[str, int]
     labels: tuple[str, ...] = ()
+    codings: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     unusable: int = 0

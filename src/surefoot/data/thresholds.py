@@ -51,6 +51,26 @@ def require_usable(reading: Reading, faults: Sequence[Fault], options: ReadingOp
         )
 
 
+def require_one_coding(readings: Sequence[Reading]) -> None:
+    """Refuse files of one form whose label columns of one name were taken for different codings.
+
+    Raises:
+        DataError: as may be for parts of one table, of which some hold fewer values than others.
+    """
+    known: dict[tuple[str, str], Reading] = {}
+    for reading in readings:
+        for column, coding in reading.codings.items():
+            if coding == "words":
+                continue
+            other = known.setdefault((reading.form, column), reading)
+            if other.codings[column] != coding:
+                raise DataError(
+                    f"the column {column!r} is coded as {other.codings[column]!r} in {other.place}, "
+                    f"by its values, and as {coding!r} in {reading.place}. Say which it is (--coding "
+                    f"{column}={coding}), or read the files one by one."
+                )
+
+
 def _above(share: float) -> float:
     """A share that would let these rows pass."""
     return math.ceil(share * 100) / 100
