@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -35,9 +35,8 @@ class Outputs:
 
     def first(self, count: int) -> Outputs:
         """The first pairs."""
-        log_probs = None if self.log_probs is None else self.log_probs[:count]
-        steepness = None if self.steepness is None else self.steepness[:count]
-        return Outputs(self.scores[:count], log_probs, self.lengths[:count], steepness)
+        every = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return replace(self, **{name: v[:count] for name, v in every if v is not None})
 
 
 class Regulariser(Member, slot="regulariser"):

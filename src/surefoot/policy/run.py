@@ -33,7 +33,7 @@ from surefoot.scorers.language.saving import for_older_readers
 from surefoot.scorers.language.scores import mode
 from surefoot.scorers.language.vocabulary import require_rows
 from surefoot.scorers.responses import Rewarding
-from surefoot.training.agreement import of_first
+from surefoot.training.agreement import of_first, require_agreement
 from surefoot.training.checkpoint import load as load_checkpoint
 from surefoot.training.checkpoint import window as window_of
 from surefoot.training.folder import begin_run, reads_of, saved_prompts
@@ -184,6 +184,7 @@ def _train(
     if watched is not None:
         rewards.append(Reward(watched, prompts.preferences, "watched"))
     settings = settings_of(config, prompts, key, watch is not None)
+    require_agreement(settings)
     kept = {} if last is None else load_checkpoint(Path(last), settings)
     if kept:
         returns = kept["baseline"]
