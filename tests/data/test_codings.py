@@ -280,7 +280,7 @@ def test_parts_of_one_table_are_coded_alike(tmp_path, monkeypatch):
     for path, values in zip(paths, ([0, 1, 0], [1, 2, 1]), strict=True):
         records = rows(SIDES["letters"], "label", values)
         path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    with pytest.raises(DataError, match="'probability' in .*part-0.*'first-is-1' in .*part-1"):
+    with pytest.raises(DataError, match=r"'probability' in .*part-0.*'first-is-1' in .*part-1"):
         read_preferences(paths)
     found = read_preferences(paths, codings={"label": "first-is-0"})
     assert found.labels.tolist() == [1, 0, 1, 0, 0.5, 0]

@@ -65,9 +65,9 @@ def require_one_coding(readings: Sequence[Reading]) -> None:
             other = known.setdefault((reading.form, column), reading)
             if other.codings[column] != coding:
                 raise DataError(
-                    f"the column {column!r} is coded as {other.codings[column]!r} in {other.place}, "
-                    f"by its values, and as {coding!r} in {reading.place}. Say which it is (--coding "
-                    f"{column}={coding}), or read the files one by one."
+                    f"by its values, the column {column!r} is coded as {other.codings[column]!r} in "
+                    f"{other.place}, and as {coding!r} in {reading.place}. Say which it is "
+                    f"(--coding {column}={coding}), or read the files one by one."
                 )
 
 
