@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from language_models import llama, llama_reward, save
 from templates import TEMPLATES, template_tokenizer
 
+from surefoot.auxiliary.judge.question import Pair
 from surefoot.auxiliary.sampling import LanguageModelReference
 from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
@@ -256,3 +258,47 @@ def test_responses_are_drawn_for_the_prompts_that_can_be_written(tmp_path, talks
     assert [len(one) for one in found.responses] == [2] * 5
     with pytest.raises(DataError, match="6 of 6 pairs cannot be written"):
         source.usable(read_preferences(talks(*range(6))), said.append)
+
+
+def test_a_head_says_what_it_does_not_read(tmp_path, small_encoder):
+    """In training, and when it scores."""
+    long = Path(long_prompts(tmp_path / "long.jsonl"))
+    lines = [json.loads(line) for line in long.read_text().splitlines()]
+    for line in lines[:5]:
+        line["prompt"] = [
+            {"role": "system", "content": "Be short."},
+            {"role": "user", "content": line["prompt"]},
+        ]
+        for side in ("chosen", "rejected"):
+            line[side] = [{"role": "assistant", "content": line[side]}]
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    scorer = {"kind": "embedding", "encoder": {"name": small_encoder, "max_length": 40}}
+    config = RunConfig(data={"train": [str(path)]}, scorer=scorer, output=str(tmp_path / "run"))
+    said = []
+    model = train(config, say=said.append).model
+    told = " ".join(said)
+    cut = "100.0% of the texts that the encoder reads are longer than 40 tokens"
+    assert cut in told
+    assert "5 of 20 pairs have a system turn, earlier turns or tools" in told
+    model.scores(read_preferences(path))
+    assert cut in model.notes()[0]
+    report = check(
+        read_preferences(path), tokenizer=model.encoder.tokenizer, max_length=40, views=["together"]
+    )
+    assert cut in report.of("text-cut").meaning
+
+
+def test_tools_are_part_of_the_prompt_for_whoever_reads_texts():
+    tools = [{"type": "function", "function": {"name": "look_up"}}]
+    side = [[{"role": "assistant", "content": text}] for text in ("yes", "no")]
+    row = {"prompt": [{"role": "user", "content": "On tea?"}], "label": 1.0}
+    row |= {"response_a": side[0], "response_b": side[1]}
+    preferences = Preferences.from_rows([row, row | {"tools": tools}])
+    for view, shown in (("full", True), ("prompt", True), ("together", False)):
+        assert ["look_up" in text for text in preferences.texts(view)[0]] == [False, shown]
+    assert len(set(preferences.prompt_keys().tolist())) == 2
+    plain, with_tools = preferences.prompts()
+    asked = Pair.of(with_tools, side[0], side[1], 1000).prompt
+    assert "look_up" in asked
+    assert Pair.of(plain, side[0], side[1], 1000).prompt == "On tea?"
