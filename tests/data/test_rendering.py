@@ -258,8 +258,34 @@ class TestWhatElseTemplatesDo:
 
     def test_a_generation_prompt_that_no_answer_follows(self):
         found = read(templates.OPENS_THOUGHT, (answer("yes"), answer("no")))
-        assert (found.cuts.parted, found.cuts.moved) == (1, 1)
+        assert (found.cuts.parted, found.cuts.moved) == (1, 0)
         assert "otherwise than its generation prompt" in " ".join(found.cuts.notes(400))
+
+    def test_a_thought_that_the_generation_prompt_opens_and_the_answer_goes_on_with(self):
+        template = templates.HEADERS.replace(
+            "assistant<|/head|>\n\n{% endif %}", "assistant<|/head|>\n\n<think>\n{% endif %}"
+        )
+        pair = answer("<think>\nwell\n</think>\nfine"), answer("<think>\nno\n</think>\nbad")
+        found = read(template, pair)
+        assert (found.cuts.parted, found.cuts.left_out) == (0, {})
+        assert texts(template, found)[0].endswith("<think>\n")
+
+    def test_what_a_tool_said_may_be_written_as_json(self):
+        template = templates.TOOLS.replace(
+            "{{ m.content }}",
+            "{% if m.role == 'tool' %}{{ {'output': m.content} | tojson }}"
+            "{% else %}{{ m.content }}{% endif %}",
+        )
+        prompt = [*ASK, {"role": "tool", "content": 'a "b"\nc'}]
+        assert read(template, (answer("yes"), answer("no")), prompt=prompt).cuts.left_out == {}
+
+    @pytest.mark.parametrize("answers", [(" yes", "no"), ("yes", " no"), (" yes", " no")])
+    def test_plain_answers_that_begin_with_space(self, answers):
+        found = read(None, answers, prompt="On tea?")
+        prompt, *both = texts(None, found)
+        assert prompt == "<s>On tea?"
+        assert both == [("" if t[0] == " " else "\n\n") + t + "</s>" for t in answers]
+        assert not found.cuts.moved
 
 
 class TestTextThatWasRenderedBefore:

@@ -25,6 +25,8 @@ _MARKS = re.compile(
 )
 #: Words in a row that are a template's own sentence and no name of a speaker.
 _SENTENCE = re.compile(r"[^\W\d_]{2,}(?:[ ,.:']+[^\W\d_]+){2,}")
+#: Characters of a generation prompt that may be the beginning of an answer.
+_BEGUN = 40
 #: Keys of a turn without which it says something else: never left out without a refusal.
 _CALLS = ("tool_calls", "function_call")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
@@ -132,7 +134,7 @@ def fidelity(
     starts = [len(common_start(rendered.before, whole)) for whole in rendered.wholes]
     parted = bool(prompt.prompt) and min(starts) < len(rendered.before.rstrip())
     answers = [
-        (side, whole[start:])
+        (side, whole[start - _begun(side, whole[:start]) :])
         for side, whole, start in zip((a, b), rendered.wholes, starts, strict=True)
     ]
     missing = list(_missing(specials, "prompt", prompt.prompt, rendered.before))
@@ -150,6 +152,13 @@ def fidelity(
     return Fidelity(left_out, unwritten, adds, parted, marked)
 
 
+def _begun(turns: Sequence[Message], before: str) -> int:
+    """Characters of an answer that stand in what it is written after, as a `<think>` may."""
+    content = turns[0]["content"] if turns else ""
+    lengths = range(min(len(content), len(before), _BEGUN), 0, -1)
+    return next((n for n in lengths if before.endswith(content[:n])), 0)
+
+
 def _is_needed(name: str) -> bool:
     """Whether a comparison without this part is another one; templates drop earlier reasoning."""
     answer = name.startswith("response") and name.endswith(_REASONING)
@@ -160,8 +169,10 @@ def _missing(specials: Specials, side: str, turns: Sequence[Message], text: str)
     """Names of parts that do not stand in a text, white space aside."""
     squeezed = _squeezed(specials, text)
     contents = [_squeezed(specials, turn["content"]) for turn in turns]
-    for content in contents:
-        if content and squeezed.count(content) < sum(content in other for other in contents):
+    for turn, content in zip(turns, contents, strict=True):
+        wanted = sum(content in other for other in contents)
+        forms = (_squeezed(specials, form) for form in _forms(turn["content"]))
+        if content and not any(squeezed.count(form) >= wanted for form in forms):
             yield f"{side} content"
             break
     for turn in turns:

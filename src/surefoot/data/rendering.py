@@ -201,7 +201,7 @@ def _plain(prompt: Prompt, a: Sequence[Message], b: Sequence[Message]) -> Render
     sides = [_joined(a), _joined(b)]
     befores = [text if side[:1].isspace() else with_gap for side in sides]
     wholes = (befores[0] + sides[0], befores[1] + sides[1])
-    return Rendered(max(befores, key=len), wholes, False)
+    return Rendered(min(befores, key=len), wholes, False)
 
 
 def _joined(turns: Sequence[Message]) -> str:

@@ -32,7 +32,7 @@ class TokenRow:
         tokens: prompt and responses; empty where it is refused.
         prompt_cut: the start of the prompt was cut.
         response_cut: the end of a response was cut.
-        moved: a token joins prompt and response, or the answers begin otherwise than announced.
+        moved: a token joins prompt and response.
         begins_twice: the text begins with the same special token twice.
         endless: a response does not end with an end token, cut or not.
         adds, parted, marked, left_out: see :class:`surefoot.data.fidelity.Fidelity`.
@@ -130,7 +130,7 @@ class TokenReader:
             kept,
             prompt_cut=len(kept[0]) < len(whole[0]),
             response_cut=any(len(kept[k]) < len(whole[k]) for k in (1, 2)),
-            moved=shared < len(prompt),
+            moved=shared < len(prompt) and not checked.parted,
             begins_twice=any(map(self._begins_twice, (a, b))),
             endless=not all(ends),
             adds=checked.adds,
