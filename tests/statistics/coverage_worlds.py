@@ -1,6 +1,7 @@
 """Coverage by simulation: `python tests/statistics/coverage_worlds.py [REPETITIONS]`.
 
-Each world draws (values, clusters) whose mean is known. The tests use the same worlds.
+Each world draws (values, clusters) whose mean is known. The tests use the same worlds. Bounded and
+heavy-tailed quantities are in `bounded_worlds.py`, and measured by `benchmarks/intervals.py`.
 """
 
 from __future__ import annotations
@@ -159,6 +160,10 @@ SEEDS = {
         0.0,
     ),
     "own splits of one pool": (lambda r, s, g: hierarchical(*seeds_and_splits(r, s, g)), 0.0),
+    "own splits, no seed effect": (
+        lambda r, s, g: hierarchical(*seeds_and_splits(r, s, g, seed_sd=0.0)),
+        0.0,
+    ),
 }
 
 
