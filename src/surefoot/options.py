@@ -8,6 +8,7 @@ for one slot (`logistic` for the slot *margin loss*).
 from __future__ import annotations
 
 import importlib
+import itertools
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType, UnionType
@@ -16,6 +17,7 @@ from typing import Any, ClassVar, Self, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_serializer
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
+from surefoot.boundary.values import check_values
 from surefoot.errors import ConfigurationError, SurefootError, unknown_name
 from surefoot.escaping import excerpt
 
@@ -45,6 +47,7 @@ class Options(BaseModel):
     title: ClassVar[str] = ""
 
     def __init__(self, /, **values: Any) -> None:
+        check_values(values)
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -75,10 +78,16 @@ def _explain(cls: type[Options], error: ValidationError) -> str:
     for detail in error.errors():  # one for each kind of value that a union takes: told together
         loc = detail["loc"]
         told.setdefault(loc[0] if loc and _is_union(cls, loc[0]) else loc, []).append(detail)
-    return "\n".join(
+    lines = [
         _explain_one(cls, several[0]) if isinstance(place, tuple) else _explain_union(cls, several)
-        for place, several in told.items()
-    )
+        for place, several in itertools.islice(told.items(), _MOST)
+    ]
+    more = [f"and {len(told) - _MOST} more."] if len(told) > _MOST else []
+    return "\n".join([*lines, *more])
+
+
+#: Faults of one set of options that are told at once.
+_MOST = 8
 
 
 def _is_union(cls: type[Options], name: object) -> bool:
@@ -180,6 +189,7 @@ class Member(Options):
         """Make a member from its name, from a mapping with `kind`, or return a member as it is."""
         if isinstance(given, cls):
             return given
+        check_values(given, cls.slot)
         options = {"kind": given} if isinstance(given, str) else given
         if not isinstance(options, Mapping) or "kind" not in options:
             raise ConfigurationError(

@@ -81,7 +81,7 @@ def test_markdown_is_one_inert_line(text):
     line = markdown(text)
     assert_inert(line)
     assert "\n" not in line
-    plain = re.sub(r"(?<!`)`[^`]+`(?!`)", "", re.sub(r"\\.", "", line))  # what a renderer reads
+    plain = re.sub(r"(?<!`)`[^`]+`(?!`)", "", re.sub(r"\\.", "E", line))  # what a renderer reads
     for active in ("<", "|", "](", "][", "]:", "`", "*", "~", "http:", "https:", "www.", "@", "$"):
         assert active not in plain, (active, line)
     assert not re.match(r"#|>|=|[-+]\s|\d+[.)]\s", line)
@@ -153,12 +153,13 @@ def hostile_rows(n: int) -> list[dict]:
             "prompt": f"{HOSTILE[:30]} question {i % 20}",
             "response_a": f"{HOSTILE[:30]} good help {i}" if i % 7 else f"same {HOSTILE}",
             "response_b": f"bad {HOSTILE[:20]} harm {i}" if i % 7 else f"same {HOSTILE}",
-            "label": int(i % 3 > 0) if i % 11 else "nonsense" + HOSTILE,
+            "label": int(i % 3 > 0),
             "group": f"group {i % 2} {HOSTILE}",
             "source": f"source {i % 2} {HOSTILE}",
             "id": f"{i} {HOSTILE}",
             f"unknown {HOSTILE}": "x",
         }
+        | ({} if i % 40 else {"response_b": [{HOSTILE: HOSTILE}]})  # a row that cannot be used
         for i in range(n)
     ]
 
@@ -277,7 +278,7 @@ def test_nobody_else_writes_to_a_terminal():
         for node, called in _calls(tree):
             if called in ("print", "input", "typer.echo", "typer.secho", "click.echo", "Console"):
                 found.append(f"{place}: {called}")
-            if called in ("sys.stdout.write", "sys.stderr.write", "os.write", "Text.from_markup"):
+            if called in ("sys.stdout.write", "sys.stderr.write", "Text.from_markup"):
                 found.append(f"{place}: {called}")
             if called.split(".")[-1] in ("tqdm", "trange"):
                 found += [

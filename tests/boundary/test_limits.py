@@ -8,6 +8,7 @@ import io
 import json
 import time
 import tracemalloc
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.boundary import json_texts
+from surefoot.auxiliary.judge.exchange import REPLY_BYTES
+from surefoot.boundary import json_texts, limits
 from surefoot.boundary.json_texts import json_value
 from surefoot.boundary.limits import DEPTH, ROW_BYTES
 from surefoot.boundary.yaml_texts import yaml_value
@@ -99,9 +101,9 @@ def test_a_row_beyond_a_limit_is_a_fault_of_that_row(tmp_path, name, form, packe
     begun = time.monotonic()
     if form is array and row in (LONG, MANY):  # the end of a large item is not looked for
         with pytest.raises(DataError, match=r"after row 1 \(the next item is larger than 16 MiB"):
-            read_preferences(path)
+            read_preferences(path, max_unusable=1.0)
         return
-    preferences = read_preferences(path)
+    preferences = read_preferences(path, max_unusable=1.0)
     assert time.monotonic() - begun < 10
     assert len(preferences) == 2
     (fault,) = preferences.faults
@@ -129,7 +131,7 @@ def test_small_archives_of_large_files_take_little_memory(tmp_path, content):
     tracemalloc.start()
     begun = time.monotonic()
     with pytest.raises(DataError):
-        read_preferences(path)
+        read_preferences(path, max_unusable=1.0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6 * ROW_BYTES
@@ -155,12 +157,12 @@ def test_csv_beyond_a_limit_is_one_message(tmp_path, content, says):
     path = tmp_path / "x.csv"
     path.write_bytes(content)
     with pytest.raises(DataError, match=says) as caught:
-        read_preferences(path)
+        read_preferences(path, max_unusable=1.0)
     assert len(str(caught.value)) < 500
 
 
 def rows_of(path):
-    preferences = read_preferences(path)
+    preferences = read_preferences(path, max_unusable=1.0)
     return preferences.numbers("row").astype(int).tolist(), [
         (fault.row, fault.reason) for fault in preferences.faults
     ]
@@ -274,3 +276,21 @@ def test_a_configuration_that_is_none(tmp_path):
     path.write_bytes(b"a: \xff")
     with pytest.raises(ConfigurationError, match="cannot read the configuration"):
         yaml_file(path)
+
+
+def test_the_documentation_states_the_limits():
+    page = Path(__file__).parents[2] / "docs" / "limits.md"
+    if not page.is_file():
+        pytest.skip("a source distribution has no documentation")
+    text = page.read_text()
+    for stated in (
+        *map(limits.size, (limits.ROW_BYTES, limits.CONFIGURATION_BYTES, limits.FILE_BYTES)),
+        limits.size(REPLY_BYTES),
+        f"{limits.DEPTH} levels",
+        f"{limits.COLUMNS:,}; {limits.NAME_LENGTH:,}",
+        f"| {limits.NUMBER_LENGTH} |",
+        f"{limits.CONFIGURATION_VALUES:,} values",
+        f"{limits.OPTION_TEXT_LENGTH:,} characters",
+        f"| {limits.LARGEST_NUMBER:,} |",
+    ):
+        assert stated in text

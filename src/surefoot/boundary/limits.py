@@ -26,6 +26,12 @@ CONFIGURATION_VALUES = 20_000
 #: Characters of a number.
 NUMBER_LENGTH = 400
 
+#: Characters of a text that is an option, such as a path.
+OPTION_TEXT_LENGTH = 20_000
+
+#: Whole numbers that an option may be, on both sides of 0: what generators take as a seed.
+LARGEST_NUMBER = 2**32 - 1
+
 #: Bytes of a file that is held whole (a part of a suite), unpacked.
 FILE_BYTES = 512 * _MIB
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _finite(given: float) -> float:
+    if not math.isfinite(given):
+        raise typer.BadParameter(f"a finite number is needed; got {given}.")
+    return given
+
+
 @app.callback()
 def _options(
     show_version: Annotated[
@@ -57,7 +64,10 @@ def audit(
         typer.Option(help="Of the model to be trained: a folder, a hub name or `default`."),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(help="Tokens the model keeps: finds pairs cut to the same text.")
+        int | None,
+        typer.Option(
+            min=1, max=10**7, help="Tokens the model keeps: finds pairs cut to the same text."
+        ),
     ] = None,
     scorer: Annotated[
         str | None,
@@ -78,7 +88,8 @@ def audit(
         ),
     ] = None,
     clusters: Annotated[
-        int | None, typer.Option(min=2, help="For --deployment: clusters of prompts. [16]")
+        int | None,
+        typer.Option(min=2, max=9999, help="For --deployment: clusters of prompts. [16]"),
     ] = None,
     column: Columns = None,
     coding: Codings = None,
@@ -115,7 +126,7 @@ def train(
     context: typer.Context,
     config: Annotated[Path, typer.Argument(help="A YAML configuration.")],
     seeds: Annotated[
-        int, typer.Option(min=1, help="Train with this many seeds, one folder each.")
+        int, typer.Option(min=1, max=1000, help="Train with this many seeds, one folder each.")
     ] = 1,
     resume: Annotated[
         bool,
@@ -191,6 +202,7 @@ def evaluate(
         float,
         typer.Option(
             min=0,
+            callback=_finite,
             help="Rewards this close, or judgments this close to 1/2, are a tie: it counts half.",
         ),
     ] = 0.0,

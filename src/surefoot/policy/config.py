@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from surefoot.boundary.values import check_values
 from surefoot.data.options import FileReading
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective, Risk
@@ -148,7 +149,7 @@ class OnlineTrainingOptions(OptimiserOptions):
 
     seed: int = Field(0, ge=0)
     """Seed of everything random: an adapter's start, the order of the prompts, what is written."""
-    prompts_per_step: int = Field(8, ge=1)
+    prompts_per_step: int = Field(8, ge=1, le=10**6)
     """Prompts in an optimiser step, over all processes."""
     micro_batch: int = Field(8, ge=1)
     """Responses in one forward pass."""
@@ -190,6 +191,7 @@ class OnlineConfig(FileOptions):
 
     def for_seed(self, seed: int, output: str) -> OnlineConfig:
         """The same run with another training seed and folder."""
+        check_values(seed, "training.seed")
         training = self.training.model_copy(update={"seed": seed})
         return self.model_copy(update={"training": training, "output": output})
 

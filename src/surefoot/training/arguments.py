@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.scorers.language.options import (
     GeneralPreferenceScorer,
     LanguageModelScorer,
@@ -60,8 +61,32 @@ def shared_arguments(
         "save_strategy": "no" if training.save_every is None else "steps",
         "save_steps": training.save_every or 500,
         "save_total_limit": 2,
-        "report_to": list(training.report_to),
+        "report_to": trackers(training.report_to),
     }
+
+
+def trackers(named: Sequence[str]) -> list[str]:
+    """Where logs go, as transformers names it.
+
+    Raises:
+        ConfigurationError: a name that it does not know, or a package that is not installed.
+    """
+    from transformers.integrations.integration_utils import (
+        INTEGRATION_TO_CALLBACK,
+        get_available_reporting_integrations,
+    )
+
+    for name in named:
+        if name not in ("all", "none", *INTEGRATION_TO_CALLBACK):
+            raise ConfigurationError(
+                unknown_name("place in training.report_to", name, INTEGRATION_TO_CALLBACK)
+            )
+        if name not in ("all", "none", *get_available_reporting_integrations()):
+            raise ConfigurationError(
+                f"training.report_to names {name!r}, whose package is not installed here. Install "
+                "it, or leave it out."
+            )
+    return list(named)
 
 
 def preference_arguments(config: RunConfig, folder: Path, held_out: bool) -> PreferenceConfig:
@@ -93,7 +118,7 @@ def preference_arguments(config: RunConfig, folder: Path, held_out: bool) -> Pre
         above = unit * (accumulation + 1)
         fitting = [
             n
-            for n in range(1, training.micro_batch_pairs)
+            for n in range(1, min(training.micro_batch_pairs, training.pairs_per_step + 1))
             if training.pairs_per_step % (n * ranks) == 0
         ]
         smaller = f", or a micro-batch of {fitting[-1]}" if fitting else ""

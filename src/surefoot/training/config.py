@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from surefoot.boundary.limits import DEPTH, TOO_DEEP
+from surefoot.boundary.values import check_values
 from surefoot.boundary.yaml_texts import yaml_file, yaml_value
 from surefoot.data.options import ReadingOptions
 from surefoot.data.splits import By
@@ -104,7 +105,7 @@ class OptimiserOptions(Options):
 
     seed: int = Field(0, ge=0)
     """Seed of everything random."""
-    epochs: float = Field(1.0, gt=0)
+    epochs: float = Field(1.0, gt=0, le=1e6)
     """Passes over the data."""
     max_steps: int | None = Field(None, ge=1)
     """Optimiser steps, in place of `epochs`."""
@@ -136,7 +137,7 @@ class LanguageTrainingOptions(OptimiserOptions):
 
     seed: int = Field(0, ge=0)
     """Seed of everything random: a new head, an adapter's start, the order of the pairs."""
-    pairs_per_step: int = Field(32, ge=1)
+    pairs_per_step: int = Field(32, ge=1, le=10**6)
     """Pairs in an optimiser step, over all processes: what a risk sees at once."""
     micro_batch_pairs: int = Field(8, ge=1)
     """Pairs in one forward pass at most; changes memory and speed, no number."""
@@ -237,6 +238,7 @@ class RunConfig(FileOptions):
 
     def for_seed(self, seed: int, output: str) -> RunConfig:
         """The same run with another training seed and folder."""
+        check_values(seed, "training.seed")
         training = self.training.model_copy(update={"seed": seed})
         return self.model_copy(update={"training": training, "output": output})
 

@@ -16,6 +16,7 @@ from surefoot.auxiliary.model import AuxiliaryModel, Conditions, Judged
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences, concatenate
 from surefoot.errors import ConfigurationError
+from surefoot.escaping import excerpt
 from surefoot.options import READS
 
 #: Fields of a request that the judge sets itself, and the option that says how.
@@ -90,7 +91,7 @@ class Judge(AuxiliaryModel, kind="judge"):
     @field_validator("base_url")
     @classmethod
     def _is_an_endpoint(cls, given: str) -> str:
-        shown = repr(bare_address(given))  # without what may be secret
+        shown = excerpt(bare_address(given))  # without what may be secret
         try:
             url = urlsplit(given)
             whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0

@@ -1,0 +1,67 @@
+"""Values of options: what no option takes is refused before anything looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from surefoot.boundary.limits import (
+    DEPTH,
+    LARGEST_NUMBER,
+    NAME_LENGTH,
+    OPTION_TEXT_LENGTH,
+    TOO_DEEP,
+)
+from surefoot.errors import ConfigurationError
+from surefoot.escaping import excerpt
+
+
+def check_values(given: Any, place: str = "", depth: int = 0) -> None:
+    """Refuse names that are no text, numbers and texts that are too long, and deep nesting.
+
+    Args:
+        given: options by name, as a user wrote them, or a value inside.
+        place: where it stands.
+        depth: how deep that is.
+
+    Raises:
+        ConfigurationError: the message says where and why.
+    """
+    here = place or "an option"
+    if depth > DEPTH:
+        raise ConfigurationError(f"{here}: {TOO_DEEP}.")
+    if isinstance(given, str):
+        _check_text(given, here)
+    elif isinstance(given, int) and abs(given) > LARGEST_NUMBER:
+        raise ConfigurationError(
+            f"{here} is larger than any option takes ({LARGEST_NUMBER:,}); got "
+            f"{excerpt(given, 30)}."
+        )
+    elif isinstance(given, Mapping):
+        for name, value in given.items():
+            if not isinstance(name, str):
+                raise ConfigurationError(
+                    f"{here}: the name of an option should be a text; got {excerpt(name, 60)}."
+                )
+            if len(name) > NAME_LENGTH:
+                raise ConfigurationError(
+                    f"{here}: a name of {len(name)} characters; at most {NAME_LENGTH}."
+                )
+            _check_text(name, here)
+            check_values(value, f"{place}.{name}" if place else name, depth + 1)
+    elif isinstance(given, list | tuple | set | frozenset):
+        for value in given:
+            check_values(value, place, depth + 1)
+
+
+def _check_text(text: str, here: str) -> None:
+    if len(text) > OPTION_TEXT_LENGTH:
+        raise ConfigurationError(
+            f"{here}: a text of {len(text):,} characters; at most {OPTION_TEXT_LENGTH:,}."
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{here}: text that is not valid Unicode.") from None
+    if "\0" in text:
+        raise ConfigurationError(f"{here}: a text with a null character in it.")
