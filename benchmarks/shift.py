@@ -31,6 +31,7 @@ SIZES = ((60, 600), (100, 1000), (200, 1000))
 CLUSTERS = (16, 64)
 #: Of k-means, a fifth of the audit's: which clusters are found has no part in what is promised.
 STARTS = 2
+POPULAR = 50
 #: Prompts that a law of deployment consists of, where its true shares have to be known.
 POOL = 2000
 
@@ -45,6 +46,7 @@ class World:
         moved: how far all prompts of deployment are moved.
         topics: whether there are any.
         repeated: 0; else both sides draw, with replacement, from this number of prompts.
+        popular: share of the rows that are of 50 prompts of one kind, the k-th as often as 1 / k.
     """
 
     missing: float = 0.0
@@ -52,6 +54,7 @@ class World:
     moved: float = 0.0
     topics: bool = True
     repeated: int = 0
+    popular: float = 0.0
 
     def law(self, rng: np.random.Generator) -> Law:
         """The two laws of one such world."""
@@ -91,32 +94,43 @@ class Drawn:
 
 def samples(
     world: World, n: int, m: int, rng: np.random.Generator
-) -> tuple[list[str], list[str], Drawn]:
-    """The distinct prompts of both sides, in n and m rows, and what reads them."""
+) -> tuple[list[str], list[str], list[str], Drawn]:
+    """Distinct prompts of n and m rows: of the one side, the other and both, and their reader."""
     law = world.law(rng)
     if world.repeated:
         vectors = law.draw(rng, 0, world.repeated)
-        rows = (rng.choice(world.repeated, size) for size in (n, m))
-        first, second = (np.unique(side) for side in rows)
+        rows = [rng.choice(world.repeated, size) for size in (n, m)]
     else:
-        # Their numbers say nothing of the side, as texts do not.
-        number = rng.permutation(n + m)
-        first, second = number[:n], number[n:]
+        number = rng.permutation(n + m)  # which says nothing of the side, as texts do not
+        rows = [number[:n], number[n:]]
         vectors = np.empty((n + m, DIMENSIONS))
-        vectors[first], vectors[second] = law.draw(rng, 0, n), law.draw(rng, 1, m)
-    return [str(i) for i in first], [str(i) for i in second], Drawn(vectors)
+        for side, own in enumerate(rows):
+            vectors[own] = law.draw(rng, side, len(own))
+    if world.popular:
+        alike = law.centres[0] + rng.normal(size=(POPULAR, DIMENSIONS))
+        often = 1 / np.arange(1, POPULAR + 1)
+        for own in rows:
+            again = rng.random(len(own)) < world.popular
+            drawn = rng.choice(POPULAR, again.sum(), p=often / often.sum())
+            own[again] = len(vectors) + drawn
+        vectors = np.concatenate([vectors, alike])
+    first, second = (set(own.tolist()) for own in rows)
+    parts = first - second, second - first, first & second
+    before, after, both = ([str(i) for i in sorted(part)] for part in parts)
+    return before, after, both, Drawn(vectors)
 
 
 def test(world: World, n: int, m: int, clusters: int, seed: int) -> OneLaw:
     """The test as the audit makes it."""
-    before, after, encoder = samples(world, n, m, np.random.default_rng(seed))
-    own, count = clusters_of_texts(before + after, encoder, clusters, seed, STARTS)
-    return one_law(own[: len(before)], own[len(before) :], count, seed)
+    before, after, both, encoder = samples(world, n, m, np.random.default_rng(seed))
+    own, count = clusters_of_texts(before + after + both, encoder, clusters, seed, STARTS)
+    first, second, shared = np.split(own, np.cumsum([len(before), len(after)]))
+    return one_law(first, second, count, seed, shared)
 
 
 def by_clusters_of_training(world: World, n: int, m: int, clusters: int, seed: int) -> OneLaw:
     """The same by clusters of one side: not valid, for comparison."""
-    before, after, encoder = samples(world, n, m, np.random.default_rng(seed))
+    before, after, _, encoder = samples(world, n, m, np.random.default_rng(seed))
     vectors = encoder.embed(before)
     centroids = k_means(vectors, min(clusters, len(vectors)), seed, STARTS)
     sides = (nearest(encoder.embed(side), centroids) for side in (before, after))
@@ -174,6 +188,7 @@ def coverage(world: World, n: int, m: int, clusters: int, worlds: Iterable[int])
 HARDER = {
     "formless": World(topics=False),
     "400 prompts, drawn again and again": World(repeated=400),
+    "three rows in ten of 50 popular prompts": World(popular=0.3),
 }
 POWER = {
     **{f"{share:.0%} of training is missing": World(missing=share) for share in (0.05, 0.1, 0.2)},

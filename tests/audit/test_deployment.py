@@ -96,6 +96,9 @@ def test_repeated_prompts_count_once(encoder):
     assert one.to_dict() == other.to_dict()
     shared = deployment_shift(training, training.select(range(100)), encoder, clusters=4)
     assert shared.shared == shared.deployment
+    assert "All are training prompts: that they are of one law cannot be tested" in shared.verdict
+    assert shared.test.p_value == 1
+    assert "100 of both stay in both" in shared.verdict
 
 
 def test_the_page_shows_it(encoder):

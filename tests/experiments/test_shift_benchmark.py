@@ -27,9 +27,10 @@ def test_clusters_of_both_sides_keep_the_level_and_those_of_one_side_do_not(benc
     assert only["share"] >= 0.7
 
 
-def test_prompts_that_are_drawn_again_and_again_keep_it_too(benchmark):
-    world = benchmark.World(repeated=150)
-    assert benchmark.rejections(world, 100, 400, 16, range(30))["share"] <= 0.15
+@pytest.mark.parametrize("repeats", [{"repeated": 200}, {"popular": 0.3}])
+def test_prompts_that_come_again_and_again_keep_it_too(benchmark, repeats):
+    world = benchmark.World(**repeats)
+    assert benchmark.rejections(world, 100, 500, 16, range(30))["share"] <= 0.15
 
 
 def test_a_missing_topic_is_found(benchmark):

@@ -67,21 +67,25 @@ def test_one_law_is_told_apart_as_often_as_promised():
     assert 0.35 < np.mean([one.apart > one.by_chance for one in found]) < 0.65
 
 
-def test_the_p_value_by_enumeration():
-    """All ways to deal 4 of 7 prompts to the first side, by Pearson's statistic of scipy."""
-    before, after = [0, 0, 1, 0], [1, 2, 1]
-    everyone = np.array(before + after)
+@pytest.mark.parametrize("both", [(), (1, 2, 2)])
+def test_the_p_value_by_enumeration(both):
+    """All ways to deal the 4 and 3 prompts of one side alone, by Pearson's statistic of scipy."""
+    alone = np.array([0, 0, 1, 0, 1, 2, 1])
 
-    def statistic(first):
+    def counts(first):
         second = [i for i in range(7) if i not in first]
-        table = [np.bincount(everyone[list(side)], minlength=3) for side in (first, second)]
-        return chi2_contingency(table, correction=False).statistic
+        sides = ([*alone[list(side)], *both] for side in (first, second))
+        return np.array([np.bincount(side, minlength=3) for side in sides])
 
-    every = [statistic(first) for first in combinations(range(7), 4)]
-    exact = np.mean(np.array(every) >= statistic((0, 1, 2, 3)) - 1e-9)
-    found = one_law(before, after, 3)
+    every = [counts(first) for first in combinations(range(7), 4)]
+    values = np.array([chi2_contingency(table, correction=False).statistic for table in every])
+    exact = np.mean(values >= values[0] - 1e-9)
+    found = one_law(alone[:4], alone[4:], 3, both=both)
     assert found.p_value == pytest.approx(exact, abs=0.03)
-    assert found.apart == pytest.approx((3 / 4 + abs(1 / 4 - 2 / 3) + 1 / 3) / 2)
+    shares = [table / table.sum(1, keepdims=True) for table in every]
+    apart = [np.abs(p - q).sum() / 2 for p, q in shares]
+    assert found.apart == pytest.approx(apart[0])
+    assert found.by_chance == pytest.approx(np.median(apart), abs=0.05)
 
 
 def test_units_that_training_lacks():

@@ -56,11 +56,14 @@ class DeploymentShift:
         tv, test = self.found.distances["tv"], self.test
         apart, chance = (f"{x:.3f}".replace("0.", ".", 1) for x in (test.apart, test.by_chance))
         p = f"p = {test.p_value:.3f}".replace("0.", ".", 1) if test.p_value >= 0.001 else "p < .001"
+        held = f"; {self.shared} of both stay in both" if self.shared else ""
         lies = (
             f"Prompts of deployment lie {tv} from the training pairs (total variation over "
             f"{len(self.names)} clusters of training prompts). By clusters of the prompts of both "
-            f"sides they lie {apart} apart, samples of one law about {chance} ({p})."
+            f"sides they lie {apart} apart, samples of one law about {chance} ({p}{held})."
         )
+        if self.shared == self.deployment:
+            return f"{lies} All are training prompts: that they are of one law cannot be tested."
         if self.deployment < FEWEST:
             return f"{lies} {self.deployment} prompts say little: collect {FEWEST} or more."
         if not self.told_apart:
@@ -140,28 +143,46 @@ def deployment_shift(
     """
     made = PromptClusters.fit(training, encoder, clusters, seed)
     (before, keys, pairs), (after, others, _) = map(_distinct, (training, deployment))
-    first, second = (made.of_texts(texts, encoder) for texts in (before, after))
+    first, second = (made.of_texts(texts.tolist(), encoder) for texts in (before, after))
+    shared = np.isin(keys, others)
+    parts = before[~shared], after[~np.isin(others, keys)], before[shared]
+    own, theirs, both = (part.tolist() for part in parts)
     return DeploymentShift(
         shift(first, second, len(made.names), seed, pairs=pairs),
-        one_law_by_clusters(before, after, encoder, clusters, seed),
+        one_law_by_clusters(own, theirs, both, encoder, clusters, seed),
         made.names,
         len(before),
         len(after),
-        int(np.isin(others, keys).sum()),
+        int(shared.sum()),
         seed,
         clusters,
     )
 
 
 def one_law_by_clusters(
-    before: list[str], after: list[str], encoder: Encoder, clusters: int, seed: int = 0
+    before: list[str],
+    after: list[str],
+    both: list[str],
+    encoder: Encoder,
+    clusters: int,
+    seed: int = 0,
 ) -> OneLaw:
-    """Whether two lists of distinct prompts are of one law, by clusters of all of them."""
-    own, count = clusters_of_texts(before + after, encoder, clusters, seed)
-    return one_law(own[: len(before)], own[len(before) :], count, seed)
+    """Whether prompts of two sides are of one law, by clusters of all of them.
+
+    Args:
+        before: distinct prompts that only the one side has.
+        after: those that only the other has.
+        both: those of both sides.
+        encoder: reads them.
+        clusters: how many are asked for.
+        seed: of the clusters and the permutations.
+    """
+    own, count = clusters_of_texts(before + after + both, encoder, clusters, seed)
+    first, second, shared = np.split(own, np.cumsum([len(before), len(after)]))
+    return one_law(first, second, count, seed, shared)
 
 
-def _distinct(data: Preferences) -> tuple[list[str], Ints, Ints]:
+def _distinct(data: Preferences) -> tuple[npt.NDArray[np.object_], Ints, Ints]:
     """Last turns of the distinct prompts, their keys, and how many rows each has.
 
     Prompts that differ in case and spacing are one; of their spellings the first in the alphabet
@@ -172,4 +193,4 @@ def _distinct(data: Preferences) -> tuple[list[str], Ints, Ints]:
     keys, first, counts = np.unique(
         data.prompt_keys()[order], return_index=True, return_counts=True
     )
-    return texts[order][first].tolist(), keys, counts
+    return texts[order][first], keys, counts

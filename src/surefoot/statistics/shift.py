@@ -192,32 +192,44 @@ class OneLaw:
         return {"apart": self.apart, "by_chance": self.by_chance, "p_value": self.p_value}
 
 
-def one_law(before: npt.ArrayLike, after: npt.ArrayLike, units: int, seed: int = 0) -> OneLaw:
+def one_law(
+    before: npt.ArrayLike,
+    after: npt.ArrayLike,
+    units: int,
+    seed: int = 0,
+    both: npt.ArrayLike = (),
+) -> OneLaw:
     """Permutation test that two samples are of one law, by Pearson's chi-squared over units.
 
-    Its level holds at every size of sample, given two things: the prompts of a sample are
-    independent (repeated ones count once), and the units are fixed beforehand or made from both
+    Prompts that only one sample has are dealt anew; those of both stay in both. Given the latter,
+    the level holds at every size of sample where the units are fixed beforehand or made from both
     samples together without knowing which prompt is whose. Units made from one sample alone find
     shifts that are not there: at 200 and 1,000 prompts of one law, 64 clusters of the smaller
-    sample gave p <= .05 in 98 % of 200 worlds.
+    sample gave p <= .05 in 98 % of 200 worlds. So do popular prompts that count once in either
+    sample, the larger of which has more of the rare ones, if those of both are dealt anew too.
 
     Args:
-        before: (N,) the unit of each prompt of one sample, in [0, units).
-        after: (M,) the same of the other.
+        before: (N,) the unit, in [0, units), of each prompt that only the one sample has; a
+            prompt counts once, however many rows it has.
+        after: (M,) the same of prompts that only the other has.
         units: how many there are.
         seed: of the permutations.
+        both: (S,) the unit of each prompt that both have.
     """
-    first, second = (np.bincount(np.asarray(side), minlength=units) for side in (before, after))
-    both, n = first + second, first.sum()
-    m = second.sum()
-    alike = np.random.default_rng(seed).multivariate_hypergeometric(both, n, _DRAWS)
+    first, second, shared = (
+        np.bincount(np.asarray(side, dtype=np.int64), minlength=units)
+        for side in (before, after, both)
+    )
+    alone, everyone = first + second, first + second + 2 * shared
+    n, m = (side.sum() + shared.sum() for side in (first, second))
+    dealt = np.random.default_rng(seed).multivariate_hypergeometric(alone, first.sum(), _DRAWS)
 
-    def apart(counts: Any) -> tuple[Floats, Floats]:
+    def apart(own: Any) -> tuple[Floats, Floats]:
         """Total variation and chi-squared (up to a factor) of counts (..., U) of the first."""
-        gap = counts / n - (both - counts) / m
-        return np.abs(gap).sum(-1) / 2, (gap**2 / np.maximum(both, 1)).sum(-1)
+        gap = (own + shared) / n - (alone - own + shared) / m
+        return np.abs(gap).sum(-1) / 2, (gap**2 / np.maximum(everyone, 1)).sum(-1)
 
     seen, statistic = apart(first)
-    by_chance, null = apart(alike)
+    by_chance, null = apart(dealt)
     as_far = int((null >= statistic * (1 - 1e-9)).sum())
     return OneLaw(float(seen), float(np.median(by_chance)), (1 + as_far) / (1 + _DRAWS))
