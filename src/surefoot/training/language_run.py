@@ -147,7 +147,7 @@ def train_language_model(
     standardise(model, trainer)
     accuracy, doubt = (None, "") if data.held_out is None else calibrate(model, trainer, config)
     if doubt:
-        say(f"note: {doubt}")
+        say(f"warning: {doubt}")
         notes += (doubt,)
     trainer.save_model(str(folder))
     if scorer.model_kind == "reward-model":
