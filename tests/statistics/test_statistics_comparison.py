@@ -203,7 +203,7 @@ def test_what_is_detectable_where_few_items_differ(discordance):
         a, b = u < discordance / 2 + gap, (u > discordance / 2 + gap) & (u < discordance + gap)
         return paired_difference(1.0 * a, 1.0 * b)
 
-    assert found_at(draw) == pytest.approx(0.8, abs=0.045)
+    assert found_at(draw) == pytest.approx(0.79, abs=0.05)  # stated: .75 to .84
 
 
 def test_pairs_needed_agrees_with_what_is_detectable_of_right_and_wrong():
