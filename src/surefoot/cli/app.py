@@ -14,6 +14,7 @@ from surefoot.cli.arguments import (
     MaxUnusable,
     NoPrompt,
     Overwrite,
+    Precision,
     Reference,
     Source,
 )
@@ -246,6 +247,7 @@ def evaluate(
     max_unusable: MaxUnusable = None,
     no_prompt: NoPrompt = False,
     reference: Reference = None,
+    precision: Precision = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Is this reward model any good, and better than that one?
@@ -283,6 +285,7 @@ def evaluate(
         yes=yes,
         best_of_n=best_of_n,
         gold=gold,
+        precision=precision,
     )
     run(
         model,
@@ -310,6 +313,7 @@ def score(
     max_unusable: MaxUnusable = None,
     no_prompt: NoPrompt = False,
     reference: Reference = None,
+    precision: Precision = None,
     overwrite: Overwrite = False,
 ) -> None:
     """A reward for each response, and P(a preferred) for each pair; labels are not needed.
@@ -323,7 +327,7 @@ def score(
     from surefoot.cli.score import run
 
     reading = ReadingFlags(column or (), coding or (), max_unusable, no_prompt)
-    run(model, data, output, source, reading, reference, overwrite)
+    run(model, data, output, source, reading, reference, overwrite, precision)
 
 
 @app.command()

@@ -38,6 +38,15 @@ Source = Annotated[
     typer.Option(help="Source of rows that give none; a source-aware model needs a known one."),
 ]
 
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="Of the passes of language models: float32, bfloat16 or auto. [as trained; models of "
+        "another origin: auto]",
+    ),
+]
+
 Reference = Annotated[
     str | None,
     typer.Option(help="What a policy was trained from; of a run: where that lies now."),

@@ -17,7 +17,7 @@ from surefoot.cli.console import (
     table,
     write,
 )
-from surefoot.cli.inputs import load_models, reference_of, run_folders, same_seeds
+from surefoot.cli.inputs import load_models, precision_of, reference_of, run_folders, same_seeds
 from surefoot.cli.request import Request
 from surefoot.errors import ConfigurationError
 
@@ -55,7 +55,11 @@ def run_best_of_n(
         if place is None:
             continue
         say(f"{place}: rewards of {sum(map(len, gold))} responses to {len(gold)} prompts")
-        proxies = load_models(place, reference_of(place, reference, beside))
+        proxies = load_models(
+            place,
+            reference_of(place, reference, beside),
+            precision_of(place, request.precision, beside),
+        )
         rewards = [sampled_rewards(one, samples, source) for one in proxies]
         curves[place] = best_of_n_curve(rewards, gold)
     ours = curves[model]

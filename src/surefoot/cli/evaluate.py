@@ -25,6 +25,7 @@ from surefoot.cli.inputs import (
     ReadingFlags,
     load_models,
     origins_of_run,
+    precision_of,
     read,
     reference_of,
     run_folders,
@@ -102,7 +103,8 @@ def _run(
     request: Request,
 ) -> None:
     if request.judge and not (model or baseline):
-        _refuse("a win rate", suites=suites, reference=reference, **reading.given())
+        pointless = {"suites": suites, "reference": reference, "precision": request.precision}
+        _refuse("a win rate", **pointless, **reading.given())
         run_win_rate(request, folder, tie_tolerance, source)
         return
     if request.best_of_n and model and not data:
@@ -118,8 +120,9 @@ def _run(
     quiet_libraries()
     from surefoot.training.folder import saved_prompts
 
-    models = load_models(model, reference_of(model, reference, baseline))
-    baselines = load_models(baseline, reference_of(baseline, reference, model)) if baseline else []
+    given = (reference, request.precision)
+    models = _models(model, baseline, *given)
+    baselines = _models(baseline, model, *given) if baseline else []
     runs = run_folders(model)
     if baseline:
         same_seeds(runs, run_folders(baseline))
@@ -135,6 +138,15 @@ def _run(
     lost = _write(folder, model, baseline, found)
     _show(found, len(models))
     refuse_lost(lost)
+
+
+def _models(
+    place: str, beside: str | None, reference: str | None, precision: str | None
+) -> list[TrainedScorer]:
+    """Those at a place, compared with those beside it."""
+    return load_models(
+        place, reference_of(place, reference, beside), precision_of(place, precision, beside)
+    )
 
 
 def _refuse(question: str, **options: object) -> None:

@@ -104,15 +104,41 @@ def mapping(
     return {name: theirs for name, _, theirs in pairs} or None
 
 
-def load_models(place: str, reference: str | None = None) -> list[TrainedScorer]:
+def load_models(
+    place: str, reference: str | None = None, precision: str | None = None
+) -> list[TrainedScorer]:
     """The model of a run folder, each `seed-*` inside it, an ensemble, or a transformers model.
 
+    Says in which precision a model of another origin is read.
+
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none, or it has no such precision.
     """
     from surefoot.scorers import load_scorer
 
-    return [load_scorer(one, reference) for one in run_folders(place)]
+    found = [load_scorer(one, reference, precision) for one in run_folders(place)]
+    for model in found:
+        for one in getattr(model, "models", [model]):
+            if getattr(one, "foreign", False):
+                say(f"note: {one.scorer.model}: {one.precision_in_words()}")
+    return found
+
+
+def precision_of(place: str, precision: str | None, beside: str | None) -> str | None:
+    """The precision for the model at a place that is compared with another: not for embeddings."""
+    if precision is None or beside is None or _of_tokens(place) or not _of_tokens(beside):
+        return precision
+    return None
+
+
+def _of_tokens(place: str) -> bool:
+    """Whether a model reads tokens: any that is not a run of heads on embeddings."""
+    from surefoot.scorers import storage
+
+    runs = [one for one in run_folders(place) if (one / storage.DESCRIPTION).is_file()]
+    return not runs or any(
+        storage.read_description(one)["scorer"]["kind"] != "embedding" for one in runs
+    )
 
 
 def tell_cuts(models: Sequence[TrainedScorer], preferences: Preferences) -> None:

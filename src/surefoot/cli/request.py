@@ -27,6 +27,7 @@ class Request:
     yes: bool = False
     best_of_n: bool = False
     gold: str | None = None
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         asked = {

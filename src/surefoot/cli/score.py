@@ -24,6 +24,7 @@ def run(
     reading: ReadingFlags,
     reference: str | None,
     overwrite: bool,
+    precision: str | None = None,
 ) -> None:
     """Write a reward for each response, or a margin for each pair where the model judges pairs."""
     quiet_libraries()
@@ -32,7 +33,7 @@ def run(
     places = [model, *([] if reference is None else [reference])]
     reads = [*data, *(one for place in places for one in (place, *origins_of_run(place)))]
     with claim_file(output, overwrite=overwrite, reads=reads) as part:
-        count, odd = _score(model, data, part, source, reading, reference)
+        count, odd = _score(model, data, part, source, reading, reference, precision)
     say(f"wrote {count} rows to {output}")
     if odd:
         raise DataError(
@@ -48,12 +49,13 @@ def _score(
     source: str | None,
     reading: ReadingFlags,
     reference: str | None,
+    precision: str | None,
 ) -> tuple[int, list[int]]:
     """Write the rows; their number, and which have a score that is not finite, written as null."""
     from surefoot.scorers.readable import readable
     from surefoot.statistics.estimate import finite
 
-    models = load_models(model, reference)
+    models = load_models(model, reference, precision)
     if len(models) > 1:
         raise ConfigurationError(
             f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."

@@ -98,7 +98,7 @@ def prepare_model(
                 f"say what {model!r} is: args.scorer is 'policy' or 'reward-model'; or give a "
                 "loaded model."
             )
-        options = {"num_labels": labels} if kind == "reward-model" else {}
+        options: dict[str, Any] = {"num_labels": labels} if kind == "reward-model" else {}
         model = load_model(model, kind, **options)
     found = kind_of(model, labels)
     if kind not in (None, found):
@@ -175,16 +175,20 @@ def _require_causal(model: Any) -> None:
         )
 
 
-def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
+def load_model(
+    name: str, kind: ModelKind, *, whole: bool = False, **options: Any
+) -> PreTrainedModel:
     """A sequence classifier with one label (or `num_labels`), or a causal language model.
 
     Args:
         name: a folder or a hub name.
         kind: `reward-model` or `policy`.
+        whole: refuse a reward model without a head, which is drawn at random to be trained.
         options: of transformers, such as `dtype`; float32 by default.
 
     Raises:
-        ConfigurationError: it cannot be loaded, is no such model, or is a policy without a head.
+        ConfigurationError: it cannot be loaded, is no such model, or is a policy (or a `whole`
+            reward model) without a head.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -199,9 +203,15 @@ def load_model(name: str, kind: ModelKind, **options: Any) -> PreTrainedModel:
                 "which would be drawn at random."
             )
         return never_packed(model)
-    options = {"num_labels": 1} | options
+    options = {"num_labels": 1, "output_loading_info": True} | options
     _require_labels(name, options["num_labels"])
-    model = _load(AutoModelForSequenceClassification.from_pretrained, name, "model", **options)
+    load = AutoModelForSequenceClassification.from_pretrained
+    model, found = _load(load, name, "model", **options)
+    if whole and found["missing_keys"]:
+        raise ConfigurationError(
+            f"{name} is no trained reward model: it has no {min(found['missing_keys'])}, which "
+            "would be drawn at random."
+        )
     return never_packed(model)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.encoder import file_stamps
 from surefoot.scorers.language.adapters import below_adapter
-from surefoot.scorers.language.architecture import architecture
+from surefoot.scorers.language.foreign import is_adapter, kind_at, read_foreign
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import (
     Prepared,
@@ -37,7 +37,9 @@ from surefoot.scorers.language.options import (
     LanguageModelScorer,
     PolicyScorer,
     RewardModelScorer,
+    with_precision,
 )
+from surefoot.scorers.language.precision import name_of
 from surefoot.scorers.language.preference import PreferenceScores
 from surefoot.scorers.language.reference import ReferencePolicy, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
@@ -63,6 +65,7 @@ class LanguageModel:
         known_flip_rate: what its training took for the share of flipped labels, None where that is
             not known: it was trained elsewhere.
         cuts: what was cut when :meth:`rewards` was last asked.
+        foreign: surefoot did not train it.
     """
 
     scorer: LanguageModelScorer
@@ -73,6 +76,7 @@ class LanguageModel:
     temperature_: float = 1.0
     known_flip_rate: float | None = None
     cuts: Cuts | None = None
+    foreign: bool = False
 
     def raw_scores(self, preferences: Preferences) -> Array:
         """Rewards as the model gives them, or beta log(pi / pi_ref), shape (N, 2)."""
@@ -200,15 +204,19 @@ class LanguageModel:
         }
 
     @classmethod
-    def load(cls, folder: str | Path, reference: str | None = None) -> Self:
+    def load(
+        cls, folder: str | Path, reference: str | None = None, precision: str | None = None
+    ) -> Self:
         """Read a run folder.
 
         Args:
             folder: of the run.
             reference: where a policy's reference lies now; by default where the run had it.
+            precision: of the passes (`scorer.precision`); None: as the run had it.
 
         Raises:
-            ConfigurationError: the folder holds no such model, or the reference has changed.
+            ConfigurationError: the folder holds no such model, the reference has changed, or there
+                is no such precision.
         """
         place = Path(folder)
         description = storage.read_description(place)
@@ -243,21 +251,60 @@ class LanguageModel:
         )
         with _trained_from(folder, scorer):
             _ = found.reference  # a wrong one is an error now, not in the middle of an evaluation
+        return found if precision is None else found.in_precision(precision)
+
+    def in_precision(self, precision: str) -> Self:
+        """The same model, and its reference, with passes in another precision.
+
+        Frozen weights keep the values beside which an adapter was trained.
+
+        Raises:
+            ConfigurationError: there is no such precision, or weights in 4 bits have their own.
+        """
+        asked = with_precision(self.scorer, precision)
+        if asked.autocast_dtype == self.scorer.autocast_dtype:
+            return replace(self, scorer=asked)
+        if self.scorer.adapter is not None and self.scorer.adapter.quantised:
+            raise ConfigurationError(
+                f"precision {precision!r} is refused: weights in 4 bits are multiplied in "
+                f"{self.scorer.settled.precision}, as they were in training."
+            )
+        known, found = self.reference, replace(self, scorer=asked)
+        whole = asked.autocast_dtype is None
+        if whole:
+            self.prepared.model.float()
+        if known is not None:
+            model: Any = known.model.float() if whole else known.model
+            above = not known.without_adapter
+            found.reference = ReferencePolicy.of(model, found.engine, False, with_adapter=above)
         return found
 
+    def precision_in_words(self) -> str:
+        """What the weights and the passes are in."""
+        passes = self.scorer.autocast_dtype
+        chosen = " (chosen for this processor)" if self.scorer.precision == "auto" else ""
+        digits = "" if passes is None else ", three digits; --precision float32 has seven"
+        return f"weights in float32, passes in {name_of(passes)}{chosen}{digits}."
+
     @classmethod
-    def of_transformers(cls, place: str, reference: str | None = None) -> Self:
+    def of_transformers(
+        cls, place: str, reference: str | None = None, precision: str | None = None
+    ) -> Self:
         """A model that surefoot did not train, from a folder or a hub name.
 
         Args:
-            place: a sequence classifier with one label, or a causal language model.
-            reference: what a causal language model is scored against.
+            place: a sequence classifier with one label, a causal language model, or the folder of
+                an adapter of PEFT on one of these.
+            reference: what a causal language model is scored against; an adapter's is by default
+                the base that it was trained on.
+            precision: of the passes (`scorer.precision`); None: `auto`.
 
         Raises:
-            ConfigurationError: it cannot be loaded, or a policy comes without a reference.
+            ConfigurationError: it cannot be loaded, a policy comes without a reference, or there is
+                no such precision.
         """
-        kind = architecture(place)
-        if kind == "policy" and reference is None:
+        kind = kind_at(place)
+        if kind == "policy" and reference is None and not is_adapter(place):
             raise ConfigurationError(
                 f"{place} is a causal language model: as a reward model it is beta * log(pi / "
                 "pi_ref), so name the model that it was trained from (--reference, where a command "
@@ -265,12 +312,14 @@ class LanguageModel:
             )
         if kind == "reward-model" and reference is not None:
             raise ConfigurationError(f"{place} is a reward model, and has no reference.")
-        model, tokenizer = load_model(place, kind), load_tokenizer(place)
-        prepared = prepare_model(model, tokenizer, keep_padding=True)
         scorers = {"policy": PolicyScorer, "reward-model": RewardModelScorer}
-        found = cls(scorers[kind](model=place, max_length=2048), prepared)
-        if reference is not None:
-            found.reference = found.policy_at(reference)
+        scorer = with_precision(scorers[kind](model=place, max_length=2048), precision or "auto")
+        read = read_foreign(place)
+        prepared = prepare_model(read.model, read.tokenizer, keep_padding=True)
+        found = cls(scorer, prepared, foreign=True)
+        if kind == "policy":
+            below = read.base is not None and read.intact
+            found.reference = found.policy_at(reference or (None if below else read.base))
         return found
 
     def policy_at(self, place: str | None) -> ReferencePolicy:

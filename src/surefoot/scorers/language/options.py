@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import torch
 from pydantic import Field, field_validator
@@ -167,3 +167,16 @@ class PolicyScorer(LanguageModelScorer, kind="policy"):
     """Scale of the log-ratio, the strength of the pull to the reference; IPO: 1."""
     reference: Literal["cached", "live"] = "cached"
     """Log-probabilities of the model as given: computed once and kept, or again in every step."""
+
+
+T = TypeVar("T", bound=LanguageModelScorer)
+
+
+def with_precision(scorer: T, precision: str) -> T:
+    """The same options with another `precision`.
+
+    Raises:
+        ConfigurationError: there is no such precision.
+    """
+    same = {name: getattr(scorer, name) for name in type(scorer).model_fields}
+    return type(scorer)(**{**same, "precision": precision})

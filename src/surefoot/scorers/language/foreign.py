@@ -1,0 +1,129 @@
+"""Models that surefoot did not train: whole ones, and adapters of PEFT on a base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import safe_open
+
+from surefoot.errors import ConfigurationError
+from surefoot.scorers.language.adapters import below_adapter
+from surefoot.scorers.language.architecture import architecture
+from surefoot.scorers.language.loading import load_model, load_tokenizer
+from surefoot.scorers.language.reference import weights_key
+from surefoot.scorers.language.scores import HEADS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from surefoot.scorers.language.loading import ModelKind
+
+_ADAPTER = "adapter_config.json"
+_TASKS: dict[str, ModelKind] = {"SEQ_CLS": "reward-model", "CAUSAL_LM": "policy"}
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A model of another origin, in float32.
+
+    Attributes:
+        kind: what it is.
+        model: with its adapter, if it is one.
+        tokenizer: beside it, or beside its base.
+        base: of an adapter, where that lies; None of a whole model.
+        intact: the base lies below the adapter as it was.
+    """
+
+    kind: ModelKind
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    base: str | None = None
+    intact: bool = True
+
+
+def is_adapter(place: str | Path) -> bool:
+    """Whether a folder holds an adapter of PEFT, and no whole model."""
+    folder = Path(place)
+    return (folder / _ADAPTER).is_file() and not (folder / "config.json").is_file()
+
+
+def kind_at(place: str) -> ModelKind:
+    """What a model of another origin is, before it is loaded.
+
+    Raises:
+        ConfigurationError: neither a reward model nor a policy.
+    """
+    return _described(place)[0] if is_adapter(place) else architecture(place)
+
+
+def read_foreign(place: str) -> Foreign:
+    """Load a model that surefoot did not train.
+
+    Args:
+        place: a folder or hub name of a whole model, or the folder of an adapter, whose base
+            `adapter_config.json` names.
+
+    Raises:
+        ConfigurationError: it cannot be loaded, or a reward model has no head.
+    """
+    if is_adapter(place):
+        return _adapted(place)
+    kind = architecture(place)
+    return Foreign(kind, load_model(place, kind, whole=True), load_tokenizer(place))
+
+
+def _described(place: str) -> tuple[ModelKind, str]:
+    """Kind and base of an adapter."""
+    from peft import PeftConfig
+
+    config = PeftConfig.from_pretrained(place)
+    base = config.base_model_name_or_path
+    if not base:
+        raise ConfigurationError(
+            f"{place} holds an adapter that names no base: write the folder or hub name of the "
+            f"model that it was trained on into {_ADAPTER} (base_model_name_or_path)."
+        )
+    beside = Path(place) / base
+    base = str(beside) if not Path(base).exists() and beside.is_dir() else base
+    kind = _TASKS.get(str(getattr(config.task_type, "value", config.task_type)))
+    return kind or architecture(base), base
+
+
+def _adapted(place: str) -> Foreign:
+    from peft import PeftModel
+
+    kind, base = _described(place)
+    own = any((Path(place) / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
+    try:
+        model = below_adapter(load_model(base, kind, whole=not _head_in(place)))
+        tokenizer = load_tokenizer(place if own else base)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"the base of the adapter {place}: {error} Where it lies elsewhere now, write it "
+            f"into {place}/{_ADAPTER} (base_model_name_or_path)."
+        ) from None
+    if kind == "reward-model" and model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id  # as who trained it had told the model
+    before = weights_key(model)
+    try:
+        adapted = PeftModel.from_pretrained(model, place)
+    except (RuntimeError, ValueError) as error:
+        raise ConfigurationError(
+            f"the adapter {place} does not go with its base {base}: {str(error).splitlines()[0]} "
+            "Merge the two where they were trained (merge_and_unload), and name the merged model."
+        ) from None
+    return Foreign(kind, adapted, tokenizer, base, weights_key(adapted) == before)
+
+
+def _head_in(place: str) -> bool:
+    """Whether an adapter brings the head of a reward model along."""
+    folder = Path(place)
+    if (folder / "adapter_model.bin").is_file():  # an old form; PEFT reads it
+        return True
+    names: list[str] = []
+    for path in folder.glob("adapter_model*.safetensors"):
+        with safe_open(path, "pt") as file:
+            names += file.keys()
+    return any(part in HEADS for name in names for part in name.split("."))
