@@ -28,6 +28,7 @@ from transformers import (
     T5GemmaForSequenceClassification,
 )
 
+from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.training.preference_config import PreferenceConfig
@@ -236,7 +237,13 @@ class TestSaved:
         torch.testing.assert_close(found, _plainly(trainer.model, beside, TEXTS))
         rows = [{"prompt": "", "response_a": t, "response_b": "", "label": 1.0} for t in TEXTS]
         pairs_of = type(trainer.pairs).of(
-            rows, beside, trainer.objective, "rewards", 99, trainer.pairs.encoder, learning=False
+            Preferences.from_rows(rows),
+            beside,
+            trainer.objective,
+            "rewards",
+            99,
+            trainer.pairs.encoder,
+            learning=False,
         )
         trainer.eval_pairs = {"": pairs_of}
         step = trainer.engine.batch(pairs_of.tokens, torch.arange(4).numpy())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,9 @@ def test_of_two_models_the_reference_is_for_the_one_that_needs_it(tmp_path):
         places[name] = str(tmp_path / name)
         (tmp_path / name).mkdir()
         if kind:
-            text = f'{{"schema_version": 1, "scorer": {{"kind": "{kind}"}}}}'
+            rest = {"objective": {}, "seed": 0, "temperature": 1.0, "surefoot": "0"}
+            rest |= {"rewards": {"mean": 0.0, "std": 1.0}, "reference_key": None}
+            text = json.dumps({"schema_version": 1, "scorer": {"kind": kind}, **rest})
             (tmp_path / name / "surefoot.json").write_text(text)
 
     def given(place: str, beside: str) -> bool:
