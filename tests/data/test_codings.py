@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
-from surefoot.data.codings import CODINGS, word
+from surefoot.data.codings import CODINGS
 from surefoot.data.files import read_records
 from surefoot.data.options import ReadingOptions
+from surefoot.data.verdicts import word
 from surefoot.errors import ConfigurationError, DataError
 
 QUICK = settings(max_examples=20, deadline=None)

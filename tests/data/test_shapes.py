@@ -8,8 +8,11 @@ import pytest
 
 from surefoot.data import read_preferences
 from surefoot.data.checks import check
-from surefoot.data.files import read_records
+from surefoot.data.conversion import Conversion
+from surefoot.data.files import read_origin, read_records
 from surefoot.data.options import ReadingOptions
+from surefoot.data.origins import Origin
+from surefoot.data.tables import Numbered
 from surefoot.data.text import to_text
 from surefoot.errors import DataError
 
@@ -352,3 +355,28 @@ def test_empty_prompts_are_an_error_whatever_they_are_made_of():
         with pytest.raises(DataError, match="prompts of 4 rows are empty"):
             read(*[answers | {"prompt": prompt}] * 4)
     assert len(read(*[answers | {"prompt": []}] * 2, *[answers | {"prompt": "p"}] * 2)) == 4
+
+
+def test_what_the_first_rows_do_not_show_is_found_all_the_same():
+    """Labels in votes, and annotators, that begin after the rows that tell the form."""
+    plain = [PLAIN | {"prompt": f"p{i}"} for i in range(150)]
+    found = read(*plain, PLAIN | {"votes": [12, 3]})
+    assert {*found.readings[0].not_read} == {"votes"}  # counts: not votes of the contract
+    found = read(*plain, PLAIN | {"votes": [0, 1]})
+    assert [vote["value"] for vote in found.dataset[150]["votes"]] == [0, 1]
+    found = read(*plain, *(PLAIN | {"annotator": who} for who in "uv"))
+    assert (len(found), found.readings[0].grouped) == (151, 1)
+
+
+def test_votes_are_grouped_beside_a_column_that_is_left_out():
+    found = read(*(PAIR | {"label": i % 2, "annotator": f"{i}", "source": ["s"]} for i in range(4)))
+    assert found.labels.tolist() == [0.5]
+    assert [len(votes) for votes in found.dataset["votes"]] == [4]
+
+
+def test_pairs_to_be_scored_need_no_label_that_can_be_read():
+    pairs = [PAIR | {"label": label} for label in (0, 1, 2)]
+    origin = Origin("rows", "rows", "", lambda: (Numbered(i, p) for i, p in enumerate(pairs, 1)))
+    found = read_origin(Conversion(origin, ReadingOptions(), unlabelled=True))
+    assert found.strings("label_from") == ["absent"] * 3
+    assert "'label' was left out" in found.readings[0].notes[0]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from surefoot.data import cache, fields
 from surefoot.data.codings import Coding, parse_coding
 from surefoot.data.contract import COMMON, DIALOGUES, MEANINGFUL, PROMPTS, complete
 from surefoot.data.grouping import Ballots
-from surefoot.data.labels import decide, sentence
 from surefoot.data.options import ReadingOptions
 from surefoot.data.origins import Origin
 from surefoot.data.readers import Reader
@@ -20,9 +19,10 @@ from surefoot.data.readers.numbered import label_among
 from surefoot.data.reading import Reading, misspelt
 from surefoot.data.recognition import recognised, require_columns, shown
 from surefoot.data.record import Account, ColumnError, NoLabelError, Record, UndecidedError
+from surefoot.data.survey import Survey, collect, survey
 from surefoot.data.tables import Numbered
 from surefoot.data.text import is_empty_prompt
-from surefoot.errors import DataError, unknown_name
+from surefoot.errors import DataError
 
 #: Records looked at to tell the form of the data.
 _SAMPLE = 100
@@ -57,11 +57,13 @@ class Conversion:
     reader: Reader | None = None
     faults: list[tuple[int, str, bool]] = field(default_factory=list)
     _left_out: dict[str, str] = field(default_factory=dict)
-    _codings: dict[str, Coding] | None = None
-    _sentences: tuple[str, ...] = ()
-    _ballots: Ballots | None = None
-    _surveyed: bool = False
+    _survey: Survey | None = None
+    _surprised: bool = False
     _told: int = 0
+
+    @property
+    def _ballots(self) -> Ballots | None:
+        return None if self._survey is None else self._survey.ballots
 
     @property
     def place(self) -> str:
@@ -76,7 +78,7 @@ class Conversion:
             DataError: the form is unknown, a column cannot be read, or no row can be used.
         """
         self.faults.clear()
-        self._misfits: Counter[str] = Counter()
+        self._misfits: dict[str, list[str]] = {}
         self._rows, self._used, self._empty, self._grouped = 0, 0, 0, 0
         records = self.origin.records()
         first = list(itertools.islice(records, _SAMPLE))
@@ -88,8 +90,11 @@ class Conversion:
             self.place, sample, self.options, self.unlabelled
         )
         require_columns(self.place, self.options.columns, sample)
-        self._survey(reader, first)
-        self.account = self._account(self._codings)
+        self._look_over(reader, first)
+        assert self._survey is not None
+        self.account = self._account(self._survey.codings)
+        if self._ballots is not None:
+            self._ballots.begin()
         batch: list[dict[str, Any]] = []
         for numbered in itertools.chain(first, records):
             batch += self._rows_of(reader, numbered)
@@ -115,7 +120,8 @@ class Conversion:
 
     def reading(self) -> Reading:
         """What was made of the file, once all batches have been taken."""
-        account = self.account
+        account, found = self.account, self._survey
+        assert found is not None
         taken = sorted(dict.fromkeys((*account.used, *account.became)), key=lambda n: "." in n)
         theirs = account.theirs
         used = {theirs.get(n, n): account.became.get(n, n if n in theirs else "") for n in taken}
@@ -126,8 +132,8 @@ class Conversion:
             rows=self._rows,
             used=used,
             not_read=not_read,
-            labels=self._sentences,
-            codings={name: coding.name for name, coding in (self._codings or {}).items()},
+            labels=found.sentences,
+            codings={name: coding.name for name, coding in found.codings.items()},
             notes=tuple(self._notes()),
             warnings=tuple(self._warnings(not_read)),
             unusable=sum(1 for fault in self.faults if not fault[2]),
@@ -169,65 +175,35 @@ class Conversion:
         theirs = {ours: name for ours, name in self.options.columns.items() if name}
         return Account(theirs, codings, self.unlabelled, self.options.no_prompt)
 
-    def _survey(self, reader: Reader, first: Sequence[Numbered]) -> None:
-        """Decide the codings of label columns from all values, if the first rows have any."""
-        if self._codings is not None:
-            return
-        account = self._account(None)
-        self._collect(reader, account, first)
-        if account.seen or account.voter or self._surveyed:
-            account = self._account(None)
-            self._collect(reader, account, self.origin.records())
-        given = {n: parse_coding(c, n) for n, c in self.options.codings.items()}
-        unknown = [
-            n for n in given if all(n not in (s.column, s.theirs) for s in account.seen.values())
-        ]
-        if unknown:
-            names = [seen.theirs for seen in account.seen.values()]
-            raise DataError(f"{self.place}: {unknown_name('label column', unknown[0], names)}")
-        self._codings, sentences = {}, []
-        for seen in account.seen.values():
-            try:
-                coding = decide(seen, given, self.place)
-            except DataError as error:
-                if seen.needed:
-                    raise
-                self._left_out[seen.column] = f"column {seen.column!r} was left out: {error}"
-                continue
-            self._codings[seen.column] = coding
-            sentences.append(sentence(seen, coding))
-        self._sentences = tuple(sentences)
-        if account.voter:
-            self._vote(reader)
-
-    def _collect(
-        self, reader: Reader, account: Account, records: Iterator[Numbered] | Sequence[Numbered]
-    ) -> None:
-        for numbered in records:
+    def _records(self, among: Iterable[Numbered], account: Account) -> Iterator[Record]:
+        """The records that could be parsed."""
+        for numbered in among:
             self._tell(numbered)
-            if numbered.record is None:
-                continue
-            record = shown(numbered, self.options, self._left_out, account)
-            try:
-                for row in reader.rows(record):
-                    complete(record, row)
-            except DataError:
-                continue  # it is met again when rows are made
+            if numbered.record is not None:
+                yield shown(numbered, self.options, self._left_out, account)
 
-    def _vote(self, reader: Reader) -> None:
-        """Collect who judged each pair, where the file has a row for each vote."""
-        ballots = Ballots()
-        account = self._account(self._codings)
-        for numbered in self.origin.records():
-            if numbered.record is None:
-                continue
-            record = shown(numbered, self.options, self._left_out, account)
-            try:
-                for row in reader.rows(record):
-                    ballots.add(complete(record, row), record.voter)
-            except DataError:
-                continue
-        self._ballots = ballots
+    def _look_over(self, reader: Reader, first: Sequence[Numbered]) -> None:
+        """Find out what rows depend on, if the first ones tell that the file has such columns."""
+        if self._survey is not None:
+            return
+        begun = collect(reader, partial(self._records, first), self._account(None))
+        if not (begun.seen or begun.voter or self._surprised):
+            self._survey = Survey({})
+            return
+        self._survey = survey(
+            reader,
+            lambda account: self._records(self.origin.records(), account),
+            self._account,
+            {name: parse_coding(coding, name) for name, coding in self.options.codings.items()},
+            self.place,
+            needed=not self.unlabelled,
+        )
+        self._left_out |= self._survey.left_out or {}
+
+    def _surprise(self) -> StartAgainError:
+        """A label or a vote where the first rows had none."""
+        self._survey, self._surprised = None, True
+        return StartAgainError()
 
     def _rows_of(self, reader: Reader, numbered: Numbered) -> list[dict[str, Any]]:
         self._tell(numbered)
@@ -238,13 +214,12 @@ class Conversion:
             record = shown(numbered, self.options, self._left_out, self.account)
             rows = [complete(record, row) for row in reader.rows(record)]
         except UndecidedError:
-            self._codings, self._surveyed = None, True
-            raise StartAgainError from None
+            raise self._surprise() from None
         except ColumnError:
             raise
         except DataError as error:
             if isinstance(error, fields.MisfitError):
-                self._misfits[error.column] += 1
+                self._misfits.setdefault(error.column, []).append(str(error))
             elif self.options.on_error == "fail" and not isinstance(error, NoLabelError):
                 reason = str(error).rstrip(".")
                 raise DataError(f"{self.place}, row {numbered.row}: {reason}.") from None
@@ -252,8 +227,7 @@ class Conversion:
             return []
         self.account.settle(record)
         if record.voter is not None and self._ballots is None:
-            self._codings, self._surveyed = None, True
-            raise StartAgainError
+            raise self._surprise()
         return [self._placed(row, record) for row in rows if self._counts(row, record)]
 
     def _counts(self, row: dict[str, Any], record: Record) -> bool:
@@ -283,19 +257,19 @@ class Conversion:
 
     def _decide_misfits(self) -> None:
         """Leave out whole columns that do not fit; a few stray values are faults of their rows."""
-        for column, count in self._misfits.items():
+        for column, reasons in self._misfits.items():
+            if len(reasons) <= _MISFITS * self._rows:
+                continue
             names = [n for n, became in self.account.became.items() if became == column] or [column]
             if any(name in self.options.columns for name in names):
-                reason = next(r for _, r, _ in self.faults if column in r)
-                raise DataError(f"{self.place}: {reason}; it was said to hold {column!r}.")
-            if count > _MISFITS * self._rows:
-                reason = next((r for _, r, _ in self.faults if column in r), "")
-                for name in names:
-                    self._left_out[name] = (
-                        f"column {name!r} was left out: it is not what {column!r} stands for here "
-                        f"({reason}); --column {name}= says so without this line"
-                    )
-                raise StartAgainError
+                raise DataError(f"{self.place}: {reasons[0]}; it was said to hold {column!r}.")
+            for name in names:
+                self._left_out[name] = (
+                    f"column {name!r} was left out: it is not what {column!r} stands for here "
+                    f"({reasons[0]}); --column {name}= says so without this line"
+                )
+            self._survey = None  # rows that were refused for this column may hold votes
+            raise StartAgainError
 
     def _failed(self, faults: Sequence[tuple[int, str, bool]], what: str) -> DataError:
         reasons = "\n".join(f"  row {row}: {reason}" for row, reason, _ in faults[:3])

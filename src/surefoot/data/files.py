@@ -73,7 +73,7 @@ def read_preferences(
         for one in given
         for origin in origins_of(one)
     ]
-    require_one_coding([reading for part in parts for reading in part.readings])
+    require_one_coding([reading for part in parts for reading in part.readings], options)
     return parts[0] if len(parts) == 1 else concatenate(parts)
 
 
@@ -116,7 +116,10 @@ def read_records(
     origin = Origin(
         name, name, digest, lambda: (Numbered(i, row) for i, row in enumerate(records, start=1))
     )
-    return read_origin(Conversion(origin, options or ReadingOptions()))
+    options = options or ReadingOptions()
+    found = read_origin(Conversion(origin, options))
+    require_one_coding(found.readings, options)
+    return found
 
 
 def read_origin(conversion: Conversion) -> Preferences:

@@ -29,6 +29,10 @@ class Ballots:
             label = row["label"]
             self._votes.setdefault(key, []).append((voter, 1 - label if turned else label))
 
+    def begin(self) -> None:
+        """The rows come again, from the first one."""
+        self._told.clear()
+
     def gather(self, row: dict[str, Any], voter: str | None) -> bool:
         """Give the first row of a pair all its votes; False for the other rows of that pair."""
         if voter is None:

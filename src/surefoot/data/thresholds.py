@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from surefoot.data.options import ReadingOptions
 from surefoot.data.reading import Reading
 from surefoot.data.schema import Fault
-from surefoot.errors import DataError
+from surefoot.errors import DataError, unknown_name
 
 #: Above this share of empty prompts, the column of the prompt was not found.
 MOST_EMPTY = 0.5
@@ -51,12 +51,22 @@ def require_usable(reading: Reading, faults: Sequence[Fault], options: ReadingOp
         )
 
 
-def require_one_coding(readings: Sequence[Reading]) -> None:
+def require_one_coding(readings: Sequence[Reading], options: ReadingOptions) -> None:
     """Refuse files of one form whose label columns of one name were taken for different codings.
 
+    Args:
+        readings: of the files that are read together.
+        options: how.
+
     Raises:
-        DataError: as may be for parts of one table, of which some hold fewer values than others.
+        DataError: as may be for parts of one table, of which some hold fewer values than others;
+            or a coding was given for a column that is no label in any file.
     """
+    columns = {name for reading in readings for name in reading.codings}
+    theirs = {options.columns.get(name, name) for name in columns}
+    for name in options.codings:
+        if name not in columns | theirs:
+            raise DataError(unknown_name("label column", name, columns | theirs))
     known: dict[tuple[str, str], Reading] = {}
     for reading in readings:
         for column, coding in reading.codings.items():
@@ -65,7 +75,7 @@ def require_one_coding(readings: Sequence[Reading]) -> None:
             other = known.setdefault((reading.form, column), reading)
             if other.codings[column] != coding:
                 raise DataError(
-                    f"by its values, the column {column!r} is coded as {other.codings[column]!r} in "
+                    f"by its values the column {column!r} is coded as {other.codings[column]!r} in "
                     f"{other.place}, and as {coding!r} in {reading.place}. Say which it is "
                     f"(--coding {column}={coding}), or read the files one by one."
                 )

@@ -1,0 +1,98 @@
+"""Words that say which of two responses is preferred: `a`, `model_b`, `A>>B`, `tie`."""
+
+from __future__ import annotations
+
+import re
+
+#: The two responses' columns, as words may name them, and the tie.
+_BARE = {
+    **dict.fromkeys(("a", "first", "1st", "left", "former"), 1.0),
+    **dict.fromkeys(("b", "second", "2nd", "right", "latter"), 0.0),
+}
+_TIES = frozenset(
+    (
+        *(
+            "tie",
+            "tied",
+            "ties",
+            "tiebothbad",
+            "tiebothgood",
+            "draw",
+            "even",
+            "neither",
+            "indifferent",
+        ),
+        *(
+            "equal",
+            "equals",
+            "equallygood",
+            "equallybad",
+            "bothequal",
+            "both",
+            "bothgood",
+            "bothbad",
+        ),
+        *("same", "thesame", "aboutthesame", "nopreference", "nodifference", "[c]"),
+    )
+)
+_STEM = (
+    r"(?:model|response|output|answer|assistant|completion|option|candidate|system|text|choice|"
+    r"argument|summary|side|player|chatbot|human)"
+)
+_NAMED = re.compile(rf"(?:the )?(?:{_STEM}[ _\-]*)?(?P<which>[ab]|[012]|a1|a2)")
+_NUMBERED = re.compile(rf"(?:the )?{_STEM}[ _\-]*[012]")
+_BETTER = re.compile(
+    r"(?P<who>.+?)[ _\-]+(?:(?:is|was)[ _\-]+)?(?:(?:slightly|somewhat|much|clearly|significantly|"
+    r"far|a lot|a bit)[ _\-]+)?(?:better|best|wins?|won|preferred)"
+)
+_COMPARED = re.compile(
+    r"(?P<one>[^<>=≻≺≈~]+?)\s*(?P<sign>>+|<+|≻+|≺+|=+|≈|~)\s*(?P<other>[^<>=≻≺≈~]+)"
+)
+
+
+def word(text: str, sides: tuple[str, str]) -> float | None:
+    """P(first preferred) that a word says: `a`, `model_b`, `[[A]]`, `A>>B`, `tie`; else None.
+
+    Args:
+        text: what stands in the column.
+        sides: names of the columns of the two responses, which it may be.
+
+    >>> word("Answer B", ("response_a", "response_b")), word("maybe", ("x_a", "x_b"))
+    (0.0, None)
+    """
+    said = " ".join(text.split()).casefold()
+    if said.startswith("[[") and said.endswith("]]"):
+        said = said[2:-2].strip()
+        said = "[c]" if said == "c" else said
+    names = [side.casefold() for side in sides]
+    if said in names:
+        return float(said == names[0])
+    if re.sub(r"[ _\-()/,.]", "", said) in _TIES:
+        return 0.5
+    if found := _COMPARED.fullmatch(said):
+        one, other = (_which(found[part].strip(), names) for part in ("one", "other"))
+        if one is None or other is None or one + other != 1.0:
+            return None
+        return {">": one, "≻": one, "<": other, "≺": other}.get(found["sign"][0], 0.5)
+    if found := _BETTER.fullmatch(said):
+        said = found["who"].strip()
+    return _which(said, names)
+
+
+def _which(said: str, names: list[str]) -> float | None:
+    """Which response a name stands for; numbers count from 0 where those of the columns do."""
+    if said in names:
+        return float(said == names[0])
+    if said in _BARE:
+        return _BARE[said]
+    found = _NAMED.fullmatch(said)
+    if found is None or (found["which"] == said and said in "012"):
+        return None
+    which = found["which"]
+    if which in ("a", "a1"):
+        return 1.0
+    if which in ("b", "a2"):
+        return 0.0
+    first = "0" if names[0].endswith("0") else "1"
+    second = str(int(first) + 1)
+    return {first: 1.0, second: 0.0}.get(which)
