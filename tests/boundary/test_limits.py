@@ -294,3 +294,20 @@ def test_the_documentation_states_the_limits():
         f"| {limits.LARGEST_NUMBER:,} |",
     ):
         assert stated in text
+
+
+def test_calls_and_lists_in_cells_that_are_deep_are_no_traceback(tmp_path):
+    deep = "[" * 100_000
+    call = {"function": {"name": "f", "arguments": deep}}
+    asked = [{"role": "user", "content": "u"}]
+    rows = [
+        GOOD | {"votes": deep},
+        {"prompt": asked, "chosen": [{"role": "assistant", "content": "", "tool_calls": [call]}],
+         "rejected": [{"role": "assistant", "content": "y", "extra": deep}]},
+        {"prompt": deep, "chosen": "x", "rejected": "y", "messages": "[{" + deep},
+    ]  # fmt: skip
+    for row in rows:
+        path = tmp_path / "x.jsonl"
+        path.write_text(json.dumps(row) + "\n")
+        with contextlib.suppress(DataError):
+            assert len(read_preferences(path)) == 1

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from surefoot.cli.console import Content, invocation, out, quiet_libraries, say, write
 from surefoot.cli.inputs import ReadingFlags, read, tell_reading
+from surefoot.escaping import json_document
 
 if TYPE_CHECKING:
     from surefoot.audit import DeploymentShift
@@ -126,7 +127,7 @@ def _rows(report: Any, preferences: Any) -> str:
             named = [(fault.file, fault.row) for fault in faults]
         for file, row in named:
             place = {"kind": finding.kind, "severity": finding.severity, "file": file, "row": row}
-            lines.append(json.dumps(place, ensure_ascii=False) + "\n")
+            lines.append(json_document(json.dumps(place, ensure_ascii=False)) + "\n")
     return "".join(lines)
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from surefoot.boundary.json_texts import json_value
 from surefoot.data.rendering import Rendered, common_start, opening, whole_text
 from surefoot.data.text import Message, Prompt, with_extra
 from surefoot.errors import DataError
@@ -198,8 +199,8 @@ def _leaves(key: str, value: Any) -> Iterator[Any]:
                 continue
             arguments = function.get("arguments")
             if isinstance(arguments, str):
-                with suppress(ValueError):
-                    arguments = json.loads(arguments)
+                with suppress(DataError):
+                    arguments = json_value(arguments)
             yield from _leaves("", [function.get("name"), arguments])
     elif isinstance(value, Mapping):
         yield from chain.from_iterable(_leaves("", one) for one in value.values())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from surefoot.boundary.json_texts import json_value
 from surefoot.data.text import Message, Prompt, said, with_extra
 from surefoot.errors import DataError
 
@@ -173,8 +174,8 @@ def _with_mapping(call: Any) -> Any:
     if not isinstance(function, Mapping) or not isinstance(function.get("arguments"), str):
         return call
     try:
-        arguments = json.loads(function["arguments"])
-    except ValueError:
+        arguments = json_value(function["arguments"])
+    except DataError:
         return call
     if not isinstance(arguments, Mapping):
         return call

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
+from surefoot.boundary.json_texts import json_value
 from surefoot.errors import DataError
 
 
@@ -79,8 +80,8 @@ def _message(turn: object) -> Message:
 def extra_of(given: object) -> dict[str, Any]:
     """The other keys of a message that was converted already; data may use the name otherwise."""
     try:
-        found = json.loads(given) if isinstance(given, str) else None
-    except ValueError:
+        found = json_value(given) if isinstance(given, str) else None
+    except DataError:
         found = None
     return found if isinstance(found, dict) and found.keys() <= set(CARRIED_KEYS) else {}
 
