@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import yaml
 
 from surefoot.cli import main
+from surefoot.cli.arguments import MaxUnusable
+from surefoot.data.options import ReadingOptions
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +135,8 @@ def test_data_without_a_prompt(surefoot, made):
     ]
     assert "--no-prompt" in surefoot("audit", "poems.csv", *columns, expect=2).err
     assert "3 rows" in surefoot("audit", "poems.csv", *columns, "--no-prompt").out
+
+
+def test_the_help_states_the_default():
+    stated = get_args(MaxUnusable)[1].help
+    assert f"[{ReadingOptions.model_fields['max_unusable'].default}]" in stated

@@ -154,6 +154,13 @@ def test_messages_are_the_prompt_of_answers_that_stand_alone(name):
     assert [one["content"] for one in found.dataset[0]["prompt"]] == ["s", "p"]
 
 
+@pytest.mark.parametrize("answers", [("x", "y"), (turn("assistant", "x"), turn("assistant", "y"))])
+def test_a_dialogue_that_goes_on_to_an_answer_is_the_prompt_without_it(answers):
+    dialogue = [turn("user", "p"), turn("assistant", "x")]
+    found = read({"messages": dialogue, "chosen": answers[0], "rejected": answers[1]})
+    assert texts(found.dataset[0]) == ("p", "x", "y")
+
+
 def test_typed_parts_whose_text_is_called_value():
     def dialogue(answer):
         parts = [[{"type": "text", "value": text}] for text in ("On tea?", answer)]
@@ -336,6 +343,11 @@ def test_a_misspelt_prompt_is_named():
     assert "prompts of 17 rows are empty, of 19 that were used (89.5%)" in str(refusal.value)
     assert "Column 'promt' was not read: did you mean 'prompt'?" in str(refusal.value)
     assert len(read(*MISSPELT, columns={"prompt": "promt"})) == 19
+
+
+def test_a_misspelt_prompt_of_two_outputs_is_named():
+    with pytest.raises(DataError, match="'promt': did you mean 'prompt'"):
+        read({"promt": "p", "output_1": "x", "output_2": "y", "label": 2})
 
 
 def test_data_without_a_prompt_are_legal_when_said():

@@ -13,6 +13,7 @@ from surefoot.errors import DataError
 ANNOTATORS = (
     *("annotator", "annotator_id", "worker", "worker_id", "rater", "rater_id"),
     *("evaluator", "evaluator_id", "voter", "voter_id", "labeler", "labeler_id", "judge"),
+    *("annotator_name", "participant", "participant_id", "reviewer", "reviewer_id"),
 )
 _VALUE = ("value", "vote", "label", "preference", "score")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from surefoot.data import fields
 from surefoot.data.ballots import ANNOTATORS, voter_of, votes_of
+from surefoot.data.reading import misspelt
 from surefoot.data.record import Record
 from surefoot.data.schema import ABSENT, filled
 from surefoot.data.text import Message, to_messages, to_text
@@ -106,9 +107,10 @@ def prompt_of(record: Record) -> str | list[Message]:
             return str(record.use(text, "prompt"))
         if record.account.no_prompt:
             return ""
+        near = [f" ({n!r}: did you mean {it!r}?)" for n, it in misspelt(record, PROMPTS)]
         raise DataError(
-            f"no column holds the prompt ({', '.join((*PROMPTS, *DIALOGUES))}). Say which does "
-            "(--column prompt=yours), or that the data have none (--no-prompt)"
+            f"no column holds the prompt ({', '.join((*PROMPTS, *DIALOGUES))}){''.join(near)}. Say "
+            "which does (--column prompt=yours), or that the data have none (--no-prompt)"
         )
     prompt = get(record, name, "prompt")
     if name == "instruction" and isinstance(prompt, str) and record.given("input"):

@@ -21,7 +21,7 @@ class FileReading(Options):
     name says that your column of that name is another thing: `{source: ''}`."""
     codings: dict[str, Any] = Field({})
     """How label columns are coded, where their values leave it open: `{label: first-is-0}`, or what
-    each value stands for, `{label: {1: a, 2: b, 3: tie}}`."""
+    each value stands for, `{label: '1:a,2:b,3:tie'}`."""
     on_error: Literal["skip", "fail"] = "skip"
     """Rows that cannot be read: counted and skipped, or fatal."""
     max_unusable: float = Field(0.05, ge=0, le=1)

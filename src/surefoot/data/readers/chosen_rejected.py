@@ -20,12 +20,15 @@ PAIRS = (
     ("chosen_response", "rejected_response"),
     ("chosen_conversation", "rejected_conversation"),
 )
+_KINDS = ("score", "rating", "reward", "avg_rating")
 _SCORES = {
-    "score_a": ("chosen_score", "score_chosen", "chosen_rating", "rating_chosen", "score_a"),
-    "score_b": (
-        *("rejected_score", "score_rejected", "rejected_rating", "rating_rejected"),
-        "score_b",
-    ),
+    f"score_{side}": (
+        *(f"{who}_{kind}" for kind in _KINDS),
+        *(f"{kind}_{who}" for kind in _KINDS),
+        *(f"{who}-{kind}" for kind in _KINDS),
+        f"score_{side}",
+    )
+    for side, who in (("a", "chosen"), ("b", "rejected"))
 }
 
 Turns = str | list[Message]
@@ -99,7 +102,7 @@ def _parted(
         raise DataError(f"one of {names[0]!r} and {names[1]!r} is text and the other is not")
     if isinstance(chosen, str):
         if has_prompt(record) or record.account.no_prompt:
-            return prompt_of(record), chosen, rejected, None
+            return _asked(prompt_of(record), chosen, rejected), chosen, rejected, None
         return *part_texts(chosen, rejected), None
     a = messages(chosen, "assistant", names[0])
     b = messages(rejected, "assistant", names[1])
@@ -108,7 +111,8 @@ def _parted(
     if a[0]["role"] == b[0]["role"] == "assistant":
         if not has_prompt(record) and not record.account.no_prompt:
             return part(a, b)
-        return messages(prompt_of(record), "user", "prompt"), a, b, None
+        prompt = messages(prompt_of(record), "user", "prompt")
+        return _asked(prompt, a[0]["content"], b[0]["content"]), a, b, None
     parted = part(a, b)
     repeated = record.look("messages")
     if repeated is not None and repeated in (chosen, rejected):
@@ -120,6 +124,13 @@ def _parted(
     said = [turn["content"] for turn in parted.prompt]
     apart = parted.note or any(turn["content"] not in said for turn in given)
     return parted._replace(note=CONTEXT_DIFFERS if apart else None)
+
+
+def _asked(prompt: Turns, chosen: str, rejected: str) -> Turns:
+    """A prompt without the answer, where a dialogue goes on to one of the two."""
+    if isinstance(prompt, str) or not prompt or prompt[-1]["role"] != "assistant":
+        return prompt
+    return prompt[:-1] if prompt[-1]["content"] in (chosen, rejected) else prompt
 
 
 READER = Reader(

@@ -14,10 +14,12 @@ from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, pr
 #: Columns that say which response is preferred. The first of them that a row has is its label, so
 #: that helpfulness comes before harmlessness where both were judged; the others are named.
 LABELS = (
-    *("label", "labels", "preference", "winner", "preferred", "verdict", "choice"),
+    *("label", "labels", "preference", "winner", "preferred", "verdict", "choice", "decision"),
+    *("judgment", "judgement", "human_preference", "human_label", "selected", "selection"),
     *("better", "better_response", "better_response_id", "better_answer", "better_id"),
-    *("better_index", "best", "winner_index", "chosen_index", "overall_preference"),
-    *("preference_strength", "safer_response_id"),
+    *("preferred_response", "preferred_response_id", "preferred_index", "selected_index"),
+    *("better_index", "best", "best_index", "winner_index", "chosen_index", "label_index"),
+    *("overall_preference", "preference_strength", "safer_response_id"),
 )
 #: Labels with a coding of their own: HelpSteer3's strengths, negative where the first is better.
 _USUAL = {"overall_preference": "negative-is-first"}
