@@ -411,3 +411,11 @@ def test_a_prompt_in_two_groups_is_told():
     made = prompt_set(found, False, byte_tokenizer(), Risk.parse(CVAR), 100)
     assert (len(made), made.names) == (3, ("a",))
     assert "more than one group (1 times): the first one counts" in made.notes[0]
+
+
+@pytest.mark.parametrize("rate", [1e300, 1e30])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_run_that_diverged_is_an_error_and_leaves_no_model(train, folder, rate, steps):
+    with pytest.raises(SurefootError, match="not finite"):
+        train(output="lost", training={"learning_rate": rate, "max_steps": steps, "warmup": 0.0})
+    assert not (folder / "lost" / "model.safetensors").exists()

@@ -34,6 +34,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.policy.progress import Progress
+from surefoot.scorers.language.generation import finite_probabilities
 from surefoot.training import checkpoint
 from surefoot.training.log_window import LogWindow
 
@@ -168,7 +169,8 @@ class _Weighing:
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         self._passes = []
         self._openings = [list(one["opening"]) for one in inputs]
-        output: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
+        with finite_probabilities():
+            output: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
         this: Any = self
         if not this.model.training:
             return output

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from pydantic import Field
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.options import Options
 
 if TYPE_CHECKING:
@@ -116,10 +116,28 @@ def continuations(
         eos_token_id=ends,
     )
     model.eval()
-    with torch.no_grad(), _no_defaults(model):
+    with torch.no_grad(), _no_defaults(model), finite_probabilities():
         whole = model.generate(**padded.to(model.device), generation_config=config)
     new: list[list[int]] = whole[:, padded["input_ids"].shape[1] :].tolist()
     return [_until(ids, set(ends)) for ids in new]
+
+
+@contextmanager
+def finite_probabilities() -> Iterator[None]:
+    """What torch says of a model without probabilities to draw from, as one message.
+
+    Raises:
+        SurefootError: the model gives probabilities that are not finite.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "probability tensor" not in str(error):
+            raise
+        raise SurefootError(
+            "the model gives probabilities that are not finite, and nothing can be drawn from it: "
+            "in training, the run has diverged. Lower the learning rate."
+        ) from error
 
 
 def _until(ids: list[int], ends: set[int]) -> list[int]:
