@@ -159,10 +159,3 @@ QUICK = [
 def test_bounded_cells(name, units):
     """400 repetitions: two standard errors of .012 below the promised 93 % are left to chance."""
     assert coverage_of(name, units, 400, seed=1) >= 0.93 - 0.024
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("units", [20, 60, 200])
-@pytest.mark.parametrize("name", [name for name, world in WORLDS.items() if world.promised])
-def test_bounded_cells_in_full(name, units):
-    assert coverage_of(name, units, 2000, seed=2) >= 0.93 - 0.012

@@ -50,7 +50,6 @@ class Discordance:
     Attributes:
         difference: of accuracy.
         error: its standard error, from items.
-        seed_error: the same from seeds.
         square: mean squared difference of a row: the share of rows that differ, where none ties.
         units: clusters.
         discordant: of these, the ones in which any row differs.
@@ -69,8 +68,8 @@ class Discordance:
     def detectable(self, level: float) -> float:
         """The difference that is found with 80 % chance, at most 1.
 
-        A larger difference comes with more rows that differ: those in favour of the worse model
-        stay as many as they are, the others grow. Error and degrees of freedom are taken there.
+        A larger difference comes with more rows that differ; error and degrees of freedom are
+        taken there.
         """
         found = self.error
         for _ in range(100):
