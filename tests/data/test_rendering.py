@@ -96,7 +96,7 @@ class TestWhereAnAnswerBegins:
         assert (a[:3], b[:3]) == ("tea", "bre")
 
     @given(st.data())
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def test_prompt_and_response_are_the_template_s_text(self, data):
         """Of any dialogue: nothing is lost, moved or added between rendering and tokens."""
         name = data.draw(st.sampled_from([n for n in TEMPLATES if TEMPLATES[n]]))

@@ -35,7 +35,7 @@ from surefoot.training.on_policy import Writer
 from surefoot.training.pairs import TrainingPairs
 
 QUICK = settings(
-    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck)
 )  # fixtures are not changed by examples
 
 words = st.lists(st.sampled_from([*WORDS[:6], "<think>a</think>"]), max_size=14).map(" ".join)
