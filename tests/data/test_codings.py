@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
 from surefoot.data.codings import CODINGS
-from surefoot.data.files import read_records
+from surefoot.data.files import read_records, reading_options
 from surefoot.data.options import ReadingOptions
 from surefoot.data.verdicts import word
 from surefoot.errors import ConfigurationError, DataError
@@ -61,7 +61,7 @@ def rows(sides, column, values):
 
 
 def read(records, **options):
-    return read_records(records, "rows", options=ReadingOptions(**options))
+    return read_records(records, "rows", options=reading_options(**options))
 
 
 def counts_otherwise(coding, column, sides, values):
@@ -202,6 +202,13 @@ def test_a_word_that_says_one_thing_and_repeats_another_is_refused():
     record = {"prompt": "p", "response_a": "B", "response_b": "A", "winner": "A"}
     with pytest.raises(DataError, match="do not say which response is preferred"):
         read([record])
+
+
+def test_a_number_that_repeats_a_response_is_refused():
+    record = {"prompt": "How many?", "output_1": "2", "output_2": "1", "winner": "2"}
+    with pytest.raises(DataError, match="do not say which response is preferred"):
+        read([record])
+    assert read([record], codings={"winner": "2:b,1:a"}).labels.tolist() == [0]
 
 
 def test_an_index_mapped_to_label_asks():

@@ -86,9 +86,15 @@ def reading_options(
 ) -> ReadingOptions:
     """The options of reading, with the defaults of those that are not given."""
     share = {} if max_unusable is None else {"max_unusable": max_unusable}
+    tables = {  # of values that may be numbers, where names of options are texts
+        column: {str(value): meant for value, meant in coding.items()}
+        if isinstance(coding, Mapping)
+        else coding
+        for column, coding in (codings or {}).items()
+    }
     return ReadingOptions(
         columns=dict(columns or {}),
-        codings=dict(codings or {}),
+        codings=tables,
         on_error=on_error,
         no_prompt=no_prompt,
         **share,

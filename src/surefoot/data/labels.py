@@ -59,7 +59,6 @@ class Seen:
         self.edges: dict[str, Example] = {}
         self.whole = True
         self.true_or_false = True
-        self.words = 0
         self.needed = False
         self.odd: list[Example] = []
         self.examples: dict[float, Example] = {}
@@ -67,17 +66,18 @@ class Seen:
 
     def add(self, value: Any, row: int, claims: Claims) -> None:
         """Another value of the column."""
+        number, example = as_number(value), Example(value, row, claims)
+        if number is not None and (value in claims[0]) != (value in claims[1]):
+            self.odd = [*self.odd, example][:_EXAMPLES]  # a code, or the text of a response?
+            return
         key = (type(value), value) if isinstance(value, str | int | float) else None
         if key in self._known:
             return
-        number = as_number(value)
-        example = Example(value, row, claims)
         if number is None:
             said = said_by(value, self.named, claims)
             if said is None:
                 self.odd = [*self.odd, example][:_EXAMPLES]
             else:
-                self.words += 1
                 self.examples.setdefault(said, example)
             return
         if len(self._known) < _DISTINCT:

@@ -77,7 +77,7 @@ class Preferences:
     name: str
     fingerprint: str = ""
     faults: tuple[Fault, ...] = field(default=())
-    readings: tuple[Reading, ...] = field(default=())
+    readings: tuple[Reading, ...] = field(default=(), compare=False)
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]], name: str = "rows") -> Preferences:
