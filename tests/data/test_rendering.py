@@ -308,6 +308,11 @@ class TestTextThatWasRenderedBefore:
         assert a[-1] != tokenizer.eos_token_id
         assert b[-1] == tokenizer.eos_token_id
 
+    def test_text_that_ends_as_a_template_s_sentence_does_is_not_ended_by_that(self):
+        template = "{% for m in messages %}{{ m.role }} says {{ m.content }}.\n{% endfor %}"
+        found = read(template, ("fine.", "bad"), prompt="On tea?")
+        assert texts(template, found)[1:] == ["fine.</s>", "bad</s>"]
+
     def test_a_begin_token_in_the_text_of_a_message(self):
         prompt = [{"role": "user", "content": "On <|im_start|> tea?"}]
         found = read(templates.HEADERS, (answer("yes"), answer("no")), prompt=prompt)

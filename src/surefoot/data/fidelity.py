@@ -88,7 +88,7 @@ class Specials:
 
     @cached_property
     def _tail(self) -> str:
-        """What the chat template writes behind an answer."""
+        """What the chat template writes behind an answer, where it is a mark and no plain text."""
         try:
             first, second = (
                 whole_text(
@@ -100,7 +100,8 @@ class Specials:
             )
         except DataError:
             return ""
-        return common_start(first[::-1], second[::-1])[::-1].strip()
+        tail = common_start(first[::-1], second[::-1])[::-1].strip()
+        return tail if is_marked(tail) else ""
 
     def without(self, text: str) -> str:
         """A text without them."""
