@@ -119,6 +119,19 @@ def test_optional_columns_with_another_meaning_are_left_out_with_a_note(column, 
         read(PLAIN | {"mine": value}, columns={column: "mine"})
 
 
+def test_tools_that_are_none_are_refused_until_they_are_said_to_be_another_thing():
+    for column in ("tools", "chat_template_kwargs"):
+        records = [PLAIN | {column: "hammer"}] * 3
+        with pytest.raises(DataError, match=f"--column {column}="):
+            read(*records)
+        assert len(read(*records, columns={column: ""})) == 3
+
+
+def test_a_weight_that_is_none_is_left_out_with_a_warning():
+    (reading,) = read(*[PLAIN | {"weight": "high"}] * 3).readings
+    assert "column 'weight' was left out" in reading.warnings[0]
+
+
 def test_ratings_are_evidence_about_the_order():
     rows = [
         PLAIN

@@ -186,14 +186,18 @@ def _is_system(turn: Message) -> bool:
 
 def _history(given: object) -> Iterator[Message]:
     """Earlier turns: messages, or pairs of what the user and what the assistant said."""
-    turns = fields.listed(given, HISTORY)
+    other = f"if it is another thing: --column {HISTORY}="
+    try:
+        turns = fields.listed(given, HISTORY)
+    except DataError as error:
+        raise DataError(f"{error}; {other}") from None
     if turns and all(isinstance(turn, Mapping) for turn in turns):
         yield from messages(turns, "user", HISTORY)
         return
     for turn in turns:
         if not isinstance(turn, Sequence) or isinstance(turn, str) or len(turn) != 2:
             raise DataError(
-                f"{HISTORY!r} should hold messages, or pairs of what user and assistant said"
+                f"{HISTORY!r} should hold messages, or pairs of what two speakers said; {other}"
             )
         for role, said in zip(("user", "assistant"), turn, strict=True):
             if not fields.missing(said):

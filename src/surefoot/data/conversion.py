@@ -31,6 +31,10 @@ _SAMPLE = 100
 _MISFITS = 0.05
 
 
+#: Columns without which another prompt is written: they are not left out unasked.
+_OF_THE_TEMPLATE = ("tools", "template_arguments")
+
+
 class StartAgainError(Exception):
     """What was learnt on the way makes it necessary to read the file again from the start."""
 
@@ -143,7 +147,7 @@ class Conversion:
         )
 
     def _notes(self) -> Iterator[str]:
-        yield from self._left_out.values()
+        yield from (line for name, line in self._left_out.items() if name not in MEANINGFUL)
         yield from (f"{count} {what}" for what, count in self.account.remarks.items())
         if self._grouped:
             yield (
@@ -152,6 +156,7 @@ class Conversion:
             )
 
     def _warnings(self, not_read: Mapping[str, int]) -> Iterator[str]:
+        yield from (line for name, line in self._left_out.items() if name in MEANINGFUL)
         near = dict(misspelt(not_read, self._known()))
         for name in not_read:
             last = name.rpartition(".")[2]
@@ -263,6 +268,11 @@ class Conversion:
             names = [n for n, became in self.account.became.items() if became == column] or [column]
             if any(name in self.options.columns for name in names):
                 raise DataError(f"{self.place}: {reasons[0]}; it was said to hold {column!r}.")
+            if column in _OF_THE_TEMPLATE:
+                raise DataError(
+                    f"{self.place}: {reasons[0]}. Without it the chat template writes another "
+                    f"prompt; where it is another thing, say so: --column {names[0]}="
+                )
             for name in names:
                 self._left_out[name] = (
                     f"column {name!r} was left out: it is not what {column!r} stands for here "
