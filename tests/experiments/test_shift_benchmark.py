@@ -1,8 +1,9 @@
-"""The benchmark of the shift's test: a quick version."""
+"""The benchmark of the shift's test: a quick version, and what its committed figures say."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -41,3 +42,18 @@ def test_a_missing_topic_is_found(benchmark):
 def test_intervals_hold_the_distance(benchmark):
     found = benchmark.coverage(benchmark.World(missing=0.2), 200, 600, 16, range(15))
     assert all(one["held"] >= 0.7 and one["safe"] >= 0.7 for one in found.values())
+
+
+def test_the_committed_figures(benchmark):
+    found = json.loads((FOLDER / "results" / "shift.json").read_text())
+    assert {(r["training"], r["deployment"], r["clusters"]) for r in found["size"]} == set(
+        benchmark.CELLS
+    )
+    for row in found["size"]:
+        assert row["worlds"] >= 1000
+        assert row["share"] <= 0.064, row
+    for row in found["coverage"]:
+        for kind in benchmark.DISTANCES:
+            assert row[kind]["held"] >= 0.93, row
+            assert row[kind]["safe"] >= 0.93, row
+    assert (FOLDER / "results" / "shift.md").read_text() == benchmark.tables(found)
