@@ -7,6 +7,7 @@ as Python does (`\x1b`, `\u202e`): the reader sees that they are there, and they
 from __future__ import annotations
 
 import re
+import warnings
 
 #: Controls but for the end of a line, marks and overrides of direction, invisible characters (but
 #: for the joiners that scripts and emoji need), other ends of lines, tags, and half surrogates.
@@ -37,6 +38,11 @@ def _shown(match: re.Match[str]) -> str:
     if code < 256:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def warn(message: str, stacklevel: int = 1) -> None:
+    """A warning of Python's that hides nothing; `stacklevel` is as for `warnings.warn`."""
+    warnings.warn(visible(message), stacklevel=stacklevel + 1)
 
 
 def one_line(text: str) -> str:

@@ -21,7 +21,7 @@ import surefoot
 from surefoot import cli
 from surefoot.cli.console import Terminal
 from surefoot.errors import DataError, SurefootError, unknown_name
-from surefoot.escaping import excerpt, fenced, json_document, markdown, visible
+from surefoot.escaping import excerpt, fenced, json_document, markdown, visible, warn
 
 #: Sets a clipboard, colours, a title; turns the direction; hides; C1 controls; markup; Markdown.
 HOSTILE = (
@@ -113,6 +113,13 @@ def test_messages_of_errors_hide_nothing(text):
         assert_inert(str(error))
     assert_inert(excerpt(text))
     assert len(excerpt(text, 40)) < 500
+
+
+def test_warnings_hide_nothing_and_name_the_line_that_caused_them():
+    with pytest.warns(UserWarning, match="evil") as caught:
+        warn(HOSTILE)
+    assert_inert(str(caught[0].message))
+    assert caught[0].filename == __file__
 
 
 class _Seen(HTMLParser):
@@ -279,6 +286,8 @@ def test_nobody_else_writes_to_a_terminal():
             if called in ("print", "input", "typer.echo", "typer.secho", "click.echo", "Console"):
                 found.append(f"{place}: {called}")
             if called in ("sys.stdout.write", "sys.stderr.write", "Text.from_markup"):
+                found.append(f"{place}: {called}")
+            if called == "warnings.warn" and place != "escaping.py":
                 found.append(f"{place}: {called}")
             if called.split(".")[-1] in ("tqdm", "trange"):
                 found += [

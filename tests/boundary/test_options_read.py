@@ -212,3 +212,18 @@ def test_numbers_of_the_command_line(monkeypatch, capsys, arguments):
     told = capsys.readouterr().err
     assert told.startswith("error: ")
     assert "Traceback" not in told
+
+
+def test_a_tracker_that_is_not_there_is_told_before_the_data_are_read(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    training = {"report_to": ["clearml"]}
+    config = {"data": {"train": "nowhere.jsonl"}, "output": "run", "training": training}
+    scorer = {"kind": "reward-model", "model": "m"}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config | {"scorer": scorer}))
+    monkeypatch.setattr("sys.argv", ["surefoot", "train", "c.yaml"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "whose package is not installed here" in capsys.readouterr().err

@@ -28,6 +28,7 @@ def run(
     from surefoot.cli.online import is_online, run_online
     from surefoot.runs import claim
     from surefoot.training import RunConfig, prepare, train_seeds
+    from surefoot.training.config import LanguageTrainingOptions
     from surefoot.training.folder import reads_of
 
     given = RunConfig.given(config_path, overrides(arguments))
@@ -47,6 +48,10 @@ def run(
     ]
     if resume and nothing_to_resume(config.output, configs, overwrite):
         return
+    if isinstance(config.training, LanguageTrainingOptions):
+        from surefoot.training.arguments import trackers
+
+        trackers(config.training.report_to)  # before the data are read
     reads = [str(config_path), *reads_of(config)]
     with claim(config.output, "train", overwrite=overwrite, resume=resume, reads=reads) as folder:
         say(f"objective: {config.objective.describe()}")

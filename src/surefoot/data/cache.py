@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from datasets import Dataset
 
 from surefoot.data.schema import FEATURES
 from surefoot.errors import DataError
+from surefoot.escaping import warn
 from surefoot.paths import cache_folder
 from surefoot.runs import atomic
 
@@ -52,7 +52,7 @@ def load(key: str) -> tuple[Dataset, dict[str, Any]] | None:
             return Dataset.from_file(str(table)), dict(json.loads(kept["described"]))
     except (pa.ArrowException, ValueError, OSError, KeyError, TypeError, AttributeError):
         pass
-    warnings.warn(f"{table} in the cache is damaged: the data are read anew.", stacklevel=2)
+    warn(f"{table} in the cache is damaged: the data are read anew.", stacklevel=2)
     return None
 
 

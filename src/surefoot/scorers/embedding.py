@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from torch import Tensor
 from surefoot.data.embedding_texts import cut_note
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
+from surefoot.escaping import warn
 from surefoot.objectives import Objective
 from surefoot.scorers import storage
 from surefoot.scorers.encoder import Encoder, load_encoder
@@ -66,7 +66,7 @@ class EmbeddingRewardModel:
         """
         fit_models([self], preferences, None if mass is None else np.asarray(mass)[:, None])
         for note in self.report_.warnings:
-            warnings.warn(note, stacklevel=2)
+            warn(note, stacklevel=2)
         return self
 
     def rewards(self, preferences: Preferences) -> Array:
@@ -102,7 +102,7 @@ class EmbeddingRewardModel:
         unknown = {s for s in embedded.sources if s not in self.features_.sources}
         if self.features_.sources and unknown:
             named = ", ".join(sorted(repr(s) if s else "(none)" for s in unknown)[:3])
-            warnings.warn(
+            warn(
                 f"{preferences.name}: source {named} was not seen in training (known: "
                 f"{', '.join(self.features_.sources)}), so those rows are scored by the part of "
                 "the head that all sources share. Give them the column `source` if they have one "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.errors import SurefootError
+from surefoot.escaping import warn
 from surefoot.paths import cache_folder
 
 Vector = npt.NDArray[np.float32]
@@ -94,7 +94,7 @@ class EmbeddingCache:
         if damaged:
             with self._open() as database:
                 database.executemany("DELETE FROM vectors WHERE key = ?", damaged)
-            warnings.warn(
+            warn(
                 f"{len(damaged)} embeddings in the cache are damaged: they are computed anew.",
                 stacklevel=3,
             )

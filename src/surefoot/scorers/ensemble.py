@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from surefoot.data import read_preferences
 from surefoot.data.schema import ABSENT, Fault, Preferences
 from surefoot.errors import ConfigurationError, DataError
+from surefoot.escaping import warn
 from surefoot.scorers import storage
 from surefoot.scorers.ensemble_file import EnsembleOptions, member_places
 from surefoot.scorers.readable import refused_by
@@ -130,7 +130,7 @@ class RewardEnsemble:
             )
             self.temperature_ = found.value
             if found.note:
-                warnings.warn(f"ensemble of {len(self.places)} models: {found.note}", stacklevel=2)
+                warn(f"ensemble of {len(self.places)} models: {found.note}", stacklevel=2)
         else:
             self.temperature_ = float(np.mean(own / self.scale_))
             if self.scorer.flip_rate is not None:
@@ -160,7 +160,7 @@ class RewardEnsemble:
         usual = float(np.median(temperatures[fitted])) if fitted.any() else 1.0
         for place, one, known in zip(self.places, temperatures, fitted, strict=True):
             if known and one > _IGNORANT * usual:
-                warnings.warn(
+                warn(
                     f"{place} hardly tells responses apart (temperature {one:.3g}, of the members "
                     f"{usual:.3g} in the median): on one scale its noise counts as much as what "
                     "others know. Leave it out, or train it again.",

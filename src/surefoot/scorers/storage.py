@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.escaping import warn
 from surefoot.runs import atomic, require_finished
 
 SCHEMA_VERSION = 1
@@ -162,7 +162,7 @@ def _require_older_whole(folder: Path) -> None:
             f"{folder} holds a run that is not whole: {', '.join(absent)} missing, and nothing "
             "says that it was finished. Train it again (--overwrite)."
         )
-    warnings.warn(
+    warn(
         f"{folder} was written by a surefoot that left no mark at the end of a run; all its pieces "
         "are there.",
         stacklevel=2,

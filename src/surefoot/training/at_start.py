@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from surefoot.data.steps import Ints
+from surefoot.escaping import warn
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.noise import noise_of, per_root_token
@@ -40,7 +40,7 @@ def noise_at_start(
     measured = _difference(model, reference, pairs, engine)
     if measured <= noise.most:
         return noise.of(measured)
-    warnings.warn(
+    warn(
         f"before the first step the policy is not its reference: log-probabilities differ by up to "
         f"{measured:.2g} nats per root of a token, and rounding makes {noise.most:g} at most in "
         "this precision. Margins do not begin at 0. " + _cause(reference),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from surefoot.errors import ConfigurationError
+from surefoot.escaping import warn
 
 if TYPE_CHECKING:
     from surefoot.objectives import Objective
@@ -139,7 +139,7 @@ def newest(folder: Path) -> str:
         if not damage:
             if passed:
                 named = ", ".join(passed)
-                warnings.warn(f"{named}: damaged; going on from {path.name}.", stacklevel=2)
+                warn(f"{named}: damaged; going on from {path.name}.", stacklevel=2)
             return str(path)
         passed.append(f"{path.name}: {damage}" if len(every) == 1 else path.name)
     told = f" ({', '.join(passed)}: damaged)" if passed else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError
+from surefoot.escaping import warn
 from surefoot.objectives import Objective
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.ensemble_file import is_ensemble
@@ -88,7 +88,7 @@ class DoublyRobustTrainer(PreferenceTrainer):
             self.room,
         )
         for note in self.writer.notes(min(self.args.pairs_in_a_step, len(self.pairs)), self.engine):
-            warnings.warn(note, stacklevel=2)
+            warn(note, stacklevel=2)
         judged_pairs = of_first(_auxiliary_of(preferences, self.auxiliary, objective))
         self.of_pairs = torch.from_numpy(judged_pairs)
         assert isinstance(self.score, PolicyScores)
@@ -173,7 +173,7 @@ def _auxiliary_of(
         return found
     seen = saved_prompts(objective.auxiliary) & set(preferences.prompt_keys().tolist())
     if seen:
-        warnings.warn(
+        warn(
             f"{preferences.name}: {objective.auxiliary} was trained on {len(seen)} of these "
             "prompts. A model that has seen a label repeats it, and the correction by that label "
             "vanishes: cross-fit the column `auxiliary` (surefoot sample), or name a model that "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from surefoot.data.steps import Ints, StepSampler
 from surefoot.data.token_pairs import TokenPairs, tokenise
 from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
+from surefoot.escaping import warn
 from surefoot.objectives import Evidence, Objective, Outputs, Risk, ScoreKind, Units, enforce
 from surefoot.objectives.risk import State
 from surefoot.scorers.evidence import evidence_of, facts_of
@@ -127,7 +127,7 @@ class TrainingPairs:
             notes += tuple(f"Of the reference pairs: {one}" for one in told)
             tokens = tokens.beside(theirs)
         for note in notes:
-            warnings.warn(f"{preferences.name}: {note}", stacklevel=2)
+            warn(f"{preferences.name}: {note}", stacklevel=2)
         return cls(
             preferences,
             tokens,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import os
-import warnings
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ import torch
 from transformers import TrainingArguments
 
 from surefoot.errors import ConfigurationError
+from surefoot.escaping import warn
 from surefoot.objectives import Objective, ScoreKind
 from surefoot.scorers.skew import SkewOptions
 
@@ -102,12 +102,12 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
             )
         dropout = getattr(peft_config, "lora_dropout", 0.0)
         if self.disable_dropout and dropout:
-            warnings.warn(
+            warn(
                 f"lora_dropout={dropout} has no effect: dropout is off (disable_dropout).",
                 stacklevel=3,
             )
         if scores == "token sums" and objective.loss.kind == "squared" and self.beta != 1:
-            warnings.warn(
+            warn(
                 f"the squared loss sees beta * log-ratio with beta={self.beta}; IPO's own margin "
                 "is the log-ratio itself: set beta=1 and its strength by the loss's tau.",
                 stacklevel=3,

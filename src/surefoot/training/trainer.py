@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers import PreTrainedTokenizerBase, ProgressCallback, Trainer, set
 from transformers.trainer_utils import speed_metrics
 
 from surefoot.errors import ConfigurationError, unknown_name
+from surefoot.escaping import warn
 from surefoot.objectives import Objective
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.loading import prepare_model
@@ -168,7 +168,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self.risk_state: Mapping[str, Tensor] = {}
         self.ledger = WeightLedger()
         self.monitors = Monitors()
-        self.memory = Memory(say=lambda line: warnings.warn(line, stacklevel=2))
+        self.memory = Memory(say=lambda line: warn(line, stacklevel=2))
         self._runner: StepRunner | None = None
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+
+from surefoot.escaping import warn
 
 #: Floating types that lose what an optimiser adds to a weight.
 HALF = (torch.bfloat16, torch.float16)
@@ -71,7 +72,7 @@ def tell_masters(found: Masters, passes: torch.dtype | None) -> None:
     """
     if not found.cast:
         return
-    warnings.warn(
+    warn(
         f"the model came in {name_of(found.given)}, in which AdamW's steps would be rounded away: "
         f"its {found.cast:,} trained weights are held in float32, and saved so. Passes are in "
         f"{name_of(passes)}" + ("." if passes else "; bf16=True makes them smaller and faster."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import warnings
 import zlib
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from surefoot.data.steps import Ints
 from surefoot.data.token_pairs import TokenPairs
 from surefoot.errors import SurefootError
+from surefoot.escaping import warn
 from surefoot.paths import cache_folder
 from surefoot.runs import atomic
 from surefoot.scorers.language.adapters import adapter_tensors, stays_below
@@ -93,7 +93,7 @@ class ReferencePolicy:
         key = weights_key(policy, adapters=with_adapter)
         if live and not (without and stays_below(policy)):
             if without:
-                warnings.warn(
+                warn(
                     "more is trained than what the adapter switches off (biases, or layers of the "
                     "base): a frozen copy of the whole model is held as the reference.",
                     stacklevel=3,
@@ -193,7 +193,7 @@ def _read(path: Path, count: int) -> Tensor | None:
             return known
     except (SafetensorError, OSError):
         pass
-    warnings.warn(f"{path} in the cache is damaged: the reference is computed anew.", stacklevel=3)
+    warn(f"{path} in the cache is damaged: the reference is computed anew.", stacklevel=3)
     return None
 
 
