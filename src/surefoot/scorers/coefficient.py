@@ -104,7 +104,9 @@ def fit_coefficient(
 
     with the standard error of that ratio; where each row has references of its own, both are what
     they are for independent rows. With a true auxiliary model c tends to M / (M + n) where the
-    rewards cannot say the preferences.
+    rewards cannot say the preferences. A pool has no such noise, and its rows count together all
+    the same: that its pairs were compared at random is not known, and what was compared more often
+    shifts all rows of a prompt.
 
     It is shrunk toward 0 by the share of its square that is noise (the positive part of James and
     Stein 1961), so it is 0 where it is negative or within one standard error of 0: the error that
