@@ -342,6 +342,9 @@ def demo(
     policy: Annotated[
         bool, typer.Option("--policy/--no-policy", help="Train small language models too.")
     ] = True,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a demo that was stopped.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Diagnose, train plain and robust, compare: on a small world whose truth is known.
@@ -353,4 +356,4 @@ def demo(
     """
     from surefoot.cli.demo import run
 
-    run(output, seeds, quick, policy, overwrite)
+    run(output, seeds, quick, policy, overwrite, resume)

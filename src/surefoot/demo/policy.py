@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
-from tqdm.auto import tqdm
 
 from surefoot.data import Preferences
 from surefoot.data.rendering import GAP
@@ -34,6 +34,7 @@ from surefoot.demo.language import (
     train_supervised,
 )
 from surefoot.demo.methods import Method
+from surefoot.demo.parts import Parts
 from surefoot.demo.policy_figures import Outcomes, Scored, rows_of
 from surefoot.demo.policy_methods import policy_methods
 from surefoot.demo.policy_result import PolicyResult
@@ -85,6 +86,8 @@ class PolicyOptions(Options):
     """How responses are written."""
 
 
+#: Parts that are kept nowhere.
+NOWHERE = Parts()
 #: Tokens that the model has positions for, at least: room for longer texts than its own.
 POSITIONS = 256
 #: Steps at the end of supervised training whose mean loss is told.
@@ -113,6 +116,8 @@ def run_policies(
     world: TextWorld | None = None,
     clock: Clock | None = None,
     keep: Path | None = None,
+    parts: Parts = NOWHERE,
+    say: Callable[[str], None] = lambda line: None,
 ) -> PolicyResult:
     """Train every policy on every seed, let it write, and compare.
 
@@ -121,6 +126,8 @@ def run_policies(
         world: questions and answers; by default those of one topic.
         clock: where to note the time.
         keep: where to save the first seed's supervised model.
+        parts: where what is computed is kept.
+        say: told one line per model.
     """
     options, world, clock = options or PolicyOptions(), world or WORLD, clock or Clock()
     compared = policy_methods(world)
@@ -134,28 +141,24 @@ def run_policies(
     losses: list[float] = []
     parameters = 0
     notes: dict[str, dict[str, None]] = {}
-    bar = tqdm(total=options.seeds * len(compared), desc="policies", unit="model", disable=None)
-    with bar:
-        for seed in range(options.seeds):
-            with clock("supervised training"):
-                base = _base(world, options, seed)
-            losses.append(base.loss)
-            if keep is not None and seed == 0:
-                base.model.save_pretrained(keep)
-                base.tokenizer.save_pretrained(keep)
-            parameters = base.model.num_parameters()
-            drawn = world.training(seed).observed
-            for method in compared:
-                with clock("training policies"), _noting(notes, method.name):
-                    policy = _policy(base, method, drawn, options, seed)
-                with clock("evaluating policies"):
-                    scored = None
-                    if method.objective is not None:
-                        scored = _score(policy, base, pool, options.beta)
-                with clock("writing"):
-                    written = _write(policy, base, world, options.writing, seed)
-                outcomes[method.name].append(Outcomes(scored, tuple(written)))
-                bar.update()
+    described = [options.model_dump(mode="json"), world.model_dump(mode="json")]
+    for seed in range(options.seeds):
+        base = _Lazy(partial(_timed_base, world, options, seed, clock))
+        said = parts.kept(["base", described, seed], partial(_described, base, keep, seed))
+        losses.append(said["loss"])
+        parameters = said["parameters"]
+        for number, method in enumerate(compared, start=1):
+            made = parts.kept(
+                ["policy", described, seed, asdict(method)],
+                partial(_trained, base, method, world, options, seed, pool, clock),
+            )
+            for note in made["notes"]:
+                notes.setdefault(note, {})[method.name] = None
+            outcomes[method.name].append(_outcomes(made, options.beta))
+            say(
+                f"seed {seed + 1} of {options.seeds}, language model {number} of "
+                f"{len(compared)}: {method.name}"
+            )
     rows = rows_of(compared, outcomes, tests, world)
     samples = {name: tuple(found[0].written) for name, found in outcomes.items()}
     noted = {note: tuple(names) for note, names in notes.items()}
@@ -169,6 +172,62 @@ def run_policies(
         samples,
         noted,
     )
+
+
+class _Lazy:
+    """A supervised model that is made when it is first needed."""
+
+    def __init__(self, make: Callable[[], _Base]) -> None:
+        self.make = make
+
+    @cached_property
+    def made(self) -> _Base:
+        """It."""
+        return self.make()
+
+
+def _timed_base(world: TextWorld, options: PolicyOptions, seed: int, clock: Clock) -> _Base:
+    with clock("supervised training"):
+        return _base(world, options, seed)
+
+
+def _described(base: _Lazy, keep: Path | None, seed: int) -> dict[str, Any]:
+    """How the supervised training went, JSON-ready; the first seed's model is saved."""
+    if keep is not None and seed == 0:
+        base.made.model.save_pretrained(keep)
+        base.made.tokenizer.save_pretrained(keep)
+    return {"loss": base.made.loss, "parameters": base.made.model.num_parameters()}
+
+
+def _trained(
+    base: _Lazy,
+    method: Method,
+    world: TextWorld,
+    options: PolicyOptions,
+    seed: int,
+    pool: Preferences,
+    clock: Clock,
+) -> dict[str, Any]:
+    """One policy's scores and responses, JSON-ready."""
+    notes: dict[str, dict[str, None]] = {}
+    made = base.made
+    with clock("training policies"), _noting(notes, method.name):
+        policy = _policy(made, method, world.training(seed).observed, options, seed)
+    scored = None
+    if method.objective is not None:
+        with clock("evaluating policies"):
+            rewards = _score(policy, made, pool, options.beta).rewards
+            scored = [[*texts, value] for texts, value in rewards.items()]
+    with clock("writing"):
+        written = [asdict(one) for one in _write(policy, made, world, options.writing, seed)]
+    return {"scored": scored, "written": written, "notes": list(notes)}
+
+
+def _outcomes(made: Mapping[str, Any], beta: float) -> Outcomes:
+    scored = None
+    if made["scored"] is not None:
+        scored = Scored({(prompt, text): value for prompt, text, value in made["scored"]}, beta)
+    return Outcomes(scored, tuple(Written(**one) for one in made["written"]))
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import time
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport, check, without
@@ -17,12 +19,14 @@ from surefoot.demo.evaluate import Fitted, rows_of
 from surefoot.demo.files import write_examples
 from surefoot.demo.methods import COLUMNS, PLAIN, Method, methods
 from surefoot.demo.page import demo_page
+from surefoot.demo.parts import Parts
 from surefoot.demo.policy import QUICK as QUICK_POLICIES
 from surefoot.demo.policy import PolicyOptions, run_policies, why_not
 from surefoot.demo.policy_methods import POLICY_COLUMNS
-from surefoot.demo.result import DemoResult
+from surefoot.demo.result import DemoResult, Row
 from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
+from surefoot.runs import claim
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder
 from surefoot.scorers.heads.linear import Linear
 from surefoot.scorers.linear_solver import one_thread
@@ -53,6 +57,8 @@ def run_demo(
     world: TextWorld | None = None,
     policies: bool = True,
     say: Callable[[str], None] = lambda line: None,
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> DemoResult:
     """Run the demo and write `demo.json`, `report.html`, `table.md`, data, configurations.
 
@@ -64,10 +70,69 @@ def run_demo(
         policies: train language models too; without TRL that part is left out, and the result says
             so.
         say: told one line per stage.
+        overwrite: write into an output folder that is not empty.
+        resume: go on with what a demo that was stopped has computed.
     """
     world = world or (QUICK if quick else TextWorld())
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
-    clock, encoder = Clock(), Encoder()
+    with claim(output, "demo", overwrite=overwrite, resume=resume) as folder:
+        parts = Parts(output / "parts")
+        folder.begin(partial(_clear, goes_on=resume))
+        clock = Clock()
+        heads = _reward_models(world, seeds, clock, parts, say)
+        left_out = why_not() if policies else "left out on request"
+        found_by_policies = None
+        if not left_out:
+            options = QUICK_POLICIES if quick else PolicyOptions()
+            say(f"language models: {options.seeds} seeds")
+            keep = output / LANGUAGE_MODEL
+            found_by_policies = run_policies(options, None, clock, keep, parts, say)
+        result = DemoResult(
+            world,
+            seeds,
+            heads.table,
+            heads.report,
+            world.damaged(0).planted,
+            clock.seconds,
+            {note: tuple(names) for note, names in heads.notes.items()},
+            found_by_policies,
+            left_out,
+        )
+        write_examples(output, world, methods(world))
+        folder.write("demo.json", result.to_dict())
+        folder.write("report.html", demo_page(result))
+        folder.write("table.md", markdown(result.rows, COLUMNS))
+        if result.policies is not None:
+            folder.write("policies.md", markdown(result.policies.rows, POLICY_COLUMNS))
+        folder.finish(_RESULTS)
+        parts.clear()
+    return result
+
+
+_RESULTS = ("demo.json", "report.html", "table.md", "policies.md")
+
+
+def _clear(folder: Path, goes_on: bool) -> None:
+    for name in _RESULTS:
+        (folder / name).unlink(missing_ok=True)
+    if not goes_on:
+        Parts(folder / "parts").clear()
+
+
+@dataclass(frozen=True)
+class _Heads:
+    """What became of the reward models, with the damage report of the first seed."""
+
+    table: tuple[Row, ...]
+    report: DamageReport
+    notes: dict[str, dict[str, None]]
+
+
+def _reward_models(
+    world: TextWorld, seeds: int, clock: Clock, parts: Parts, say: Callable[[str], None]
+) -> _Heads:
+    """Train every method on every seed."""
+    encoder = Encoder()
     tests = {
         "test": world.test(),
         "shifted": world.test("deployment"),
@@ -80,10 +145,9 @@ def run_demo(
     fitted: dict[str, list[Fitted]] = {method.name: [] for method in compared}
     reports: list[DamageReport] = []
     notes: dict[str, dict[str, None]] = {}
-    bar = tqdm(total=seeds * len(compared), desc="training", unit="fit", disable=None)
-    with bar, one_thread():
+    started = time.perf_counter()
+    with one_thread():
         for seed in range(seeds):
-            say(f"seed {seed + 1} of {seeds}: {len(compared)} reward models")
             with clock("checking"):
                 # Topics are no annotators: without `source` no fit tries them on each other.
                 rows = [{**row, "source": None} for row in world.damaged(seed).rows]
@@ -92,45 +156,55 @@ def run_demo(
                 found = [f for f in reports[-1].findings if f.severity != "note"]
                 kept = without(given, found)
             penalty = 0.0
-            for method in compared:
-                with clock("training"):
-                    model = _fit(method, kept, seed, encoder, penalty)
+            for number, method in enumerate(compared, start=1):
+                made = parts.kept(
+                    ["head", world.model_dump(mode="json"), seed, asdict(method), penalty],
+                    partial(_fitted, method, kept, seed, encoder, penalty, world, tests, clock),
+                )
                 if method.name == PLAIN:
-                    penalty = model.report_.l2
-                for note in model.report_.warnings:
+                    penalty = made["l2"]
+                for note in made["warnings"]:
                     notes.setdefault(note, {})[method.name] = None
-                with clock("evaluating"):
-                    fitted[method.name].append(_measure(model, kept, world.training(seed), tests))
-                bar.update()
+                fitted[method.name].append(
+                    Fitted(
+                        {name: np.array(of) for name, of in made["rewards"].items()},
+                        {name: np.array(of) for name, of in made["probabilities"].items()},
+                        made["weight_on_rare"],
+                        made["weight_on_flipped"],
+                    )
+                )
+                spent = time.perf_counter() - started
+                say(
+                    f"seed {seed + 1} of {seeds}, reward model {number} of {len(compared)}: "
+                    f"{method.name} ({spent:.0f} s)"
+                )
     with clock("evaluating"):
-        table = rows_of(compared, fitted, tests)
-    output.mkdir(parents=True, exist_ok=True)
-    left_out = why_not() if policies else "left out on request"
-    found_by_policies = None
-    if not left_out:
-        options = QUICK_POLICIES if quick else PolicyOptions()
-        say(f"language models: {options.seeds} seeds")
-        found_by_policies = run_policies(options, clock=clock, keep=output / LANGUAGE_MODEL)
-    result = DemoResult(
-        world,
-        seeds,
-        table,
-        reports[0],
-        world.damaged(0).planted,
-        clock.seconds,
-        {note: tuple(names) for note, names in notes.items()},
-        found_by_policies,
-        left_out,
-    )
-    write_examples(output, world, compared)
-    (output / "demo.json").write_text(
-        json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n"
-    )
-    (output / "report.html").write_text(demo_page(result))
-    (output / "table.md").write_text(markdown(result.rows, COLUMNS))
-    if result.policies is not None:
-        (output / "policies.md").write_text(markdown(result.policies.rows, POLICY_COLUMNS))
-    return result
+        return _Heads(rows_of(compared, fitted, tests), reports[0], notes)
+
+
+def _fitted(
+    method: Method,
+    train: Preferences,
+    seed: int,
+    encoder: Encoder,
+    penalty: float,
+    world: TextWorld,
+    tests: dict[str, WorldPairs],
+    clock: Clock,
+) -> dict[str, Any]:
+    """One fit and its figures, JSON-ready."""
+    with clock("training"):
+        model = _fit(method, train, seed, encoder, penalty)
+    with clock("evaluating"):
+        found = _measure(model, train, world.training(seed), tests)
+    return {
+        "rewards": {name: of.tolist() for name, of in found.rewards.items()},
+        "probabilities": {name: of.tolist() for name, of in found.probabilities.items()},
+        "weight_on_rare": found.weight_on_rare,
+        "weight_on_flipped": found.weight_on_flipped,
+        "l2": model.report_.l2,
+        "warnings": list(model.report_.warnings),
+    }
 
 
 def _embed(world: TextWorld, encoder: Encoder) -> None:
