@@ -105,13 +105,13 @@ class Client:
 
         Args:
             question: what is sent.
-            until: when to give up, of the monotonic clock, if that comes before the time that a
-                question has.
+            until: when nothing is sent any more, of the monotonic clock; a request under way is
+                waited for, as it is paid for.
         """
         until = min(until, time.monotonic() + self._options.question_timeout)
-        until = min(until, time.monotonic() + self._options.question_timeout)
+        end = time.monotonic() + self._options.question_timeout
         outcome, counts = Outcome(), {"send": 0, "ask": 0}
-        while failed := self._once(question, until, outcome):
+        while failed := self._once(question, end, outcome):
             outcome.failure, then, wait = failed
             if then == "stop" or self._stopped.is_set():
                 break
@@ -119,7 +119,7 @@ class Client:
             if counts[then] > self._most(then):
                 outcome.failure = _counted(failed, counts[then])
                 break
-            if time.monotonic() + wait >= until:
+            if time.monotonic() + wait >= min(until, end):
                 outcome.failure = UnusableError(
                     f"no answer within the time for a question or the run; the last failure: "
                     f"{failed.failure}"
@@ -132,10 +132,10 @@ class Client:
     def _most(self, then: str) -> int:
         return self._options.retries if then == "send" else self._options.asks_again
 
-    def _once(self, question: str, until: float, outcome: Outcome) -> _Failed | None:
+    def _once(self, question: str, end: float, outcome: Outcome) -> _Failed | None:
         """One request. Fills the outcome; None where it holds an answer."""
         try:
-            body = self._send(question, until)
+            body = self._send(question, end)
             sent, received, model = account(body)
             outcome.tokens_in += sent
             outcome.tokens_out += received
@@ -159,10 +159,10 @@ class Client:
         outcome.failure = None
         return None
 
-    def _send(self, question: str, until: float) -> str:
+    def _send(self, question: str, end: float) -> str:
         body = self._options.request(question)
         known = {name: body.pop(name) for name in ("model", "messages")}
-        self._deadline.at = min(until, time.monotonic() + self._options.timeout)
+        self._deadline.at = min(end, time.monotonic() + self._options.timeout)
         reply = self._client.chat.completions.with_raw_response.create(
             **known, extra_body=body, extra_headers=self._headers
         )

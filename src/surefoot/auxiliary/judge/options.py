@@ -73,8 +73,8 @@ class Judge(AuxiliaryModel, kind="judge"):
     question_timeout: float = Field(900.0, gt=0, le=7 * _DAY)
     """Seconds for one question: with all that is waited for and sent again."""
     run_timeout: float | None = Field(None, gt=0, le=30 * _DAY)
-    """Seconds for all questions of a run, which then stops; the same command goes on from there.
-    Absent: as long as its questions take."""
+    """Seconds after which a run sends nothing more, and stops when what is under way has arrived;
+    the same command goes on from there. Absent: as long as its questions take."""
     retries: int = Field(6, ge=0, le=100)
     """Times that a request is sent again when the endpoint is busy, fails or cannot be reached; the
     wait grows from half a second to eight, or is what the endpoint asks for, up to two minutes."""
