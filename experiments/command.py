@@ -12,6 +12,8 @@ import yaml
 from datasets import disable_progress_bars
 
 from surefoot.options import Options
+from surefoot.runs import claim
+from surefoot.runs.atomic import write_text
 
 S = TypeVar("S", bound=Options)
 #: Figures, JSON-ready, and the tables.
@@ -38,7 +40,9 @@ def command_with_work(
     parser.add_argument("--work", type=Path, help="default: experiments/runs/NAME")
     given = parser.parse_args()
     work = given.work or Path("experiments/runs") / given.config.stem
-    _write(given, settings, lambda made: experiment(made, work))
+    # Another process with the same folder is refused; what is finished there is gone on with.
+    with claim(work, "experiment", resume=True):
+        _write(given, settings, lambda made: experiment(made, work))
 
 
 def _parser(about: str) -> argparse.ArgumentParser:
@@ -54,6 +58,6 @@ def _write(given: argparse.Namespace, settings: type[S], experiment: Callable[[S
     figures, tables = experiment(made)
     given.output.mkdir(parents=True, exist_ok=True)
     content = {"settings": made.model_dump(mode="json"), **figures}
-    (given.output / f"{given.config.stem}.json").write_text(json.dumps(content, indent=1) + "\n")
-    (given.output / f"{given.config.stem}.md").write_text(tables)
+    write_text(given.output / f"{given.config.stem}.json", json.dumps(content, indent=1) + "\n")
+    write_text(given.output / f"{given.config.stem}.md", tables)
     print(tables)

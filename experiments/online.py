@@ -29,6 +29,8 @@ from surefoot.data.writing import write_preferences
 from surefoot.options import Options
 from surefoot.policy import OnlineConfig
 from surefoot.policy.run import train_online
+from surefoot.runs import is_finished
+from surefoot.runs.atomic import write_text
 from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
@@ -100,7 +102,7 @@ def _seed(settings: Settings, seed: int, work: Work) -> dict[str, dict[str, Any]
         if not kept.is_file():
             said = _train(settings, method, data, seed, folder, run)
             said["rewards"] = _measured(settings, run, test, seed)
-            kept.write_text(json.dumps(said))
+            write_text(kept, json.dumps(said))
         found[name] = json.loads(kept.read_text())
         print(f"seed {seed}, {name}: {np.mean(found[name]['rewards']):.3f}", flush=True)
     return found
@@ -110,7 +112,7 @@ def _train(
     settings: Settings, method: Method, data: Path, seed: int, folder: Path, run: Path
 ) -> dict[str, Any]:
     reward = folder / f"reward-{method.members}"
-    if not (reward / "manifest.json").is_file():
+    if not is_finished(reward):
         train(
             RunConfig(
                 data={"train": [str(data)]},

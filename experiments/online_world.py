@@ -28,6 +28,7 @@ from surefoot.demo.language import (
     train_supervised,
 )
 from surefoot.options import Options
+from surefoot.runs import claim, is_finished
 
 #: Words of each topic, and things that prompts of it are about.
 TOPICS = {
@@ -142,7 +143,7 @@ def comparisons(
 
 def make_policy(options: WorldOptions, prompts: Sequence[Asked], seed: int, folder: Path) -> None:
     """Teach a small model to write as :func:`written`, and save it with its tokenizer."""
-    if (folder / "config.json").is_file():
+    if is_finished(folder):
         return
     shutil.rmtree(folder, ignore_errors=True)
     rng = np.random.default_rng(seed)
@@ -152,5 +153,8 @@ def make_policy(options: WorldOptions, prompts: Sequence[Asked], seed: int, fold
     tokenizer = make_tokenizer(texts, options.language.vocabulary)
     model = make_model(tokenizer, options.language, 64, seed)
     train_supervised(model, tokenizer, examples, options.language, seed)
-    plain_copy(model).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with claim(folder, "experiment") as made:
+        made.begin()
+        plain_copy(model).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        made.finish(["*"])

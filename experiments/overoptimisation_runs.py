@@ -20,6 +20,8 @@ from surefoot.data.writing import write_preferences
 from surefoot.options import Options
 from surefoot.policy import OnlineConfig
 from surefoot.policy.run import train_online
+from surefoot.runs import is_finished
+from surefoot.runs.atomic import appearing
 from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
@@ -147,7 +149,7 @@ def prepare(settings: Settings, options: WorldOptions, number: int, work: Work) 
     data, reward = folder / "pairs.jsonl", folder / "reward"
     write_preferences(world.comparisons(), data)
     for k in range(settings.members):
-        if not (reward / f"seed-{k}" / "manifest.json").is_file():
+        if not is_finished(reward / f"seed-{k}"):
             _reward_model(
                 settings,
                 data,
@@ -161,7 +163,7 @@ def prepare(settings: Settings, options: WorldOptions, number: int, work: Work) 
         texts = written(folder / "policy", prompts, settings.responses, settings.online, number)
         gold = [[world.gold(x, y) for y in own] for x, own in zip(prompts, texts, strict=True)]
         found = [scored(reward / f"seed-{k}", prompts, texts) for k in range(settings.members)]
-        _save(path, work, gold=np.array(gold), members=np.stack(found, axis=-1))
+        _save(path, gold=np.array(gold), members=np.stack(found, axis=-1))
     cell = np.load(path)
     return Seed(world, folder, cell["gold"], cell["members"])
 
@@ -233,7 +235,6 @@ def trained(settings: Settings, arm: Arm, seed: Seed, work: Work) -> Mapping[str
     gold = [[seed.world.gold(x, y) for y in own] for x, own in zip(prompts, texts, strict=True)]
     _save(
         path,
-        work,
         gold=np.array(gold),
         kl=np.array([one["sequence_kl"] for one in history]),
         proxy=np.array([one["trained_gain"] for one in history]),
@@ -243,7 +244,6 @@ def trained(settings: Settings, arm: Arm, seed: Seed, work: Work) -> Mapping[str
     return np.load(path)
 
 
-def _save(path: Path, work: Work, **columns: np.ndarray) -> None:
-    scratch = work.folder / "unfinished.npz"
-    np.savez(scratch, **columns)
-    scratch.replace(path)
+def _save(path: Path, **columns: np.ndarray) -> None:
+    with appearing(path) as part:
+        np.savez(part, **columns)

@@ -29,6 +29,7 @@ from surefoot.demo.language import (
     train_supervised,
 )
 from surefoot.options import Options
+from surefoot.runs import claim, is_finished
 
 Floats = npt.NDArray[np.float64]
 
@@ -146,7 +147,7 @@ class World:
 
     def make_policy(self, folder: Path) -> None:
         """Teach a small model to write as :meth:`written`, and save it with its tokenizer."""
-        if (folder / "config.json").is_file():
+        if is_finished(folder):
             return
         shutil.rmtree(folder, ignore_errors=True)
         o, rng, prompts = self.options, np.random.default_rng([self.seed, 4]), self.prompts[0]
@@ -155,5 +156,8 @@ class World:
         tokenizer = make_tokenizer(texts, o.language.vocabulary)
         model = make_model(tokenizer, o.language, 64, self.seed)
         train_supervised(model, tokenizer, examples, o.language, self.seed)
-        plain_copy(model).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        with claim(folder, "experiment") as made:
+            made.begin()
+            plain_copy(model).save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+            made.finish(["*"])

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from surefoot.demo.language import make_llama, make_tokenizer
 from surefoot.options import Options
+from surefoot.runs.atomic import write_text
 from surefoot.scorers.encoder import has_bfloat16
 
 
@@ -67,7 +68,7 @@ def make_small_model(
         "held_out_loss": next(one["eval_loss"] for one in reversed(log) if "eval_loss" in one),
         "chance_loss": math.log(len(tokenizer)),
     }
-    known.write_text(json.dumps(summary))
+    write_text(known, json.dumps(summary))
     return summary
 
 

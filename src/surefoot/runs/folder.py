@@ -74,8 +74,10 @@ class RunFolder:
             return
         with self._explained():
             found = {}
-            every = {path for one in pieces for path in self.path.glob(one)}
+            every = {path for one in pieces for path in self.path.glob(one) if path.is_file()}
             for path in sorted(every - {self.path / MARK}):
+                if path.name.startswith("."):  # our lock, or of the system
+                    continue
                 atomic.sync(path)
                 weights = path.suffix == ".safetensors"  # texts may be mended by hand
                 found[path.name] = path.stat().st_size if weights else None
