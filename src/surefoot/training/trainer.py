@@ -193,11 +193,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
                 live = self.reference is not None and self.reference.live
                 if pairs is not self.pairs or not live:
                     self._know_reference(pairs)
-            if self.reference is not None and not self.state.global_step:
-                assert isinstance(self.score, PolicyScores)
-                self.score.noise = noise_at_start(
-                    self.model, self.reference, self.pairs, self.engine
-                )
+            if self.reference is not None and self.reference.live and not self.state.global_step:
+                self._look_at_noise()
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def require_exact(self) -> None:
@@ -299,6 +296,14 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
     def _know_reference(self, pairs: TrainingPairs) -> None:
         if self.reference is not None and pairs.reference is None:
             pairs.reference = self.reference.log_probs(pairs.tokens)
+            if pairs is self.pairs and not self.state.global_step:
+                self._look_at_noise()
+
+    def _look_at_noise(self) -> None:
+        assert self.reference is not None
+        assert self.pairs is not None
+        assert isinstance(self.score, PolicyScores)
+        self.score.noise = noise_at_start(self.model, self.reference, self.pairs, self.engine)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the monitors to what is logged in training."""
