@@ -67,7 +67,8 @@ class Seen:
     def add(self, value: Any, row: int, claims: Claims) -> None:
         """Another value of the column."""
         number, example = as_number(value), Example(value, row, claims)
-        if number is not None and (value in claims[0]) != (value in claims[1]):
+        is_text = isinstance(value, str)
+        if number is not None and is_text and (value in claims[0]) != (value in claims[1]):
             self.odd = [*self.odd, example][:_EXAMPLES]  # a code, or the text of a response?
             return
         key = (type(value), value) if isinstance(value, str | int | float) else None

@@ -103,7 +103,7 @@ def _votes(record: Record, sides: tuple[str, str], optional: bool) -> list[dict[
     found = []
     for name in _annotators(record):
         record.account.became[name] = "votes"
-        chance = record.preference(name, sides, usual="first-is-1", column="annotator1, ...")
+        chance = record.preference(name, sides, usual="first-is-1", column="annotators")
         found.append({"annotator": name, "value": chance})
     return found
 
