@@ -1,0 +1,193 @@
+"""Commands that are killed: what is left is refused or whole, and going on ends as if undisturbed.
+
+Processes are forked from this one, so that each dies a real death and costs no import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from language_models import CHAT, byte_tokenizer, llama, pairs, save
+
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
+
+#: Where a process dies: these shares of all that it does to files.
+POINTS = (0.0, 0.3, 0.6, 0.85, 1.0)
+
+
+def _watch(seen: Callable[[], None]) -> None:
+    """Calls a function at everything that changes a file of the output."""
+
+    def hook(event: str, arguments: tuple) -> None:
+        if event == "open" and isinstance(arguments[2], int) and not arguments[2] & 3:
+            return  # to read
+        if event in ("open", "os.rename", "os.remove") and "out/run" in str(arguments[0]):
+            seen()
+
+    sys.addaudithook(hook)
+
+
+def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple[int, int]:
+    """The exit code of a command (negative: a signal), and how often it touched a file."""
+    counter = folder.parent / f"{folder.name}-count"
+    child = os.fork()
+    if child == 0:
+        code = 99
+        with contextlib.suppress(BaseException):
+            os.chdir(folder)
+            sys.stdout = sys.stderr = Path(f"{folder}-log").open("w", buffering=1)  # noqa: SIM115
+            sys.argv = ["surefoot", *arguments]
+            count = 0
+
+            def seen() -> None:
+                nonlocal count
+                count += 1
+                if count == die_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            _watch(seen)
+            from surefoot.cli import main
+
+            try:
+                main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+            counter.write_text(str(count))
+        os._exit(code)
+    for _ in range(1200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise AssertionError(f"{arguments} hangs")
+    code = os.waitstatus_to_exitcode(status)
+    return code, int(counter.read_text()) if code == 0 else 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _import_what_commands_need():
+    """Once, in the process that the others are forked from."""
+    import surefoot.auxiliary
+    import surefoot.cli.evaluate
+    import surefoot.cli.sample
+    import surefoot.cli.train
+    import surefoot.evaluation
+    import surefoot.report
+    import surefoot.training.trainer  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def make(tmp_path, small_encoder, monkeypatch):
+    """Makes a folder in which commands run; all see the same names."""
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
+    policy = save(tmp_path / "policy", llama(), byte_tokenizer(CHAT))
+    encoder = {"name": small_encoder, "precision": "float32"}
+    language = {"kind": "policy", "model": policy, "precision": "float32", "max_length": 96}
+    steps = {"max_steps": 3, "pairs_per_step": 4, "micro_batch_pairs": 4}
+    data = {"train": ["pairs.jsonl"], "held_out": 0.2}
+    law = {"max_new_tokens": 4}
+    references = {
+        "kind": "language-model",
+        "model": policy,
+        "pairs": 1,
+        "law": law,
+        "batch": 8,
+    }
+    configs = {
+        "heads": {"data": data, "scorer": {"kind": "embedding", "encoder": encoder}},
+        "policy": {
+            "data": data,
+            "scorer": language,
+            "training": {**steps, "learning_rate": 1e-3, "save_every": 1, "log_every": 2},
+        },
+        "sample": {"data": data, "reference": references, "check": False},
+    }
+
+    def made(name: str) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = "".join(json.dumps(row) + "\n" for row in pairs(30))
+        (folder / "pairs.jsonl").write_text(rows)
+        for config, content in configs.items():
+            (folder / f"{config}.yaml").write_text(yaml.safe_dump(content | {"output": "out/run"}))
+        return folder
+
+    return made
+
+
+#: By name: the command, how it goes on, and whether evaluate can read what it leaves.
+COMMANDS = {
+    "train heads": (["train", "heads.yaml"], "--resume", True),
+    "train seeds": (
+        ["train", "heads.yaml", "--seeds", "2", "--training.bootstrap", "true"],
+        "--resume",
+        True,
+    ),
+    "train policy": (["train", "policy.yaml"], "--resume", True),
+    "sample": (["sample", "sample.yaml"], "--resume", False),
+    "audit": (["audit", "pairs.jsonl", "--output", "out/run"], "--overwrite", False),
+}
+
+
+def _content(folder: Path) -> dict[str, object]:
+    """What a run left, without times and the words of the command."""
+    found: dict[str, object] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != ".surefoot-lock":  # which nobody holds any more
+            content = path.read_bytes()
+            if path.suffix in (".json", ".html", ".md"):
+                text = content.decode()
+                if path.suffix == ".json":  # transformers sorts the keys of logs in a checkpoint
+                    text = json.dumps(json.loads(text), indent=1, sort_keys=True)
+                text = re.sub(r'"command": \[[^\]]*\]', "", text)
+                text = re.sub(r'"train_(runtime|\w+_per_second)": [\d.e-]+', "", text)
+                text = re.sub(r"surefoot (audit|train) .*", "", text)
+                content = text.encode()
+            found[str(path.relative_to(folder))] = content
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_killed_at_five_points(make, name):
+    command, goes_on, read = COMMANDS[name]
+    whole = make("whole")
+    code, count = _run(whole, command)
+    assert code == 0, Path(f"{whole}-log").read_text()
+    expected = _content(whole / "out" / "run")
+    assert not [path for path in expected if ".part-" in path or "lock" in path]
+    for i, point in enumerate(POINTS):
+        folder = make(f"killed-{i}")
+        at = max(1, round(point * count))
+        assert _run(folder, command, die_at=at)[0] == -signal.SIGKILL
+        if read:
+            evaluate = ["evaluate", "out/run", "pairs.jsonl", "--output", "report"]
+            code, _ = _run(folder, evaluate)
+            said = Path(f"{folder}-log").read_text()
+            assert code in (0, 2), said
+            assert "Traceback" not in said
+            assert code == 0 or re.search(r"no run folder|not finished|no run|absent", said), said
+        code, _ = _run(folder, [*command, goes_on])
+        said = Path(f"{folder}-log").read_text()
+        if code == 2 and "nothing to resume" in said:  # killed before anything was begun
+            code, _ = _run(folder, [*command, "--overwrite"])
+        assert code == 0, Path(f"{folder}-log").read_text()
+        found = _content(folder / "out" / "run")
+        assert found.keys() == expected.keys()
+        for path, content in found.items():
+            assert content == expected[path], (name, point, path)
