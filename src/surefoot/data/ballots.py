@@ -15,6 +15,7 @@ ANNOTATORS = (
     *("evaluator", "evaluator_id", "voter", "voter_id", "labeler", "labeler_id", "judge"),
     *("annotator_name", "participant", "participant_id", "reviewer", "reviewer_id"),
 )
+_ANNOTATORS = frozenset(ANNOTATORS)
 _VALUE = ("value", "vote", "label", "preference", "score")
 
 #: Columns that count the votes for either response: `votes_a` and `votes_b`, `wins_1`, ...
@@ -68,6 +69,8 @@ def votes_of(
 
 def voter_of(record: Record) -> str | None:
     """Who judged, where a column of the record says so."""
+    if not record.has_any(_ANNOTATORS):
+        return None
     for name in ANNOTATORS:
         if isinstance(record.look(name), str | int | float) and record.given(name):
             record.account.voter = name

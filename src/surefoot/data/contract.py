@@ -41,6 +41,8 @@ TEMPLATE_ARGUMENTS = "chat_template_kwargs"
 MEDIA = ("images", "image", "audio", "audios", "video", "videos")
 _PLACES = ("<image>", "<audio>", "<video>")
 
+_CARRIED, _MEDIA, _BEFORE = frozenset(CARRIED), frozenset(MEDIA), frozenset((*SYSTEMS, HISTORY))
+
 #: Columns that change what is learnt where they are read, and so are warned of where they are not.
 MEANINGFUL = frozenset(
     (*PROMPTS, *DIALOGUES, *SYSTEMS, *MEDIA, "margin", "tools", "functions", "documents", "weight")
@@ -142,7 +144,7 @@ def complete(record: Record, row: Row) -> Row:
     """
     _refuse_media(record, row)
     row = _with_context(record, dict(row))
-    for name in CARRIED:
+    for name in CARRIED if record.has_any(_CARRIED) else ():
         if name not in row and record.given(name):
             row[name] = votes_of(record, optional=True) if name == "votes" else record[name]
     if "template_arguments" not in row and record.given(TEMPLATE_ARGUMENTS):
@@ -158,6 +160,8 @@ def complete(record: Record, row: Row) -> Row:
 
 def _with_context(record: Record, row: Row) -> Row:
     """The row with a system message and a history in front of its prompt."""
+    if not record.has_any(_BEFORE):
+        return row
     turns: list[Message] = []
     name = next((name for name in SYSTEMS if record.given(name) and not record.used(name)), None)
     if name is not None:
@@ -206,7 +210,7 @@ def _history(given: object) -> Iterator[Message]:
 
 def _refuse_media(record: Record, row: Row) -> None:
     """Rows whose texts have a place for an image, sound or film that stands in another column."""
-    name = first_of(record, MEDIA)
+    name = first_of(record, MEDIA) if record.has_any(_MEDIA) else None
     if name is None:
         return
     for part in ("prompt", "response_a", "response_b"):

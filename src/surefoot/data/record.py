@@ -146,6 +146,10 @@ class Record(Mapping[str, Any]):
         """Whether a column has a value; looking does not use it."""
         return name in self._values and not _empty(self._values[name])
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether it has a column of any of these names; looking does not use it."""
+        return not names.isdisjoint(self._values)
+
     def look(self, name: str) -> Any:
         """The value of a column, or None; looking does not use it."""
         return self._values.get(name)

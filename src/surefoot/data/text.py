@@ -109,7 +109,9 @@ def said(message: Message) -> str:
 
 def _either(turn: Mapping[str, Any], name: str, other: str) -> Any:
     """What stands under one of two names; where both have something, it has to be the same."""
-    first, second = turn.get(name), turn.get(other)
+    if other not in turn:
+        return turn.get(name)
+    first, second = turn.get(name), turn[other]
     if first is not None and second is not None and first != second:
         raise DataError(f"a message has {name!r} and {other!r}, which say different things")
     return second if first is None else first
