@@ -153,6 +153,10 @@ def _step(folder: Path) -> int:
     return int(folder.name.rsplit("-", 1)[1])
 
 
+#: What reading a file that is not what it should be ends in.
+_DAMAGES = (OSError, ValueError, AttributeError, TypeError, RecursionError)
+
+
 def written(folder: Path) -> bool:
     """Whether any checkpoint below a folder was written to its end, whatever became of it."""
     return any(folder.glob(f"checkpoint-*/{_LAST_WRITTEN}"))
@@ -179,5 +183,5 @@ def _damage(folder: Path) -> str:
             p for p in (*folder.glob("*.pt"), *folder.glob("*.pth")) if not zipfile.is_zipfile(p)
         ]
         return f"{cut[0].name} damaged" if cut else ""
-    except (OSError, ValueError, AttributeError, TypeError, SafetensorError) as error:
+    except (*_DAMAGES, SafetensorError) as error:
         return (str(error).splitlines() or [""])[0] or type(error).__name__

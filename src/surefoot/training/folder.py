@@ -106,7 +106,7 @@ def is_run(folder: Path) -> bool:
     """Whether surefoot trained something here, to its end or not."""
     try:
         ours = "surefoot" in json.loads((folder / "manifest.json").read_text())["versions"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         ours = False
     return ours or (folder / MARK).is_file() or bool(_found(folder, _CHECKPOINTS))
 
