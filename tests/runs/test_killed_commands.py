@@ -32,7 +32,7 @@ def _watch(seen: Callable[[], None]) -> None:
     def hook(event: str, arguments: tuple) -> None:
         if event == "open" and isinstance(arguments[2], int) and not arguments[2] & 3:
             return  # to read
-        if event in ("open", "os.rename", "os.remove") and "out/run" in str(arguments[0]):
+        if event in ("open", "os.rename", "os.remove") and "out/" in str(arguments[0]):
             seen()
 
     sys.addaudithook(hook)
@@ -142,6 +142,16 @@ COMMANDS = {
     "train policy": (["train", "policy.yaml"], "--resume", True),
     "sample": (["sample", "sample.yaml"], "--resume", False),
     "audit": (["audit", "pairs.jsonl", "--output", "out/run"], "--overwrite", False),
+    "evaluate": (
+        ["evaluate", "../model/out/run", "pairs.jsonl", "--output", "out/run"],
+        "--overwrite",
+        False,
+    ),
+    "score": (
+        ["score", "../model/out/run", "pairs.jsonl", "--output", "out/run.jsonl"],
+        "--overwrite",
+        False,
+    ),
 }
 
 
@@ -157,7 +167,7 @@ def _content(folder: Path) -> dict[str, object]:
                     text = json.dumps(json.loads(text), indent=1, sort_keys=True)
                 text = re.sub(r'"command": \[[^\]]*\]', "", text)
                 text = re.sub(r'"train_(runtime|\w+_per_second)": [\d.e-]+', "", text)
-                text = re.sub(r"surefoot (audit|train) .*", "", text)
+                text = re.sub(r"surefoot (audit|train|evaluate) .*", "", text)
                 content = text.encode()
             found[str(path.relative_to(folder))] = content
     return found
@@ -166,10 +176,13 @@ def _content(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_at_five_points(make, name):
     command, goes_on, read = COMMANDS[name]
+    if "../model/out/run" in command:
+        model = make("model")
+        assert _run(model, ["train", "heads.yaml"])[0] == 0, Path(f"{model}-log").read_text()
     whole = make("whole")
     code, count = _run(whole, command)
     assert code == 0, Path(f"{whole}-log").read_text()
-    expected = _content(whole / "out" / "run")
+    expected = _content(whole / "out")
     assert not [path for path in expected if ".part-" in path or "lock" in path]
     for i, point in enumerate(POINTS):
         folder = make(f"killed-{i}")
@@ -187,7 +200,7 @@ def test_killed_at_five_points(make, name):
         if code == 2 and "nothing to resume" in said:  # killed before anything was begun
             code, _ = _run(folder, [*command, "--overwrite"])
         assert code == 0, Path(f"{folder}-log").read_text()
-        found = _content(folder / "out" / "run")
+        found = _content(folder / "out")
         assert found.keys() == expected.keys()
         for path, content in found.items():
             assert content == expected[path], (name, point, path)
