@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 
@@ -253,6 +254,53 @@ def test_a_form_that_is_not_known_says_what_may_be_wrong(read, rows, says):
     with pytest.raises(DataError, match="none of the forms") as caught:
         read(*rows)
     assert says in str(caught.value)
+
+
+def dialogue(text):
+    return [user("On tea?"), said(text)]
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"prompt": "On tea?", "winner": "It is hot.", "loser": "It is a"}, 1.0),
+        ({"query": "On tea?", "positive": "It is hot.", "negative": "It is a"}, 1.0),
+        ({"prompt": "On tea?", "preferred": "It is hot.", "dispreferred": "It is a"}, 1.0),
+        ({"topic": "On tea?", "chosen answer": "It is hot.", "rejected answer": "It is a"}, 1.0),
+        (
+            {
+                "question": "On tea?",
+                "response_chosen": "It is hot.",
+                "response_rejected": "It is a",
+            },
+            1.0,
+        ),
+        ({"messages": dialogue("Hot."), "rejected_messages": dialogue("Cold.")}, 1.0),
+        ({"topic": "On tea?", "poem 1": "It is hot.", "poem 2": "It is a", "Better?": "a"}, 1.0),
+        (
+            {"In.prompt": "On tea?", "In.text_a": "It is hot", "In.text_b": "It is", "Out": "a"},
+            1.0,
+        ),
+        ({"id": 1, "topic": "On tea?", "x1": "It is hot.", "x2": "It is a", "on": "b"}, 0.0),
+    ],
+)
+def test_the_command_that_a_hint_prints_reads_the_file(read, record, expected):
+    turned = {name: {"a": "b", "b": "a"}.get(str(value), value) for name, value in record.items()}
+    records = [record, record, turned | ({"id": 2} if "id" in record else {})]
+    with pytest.raises(DataError, match="none of the forms") as caught:
+        read(*records)
+    line = next(line for line in str(caught.value).splitlines() if line.startswith("Perhaps: "))
+    said_so = shlex.split(line.removeprefix("Perhaps: "))
+    columns = dict(one.split("=", 1) for one in said_so if one != "--column")
+    assert read(*records, columns=columns).labels.tolist()[0] == expected
+
+
+def test_no_label_is_guessed_where_no_column_says_which_is_better(read):
+    pair = {"prompt": "On tea?", "poem1": "It is hot.", "poem2": "It is a", "user_id": 3}
+    marks = {"mark1": 2, "mark2": 1}
+    for record in (pair, pair | marks):
+        with pytest.raises(DataError, match="no column seems to say which of them is better"):
+            read(record, record, {**record, "mark1": 1, "mark2": 2, "user_id": 4})
 
 
 def test_two_responses_in_a_list(read):

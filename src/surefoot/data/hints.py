@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from surefoot.data.codings import as_number
+from surefoot.data.contract import PROMPTS
+from surefoot.data.verdicts import word
+
 #: How the names of two columns that are to be compared end.
 _ENDS = (("1", "2"), ("a", "b"), ("A", "B"), ("0", "1"), ("left", "right"), ("first", "second"))
-_NAMES = (("better", "worse"), ("winner", "loser"), ("good", "bad"), ("accepted", "refused"))
+#: What names of columns have in them of which the first is the better response.
+_BETTER = (
+    *(("chosen", "rejected"), ("preferred", "dispreferred"), ("preferred", "non_preferred")),
+    *(("accepted", "rejected"), ("accepted", "refused"), ("preferred", "rejected")),
+    *(("better", "worse"), ("winner", "loser"), ("good", "bad"), ("positive", "negative")),
+    *(("messages", "rejected_messages"), ("y_w", "y_l")),
+)
+#: What the names of columns of one kind begin with: `Input.response_a`, `Input.prompt`.
+_START = re.compile(r"[A-Za-z]+[_.]")
 _ID = re.compile(r"[\w.:/-]{0,64}")
 
 
@@ -31,14 +44,60 @@ def hints(sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             "It holds ids or numbers and no texts: the texts are in another file. Join the two so "
             "that each row has the prompt, both responses and the label, and read the result."
         )
+    elif found := _better(names, values):
+        columns = {"chosen": found[0], "rejected": found[1]}
+        yield f"Perhaps: {_columns(_with_prompt(names, values, **columns))}"
     elif found := _pair(names, values):
-        label = next((n for n in names if n not in found and _is_label(values[n])), "yours")
-        prompt = next((n for n in names if n not in (*found, label) and _is_text(values[n])), None)
-        yield (
-            f"Perhaps: --column response_a={found[0]} --column response_b={found[1]} "
-            f"--column label={label} "
-            + ("--no-prompt" if prompt is None else f"--column prompt={prompt}")
-        )
+        labels = [n for n in names if n not in found and _is_label(n, values[n], names)]
+        labels.sort(key=lambda name: not _says_which(values[name], found))
+        columns = {"response_a": found[0], "response_b": found[1]}
+        if label := next(iter(labels), None):
+            columns["label"] = label
+            yield f"Perhaps: {_columns(_with_prompt(names, values, **columns))}"
+        else:
+            yield (
+                f"{found[0]!r} and {found[1]!r} may be two responses, but no column seems to say "
+                "which of them is better. If one does: "
+                f"{_columns(_with_prompt(names, values, **columns, label='yours'))}"
+            )
+
+
+def _columns(given: Mapping[str, str]) -> str:
+    """Options that say so, as a shell takes them."""
+    said = [f"--column {shlex.quote(f'{new}={old}')}" for new, old in given.items() if new != old]
+    return " ".join([*said, *([] if "prompt" in given else ["--no-prompt"])])
+
+
+def _with_prompt(
+    names: Sequence[str], values: Mapping[str, list[Any]], **columns: str
+) -> dict[str, str]:
+    """The columns, and the one that may hold the prompt: by its name, or the first with texts."""
+    free = [name for name in names if name not in columns.values()]
+    start = _START.match(next(iter(columns.values())))
+    alike = [n for n in free if start and n.startswith(start[0]) and n.endswith(PROMPTS)]
+    prompt = next((name for name in (*alike, *free) if name in (*alike, *PROMPTS)), None)
+    if prompt is None and all(isinstance(v, str) for v in values[next(iter(columns.values()))]):
+        prompt = next((name for name in free if _is_text(values[name])), None)
+    elif prompt is None:
+        prompt = "prompt"  # dialogues imply it
+    return {**columns, **({} if prompt is None else {"prompt": prompt})}
+
+
+def _better(names: Sequence[str], values: Mapping[str, list[Any]]) -> tuple[str, str] | None:
+    """Two columns of texts or messages whose names say which of them holds the better response."""
+    held = [name for name in names if _is_response(values[name])]
+    for first, second in _BETTER:
+        for name in held:
+            other = name.replace(first, second)
+            if first in name and other in held:
+                return name, other
+    return None
+
+
+def _is_response(column: Sequence[Any]) -> bool:
+    return _is_text(column) or (
+        bool(column) and all(isinstance(value, list | Mapping) and value for value in column)
+    )
 
 
 def _pair(names: Sequence[str], values: Mapping[str, list[Any]]) -> tuple[str, str] | None:
@@ -49,7 +108,7 @@ def _pair(names: Sequence[str], values: Mapping[str, list[Any]]) -> tuple[str, s
             other = name.removesuffix(first) + second
             if name.endswith(first) and other in texts:
                 return name, other
-    return next((pair for pair in _NAMES if set(pair) <= set(texts)), None)
+    return None
 
 
 def _is_number(name: str) -> bool:
@@ -74,7 +133,18 @@ def _is_text(column: Sequence[Any]) -> bool:
     )
 
 
-def _is_label(column: Sequence[Any]) -> bool:
-    """Whether a column has few different values, as labels do."""
+def _says_which(column: Sequence[Any], sides: tuple[str, str]) -> bool:
+    """Whether every value is a number, or a word for one of two responses."""
+    return all(as_number(v) is not None or word(str(v), sides) is not None for v in column)
+
+
+def _is_label(name: str, column: Sequence[Any], names: Sequence[str]) -> bool:
+    """Whether a column has few different values, as labels do, and none for either response."""
+    if name.casefold().endswith(("id", "ids")) or any(
+        name.endswith(one) and name.removesuffix(one) + other in names
+        for pair in _ENDS
+        for one, other in (pair, pair[::-1])
+    ):
+        return False
     distinct = {str(value) for value in column if not isinstance(value, list | Mapping)}
     return 1 < len(distinct) <= 8 and len(distinct) < len(column)
