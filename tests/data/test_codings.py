@@ -292,3 +292,38 @@ def test_parts_of_one_table_are_coded_alike(tmp_path, monkeypatch):
         read_preferences(paths)
     found = read_preferences(paths, codings={"label": "first-is-0"})
     assert found.labels.tolist() == [1, 0, 1, 0, 0.5, 0]
+
+
+@pytest.mark.parametrize("values", [[1, 2], [1, 2, 3], [1, 7, 4], [0, 1], [3, 2]])
+def test_strengths_that_are_all_of_one_sign_may_be_a_scale(values):
+    records = rows(SIDES["one"], "overall_preference", values)
+    with pytest.raises(DataError, match="'overall_preference' holds"):
+        read(records)
+    chosen = read(records, codings={"overall_preference": "negative-is-first"})
+    assert chosen.labels.tolist() == [0.5 if value == 0 else 0.0 for value in values]
+
+
+@pytest.mark.parametrize("ends", [("a", "b"), ("1", "2")])
+@pytest.mark.parametrize("stem", ["model_", "generator_"])
+def test_names_of_models_are_found_whatever_the_responses_are_called(ends, stem):
+    given = rows(SIDES["letters"], "winner", ["x", "x", "y"])
+    for record, models in zip(given, ("xy", "yx", "xy"), strict=True):
+        record |= {f"{stem}{end}": model for end, model in zip(ends, models, strict=True)}
+    assert read(given).labels.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected"), [("A", "B"), ("response_a", "response_b"), ("x-7b", "y-7b"), (0, 1)]
+)
+def test_names_of_responses_are_not_read_as_responses(chosen, rejected):
+    given = rows(SIDES["letters"], "chosen", [chosen, rejected])
+    given = [
+        {**row, "rejected": other, "model_a": "x-7b", "model_b": "y-7b"}
+        for row, other in zip(given, (rejected, chosen), strict=True)
+    ]
+    with pytest.raises(DataError, match="--column label=chosen"):
+        read(given)
+    if isinstance(chosen, str):
+        assert read(given, columns={"label": "chosen"}).labels.tolist() == [1, 0]
+    texts = [{**row, "chosen": row["response_b"], "rejected": row["response_a"]} for row in given]
+    assert read(texts).labels.tolist() == [1, 1]

@@ -16,6 +16,11 @@ _DISTINCT = 64
 #: Values kept as examples of what nothing reads.
 _EXAMPLES = 3
 
+#: Codings of strengths, whose sign says which response is better.
+_SIGNED = ("negative-is-first", "positive-is-first")
+#: The strongest preference on the scales of such strengths, from -3 to 3.
+_STRONGEST = 3
+
 #: Names of columns that hold the place of the better response, not a probability.
 _INDEX = re.compile(r"(?:^|[_\W])(?:index|idx|id|ids|position|pos)(?:$|[_\W])", re.IGNORECASE)
 _CHOICE = re.compile(
@@ -157,8 +162,16 @@ def _fitting(seen: Seen) -> list[str]:
     values = set(seen.numbers)
     if seen.usual and _usual_fits(seen, values):
         return [seen.usual]
+    if seen.low >= 0 and seen.high <= _STRONGEST and seen.usual in _SIGNED:
+        return list(dict.fromkeys((seen.usual, *(_general(seen) or _SIGNED))))
+    return _general(seen)
+
+
+def _general(seen: Seen) -> list[str]:
+    """Codings that the values allow, whatever the form documents."""
     if seen.low < 0:
-        return ["negative-is-first", "positive-is-first"]
+        return list(_SIGNED)
+    values = set(seen.numbers)
     if seen.high > 2:
         return []
     if seen.high <= 1:
@@ -173,8 +186,13 @@ def _fitting(seen: Seen) -> list[str]:
 
 
 def _usual_fits(seen: Seen, values: set[float]) -> bool:
-    """Whether a form's own coding of a column explains its values: codes need their highest."""
+    """Whether a form's own coding of a column explains its values.
+
+    Codes need their highest, and strengths one below 0: without it they may be a scale.
+    """
     coding = CODINGS[seen.usual]
+    if seen.usual in _SIGNED:
+        return seen.low < 0
     if coding.numbers:
         return values <= set(coding.numbers) and max(coding.numbers) in values
     return coding.low <= seen.low and seen.high <= coding.high

@@ -6,6 +6,7 @@ found by comparing, so that a column or a key can be forgotten but not lost with
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,10 @@ from surefoot.data.codings import Claims, Coding
 from surefoot.data.labels import Seen
 from surefoot.data.text import MESSAGE_KEYS, PART_KEYS, extra_of
 from surefoot.errors import DataError
+
+#: How columns begin and end that name who wrote the two responses.
+_AUTHORS = ("model", "model_", "generator_", "model_name_")
+_ENDS = (("a", "b"), ("A", "B"), ("1", "2"))
 
 
 class NoLabelError(DataError):
@@ -73,7 +78,7 @@ class Account:
         self.rows += 1
         for name in record.taken():
             self.used[name] += 1
-        for name in record.left():
+        for name in sorted(record.left()):  # so that what is written is the same every time
             self.unread[name] += 1
         if record.remarks:
             self.remarks.update(record.remarks)
@@ -217,7 +222,7 @@ class Record(Mapping[str, Any]):
                 return 0.5
             raise NoLabelError(f"{name!r} has no value, so the row has no label")
         named = (account.theirs.get(sides[0], sides[0]), account.theirs.get(sides[1], sides[1]))
-        claims = claims or self._claims(sides, value)
+        claims = claims or self.claims(sides, value)
         if account.codings is None:
             seen = account.seen.get(column)
             if seen is None:
@@ -237,13 +242,14 @@ class Record(Mapping[str, Any]):
             raise NoLabelError(f"{name!r} is {value!r}, which stands for no label")
         return found
 
-    def _claims(self, sides: tuple[str, str], value: Any) -> Claims:
+    def claims(self, sides: tuple[str, str], value: Any) -> Claims:
         """The two responses, and the names of who wrote them, where the value may be one."""
         first, second = (self._values.get(side) for side in sides)
         if not isinstance(value, str):
             return (first,), (second,)
-        for stem in ("model", "model_"):
-            names = [f"{stem}{side[-1:]}" for side in sides]
+        ends = dict.fromkeys(((sides[0][-1:], sides[1][-1:]), *_ENDS))
+        for stem, pair in itertools.product(_AUTHORS, ends):
+            names = [f"{stem}{end}" for end in pair]
             models = [self._values.get(name) for name in names]
             if value in models and models[0] != models[1]:
                 self._taken.update(names)

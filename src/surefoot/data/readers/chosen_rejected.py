@@ -7,9 +7,12 @@ from itertools import product
 from typing import Any
 
 from surefoot.data import fields
+from surefoot.data.codings import said_by
 from surefoot.data.contract import has_prompt
 from surefoot.data.dialogues import CONTEXT_DIFFERS, part, part_texts
 from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, messages, prompt_of
+from surefoot.data.readers.numbered import pair_among
+from surefoot.data.record import ColumnError
 from surefoot.data.text import Message
 from surefoot.errors import DataError
 
@@ -37,6 +40,7 @@ Turns = str | list[Message]
 def _rows(record: Record) -> Iterator[Row]:
     names = next((p for p in PAIRS if p[0] in record and p[1] in record), PAIRS[0])
     sides = [get(record, n, f"response_{s}") for n, s in zip(names, "ab", strict=True)]
+    _require_texts(record, names[0], sides[0])
     lists = [_several_texts(side) for side in sides]
     if not any(lists):
         yield chosen_first(record, *_parted(record, sides[0], sides[1], names))
@@ -47,6 +51,25 @@ def _rows(record: Record) -> Iterator[Row]:
         if record.given("id"):
             row["id"] = f"{record['id']}:{i}-{j}"
         yield row
+
+
+def _require_texts(record: Record, name: str, chosen: Any) -> None:
+    """Refuse names of responses (`A`, `response_1`, a model) that stand in other columns.
+
+    Raises:
+        ColumnError: the responses would be these names.
+    """
+    pair = pair_among(frozenset(record))
+    if pair is None or record.look(pair[0]) is None or record.look(pair[1]) is None:
+        return
+    if chosen in (record.look(pair[0]), record.look(pair[1])):
+        return
+    number = isinstance(chosen, int | float)
+    if number or said_by(chosen, pair, record.claims(pair, chosen)) is not None:
+        raise ColumnError(
+            f"{name!r} holds {chosen!r} in row {record.row}, not a response: they stand in "
+            f"{pair[0]!r} and {pair[1]!r}. Say that it is the label: --column label={name}"
+        )
 
 
 def _several_texts(value: Any) -> bool:
