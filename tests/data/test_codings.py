@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 
 import pytest
 from hypothesis import given, settings
@@ -327,3 +328,49 @@ def test_names_of_responses_are_not_read_as_responses(chosen, rejected):
         assert read(given, columns={"label": "chosen"}).labels.tolist() == [1, 0]
     texts = [{**row, "chosen": row["response_b"], "rejected": row["response_a"]} for row in given]
     assert read(texts).labels.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *[("Response 2 is much better than Response 1", 0.0), ("A is better than B", 1.0)],
+        *[("Both are equal", 0.5), ("B is moderately better", 0.0), ("A preferred over B", 1.0)],
+        *[("A is better than A", None), ("A is better than before", None)],
+    ],
+)
+def test_sentences_that_compare(text, expected):
+    assert word(text, ("response_1", "response_2")) == expected
+
+
+@pytest.mark.parametrize("values", [["yes", "no"], ["it's x", "y"], ["0,8", "0,2"], [1, 2, 3]])
+def test_no_message_guesses_what_values_stand_for(values):
+    records = rows(SIDES["letters"], "preference", [*values, *values])
+    with pytest.raises(DataError, match="one by one: ") as refusal:
+        read(records)
+    said = str(refusal.value).split("one by one: ")[1].rsplit(", where", 1)[0]
+    if said.startswith("--coding"):
+        column, _, coding = shlex.split(said)[1].partition("=")
+    else:
+        column, coding = "preference", dict.fromkeys(values, "?")
+        assert json.dumps(coding) in said
+        with pytest.raises(ConfigurationError, match="without ':'"):
+            read(records, codings={column: "0,8:a,0,2:b"})
+    with pytest.raises(ConfigurationError, match="stands for a, b, tie, none"):
+        read(records, codings={column: coding})
+    first = coding.replace("?", "a", 1).replace("?", "b") if isinstance(coding, str) else None
+    first = first or dict(zip(values, "ab", strict=True))
+    assert read(records, codings={column: first}).labels.tolist()[:2] == [1, 0]
+
+
+@pytest.mark.parametrize("stem", ["score", "rating", "reward"])
+@pytest.mark.parametrize("sides", ["zero", "one", "letters"])
+def test_scores_of_two_responses_are_their_label(stem, sides):
+    given = rows(SIDES[sides], "source", ["s"] * 4)
+    for record, scores in zip(given, ((2, 1), (1, 2.5), (-1, -1), (None, 1)), strict=True):
+        ends = (side[-1] for side in SIDES[sides])
+        record |= {f"{stem}_{end}": score for end, score in zip(ends, scores, strict=True)}
+    found = read(given)
+    assert found.labels.tolist() == [1, 0, 0.5]
+    assert found.faults[0].unlabelled
+    assert [row[0] for row in found.read("label_from")] == ["scores"] * 3
+    assert [row[0] for row in found.read("score_b")] == [1, 2.5, -1]

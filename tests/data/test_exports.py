@@ -332,3 +332,12 @@ def test_columns_that_seem_to_say_more_are_warned_of(read):
         "column 'winner' was not read, and may say too which response is preferred",
         "column 'Weight' was not read: did you mean 'weight'?",
     }
+
+
+def test_a_prompt_in_a_mapping(read):
+    pair = {"answer_0": "x y", "answer_1": "y z", "score_0": -0.5, "score_1": 0.5}
+    found = read(pair | {"question": {"full_text": "On tea?", "id": "q1"}})
+    assert (to_text(found.dataset[0]["prompt"]), found.labels.tolist()) == ("On tea?", [0.0])
+    assert "question.id" in found.readings[0].not_read
+    with pytest.raises(DataError, match="'question' holds id, and none of full_text, text"):
+        read(pair | {"question": {"id": "q1"}})

@@ -194,6 +194,11 @@ def parse_coding(given: object, column: str) -> Coding:
         return CODINGS[given]
     if isinstance(given, str):
         pairs = [part.rpartition(":") for part in given.split(",") if part.strip()]
+        if not all(between for _, between, _ in pairs):
+            raise ConfigurationError(
+                f"the coding of {column!r} has a part without ':' in {given!r}; values that hold a "
+                "comma can be given as a mapping in a configuration and in Python."
+            )
         given = {value.strip(): verdict.strip() for value, _, verdict in pairs}
     if not isinstance(given, Mapping) or not given:
         raise ConfigurationError(

@@ -33,6 +33,8 @@ PROMPTS = (
     *("prompt", "instruction", "input", "question", "query"),
     *("question_text", "prompt_text", "user_prompt", "user_query"),
 )
+#: Keys of a prompt that is a mapping (WebGPT's `question`), under which its text stands.
+_TEXTS = ("full_text", "text")
 DIALOGUES = ("context", "conversation", "conversations", "messages", "history")
 
 SYSTEMS = ("system", "system_prompt", "system_message")
@@ -120,6 +122,11 @@ def prompt_of(record: Record) -> str | list[Message]:
         if not isinstance(extra, str):
             raise DataError("'input': expected text beside 'instruction'")
         return f"{prompt}\n\n{extra}"
+    if isinstance(prompt, Mapping) and isinstance(inner := record.inside(name), Record):
+        text = first_of(inner, _TEXTS)
+        if text is None:
+            raise DataError(f"{name!r} holds {', '.join(inner)}, and none of {', '.join(_TEXTS)}")
+        return str(inner[text])
     return prompt if isinstance(prompt, str) else messages(prompt, "user", name)
 
 

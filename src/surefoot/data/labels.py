@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +15,8 @@ from surefoot.errors import DataError
 
 #: Distinct numbers that are kept; a column with more is one of measurements, not of codes.
 _DISTINCT = 64
+#: Values of which a message shows how what they stand for is given.
+_VALUES = 8
 #: Values kept as examples of what nothing reads.
 _EXAMPLES = 3
 
@@ -81,8 +85,11 @@ class Seen:
             return
         if number is None:
             said = said_by(value, self.named, claims)
-            if said is None:
-                self.odd = [*self.odd, example][:_EXAMPLES]
+            if said is None and len(self.odd) < _EXAMPLES:
+                self.odd.append(example)
+                self._known.add(key)
+            elif said is None:
+                return
             else:
                 self.examples.setdefault(said, example)
             return
@@ -252,11 +259,16 @@ def _ambiguous(seen: Seen, found: list[str], place: str) -> str:
 
 
 def _table(seen: Seen) -> str:
-    values = [f"{n:g}" for n in sorted(seen.numbers)][:4] or [str(e.value) for e in seen.odd[:2]]
-    shown = ",".join(f"{v}:{w}" for v, w in zip(values, ("a", "b", "tie", "none"), strict=False))
+    values = [f"{n:g}" for n in sorted(seen.numbers)] or [str(e.value) for e in seen.odd]
+    more = ",..." if len(values) > _VALUES else ""
+    option = f"{seen.column}=" + ",".join(f"{value}:?" for value in values[:_VALUES]) + more
+    said = f"--coding {shlex.quote(option)}"
+    if any("," in value for value in values):
+        table = json.dumps(dict.fromkeys(values[:_VALUES], "?"), ensure_ascii=False)
+        said = f"codings: {{{seen.column}: {table}}} in the data section of a configuration"
     return (
-        "What each value stands for can be given one by one: --coding "
-        f"{seen.column}={shown} (a, b, tie, none, or a probability of the first)."
+        f"What each value stands for can be given one by one: {said}, where each ? is a, b, tie, "
+        "none (no label), or a probability of the first."
     )
 
 

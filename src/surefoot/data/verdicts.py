@@ -28,6 +28,10 @@ _TIES = frozenset(
             "equallygood",
             "equallybad",
             "bothequal",
+            "bothareequal",
+            "theyareequal",
+            "botharegood",
+            "botharebad",
             "both",
             "bothgood",
             "bothbad",
@@ -43,7 +47,8 @@ _NAMED = re.compile(rf"(?:the )?(?:{_STEM}[ _\-]*)?(?P<which>[ab]|[012]|a1|a2)")
 _NUMBERED = re.compile(rf"(?:the )?{_STEM}[ _\-]*[012]")
 _BETTER = re.compile(
     r"(?P<who>.+?)[ _\-]+(?:(?:is|was)[ _\-]+)?(?:(?:slightly|somewhat|much|clearly|significantly|"
-    r"far|a lot|a bit)[ _\-]+)?(?:better|best|wins?|won|preferred)"
+    r"far|a lot|a bit|moderately|marginally|considerably|substantially|strongly|definitely)"
+    r"[ _\-]+)?(?:better|best|wins?|won|preferred)(?:[ _\-]+(?:than|over|to)[ _\-]+(?P<other>.+))?"
 )
 _COMPARED = re.compile(
     r"(?P<one>[^<>=≻≺≈~]+?)\s*(?P<sign>>+|<+|≻+|≺+|=+|≈|~)\s*(?P<other>[^<>=≻≺≈~]+)"
@@ -76,6 +81,9 @@ def word(text: str, sides: tuple[str, str]) -> float | None:
         return {">": one, "≻": one, "<": other, "≺": other}.get(found["sign"][0], 0.5)
     if found := _BETTER.fullmatch(said):
         said = found["who"].strip()
+        if found["other"] is not None:
+            one, other = _which(said, names), _which(found["other"].strip(), names)
+            return one if one is not None and other is not None and one + other == 1.0 else None
     return _which(said, names)
 
 

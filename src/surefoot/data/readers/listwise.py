@@ -15,9 +15,12 @@ from surefoot.errors import DataError
 _UNSCORED = "responses have no score and are in no pair"
 
 #: Columns that hold a list of responses.
-RESPONSES = ("responses", "completions", "answers", "candidates", "outputs", "summaries")
+RESPONSES = (
+    *("responses", "completions", "answers", "candidates", "outputs", "generations"),
+    "summaries",
+)
 _TEXT = ("text", "response", "completion", "answer", "content", "output")
-_SCORES = ("scores", "score", "ratings", "rating", "rewards", "reward")
+_SCORES = ("scores", "score", "ratings", "rating", "rewards", "reward", "overall_score", "pm_score")
 _RANKS = ("ranks", "rank")
 #: Responses by their place, the best first. A column `ranking` may be either, and is asked about.
 _ORDER = "order"

@@ -25,6 +25,8 @@ LABELS = (
 _USUAL = {"overall_preference": "negative-is-first"}
 _STRENGTHS = "individual_preference"
 
+#: How columns begin that say of either response how good it is; higher is better.
+_SCORED = ("score", "rating", "reward")
 _STEMS = ("output", "response", "answer", "completion", "generation", "human_ref")
 _ENDS = (("1", "2"), ("a", "b"), ("0", "1"))
 _ANNOTATOR = re.compile(r"annotator_?\d+")
@@ -59,7 +61,7 @@ def _rows(record: Record) -> Iterator[Row]:
 
 
 def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
-    """A row of two responses with what says which is preferred: a label, or else votes.
+    """A row of two responses with what says which is preferred: a label, or votes, or scores.
 
     Args:
         record: the record.
@@ -67,7 +69,7 @@ def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
         label: the column of the label, where there is one.
 
     Raises:
-        NoLabelError: there is neither.
+        NoLabelError: there is none of them.
         DataError: a column is missing, or cannot be read.
     """
     row: Row = {
@@ -75,13 +77,19 @@ def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
         "response_a": get(record, sides[0], "response_a"),
         "response_b": get(record, sides[1], "response_b"),
     }
-    if scores := twins(record.given, sides, ("score",)):
+    if scores := twins(record.given, sides, _SCORED):
         row |= {
             f"score_{s}": record.use(n, f"score_{s}") for s, n in zip("ab", scores, strict=True)
         }
     votes = _votes(record, sides, optional=label is not None)
     if votes:
         row["votes"] = votes
+    if label is None and not votes and scores:
+        record.account.became.update(dict.fromkeys(scores, "label"))
+        a, b = (
+            fields.number(row[f"score_{side}"], n) for side, n in zip("ab", scores, strict=True)
+        )
+        return {**row, "label": 0.5 if a == b else float(a > b), "label_from": "scores"}
     if label is not None or not votes:
         name = label or "label"
         record.account.became[name] = "label"
@@ -119,7 +127,8 @@ def _recognises(columns: AbstractSet[str], _: object) -> bool:
         return False
     votes = {"votes", _STRENGTHS} & names or any(map(_ANNOTATOR.fullmatch, names))
     counts = twins(names.__contains__, pair, COUNTED)
-    return bool(label_among(names) or votes or counts)
+    scores = twins(names.__contains__, pair, _SCORED)
+    return bool(label_among(names) or votes or counts or scores)
 
 
 READER = Reader(
@@ -127,7 +136,7 @@ READER = Reader(
     accepts=(
         "output_1, output_2 (or response_a, response_b, answer 0, answer 1, ...) with a prompt, "
         "and label, preference or winner, better_response_id, ..., or votes, votes_a and votes_b, "
-        "or annotator1, annotator2, ..."
+        "or annotator1, annotator2, ..., or else score_1 and score_2 (higher is better)"
     ),
     columns=(
         *PROMPTS,
