@@ -341,3 +341,24 @@ def test_a_prompt_in_a_mapping(read):
     assert "question.id" in found.readings[0].not_read
     with pytest.raises(DataError, match="'question' holds id, and none of full_text, text"):
         read(pair | {"question": {"id": "q1"}})
+
+
+def test_more_responses_than_are_compared_are_warned_of(read):
+    pair = {"prompt": "p", "response_1": "x", "response_2": "y", "label": 2}
+    for record in (pair | {"response_3": "z"}, {**pair, "chosen": "x", "rejected": "y"}):
+        warnings = read(record | {"answer c": "w"}).readings[0].warnings
+        left = ["response_3"] if "response_3" in record else ["response_1", "response_2"]
+        for name in ("answer c", *left):
+            assert f"column '{name}' was not read, and may hold another response" in warnings
+    assert not read(pair | {"responses": ["x", "y"]}).readings[0].warnings
+
+
+def test_messages_that_cannot_be_read_say_what_was_found(read):
+    prompt = [{"role": "prompter", "text": "On tea?"}]
+    with pytest.raises(DataError, match=r"should be text; got nothing \(its keys: role, text\)"):
+        read({"prompt": prompt, "chosen": "x y", "rejected": "y z"})
+    pair = {"prompt": "p", "response_a": "x", "response_b": "y", "label": [0, 1]}
+    with pytest.raises(DataError, match="Write it as a number or a word"):
+        read(pair)
+    with pytest.raises(DataError, match=r"export\.json: 'chosen' holds 'A' in row 1"):
+        read({"prompt": "p", "response_a": "x", "response_b": "y", "chosen": "A", "rejected": "B"})

@@ -15,7 +15,7 @@ from surefoot.data.grouping import Ballots
 from surefoot.data.options import ReadingOptions
 from surefoot.data.origins import Origin
 from surefoot.data.readers import Reader
-from surefoot.data.readers.numbered import label_among
+from surefoot.data.readers.numbered import is_response, label_among
 from surefoot.data.reading import Reading, misspelt
 from surefoot.data.recognition import recognised, require_columns, shown
 from surefoot.data.record import Account, ColumnError, NoLabelError, Record, UndecidedError
@@ -168,6 +168,8 @@ class Conversion:
                     names = ", ".join(self.account.source_of("prompt")) or "what responses share"
                     taken = f" (taken as the prompt: {names})"
                 yield f"column {name!r} was not read, and may change what is learnt{taken}"
+            elif is_response(name):
+                yield f"column {name!r} was not read, and may hold another response"
             elif label_among(frozenset((name,))) and name not in self._left_out:
                 yield f"column {name!r} was not read, and may say too which response is preferred"
             elif "[]" in name and last in MEANINGFUL:
@@ -220,8 +222,8 @@ class Conversion:
             rows = [complete(record, row) for row in reader.rows(record)]
         except UndecidedError:
             raise self._surprise() from None
-        except ColumnError:
-            raise
+        except ColumnError as error:
+            raise ColumnError(f"{self.place}: {error}") from None
         except DataError as error:
             if isinstance(error, fields.MisfitError):
                 self._misfits.setdefault(error.column, []).append(str(error))

@@ -259,6 +259,8 @@ def _ambiguous(seen: Seen, found: list[str], place: str) -> str:
 
 
 def _table(seen: Seen) -> str:
+    if any(isinstance(one.value, list | Mapping) for one in seen.odd):
+        return f"Write it as a number or a word, or leave it out: --column {seen.column}="
     values = [f"{n:g}" for n in sorted(seen.numbers)] or [str(e.value) for e in seen.odd]
     more = ",..." if len(values) > _VALUES else ""
     option = f"{seen.column}=" + ",".join(f"{value}:?" for value in values[:_VALUES]) + more

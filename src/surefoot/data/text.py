@@ -71,6 +71,9 @@ def _message(turn: object) -> Message:
         content = ""
     if isinstance(content, list):
         content = "".join(_part(part) for part in content)
+    if content is None:
+        keys = ", ".join(map(str, turn))
+        raise DataError(f"the content of a message should be text; got nothing (its keys: {keys})")
     if not isinstance(content, str):
         raise DataError(f"the content of a message should be text; got {describe(content)}")
     message = Message(role=ROLES[speaker.casefold()], content=sound(content))

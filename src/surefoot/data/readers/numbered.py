@@ -29,6 +29,7 @@ _STRENGTHS = "individual_preference"
 _SCORED = ("score", "rating", "reward")
 _STEMS = ("output", "response", "answer", "completion", "generation", "human_ref")
 _ENDS = (("1", "2"), ("a", "b"), ("0", "1"))
+_RESPONSE = re.compile(rf"(?:{'|'.join(_STEMS).replace('_', '')})(?:\d+|[a-h])")
 _ANNOTATOR = re.compile(r"annotator_?\d+")
 
 
@@ -42,6 +43,11 @@ def pair_among(columns: frozenset[str]) -> tuple[str, str] | None:
             if found[0] is not None and found[1] is not None:
                 return found[0], found[1]
     return None
+
+
+def is_response(name: str) -> bool:
+    """Whether a column is named like one of several responses: `response_3`, `answer c`."""
+    return _RESPONSE.fullmatch(_plain(name)) is not None
 
 
 @functools.lru_cache(maxsize=256)
