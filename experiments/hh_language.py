@@ -53,7 +53,7 @@ class Outcome:
         self, cell: Mapping[str, np.ndarray], test: Preferences, ids: np.ndarray, told: float = 0.0
     ) -> None:
         """One more seed; `told` is the flip rate that the temperature is told."""
-        judged = judge(cell["rewards"], test, _probabilities(cell, told))
+        judged = judge(cell["rewards"], test, probabilities(cell, told))
         self.right.append(judged.correct)
         self.losses.append(log_loss(judged.probabilities, test.labels))
         self.clusters.append(ids)
@@ -70,13 +70,13 @@ class Outcome:
         return hierarchical_difference(getattr(self, what), getattr(other, what), self.clusters)
 
 
-def _probabilities(cell: Mapping[str, np.ndarray], told: float) -> np.ndarray:
+def probabilities(cell: Mapping[str, np.ndarray], told: float) -> np.ndarray:
     """P(a preferred) of the held-out pairs, by a temperature fitted on the calibration pairs."""
     margins, labels = (cell[f"calibration_{n}"] for n in ("margins", "labels"))
     temperature = 1.0
     if len(margins):
         temperature = fit_temperature(margins, labels, np.ones_like(labels), told).value
-    return to_probabilities(cell["rewards"][:, 0] - cell["rewards"][:, 1], temperature)
+    return toprobabilities(cell["rewards"][:, 0] - cell["rewards"][:, 1], temperature)
 
 
 def run(settings: Settings, work: Work) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def surefoot(made, monkeypatch, tmp_path):
 
 def log_probability(model, tokenizer, prompt, response):
     """Of a response with its end token, one sequence at a time."""
-    shared = len(tokenizer(prompt)["input_ids"])
     joint = "" if prompt.endswith((" ", "\n")) else "\n\n"
+    shared = len(tokenizer(prompt + joint)["input_ids"])  # a blank line is the prompt's
     ids = tokenizer(prompt + joint + response)["input_ids"] + [tokenizer.eos_token_id]
     with torch.no_grad():
         logits = model(torch.tensor([ids])).logits.double()[0].log_softmax(-1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import yaml
+from hh_language import probabilities
 from hh_language_runs import Settings
 from hh_language_tables import CALIBRATED, families, markdown
 from quick import REPOSITORY, RESULTS, again, quick
@@ -32,7 +34,6 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert sum(one["estimate"] for one in rulers.values()) == pytest.approx(1)
     told = found["parts"]["reward model from the small model"]["0.2"]
     assert told[CALIBRATED]["accuracy"] == told["plain"]["accuracy"]
-    assert told[CALIBRATED]["log_loss"] != told["plain"]["log_loss"]
     assert told["flip-corrected"]["against"] == CALIBRATED
     assert CALIBRATED not in dpo["0.0"]  # nothing there is told a flip rate
     table = once.tables
@@ -46,6 +47,21 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     kept = {path: path.stat().st_mtime_ns for path in cells if path != newest}
     assert kept == {path: time for path, time in taken.items() if path != newest}
     assert repeated == found
+
+
+def test_the_calibrated_row_is_told_the_flips():
+    """Its probabilities are further from 1/2 than those of a temperature that takes labels as true."""
+    rng = np.random.default_rng(0)
+    margins = rng.normal(size=(2, 400))
+    true = rng.random((2, 400)) < 1 / (1 + np.exp(-margins))
+    flipped = true ^ (rng.random((2, 400)) < 0.2)
+    cell = {
+        "calibration_margins": margins[0],
+        "calibration_labels": flipped[0].astype(float),
+        "rewards": np.stack([margins[1], np.zeros(400)], axis=1),
+    }
+    plain, told = (np.abs(probabilities(cell, rate) - 0.5) for rate in (0.0, 0.2))
+    assert (told > plain).all()
 
 
 def test_the_committed_results_are_those_of_the_committed_settings():
