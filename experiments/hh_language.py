@@ -76,7 +76,7 @@ def probabilities(cell: Mapping[str, np.ndarray], told: float) -> np.ndarray:
     temperature = 1.0
     if len(margins):
         temperature = fit_temperature(margins, labels, np.ones_like(labels), told).value
-    return toprobabilities(cell["rewards"][:, 0] - cell["rewards"][:, 1], temperature)
+    return to_probabilities(cell["rewards"][:, 0] - cell["rewards"][:, 1], temperature)
 
 
 def run(settings: Settings, work: Work) -> dict[str, Any]:

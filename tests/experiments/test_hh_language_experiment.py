@@ -50,7 +50,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
 
 
 def test_the_calibrated_row_is_told_the_flips():
-    """Its probabilities are further from 1/2 than those of a temperature that takes labels as true."""
+    """Its probabilities are further from 1/2 than where labels are taken as true."""
     rng = np.random.default_rng(0)
     margins = rng.normal(size=(2, 400))
     true = rng.random((2, 400)) < 1 / (1 + np.exp(-margins))
