@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -140,3 +142,41 @@ def test_a_broken_cache_is_named(tmp_path):
     (folder / "answers.sqlite").write_text("no database " * 100)
     with pytest.raises(SurefootError, match=r"answers\.sqlite cannot be used"):
         judge_pairs(Judge(base_url="http://h/v1", model="m"), pairs(1), proceed=yes)
+
+
+ALTER = {
+    "a probability": "UPDATE answers SET probability = 1 - probability WHERE key = ?",
+    "one out of range": "UPDATE answers SET probability = 7 WHERE key = ?",
+    "a refusal made of an answer": "UPDATE answers SET probability = NULL WHERE key = ?",
+    "tokens": "UPDATE answers SET tokens_in = tokens_in + 1 WHERE key = ?",
+    "no text at all": "UPDATE answers SET text = CAST(x'ff' AS TEXT) WHERE key = ?",
+    "the key": "UPDATE answers SET key = x'00' WHERE key = ?",
+}
+
+
+@pytest.mark.parametrize("change", ALTER)
+def test_an_answer_that_was_damaged_on_disk_is_asked_again(tmp_path, change):
+    data = pairs(3)
+    with Endpoint(judging()) as endpoint:
+        first = judge_pairs(options(endpoint), data, proceed=yes)
+        (file,) = tmp_path.rglob("answers.sqlite")
+        with sqlite3.connect(file) as database:
+            (key, *_), *_ = database.execute("SELECT key FROM answers").fetchall()
+            database.execute(ALTER[change], (key,))
+        quiet = change == "the key"  # of a question that nobody asked
+        told = nullcontext() if quiet else pytest.warns(UserWarning, match=r"1 answer\(s\) in ")
+        with told:
+            again = judge_pairs(options(endpoint), data, proceed=yes)
+    assert (again.requests, again.cached) == (1, 5)
+    np.testing.assert_array_equal(first.probabilities, again.probabilities)
+
+
+def test_answers_of_a_version_without_hashes_are_known(tmp_path):
+    data = pairs(3)
+    with Endpoint(judging()) as endpoint:
+        judge_pairs(options(endpoint), data, proceed=yes)
+        (file,) = tmp_path.rglob("answers.sqlite")
+        with sqlite3.connect(file) as database:
+            database.execute("ALTER TABLE answers DROP COLUMN digest")
+        again = judge_pairs(options(endpoint), data, proceed=lambda cost: pytest.fail("asked"))
+    assert again.cached == 6

@@ -473,6 +473,18 @@ def test_the_name_that_the_endpoint_gives_the_model_is_told():
     assert any("answers as another model: other" in doubt for doubt in result.doubts)
 
 
+def test_an_endpoint_with_a_new_name_for_every_answer_fills_no_screen():
+    def behave(body, number):
+        return Reply(completion("A") | {"model": f"model {number}"})
+
+    with Endpoint(behave) as endpoint:
+        result = judge_pairs(options(endpoint, answer="text"), pairs(40), proceed=yes)
+    assert len(result.answered_by) == 20
+    (doubt,) = [one for one in result.doubts if "answers as another" in one]
+    assert doubt.count("model 1") == 5
+    assert doubt.endswith(" and 15 more.")
+
+
 def test_nothing_of_the_data_is_in_the_cache(tmp_path):
     with Endpoint(judging()) as endpoint:
         judge_pairs(options(endpoint), pairs(3), proceed=yes)

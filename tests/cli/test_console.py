@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import pytest
 
-from surefoot.cli import console
+from surefoot.cli import console, main
+from surefoot.errors import ConfigurationError
 from surefoot.statistics import mean
 
 
@@ -53,3 +55,38 @@ def test_warnings_for_authors_of_code_are_not_for_users(capsys):
         warnings.warn("an argument of a library is deprecated", FutureWarning, stacklevel=1)
         warnings.warn("a pair was cut", UserWarning, stacklevel=1)
     assert capsys.readouterr().err == "warning: a pair was cut\n"
+
+
+def test_a_line_about_a_file_stays_one_line(capsys):
+    console.say("wrote a\nerror: b\u2028c")
+    with pytest.raises(ConfigurationError, match="--yes"):
+        console.confirmed("two lines\nof a cost")
+    assert capsys.readouterr().err == "wrote a\\nerror: b\\u2028c\ntwo lines\nof a cost\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["evaluate", "run", "x.jsonl", "--output", "o", "--baseline", ""], "after --baseline is"),
+        (["audit", ""], "after audit is empty"),
+        ([""], "an argument is empty"),
+        (["audit", "n" * 5000], "File name too long"),
+        (["evaluate", "n" * 5000, "x.jsonl", "--output", "o"], "File name too long"),
+        (["score", "n" * 5000, "x.jsonl", "--output", "o"], "File name too long"),
+        (["audit", "x.jsonl", "--against", "n/" * 3000], "File name too long"),
+    ],
+)
+def test_names_that_are_none_and_names_that_no_disk_takes(
+    tmp_path, monkeypatch, capsys, arguments, says
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.jsonl").write_text('{"prompt": "p", "chosen": "a", "rejected": "b"}\n')
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(sys, "argv", ["surefoot", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    (line,) = [line for line in told.splitlines() if line.startswith("error: ")]
+    assert says in line
+    assert "Traceback" not in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 
 
 def main() -> None:
@@ -35,7 +36,15 @@ def _run(arguments: list[str]) -> int:
     import typer
 
     from surefoot.cli.app import app
+    from surefoot.errors import ConfigurationError
 
+    for before, argument in pairwise(["", *arguments]):
+        if not argument and "." not in before:  # `--section.key ""` is a value
+            after = f" after {before}" if before else ""
+            raise ConfigurationError(
+                f"an argument{after} is empty: a variable of the shell may not be set. Leave the "
+                "option out, or name something."
+            )
     command = typer.main.get_command(app)
     try:
         with command.make_context("surefoot", arguments) as context:

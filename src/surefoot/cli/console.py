@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.escaping import visible
+from surefoot.escaping import one_line, visible
 
 if TYPE_CHECKING:
     from surefoot.runs import RunFolder
@@ -76,7 +76,7 @@ def say(line: str) -> None:
     """A line about what is going on, on standard error; of several processes the first speaks."""
     if os.environ.get("RANK", "0") != "0":
         return
-    line = visible(line)
+    line = one_line(line)
     kind, _, rest = line.partition("warning: ")
     warned = not kind and bool(rest)
     shown = Text.assemble(("warning:", "yellow"), f" {rest}") if warned else Text(line)
@@ -117,7 +117,7 @@ def _logged(*given: Any, **named: Any) -> logging_of_python.LogRecord:
 def _tell(message: Warning | str, category: type[Warning], *where: Any, **named: Any) -> None:
     """A warning as a line, unless it is for the authors of code."""
     if not issubclass(category, FutureWarning | DeprecationWarning):
-        say(f"warning: {message}")
+        say(f"warning: {' '.join(str(message).split())}")
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -171,7 +171,8 @@ def confirmed(cost: object) -> bool:
     import typer
 
     if not sys.stdin.isatty():
-        say(str(cost))
+        for line in str(cost).splitlines():
+            say(line)
         raise ConfigurationError("nobody is here to confirm this: pass --yes to go on.")
     return typer.confirm(visible(f"{cost}\nGo on?"), err=True)
 

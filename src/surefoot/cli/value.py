@@ -198,9 +198,14 @@ def _endpoint(path: Path) -> Any:
     options = given.get("auxiliary", given) if isinstance(given, dict) else given
     if not isinstance(options, dict) or options.get("kind", "judge") != "judge":
         raise ConfigurationError(
-            f"{path} holds no judge: base_url, model and so on; got {excerpt(given)}."
+            f"{path} holds no judge: base_url, model and so on; got {excerpt(_names(given))}."
         )
     return Judge(**{name: value for name, value in options.items() if name != "kind"})
+
+
+def _names(given: Any) -> Any:
+    """The options that are given, without their values: one may be a key."""
+    return list(given) if isinstance(given, dict) else type(given).__name__
 
 
 def _one_run(place: str) -> list[Path]:

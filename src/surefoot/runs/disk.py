@@ -8,6 +8,15 @@ from pathlib import Path
 
 from surefoot.errors import ConfigurationError, SurefootError
 
+_KINDS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EFBIG,
+    errno.ENAMETOOLONG,  # of a name that is read, too
+)
+
 
 def cannot_write(path: Path, error: OSError | ValueError) -> SurefootError:
     """The message for an output that cannot be made or written."""
@@ -27,9 +36,9 @@ def cannot_write(path: Path, error: OSError | ValueError) -> SurefootError:
 
 
 def of_the_disk(error: Exception) -> bool:
-    """Whether an error of any library says that something could not be written."""
+    """Whether an error of any library says that the disk does not take a file or its name."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+        return error.errno in _KINDS
     said = str(error)
     if isinstance(error, SurefootError):
         return False

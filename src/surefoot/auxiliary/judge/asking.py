@@ -19,6 +19,8 @@ from surefoot.auxiliary.judge.options import Judge
 
 #: As many failures in a row stop a run also where failures are skipped.
 FAILURES_IN_A_ROW = 20
+#: Names that an endpoint may give its model before no more are kept.
+MODELS = 20
 
 Say = Callable[[str], object]
 
@@ -67,7 +69,8 @@ class Asked:
         self.retries += outcome.retries
         self.tokens_in += outcome.tokens_in
         self.tokens_out += outcome.tokens_out
-        self.models |= {outcome.model} if outcome.model else set()
+        if outcome.model and len(self.models) < MODELS:
+            self.models.add(outcome.model)
         if outcome.answer is not None and outcome.answer.probability is not None:
             self.failed_in_a_row = 0
             self.chances[question.key] = outcome.answer.probability

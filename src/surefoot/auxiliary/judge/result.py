@@ -101,7 +101,10 @@ class JudgeResult:
                 "for a judge; look at these pairs."
             )
         if self.answered_by:
-            found.append(f"the endpoint answers as another model: {', '.join(self.answered_by)}.")
+            left = len(self.answered_by) - _SHOWN
+            more = f" and {left} more" if left > 0 else ""
+            names = f"{', '.join(self.answered_by[:_SHOWN])}{more}"
+            found.append(f"the endpoint answers as another model: {names}.")
         return tuple(found)
 
     def __str__(self) -> str:
