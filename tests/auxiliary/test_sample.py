@@ -218,6 +218,26 @@ class TestDraws:
         statistic = float(((o - e).square() / e).sum())
         assert statistic < len(e) + 5 * (2 * len(e)) ** 0.5
 
+    def test_a_tokenizer_without_padding(self, model):
+        """As GPT-2's and Llama 3's: the token that fills a batch is one that nobody reads."""
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        from surefoot.scorers.language.generation import SamplingLaw, continuations
+        from surefoot.scorers.language.loading import load_tokenizer
+
+        loaded = AutoModelForCausalLM.from_pretrained(model)
+        given, law = [[5, 6, 7, 8, 9], [10]], SamplingLaw(max_new_tokens=4)
+        drawn = []
+        for padding in (True, False):
+            tokenizer = load_tokenizer(str(model))
+            if not padding:
+                law = law.model_copy(update={"banned": (tokenizer.pad_token,)})
+                tokenizer.pad_token = None
+            torch.manual_seed(0)
+            drawn.append(continuations(loaded, tokenizer, given, law))
+        assert drawn[0] == drawn[1]
+
     def test_a_run_that_was_cut_short_ends_with_the_same_draws(self, data, tmp_path, model):
         whole = _run(_drawn(data, tmp_path / "whole", model, batch=8)).pairs
         out = tmp_path / "cut"

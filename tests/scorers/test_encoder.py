@@ -6,11 +6,26 @@ import numpy as np
 import pytest
 import torch
 from encoders import save_causal, save_encoder
+from language_models import byte_tokenizer, gpt2, llama, save
+from safetensors.torch import load_file, save_file
 from tokenizers.processors import TemplateProcessing
+from transformers import (
+    AutoConfig,
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    LlamaModel,
+    MPNetConfig,
+    MPNetModel,
+    RobertaConfig,
+    RobertaModel,
+    XLNetConfig,
+)
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import Encoder, EncoderOptions
 from surefoot.scorers import encoder as encoder_module
+from surefoot.scorers.language.architecture import is_causal, positions_in
 
 TEXTS = ["good help", "bad harm really very", "the question is long long long long", "yes"]
 
@@ -95,6 +110,82 @@ def test_texts_of_the_same_tokens_share_a_vector_to_the_bit(small_encoder):
     first = encoder.embed(["the question " * 3, start + "yes", "a"])[1]
     later = encoder.embed([start + "no no no no"])[0]
     np.testing.assert_array_equal(first, later)
+
+
+def test_the_key_is_that_of_the_tokenizer_as_it_was_loaded(small_encoder):
+    """Texts that were cut before leave their limit in the tokenizer."""
+    used = _encoder(small_encoder)
+    used.tokenizer(TEXTS, truncation=True, max_length=5, padding=True)
+    assert used.key == _encoder(small_encoder).key
+
+
+class TestWeightsThatAreMissing:
+    """Drawn at random by transformers, which only logs it."""
+
+    @staticmethod
+    def _save(folder, model, rename=lambda name: name) -> str:
+        save_encoder(folder)  # for its tokenizer
+        model.save_pretrained(folder)
+        weights = load_file(folder / "model.safetensors")
+        named = {rename(name): value for name, value in weights.items()}
+        save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
+        return str(folder)
+
+    def test_a_pooler_that_nobody_asks_is_not_in_the_key(self, tmp_path):
+        config = AutoConfig.from_pretrained(save_encoder(tmp_path / "shape"))
+        folder = self._save(tmp_path / "masked", BertForMaskedLM(config))
+        first, again = _encoder(folder), _encoder(folder)
+        assert not torch.equal(first.model.pooler.dense.weight, again.model.pooler.dense.weight)
+        assert first.key == again.key
+        np.testing.assert_array_equal(first.embed(TEXTS), again.embed(TEXTS))
+
+    def test_anything_else_is_refused(self, tmp_path):
+        config = AutoConfig.from_pretrained(save_encoder(tmp_path / "shape"))
+        folder = self._save(tmp_path / "odd", BertModel(config), "student.{}".format)
+        with pytest.raises(ConfigurationError, match=r"has no embeddings.*drawn at random"):
+            _encoder(folder).embed(TEXTS)
+
+
+class TestByItsConfiguration:
+    SHAPE = {  # noqa: RUF012
+        "vocab_size": 60,
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 66,
+    }
+
+    @pytest.mark.parametrize(
+        ("model", "config", "limit"),
+        [
+            (RobertaModel, RobertaConfig(**SHAPE, pad_token_id=1), 64),
+            (RobertaModel, RobertaConfig(**SHAPE, pad_token_id=3), 62),
+            (MPNetModel, MPNetConfig(**SHAPE), 64),
+            (BertModel, BertConfig(**SHAPE, pad_token_id=1), 66),
+        ],
+        ids=["roberta", "padding 3", "mpnet", "bert"],
+    )
+    def test_a_text_is_as_long_as_the_model_can_read(self, tmp_path, model, config, limit):
+        """RoBERTa's table begins behind its padding token; one more would be an index error."""
+        save_encoder(tmp_path)
+        model(config).save_pretrained(tmp_path)
+        encoder = _encoder(str(tmp_path))
+        assert encoder.limit == limit
+        assert np.isfinite(encoder.embed(["good " * 200])).all()
+        with pytest.raises((IndexError, RuntimeError)):
+            encoder.forward([[5] * (limit + 1)])
+
+    def test_no_table_no_limit(self):
+        assert positions_in(XLNetConfig()) > 10**6
+
+    def test_causal_models_by_any_head(self, tmp_path):
+        headless = LlamaModel(llama().config)
+        for name, model in {"gpt2": gpt2(), "llama": llama(), "headless": headless}.items():
+            folder = save(tmp_path / name, model, byte_tokenizer())
+            assert _encoder(folder).pooling == "last", name
+        assert not is_causal(BertConfig())
+        assert is_causal(BertConfig(is_decoder=True))
 
 
 def test_an_empty_text_of_a_causal_model(tmp_path):

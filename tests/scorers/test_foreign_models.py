@@ -14,9 +14,12 @@ from peft import AutoPeftModelForSequenceClassification, LoraConfig, get_peft_mo
 from surefoot.cli.app import app
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
-from surefoot.scorers import load_scorer
+from surefoot.objectives import Objective
+from surefoot.scorers import LanguageModel, RewardModelScorer, load_scorer
 from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.scores import log_probs
+from surefoot.scorers.storage import write_description
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 _Q = {"target_modules": ["q_proj", "v_proj"]}
@@ -156,6 +159,37 @@ class TestRefused:
         save_file(kept, path, metadata={"format": "pt"})
         with pytest.raises(ConfigurationError, match="no trained reward model: it has no score"):
             load_scorer(place)
+
+    @pytest.mark.parametrize("adapted", [False, True])
+    def test_a_run_of_ours_that_has_lost_its_head(self, tmp_path, rows, adapted):
+        """A folder that was copied in part, or written to: not a head drawn anew."""
+        from safetensors.torch import load_file, save_file
+
+        place = save(tmp_path / "base", llama(), byte_tokenizer())
+        model, adapter = type(llama_reward()).from_pretrained(place, num_labels=1), None
+        if adapted:
+            model = get_peft_model(model, LoraConfig(**_Q, task_type="SEQ_CLS"))
+            adapter = {"targets": ("q_proj", "v_proj")}
+        run = tmp_path / "run"
+        save(run, model, byte_tokenizer())
+        scorer = RewardModelScorer(model=place, adapter=adapter, precision="float32")
+        ours = LanguageModel(scorer, prepare_model(model, byte_tokenizer()))
+        write_description(run, ours.description(Objective(), 0))
+        np.testing.assert_allclose(
+            load_scorer(run).raw_scores(rows), ours.raw_scores(rows), atol=1e-5
+        )
+        path = run / ("adapter_model.safetensors" if adapted else "model.safetensors")
+        if adapted:
+            whole = load_file(path)
+            part = {k: v for k, v in whole.items() if "layers.1.self_attn.q_proj" not in k}
+            save_file(part, path, metadata={"format": "pt"})
+            with pytest.raises(ConfigurationError, match=r"missing adapter keys.*layers\.1"):
+                load_scorer(run)
+            save_file(whole, path, metadata={"format": "pt"})
+        kept = {k: v for k, v in load_file(path).items() if "score" not in k}
+        save_file(kept, path, metadata={"format": "pt"})
+        with pytest.raises(ConfigurationError, match=r"it has no score\.weight, which would"):
+            load_scorer(run)
 
     def test_a_folder_of_nothing(self, tmp_path):
         with pytest.raises(ConfigurationError, match="and no adapter"):

@@ -16,13 +16,16 @@ from language_models import (
     llama,
     llama_reward,
     pairs,
+    save,
 )
 from peft import AutoPeftModelForCausalLM, AutoPeftModelForSequenceClassification, LoraConfig
 from peft import get_peft_model as adapted
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
+    BertForMaskedLM,
     BertLMHeadModel,
     T5GemmaConfig,
     T5GemmaForSequenceClassification,
@@ -169,6 +172,21 @@ class TestKinds:
     def test_a_folder_that_is_none(self, tmp_path):
         with pytest.raises(ConfigurationError, match="cannot load the model"):
             prepare_model(str(tmp_path), kind="policy")
+
+    def test_a_body_that_is_not_in_the_file(self, tmp_path):
+        """A reward model may begin with a new head, not with a body drawn at random."""
+        folder = save(tmp_path / "policy", llama(), byte_tokenizer())
+        assert prepare_model(folder, kind="reward-model").kind == "reward-model"
+        weights = load_file(tmp_path / "policy" / "model.safetensors")
+        odd = {name.replace("model.", "student."): value for name, value in weights.items()}
+        save_file(odd, tmp_path / "policy" / "model.safetensors", metadata={"format": "pt"})
+        for kind in ("reward-model", "policy"):
+            with pytest.raises(ConfigurationError, match="drawn at random"):
+                prepare_model(folder, kind=kind)
+
+    def test_a_pooler_is_part_of_a_new_head(self, tmp_path):
+        folder = save(tmp_path, BertForMaskedLM(bert_reward().config), bert_tokenizer())
+        assert prepare_model(folder, kind="reward-model").encoder
 
     def test_a_model_made_in_memory_needs_its_tokenizer(self):
         with pytest.raises(ConfigurationError, match="needs its tokenizer"):

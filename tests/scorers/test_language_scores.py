@@ -112,6 +112,16 @@ def test_without_a_prompt_the_first_token_is_predicted_by_nothing():
     assert float(found[0, 1]) == 0
 
 
+def test_of_nothing_nothing_is_predicted():
+    """A tokenizer without an end token makes no token of an empty response."""
+    batch = pad([([], [], [8, 9]), ([4], [], [5])], PAD)
+    with torch.no_grad():
+        found = log_probs(llama(), batch)
+    assert found[:, 0].tolist() == [0, 0]
+    assert (found[:, 1] < 0).all()
+    assert batch.owners.tolist() == [1, 3]
+
+
 @pytest.mark.parametrize(
     ("build", "masked"),
     [

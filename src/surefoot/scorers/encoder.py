@@ -21,6 +21,7 @@ from surefoot.data.embedding_texts import Side, cut_texts
 from surefoot.errors import ConfigurationError
 from surefoot.options import READS, Options
 from surefoot.scorers.embedding_cache import EmbeddingCache, Vector, token_key
+from surefoot.scorers.language.architecture import is_causal, positions_in
 from surefoot.scorers.language.vocabulary import require_rows
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Encoder:
 
     options: EncoderOptions = field(default_factory=EncoderOptions)
     truncated: int = field(default=0, init=False)
+    _tokenizer_as_loaded: str = field(default="", init=False, repr=False)
+    _drawn: frozenset[str] = field(default=frozenset(), init=False, repr=False)
 
     def embed(
         self, texts: Sequence[str], keep: Side = "left", description: str = "embedding"
@@ -95,8 +98,10 @@ class Encoder:
         for name in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
             config.pop(name, None)  # where it came from, not what it computes
         digest.update(json.dumps(config, sort_keys=True, default=str).encode())
-        digest.update(self.tokenizer.backend_tokenizer.to_str().encode())
+        digest.update(self._tokenizer_as_loaded.encode())
         for name, tensor in sorted(self.model.state_dict().items()):
+            if name in self._drawn:  # at random, each time, and not used
+                continue
             digest.update(name.encode())
             digest.update(tensor.contiguous().view(torch.uint8).cpu().numpy().data)
         return digest.hexdigest()
@@ -119,6 +124,7 @@ class Encoder:
         tokenizer.padding_side = "right"
         if tokenizer.pad_token is None:  # masked out and behind the text: any token will do
             tokenizer.pad_token = tokenizer.eos_token
+        self._tokenizer_as_loaded = tokenizer.backend_tokenizer.to_str()  # truncation becomes part
         return tokenizer
 
     @cached_property
@@ -133,11 +139,22 @@ class Encoder:
         """The encoder, in evaluation mode and in its precision.
 
         Raises:
-            ConfigurationError: it cannot be loaded, or its tokenizer has tokens that it has not.
+            ConfigurationError: it cannot be loaded, weights are missing, or its tokenizer has
+                tokens that it has not.
         """
         from transformers import AutoModel
 
-        model = self._load(AutoModel.from_pretrained, dtype=self.dtype).eval()
+        load = AutoModel.from_pretrained
+        model, found = self._load(load, dtype=self.dtype, output_loading_info=True)
+        self._drawn = frozenset(found["missing_keys"])
+        missing = {name for name in self._drawn if "pooler" not in name.split(".")}
+        if missing:
+            raise ConfigurationError(
+                f"the encoder {self.options.name!r} has no {min(missing)}, which would be drawn at "
+                f"random ({len(missing)} weights are missing): its file is not that of a "
+                f"{type(model).__name__}."
+            )
+        model.eval()
         require_rows(model, self.tokenizer)
         return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -146,11 +163,7 @@ class Encoder:
         """The pooling in force."""
         if self.options.pooling != "auto":
             return self.options.pooling
-        config = self.model.config
-        causal = getattr(config, "is_decoder", False) or any(
-            "CausalLM" in name for name in config.architectures or []
-        )
-        return "last" if causal else "mean"
+        return "last" if is_causal(self.config) else "mean"
 
     @property
     def dtype(self) -> torch.dtype:
@@ -162,8 +175,7 @@ class Encoder:
     @cached_property
     def limit(self) -> int:
         """Tokens kept of a text: `max_length`, or as many as the model has positions."""
-        positions = getattr(self.config, "max_position_embeddings", None)
-        return min(self.options.max_length, positions or self.options.max_length)
+        return min(self.options.max_length, positions_in(self.config))
 
     def _load(self, loader: Callable[..., Any], **options: Any) -> Any:
         try:

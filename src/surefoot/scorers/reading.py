@@ -7,6 +7,7 @@ from typing import Any
 
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.scorers.encoder import Encoder, EncoderOptions
+from surefoot.scorers.language.architecture import kind_named
 from surefoot.scorers.language.loading import load_tokenizer, positions_of, reads_causally
 from surefoot.scorers.scorer import EmbeddingScorer
 
@@ -45,7 +46,7 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> Reading
         raise ConfigurationError(f"max_length should be at least 1; got {max_length!r}.")
     config = None if name == "default" else _config(name)
     heads = getattr(config, "architectures", None) or []
-    headless = config is not None and not any(map(_has_head, heads))
+    headless = config is not None and kind_named(heads) is None
     if scorer == "embedding" or (scorer is None and (name == "default" or headless)):
         encoder = Encoder(EncoderOptions(name=name, max_length=max(8, max_length)))
         views = EmbeddingScorer().views
@@ -56,20 +57,12 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> Reading
     place = Encoder(EncoderOptions(name=name)).path
     tokenizer = load_tokenizer(place)
     config = config or _config(place)
-    classifier = any(one.endswith("ForSequenceClassification") for one in heads)
-    kind = scorer or ("reward-model" if classifier else "policy")
+    kind = scorer or kind_named(heads) or "policy"
     keep_end = kind == "reward-model" and config is not None and not _causal_head(config)
     positions = max_length if config is None else positions_of(config, tokenizer, keep_end)
     limit = min(max_length, positions)
     arguments = {"tokenizer": tokenizer, "max_length": limit, "keep_end": keep_end}
     return Reading(f"a {kind.replace('-', ' ')} with the tokenizer of {name}", arguments)
-
-
-def _has_head(architecture: str) -> bool:
-    return (
-        architecture.endswith(("ForSequenceClassification", "LMHeadModel"))
-        or "CausalLM" in architecture
-    )
 
 
 def _config(place: str) -> Any:

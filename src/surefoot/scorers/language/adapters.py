@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError
+from surefoot.scorers.language.architecture import ModelKind
 from surefoot.scorers.language.probe import close, probe, rounding
 from surefoot.scorers.language.scores import reward_head
-
-if TYPE_CHECKING:
-    from surefoot.scorers.language.loading import ModelKind
 
 
 def refuse_prompt_learning(*adapters: Any) -> None:
@@ -71,6 +70,26 @@ def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
         return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))
     except ValueError as error:
         raise ConfigurationError(f"the adapter does not go with the model: {error}") from None
+
+
+def read_adapter(model: Any, folder: str | Path) -> Any:
+    """A base with the adapter that lies in a folder, whole.
+
+    Raises:
+        ConfigurationError: the two do not go together, or weights of the adapter are missing.
+    """
+    from peft import PeftModel
+
+    with warnings.catch_warnings():  # PEFT says so, and begins them anew
+        warnings.filterwarnings("error", "(?s).*missing adapter keys.*lora_", UserWarning)
+        try:
+            return PeftModel.from_pretrained(model, str(folder))
+        except (RuntimeError, ValueError, UserWarning) as error:
+            raise ConfigurationError(
+                f"the adapter {folder} does not go with its base: {str(error).splitlines()[0]} "
+                "Merge the two where they were trained (merge_and_unload), and name the merged "
+                "model."
+            ) from None
 
 
 def _require_layers(model: Any, targets: Any) -> None:

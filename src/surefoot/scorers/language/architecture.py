@@ -1,14 +1,25 @@
-"""What a transformers model is, before it is loaded."""
+"""What a transformers model is and reads, by its configuration, before a weight is loaded."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Literal
 
 from surefoot.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from surefoot.scorers.language.loading import ModelKind
+ModelKind = Literal["reward-model", "policy"]
+
+
+def kind_named(classes: Iterable[str]) -> ModelKind | None:
+    """The kind of the first of these classes of transformers that has a head; None: none has."""
+    for name in classes:
+        if name.endswith("ForSequenceClassification"):
+            return "reward-model"
+        if "CausalLM" in name or name.endswith("LMHeadModel"):
+            return "policy"
+    return None
 
 
 def architecture(place: str) -> ModelKind:
@@ -27,11 +38,62 @@ def architecture(place: str) -> ModelKind:
         why = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise ConfigurationError(f"{found if Path(place).exists() else absent} ({why})") from error
     names = config.architectures or []
-    if any(name.endswith("ForSequenceClassification") for name in names):
-        return "reward-model"
-    if any("CausalLM" in name or name.endswith("LMHeadModel") for name in names):
-        return "policy"
+    if (kind := kind_named(names)) is not None:
+        return kind
     raise ConfigurationError(
         f"{place} is a {', '.join(names) or 'model without a head'}: neither a sequence classifier "
         "nor a causal language model."
+    )
+
+
+def is_causal(config: Any) -> bool:
+    """Whether a model of this configuration reads a text from left to right, with or without head.
+
+    Its kind is known to transformers as a causal language model, and not as a masked one too.
+    """
+    from transformers.models.auto import modeling_auto as known
+
+    if getattr(config, "is_decoder", False):
+        return True
+    both_ways = getattr(config, "use_bidirectional_attention", False)
+    return (
+        config.model_type in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        and config.model_type not in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        and not both_ways
+        and not config.is_encoder_decoder
+    )
+
+
+def positions_in(config: Any) -> int:
+    """Tokens that a model of this configuration can read; without a table of positions, any number.
+
+    RoBERTa and its relatives number positions from behind their padding token on: the first of
+    their table are never used.
+    """
+    known = getattr(config.get_text_config(), "max_position_embeddings", None) or 0
+    if known <= 0:  # XLNet says -1
+        return sys.maxsize
+    return known - _kept_for_padding(config, known)
+
+
+def _kept_for_padding(config: Any, positions: int) -> int:
+    """How many of a table of positions go to the padding token and what lies before it."""
+    import torch
+    from transformers import AutoModel
+
+    try:
+        with torch.device("meta"):
+            layers = AutoModel.from_config(config).named_modules()
+    except (ValueError, RuntimeError, NotImplementedError, ImportError):  # no such model alone
+        return 0
+    tables = [one for name, one in layers if name.endswith("position_embeddings")]
+    return max(
+        (
+            one.padding_idx + 1
+            for one in tables
+            if isinstance(one, torch.nn.Embedding)
+            and one.padding_idx is not None
+            and one.num_embeddings == positions
+        ),
+        default=0,
     )

@@ -59,8 +59,9 @@ def pad(pairs: Sequence[Tokens], pad_id: int) -> PairBatch:
         ids[row, :end] = torch.tensor(prompt + response)
         mask[row, :end] = 1
         start = max(len(prompt), 1)
-        predicts.append(torch.arange(start - 1, end - 1) + row * ids.shape[1])
+        predicted = max(end - start, 0)  # nothing of an empty response
+        predicts.append(torch.arange(predicted) + start - 1 + row * ids.shape[1])
         targets.append(ids[row, start:end])
-        owners.append(torch.full((max(end - start, 0),), row))
+        owners.append(torch.full((predicted,), row))
     lengths = torch.tensor([len(response) for _, response in sequences]).view(-1, 2)
     return PairBatch(ids, mask, torch.cat(predicts), torch.cat(targets), torch.cat(owners), lengths)

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 from safetensors import safe_open
 
 from surefoot.errors import ConfigurationError
-from surefoot.scorers.language.adapters import below_adapter
-from surefoot.scorers.language.architecture import architecture
+from surefoot.scorers.language.adapters import below_adapter, read_adapter
+from surefoot.scorers.language.architecture import ModelKind, architecture
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.language.scores import HEADS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-    from surefoot.scorers.language.loading import ModelKind
 
 _ADAPTER = "adapter_config.json"
 _TASKS: dict[str, ModelKind] = {"SEQ_CLS": "reward-model", "CAUSAL_LM": "policy"}
@@ -92,12 +90,10 @@ def _described(place: str) -> tuple[ModelKind, str]:
 
 
 def _adapted(place: str) -> Foreign:
-    from peft import PeftModel
-
     kind, base = _described(place)
     own = any((Path(place) / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
     try:
-        model = below_adapter(load_model(base, kind, whole=not _head_in(place)))
+        model = below_adapter(load_model(base, kind, whole=not head_in(place)))
         tokenizer = load_tokenizer(place if own else base)
     except ConfigurationError as error:
         raise ConfigurationError(
@@ -107,18 +103,12 @@ def _adapted(place: str) -> Foreign:
     if kind == "reward-model" and model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id  # as who trained it had told the model
     before = weights_key(model)
-    try:
-        adapted = PeftModel.from_pretrained(model, place)
-    except (RuntimeError, ValueError) as error:
-        raise ConfigurationError(
-            f"the adapter {place} does not go with its base {base}: {str(error).splitlines()[0]} "
-            "Merge the two where they were trained (merge_and_unload), and name the merged model."
-        ) from None
+    adapted = read_adapter(model, place)
     return Foreign(kind, adapted, tokenizer, base, weights_key(adapted) == before)
 
 
-def _head_in(place: str) -> bool:
-    """Whether an adapter brings the head of a reward model along."""
+def head_in(place: str | Path) -> bool:
+    """Whether the adapter in a folder brings the head of a reward model along."""
     folder = Path(place)
     if (folder / "adapter_model.bin").is_file():  # an old form; PEFT reads it
         return True

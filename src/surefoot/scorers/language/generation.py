@@ -100,9 +100,12 @@ def continuations(
 
     ends = ends_of(model, tokenizer)
     pad = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    padded = tokenizer.pad(
-        {"input_ids": [list(ids) for ids in given]}, padding_side="left", return_tensors="pt"
-    )
+    width = max(map(len, given))
+    ids = torch.full((len(given), width), pad)
+    for row, one in enumerate(given):
+        ids[row, width - len(one) :] = torch.tensor(one, dtype=ids.dtype)
+    lengths = torch.tensor([len(one) for one in given])
+    mask = (torch.arange(width) >= (width - lengths)[:, None]).to(ids)
     config = GenerationConfig(
         do_sample=True,
         temperature=law.temperature,
@@ -117,9 +120,11 @@ def continuations(
     )
     model.eval()
     with torch.no_grad(), _no_defaults(model), finite_probabilities():
-        whole = model.generate(**padded.to(model.device), generation_config=config)
-    new: list[list[int]] = whole[:, padded["input_ids"].shape[1] :].tolist()
-    return [_until(ids, set(ends)) for ids in new]
+        whole = model.generate(
+            ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
+        )
+    new: list[list[int]] = whole[:, width:].tolist()
+    return [_until(one, set(ends)) for one in new]
 
 
 @contextmanager

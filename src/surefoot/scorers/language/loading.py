@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,14 +18,13 @@ from surefoot.scorers.language.adapters import (
     refuse_prompt_learning,
     with_adapter,
 )
+from surefoot.scorers.language.architecture import ModelKind, kind_named, positions_in
 from surefoot.scorers.language.probe import close, probe, rounding
 from surefoot.scorers.language.scores import reward_head
 from surefoot.scorers.language.vocabulary import ensure_pad_token, require_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-ModelKind = Literal["reward-model", "policy"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Prepared:
 
 def positions_of(config: Any, tokenizer: PreTrainedTokenizerBase, encoder: bool) -> int:
     """Tokens that a model with this configuration can read; encoders may keep a few for them."""
-    known = getattr(config, "max_position_embeddings", None) or sys.maxsize
+    known = positions_in(config)
     return min(known, tokenizer.model_max_length) if encoder else known
 
 
@@ -134,19 +132,18 @@ def kind_of(model: Any, labels: int = 1) -> ModelKind:
     """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     name = type(inner).__name__
-    if name.endswith("ForSequenceClassification"):
-        if inner.config.num_labels != labels:
-            raise ConfigurationError(
-                f"{_wanted(labels)}; this {name} has {inner.config.num_labels}. Load it with "
-                f"num_labels={labels}."
-            )
-        return "reward-model"
-    if "CausalLM" in name or name.endswith("LMHeadModel"):
-        return "policy"
-    raise ConfigurationError(
-        f"a {name} is neither a policy (AutoModelForCausalLM) nor a reward model "
-        "(AutoModelForSequenceClassification, num_labels=1)."
-    )
+    kind = kind_named([name])
+    if kind is None:
+        raise ConfigurationError(
+            f"a {name} is neither a policy (AutoModelForCausalLM) nor a reward model "
+            "(AutoModelForSequenceClassification, num_labels=1)."
+        )
+    if kind == "reward-model" and inner.config.num_labels != labels:
+        raise ConfigurationError(
+            f"{_wanted(labels)}; this {name} has {inner.config.num_labels}. Load it with "
+            f"num_labels={labels}."
+        )
+    return kind
 
 
 def reads_causally(model: Any) -> bool:
@@ -193,26 +190,32 @@ def load_model(
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     refuse_adapter_alone(name, kind)
-    options = {"dtype": torch.float32} | options
-    if kind == "policy":
-        options["output_loading_info"] = True
-        model, found = _load(AutoModelForCausalLM.from_pretrained, name, "model", **options)
-        if found["missing_keys"]:
-            raise ConfigurationError(
-                f"{name} is no causal language model: it has no {min(found['missing_keys'])}, "
-                "which would be drawn at random."
-            )
-        return never_packed(model)
-    options = {"num_labels": 1, "output_loading_info": True} | options
-    _require_labels(name, options["num_labels"])
-    load = AutoModelForSequenceClassification.from_pretrained
+    options = {"dtype": torch.float32, "output_loading_info": True} | options
+    load: Callable[..., Any] = AutoModelForCausalLM.from_pretrained
+    if kind == "reward-model":
+        options = {"num_labels": 1} | options
+        _require_labels(name, options["num_labels"])
+        load = AutoModelForSequenceClassification.from_pretrained
     model, found = _load(load, name, "model", **options)
-    if whole and found["missing_keys"]:
+    missing = set(found["missing_keys"])
+    what = "causal language model" if kind == "policy" else "trained reward model"
+    if kind == "reward-model" and not whole:
+        missing = missing_body(model, missing)
+        what = f"{type(model).__name__} with a new head"
+    if missing:
         raise ConfigurationError(
-            f"{name} is no trained reward model: it has no {min(found['missing_keys'])}, which "
-            "would be drawn at random."
+            f"{name} is no {what}: it has no {min(missing)}, which would be drawn at random."
         )
     return never_packed(model)
+
+
+def missing_body(model: Any, missing: Iterable[str]) -> set[str]:
+    """Of weights that a checkpoint did not have, those that no training begins anew.
+
+    A head does not lie in the body, and a pooler that lies there is part of what a head reads.
+    """
+    body = f"{model.base_model_prefix}."
+    return {one for one in missing if one.startswith(body) and "pooler" not in one.split(".")}
 
 
 def never_packed(model: Any) -> Any:

@@ -22,8 +22,8 @@ from surefoot.objectives import LabelModel
 from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.encoder import file_stamps
-from surefoot.scorers.language.adapters import below_adapter
-from surefoot.scorers.language.foreign import is_adapter, kind_at, read_foreign
+from surefoot.scorers.language.adapters import below_adapter, read_adapter
+from surefoot.scorers.language.foreign import head_in, is_adapter, kind_at, read_foreign
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import (
     Prepared,
@@ -228,16 +228,16 @@ class LanguageModel:
             scorer = scorer.model_copy(update={"model": reference})
         with storage.explained(place):
             tokenizer = load_tokenizer(str(place))
+            kind, options = scorer.model_kind, scorer.load_options
             if scorer.adapter is None:
-                model: Any = load_model(str(place), scorer.model_kind, **scorer.load_options)
+                model: Any = load_model(str(place), kind, whole=True, **options)
             else:
-                from peft import PeftModel
-
                 with _trained_from(folder, scorer):
-                    base = load_model(scorer.place, scorer.model_kind, **scorer.load_options)
+                    whole = not head_in(place)  # else the base's own is not used
+                    base = load_model(scorer.place, kind, whole=whole, **options)
                 if scorer.model_kind == "reward-model":
                     base.config.pad_token_id = tokenizer.pad_token_id
-                model = PeftModel.from_pretrained(below_adapter(base), str(place))
+                model = read_adapter(below_adapter(base), place)
             labels = scorer.load_options.get("num_labels", 1)
             prepared = prepare_model(model, tokenizer, labels=labels)
         found = cls(
