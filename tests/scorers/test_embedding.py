@@ -90,9 +90,48 @@ def test_weights_and_duplicates_mean_the_same(small_encoder, rows):
     )
     scorer = _scorer(small_encoder, head={"kind": "linear", "l2": 0.1})
     one, two = (EmbeddingRewardModel(scorer).fit(data) for data in (doubled, weighted))
-    # Standardisation sees duplicates and not weights: compare the orders of responses.
     margins = [np.diff(model.rewards(doubled))[:, 0] for model in (one, two)]
-    assert np.corrcoef(*margins)[0, 1] > 0.995
+    assert np.corrcoef(*margins)[0, 1] > 1 - 1e-6
+    torch.testing.assert_close(one.features_.mean, two.features_.mean)
+
+
+class TestWithoutWeight:
+    """What has no weight has no say: in no mean, no fold and no draw."""
+
+    def _of_first(self, rows, prompts):
+        """Twenty prompts of three rows, of which some have a weight."""
+        made = rows(60, seed=5)
+        return Preferences.from_rows(
+            [
+                {**row, "prompt": f"question {i % 20}", "weight": float(i % 20 < prompts)}
+                for i, row in enumerate(made)
+            ]
+        )
+
+    def test_features_are_standardised_on_the_others(self, small_encoder, rows):
+        some = self._of_first(rows, 10)
+        live = some.select(np.flatnonzero(some.weights))
+        scorer = _scorer(small_encoder, head={"kind": "linear", "l2": 0.1})
+        one, two = (EmbeddingRewardModel(scorer).fit(data) for data in (some, live))
+        torch.testing.assert_close(one.features_.mean, two.features_.mean)
+        torch.testing.assert_close(one.features_.scale, two.features_.scale, rtol=0.02, atol=0)
+
+    def test_members_draw_among_the_prompts_that_count(self, small_encoder, rows):
+        """Of two among twenty, one draw in seven would have neither."""
+        some = self._of_first(rows, 2)
+        scorer = _scorer(small_encoder, head={"kind": "linear", "l2": 0.1}, members=30)
+        model = EmbeddingRewardModel(scorer).fit(some)
+        assert np.isfinite(model.report_.gap)
+        assert (model.member_scores(some).std((0, 1)) > 0.1).all()
+
+    def test_one_prompt_leaves_nothing_to_fit_on(self, small_encoder, rows):
+        with pytest.raises(DataError, match="all the weight lies in one of 5 folds"):
+            EmbeddingRewardModel(_scorer(small_encoder)).fit(self._of_first(rows, 1))
+
+    @pytest.mark.parametrize("mass", [np.ones(59), -np.ones(60), np.full(60, np.nan)])
+    def test_no_mass_at_all(self, small_encoder, rows, mass):
+        with pytest.raises(DataError, match=r"mass is a finite number .* shape \(60, 1\)"):
+            EmbeddingRewardModel(_scorer(small_encoder)).fit(self._of_first(rows, 20), mass)
 
 
 def test_out_of_fold_accuracy_is_honest_about_noise(small_encoder, rows):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from surefoot.errors import DataError
 from surefoot.scorers.head import Head, Problem, margins_of
 
 
@@ -32,11 +33,19 @@ def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossVal
         head: options; its `l2` is one number or "auto".
         problem: K fits on all rows, each of which gets its own choice; its `l2` is ignored.
         folds: (N, K) fold of each row in each fit; rows of one prompt share a fold.
+
+    Raises:
+        DataError: in one of the fits, all rows that have a weight share a fold.
     """
     penalties = head.candidates() if head.l2 == "auto" else (float(head.l2),)
     fits, choices, count = folds.shape[1], len(penalties), int(folds.max()) + 1
     held_out = torch.nn.functional.one_hot(folds, count).to(problem.mass)  # (N, K, F)
     mass = problem.mass[:, :, None] * (1 - held_out)
+    if not bool((mass.sum(0) > 0).all()):
+        raise DataError(
+            f"all the weight lies in one of {count} folds: nothing is left to fit on where that is "
+            "held out. Give more prompts a weight above 0, or fold by row (scorer.fold_by)."
+        )
     batch = replace(
         problem,
         mass=mass[:, :, None].expand(-1, -1, choices, -1).flatten(1),

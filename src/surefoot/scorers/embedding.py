@@ -15,7 +15,7 @@ from torch import Tensor
 
 from surefoot.data.embedding_texts import cut_note
 from surefoot.data.schema import Preferences
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.escaping import warn
 from surefoot.objectives import Objective
 from surefoot.scorers import storage
@@ -245,7 +245,14 @@ def fit_models(
     if any((m.scorer, m.objective) != (first.scorer, first.objective) for m in models):
         raise ConfigurationError("models that are fitted together may differ in their seed alone.")
     task = Task.of(first.scorer, first.objective, preferences)
-    weights = None if mass is None else np.asarray(mass, dtype=float)
+    weights = None
+    if mass is not None:
+        weights, shape = np.asarray(mass, dtype=float), (len(preferences), len(models))
+        if weights.shape != shape or not (np.isfinite(weights) & (weights >= 0)).all():
+            raise DataError(
+                f"mass is a finite number of at least 0 for each row and fit, shape {shape}; got "
+                f"shape {weights.shape}, from {weights.min():g} to {weights.max():g}."
+            )
     fitted = fit_seeds(task, first.encoder, [model.seed for model in models], weights)
     for model, found in zip(models, fitted, strict=True):
         model.encoder = first.encoder

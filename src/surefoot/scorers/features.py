@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from surefoot.data.embedding_texts import TEXTS, FeatureView, read_views
 from surefoot.data.schema import Preferences
 from surefoot.scorers.encoder import Encoder
+
+Array = npt.NDArray[np.float64]
 
 ROWS_PER_BLOCK = 16_384
 
@@ -109,13 +112,20 @@ class FeatureMap:
     prompts: FeatureMap | None = None
 
     @classmethod
-    def fit(cls, embedded: Embedded, by_source: bool) -> FeatureMap:
-        """From training features; `by_source` gives each source its copy."""
+    def fit(cls, embedded: Embedded, by_source: bool, weights: Array | None = None) -> FeatureMap:
+        """From training features.
+
+        Args:
+            embedded: N rows.
+            by_source: give each source its copy.
+            weights: (N,) of the rows; default: 1 each.
+        """
         named = {source for source in embedded.sources if source is not None}
+        w = torch.ones(len(embedded.values)) if weights is None else torch.from_numpy(weights)
         return cls(
-            *_moments(embedded.values.flatten(0, 1)),
+            *_moments(embedded.values.flatten(0, 1), w.repeat_interleave(2)),
             tuple(sorted(named)) if by_source else (),
-            None if embedded.prompts is None else cls(*_moments(embedded.prompts)),
+            None if embedded.prompts is None else cls(*_moments(embedded.prompts, w)),
         )
 
     def __call__(self, embedded: Embedded) -> Tensor:
@@ -136,6 +146,10 @@ class FeatureMap:
         return (embedded.prompts - self.prompts.mean) / self.prompts.scale
 
 
-def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (D,) of values (n, D)."""
-    return values.mean(0), values.std(0).clamp_min(1e-6)
+def _moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (D,) of values (n, D) of these weights (n,)."""
+    if bool((weights == weights[0]).all()):
+        return values.mean(0), values.std(0).clamp_min(1e-6)
+    share = (weights / weights.sum()).to(values)[:, None]
+    mean = (share * values).sum(0)
+    return mean, (share * (values - mean).square()).sum(0).sqrt().clamp_min(1e-6)

@@ -147,7 +147,9 @@ def _members(problem: Problem, count: int, prompts: npt.NDArray[np.int64]) -> Pr
     seeds = tuple(seed + 1000 * k for seed in problem.seeds for k in range(count))
     mass = problem.mass.repeat_interleave(count, dim=1)
     if count > 1:
-        mass = mass * torch.from_numpy(prompt_bootstrap(prompts, seeds))
+        for k, seed in enumerate(seeds):  # of the prompts that have a weight in this fit
+            live = torch.nonzero(mass[:, k]).squeeze(1)
+            mass[live, k] *= torch.from_numpy(prompt_bootstrap(prompts[live], [seed])[:, 0])
     return replace(problem, mass=mass, l2=problem.l2.repeat_interleave(count), seeds=seeds)
 
 

@@ -68,7 +68,7 @@ class Task:
         """
         prompts = self.scorer.head.context
         embedded = embed(self.preferences, encoder, self.scorer.views, prompts)
-        features = FeatureMap.fit(embedded, self.scorer.source_aware)
+        features = FeatureMap.fit(embedded, self.scorer.source_aware, self.preferences.weights)
         evidence, references = evidence_of(self.preferences, self.objective)
         parts = [embedded]
         if references is not None:
