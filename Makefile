@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 OUTPUT ?= demo
+EXPERIMENTS := $(patsubst experiments/%/experiment.py,%,$(wildcard experiments/*/experiment.py))
 
 .PHONY: help setup demo test quick lint bench docs experiments wheel clean
 
@@ -15,7 +16,7 @@ help:
 	@echo "make lint         ruff, the type checker, the layers"
 	@echo "make docs         the documentation site, strictly"
 	@echo "make bench        benchmarks, printed as ratios"
-	@echo "make experiments  the experiments behind the README's tables"
+	@echo "make experiments  every experiment behind the tables of the documentation (days)"
 
 setup: $(STAMP)
 
@@ -54,23 +55,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/trainer.py --task reward --bf16
 
 experiments: $(STAMP)
-	$(BIN)/python experiments/hh.py experiments/hh.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_language.py experiments/hh_language.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/control_variate.py experiments/control_variate.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/regret.py experiments/regret.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/policy_value.py experiments/policy_value.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/convincing.py experiments/convincing.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/debates.py experiments/debates.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/shares.py experiments/shares.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/noise_and_shift.py experiments/noise_and_shift.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/out_of_distribution.py experiments/out_of_distribution.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/wasserstein.py experiments/wasserstein.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/hh_references.py experiments/hh_references.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/sentiment.py experiments/sentiment.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/online.py experiments/online.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/overoptimisation.py experiments/overoptimisation.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/risk_solver.py experiments/risk_solver.yaml
-	OMP_NUM_THREADS=1 $(BIN)/python experiments/dual.py experiments/dual.yaml
+	for name in $(EXPERIMENTS); do OMP_NUM_THREADS=1 $(BIN)/python -m experiments $$name || exit; done
 
 wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist

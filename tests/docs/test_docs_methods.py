@@ -109,7 +109,7 @@ def _measured(kind):
 def test_measured_rows_are_copied_from_the_results_below_their_own_caption(kind):
     _, found = _measured(kind)
     for caption, rows in found.items():
-        path = ROOT / re.search(r"`(experiments/results/\w+\.md)`", caption)[1]
+        path = ROOT / re.search(r"`(experiments/\w+/\w+\.md)`", caption)[1]
         results = {" ".join(line.split()) for line in path.read_text().splitlines()}
         assert rows
         for row in rows:
@@ -120,25 +120,26 @@ def test_measured_rows_are_copied_from_the_results_below_their_own_caption(kind)
     ("kind", "experiments"),
     [
         ("soft-minimum", {"demo": 1, "hh": 2, "hh_language": 2}),
-        ("kl-penalised", {"demo": 1, "demo_policies": 1, "hh": 2}),
-        ("chosen-likelihood", {"demo_policies": 1}),
+        ("kl-penalised", {"demo": 1, "demo/policies": 1, "hh": 2}),
+        ("chosen-likelihood", {"demo/policies": 1}),
         ("squared", {"hh_language": 1}),
-        ("flip-corrected", {"demo": 1, "demo_policies": 1, "hh": 2, "hh_language": 3}),
+        ("flip-corrected", {"demo": 1, "demo/policies": 1, "hh": 2, "hh_language": 3}),
     ],
 )
 def test_every_experiment_that_uses_a_member_is_on_its_page(kind, experiments):
     """How many tables of each of the README's experiments have a row of it."""
     _, found = _measured(kind)
-    places = [re.search(r"results/(\w+)\.md", caption)[1] for caption in found]
+    places = [re.search(r"experiments/(\w+/\w+)\.md", caption)[1] for caption in found]
+    places = [place.removesuffix("/results") for place in places]
     counted = {name: places.count(name) for name in set(places)}
     assert {name: counted.get(name, 0) for name in experiments} == experiments
-    ours = {"demo", "demo_policies", "hh", "hh_language"}
+    ours = {"demo", "demo/policies", "hh", "hh_language"}
     assert ours & set(counted) == set(experiments)
 
 
 def test_rows_of_a_member_and_plain_ones_and_no_others():
     _, found = _measured("chosen-likelihood")
-    (rows,) = (rows for caption, rows in found.items() if "demo_policies" in caption)
+    (rows,) = (rows for caption, rows in found.items() if "demo/policies" in caption)
     names = [row.split("|")[1].strip() for row in rows]
     assert names == ["plain (DPO)", "with chosen likelihood (RPO)"]
     _, found = _measured("squared")

@@ -55,18 +55,20 @@ def test_its_pictures_and_links_exist():
         assert (root / target).exists(), target
 
 
-RESULTS = Path(__file__).parents[2] / "experiments" / "results"
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
-@pytest.mark.parametrize("name", ["demo.md", "demo_policies.md", "hh.md", "hh_language.md"])
+@pytest.mark.parametrize(
+    "name", ["demo/results", "demo/policies", "hh/results", "hh_language/results"]
+)
 def test_it_shows_the_committed_tables(name):
-    assert (RESULTS / name).read_text() in README
+    assert (EXPERIMENTS / f"{name}.md").read_text() in README
 
 
 def test_the_tables_of_the_demo_are_those_of_its_figures():
-    found = json.loads((RESULTS / "demo.json").read_text())
-    for name, part in (("demo", found), ("demo_policies", found["policies"])):
-        lines = (RESULTS / f"{name}.md").read_text().splitlines()[2:]
+    found = json.loads((EXPERIMENTS / "demo" / "results.json").read_text())
+    for name, part in (("results", found), ("policies", found["policies"])):
+        lines = (EXPERIMENTS / "demo" / f"{name}.md").read_text().splitlines()[2:]
         for line, row in zip(lines, part["rows"], strict=True):
             title, *cells = (cell.strip() for cell in line.strip("|").split("|"))
             assert title == row["name"]
@@ -80,7 +82,7 @@ def test_the_tables_of_the_demo_are_those_of_its_figures():
 
 
 def test_its_counts_of_predictions_are_those_of_the_figures():
-    found = json.loads((RESULTS / "demo.json").read_text())
+    found = json.loads((EXPERIMENTS / "demo" / "results.json").read_text())
     text = " ".join(README.split())
     for part, sentence in (
         (found, "Theory made {} predictions, gains and costs; {} held"),
@@ -112,10 +114,10 @@ def _cells(line: str) -> list[str]:
 
 
 def test_its_table_of_vrpo_is_the_results():
-    """Rows of `control_variate.md`: auxiliary model, M, repetitions, c = 1, shrunk, fitted."""
+    """Rows of the experiment: auxiliary model, M, repetitions, c = 1, shrunk, fitted."""
     known: dict[tuple[str, str, str], list[str]] = {}
     truth = ""
-    for line in (RESULTS / "control_variate.md").read_text().splitlines():
+    for line in (EXPERIMENTS / "control_variate" / "results.md").read_text().splitlines():
         if "mean squared error" in line:
             truth = line.partition(":")[0]
         elif truth and line.startswith("|"):

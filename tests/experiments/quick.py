@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,8 +15,10 @@ from unittest import mock
 import torch
 import yaml
 
+from experiments.common.work import Work
+
 REPOSITORY = Path(__file__).parents[2]
-RESULTS = REPOSITORY / "experiments" / "results"
+EXPERIMENTS = REPOSITORY / "experiments"
 
 
 @dataclass(frozen=True)
@@ -28,51 +30,57 @@ class Quick:
     tables: str
 
 
-def quick(name: str, output: Path, work: Path | None = None, suites: Path | None = None) -> Quick:
-    """Run `experiments/NAME.py` with `NAME-quick.yaml`.
+def settings_of(name: str, config: str = "config") -> Any:
+    """An experiment's settings, by a configuration in its folder."""
+    given = yaml.safe_load((EXPERIMENTS / name / f"{config}.yaml").read_text())
+    return import_module(f"experiments.{name}.experiment").Settings(**given)
+
+
+def committed(name: str) -> dict[str, Any]:
+    """An experiment's figures."""
+    return dict(json.loads((EXPERIMENTS / name / "results.json").read_text()))
+
+
+def quick(name: str, folder: Path, suites: Path | None = None) -> Quick:
+    """Run an experiment with `quick.yaml`, as a command.
 
     Args:
         name: of the experiment.
-        output: the folder that it writes its results to.
-        work: where it keeps what is finished, if it does.
+        folder: for its results, and in `work` what it keeps.
         suites: the folder of real data, if it needs any.
     """
+    command = [sys.executable, "-m", "experiments", name, "--config", "quick"]
     done = subprocess.run(
-        [
-            *(sys.executable, f"experiments/{name}.py", f"experiments/{name}-quick.yaml"),
-            *("--output", output),
-            *(("--work", work) if work else ()),
-        ],
+        [*command, "--output", folder, "--work", folder / "work"],
         cwd=REPOSITORY,
-        env={
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            **({"SUREFOOT_SUITES": str(suites)} if suites else {}),
-        },
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | _suites(suites),
         capture_output=True,
         text=True,
         check=False,
         timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    figures = json.loads((output / f"{name}-quick.json").read_text())
-    return Quick(done.stdout, figures, (output / f"{name}-quick.md").read_text())
+    figures = json.loads((folder / "results.json").read_text())
+    return Quick(done.stdout, figures, (folder / "results.md").read_text())
 
 
-def again(name: str, work: Path, suites: Path | None = None) -> dict[str, Any]:
+def again(name: str, folder: Path, suites: Path | None = None) -> dict[str, Any]:
     """The figures of the same once more, which finds its work done: here, without new imports.
 
     On one thread, as before: where a cell is made anew, equal is equal to the bit.
     """
-    module = importlib.import_module(name)
-    configuration = REPOSITORY / "experiments" / f"{name}-quick.yaml"
-    settings = module.Settings(**yaml.safe_load(configuration.read_text()))
+    settings = settings_of(name, "quick")
+    module = import_module(f"experiments.{name}.experiment")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with mock.patch.dict(os.environ, {"SUREFOOT_SUITES": str(suites)} if suites else {}):
-            figures, _ = module.experiment(settings, work)
+        with mock.patch.dict(os.environ, _suites(suites)):
+            figures = module.experiment(settings, Work(folder / "work"))
     finally:
         torch.set_num_threads(threads)
     content = {"settings": settings.model_dump(mode="json"), **figures}
     return dict(json.loads(json.dumps(content)))
+
+
+def _suites(folder: Path | None) -> dict[str, str]:
+    return {"SUREFOOT_SUITES": str(folder)} if folder else {}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
-import yaml
-from quick import REPOSITORY, RESULTS, quick
+from quick import committed, quick, settings_of
 
 
 @pytest.mark.slow
@@ -48,11 +45,9 @@ def check_bias(rows: list[dict]) -> None:
 
 
 def test_a_cross_fitted_model_does_not_see_the_labels_that_it_corrects():
-    import control_variate as experiment
+    from experiments.control_variate import experiment
 
-    settings = experiment.Settings(
-        **yaml.safe_load((REPOSITORY / "experiments" / "control_variate-quick.yaml").read_text())
-    )
+    settings = settings_of("control_variate", "quick")
     world = settings.truths["intransitive"].world(0)
     drawn = world.draw(settings.comparisons, 2, seed=1, repetitions=3)
     before = experiment.learned(settings, world, drawn, 5)
@@ -74,11 +69,9 @@ def test_a_cross_fitted_model_does_not_see_the_labels_that_it_corrects():
 
 
 def test_a_learned_model_on_many_labels_is_the_truth_of_its_family():
-    import control_variate as experiment
+    from experiments.control_variate import experiment
 
-    settings = experiment.Settings(
-        **yaml.safe_load((REPOSITORY / "experiments" / "control_variate-quick.yaml").read_text())
-    ).model_copy(update={"ridge": 1e-6})
+    settings = settings_of("control_variate", "quick").model_copy(update={"ridge": 1e-6})
     world = settings.truths["intransitive"].world(0)
     drawn = world.draw(40_000, 1, seed=1, repetitions=1)
     found = experiment.learned(settings, world, drawn, 2).auxiliary.numpy()
@@ -88,7 +81,7 @@ def test_a_learned_model_on_many_labels_is_the_truth_of_its_family():
 
 
 def test_a_ratio_covers_the_worlds():
-    import tabular_problems as experiment
+    from experiments.common import tabular as experiment
 
     rng = np.random.default_rng(0)
     below = [rng.gamma(2, 1, 5) for _ in range(50)]
@@ -117,26 +110,16 @@ def never_worse(rows: list[dict]) -> None:
     assert worst["10 x 40, M = 2"] > 8
 
 
-class TestCommitted:
-    FOUND = RESULTS / "control_variate.json"
-
-    def test_results_are_those_of_the_settings(self):
-        import control_variate as experiment
-
-        given = yaml.safe_load((REPOSITORY / "experiments" / "control_variate.yaml").read_text())
-        settings = json.loads(json.dumps(experiment.Settings(**given).model_dump(mode="json")))
-        assert json.loads(self.FOUND.read_text())["settings"] == settings
-
-    def test_the_targets_hold(self):
-        """At most 0.6 in the intransitive world; a useless model costs at most 5 %."""
-        found = json.loads(self.FOUND.read_text())
-        check_bias(found["bias"])
-        best, safe = found["targets"].values()
-        assert best["estimate"] <= 0.6
-        assert set(safe) == {"Bradley-Terry", "intransitive"}
-        for one in safe.values():
-            assert one["high"] <= 1.05
-        never_worse(found["shared_references"])
-        rows = [r for r in found["errors"] if r["auxiliary"] == "useless" and r["pairs"] == 8]
-        paired = [r["repetitions"] for r in rows if r["truth"] in safe]
-        assert min(paired) >= 2000
+def test_the_targets_hold_in_the_committed_results():
+    """At most 0.6 in the intransitive world; a useless model costs at most 5 %."""
+    found = committed("control_variate")
+    check_bias(found["bias"])
+    best, safe = found["targets"].values()
+    assert best["estimate"] <= 0.6
+    assert set(safe) == {"Bradley-Terry", "intransitive"}
+    for one in safe.values():
+        assert one["high"] <= 1.05
+    never_worse(found["shared_references"])
+    rows = [r for r in found["errors"] if r["auxiliary"] == "useless" and r["pairs"] == 8]
+    paired = [r["repetitions"] for r in rows if r["truth"] in safe]
+    assert min(paired) >= 2000

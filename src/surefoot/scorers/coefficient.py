@@ -2,7 +2,7 @@
 
 How far the estimate is shrunk was settled in tabular worlds (12 prompts, 6 responses, 400
 comparisons, 8 reference pairs, 16 worlds x 12 draws), none of which is among those that
-`experiments/control_variate.py` reports. Mean squared error of four parameters over the plain
+the experiment `control_variate` reports. Mean squared error of four parameters over the plain
 loss's, of the positive part (used), of a threshold at two standard errors before it, and without
 either; the best fixed coefficient in hindsight and 1 beside them:
 

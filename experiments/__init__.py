@@ -1,0 +1,1 @@
+"""The experiments behind the documentation's tables; `README.md` says how they are run and kept."""
