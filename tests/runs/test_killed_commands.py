@@ -6,6 +6,7 @@ Processes are forked from this one, so that each dies a real death and costs no 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -20,27 +21,33 @@ import torch
 import yaml
 from language_models import CHAT, byte_tokenizer, llama, pairs, save
 
+from surefoot.runs import MARK
+from surefoot.worlds import TextWorld
+
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 #: Where a process dies: these shares of all that it does to files.
 POINTS = (0.0, 0.3, 0.6, 0.85, 1.0)
 
 
-def _watch(seen: Callable[[], None]) -> None:
-    """Calls a function at everything that changes a file of the output."""
+def _watch(seen: Callable[[str], None]) -> None:
+    """Calls a function at everything that changes a file of the output, with what it becomes."""
 
     def hook(event: str, arguments: tuple) -> None:
         if event == "open" and isinstance(arguments[2], int) and not arguments[2] & 3:
             return  # to read
         if event in ("open", "os.rename", "os.remove") and "out/" in str(arguments[0]):
-            seen()
+            seen(str(arguments[1] if event == "os.rename" else arguments[0]))
 
     sys.addaudithook(hook)
 
 
-def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple[int, int]:
-    """The exit code of a command (negative: a signal), and how often it touched a file."""
-    counter = folder.parent / f"{folder.name}-count"
+def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple[int, list[str]]:
+    """The exit code of a command (negative: a signal), and which files it touched, in order.
+
+    It dies before it touches the one of this number, from 1.
+    """
+    trace = folder.parent / f"{folder.name}-touched"
     child = os.fork()
     if child == 0:
         code = 99
@@ -48,12 +55,11 @@ def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple
             os.chdir(folder)
             sys.stdout = sys.stderr = Path(f"{folder}-log").open("w", buffering=1)  # noqa: SIM115
             sys.argv = ["surefoot", *arguments]
-            count = 0
+            touched = []
 
-            def seen() -> None:
-                nonlocal count
-                count += 1
-                if count == die_at:
+            def seen(place: str) -> None:
+                touched.append(place)
+                if len(touched) == die_at:
                     os.kill(os.getpid(), signal.SIGKILL)
 
             _watch(seen)
@@ -63,7 +69,7 @@ def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple
                 main()
             except SystemExit as end:
                 code = int(end.code or 0)
-            counter.write_text(str(count))
+            trace.write_text(json.dumps(touched))
         os._exit(code)
     for _ in range(1200):
         done, status = os.waitpid(child, os.WNOHANG)
@@ -75,7 +81,7 @@ def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple
         os.waitpid(child, 0)
         raise AssertionError(f"{arguments} hangs")
     code = os.waitstatus_to_exitcode(status)
-    return code, int(counter.read_text()) if code == 0 else 0
+    return code, json.loads(trace.read_text()) if code == 0 else []
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,11 +91,17 @@ def _import_what_commands_need():
     import surefoot.cli.evaluate
     import surefoot.cli.sample
     import surefoot.cli.train
+    import surefoot.demo
     import surefoot.evaluation
+    import surefoot.policy.run
     import surefoot.report
     import surefoot.training.trainer  # noqa: F401
 
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # children share these objects, and need not look through them
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -116,19 +128,97 @@ def make(tmp_path, small_encoder, monkeypatch):
             "scorer": language,
             "training": {**steps, "learning_rate": 1e-3, "save_every": 1, "log_every": 2},
         },
+        "online": {
+            "data": {"train": ["pairs.jsonl"]},
+            "scorer": language,
+            "objective": {
+                "kind": "online",
+                "reward": "../model/out/run",
+                "samples": 2,
+                "max_new_tokens": 4,
+                "risk": {"kind": "cvar", "level": 0.5, "unit": "group"},
+                "baseline_samples": 1,
+            },
+            "training": {
+                "max_steps": 3,
+                "prompts_per_step": 4,
+                "learning_rate": 1e-3,
+                "save_every": 1,
+                "log_every": 2,
+            },
+        },
         "sample": {"data": data, "reference": references, "check": False},
     }
 
     def made(name: str) -> Path:
         folder = tmp_path / name
         folder.mkdir()
-        rows = "".join(json.dumps(row) + "\n" for row in pairs(30))
+        rows = "".join(json.dumps(row) + "\n" for row in pairs(30, group=["a", "b"]))
         (folder / "pairs.jsonl").write_text(rows)
         for config, content in configs.items():
             (folder / f"{config}.yaml").write_text(yaml.safe_dump(content | {"output": "out/run"}))
         return folder
 
     return made
+
+
+#: A demo of seconds: three heads, and the supervised model with one policy.
+SMALL = TextWorld(
+    training_prompts=4,
+    test_prompts=4,
+    rare_prompts=3,
+    responses=8,
+    pairs=240,
+    rare_share=0.2,
+    test_pairs=60,
+)
+
+
+@pytest.fixture(autouse=True)
+def _small_demo(monkeypatch, small_encoder):
+    import surefoot.demo.policy
+    import surefoot.demo.run
+    from surefoot.demo.files import CONFIGURATIONS
+    from surefoot.demo.generation import GenerationOptions
+    from surefoot.demo.language import LanguageOptions
+    from surefoot.demo.methods import CALIBRATED, methods
+    from surefoot.demo.policy import PolicyOptions
+    from surefoot.demo.policy_methods import policy_methods
+    from surefoot.scorers.encoder import Encoder, EncoderOptions
+
+    encoder = EncoderOptions(name=small_encoder, precision="float32")
+    needed = {*CONFIGURATIONS.values(), CALIBRATED}  # by files that are written, and the page
+
+    def few(world):
+        return [method for method in methods(world) if method.name in needed]
+
+    options = PolicyOptions(
+        seeds=1,
+        language=LanguageOptions(vocabulary=300, width=8, layers=1, heads=1, epochs=0.2),
+        epochs=0.5,
+        writing=GenerationOptions(min_new_tokens=1, max_new_tokens=2, responses=1),
+    )
+    for module, name, small in (
+        (surefoot.demo.run, "QUICK", SMALL),
+        (surefoot.demo.run, "QUICK_SEEDS", 1),
+        (surefoot.demo.run, "QUICK_POLICIES", options),
+        (surefoot.demo.run, "methods", few),
+        (surefoot.demo.run, "Encoder", lambda: Encoder(encoder)),
+        (surefoot.demo.policy, "WORLD", SMALL),
+        (surefoot.demo.policy, "policy_methods", lambda world: policy_methods(world)[:2]),
+    ):
+        monkeypatch.setattr(module, name, small)
+
+
+def _stages(touched: list[str]) -> list[int]:
+    """Where it dies: at its start, at a checkpoint and inside one, after its end, at its mark."""
+    numbered = list(enumerate(touched, start=1))
+    saving = [number for number, place in numbered if "checkpoint-" in place]
+    inside = [number for number in saving if touched[number - 1].endswith("trainer_state.json")]
+    marking = [number for number, place in numbered if place.endswith(MARK)]
+    removed = [number for number, place in numbered if "/checkpoint-" not in place]
+    last_step = next(number for number in removed if number > inside[-1])
+    return [1, saving[0], inside[1], last_step, marking[-1]]
 
 
 #: By name: the command, how it goes on, and whether evaluate can read what it leaves.
@@ -140,6 +230,8 @@ COMMANDS = {
         True,
     ),
     "train policy": (["train", "policy.yaml"], "--resume", True),
+    "train online": (["train", "online.yaml"], "--resume", True),
+    "demo": (["demo", "--quick", "--output", "out/run"], "--resume", False),
     "sample": (["sample", "sample.yaml"], "--resume", False),
     "audit": (["audit", "pairs.jsonl", "--output", "out/run"], "--overwrite", False),
     "evaluate": (
@@ -166,7 +258,8 @@ def _content(folder: Path) -> dict[str, object]:
                 if path.suffix == ".json":  # transformers sorts the keys of logs in a checkpoint
                     text = json.dumps(json.loads(text), indent=1, sort_keys=True)
                 text = re.sub(r'"command": \[[^\]]*\]', "", text)
-                text = re.sub(r'"train_(runtime|\w+_per_second)": [\d.e-]+', "", text)
+                text = re.sub(r'"(train_runtime|\w+_per_second|step_time)": [\d.e-]+', "", text)
+                text = re.sub(r'"seconds": {[^}]*}|<p>Seconds: [^<]*</p>', "", text)
                 text = re.sub(r"surefoot (audit|train|evaluate) .*", "", text)
                 content = text.encode()
             found[str(path.relative_to(folder))] = content
@@ -176,17 +269,19 @@ def _content(folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_killed_at_five_points(make, name):
     command, goes_on, read = COMMANDS[name]
-    if "../model/out/run" in command:
+    if "../model/out/run" in command or name == "train online":
         model = make("model")
         assert _run(model, ["train", "heads.yaml"])[0] == 0, Path(f"{model}-log").read_text()
     whole = make("whole")
-    code, count = _run(whole, command)
+    code, touched = _run(whole, command)
     assert code == 0, Path(f"{whole}-log").read_text()
     expected = _content(whole / "out")
     assert not [path for path in expected if ".part-" in path or "lock" in path]
-    for i, point in enumerate(POINTS):
+    places = [max(1, round(share * len(touched))) for share in POINTS]
+    if name == "train online":
+        places = _stages(touched)
+    for i, at in enumerate(places):
         folder = make(f"killed-{i}")
-        at = max(1, round(point * count))
         assert _run(folder, command, die_at=at)[0] == -signal.SIGKILL
         if read:
             evaluate = ["evaluate", "out/run", "pairs.jsonl", "--output", "report"]
@@ -203,4 +298,4 @@ def test_killed_at_five_points(make, name):
         found = _content(folder / "out")
         assert found.keys() == expected.keys()
         for path, content in found.items():
-            assert content == expected[path], (name, point, path)
+            assert content == expected[path], (name, at, path)
