@@ -7,9 +7,7 @@ for one slot (`logistic` for the slot *margin loss*).
 
 from __future__ import annotations
 
-import importlib
 import itertools
-import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, Union, get_args, get_origin
@@ -17,6 +15,7 @@ from typing import Any, ClassVar, Self, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_serializer
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
+from surefoot import plugins
 from surefoot.boundary.values import check_values
 from surefoot.errors import ConfigurationError, SurefootError, unknown_name
 from surefoot.escaping import excerpt
@@ -155,12 +154,17 @@ class Member(Options):
 
     A base class opens a slot (``class Risk(Member, slot="risk")``); each subclass with a `kind`
     joins it (``class CVaR(Risk, kind="cvar")``). Written in a configuration either by its name
-    alone or as a mapping with the key `kind` beside its options.
+    alone or as a mapping with the key `kind` beside its options. A member of a user's own package
+    is written with that package's name beside (:mod:`surefoot.plugins`).
     """
 
     slot: ClassVar[str] = ""
     kind: ClassVar[str] = ""
     registry: ClassVar[dict[str, type[Any]]] = {}
+    remedy_for: ClassVar[frozenset[str]] = frozenset()
+    """Threats that it answers beside what its properties say, as `docs/threats.md` calls them."""
+    shown_at: ClassVar[Mapping[str, Any]] = {}
+    """Options at which the documentation shows its numbers, where its defaults have none."""
 
     def __init_subclass__(cls, *, slot: str = "", kind: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -196,10 +200,14 @@ class Member(Options):
                 f"a {cls.slot} is a name or a mapping with the key 'kind'; got {excerpt(given)}. "
                 f"Valid: {', '.join(sorted(cls.registry))}."
             )
+        plugins.require(options)
         kind = options["kind"]
+        if isinstance(kind, str) and kind not in cls.registry:
+            plugins.load_offered(kind)
         if not isinstance(kind, str) or kind not in cls.registry:
             raise ConfigurationError(unknown_name(cls.slot, kind, cls.registry))
-        member: Self = cls.registry[kind](**{k: v for k, v in options.items() if k != "kind"})
+        own = {k: v for k, v in options.items() if k not in ("kind", "plugin")}
+        member: Self = cls.registry[kind](**own)
         return member
 
     @classmethod
@@ -214,13 +222,9 @@ class Member(Options):
 
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: Any) -> dict[str, Any]:
-        return {"kind": self.kind, **handler(self)}
-
-
-def discover(package: str) -> None:
-    """Import every module of a package, so that each member in it joins its slot."""
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        importlib.import_module(f"{package}.{module.name}")
+        plugin = plugins.plugin_of(type(self))
+        said = {"kind": self.kind, "plugin": plugin} if plugin else {"kind": self.kind}
+        return {**said, **handler(self)}
 
 
 def places_of(options: Options) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -125,9 +126,7 @@ def test_a_reader_that_forgets_a_column_is_found_out(name, monkeypatch):
         assert "forgotten" in given
         return iter(rows)
 
-    changed = [
-        type(one)(**{**vars(one), "rows": careless}) if one is reader else one for one in readers()
-    ]
+    changed = [replace(one, rows=careless) if one is reader else one for one in readers()]
     monkeypatch.setattr("surefoot.data.recognition.readers", lambda: changed)
     assert "forgotten" in reading_of(record).not_read
 

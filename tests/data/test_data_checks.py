@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from surefoot.data import Preferences, read_preferences
-from surefoot.data.checks import CHECKS, check, without
+from surefoot.data.checks import check, checks, without
 from surefoot.data.dialogues import CONTEXT_DIFFERS
 from surefoot.data.schema import Fault
 from surefoot.errors import ConfigurationError, DataError
@@ -377,4 +377,4 @@ def test_the_report_is_ordered_written_and_bounded():
     assert [f["kind"] for f in written["findings"]] == [f.kind for f in report.findings]
     assert "positions" not in written["findings"][0]
     assert "identical-responses: 1 (3.03%)" in str(report)
-    assert len(CHECKS) == len({one.__name__ for one in CHECKS})
+    assert len(checks()) == len({one.__name__ for one in checks()})

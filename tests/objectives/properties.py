@@ -6,7 +6,7 @@ property without a measure here fails the suite, so that none is trusted.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 from reference import LABEL_MODELS, MARGIN_LOSSES, RISKS
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives import (
+    Column,
     Evidence,
     LabelModel,
     MarginLoss,
@@ -106,7 +107,14 @@ LABELS = (0.0, 1.0, 0.3, 0.8)
 HARD = 2
 
 
-def evidence(label: float, auxiliary: float, reference: float, rows: int, dtype: Dtype) -> Evidence:
+def evidence(
+    label: float,
+    auxiliary: float,
+    reference: float,
+    rows: int,
+    dtype: Dtype,
+    columns: tuple[Column, ...] = (),
+) -> Evidence:
     """The same of each of some rows, which have a pool of one reference pair each."""
     number = torch.arange(rows)
     whole = torch.ones(rows, dtype=dtype)
@@ -114,12 +122,14 @@ def evidence(label: float, auxiliary: float, reference: float, rows: int, dtype:
         label * whole,
         auxiliary * whole,
         ReferencePairs(reference * whole, number, number, whole * torch.inf),
+        {column: column.example * whole for column in columns},
     )
 
 
 def _losses(labels: LabelModel, psi: MarginLoss, m: Tensor, y: float, g: float, r: float) -> Tensor:
     """Losses at margins, whose reference pairs have a margin of 0.7 each."""
-    return labels(psi, m, torch.full_like(m, 0.7), evidence(y, g, r, len(m), m.dtype))
+    known = evidence(y, g, r, len(m), m.dtype, labels.properties.columns)
+    return labels(psi, m, torch.full_like(m, 0.7), known)
 
 
 def _plain(psi: MarginLoss, m: Tensor, y: float) -> Tensor:
@@ -156,23 +166,35 @@ def _signed(labels: LabelModel, dtype: Dtype) -> bool:
     return bool(torch.stack(every).min() < -1e-3)
 
 
-def _needs(labels: LabelModel, dtype: Dtype) -> frozenset[str]:
+def _refused(labels: LabelModel, dtype: Dtype, **absent: object) -> bool:
+    """Whether there is no loss without some of the evidence."""
     m = torch.ones(3, dtype=dtype)
-    whole = evidence(1.0, 0.6, 0.4, 3, dtype)
+    whole = evidence(1.0, 0.6, 0.4, 3, dtype, labels.properties.columns)
+    try:
+        labels(LOGISTIC, m, m, replace(whole, **absent))
+    except DataError:
+        return True
+    return False
 
-    def refused(given: Evidence) -> bool:
-        try:
-            labels(LOGISTIC, m, m, given)
-        except DataError:
-            return True
-        return False
 
+def _needs(labels: LabelModel, dtype: Dtype) -> frozenset[str]:
     found = set()
-    if refused(Evidence(whole.label, None, whole.references)):
+    if _refused(labels, dtype, auxiliary=None):
         found |= {"auxiliary"}
-    if refused(Evidence(whole.label, whole.auxiliary)):
+    if _refused(labels, dtype, references=None):
         found |= {"references", "reference_auxiliary"}
     return frozenset(found)
+
+
+def _columns(labels: LabelModel, dtype: Dtype) -> tuple[Column, ...]:
+    """Those of the declared columns without which there is no loss."""
+    columns = labels.properties.columns
+    values = {one: torch.full((3,), one.example, dtype=dtype) for one in columns}
+    return tuple(
+        one
+        for one in columns
+        if _refused(labels, dtype, columns={k: v for k, v in values.items() if k != one})
+    )
 
 
 def _plain_expectation(labels: LabelModel, dtype: Dtype) -> bool:
@@ -218,6 +240,7 @@ LABEL = {
     "threat": _threat,
     "signed": _signed,
     "needs": _needs,
+    "columns": _columns,
     "plain_expectation": _plain_expectation,
     "needs_soft_labels": _needs_soft_labels,
     "needs_convex_loss": _needs_convex_loss,
@@ -385,6 +408,6 @@ def members() -> list[object]:
         for options in settings
     ]
     for cls in Regulariser.registry.values():
-        option = "weight" if issubclass(cls, PairPenalty) else "radius"
-        found.append(cls(**{option: 0.3}))
+        required = [name for name, one in cls.model_fields.items() if one.is_required()]
+        found.append(cls(**dict.fromkeys(required, 0.3)))
     return found

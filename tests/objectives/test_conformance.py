@@ -9,6 +9,7 @@ from torch import Tensor
 
 from surefoot.errors import CompositionError
 from surefoot.objectives import (
+    Column,
     Evidence,
     LabelModel,
     MarginLoss,
@@ -39,11 +40,22 @@ def _margins(n: int = 40, seed: int = 0) -> Tensor:
     return (3 * torch.randn(n, dtype=torch.float64)).requires_grad_()
 
 
-def _evidence(n: int = 40, seed: int = 1) -> Evidence:
+def _evidence(n: int = 40, seed: int = 1, labels: LabelModel | None = None) -> Evidence:
     torch.manual_seed(seed)
     label = torch.rand(n, dtype=torch.float64)
     label[: n // 4], label[n // 4 : n // 2] = 1.0, 0.0
-    return Evidence(label, torch.rand(n, dtype=torch.float64), _references(n))
+    auxiliary = torch.rand(n, dtype=torch.float64)
+    return Evidence(label, auxiliary, _references(n), _columns(labels, n))
+
+
+def _columns(labels: LabelModel | None, n: int) -> dict[Column, Tensor]:
+    """What a label model reads beside: numbers between what is allowed, or around an example."""
+    return {
+        one: max(one.low, one.example - 1)
+        + torch.rand(n, dtype=torch.float64)
+        * (min(one.high, one.example + 1) - max(one.low, one.example - 1))
+        for one in (labels.properties.columns if labels else ())
+    }
 
 
 #: Reference pairs in three sets of 2, 3 and 1; row i has set i % 3.
@@ -176,7 +188,11 @@ class TestMarginLoss:
 class TestLabelModel:
     def test_agrees_with_its_reference(self, labels, options, ref, psi, psi_options, psi_ref):
         objective = _composes(psi, labels)
-        margins, evidence = _margins().detach(), _evidence()
+        margins, evidence = _margins().detach(), _evidence(labels=labels)
+        beside = [
+            {one.name: float(values[i]) for one, values in evidence.columns.items()}
+            for i in range(40)
+        ]
 
         def psi_of(m):
             return psi_ref(m, psi_options)
@@ -186,7 +202,11 @@ class TestLabelModel:
         )
         sets = [[pair for pair, s in zip(known, SETS, strict=True) if s == k] for k in range(3)]
         expected = [
-            ref(psi_of, m, y, g, sets[i % 3], options | {"sharing": len(range(i % 3, 40, 3))})
+            ref(
+                psi_of,
+                *(m, y, g, sets[i % 3]),
+                options | {"sharing": len(range(i % 3, 40, 3))} | beside[i],
+            )
             for i, (m, y, g) in enumerate(
                 zip(
                     margins.tolist(),
@@ -207,7 +227,10 @@ class TestLabelModel:
         objective = _composes(psi, labels)
         margins = torch.tensor([-1e4, -50.0, 0.0, 50.0, 1e4]).requires_grad_()
         evidence = Evidence(
-            torch.tensor([1.0, 0.0, 0.5, 0.7, 0.0]), torch.full((5,), 0.3), _references(5)
+            torch.tensor([1.0, 0.0, 0.5, 0.7, 0.0]),
+            torch.full((5,), 0.3),
+            _references(5),
+            _columns(labels, 5),
         ).like(margins)
         losses = _pair_losses(objective, margins, evidence)
         (gradient,) = torch.autograd.grad(losses.sum(), margins)
@@ -217,16 +240,20 @@ class TestLabelModel:
     def test_gradient(self, labels, options, ref, psi, psi_options, psi_ref):
         objective = _composes(psi, labels)
         margins = _off_kinks(psi, _margins())
-        assert torch.autograd.gradcheck(lambda m: _pair_losses(objective, m, _evidence()), margins)
+        assert torch.autograd.gradcheck(
+            lambda m: _pair_losses(objective, m, _evidence(labels=labels)), margins
+        )
 
     def test_in_float32(self, labels, options, ref, psi, psi_options, psi_ref):
         objective = _composes(psi, labels)
         margins = _off_kinks(psi, _margins()).detach()
-        _equal_in_float32(lambda m: _pair_losses(objective, m, _evidence().like(m)), margins)
+        _equal_in_float32(
+            lambda m: _pair_losses(objective, m, _evidence(labels=labels).like(m)), margins
+        )
 
     def test_swap_and_flip_symmetry(self, labels, options, ref, psi, psi_options, psi_ref):
         objective = _composes(psi, labels)
-        margins, evidence = _margins().detach(), _evidence()
+        margins, evidence = _margins().detach(), _evidence(labels=labels)
         torch.testing.assert_close(
             _pair_losses(objective, margins, evidence),
             _pair_losses(objective, -margins, evidence.swapped()),
@@ -237,7 +264,7 @@ class TestLabelModel:
         neutral = labels.neutral(psi)
         if neutral is None:
             pytest.skip(f"{labels.kind} declares no neutral setting for {psi.kind}")
-        margins, evidence = _margins(), _evidence()
+        margins, evidence = _margins(), _evidence(labels=labels)
         values = [
             _pair_losses(Objective(loss=psi, labels=model), margins, evidence)
             for model in (neutral, Observed())
@@ -249,7 +276,7 @@ class TestLabelModel:
     def test_broadcasts_over_heads(self, labels, options, ref, psi, psi_options, psi_ref):
         objective = _composes(psi, labels)
         margins = torch.randn(10, 3, dtype=torch.float64)
-        evidence = _evidence(10)
+        evidence = _evidence(10, labels=labels)
         together = _pair_losses(objective, margins, evidence.as_columns())
         for k in range(3):
             apart = _pair_losses(objective, margins[:, k], evidence)
@@ -262,7 +289,9 @@ class TestLabelModel:
         for y in (0.0, 0.1, 0.5, 0.8, 1.0):
             for g in (y, 0.3):
                 p, q = torch.tensor([[y], [g]], dtype=torch.float64)
-                losses = _pair_losses(objective, grid, Evidence(p, q, _references(1)))
+                losses = _pair_losses(
+                    objective, grid, Evidence(p, q, _references(1), _columns(labels, 1))
+                )
                 bends.append(losses.diff().diff().min())
         assert objective.convex == bool(min(bends) > -1e-9)
 
@@ -407,7 +436,7 @@ class TestRisk:
         self, risk, options, ref, labels, label_options, label_ref, size
     ):
         objective = _composes(MarginLoss.parse("logistic"), labels, risk)
-        margins, evidence = _margins(20), _evidence(20)
+        margins, evidence = _margins(20), _evidence(20, labels=labels)
         found = objective(margins, evidence, reference_margins=OF_REFERENCES)
         (whole,) = torch.autograd.grad(found.value, margins)
         weights = found.weights

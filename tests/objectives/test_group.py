@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from reference import RISKS, penalised
 
 from surefoot.objectives import Risk, Units
+
+
+def first_step(losses, mass, options):
+    """From equal weights, whatever the mass."""
+    equal = np.full(len(losses), 1 / len(losses))
+    return penalised(losses, equal, 1 / options["step_size"], -1)
+
+
+RISKS["group"] = ([{"step_size": 0.4}], first_step)
 
 
 def group(**options) -> Risk:

@@ -180,7 +180,7 @@ def neutral(place: str, cls: type[Any]) -> str:
         if given is None:
             return "none"
         return _options(given) if given else "always: this is the plain risk"
-    plain = cls().neutral(MarginLoss.parse("logistic"))
+    plain = cls(**cls.shown_at).neutral(MarginLoss.parse("logistic"))
     if plain is None:
         return "none"
     return _options(dict(plain)) if dict(plain) else "always: this is the plain label model"

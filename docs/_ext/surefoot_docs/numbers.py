@@ -11,19 +11,19 @@ from surefoot.objectives import (
     LabelModel,
     MarginLoss,
     Outputs,
+    PairPenalty,
     ReferencePairs,
     Regulariser,
     Risk,
 )
-from surefoot.objectives.label_models.control_variate import ControlVariate
-from surefoot.objectives.regularisers.wasserstein import Wasserstein
 from surefoot_docs.compositions import regularised
 from surefoot_docs.markdown import code, table
 
 
 def numbers(cls: type[Any]) -> str:
     """What a member makes of a few numbers, by running it."""
-    member = regularised(cls.kind).regularisers[0] if issubclass(cls, Regulariser) else cls()
+    shown = issubclass(cls, Regulariser)
+    member = regularised(cls.kind).regularisers[0] if shown else cls(**cls.shown_at)
     if isinstance(member, MarginLoss):
         return loss_numbers(member)
     if isinstance(member, LabelModel):
@@ -58,21 +58,25 @@ def label_numbers(labels: LabelModel) -> str:
         torch.tensor(0.7 if soft else 1.0, dtype=torch.float64),
         torch.tensor(0.7, dtype=torch.float64) if expected else None,
         one_pair,
+        {
+            column: torch.tensor(column.example, dtype=torch.float64)
+            for column in labels.properties.columns
+        },
     )
     tied = torch.zeros(1, dtype=torch.float64)
-    referred = isinstance(labels, ControlVariate)
-    labels = labels.fixed(0.8) if isinstance(labels, ControlVariate) else labels
     rows = []
     for one in dict.fromkeys((plain, labels)):
         loss, pull = _loss_and_pull(lambda m, one=one: one(psi, m, tied, evidence))
         rows.append((f"{code(one.kind)}, loss", *map(_figure, loss)))
         rows.append((f"{code(one.kind)}, pull", *map(_figure, pull)))
     what = "the label 0.7" if soft else "the label 1" + (", auxiliary 0.7" if expected else "")
-    what += ", a reference pair that ties, coefficient 0.8" if referred else ""
+    what += ", a reference pair that ties" if "references" in labels.properties.needs else ""
+    what += "".join(f", {one.name} {one.example:g}" for one in labels.properties.columns)
+    what += "".join(f", {name} {value}" for name, value in labels.shown_at.items())
     grid = table(("margin", *map(_figure, MARGINS)), rows)
     return (
-        f"With the logistic loss, {what}, options at their defaults. The pull is the slope with "
-        f"the sign turned: how hard a pair asks for more margin.\n\n{grid}"
+        f"With the logistic loss, {what}, other options at their defaults. The pull is the slope "
+        f"with the sign turned: how hard a pair asks for more margin.\n\n{grid}"
     )
 
 
@@ -103,7 +107,7 @@ def risk_numbers(risk: Risk) -> str:
 
 def regulariser_numbers(regulariser: Regulariser) -> str:
     """Penalties of three pairs of which the first response is preferred."""
-    if isinstance(regulariser, Wasserstein):
+    if not isinstance(regulariser, PairPenalty):
         return gradient_numbers(regulariser)
     if regulariser.needs == "rewards":
         scores = torch.tensor([[1.0, -1.0], [3.0, 1.0], [-1.0, -3.0]])
@@ -125,7 +129,7 @@ def regulariser_numbers(regulariser: Regulariser) -> str:
     return f"Three pairs; the first response is the preferred one.\n\n{grid}"
 
 
-def gradient_numbers(ball: Wasserstein) -> str:
+def gradient_numbers(ball: Any) -> str:
     """Penalty of a linear head at several lengths, on three pairs that it turns the same way."""
     sides = torch.tensor([1.5, 0.5, -0.5], dtype=torch.float64)
     ones, third = torch.ones(3, dtype=torch.float64), torch.full((3,), 1 / 3, dtype=torch.float64)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from importlib import import_module
+from typing import Any
 
 import typer
 from trl import DPOConfig, RewardConfig
 
 from surefoot.cli.app import app
-from surefoot.data.checks import CHECKS
+from surefoot.data import checks
 from surefoot.data.codings import CODINGS
 from surefoot.data.readers import readers
 from surefoot.data.readers.numbered import LABELS
@@ -22,34 +23,18 @@ from surefoot_docs.markdown import code, document, paragraphs, prose, table
 
 _STATISTICS = ("intervals", "comparison", "seeds", "groups", "calibration", "shift")
 
-#: Members that answer each threat, by slot; those that a registry lacks are called planned.
-REMEDIES: dict[str, tuple[tuple[type, str], ...]] = {
-    "flips": (
-        (LabelModel, "smoothed"),
-        (LabelModel, "flip-corrected"),
-        (LabelModel, "slack"),
-        (LabelModel, "conditional-expectation"),
-        (MarginLoss, "ramp"),
-        (Risk, "soft-minimum"),
-    ),
-    "doubt": ((LabelModel, "preference-ball"),),
-    "confidence": ((MarginLoss, "squared"), (LabelModel, "smoothed"), (MarginLoss, "hinge")),
-    "likelihood": ((Regulariser, "chosen-likelihood"),),
-    "offset": ((Regulariser, "reward-centring"),),
-    "misspecified": (
-        (LabelModel, "conditional-expectation"),
-        (LabelModel, "control-variate"),
-    ),
-    "drift": (
-        (Risk, "kl-penalised"),
-        (Risk, "cvar"),
-        (Risk, "chi-squared"),
-        (Risk, "kl"),
-        (Risk, "tv"),
-        (Risk, "group"),
-        (Regulariser, "wasserstein"),
-    ),
+#: Threats of `docs/threats.md`.
+THREATS = ("flips", "doubt", "confidence", "likelihood", "offset", "misspecified", "drift")
+#: What the threats are called that label models declare, and the directions of risks.
+_DECLARED = {
+    "flipped labels": "flips",
+    "flipped labels, under a risk over pairs": "flips",
+    "soft labels in doubt": "doubt",
+    "wrong preference model": "misspecified",
+    "against shift": "drift",
+    "against noise": "flips",
 }
+_SLOTS = {"labels": LabelModel, "loss": MarginLoss, "risk": Risk, "regularisers": Regulariser}
 
 
 def parts() -> dict[str, str]:
@@ -60,7 +45,7 @@ def parts() -> dict[str, str]:
             ("Coding", "Meaning"),
             [(code(one.name), one.in_words(("a", "b"))) for one in CODINGS.values()],
         ),
-        "checks": checks(),
+        "checks": every_check(),
         "suites": suite_sections(),
         "rulers": document(rulers) + "\n\n" + document(rulers.ruler_rewards),
         **{f"coverage-{name}": coverage(name) for name in _STATISTICS},
@@ -73,7 +58,7 @@ def inline() -> dict[str, str]:
     columns = {"columns": ", ".join(map(code, FEATURES)), "labels": ", ".join(map(code, LABELS))}
     return (
         columns
-        | {f"remedies_{threat}": remedies(threat) for threat in REMEDIES}
+        | {f"remedies_{threat}": remedies(threat) for threat in THREATS}
         | training_defaults()
     )
 
@@ -102,11 +87,11 @@ def coverage(name: str) -> str:
     return document(module.worst_group if name == "groups" else module)
 
 
-def checks() -> str:
+def every_check() -> str:
     """Every check with what it looks for."""
     return table(
         ("Check", "Looks for"),
-        [(one.__name__.replace("_", " "), prose(paragraphs(one)[0])) for one in CHECKS],
+        [(one.__name__.replace("_", " "), prose(paragraphs(one)[0])) for one in checks.checks()],
     )
 
 
@@ -157,14 +142,24 @@ def commands() -> str:
     return "\n\n".join(sections)
 
 
+def threats_of(cls: type[Any]) -> frozenset[str]:
+    """The threats that a member answers, by what it declares."""
+    said = None
+    if issubclass(cls, LabelModel):
+        said = _DECLARED.get(cls.properties.threat)
+    elif issubclass(cls, Risk):
+        said = _DECLARED.get(cls.properties.direction)
+    elif issubclass(cls, MarginLoss) and cls.properties.bounded:
+        said = "flips"
+    return cls.remedy_for | {said} if said else cls.remedy_for
+
+
 def remedies(threat: str) -> str:
-    """The members that answer a threat: those that exist by slot, and those that are planned."""
-    slots = {MarginLoss: "loss", LabelModel: "labels", Risk: "risk", Regulariser: "regularisers"}
+    """The members that answer a threat, by slot."""
     found = [
-        f"[`{slots[slot]}: {kind}`](methods/{kind}.md)"
-        for slot, kind in REMEDIES[threat]
-        if kind in slot.registry
+        f"[`{place}: {kind}`](methods/{kind}.md)"
+        for place, slot in _SLOTS.items()
+        for kind, cls in slot.registry.items()
+        if threat in threats_of(cls)
     ]
-    planned = [code(kind) for slot, kind in REMEDIES[threat] if kind not in slot.registry]
-    text = f"Now: {', '.join(found)}."
-    return f"{text} Later: {', '.join(planned)}." if planned else text
+    return f"Now: {', '.join(found)}."

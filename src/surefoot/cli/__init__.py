@@ -12,7 +12,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        sys.exit(_run(arguments or ["--help"]))
+        sys.exit(_run(_with_plugins(arguments) or ["--help"]))
     except Exception as error:
         from surefoot.cli.console import complain, unexpected
         from surefoot.errors import SurefootError
@@ -29,6 +29,24 @@ def main() -> None:
 
         say(" ".join(["stopped.", *getattr(stopped, "__notes__", ())]))
         sys.exit(130)
+
+
+def _with_plugins(arguments: list[str]) -> list[str]:
+    """The arguments without `--plugin MODULE`, wherever it stands, once those are imported."""
+    left, given = [], iter(arguments)
+    for argument in given:
+        option, equals, name = argument.partition("=")
+        if option != "--plugin":
+            left.append(argument)
+            continue
+        from surefoot import plugins
+        from surefoot.errors import ConfigurationError
+
+        name = name if equals else next(given, "")
+        if not name or name.startswith("-"):
+            raise ConfigurationError("--plugin needs the name of a module.")
+        plugins.load(name)
+    return left
 
 
 def _run(arguments: list[str]) -> int:

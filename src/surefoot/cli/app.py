@@ -26,7 +26,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    epilog="Add --debug to any command for a traceback.",
+    epilog="Add to any command: --debug for a traceback; --plugin MODULE for losses, risks, "
+    "readers, checks or suites of a package of your own.",
 )
 
 

@@ -13,6 +13,9 @@ from typing import Any
 import pyarrow as pa
 from datasets import Dataset
 
+import surefoot
+from surefoot import plugins
+from surefoot.columns import DECLARED
 from surefoot.data.schema import FEATURES
 from surefoot.errors import DataError
 from surefoot.escaping import warn
@@ -28,12 +31,21 @@ def folder() -> Path:
     return cache_folder("data")
 
 
-@functools.cache
 def code_digest() -> str:
     """Hash of the code that converts, so that a changed reader never meets an old table."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
+    return _digest((*plugins.files(), *_OWN), repr(sorted(DECLARED.items())))
+
+
+#: Readers, and the members that declare what they read beside.
+_OWN = (Path(__file__).parent, Path(surefoot.__file__).parent / "objectives" / "label_models")
+
+
+@functools.cache
+def _digest(places: tuple[Path, ...], declared: str) -> str:
+    digest = hashlib.blake2b(declared.encode(), digest_size=16)
+    for place in places:
+        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -8,13 +8,14 @@ for all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from surefoot.data import fields
 from surefoot.data.ballots import ANNOTATORS, voter_of, votes_of
 from surefoot.data.reading import misspelt
 from surefoot.data.record import Record
-from surefoot.data.schema import ABSENT, filled
+from surefoot.data.schema import ABSENT, declared, filled
 from surefoot.data.text import Message, to_messages, to_text
 from surefoot.errors import DataError
 
@@ -143,8 +144,13 @@ def _is_text(record: Record, name: str) -> bool:
     return isinstance(value, str) and value.strip() != ""
 
 
-def complete(record: Record, row: Row) -> Row:
+def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
     """A row of a reader's with what any record may have beside, checked, with every column.
+
+    Args:
+        record: as it stands in the file.
+        row: what the reader made of it.
+        familiar: columns that are taken otherwise, or not at all.
 
     Raises:
         DataError: a column cannot be used.
@@ -154,6 +160,9 @@ def complete(record: Record, row: Row) -> Row:
     for name in CARRIED if record.has_any(_CARRIED) else ():
         if name not in row and record.given(name):
             row[name] = votes_of(record, optional=True) if name == "votes" else record[name]
+    for name in record.keys() - familiar:
+        if name not in row and record.given(name) and declared(name) is not None:
+            row[name] = record[name]
     if "template_arguments" not in row and record.given(TEMPLATE_ARGUMENTS):
         row["template_arguments"] = record.use(TEMPLATE_ARGUMENTS, "template_arguments")
     if record.without_label:

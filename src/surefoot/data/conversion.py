@@ -219,7 +219,7 @@ class Conversion:
             if numbered.record is None:
                 raise DataError(numbered.reason)
             record = shown(numbered, self.options, self._left_out, self.account)
-            rows = [complete(record, row) for row in reader.rows(record)]
+            rows = [complete(record, row, reader.familiar) for row in reader.rows(record)]
         except UndecidedError:
             raise self._surprise() from None
         except ColumnError as error:

@@ -12,12 +12,12 @@ from surefoot.data.options import ReadingOptions
 from surefoot.data.readers import Reader, readers
 from surefoot.data.reading import misspelt
 from surefoot.data.record import Account, Record
-from surefoot.data.schema import FEATURES
+from surefoot.data.schema import FEATURES, declared
 from surefoot.data.tables import Numbered
 from surefoot.errors import DataError, unknown_name
 
 #: Names of the contract that a user's column cannot be mapped to: they are about the reading.
-_OURS = frozenset(("file", "row", "note", "label_from", "conversational"))
+_OURS = frozenset(("file", "row", "note", "label_from", "conversational", "numbers"))
 
 
 def shown(
@@ -102,7 +102,7 @@ def require_columns(
     columns = _columns(sample)
     valid = ({*FEATURES} | known()) - _OURS
     for new, old in given.items():
-        if old and new not in valid:
+        if old and new not in valid and declared(new) is None:
             raise DataError(unknown_name("name to map a column to:", new, valid))
         if (old or new) not in columns:
             raise DataError(f"{place}: {unknown_name('column', old or new, columns)}")

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
+from surefoot.columns import DECLARED, Column
 from surefoot.data import fields
 from surefoot.data.reading import Fault as Fault
 from surefoot.data.reading import Reading
@@ -51,6 +52,7 @@ FEATURES = Features(
         "reference_law": Value("string"),  # how they were drawn; `pool`: they are all there are
         "score_a": Value("float64"),  # the data's own scores: evidence about the label
         "score_b": Value("float64"),
+        "numbers": List({"name": Value("string"), "value": Value("float64")}),  # declared columns
         "label_from": Value("string"),  # order (chosen first), label, votes, scores or ABSENT
         "note": Value("string"),  # what the reader had to work around in this row
         "file": Value("string"),  # where the row came from, for messages
@@ -104,7 +106,10 @@ class Preferences:
         return np.nan_to_num(self.numbers("weight"), nan=1.0)
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
-        """A numeric column, shape (N,), with NaN where it is null."""
+        """A numeric column, of the contract or declared, shape (N,), with NaN where it is null."""
+        if column not in FEATURES:
+            given = ({n["name"]: n["value"] for n in row or ()} for (row,) in self.read("numbers"))
+            return np.array([row.get(column, np.nan) for row in given], dtype=np.float64)
         return np.array(self._column(column).to_pandas(), dtype=np.float64)
 
     def strings(self, column: str) -> list[str | None]:
@@ -114,6 +119,8 @@ class Preferences:
 
     def has(self, column: str) -> bool:
         """Whether any row gives this column."""
+        if column not in FEATURES:
+            return self.has("numbers") and not bool(np.isnan(self.numbers(column)).all())
         values = self._column(column)
         return bool(values.null_count < len(values))
 
@@ -205,6 +212,15 @@ def complete_row(given: Mapping[str, Any], file: str, row: int) -> dict[str, Any
     return {**complete, "file": given.get("file", file), "row": given.get("row", row)}
 
 
+def declared(name: str) -> Column | None:
+    """The column of this name that a member reads beside those of the contract, if one does."""
+    if name in FEATURES:
+        return None
+    import surefoot.objectives  # noqa: F401  # whose members declare them; heavy
+
+    return DECLARED.get(name)
+
+
 #: A row in which nothing is given.
 _BLANK: dict[str, Any] = dict.fromkeys(FEATURES)
 
@@ -212,18 +228,26 @@ _BLANK: dict[str, Any] = dict.fromkeys(FEATURES)
 def filled(given: Mapping[str, Any]) -> dict[str, Any]:
     """A checked row with every column (`file` and `row` null); errors do not name the place."""
     for name in given:
-        if name not in FEATURES:
+        if name not in FEATURES and declared(name) is None:
             raise DataError(unknown_name("column", name, FEATURES))
     for name in ("prompt", *_SIDES, "label"):
         if given.get(name) is None:
             raise DataError(f"the column {name!r} is missing or null")
     complete = _BLANK.copy()
     for name, value in given.items():
-        if name in _OPTIONAL and not fields.missing(value):
-            try:
+        if fields.missing(value):
+            continue
+        try:
+            if name in _OPTIONAL:
                 complete[name] = _OPTIONAL[name](value)
-            except DataError as error:
-                raise fields.MisfitError(name, error) from None
+            elif (column := declared(name)) is not None:
+                number = fields.number(value, name, column.low, column.high)
+                complete["numbers"] = [
+                    *(complete["numbers"] or ()),
+                    {"name": name, "value": number},
+                ]
+        except DataError as error:
+            raise fields.MisfitError(name, error) from None
     for name, role in (("prompt", "user"), *((side, "assistant") for side in _SIDES)):
         try:
             complete[name] = to_messages(given[name], role)
@@ -259,6 +283,7 @@ _OPTIONAL: dict[str, Callable[[Any], Any]] = {
     "time": fields.time_of,
     "weight": partial(fields.number, name="weight", low=0.0),
     "auxiliary": partial(fields.probability, name="auxiliary"),
+    "numbers": list,
     "references": _references,
     "reference_auxiliary": _reference_auxiliary,
     "reference_law": str,

@@ -81,7 +81,7 @@ def collect(
     for record in records(account):
         try:
             for row in reader.rows(record):
-                made = complete(record, row)
+                made = complete(record, row, reader.familiar)
                 if ballots is not None:
                     ballots.add(made, record.voter)
         except DataError:

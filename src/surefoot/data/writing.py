@@ -29,6 +29,7 @@ def write_preferences(preferences: Preferences, path: str | Path) -> None:
         for row in preferences.read(*columns):
             named = zip(columns, row, strict=True)
             given = {name: value for name, value in named if value not in (None, [])}
+            given |= {one["name"]: one["value"] for one in given.pop("numbers", ())}
             write = _turns if given.pop("conversational") else to_text
             given |= {name: write(given.get(name, [])) for name in _TEXTS}
             if "references" in given:

@@ -3,6 +3,7 @@
 Tensors only: nothing here knows of models, files or trainers.
 """
 
+from surefoot.columns import Column
 from surefoot.objectives.composition import enforce, verdicts
 from surefoot.objectives.evidence import Evidence, ReferencePairs
 from surefoot.objectives.facts import Facts, Verdict
@@ -11,12 +12,13 @@ from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.objective import Objective
 from surefoot.objectives.regulariser import Outputs, PairPenalty, Regulariser, ScoreKind
 from surefoot.objectives.risk import Risk, RiskValue, Units
-from surefoot.options import discover
+from surefoot.plugins import modules_of
 
 for _slot in ("margin_losses", "label_models", "risks", "regularisers"):
-    discover(f"{__name__}.{_slot}")
+    modules_of(f"{__name__}.{_slot}")
 
 __all__ = [
+    "Column",
     "Evidence",
     "Facts",
     "LabelModel",

@@ -37,7 +37,8 @@ def signed_and_falling(objective: Objective, facts: Facts) -> Verdict | None:
     """Signed labels on a loss that falls without limit need something that holds it."""
     growth = objective.labels.growth(objective.loss)
     if growth == "quadratic":
-        limit = ", or set labels.margin_limit" if hasattr(objective.labels, "margin_limit") else ""
+        option = objective.labels.holding_option
+        limit = f", or set labels.{option}" if option else ""
         return Verdict(
             "refused",
             f"Under labels {objective.labels.kind!r} the loss {objective.loss.kind!r} falls like "
@@ -98,7 +99,8 @@ def missing_columns(objective: Objective, facts: Facts) -> Verdict | None:
     if facts.columns is None:
         return None
     unit = {objective.risk.unit} & {"source", "group", "cluster"}
-    for name in sorted(objective.labels.properties.needs | unit):
+    declared = objective.labels.properties
+    for name in sorted(declared.needs | unit | {one.name for one in declared.columns}):
         if name not in facts.columns:
             user = "risk.unit" if name in unit else f"labels {objective.labels.kind!r}"
             return Verdict("refused", f"The column {name!r} that {user} needs is not in the data.")
@@ -108,7 +110,7 @@ def missing_columns(objective: Objective, facts: Facts) -> Verdict | None:
 def length_of_rewards(objective: Objective, facts: Facts) -> Verdict | None:
     """A reward is no sum over tokens: nothing to normalise."""
     sums = facts.scores in (None, "token sums")
-    if not getattr(objective.loss, "length_normalised", False) or sums:
+    if not objective.loss.per_token or sums:
         return None
     given = "one margin per pair" if facts.scores == "margins" else "one reward per response"
     return Verdict(

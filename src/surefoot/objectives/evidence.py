@@ -1,17 +1,21 @@
 """What is known of the preference of each pair, and of pairs of reference responses.
 
 Every field says what it is of and what becomes of it where the responses of a pair change places.
-Slices, copies, swaps and keys go over the fields: one that is new cannot be left out of them.
+Slices, copies, swaps and keys go over the fields: one that is new cannot be left out of them. What
+a label model reads that nobody else does is a declared column, and needs no field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
+
+from surefoot.columns import Column
+from surefoot.errors import DataError
 
 #: What there is one entry for: a row of the data, a reference pair, or a set of such pairs.
 Per = Literal["row", "pair", "set"]
@@ -41,6 +45,13 @@ def known(per: Per, swap: Swap, problems: bool = True) -> Mapping[str, Any]:
     return {"per": per, "swap": swap, "problems": problems}
 
 
+#: How a declared column is cut and swapped.
+_SWAPS: Mapping[str, Mapping[str, Any]] = {
+    "same": known("row", same),
+    "1 - value": known("row", opposite),
+}
+
+
 class _Known:
     """What evidence and its reference pairs have in common: they are the sum of their fields."""
 
@@ -50,14 +61,16 @@ class _Known:
             value = getattr(self, one.name)
             if isinstance(value, _Known):
                 yield from ((f"{one.name}.{name}", tensor) for name, tensor in value.named())
+            elif isinstance(value, Mapping):
+                yield from ((f"{one.name}.{key.name}", value[key]) for key in value)
             else:
                 yield one.name, value
 
     def like(self, tensor: Tensor) -> Self:
         """The same in the type and on the device of a tensor; indices stay integers."""
 
-        def moved(value: Any, declared: Field[Any]) -> Any:
-            del declared
+        def moved(value: Any, said: Mapping[str, Any]) -> Any:
+            del said
             if isinstance(value, _Known):
                 return value.like(tensor)
             return value.to(tensor) if value.is_floating_point() else value.to(tensor.device)
@@ -66,7 +79,7 @@ class _Known:
 
     def swapped(self) -> Self:
         """The same with the two responses of every pair exchanged, not those of references."""
-        return self._each(lambda value, declared: declared.metadata["swap"](value))
+        return self._each(lambda value, said: said["swap"](value))
 
     def as_columns(self) -> Self:
         """What is known of (N,) pairs as (N, 1), which broadcasts over heads."""
@@ -77,28 +90,31 @@ class _Known:
         return self._problems(problems)
 
     def _problems(self, index: Tensor | int | None) -> Self:
-        def chosen(value: Any, declared: Field[Any]) -> Any:
+        def chosen(value: Any, said: Mapping[str, Any]) -> Any:
             if isinstance(value, _Known):
                 return value._problems(index)
-            return value[:, index] if declared.metadata["problems"] else value
+            return value[:, index] if said["problems"] else value
 
         return self._each(chosen)
 
-    def _each(self, change: Callable[[Any, Field[Any]], Any]) -> Self:
-        """The same with every field changed that is there.
+    def _each(self, change: Callable[[Any, Mapping[str, Any]], Any]) -> Self:
+        """The same with everything changed that is there, given what :func:`known` says of it.
 
         Raises:
             TypeError: a field does not say what it is of.
         """
-        found = {}
+        found: dict[str, Any] = {}
         for one in fields(self):  # type: ignore[arg-type]
             if not one.metadata.keys() >= {"per", "swap", "problems"}:
                 raise TypeError(
                     f"{type(self).__name__}.{one.name} has to be declared with "
                     "`field(metadata=known(...))`: nobody knows how it is cut and swapped."
                 )
-            if (value := getattr(self, one.name)) is not None:
-                found[one.name] = change(value, one)
+            value = getattr(self, one.name)
+            if isinstance(value, Mapping):
+                found[one.name] = {key: change(v, _SWAPS[key.swapped]) for key, v in value.items()}
+            elif value is not None:
+                found[one.name] = change(value, one.metadata)
         return replace(self, **found)  # type: ignore[type-var]
 
 
@@ -160,7 +176,7 @@ class ReferencePairs(_Known):
         """The sets of some rows (n,), with the pairs that :meth:`pairs_of` names."""
         kept, of = self.of[rows].unique(return_inverse=True)
         places = {"row": rows, "pair": self.pairs_of(rows), "set": kept}
-        part = self._each(lambda value, declared: value[places[declared.metadata["per"]]])
+        part = self._each(lambda value, said: value[places[said["per"]]])
         return replace(part, of=of, sets=torch.searchsorted(kept, part.sets))
 
 
@@ -172,16 +188,28 @@ class Evidence(_Known):
         label: (N, ...) P(a preferred) as observed: 1, 0, 0.5 for a tie, or soft.
         auxiliary: (N, ...) P(a preferred) by an auxiliary preference model.
         references: pairs of reference responses for each row.
+        columns: (N, ...) what the label model reads beside.
     """
 
     label: Tensor = field(metadata=known("row", opposite))
     auxiliary: Tensor | None = field(default=None, metadata=known("row", opposite))
     references: ReferencePairs | None = field(default=None, metadata=known("row", same))
+    columns: Mapping[Column, Tensor] = field(default_factory=dict, metadata=known("row", same))
+
+    def of(self, column: Column) -> Tensor:
+        """A declared column (N, ...).
+
+        Raises:
+            DataError: it is not among the evidence.
+        """
+        if column not in self.columns:
+            raise DataError(f"the column {column.name!r} is needed, and is not among the evidence.")
+        return self.columns[column]
 
     def __getitem__(self, rows: Tensor | slice) -> Self:
         """The evidence of some rows."""
         chosen = torch.arange(len(self.label))[rows] if isinstance(rows, slice) else rows
-        return self._each(lambda value, declared: value[chosen])
+        return self._each(lambda value, said: value[chosen])
 
 
 def rows_of_draws(draws: Tensor, of: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from surefoot.columns import Column
 from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.margin_loss import Growth, MarginLoss
 from surefoot.options import Member
@@ -22,7 +23,9 @@ class LabelProperties:
     signed: bool = False
     """Gives one side of a pair a negative weight: right in the mean only."""
     needs: frozenset[str] = frozenset()
-    """Columns of the data it cannot do without."""
+    """Columns of the contract that it cannot do without."""
+    columns: tuple[Column, ...] = ()
+    """Columns of numbers that it reads beside, by `evidence.of(COLUMN)`."""
     plain_expectation: bool = False
     """At P(a preferred) = P its expectation is P psi(m) + (1 - P) psi(-m)."""
     needs_soft_labels: bool = False
@@ -35,6 +38,8 @@ class LabelModel(Member, slot="label model"):
     """From the margin loss, the margins and the evidence to a loss per pair, without reduction."""
 
     properties: ClassVar[LabelProperties]
+    holding_option: ClassVar[str] = ""
+    """Option that holds a loss which falls without limit; empty: there is none."""
 
     @abstractmethod
     def __call__(

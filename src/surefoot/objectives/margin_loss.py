@@ -45,6 +45,11 @@ class MarginLoss(Member, slot="margin loss"):
     def __call__(self, margins: Tensor) -> Tensor:
         """Losses, in the shape of the margins."""
 
+    @property
+    def per_token(self) -> bool:
+        """Whether it takes each response's score by the token, so that scores have to be sums."""
+        return False
+
     def slack_point(self, penalty: float) -> float:
         """The margin at which the slope of psi is -penalty (R3M, Objective.labels `slack`).
 

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from surefoot.audit import DeploymentShift
-from surefoot.data.checks import CHECKS, DamageReport, Finding
+from surefoot.data.checks import DamageReport, Finding, checks
 from surefoot.report.charts import bar_chart, dot_interval_chart
 from surefoot.report.page import render
 from surefoot.report.words import counted, percent
@@ -37,7 +37,7 @@ def damage_page(
         picture=_picture(report),
         shift=shift,
         clusters=_clusters(shift) if shift else None,
-        checks=len(CHECKS),
+        checks=len(checks()),
         command=command,
     )
 

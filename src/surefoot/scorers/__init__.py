@@ -1,6 +1,6 @@
 """Scores for (prompt, response): encoders, heads, reward models."""
 
-from surefoot.options import discover
+from surefoot.plugins import modules_of
 from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
 from surefoot.scorers.encoder import Encoder, EncoderOptions
 from surefoot.scorers.ensemble import RewardEnsemble
@@ -12,7 +12,7 @@ from surefoot.scorers.loading import TrainedScorer, load_scorer
 from surefoot.scorers.pessimism import Pessimism
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 
-discover(f"{__name__}.heads")
+modules_of(f"{__name__}.heads")
 
 __all__ = [
     "EmbeddingRewardModel",

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from surefoot.columns import DECLARED
 from surefoot.data.references import references_of
 from surefoot.data.schema import FEATURES, Preferences
 from surefoot.errors import DataError
@@ -24,15 +26,14 @@ def evidence_of(
     Raises:
         DataError: a column that is needed is given in some rows only.
     """
-    auxiliary = preferences.numbers("auxiliary") if preferences.has("auxiliary") else None
-    if auxiliary is not None and np.isnan(auxiliary).any():
-        raise DataError(
-            f"{preferences.name}: the column 'auxiliary' is null in {np.isnan(auxiliary).sum()} of "
-            f"{len(preferences)} rows; it has to be given in all or none."
-        )
     found = Evidence(
         torch.from_numpy(preferences.labels),
-        None if auxiliary is None else torch.from_numpy(auxiliary),
+        _whole(preferences, "auxiliary"),
+        columns={
+            column: values
+            for column in objective.labels.properties.columns
+            if (values := _whole(preferences, column.name)) is not None
+        },
     )
     if "references" not in objective.labels.properties.needs:
         return found, None
@@ -47,6 +48,19 @@ def evidence_of(
         rows_of_draws(draws, of, torch.from_numpy(preferences.weights)),
     )
     return replace(found, references=pairs), references.pairs
+
+
+def _whole(preferences: Preferences, column: str) -> Tensor | None:
+    """A column of numbers (N,), None where no row has it; a part of the rows is not enough."""
+    if not preferences.has(column):
+        return None
+    values = preferences.numbers(column)
+    if np.isnan(values).any():
+        raise DataError(
+            f"{preferences.name}: the column {column!r} is null in {np.isnan(values).sum()} of "
+            f"{len(preferences)} rows; it has to be given in all or none."
+        )
+    return torch.from_numpy(values)
 
 
 def facts_of(
@@ -66,7 +80,7 @@ def facts_of(
     seen = len(labels) if units is not None or step is None else min(step, len(labels))
     return Facts(
         soft_labels=bool(((labels > 0) & (labels < 1)).any()),
-        columns=frozenset(name for name in FEATURES if preferences.has(name)),
+        columns=frozenset(name for name in (*FEATURES, *DECLARED) if preferences.has(name)),
         smallest_unit=1 if units is None else smallest / steps,
         smallest_share=min(smallest / seen, 1 / (seen if units is None else units.count)),
         step=None if steps == 1 else step,

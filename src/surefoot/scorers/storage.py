@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from surefoot import plugins
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.escaping import warn
 from surefoot.runs import atomic, require_finished
@@ -100,8 +101,8 @@ def read_description(folder: Path) -> dict[str, Any]:
     """Read what the numbers mean, of a model that was written to its end.
 
     Raises:
-        ConfigurationError: it is absent, damaged or of another schema version, or the run that
-            wrote it was not finished.
+        ConfigurationError: it is absent, damaged or of another schema version, the run that wrote
+            it was not finished, or a plugin is missing that it was trained with.
     """
     marked = require_finished(folder)
     path = folder / DESCRIPTION
@@ -121,6 +122,7 @@ def read_description(folder: Path) -> dict[str, Any]:
             )
         kind = _Description.model_validate(description).scorer["kind"]
         (_OnEmbeddings if kind == "embedding" else _OfLanguage).model_validate(description)
+        plugins.require(description)
     return description
 
 

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from surefoot.data.checks import labels, leakage, pairs, reading
+from surefoot import plugins
+from surefoot.data.checks import leakage
 from surefoot.data.checks.report import DamageReport, Example, Finding, ordered, without
 from surefoot.data.checks.scan import Check, Context
 from surefoot.data.embedding_texts import FeatureView
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 
-__all__ = ["CHECKS", "DamageReport", "Example", "Finding", "check", "leaks", "without"]
+__all__ = ["DamageReport", "Example", "Finding", "check", "checks", "leaks", "without"]
 
-#: Every check, one small function each.
-CHECKS: tuple[Check, ...] = (
-    pairs.unusable_rows,
-    pairs.empty_text,
-    pairs.identical_responses,
-    pairs.alike_responses,
-    pairs.repeated_pairs,
-    pairs.context_differs,
-    pairs.repeated_prompt,
-    pairs.extreme_length,
-    pairs.wrong_characters,
-    labels.label_range,
-    labels.constant_label,
-    labels.swapped_label,
-    labels.disagreeing_votes,
-    reading.reading,
-    leakage.leakage,
-)
+
+def checks() -> tuple[Check, ...]:
+    """Every check: those in `CHECKS` of the files here and of plugins."""
+    return tuple(itertools.chain.from_iterable(plugins.found(__name__, "CHECKS")))
 
 
 def check(
@@ -67,7 +55,7 @@ def check(
     if max_length is not None and max_length < 1:
         raise ConfigurationError(f"max_length should be at least 1; got {max_length!r}.")
     context = Context(preferences, against, tokenizer, max_length, keep_end, views)
-    results = [result for one in CHECKS for result in one(context)]
+    results = [result for one in checks() for result in one(context)]
     return DamageReport(
         name=preferences.name,
         rows=len(preferences),

@@ -151,3 +151,11 @@ def _evidence(context: Context) -> npt.NDArray[np.float64]:
 
 def _mean(values: list[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
+
+
+CHECKS = (
+    label_range,
+    constant_label,
+    swapped_label,
+    disagreeing_votes,
+)

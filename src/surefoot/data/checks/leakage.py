@@ -111,3 +111,6 @@ def _minhash(shingles: npt.NDArray[np.uint64]) -> MinHash:
 def _jaccard(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> float:
     shared = len(np.intersect1d(a, b, assume_unique=True))
     return shared / (len(a) + len(b) - shared)
+
+
+CHECKS = (leakage,)

@@ -191,3 +191,16 @@ def wrong_characters(context: Context) -> Iterator[Finding]:
 
 def _parted(context: Context) -> npt.NDArray[np.bool_]:
     return np.array([n == CONTEXT_DIFFERS for n in context.preferences.strings("note")], dtype=bool)
+
+
+CHECKS = (
+    unusable_rows,
+    empty_text,
+    identical_responses,
+    alike_responses,
+    repeated_pairs,
+    context_differs,
+    repeated_prompt,
+    extreme_length,
+    wrong_characters,
+)

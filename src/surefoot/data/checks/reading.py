@@ -63,3 +63,6 @@ def _finding(context: Context, remark: Remark, rows: npt.NDArray[np.bool_]) -> I
 
 
 (_MARKED,) = (one for one in remarks(0) if one.flag == "marked")
+
+
+CHECKS = (reading,)

@@ -9,15 +9,14 @@ of the prompt, optional columns of the contract are carried, and the rest is nam
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from surefoot.data.contract import CARRIED, PROMPTS, Row, first_of, get, messages, prompt_of
+from surefoot import plugins
+from surefoot.data.contract import CARRIED, COMMON, PROMPTS, Row, first_of, get, messages, prompt_of
 from surefoot.data.record import Record
 
 __all__ = [
@@ -56,13 +55,12 @@ class Reader:
     example: Mapping[str, Any]
     rank: int = 0
 
+    @cached_property
+    def familiar(self) -> AbstractSet[str]:
+        """Columns that it takes, or that are taken beside whatever the form."""
+        return frozenset((*self.columns, *COMMON))
 
-@functools.cache
+
 def readers() -> tuple[Reader, ...]:
     """All readers, in the order in which they are asked."""
-    modules = (importlib.import_module(f"{__name__}.{m.name}") for m in _modules())
-    return tuple(sorted((m.READER for m in modules), key=lambda r: (r.rank, r.name)))
-
-
-def _modules() -> Iterator[pkgutil.ModuleInfo]:
-    return pkgutil.iter_modules(__path__)
+    return tuple(sorted(plugins.found(__name__, "READER"), key=lambda r: (r.rank, r.name)))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
-from functools import cache
 
+from surefoot import plugins
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.evaluation.origin import fetch
@@ -15,15 +13,18 @@ from surefoot.evaluation.suite import FOLDER_VARIABLE, Suite
 __all__ = ["Suite", "find_suite", "load_suite", "suites"]
 
 
-@cache
 def suites() -> dict[str, Suite]:
-    """Every suite by name."""
-    modules = (
-        importlib.import_module(f"{__name__}.{module.name}")
-        for module in pkgutil.iter_modules(__path__)
-    )
-    found: list[Suite] = [module.SUITE for module in modules if hasattr(module, "SUITE")]
-    return {suite.name: suite for suite in sorted(found, key=lambda suite: suite.name)}
+    """Every suite by name, in alphabetical order.
+
+    Raises:
+        ConfigurationError: a plugin's suite has the name of another.
+    """
+    found: dict[str, Suite] = {}
+    for suite in plugins.found(__name__, "SUITE"):
+        if suite.name in found:
+            raise ConfigurationError(f"two suites are named {suite.name!r}: rename the plugin's.")
+        found[suite.name] = suite
+    return dict(sorted(found.items()))
 
 
 def find_suite(name: str) -> Suite:
@@ -32,6 +33,8 @@ def find_suite(name: str) -> Suite:
     Raises:
         ConfigurationError: no suite has this name; the message gives the nearest.
     """
+    if name not in suites():
+        plugins.load_offered(name)
     if name not in suites():
         raise ConfigurationError(unknown_name("suite", name, suites()))
     return suites()[name]

@@ -22,6 +22,7 @@ class ConditionalExpectation(LabelModel, kind="conditional-expectation"):
         needs=frozenset({"auxiliary"}),
         plain_expectation=True,
     )
+    remedy_for = frozenset({"misspecified"})
 
     def __call__(
         self, psi: MarginLoss, margins: Tensor, reference_margins: Tensor | None, evidence: Evidence

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -36,6 +37,8 @@ class ControlVariate(LabelModel, kind="control-variate"):
     no limit."""
 
     properties = LabelProperties(threat="wrong preference model", signed=True, needs=NEEDS)
+    holding_option = "margin_limit"
+    shown_at: ClassVar[Mapping[str, Any]] = {"coefficient": 0.8}
 
     def __call__(
         self, psi: MarginLoss, margins: Tensor, reference_margins: Tensor | None, evidence: Evidence

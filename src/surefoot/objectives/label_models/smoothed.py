@@ -21,6 +21,7 @@ class Smoothed(LabelModel, kind="smoothed"):
     """Probability that a label was flipped, in [0, 0.5)."""
 
     properties = LabelProperties(threat="flipped labels")
+    remedy_for = frozenset({"confidence"})
 
     def __call__(
         self, psi: MarginLoss, margins: Tensor, reference_margins: Tensor | None, evidence: Evidence

@@ -21,6 +21,8 @@ class Hinge(MarginLoss, kind="hinge"):
         kinks=(1.0,),
     )
 
+    remedy_for = frozenset({"confidence"})
+
     def __call__(self, margins: Tensor) -> Tensor:
         """Losses, in the shape of the margins."""
         return (1 - margins).relu()

@@ -31,6 +31,13 @@ class Squared(MarginLoss, kind="squared"):
         calibrated=True,
     )
 
+    remedy_for = frozenset({"confidence"})
+
+    @property
+    def per_token(self) -> bool:
+        """As `length_normalised` says."""
+        return self.length_normalised
+
     def __call__(self, margins: Tensor) -> Tensor:
         """Losses, in the shape of the margins."""
         return (margins - 1 / (2 * self.tau)).square()

@@ -15,6 +15,7 @@ class ChosenLikelihood(PairPenalty, kind="chosen-likelihood"):
     """
 
     needs = "token sums"
+    remedy_for = frozenset({"likelihood"})
 
     def __call__(self, outputs: Outputs, label: Tensor) -> Tensor:
         """Penalty of each pair (N,)."""

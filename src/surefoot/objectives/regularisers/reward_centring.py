@@ -11,6 +11,7 @@ class RewardCentring(PairPenalty, kind="reward-centring"):
     """(r_a + r_b)^2: fixes the offset that preferences leave free, prompt by prompt."""
 
     needs = "rewards"
+    remedy_for = frozenset({"offset"})
 
     def __call__(self, outputs: Outputs, label: Tensor) -> Tensor:
         """Penalty of each pair (N,)."""

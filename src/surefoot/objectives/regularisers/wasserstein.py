@@ -25,6 +25,7 @@ class Wasserstein(Regulariser, kind="wasserstein"):
     heads on frozen embeddings, input embeddings of both responses for reward models."""
 
     needs = "rewards"
+    remedy_for = frozenset({"drift"})
     of_linear_heads = True
 
     def __call__(self, squares: Tensor, share: Tensor) -> Tensor:

@@ -1,0 +1,43 @@
+"""Columns of numbers that a member reads beside those of the data contract."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from surefoot.errors import ConfigurationError
+
+#: By name; readers carry them through.
+DECLARED: dict[str, Column] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One number for each pair, such as how sure an annotator was.
+
+    Declaring it is all there is to do: every reader carries it, files that surefoot writes have it,
+    and label models that name it among their `columns` are given it, on every path.
+
+    Attributes:
+        name: in the data; one of the contract's own (`time`, `score_a`) keeps what it holds there.
+        low, high: values outside are refused.
+        swapped: what it is where the two responses change places: the `same`, or `1 - value`.
+        example: a value that documentation and tests show it with.
+
+    Raises:
+        ConfigurationError: another column of this name is declared otherwise.
+    """
+
+    name: str
+    low: float = -math.inf
+    high: float = math.inf
+    swapped: Literal["same", "1 - value"] = "same"
+    example: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Join the declared columns."""
+        if DECLARED.setdefault(self.name, self) != self:
+            raise ConfigurationError(
+                f"two columns are named {self.name!r}, and are declared differently."
+            )

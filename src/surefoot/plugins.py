@@ -1,0 +1,119 @@
+"""Members that join by being there: of surefoot's own folders, and of packages of the user's own.
+
+A plugin is a module, or a package of which every module is one. Its losses, label models, risks,
+regularisers and heads join their slots when it is imported; a `READER`, a `SUITE` or `CHECKS` in it
+stand beside those of surefoot's own files. It is imported where the user names it (`--plugin` on
+the command line, :func:`load`), and where a configuration asks for a member by a name that an
+installed package offers: an entry point of the group `surefoot.plugins`, called like the member.
+
+A saved run says which plugin each of its members is from. Nothing is imported because it does.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from surefoot.errors import ConfigurationError
+
+#: Group of the entry points by which an installed package offers members.
+GROUP = "surefoot.plugins"
+
+_loaded: dict[str, tuple[ModuleType, ...]] = {}
+
+
+def load(name: str) -> None:
+    """Import a plugin, unless that was done before.
+
+    Args:
+        name: of a module or package, or of an entry point of the group `surefoot.plugins`.
+
+    Raises:
+        ConfigurationError: it cannot be imported.
+    """
+    module = next((one.module for one in _offers() if one.name == name), name)
+    try:
+        _loaded[module] = modules_of(module)
+    except Exception as error:
+        raise ConfigurationError(
+            f"the plugin {name!r} cannot be imported ({type(error).__name__}: {error}). It is the "
+            "name of an installed module, or of one in a folder of PYTHONPATH."
+        ) from error
+
+
+def loaded() -> tuple[str, ...]:
+    """The plugins that were named, by their modules."""
+    return tuple(_loaded)
+
+
+def load_offered(member: str) -> None:
+    """Import the plugin that offers a member of this name, if an installed package does."""
+    if any(one.name == member for one in _offers()):
+        load(member)
+
+
+def require(given: Any) -> None:
+    """Refuse what was saved with a plugin that is not there.
+
+    Args:
+        given: options by name, in which members say which plugin they are from.
+
+    Raises:
+        ConfigurationError: a plugin was not named, and no installed package offers it.
+    """
+    for name in sorted(set(_named(given)) - sys.modules.keys()):
+        offered = [one.name for one in _offers() if one.module == name]
+        if not offered:
+            raise ConfigurationError(
+                f"this needs the plugin {name!r}, which is not loaded. Where you trust it: "
+                f"--plugin {name}, or surefoot.plugins.load({name!r}) in Python."
+            )
+        load(offered[0])
+
+
+def found(package: str, attribute: str) -> list[Any]:
+    """What the modules of a package of surefoot's, and those of plugins, define by one name."""
+    modules = [*modules_of(package), *(one for several in _loaded.values() for one in several)]
+    return [getattr(one, attribute) for one in modules if hasattr(one, attribute)]
+
+
+@functools.cache
+def modules_of(name: str) -> tuple[ModuleType, ...]:
+    """A module, and those in it where it is a package, without those that begin with `_`."""
+    module = importlib.import_module(name)
+    inner = sorted(one.name for one in pkgutil.iter_modules(getattr(module, "__path__", ())))
+    inside = [importlib.import_module(f"{name}.{one}") for one in inner if one[0] != "_"]
+    return (module, *inside)
+
+
+def files() -> list[Path]:
+    """The files of all plugins: what is made by them depends on these."""
+    every = {one.__file__ for several in _loaded.values() for one in several if one.__file__}
+    return sorted(map(Path, every))
+
+
+def plugin_of(cls: type[Any]) -> str:
+    """The module that a member is from; empty for surefoot's own."""
+    return "" if cls.__module__.startswith("surefoot.") else cls.__module__
+
+
+def _offers() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=GROUP))
+
+
+def _named(given: Any) -> Iterator[str]:
+    if isinstance(given, Mapping):
+        if "kind" in given and isinstance(given.get("plugin"), str):
+            yield given["plugin"]
+        given = given.values()
+    elif not isinstance(given, list | tuple):
+        return
+    for one in given:
+        yield from _named(one)
