@@ -32,6 +32,7 @@ from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.loading import load_scorer
 from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
 from surefoot.scorers.responses import rewards_of
+from surefoot.scorers.trained import TrainedScorer
 from surefoot.training import RunConfig, train
 
 #: Of what is kept: part of its key.
@@ -125,13 +126,13 @@ class Seed:
 
 
 @dataclass(frozen=True)
-class Checker:
+class Checker(TrainedScorer):
     """The gold reward as a reward model that is watched."""
 
     world: World
     pairwise: bool = False
 
-    def rewards(self, preferences: Preferences) -> np.ndarray:
+    def scores(self, preferences: Preferences) -> np.ndarray:
         """Gold rewards (N, 2)."""
         columns = preferences.read("prompt", "response_a", "response_b")
         return np.array(

@@ -9,7 +9,6 @@ from preference_tables import rewards_for, table
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation import (
-    Scorer,
     clusters_of,
     evaluate_rewards,
     prompt_overlap,
@@ -246,15 +245,3 @@ def test_overlap_counts_rows_and_prompts_blind_to_case_and_dialogue_length():
     found = prompt_overlap(training_prompt_keys(training), test)
     assert (found.rows, found.prompts, found.n, found.share) == (3, 2, 6, 0.5)
     assert prompt_overlap(training.prompt_keys(), test).rows == 2
-
-
-def test_scorer_protocol():
-    class Ruler:
-        def rewards(self, preferences):
-            return ruler_rewards(preferences)["longer"]
-
-        def probabilities(self, preferences):
-            return np.full(len(preferences), 0.5)
-
-    assert isinstance(Ruler(), Scorer)
-    assert not isinstance(object(), Scorer)

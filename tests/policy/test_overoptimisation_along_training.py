@@ -13,6 +13,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.policy import OnlineConfig
 from surefoot.policy.overoptimisation import along_training
 from surefoot.policy.run import train_online
+from surefoot.scorers import TrainedScorer
 from surefoot.statistics.overoptimisation_law import slopes, terms
 from surefoot.training import RunConfig, train
 
@@ -82,12 +83,12 @@ def test_where_there_is_no_law_the_reason_is_told(history, words):
     assert words in found.sentence
 
 
-class Short:
+class Short(TrainedScorer):
     """A checker: the fewer characters, the better."""
 
     pairwise = False
 
-    def rewards(self, preferences):
+    def scores(self, preferences):
         return -np.array([[len(text) for text in side] for side in preferences.texts("response")]).T
 
 

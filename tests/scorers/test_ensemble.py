@@ -18,19 +18,27 @@ from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, EnsembleOpti
 from surefoot.scorers.ensemble import load_ensemble, zero_and_scale
 from surefoot.scorers.pessimism import MeanOfMembers, Pessimism, VariancePenalised, WorstCase
 from surefoot.scorers.temperature import fit_temperature
+from surefoot.scorers.trained import TrainedScorer
 from surefoot.training.folder import saved_prompts
 
 
-class Noted:
+class Noted(TrainedScorer):
     """A member whose rewards are given: a table of every response's reward."""
 
-    pairwise = False
+    pairwise, known_flip_rate = False, None
     temperature_ = 2.0
 
     def __init__(self, rewards, scorer=None, known_flip_rate=None):
         self.given = np.asarray(rewards, dtype=float)
         self.known_flip_rate = known_flip_rate
         self.scorer = scorer or EmbeddingScorer(members=self.given.shape[-1])
+
+    @property
+    def members(self):
+        return self.given.shape[-1]
+
+    def scores(self, preferences):
+        return self.joined(self.member_scores(preferences))
 
     def member_scores(self, preferences):
         return self.given[: len(preferences)]
@@ -242,7 +250,7 @@ class TestWrongInput:
         found = load_scorer(
             ensemble(seeds, members=places, calibration=[str(seeds / "test.jsonl")])
         )
-        assert found.size == 5
+        assert found.members == 5
 
     def test_one_that_judges_pairs(self, small_encoder, rows, tmp_path):
         scorer = EmbeddingScorer(encoder=small_encoder, head="general-preference", folds=2)

@@ -118,9 +118,8 @@ def load_models(
 
     found = [load_scorer(one, reference, precision) for one in run_folders(place)]
     for model in found:
-        for one in getattr(model, "models", [model]):
-            if getattr(one, "foreign", False):
-                say(f"note: {one.scorer.model}: {one.precision_in_words()}")
+        for note in model.reading_notes():
+            say(f"note: {note}")
     return found
 
 
@@ -143,7 +142,7 @@ def _of_tokens(place: str) -> bool:
 
 def tell_cuts(models: Sequence[TrainedScorer], preferences: Preferences) -> None:
     """Say what language models could not read of the data that they scored last."""
-    notes = [note for model in models for note in getattr(model, "notes", list)()]
+    notes = [note for model in models for note in model.notes()]
     for note in dict.fromkeys(notes):
         say(f"note: {preferences.name}: {note}")
 

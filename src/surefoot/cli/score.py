@@ -13,7 +13,7 @@ from surefoot.cli.inputs import ReadingFlags, load_models, origins_of_run, read,
 from surefoot.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
-    from surefoot.scorers import TrainedScorer
+    pass
 
 
 def run(
@@ -63,7 +63,7 @@ def _score(
     preferences = read(data, reading, source, unlabelled=True)
     preferences = readable(models, preferences, say)
     members = models[0].member_scores(preferences)  # (N, 2, K)
-    scores = _joined(models[0], members)  # (N, 2)
+    scores = models[0].joined(members)  # (N, 2)
     made = _margins if models[0].pairwise else _rewards
     columns_of_scores = made(scores, members)
     columns_of_scores["p_a_preferred"] = models[0].to_probabilities(scores[:, 0] - scores[:, 1])
@@ -81,15 +81,6 @@ def _score(
         )
     finite_rows = np.isfinite(np.stack(list(columns_of_scores.values()))).all(axis=0)
     return len(scores), np.flatnonzero(~finite_rows).tolist()
-
-
-def _joined(model: TrainedScorer, members: Any) -> Any:
-    """Scores (N, 2) from those of the members (N, 2, K)."""
-    from surefoot.scorers import RewardEnsemble
-
-    return (
-        model.scorer.pessimism(members) if isinstance(model, RewardEnsemble) else members.mean(-1)
-    )
 
 
 def _rewards(scores: Any, members: Any) -> dict[str, Any]:

@@ -86,7 +86,7 @@ class Valuer:
                 f"warning: {self.samples.place} was drawn with {self.samples.altered}: the direct "
                 "estimate is of the policy as sampled, the ratios are of the policy as it is."
             )
-        cuts = getattr(self.policy, "cuts", None)
+        cuts = self.policy.cuts
         if cuts is not None and cuts.response_cut:
             say(
                 f"warning: {name}: {cuts.response_cut} pairs lost the end of a response "

@@ -9,7 +9,6 @@ from surefoot.evaluation.compare import (
 )
 from surefoot.evaluation.metrics import evaluate_rewards
 from surefoot.evaluation.overlap import Overlap, prompt_overlap, training_prompt_keys
-from surefoot.evaluation.protocol import Scorer
 from surefoot.evaluation.result import EvaluationResult
 from surefoot.evaluation.rulers import ruler_rewards
 
@@ -18,7 +17,6 @@ __all__ = [
     "ComparisonResult",
     "EvaluationResult",
     "Overlap",
-    "Scorer",
     "clusters_of",
     "compare",
     "evaluate_over_seeds",

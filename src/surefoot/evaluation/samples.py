@@ -214,9 +214,7 @@ def log_ratios(policy: TrainedScorer, preferences: Preferences) -> Floats:
         ConfigurationError: the model is no policy.
     """
     if not isinstance(policy, LanguageModel) or not isinstance(policy.scorer, PolicyScorer):
-        raise ConfigurationError(
-            f"the value is that of a policy; {policy.scorer.label()} writes nothing."
-        )
+        raise ConfigurationError(f"the value is that of a policy; {policy.label()} writes nothing.")
     return np.asarray(policy.raw_scores(preferences) / policy.scorer.beta)
 
 

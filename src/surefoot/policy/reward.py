@@ -26,7 +26,7 @@ from surefoot.scorers.language.generation import (
     ends_of,
     response_text,
 )
-from surefoot.scorers.responses import Rewarding, rewards_of
+from surefoot.scorers.responses import rewards_of
 
 
 @dataclass
@@ -34,12 +34,12 @@ class Reward:
     """Rewards of what a policy wrote, in the form in which TRL asks for them.
 
     Attributes:
-        model: a trained scorer that gives rewards, or anything that does.
+        model: a trained scorer that gives rewards.
         preferences: where the prompts are; TRL passes their places in the column `row`.
         name: what TRL calls it in logs.
     """
 
-    model: Rewarding
+    model: TrainedScorer
     preferences: Preferences
     name: str = "reward"
 

@@ -32,7 +32,7 @@ from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.language.saving import for_older_readers
 from surefoot.scorers.language.scores import mode
 from surefoot.scorers.language.vocabulary import require_rows
-from surefoot.scorers.responses import Rewarding
+from surefoot.scorers.trained import TrainedScorer
 from surefoot.training.agreement import of_first, require_agreement
 from surefoot.training.checkpoint import load as load_checkpoint
 from surefoot.training.checkpoint import window as window_of
@@ -67,7 +67,7 @@ class OnlineRun:
 def train_online(
     config: OnlineConfig,
     *,
-    watch: Rewarding | None = None,
+    watch: TrainedScorer | None = None,
     overwrite: bool = False,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
@@ -97,7 +97,7 @@ def train_online(
 def train_online_seeds(
     configs: Sequence[OnlineConfig],
     *,
-    watch: Rewarding | None = None,
+    watch: TrainedScorer | None = None,
     overwrite: bool = False,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
@@ -144,7 +144,7 @@ def train_online_seeds(
 def _train(
     config: OnlineConfig,
     run: RunFolder,
-    watch: Rewarding | None,
+    watch: TrainedScorer | None,
     last: str | None,
     say: Callable[[str], None],
     begin: Callable[[], None],

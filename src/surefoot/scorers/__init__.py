@@ -8,9 +8,10 @@ from surefoot.scorers.ensemble_file import EnsembleOptions
 from surefoot.scorers.head import Head
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
-from surefoot.scorers.loading import TrainedScorer, load_scorer
+from surefoot.scorers.loading import load_scorer
 from surefoot.scorers.pessimism import Pessimism
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
+from surefoot.scorers.trained import TrainedScorer
 
 modules_of(f"{__name__}.heads")
 

@@ -22,16 +22,14 @@ from surefoot.scorers import storage
 from surefoot.scorers.encoder import Encoder, load_encoder
 from surefoot.scorers.features import FeatureMap, embed
 from surefoot.scorers.fitting import Fitted, fit_seeds
-from surefoot.scorers.scorer import NO_REWARDS, EmbeddingScorer, Scorer
+from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.scorers.task import Task
-from surefoot.scorers.temperature import to_probabilities
+from surefoot.scorers.trained import Array, TrainedScorer
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass
-class EmbeddingRewardModel:
+class EmbeddingRewardModel(TrainedScorer):
     """A reward model with scikit-learn's face: `fit`, `predict`, `score`.
 
     With a head that judges pairs (:attr:`pairwise`) it is a preference model: there are margins and
@@ -69,30 +67,22 @@ class EmbeddingRewardModel:
             warn(note, stacklevel=2)
         return self
 
-    def rewards(self, preferences: Preferences) -> Array:
-        """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data.
-
-        Warns where a source-aware model meets a source that it does not know.
-
-        Raises:
-            ConfigurationError: the head judges pairs.
-        """
-        if self.pairwise:
-            raise ConfigurationError(NO_REWARDS.format(self.scorer.head.label()))
-        return self.scores(preferences)
-
-    def scores(self, preferences: Preferences) -> Array:
-        """Scores (N, 2), whose difference is the margin of a pair: the rewards, if there are any.
-
-        A head that judges pairs has none; its scores are half the margin and its opposite.
-        """
-        scores: Array = self.member_scores(preferences).mean(-1)
-        return scores
-
     @property
     def pairwise(self) -> bool:
-        """Whether it judges pairs, and has no reward of a response alone."""
+        """Whether its head judges pairs."""
         return self.scorer.pairwise
+
+    @property
+    def members(self) -> int:
+        """Heads that it has."""
+        return self.scorer.members
+
+    def scores(self, preferences: Preferences) -> Array:
+        """Scores (N, 2), the mean over the members.
+
+        Warns where a source-aware model meets a source that it does not know.
+        """
+        return self.joined(self.member_scores(preferences))
 
     def member_scores(self, preferences: Preferences) -> Array:
         """Scores (N, 2, K) by each of the K members, on one scale; their mean is the score."""
@@ -114,16 +104,9 @@ class EmbeddingRewardModel:
         scores: Array = ((raw - self.mean_) / self.std_).detach().numpy()
         return scores
 
-    def probabilities(self, preferences: Preferences) -> Array:
+    def predict(self, preferences: Preferences) -> Array:
         """P(a preferred) of each pair, shape (N,)."""
-        scores = self.scores(preferences)
-        return self.to_probabilities(scores[:, 0] - scores[:, 1])
-
-    predict = probabilities
-
-    def to_probabilities(self, margins: Array) -> Array:
-        """P(a preferred) from margins (differences of scores), any shape; in [1e-6, 1 - 1e-6]."""
-        return to_probabilities(margins, self.temperature_)
+        return self.probabilities(preferences)
 
     def score(self, preferences: Preferences) -> float:
         """Share of pairs ordered as labelled; a tie of the model counts half, tied labels do not.
@@ -141,7 +124,7 @@ class EmbeddingRewardModel:
 
     @property
     def known_flip_rate(self) -> float:
-        """What its training took for the share of flipped labels."""
+        """As its objective names it."""
         return self.objective.known_flip_rate
 
     @cached_property

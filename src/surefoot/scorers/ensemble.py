@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from surefoot.data import read_preferences
 from surefoot.data.schema import ABSENT, Fault, Preferences
@@ -16,31 +14,15 @@ from surefoot.errors import ConfigurationError, DataError
 from surefoot.escaping import warn
 from surefoot.scorers import storage
 from surefoot.scorers.ensemble_file import EnsembleOptions, member_places
-from surefoot.scorers.readable import refused_by
-from surefoot.scorers.temperature import fit_temperature, to_probabilities
-
-Array = npt.NDArray[np.float64]
+from surefoot.scorers.temperature import fit_temperature
+from surefoot.scorers.trained import Array, TrainedScorer
 
 #: Times the median temperature from which a member is taken to have learnt nothing.
 _IGNORANT = 10
 
 
-class RewardModel(Protocol):
-    """What a member is: an :class:`EmbeddingRewardModel` or a :class:`LanguageModel`."""
-
-    scorer: Any
-    temperature_: float
-
-    @property
-    def pairwise(self) -> bool: ...  # noqa: D102
-    @property
-    def known_flip_rate(self) -> float | None: ...  # noqa: D102
-
-    def member_scores(self, preferences: Preferences) -> Array: ...  # noqa: D102
-
-
 @dataclass
-class RewardEnsemble:
+class RewardEnsemble(TrainedScorer):
     """K members as one reward model: a member's reward is (reward - zero) / scale.
 
     Attributes:
@@ -53,7 +35,7 @@ class RewardEnsemble:
 
     scorer: EnsembleOptions
     places: Sequence[str]
-    models: Sequence[RewardModel]
+    models: Sequence[TrainedScorer]
     zero_: Array | float = 0.0
     scale_: Array | float = 1.0
     temperature_: float = 1.0
@@ -64,9 +46,9 @@ class RewardEnsemble:
         return False
 
     @property
-    def size(self) -> int:
-        """K; known once something was scored or calibrated."""
-        return int(np.size(self.zero_))
+    def members(self) -> int:
+        """K."""
+        return sum(model.members for model in self.models)
 
     def member_scores(self, preferences: Preferences) -> Array:
         """Rewards (N, 2, K) by each of the K members, on one scale.
@@ -78,26 +60,23 @@ class RewardEnsemble:
 
     def scores(self, preferences: Preferences) -> Array:
         """Rewards (N, 2) of both responses, with the pessimism that was asked for."""
-        return self.scorer.pessimism(self.member_scores(preferences))
+        return self.joined(self.member_scores(preferences))
 
-    rewards = scores
-
-    def probabilities(self, preferences: Preferences) -> Array:
-        """P(a preferred) of each pair, shape (N,)."""
-        scores = self.scores(preferences)
-        return self.to_probabilities(scores[:, 0] - scores[:, 1])
-
-    def to_probabilities(self, margins: Array) -> Array:
-        """P(a preferred) from margins (differences of scores), any shape."""
-        return to_probabilities(margins, self.temperature_)
+    def joined(self, scores: Array) -> Array:
+        """Rewards (N, 2) from those of the members (N, 2, K), with that pessimism."""
+        return self.scorer.pessimism(scores)
 
     def refusals(self, preferences: Preferences) -> dict[int, Fault]:
         """Rows that a member cannot read, by their positions, and why."""
-        return refused_by(self.models, preferences)
+        return {k: v for one in self.models for k, v in one.refusals(preferences).items()}
 
     def notes(self) -> list[str]:
-        """Sentences on what members could not read of the data that they scored last."""
-        return [note for one in self.models for note in getattr(one, "notes", list)()]
+        """Those of the members."""
+        return [note for one in self.models for note in one.notes()]
+
+    def reading_notes(self) -> list[str]:
+        """Those of the members."""
+        return [note for one in self.models for note in one.reading_notes()]
 
     def _raw(self, preferences: Preferences) -> Array:
         """Rewards (N, 2, K) as the members give them."""
@@ -111,14 +90,14 @@ class RewardEnsemble:
 
     def _calibrate(self) -> None:
         """Zero, scale and temperature, from the calibration pairs where there are some."""
-        heads = [int(getattr(model.scorer, "members", 1)) for model in self.models]
+        heads = [model.members for model in self.models]
         own = np.repeat([model.temperature_ for model in self.models], heads)
         self._warn_of_the_ignorant(np.array([model.temperature_ for model in self.models]))
         self.zero_, self.scale_ = np.zeros(len(own)), np.ones(len(own))
         labelled = None
         if self.scorer.calibration:
             pairs = read_preferences(list(self.scorer.calibration), unlabelled=True)
-            self.zero_, self.scale_ = zero_and_scale(self._raw(pairs))
+            self.zero_, self.scale_ = zero_and_scale(self._raw(pairs), pairs.weights)
             told = [origin != ABSENT for origin in pairs.strings("label_from")]
             labelled = pairs.select(np.flatnonzero(told))  # ties among them
         else:
@@ -187,8 +166,8 @@ class RewardEnsemble:
         )
 
 
-def zero_and_scale(rewards: Array) -> tuple[Array, Array]:
-    """Zero and scale (K,) of each member, from its rewards (N, 2, K) of N pairs.
+def zero_and_scale(rewards: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """Zero and scale (K,) of each member, from its rewards (N, 2, K) of N pairs of weights (N,).
 
     The zero is the mean reward. The scale is the deviation between two responses to one prompt,
     sqrt(mean (r_a - r_b)^2 / 2): what lies between prompts is not identified by preferences.
@@ -196,18 +175,16 @@ def zero_and_scale(rewards: Array) -> tuple[Array, Array]:
     Raises:
         DataError: a member gives both responses of every pair the same reward.
     """
-    scale = np.sqrt(np.square(rewards[:, 0] - rewards[:, 1]).mean(0) / 2)
+    scale = np.sqrt(np.average(np.square(rewards[:, 0] - rewards[:, 1]), 0, weights) / 2)
     if not (scale > 0).all():
         raise DataError(
             f"member {int((~(scale > 0)).argmax())} gives both responses of every calibration pair "
             "the same reward: it has no scale. Leave it out, or name other pairs."
         )
-    return rewards.mean((0, 1)), scale
+    return np.average(rewards.mean(1), 0, weights), scale
 
 
-def load_ensemble(
-    options: EnsembleOptions, load: Callable[[str], RewardModel | RewardEnsemble]
-) -> RewardEnsemble:
+def load_ensemble(options: EnsembleOptions, load: Callable[[str], TrainedScorer]) -> RewardEnsemble:
     """Load the members and bring them on one scale.
 
     Args:
@@ -219,15 +196,14 @@ def load_ensemble(
         DataError: calibration pairs that cannot be used.
     """
     places = member_places(options)
-    models: list[Any] = [load(place) for place in places]
+    models = [load(place) for place in places]
     for place, model in zip(places, models, strict=True):
         if model.pairwise:
             raise ConfigurationError(
-                f"{place} judges pairs ({model.scorer.label()}) and has no rewards: an ensemble "
+                f"{place} judges pairs ({model.label()}) and has no rewards: an ensemble "
                 "joins rewards. Leave it out, or use it by itself."
             )
-    count = sum(int(getattr(model.scorer, "members", 1)) for model in models)
-    if count < 2:
+    if sum(model.members for model in models) < 2:
         raise ConfigurationError(
             f"an ensemble of one member ({places[0]}) is that member: name the run itself, or "
             "train more (surefoot train --seeds 5, or scorer.members of an embedding scorer)."

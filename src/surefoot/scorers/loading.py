@@ -9,12 +9,11 @@ from surefoot.errors import ConfigurationError
 from surefoot.runs import require_finished
 from surefoot.scorers import storage
 from surefoot.scorers.embedding import EmbeddingRewardModel
-from surefoot.scorers.ensemble import RewardEnsemble, load_ensemble
+from surefoot.scorers.ensemble import load_ensemble
 from surefoot.scorers.ensemble_file import is_ensemble, member_places, read_ensemble
 from surefoot.scorers.language.foreign import is_adapter
 from surefoot.scorers.language.model import LanguageModel
-
-TrainedScorer = EmbeddingRewardModel | LanguageModel | RewardEnsemble
+from surefoot.scorers.trained import TrainedScorer
 
 
 def load_scorer(

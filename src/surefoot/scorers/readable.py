@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -13,17 +13,16 @@ from surefoot.data.schema import Fault, Preferences
 from surefoot.errors import DataError
 
 
-def refused_by(models: Iterable[Any], preferences: Preferences) -> dict[int, Fault]:
-    """Rows that a model's chat template cannot write, by their positions, and why."""
-    found: dict[int, Fault] = {}
-    for model in models:
-        if hasattr(model, "refusals"):
-            found |= model.refusals(preferences)
-    return found
+class Reads(Protocol):
+    """A trained scorer, or a model that is yet to write."""
+
+    def refusals(self, preferences: Preferences) -> dict[int, Fault]:
+        """Rows that it cannot read, by their positions, and why."""
+        ...
 
 
 def readable(
-    models: Iterable[Any], preferences: Preferences, say: Callable[[str], None]
+    models: Iterable[Reads], preferences: Preferences, say: Callable[[str], None]
 ) -> Preferences:
     """The rows that every model can read; the others are added to the faults, as unusable ones.
 
@@ -35,7 +34,7 @@ def readable(
     Raises:
         DataError: more than half of the rows are refused.
     """
-    refused = refused_by(models, preferences)
+    refused = {k: v for one in models for k, v in one.refusals(preferences).items()}
     if not refused:
         return preferences
     first = refused[min(refused)]

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
 from surefoot.data.text import Message, Prompt, to_text
-from surefoot.errors import ConfigurationError, DataError
-from surefoot.scorers.scorer import NO_REWARDS
-
-Array = npt.NDArray[np.float64]
-
-
-class Rewarding(Protocol):
-    """What gives rewards."""
-
-    @property
-    def pairwise(self) -> bool: ...  # noqa: D102
-
-    def rewards(self, preferences: Preferences) -> Array: ...  # noqa: D102
+from surefoot.errors import DataError
+from surefoot.scorers.trained import Array, TrainedScorer
 
 
 def rewards_of(
-    model: Rewarding,
+    model: TrainedScorer,
     prompts: Sequence[Prompt],
     responses: Sequence[Sequence[list[Message]]],
     sources: Sequence[str | None] | None = None,
@@ -48,8 +35,6 @@ def rewards_of(
         ConfigurationError: the model judges pairs.
         DataError: a reward is not finite; the message names the prompt.
     """
-    if getattr(model, "pairwise", False):
-        raise ConfigurationError(NO_REWARDS.format("the model"))
     rows = [
         {
             **prompts[i]._asdict(),

@@ -11,11 +11,6 @@ from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.head import Head
 from surefoot.scorers.heads.linear import Linear
 
-NO_REWARDS = (
-    "{} judges pairs: a response alone has no reward. Use the probabilities of pairs, or their "
-    "margins (`scores`)."
-)
-
 
 class Scorer(Member, slot="scorer"):
     """What gives a response its score."""

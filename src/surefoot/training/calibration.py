@@ -11,9 +11,10 @@ import torch
 from surefoot.data.steps import Ints
 from surefoot.errors import SurefootError
 from surefoot.scorers.language.loading import Prepared
-from surefoot.scorers.language.model import Array, LanguageModel
+from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
 from surefoot.scorers.temperature import fit_temperature
+from surefoot.scorers.trained import Array
 from surefoot.statistics import Estimate, mean
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 from surefoot.training.config import RunConfig

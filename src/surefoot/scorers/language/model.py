@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from surefoot.data.reading_notes import Cuts
@@ -43,17 +42,15 @@ from surefoot.scorers.language.precision import name_of
 from surefoot.scorers.language.preference import PreferenceScores
 from surefoot.scorers.language.reference import ReferencePolicy, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
-from surefoot.scorers.scorer import NO_REWARDS, Scorer
-from surefoot.scorers.temperature import to_probabilities
+from surefoot.scorers.scorer import Scorer
+from surefoot.scorers.trained import Array, TrainedScorer
 
 if TYPE_CHECKING:
     from surefoot.scorers.language.batch import PairBatch
 
-Array = npt.NDArray[np.float64]
-
 
 @dataclass
-class LanguageModel:
+class LanguageModel(TrainedScorer):
     """A reward model, a policy as the reward model that it implies, or a model of pairs.
 
     Attributes:
@@ -64,7 +61,7 @@ class LanguageModel:
         temperature_: P(a preferred) is sigma(difference of rewards / temperature).
         known_flip_rate: what its training took for the share of flipped labels, None where that is
             not known: it was trained elsewhere.
-        cuts: what was cut when :meth:`rewards` was last asked.
+        cuts: what was cut when scores were last asked for.
         foreign: surefoot did not train it.
     """
 
@@ -111,40 +108,14 @@ class LanguageModel:
         scores: Array = found.numpy()
         return scores
 
-    def rewards(self, preferences: Preferences) -> Array:
-        """Rewards (N, 2) of both responses, with mean 0 and deviation 1 on the training data.
-
-        Raises:
-            ConfigurationError: the model judges pairs.
-        """
-        if self.pairwise:
-            raise ConfigurationError(NO_REWARDS.format(self.scorer.label()))
-        return self.scores(preferences)
-
     def scores(self, preferences: Preferences) -> Array:
-        """Scores (N, 2), whose difference is the margin of a pair: the rewards, if there are any.
-
-        A model that judges pairs has none; its scores are half the margin and its opposite.
-        """
+        """Scores (N, 2): the raw ones with mean 0 and deviation 1 on the training data."""
         return (self.raw_scores(preferences) - self.mean_) / self.std_
-
-    def member_scores(self, preferences: Preferences) -> Array:
-        """Scores (N, 2, 1): a language model is an ensemble of one."""
-        return self.scores(preferences)[..., None]
 
     @property
     def pairwise(self) -> bool:
-        """Whether it judges pairs, and has no reward of a response alone."""
+        """Whether it is a model of pairs."""
         return self.scorer.pairwise
-
-    def probabilities(self, preferences: Preferences) -> Array:
-        """P(a preferred) of each pair, shape (N,)."""
-        scores = self.scores(preferences)
-        return self.to_probabilities(scores[:, 0] - scores[:, 1])
-
-    def to_probabilities(self, margins: Array) -> Array:
-        """P(a preferred) from margins (differences of scores), any shape; in [1e-6, 1 - 1e-6]."""
-        return to_probabilities(margins, self.temperature_)
 
     def notes(self) -> list[str]:
         """Sentences on what was cut when scores were last asked for."""
@@ -279,12 +250,15 @@ class LanguageModel:
             found.reference = ReferencePolicy.of(model, found.engine, False, with_adapter=above)
         return found
 
-    def precision_in_words(self) -> str:
-        """What the weights and the passes are in."""
+    def reading_notes(self) -> list[str]:
+        """What the weights and the passes of a model of another origin are in."""
+        if not self.foreign:
+            return []
         passes = self.scorer.autocast_dtype
         chosen = " (chosen for this processor)" if self.scorer.precision == "auto" else ""
         digits = "" if passes is None else ", three digits; --precision float32 has seven"
-        return f"weights in float32, passes in {name_of(passes)}{chosen}{digits}."
+        told = f"weights in float32, passes in {name_of(passes)}{chosen}{digits}."
+        return [f"{self.scorer.model}: {told}"]
 
     @classmethod
     def of_transformers(
