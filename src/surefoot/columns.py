@@ -26,7 +26,8 @@ class Column:
         example: a value that documentation and tests show it with.
 
     Raises:
-        ConfigurationError: another column of this name is declared otherwise.
+        ConfigurationError: another column of this name is declared otherwise, or the example lies
+            outside the range.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Column:
 
     def __post_init__(self) -> None:
         """Join the declared columns."""
+        if not self.low <= self.example <= self.high:
+            raise ConfigurationError(f"the example of column {self.name!r} is outside its range.")
         if DECLARED.setdefault(self.name, self) != self:
             raise ConfigurationError(
                 f"two columns are named {self.name!r}, and are declared differently."

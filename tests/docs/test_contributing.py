@@ -73,6 +73,9 @@ def test_examples_join_and_pass_their_tests(root, tmp_path):
             if name.parts[0] == "objectives":
                 assert name.stem.replace("_", "-") in methods
     (package / "__init__.py").touch()
+    ruff = [sys.executable, "-m", "ruff", "check", "--config", str(root / "pyproject.toml"), "-q"]
+    linted = subprocess.run([*ruff, package], capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout
     for path in (root / "tests" / "objectives").glob("*.py"):
         if path.name in _SHARED or _REFERENCE.search(path.read_text()):
             shutil.copy(path, tmp_path)

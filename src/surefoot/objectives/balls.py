@@ -53,14 +53,3 @@ def share_of(mass: Tensor, chosen: Tensor) -> Tensor:
     """All weight (U, ...) on the chosen units, in proportion to their mass."""
     kept = mass * chosen
     return kept / kept.sum(0)
-
-
-def tie_bounds(x: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
-    """Mass of the units with a smaller value, and of those with the same value, both (U, ...)."""
-    values, order = x.movedim(0, -1).sort(dim=-1, stable=True)
-    cumulated = mass.movedim(0, -1).gather(-1, order).cumsum(-1)
-    cumulated = torch.cat([torch.zeros_like(cumulated[..., :1]), cumulated], dim=-1)
-    values, own = values.contiguous(), x.movedim(0, -1).contiguous()
-    below = cumulated.gather(-1, torch.searchsorted(values, own, side="left"))
-    up_to = cumulated.gather(-1, torch.searchsorted(values, own, side="right"))
-    return below.movedim(-1, 0), (up_to - below).movedim(-1, 0)

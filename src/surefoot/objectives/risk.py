@@ -17,7 +17,6 @@ from pydantic import Field
 from torch import Tensor
 
 from surefoot.errors import ConfigurationError
-from surefoot.objectives.trimming import trimmed
 from surefoot.options import Member
 
 State = Mapping[str, Tensor]
@@ -164,7 +163,7 @@ class Risk(Member, slot="risk"):
             )
         if self.trim:
             large = units is not None and self.unit not in ("pair", "prompt")
-            mass = trimmed(fixed, mass, self.trim, units.ids if units and large else None)
+            mass = trimmed(fixed, mass, self.trim, units if large else None)
             mass = mass / mass.sum(0)
         share, unit_share = self._shares(mass, units)
         unit_losses = fixed if units is None else _sum_by(units, share * fixed)
@@ -212,6 +211,43 @@ def log_mean_exp(values: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
     near = torch.log1p((mass * close.expm1()).sum(0))
     small = (close == values.masked_fill(mass == 0, 0.0)).all(0)
     return torch.where(small, near, terms.logsumexp(0)), terms.softmax(0)
+
+
+def tie_bounds(x: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+    """Mass of the units with a smaller value, and of those with the same value, both (U, ...)."""
+    values, order = x.movedim(0, -1).sort(dim=-1, stable=True)
+    cumulated = mass.movedim(0, -1).gather(-1, order).cumsum(-1)
+    cumulated = torch.cat([torch.zeros_like(cumulated[..., :1]), cumulated], dim=-1)
+    values, own = values.contiguous(), x.movedim(0, -1).contiguous()
+    below = cumulated.gather(-1, torch.searchsorted(values, own, side="left"))
+    up_to = cumulated.gather(-1, torch.searchsorted(values, own, side="right"))
+    return below.movedim(-1, 0), (up_to - below).movedim(-1, 0)
+
+
+def trimmed(losses: Tensor, mass: Tensor, share: float, units: Units | None = None) -> Tensor:
+    """What is left of each pair's mass (N, ...), without the `share` of largest losses of its unit.
+
+    Rousseeuw (1984); Shen and Sanghavi (2019). Pairs of equal loss lose in proportion, so that
+    nothing depends on their order; the pairs at the boundary lose a part.
+
+    Args:
+        losses: (N, ...).
+        mass: (N, ...).
+        share: of each unit's mass, in [0, 1).
+        units: of the pairs; None: all are one.
+    """
+    units = units or Units(torch.zeros(len(losses), dtype=torch.int64, device=losses.device), 1)
+    ids = units.ids.view(-1, *[1] * (losses.dim() - 1))
+    ranks = losses.unique(return_inverse=True)[1]
+    # Unit by unit, and by loss in each.
+    below, tied = tie_bounds(ids * (ranks.max() + 1) + ranks, mass)
+    whole = _sum_by(units, mass)
+    up_to, whole = (each[units.ids] for each in (whole.cumsum(0), whole))
+    left = (up_to - below - share * whole).clamp_min(0)
+    # A rest that is rounding would be a pair that is there, and the worst of all.
+    number = torch.finfo(mass.dtype)
+    left = left.masked_fill(left < torch.minimum(64 * number.eps * whole, tied / 1000), 0)
+    return mass * (left / tied.clamp_min(number.tiny)).clamp_max(1)
 
 
 def _sum_by(units: Units, values: Tensor) -> Tensor:

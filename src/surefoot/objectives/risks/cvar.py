@@ -8,9 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from surefoot.objectives.balls import tie_bounds
 from surefoot.objectives.duals import DualStep, EstimatedRisk
-from surefoot.objectives.risk import RiskProperties
+from surefoot.objectives.risk import RiskProperties, tie_bounds
 from surefoot.objectives.sized import SizedRisk
 
 

@@ -8,8 +8,8 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from surefoot.objectives.balls import Ball, scaled, share_of, tie_bounds
-from surefoot.objectives.risk import RiskProperties, State
+from surefoot.objectives.balls import Ball, scaled, share_of
+from surefoot.objectives.risk import RiskProperties, State, tie_bounds
 
 
 class TotalVariation(Ball, kind="tv"):
