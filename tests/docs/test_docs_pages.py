@@ -22,7 +22,9 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 def blocks(root, language):
     for path in [*sorted((root / "docs").glob("*.md")), root / "CONTRIBUTING.md"]:
-        for kind, text in _BLOCK.findall(path.read_text()):
+        # Whole pages that stand inside a page are examples of their own, and tested as such.
+        page = re.sub(r"^````\w+$.*?^````$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for kind, text in _BLOCK.findall(page):
             if kind == language:
                 yield path.name, text
 

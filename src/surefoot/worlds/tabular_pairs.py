@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -102,11 +102,4 @@ class TabularPairs:
 
     def repetition(self, r: int) -> TabularPairs:
         """One of the repetitions of (N, R) comparisons, as (N,)."""
-        return TabularPairs(
-            self.prompts[:, r],
-            self.responses[:, r],
-            self.labels[:, r],
-            self.kinds[:, r],
-            self.references[:, r],
-            self.mass[:, r],
-        )
+        return TabularPairs(*(getattr(self, one.name)[:, r] for one in fields(self)))
