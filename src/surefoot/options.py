@@ -19,16 +19,32 @@ from surefoot import plugins
 from surefoot.boundary.values import check_values
 from surefoot.errors import ConfigurationError, SurefootError, unknown_name
 from surefoot.escaping import excerpt
+from surefoot.paths import expanded
 
 
-class Reads:
+class Place:
+    """Marks an option that names places on this machine: `~` is the user's own folder in it."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(_at_home, handler(source))
+
+
+class Reads(Place):
     """Marks an option that names files, folders or models which are read: `Annotated[str, READS]`.
 
     No output may lie in their place; see :func:`places_of`.
     """
 
 
-READS = Reads()
+READS, WRITES = Reads(), Place()
+
+
+def _at_home(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_at_home, value))
+    return str(expanded(value)) if isinstance(value, str) and value.startswith("~") else value
 
 
 class Options(BaseModel):

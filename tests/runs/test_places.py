@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import pytest
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 
 import surefoot.auxiliary
 import surefoot.auxiliary.judge.options
 import surefoot.policy.config
 import surefoot.training.config  # noqa: F401
-from surefoot.options import Options, Reads, places_of
+from surefoot.cli import _at_home
+from surefoot.errors import ConfigurationError
+from surefoot.options import Options, Place, Reads, places_of
 from surefoot.policy.config import OnlineConfig
+from surefoot.runs import claim
 from surefoot.training import RunConfig
 
 #: Options that hold text, and do not name what is read.
@@ -60,6 +66,46 @@ def test_no_option_is_forgotten():
     assert forgotten == set()
 
 
+def _marked() -> dict[str, FieldInfo]:
+    """Options of any class that name places."""
+    return {
+        f"{cls.__name__}.{name}": field
+        for cls in _every()
+        for name, field in cls.model_fields.items()
+        if any(isinstance(one, Place) for one in field.metadata)
+    }
+
+
+@pytest.mark.parametrize("name", _marked())
+def test_the_users_own_folder_in_every_place(name, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    field = _marked()[name]
+    takes = TypeAdapter(Annotated[field.annotation, *field.metadata])
+    several = "tuple" in str(field.annotation)
+    for given, meant in (("~/a/b", "/home/someone/a/b"), ("./~/a", "./~/a"), ("a~", "a~")):
+        found = takes.validate_python([given] if several else given)
+        assert found == ((meant,) if several else meant)
+
+
+def test_outputs_are_marked():
+    assert {"RunConfig.output", "OnlineConfig.output", "SampleConfig.output"} <= _marked().keys()
+
+
+def test_the_users_own_folder_as_output(tmp_path, monkeypatch):
+    """From a configuration, from the command line, and of a user who is not there."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    config = RunConfig(data={"train": "p.jsonl"}, output="~/runs")
+    assert config.output == str(tmp_path / "home" / "runs")
+    with claim("~/runs", "train") as folder:
+        assert folder.path == tmp_path / "home" / "runs"
+    with pytest.raises(ConfigurationError, match="no user 'no-such-user-of-ours' here"):
+        claim("~no-such-user-of-ours/runs", "train").__enter__()
+    assert _at_home("--output=~/a=b") == f"--output={tmp_path}/home/a=b"
+    assert [_at_home(one) for one in ("~", "--a=~", "a=~/b")] == ["~", "--a=~", "a=~/b"]
+    assert not any(tmp_path.iterdir())
+
+
 def test_what_configurations_read():
     run = RunConfig(
         data={"train": ["a.jsonl", "b.jsonl"]},
@@ -90,7 +136,6 @@ def test_what_configurations_read():
     ],
 )
 def test_an_output_over_what_is_read(tmp_path, monkeypatch, given):
-    from surefoot.errors import ConfigurationError
     from surefoot.training import train
 
     monkeypatch.chdir(tmp_path)

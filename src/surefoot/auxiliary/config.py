@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from surefoot.auxiliary.model import AuxiliaryModel
 from surefoot.auxiliary.reference import ReferenceSource
+from surefoot.options import WRITES
 from surefoot.training.config import DataOptions, FileOptions
 
 
@@ -30,5 +31,5 @@ class SampleConfig(FileOptions):
     """Test whether the data's responses can be told from the references."""
     seed: int = Field(0, ge=0)
     """Of the draws and the folds."""
-    output: str = Field(min_length=1)
+    output: Annotated[str, WRITES] = Field(min_length=1)
     """The folder; never overwritten unless asked."""

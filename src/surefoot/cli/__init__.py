@@ -65,7 +65,7 @@ def _run(arguments: list[str]) -> int:
             )
     command = typer.main.get_command(app)
     try:
-        with command.make_context("surefoot", arguments) as context:
+        with command.make_context("surefoot", [_at_home(one) for one in arguments]) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
@@ -75,3 +75,13 @@ def _run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def _at_home(argument: str) -> str:
+    """`--output=~/runs`, which most shells leave as it is, with the user's own folder."""
+    from surefoot.paths import expanded
+
+    name, equals, place = argument.partition("=")
+    if not name.startswith("--") or not place.startswith("~/"):
+        return argument
+    return f"{name}{equals}{expanded(place)}"

@@ -76,6 +76,7 @@ def run_demo(
     world = world or (QUICK if quick else TextWorld())
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
     with claim(output, "demo", overwrite=overwrite, resume=resume) as folder:
+        output = folder.path
         parts = Parts(output / "parts")
         folder.begin(partial(_clear, goes_on=resume))
         clock = Clock()

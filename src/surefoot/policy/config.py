@@ -14,7 +14,7 @@ from surefoot.objectives import Objective, Risk
 from surefoot.objectives.duals import EstimatedRisk
 from surefoot.objectives.risks.mean import Mean
 from surefoot.objectives.sized import SizedRisk
-from surefoot.options import READS, Options
+from surefoot.options import READS, WRITES, Options
 from surefoot.scorers import EnsembleOptions, PolicyScorer, Scorer
 from surefoot.training.config import FileOptions, LanguageTrainingOptions, OptimiserOptions
 from surefoot.training.doubly_robust import DoublyRobust
@@ -178,7 +178,7 @@ class OnlineConfig(FileOptions):
     """What is maximised."""
     training: OnlineTrainingOptions = OnlineTrainingOptions()
     """How."""
-    output: str = Field(min_length=1)
+    output: Annotated[str, WRITES] = Field(min_length=1)
     """The run folder; never overwritten unless asked."""
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.paths import expanded
 from surefoot.runs import atomic
 from surefoot.runs.disk import cannot_write, of_the_disk
 from surefoot.runs.folder import RunFolder, is_first
@@ -119,9 +120,15 @@ def claim_file(
 
 
 def _named(place: str | Path) -> Path:
-    if "\0" in str(place):
+    path = expanded(place)
+    if "\0" in str(path):
         raise ConfigurationError(f"{str(place)!r} is no name for an output.")
-    return Path(place)
+    if str(path).startswith("~"):
+        raise ConfigurationError(
+            f"{place}: there is no user {path.parts[0][1:]!r} here. Name another output, or its "
+            "whole path."
+        )
+    return path
 
 
 @contextmanager

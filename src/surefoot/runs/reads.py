@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from surefoot.errors import ConfigurationError
+from surefoot.paths import expanded
 from surefoot.runs.mark import Mark
 
 #: Commands whose output no other command reads.
@@ -17,8 +18,8 @@ _REPORTS = ("evaluate", "audit")
 
 def refuse_what_is_read(path: Path, reads: Iterable[str | Path]) -> None:
     """Refuse an output that is, holds, or is a part of what the command reads."""
-    for place in (found for one in reads for found in (one, *glob.glob(str(one)))):
-        source = Path(place)
+    named = [expanded(one) for one in reads if one]
+    for source in (found for one in named for found in (one, *map(Path, glob.glob(str(one))))):
         with suppress(OSError):  # no such place: a name on a hub, or for the reader to tell
             if not source.exists() or not path.exists():
                 continue
@@ -30,7 +31,7 @@ def refuse_what_is_read(path: Path, reads: Iterable[str | Path]) -> None:
             if same or holds or inside:
                 how = "is" if same else "holds" if holds else "is a part of"
                 raise ConfigurationError(
-                    f"the output {path} {how} what this run reads ({place}), which would be "
+                    f"the output {path} {how} what this run reads ({source}), which would be "
                     "overwritten. Name another output."
                 )
 

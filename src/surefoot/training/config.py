@@ -19,7 +19,7 @@ from surefoot.escaping import excerpt
 from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
 from surefoot.objectives.sized import SizedRisk
-from surefoot.options import READS, Options
+from surefoot.options import READS, WRITES, Options
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
 from surefoot.training.doubly_robust import DoublyRobust
@@ -172,7 +172,7 @@ class RunConfig(FileOptions):
     """What is minimised; `{kind: doubly-robust, ...}` is DRPO's, for policies."""
     training: TrainingOptions | LanguageTrainingOptions = TrainingOptions()
     """How; the options depend on the scorer."""
-    output: str = Field(min_length=1)
+    output: Annotated[str, WRITES] = Field(min_length=1)
     """The run folder; never overwritten unless asked."""
 
     @model_validator(mode="before")
