@@ -51,6 +51,12 @@ class Shared(Options):
     batches: int = Field(20, ge=10)
     repetitions: int = Field(50, ge=1)
     """In each batch."""
+    longer: dict[str, int] = Field({})
+    """Batches of single cells, named as `TRUTH, CELL`, where intervals were too wide otherwise."""
+
+    def batches_of(self, truth: str, sizes: Sizes) -> int:
+        """Batches of a cell."""
+        return self.longer.get(f"{truth}, {sizes}", self.batches)
 
 
 @dataclass
@@ -110,7 +116,7 @@ def run(shared: Shared, noise: float, folds: int, l2: float) -> dict[tuple[str, 
         right = target(skew, l2)
         for sizes in shared.cells:
             started = time.time()
-            for batch in range(shared.batches):
+            for batch in range(shared.batches_of(truth, sizes)):
                 seed = [number, sizes.prompts, sizes.rows, sizes.pairs, batch]
                 x, evidence = draw(sizes, skew, noise, seed, shared.repetitions)
                 for key, weights, used in _fits(x, evidence, folds, l2):

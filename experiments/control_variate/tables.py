@@ -158,7 +158,9 @@ def _shared(rows: Sequence[Mapping[str, Any]], shared: Shared) -> list[str]:
     lines = [
         "Comparisons that share the references of their prompt (prompts x comparisons of each, M "
         f"pairs): mean squared error over the plain loss's, {total:,} draws of data; intervals are "
-        f"of {shared.batches} batches of draws.",
+        f"of {shared.batches} batches of draws"
+        + "".join(f"; {cell}: {count} batches" for cell, count in shared.longer.items())
+        + ".",
         "",
         "| truth | prompts | auxiliary model | c = 1 | shrunk | its c | fitted | its c (share 0) |",
         "|---|---|---|---|---|---|---|---|",

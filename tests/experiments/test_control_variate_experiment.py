@@ -94,11 +94,11 @@ def test_a_ratio_covers_the_worlds():
 
 
 def never_worse(rows: list[dict]) -> None:
-    """Where rows share their references: at most 2 % above plain in every cell, and gains kept."""
+    """Where rows share their references: at most 2 % above plain, intervals included, and gains kept."""
     fitted = [row for row in rows if row["coefficient"] == "fitted"]
     assert len(fitted) == 36
     for row in fitted:
-        assert row["ratio"]["estimate"] <= 1.02, row
+        assert (row["ratio"]["high"] or row["ratio"]["estimate"]) <= 1.02, row
     gains = {
         row["cell"]: row["ratio"]["high"]
         for row in fitted
