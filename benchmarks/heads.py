@@ -35,7 +35,7 @@ def problem(pairs: int, dimension: int, objective: Objective) -> Problem:
     truth = torch.randn(dimension, generator=generator) / dimension**0.5
     margins = (features[:, 0] - features[:, 1]) @ truth
     labels = (torch.rand(pairs, generator=generator) < torch.sigmoid(margins)).double()
-    penalties = torch.tensor(Linear().candidates(), dtype=torch.float64)
+    penalties = torch.tensor(Linear.candidates, dtype=torch.float64)
     held_out = torch.nn.functional.one_hot(torch.arange(pairs) % FOLDS, FOLDS)
     mass = (1 - held_out).double().repeat(1, len(penalties))
     l2 = penalties.repeat_interleave(FOLDS)

@@ -37,7 +37,7 @@ def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossVal
     Raises:
         DataError: in one of the fits, all rows that have a weight share a fold.
     """
-    penalties = head.candidates() if head.l2 == "auto" else (float(head.l2),)
+    penalties = head.candidates if head.l2 == "auto" else (float(head.l2),)
     fits, choices, count = folds.shape[1], len(penalties), int(folds.max()) + 1
     held_out = torch.nn.functional.one_hot(folds, count).to(problem.mass)  # (N, K, F)
     mass = problem.mass[:, :, None] * (1 - held_out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -153,6 +153,13 @@ class Fit:
 class Head(Member, slot="head"):
     """A function of features with a ridge penalty."""
 
+    linear: ClassVar[bool] = False
+    """Whether rewards are linear in the parameters."""
+    pairwise: ClassVar[bool] = False
+    """Whether it judges pairs, and has no reward of a response alone."""
+    candidates: ClassVar[tuple[float, ...]]
+    """Ridge penalties that `auto` chooses from, the weakest first."""
+
     l2: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     """Ridge penalty (l2 / 2) |parameters|^2 beside the mean loss; `auto`: by cross-validation."""
 
@@ -180,23 +187,9 @@ class Head(Member, slot="head"):
         """
 
     @property
-    def pairwise(self) -> bool:
-        """Whether it judges pairs, and has no reward of a response alone."""
-        return False
-
-    @property
     def context(self) -> bool:
         """Whether it looks at the prompts' own features."""
         return False
-
-    @abstractmethod
-    def candidates(self) -> tuple[float, ...]:
-        """Ridge penalties that `auto` chooses from."""
-
-    @property
-    @abstractmethod
-    def linear(self) -> bool:
-        """Whether rewards are linear in the parameters."""
 
 
 def margins_of(scores: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ class TrainedHead(Head):
     Full batches: a risk is computed over all the data, not over a step.
     """
 
+    candidates = (0.01, 0.03, 0.1, 0.3)
+
     steps: int = Field(150, ge=1)
     """Optimiser steps; each sees every pair."""
     learning_rate: float = Field(3e-3, gt=0)
@@ -61,15 +63,6 @@ class TrainedHead(Head):
         parts = zip(*(p.to(features).split(together) for p in parameters.values()), strict=True)
         named = (dict(zip(parameters, part, strict=True)) for part in parts)
         return torch.cat([self.batch_scores(one, features, context) for one in named], dim=-1)
-
-    def candidates(self) -> tuple[float, ...]:
-        """Four penalties from 0.01 to 0.3."""
-        return (0.01, 0.03, 0.1, 0.3)
-
-    @property
-    def linear(self) -> bool:
-        """It is not."""
-        return False
 
     def _together(self, features: Tensor) -> int:
         """How many heads go into one batch on these features (..., D)."""

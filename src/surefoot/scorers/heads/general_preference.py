@@ -20,6 +20,9 @@ class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):
     all pairs at once.
     """
 
+    pairwise = True
+    candidates = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+
     hidden: int = Field(0, ge=0)
     """Width of a hidden layer of the embedding; 0: the embedding is linear in the features."""
     learning_rate: float = Field(1e-2, gt=0)
@@ -57,19 +60,10 @@ class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):
             margins = margins + (features[:, 0] - features[:, 1]) @ parameters["reward"].T
         return of_pairs(margins)
 
-    def candidates(self) -> tuple[float, ...]:
-        """Seven penalties from 0.01 to 10."""
-        return (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-
     @property
     def width(self) -> int:
         """The embedding, and the hidden layer."""
         return self.hidden + 2 * self.blocks
-
-    @property
-    def pairwise(self) -> bool:
-        """It is."""
-        return True
 
     @property
     def context(self) -> bool:

@@ -16,6 +16,9 @@ class Linear(Head, kind="linear"):
     the better of two starts: zero, and the solution of the plain objective.
     """
 
+    linear = True
+    candidates = tuple(10 ** (-3 + k / 2) for k in range(9))
+
     def fit(self, problem: Problem, certify: bool = True) -> Fit:
         """Fit K heads on (N, 2, D) features; see :class:`Head`."""
         objective = problem.objective
@@ -29,12 +32,3 @@ class Linear(Head, kind="linear"):
     ) -> Tensor:
         """Rewards (n, 2, K) of features (n, 2, D)."""
         return features @ parameters["weight"].to(features)
-
-    def candidates(self) -> tuple[float, ...]:
-        """Nine penalties from 1e-3 to 10."""
-        return tuple(10 ** (-3 + k / 2) for k in range(9))
-
-    @property
-    def linear(self) -> bool:
-        """It is."""
-        return True

@@ -17,6 +17,8 @@ class Pairwise(TrainedHead, kind="pairwise"):
     construction. With U = 0 it is the head `mlp`. Trained by AdamW on all pairs at once.
     """
 
+    pairwise = True
+
     hidden: int = Field(64, ge=1)
     """Width of the hidden layer."""
     prompt: bool = False
@@ -50,11 +52,6 @@ class Pairwise(TrainedHead, kind="pairwise"):
     def width(self) -> int:
         """The hidden layer, of both orders and before they are put together."""
         return 3 * self.hidden
-
-    @property
-    def pairwise(self) -> bool:
-        """It is."""
-        return True
 
     @property
     def context(self) -> bool:
