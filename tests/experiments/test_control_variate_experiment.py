@@ -94,7 +94,7 @@ def test_a_ratio_covers_the_worlds():
 
 
 def never_worse(rows: list[dict]) -> None:
-    """Where rows share their references: at most 2 % above plain, intervals included, and gains kept."""
+    """Where rows share references: intervals end at most 2 % above plain, and gains are kept."""
     fitted = [row for row in rows if row["coefficient"] == "fitted"]
     assert len(fitted) == 36
     for row in fitted:
