@@ -1,4 +1,4 @@
-"""Win rates by a judge at an endpoint: both orders, as `surefoot evaluate` asks them."""
+"""Win rates by a judge at an endpoint: both orders, as `surefoot winrate` asks them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def contest(tmp_path, monkeypatch):
         (tmp_path / "judge.yaml").write_text(yaml.safe_dump(options))
         app(
             args=[
-                "evaluate", "--samples", str(tmp_path / "a.jsonl"),
+                "winrate", "--samples", str(tmp_path / "a.jsonl"),
                 "--against", str(tmp_path / "b.jsonl"), "--judge", str(tmp_path / "judge.yaml"),
                 "--output", str(tmp_path / "report"), "--overwrite", *arguments,
             ],

@@ -74,7 +74,7 @@ def test_help_is_quick_and_has_examples(surefoot):
     started = time.perf_counter()
     assert "audit" in surefoot("--help").stdout
     assert time.perf_counter() - started < 3  # torch alone takes longer on a loaded machine
-    for command in ("audit", "train", "evaluate", "score", "demo"):
+    for command in ("audit", "train", "evaluate", "value", "winrate", "best-of-n", "score", "demo"):
         assert f"surefoot {command}" in surefoot(command, "--help").stdout
     assert surefoot("--version").stdout.startswith("surefoot ")
 

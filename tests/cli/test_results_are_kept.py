@@ -15,7 +15,7 @@ from encoders import WORDS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.cli import console
+from surefoot.cli import results
 from surefoot.cli.app import app
 from surefoot.errors import DataError, SurefootError
 from surefoot.evaluation.result import EvaluationResult
@@ -56,8 +56,8 @@ def made(tmp_path_factory, small_encoder, rows):
 
 COMMANDS = {
     "evaluate": ("evaluate", "model", "test.jsonl"),
-    "win rate": ("evaluate", "--samples", "a.jsonl", "--against", "b.jsonl", "--judge", "model"),
-    "best of n": ("evaluate", "model", "--best-of-n", "--samples", "a.jsonl"),
+    "win rate": ("winrate", "--samples", "a.jsonl", "--against", "b.jsonl", "--judge", "model"),
+    "best of n": ("best-of-n", "model", "--samples", "a.jsonl"),
 }
 PAGES = ("evaluation_page", "win_rate_page", "best_of_n_page")
 
@@ -73,7 +73,7 @@ def test_a_failure_in_drawing_loses_no_figure(made, monkeypatch, name):
     def fails(*_, **__):
         raise RuntimeError("no space on the screen")
 
-    for module in ("evaluate", "value", "best_of_n"):
+    for module in ("evaluate", "winrate", "best_of_n"):
         monkeypatch.setattr(f"surefoot.cli.{module}.table", fails)
     with pytest.raises(RuntimeError, match="no space"):
         run(*COMMANDS[name])
@@ -174,13 +174,13 @@ def _values(text):
 
 def test_where_it_was_is_said(tmp_path):
     with claim(tmp_path / "out", "evaluate", overwrite=False, reads=[]) as folder:
-        results = {"x.json": {"a": [1.0, np.float64("nan")], "b": {"c": math.inf}}, "y": "text"}
-        lost = console.write(folder, results)
+        content = {"x.json": {"a": [1.0, np.float64("nan")], "b": {"c": math.inf}}, "y": "text"}
+        lost = results.write(folder, content)
     assert lost == ["x.json: a.1", "x.json: b.c"]
     assert json.loads((tmp_path / "out" / "x.json").read_text()) == {
         "a": [1.0, None],
         "b": {"c": None},
     }
     with pytest.raises(DataError, match=r"a\.1, x\.json: b\.c came out"):
-        console.refuse_lost(lost)
-    console.refuse_lost([])
+        results.refuse_lost(lost)
+    results.refuse_lost([])

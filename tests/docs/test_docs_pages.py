@@ -29,22 +29,38 @@ def blocks(root, language):
                 yield path.name, text
 
 
+def unknown_options(line):
+    """The command of a line, and options that it does not have."""
+    words = shlex.split(line, comments=True)
+    if not words or words[0] != "surefoot":
+        return None, []
+    command = typer.main.get_command(app).commands[words[1]]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--plugin"}
+    free = words[1] in ("train", "sample")  # they take any option of the configuration
+    options = [word.partition("=")[0] for word in words[2:] if word.startswith("--")]
+    return words[1], [one for one in options if one not in known and not free]
+
+
 def test_every_command_exists_with_its_options(root):
-    commands = typer.main.get_command(app).commands
     seen = set()
-    for page, text in blocks(root, "bash"):
+    for page, text in [*blocks(root, "bash"), *blocks(root, "sh")]:
         for line in text.splitlines():
-            words = shlex.split(line, comments=True)
-            if not words or words[0] != "surefoot":
-                continue
-            command = commands[words[1]]
-            seen.add(words[1])
-            known = {option for parameter in command.params for option in parameter.opts}
-            for word in words[2:]:
-                free = words[1] == "train"  # takes any option of the configuration
-                free = free or word == "--plugin"  # every command does
-                assert not word.startswith("--") or word in known or free, (page, line)
-    assert seen == set(commands)
+            command, unknown = unknown_options(line)
+            assert not unknown, (page, line)
+            seen.add(command)
+    assert seen - {None} == set(typer.main.get_command(app).commands)
+
+
+def test_every_command_has_examples_of_itself_in_its_help():
+    for name, command in typer.main.get_command(app).commands.items():
+        lines = command.help.partition("For example:")[2].replace("\\\n", " ").strip().splitlines()
+        assert lines
+        for line in lines:
+            assert unknown_options(line.strip().replace("python -m ", "")) in (
+                (name, []),
+                (None, []),
+            )
+        assert any(line.strip().startswith(f"surefoot {name}") for line in lines)
 
 
 def test_every_configuration_is_valid(root, tmp_path):

@@ -10,9 +10,8 @@ import pytest
 
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
+from surefoot.evaluation.policies.contests import contests, judged_contests
 from surefoot.evaluation.samples import (
-    contests,
-    judged_contests,
     log_ratios,
     read_samples,
     sampled_auxiliary,

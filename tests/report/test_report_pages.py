@@ -10,6 +10,7 @@ from jinja2 import UndefinedError
 from surefoot.data.checks import DamageReport, Example, Finding, check
 from surefoot.data.schema import Preferences
 from surefoot.evaluation import Overlap, compare, evaluate_rewards
+from surefoot.evaluation.run import Evaluation, SetFindings
 from surefoot.report import advice
 from surefoot.report.damage import damage_page
 from surefoot.report.evaluation import Matrix, evaluation_page
@@ -21,6 +22,15 @@ HOSTILE = '</svg></style><script>alert("1")</script>'
 
 def squeezed(html):
     return " ".join(" ".join(assert_self_contained(html).text).split())
+
+
+def page_of(results, comparisons=None, overlaps=None, model="the model", **named):
+    sets = {
+        name: SetFindings(result, (comparisons or {}).get(name), None, (overlaps or {}).get(name))
+        for name, result in results.items()
+    }
+    baseline = named.pop("baseline", "the baseline") if comparisons else None
+    return evaluation_page(Evaluation(model, baseline, 1, sets), **named)
 
 
 def suite(name="table", accuracy=0.9, **options):
@@ -76,9 +86,7 @@ def test_texts_of_the_data_are_escaped_in_the_audit():
 def test_the_verdict_counts_sets_against_the_ruler():
     (good, a), (coin, b) = suite("good", 0.9), suite("coin", 0.5, seed=3)
     page = squeezed(
-        evaluation_page(
-            {"good": evaluated(good, a), "coin": evaluated(coin, b)}, model="runs/robust"
-        )
+        page_of({"good": evaluated(good, a), "coin": evaluated(coin, b)}, model="runs/robust")
     )
     assert "runs/robust beats the best content-blind ruler on 1 of 2 sets of pairs." in page
     assert "the model" not in page.partition("Accuracy with")[0]
@@ -87,7 +95,7 @@ def test_the_verdict_counts_sets_against_the_ruler():
 
 def test_a_useless_model_is_called_so():
     preferences, _ = suite()
-    page = squeezed(evaluation_page({"table": evaluated(preferences, 0.1)}))
+    page = squeezed(page_of({"table": evaluated(preferences, 0.1)}))
     assert "Nothing shows that the model knows more than a content-blind ruler here." in page
     assert "picking by looks does better here" in page
 
@@ -95,7 +103,7 @@ def test_a_useless_model_is_called_so():
 def test_figures_on_the_page_are_those_of_the_result():
     preferences, accuracy = suite(groups=["g", "h"] * 100)
     found = evaluated(preferences, accuracy)
-    page = squeezed(evaluation_page({"table": found}))
+    page = squeezed(page_of({"table": found}))
     for figure in (found.accuracy, found.log_loss, *found.groups.values(), *found.rulers.values()):
         written = str(figure).replace("-", "\N{MINUS SIGN}")
         assert written in page, written
@@ -107,7 +115,7 @@ def test_a_comparison_gives_verdict_difference_p_and_power(accuracy, word):
     preferences, _ = suite()
     ours, theirs = rewards_for(preferences, accuracy), rewards_for(preferences, 0.75, seed=2)
     found = compare(ours, theirs, preferences)
-    html = evaluation_page(
+    html = page_of(
         {"table": evaluate_rewards(ours, preferences)}, {"table": found}, baseline="runs/plain"
     )
     page = squeezed(html)
@@ -161,7 +169,7 @@ def test_a_difference_that_does_not_survive_correction_is_not_claimed():
         comparisons[one.name] = compare(ours, right_on(at < 280), one)
     alone = comparisons["set 0"].accuracy.p_value
     assert 0.0125 < alone < 0.05, "the example should be significant before correction only"
-    page = squeezed(evaluation_page(sets, comparisons))
+    page = squeezed(page_of(sets, comparisons))
     assert "after correction for the number of sets" in page
     assert "better on set 0" not in page
 
@@ -171,7 +179,7 @@ def test_overlap_ties_and_notes_are_said():
     rewards = rewards_for(preferences)
     rewards[:20] = 0.0
     page = squeezed(
-        evaluation_page(
+        page_of(
             {"table": evaluate_rewards(rewards, preferences)},
             overlaps={"table": Overlap(30, 25, 200)},
         )
@@ -186,7 +194,7 @@ def test_names_of_the_data_are_escaped_in_the_evaluation():
     preferences = replace(table(groups=groups, sources=groups), name=HOSTILE)
     rewards = rewards_for(preferences)
     found = evaluate_rewards(rewards, preferences, breakdowns={HOSTILE: groups})
-    html = evaluation_page(
+    html = page_of(
         {HOSTILE: found},
         {HOSTILE: compare(rewards, -rewards, preferences)},
         model=HOSTILE,
@@ -203,7 +211,7 @@ def test_a_style_matrix_is_drawn_and_other_breakdowns_are_tables():
     names = [f"{a} over {b}" for a in "xyz" for b in "xyz"] * 40
     preferences = table(n=360)
     found = evaluated(preferences, 0.8, breakdowns={"matrix": names, "plain": ["p", "q"] * 180})
-    page = assert_self_contained(evaluation_page({"table": found}))
+    page = assert_self_contained(page_of({"table": found}))
     described = [a["aria-label"] for tag, a in page.tags if tag == "svg"]
     assert any(text.startswith("chosen by rejected. x: x ") for text in described)
     assert "x over y" not in " ".join(page.text)
@@ -221,7 +229,7 @@ def test_matrix_needs_every_combination():
 
 def test_too_few_pairs_give_reasons_instead_of_intervals():
     preferences = table(n=6, groups=["g"] * 6)
-    page = squeezed(evaluation_page({"table": evaluated(preferences, 0.9)}))
+    page = squeezed(page_of({"table": evaluated(preferences, 0.9)}))
     assert "too few" in page
     assert "Too few independent pairs to test on table." in page
 
@@ -229,8 +237,8 @@ def test_too_few_pairs_give_reasons_instead_of_intervals():
 def test_the_same_result_gives_the_same_page_and_nothing_to_evaluate_a_page():
     preferences, accuracy = suite()
     found = evaluated(preferences, accuracy)
-    assert evaluation_page({"table": found}) == evaluation_page({"table": found})
-    assert "Nothing was evaluated." in squeezed(evaluation_page({}))
+    assert page_of({"table": found}) == page_of({"table": found})
+    assert "Nothing was evaluated." in squeezed(page_of({}))
 
 
 def test_several_seeds_are_said_and_speak_of_methods():
@@ -238,7 +246,7 @@ def test_several_seeds_are_said_and_speak_of_methods():
     ours = [rewards_for(preferences, 0.9, seed) for seed in range(4)]
     theirs = [rewards_for(preferences, 0.7, seed) for seed in range(10, 14)]
     page = squeezed(
-        evaluation_page(
+        page_of(
             {"table": evaluate_rewards(ours[0], preferences)},
             {"table": compare(ours, theirs, preferences)},
         )
@@ -254,7 +262,7 @@ def test_a_lower_log_loss_is_better(better, word):
     sharp, coin = rewards_for(preferences, 0.9), np.zeros((400, 2))
     pair = (sharp, coin) if better else (coin, sharp)
     found = compare(*pair, preferences)
-    html = evaluation_page({"table": evaluate_rewards(pair[0], preferences)}, {"table": found})
+    html = page_of({"table": evaluate_rewards(pair[0], preferences)}, {"table": found})
     below = html[html.index("Of</th>") :]
     row = re.search(r"<th scope=.row.>Log-loss</th>(<td>.*?)</tr>", below, re.DOTALL)[1]
     assert (found.log_loss.difference.estimate < 0) == better
@@ -271,7 +279,7 @@ def test_a_lower_log_loss_is_better(better, word):
 def test_miscalibration_is_said_with_its_direction(accuracy, scale, said, unsaid):
     preferences = table(n=600)
     found = evaluate_rewards(rewards_for(preferences, accuracy, scale=scale), preferences)
-    page = squeezed(evaluation_page({"table": found}))
+    page = squeezed(page_of({"table": found}))
     assert said in page
     assert unsaid not in page
 
@@ -280,8 +288,8 @@ def test_a_group_served_worse_than_by_a_coin_is_named_and_others_are_not():
     preferences = table(n=400, groups=["well", "badly"] * 200)
     right, wrong = rewards_for(preferences, 0.9), rewards_for(preferences, 0.2)
     mixed = np.where((np.arange(400) % 2 == 0)[:, None], right, wrong)
-    warned = squeezed(evaluation_page({"table": evaluate_rewards(mixed, preferences)}))
-    fine = squeezed(evaluation_page({"table": evaluate_rewards(right, preferences)}))
+    warned = squeezed(page_of({"table": evaluate_rewards(mixed, preferences)}))
+    fine = squeezed(page_of({"table": evaluate_rewards(right, preferences)}))
     assert "served worse than by a coin: badly is lowest" in warned
     assert "worse than by a coin" not in fine
 

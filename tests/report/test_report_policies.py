@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from html_checks import assert_self_contained
 
-from surefoot.data import Preferences
-from surefoot.evaluation import evaluate_rewards
 from surefoot.evaluation.overoptimisation import best_of_n_curve, compare_curves
+from surefoot.evaluation.policies.choosing import BestOfN
+from surefoot.evaluation.policies.logged import LoggedValues
 from surefoot.evaluation.policy_value import RatioOptions, policy_value
 from surefoot.evaluation.win_rate import Judged, win_rate
-from surefoot.report import best_of_n_page, evaluation_page, win_rate_page
+from surefoot.report import best_of_n_page, value_page, win_rate_page
 
 
 def text(html):
@@ -27,35 +27,28 @@ def value(scale=0.3, **options):
     )
 
 
-@pytest.fixture
-def result():
-    rows = [
-        {"prompt": f"p {i}", "response_a": "a" * (i % 5 + 1), "response_b": "bb", "label": i % 2}
-        for i in range(40)
-    ]
-    pairs = Preferences.from_rows(rows, "pairs")
-    return evaluate_rewards(np.random.default_rng(0).random((40, 2)), pairs)
+def page_of(value, *warnings):
+    return text(value_page(LoggedValues("runs/p", "runs/<r>", "s.jsonl", {"one": value}, warnings)))
 
 
-def test_the_value_stands_in_the_section_of_its_data(result):
-    page = text(evaluation_page({"one": result}, values={"one": value()}))
-    assert page.count("Value of the policy") == 1
+def test_the_value_of_a_policy_makes_a_page():
+    page = page_of(value(), "Something <b>was</b> cut.")
+    assert "Value of runs/p" in page
+    assert "said by runs/<r>; what the policy writes is in s.jsonl" in page
+    assert "Something <b>was</b> cut." in page
     assert "Effective size" in page
     assert "not clipped" in page
-    assert "Value of the policy" not in text(evaluation_page({"one": result}))
 
 
-def test_every_kind_of_value_makes_a_page(result):
-    few = text(evaluation_page({"one": result}, values={"one": value(scale=9.0)}))
-    assert "say nothing" in few
-    clipped = value(scale=1.0, clip=[0.5, 2.0], self_normalise=True)
-    page = text(evaluation_page({"one": result}, values={"one": clipped}))
+def test_every_kind_of_value_makes_a_page():
+    assert "say nothing" in page_of(value(scale=9.0))
+    page = page_of(value(scale=1.0, clip=[0.5, 2.0], self_normalise=True))
     assert "clipped to [0.5, 2]" in page
     assert "self-normalised" in page
     logs = np.zeros((200, 2))
     logs[0] = 5000.0
     none = policy_value(np.ones(200), np.ones(200), np.ones((200, 2)), logs)
-    assert "no figure" in text(evaluation_page({"one": result}, values={"one": none}))
+    assert "no figure" in page_of(none)
 
 
 def judged(seed=0, bias=0.0, shift=0.0, n=300):
@@ -103,12 +96,12 @@ def test_best_of_n_makes_a_page(stand_in):
         for name, noise in (("runs/<one>", 0.3), ("runs/two", 3.0))
     }
     compared = compare_curves(*curves.values())
-    page = text(best_of_n_page(curves, compared, gold=stand_in, notes=["A caution."]))
+    page = text(best_of_n_page(BestOfN(curves, compared, stand_in, ("A caution.",))))
     assert "No over-optimisation up to n = 8" in page
     assert "Best of n by runs/<one>" in page
     assert "Against runs/two" in page
     assert "A caution." in page
     assert ("a stand-in" in page) == (stand_in is not None)
-    alone = text(best_of_n_page({"one": best_of_n_curve([gold[:4, :4]], gold[:4, :4])}))
+    alone = text(best_of_n_page(BestOfN({"one": best_of_n_curve([gold[:4, :4]], gold[:4, :4])})))
     assert "no law is fitted" in alone
     assert "Against" not in alone

@@ -347,7 +347,7 @@ class TestNamedLikeARun:
             rows = [{"prompt": f"q {i}", "references": [f"{name} good"]} for i in range(12)]
             written(seeds, rows, f"{name}.jsonl")
         app(
-            args=["evaluate", "--samples", "a.jsonl", "--against", "b.jsonl", "--judge", path,
+            args=["winrate", "--samples", "a.jsonl", "--against", "b.jsonl", "--judge", path,
                   "--output", "wins"],
             standalone_mode=False,
         )  # fmt: skip

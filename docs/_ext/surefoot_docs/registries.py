@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
@@ -118,9 +119,9 @@ def commands() -> str:
     group = typer.main.get_command(app)
     sections = []
     for name, command in group.commands.items():
-        text = (command.help or "").partition("Example")
+        text = (command.help or "").partition("For example:")
         shown = [prose(p) for p in text[0].split("\n\n") if p.strip()]
-        examples = [line.strip() for line in text[2].splitlines() if "surefoot" in line]
+        examples = textwrap.dedent(text[2]).strip()
         rows = [
             (
                 code(", ".join(p.opts)) if p.param_type_name == "option" else code(p.name.upper()),
@@ -134,7 +135,7 @@ def commands() -> str:
                 [
                     f"## surefoot {name}",
                     *shown,
-                    "```bash\n" + "\n".join(examples) + "\n```",
+                    f"```bash\n{examples}\n```",
                     table(("Argument or option", "Default", "Meaning"), rows),
                 ]
             )

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+
+def _finite(given: float) -> float:
+    if not math.isfinite(given):
+        raise typer.BadParameter(f"a finite number is needed; got {given}.")
+    return given
+
+
+Report = Annotated[
+    Path, typer.Option("--output", help="Folder for evaluation.json and report.html.")
+]
+Model = Annotated[
+    str, typer.Argument(help="A run folder, one that holds seeds, or a transformers model.")
+]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", help="A run folder to compare with, pair by pair.")
+]
+TestData = Annotated[list[str], typer.Argument(help="Files, hub data sets or names of suites.")]
+Suites = Annotated[
+    Path | None,
+    typer.Option("--suites", help="Folder that holds the suites, instead of their origins."),
+]
+TieTolerance = Annotated[
+    float,
+    typer.Option(
+        "--tie-tolerance",
+        min=0,
+        callback=_finite,
+        help="Rewards this close, or judgments this close to 1/2, are a tie: it counts half.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Send to a judge at an endpoint without asking.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Write into an output folder that is not empty.")
 ]
@@ -27,7 +60,9 @@ Codings = Annotated[
 ]
 MaxUnusable = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="Share of a file's rows that may be unusable. [0.05]"),
+    typer.Option(
+        "--max-unusable", min=0, max=1, help="Share of a file's rows that may be unusable. [0.05]"
+    ),
 ]
 NoPrompt = Annotated[
     bool, typer.Option("--no-prompt", help="The data have no prompt; none is asked for or implied.")
@@ -35,7 +70,9 @@ NoPrompt = Annotated[
 
 Source = Annotated[
     str | None,
-    typer.Option(help="Source of rows that give none; a source-aware model needs a known one."),
+    typer.Option(
+        "--source", help="Source of rows that give none; a source-aware model needs a known one."
+    ),
 ]
 
 Precision = Annotated[
@@ -49,5 +86,7 @@ Precision = Annotated[
 
 Reference = Annotated[
     str | None,
-    typer.Option(help="What a policy was trained from; of a run: where that lies now."),
+    typer.Option(
+        "--reference", help="What a policy was trained from; of a run: where that lies now."
+    ),
 ]

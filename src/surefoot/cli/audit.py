@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.text import Text
 
-from surefoot.cli.console import Content, invocation, out, quiet_libraries, say, write
+from surefoot.cli.arguments import Codings, Columns, MaxUnusable, NoPrompt, Overwrite
+from surefoot.cli.console import out, quiet_libraries, say
 from surefoot.cli.inputs import ReadingFlags, read, tell_reading
+from surefoot.cli.results import Content, invocation, write
+from surefoot.errors import ConfigurationError
 from surefoot.escaping import json_document
 
 if TYPE_CHECKING:
@@ -21,27 +25,74 @@ if TYPE_CHECKING:
     from surefoot.runs import RunFolder
 
 
-def run(
-    data: list[str],
-    output: Path | None,
-    tokenizer: str | None,
-    max_length: int | None,
-    scorer: str | None,
-    against: list[str],
-    deployment: Deployment | None,
-    reading: ReadingFlags,
-    overwrite: bool,
+def audit(
+    data: Annotated[list[str], typer.Argument(help="Files, or hub data sets (hub:owner/name).")],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for audit.json, rows.jsonl (every row), report.html."),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="Of the model to be trained: a folder, a hub name or `default`."),
+    ] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10**7, help="Tokens the model keeps: finds pairs cut to the same text."
+        ),
+    ] = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option(
+            help="For --tokenizer: what will be trained, `embedding`, `reward-model` or `policy`. "
+            "[by the configuration beside the tokenizer]"
+        ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="The other side of a split, to find leaked prompts. Repeatable."),
+    ] = None,
+    deployment: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Prompts of deployment (or comparisons), to see how far they lie from these; "
+            "gives radii for risks against shift. Repeatable."
+        ),
+    ] = None,
+    clusters: Annotated[
+        int | None,
+        typer.Option(min=2, max=9999, help="For --deployment: clusters of prompts. [16]"),
+    ] = None,
+    column: Columns = None,
+    coding: Codings = None,
+    max_unusable: MaxUnusable = None,
+    no_prompt: NoPrompt = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Print the damage report, and the distance to deployment; write both where asked."""
+    """What is wrong with these preferences? Prints the damage report.
+
+    For example:
+
+        surefoot audit pairs.jsonl
+        surefoot audit train.jsonl --against test.jsonl --output audit
+        surefoot audit train.jsonl --deployment prompts.jsonl --output audit
+        surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
+    """
+    if deployment is None and clusters is not None:
+        raise ConfigurationError("--clusters goes with --deployment, which was not given.")
+    if tokenizer is None and scorer is not None:
+        raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
     quiet_libraries(models=tokenizer is not None or deployment is not None)
     from surefoot.runs import claim
 
-    reads = [*data, *against, *(deployment.places if deployment else ()), tokenizer or ""]
+    reading = ReadingFlags(column, coding, max_unusable, no_prompt)
+    shift = None if deployment is None else Deployment(deployment, clusters or 16)
     held: AbstractContextManager[RunFolder | None] = nullcontext()
     if output:
+        reads = [*data, *(against or ()), *(deployment or ()), *([tokenizer] if tokenizer else [])]
         held = claim(output, "audit", overwrite=overwrite, reads=reads)
     with held as folder:
-        _audit(data, folder, tokenizer, max_length, scorer, against, deployment, reading)
+        _audit(data, folder, tokenizer, max_length, scorer, against or [], shift, reading)
 
 
 def _audit(

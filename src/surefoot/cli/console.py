@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging as logging_of_python
 import os
-import shlex
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
@@ -20,11 +18,10 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from surefoot.errors import ConfigurationError, DataError
+from surefoot.errors import ConfigurationError
 from surefoot.escaping import one_line, visible
 
 if TYPE_CHECKING:
-    from surefoot.runs import RunFolder
     from surefoot.statistics import Estimate
 
 
@@ -175,50 +172,3 @@ def confirmed(cost: object) -> bool:
             say(line)
         raise ConfigurationError("nobody is here to confirm this: pass --yes to go on.")
     return typer.confirm(visible(f"{cost}\nGo on?"), err=True)
-
-
-def invocation() -> str:
-    """The command as it was typed."""
-    return shlex.join(["surefoot", *sys.argv[1:]])
-
-
-#: What a file holds: JSON, a text, or a text that is made when what stands before it is written.
-Content = Mapping[str, Any] | str | Callable[[], str]
-
-
-def write(folder: RunFolder, results: Mapping[str, Content]) -> list[str]:
-    """Write the results of a command into its folder, by name, and say where they are.
-
-    Returns:
-        Where in them numbers are not finite, which JSON cannot hold: they are null there.
-    """
-    from surefoot.statistics.estimate import finite_only
-
-    def clear(path: Path) -> None:
-        for name in results:
-            (path / name).unlink(missing_ok=True)
-
-    folder.begin(clear)
-    lost: list[str] = []
-    for name, content in results.items():
-        kept, odd = finite_only(content() if callable(content) else content)
-        folder.write(name, kept)
-        lost += [f"{name}: {where}" for where in odd]
-    folder.finish(results)
-    for name in results:
-        say(f"wrote {folder.path / name}")
-    return lost
-
-
-def refuse_lost(lost: Sequence[str]) -> None:
-    """End a command whose results, which are written and shown, hold numbers that are not finite.
-
-    Raises:
-        DataError: there are any; the message names them.
-    """
-    if lost:
-        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
-        raise DataError(
-            f"{', '.join(lost[:5])}{more} came out infinite or not a number, and null is written. "
-            "The model may have diverged: look at what it says of each pair (surefoot score)."
-        )

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from surefoot.cli.arguments import Overwrite
 from surefoot.cli.console import out, quiet_libraries, say
 
 
-def run(output: Path, seeds: int, quick: bool, policy: bool, overwrite: bool, resume: bool) -> None:
-    """Run the demo, print its table, say where its page is."""
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the page, figures and data.")] = Path(
+        "demo"
+    ),
+    seeds: Annotated[int, typer.Option(min=3, help="Seeds per method.")] = 10,
+    quick: Annotated[bool, typer.Option("--quick", help="A smaller world, for a first look.")] = (
+        False
+    ),
+    policy: Annotated[
+        bool, typer.Option("--policy/--no-policy", help="Train small language models too.")
+    ] = True,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a demo that was stopped.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Diagnose, train plain and robust, compare: on a small world whose truth is known.
+
+    Reward models first, then small language models as policies. Needs no hub and no network.
+
+    For example:
+
+        surefoot demo --output demo
+    """
     quiet_libraries()
     from surefoot.demo import print_policies, print_table, run_demo
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from surefoot.cli.console import say
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.errors import ConfigurationError
 from surefoot.runs import seed_folders
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ _HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 class ReadingFlags:
     """How the command line says that data are to be read (see `ReadingOptions`)."""
 
-    columns: Sequence[str] = ()
-    codings: Sequence[str] = ()
+    columns: Sequence[str] | None = None
+    codings: Sequence[str] | None = None
     max_unusable: float | None = None
     no_prompt: bool = False
 
@@ -36,18 +35,9 @@ class ReadingFlags:
     def options(self) -> dict[str, Any]:
         """As :func:`~surefoot.data.read_preferences` takes them."""
         return {
-            "columns": mapping(self.columns, "--column", "prompt=question", empty=True),
-            "codings": mapping(self.codings, "--coding", "label=first-is-0"),
+            "columns": mapping(self.columns or (), "--column", "prompt=question", empty=True),
+            "codings": mapping(self.codings or (), "--coding", "label=first-is-0"),
             "max_unusable": self.max_unusable,
-        }
-
-    def given(self) -> dict[str, Any]:
-        """The options by their names on the command line."""
-        return {
-            "column": self.columns,
-            "coding": self.codings,
-            "max_unusable": self.max_unusable is not None,
-            "no_prompt": self.no_prompt,
         }
 
 
@@ -140,11 +130,36 @@ def _of_tokens(place: str) -> bool:
     )
 
 
-def tell_cuts(models: Sequence[TrainedScorer], preferences: Preferences) -> None:
-    """Say what language models could not read of the data that they scored last."""
-    notes = [note for model in models for note in model.notes()]
-    for note in dict.fromkeys(notes):
-        say(f"note: {preferences.name}: {note}")
+def load_one(
+    place: str, what: str, reference: str | None = None, precision: str | None = None
+) -> TrainedScorer:
+    """The one model at a place.
+
+    Raises:
+        ConfigurationError: there are several seeds; `what` says who takes one.
+    """
+    folders = run_folders(place)
+    if len(folders) > 1:
+        raise ConfigurationError(
+            f"{what} takes one model; {place} holds {len(folders)} seeds: name one, such as "
+            f"{folders[0]}, or an ensemble."
+        )
+    return load_models(place, reference, precision)[0]
+
+
+def load_both(
+    model: str, baseline: str | None, reference: str | None, precision: str | None
+) -> tuple[list[TrainedScorer], list[TrainedScorer]]:
+    """A model and the baseline that it is compared with, seed by seed; none where none is named."""
+    if baseline is not None:
+        same_seeds(run_folders(model), run_folders(baseline))
+
+    def at(place: str, beside: str | None) -> list[TrainedScorer]:
+        return load_models(
+            place, reference_of(place, reference, beside), precision_of(place, precision, beside)
+        )
+
+    return at(model, baseline), [] if baseline is None else at(baseline, model)
 
 
 def reference_of(place: str, reference: str | None, beside: str | None) -> str | None:
@@ -187,22 +202,6 @@ def run_folders(place: str) -> list[Path]:
     if not folder.exists() and not _HUB.fullmatch(place):
         raise ConfigurationError(f"no run folder at {folder}.")
     return [folder]
-
-
-def origins_of_run(place: str | Path) -> list[str]:
-    """What a run was made from and is read with: its base, its reference, its encoder.
-
-    None of another place, or of one whose reader will have to complain.
-    """
-    from surefoot.options import places_of
-    from surefoot.scorers import Scorer, storage
-
-    found: list[str] = []
-    for folder in (Path(place), *Path(place).glob("seed-*")):
-        if (folder / storage.DESCRIPTION).is_file():
-            with suppress(SurefootError):
-                found += places_of(Scorer.parse(storage.read_description(folder)["scorer"]))
-    return found
 
 
 def same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from surefoot.cli.arguments import Overwrite
 from surefoot.cli.console import confirmed, out, quiet_libraries, say
 from surefoot.cli.train import overrides
 
@@ -13,16 +15,37 @@ if TYPE_CHECKING:
     from surefoot.auxiliary import Sampled
 
 
-def run(
-    config_path: Path, arguments: Sequence[str], resume: bool, yes: bool, overwrite: bool
+def sample(
+    context: typer.Context,
+    configuration: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML configuration.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the references of the output folder.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before a judge is sent the texts.")
+    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Draw references, have the pairs judged, and print what came out."""
-    quiet_libraries()
-    from surefoot.auxiliary import Conditions, SampleConfig, sample
+    """Add what VRPO needs to preferences: reference responses, and an auxiliary model's judgment.
 
-    config = SampleConfig.read(config_path, overrides(arguments))
-    conditions = Conditions(proceed=lambda cost: yes or confirmed(cost), say=say)
-    _show(sample(config, conditions, overwrite=overwrite, resume=resume), Path(config.output))
+    References come from a language model (reference: {kind: language-model, model: ...}), from the
+    data as a pool, or from a column. The auxiliary model is fitted on the data by cross-fitting, a
+    judge behind an endpoint, or a column. Train on the `pairs.jsonl.gz` that it writes.
+
+    For example:
+
+        surefoot sample evidence.yaml
+        surefoot sample evidence.yaml --reference.pairs 8 --output samples/eight
+    """
+    quiet_libraries()
+    from surefoot import auxiliary
+
+    config = auxiliary.SampleConfig.read(configuration, overrides(context.args))
+    conditions = auxiliary.Conditions(proceed=lambda cost: yes or confirmed(cost), say=say)
+    _show(
+        auxiliary.sample(config, conditions, overwrite=overwrite, resume=resume),
+        Path(config.output),
+    )
 
 
 def _show(found: Sampled, folder: Path) -> None:

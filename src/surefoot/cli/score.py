@@ -4,34 +4,54 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 
+from surefoot.cli.arguments import (
+    Codings,
+    Columns,
+    MaxUnusable,
+    NoPrompt,
+    Overwrite,
+    Precision,
+    Reference,
+    Source,
+)
 from surefoot.cli.console import quiet_libraries, say
-from surefoot.cli.inputs import ReadingFlags, load_models, origins_of_run, read, tell_cuts
-from surefoot.errors import ConfigurationError, DataError
-
-if TYPE_CHECKING:
-    pass
+from surefoot.cli.inputs import ReadingFlags, load_one, read
+from surefoot.cli.results import origins_of_run
+from surefoot.errors import DataError
 
 
-def run(
-    model: str,
-    data: list[str],
-    output: Path,
-    source: str | None,
-    reading: ReadingFlags,
-    reference: str | None,
-    overwrite: bool,
-    precision: str | None = None,
+def score(
+    model: Annotated[str, typer.Argument(help="A run folder, or a transformers model.")],
+    data: Annotated[list[str], typer.Argument(help="Files or hub data sets.")],
+    output: Annotated[Path, typer.Option(help="JSON lines: a reward for each response.")],
+    source: Source = None,
+    column: Columns = None,
+    coding: Codings = None,
+    max_unusable: MaxUnusable = None,
+    no_prompt: NoPrompt = False,
+    reference: Reference = None,
+    precision: Precision = None,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Write a reward for each response, or a margin for each pair where the model judges pairs."""
+    """A reward for each response, and P(a preferred) for each pair; labels are not needed.
+
+    A model that judges pairs has no rewards: a margin for each pair instead.
+
+    For example:
+
+        surefoot score runs/robust pairs.jsonl --output rewards.jsonl
+    """
     quiet_libraries()
     from surefoot.runs import claim_file
 
     places = [model, *([] if reference is None else [reference])]
     reads = [*data, *(one for place in places for one in (place, *origins_of_run(place)))]
+    reading = ReadingFlags(column, coding, max_unusable, no_prompt)
     with claim_file(output, overwrite=overwrite, reads=reads) as part:
         count, odd = _score(model, data, part, source, reading, reference, precision)
     say(f"wrote {count} rows to {output}")
@@ -52,29 +72,26 @@ def _score(
     precision: str | None,
 ) -> tuple[int, list[int]]:
     """Write the rows; their number, and which have a score that is not finite, written as null."""
+    from surefoot.evaluation.run import notes_of
     from surefoot.scorers.readable import readable
     from surefoot.statistics.estimate import finite
 
-    models = load_models(model, reference, precision)
-    if len(models) > 1:
-        raise ConfigurationError(
-            f"{model} holds {len(models)} seeds; name one of them, such as {model}/seed-0."
-        )
-    preferences = read(data, reading, source, unlabelled=True)
-    preferences = readable(models, preferences, say)
-    members = models[0].member_scores(preferences)  # (N, 2, K)
-    scores = models[0].joined(members)  # (N, 2)
-    made = _margins if models[0].pairwise else _rewards
+    scorer = load_one(model, "surefoot score", reference, precision)
+    preferences = readable([scorer], read(data, reading, source, unlabelled=True), say)
+    members = scorer.member_scores(preferences)  # (N, 2, K)
+    scores = scorer.joined(members)  # (N, 2)
+    made = _margins if scorer.pairwise else _rewards
     columns_of_scores = made(scores, members)
-    columns_of_scores["p_a_preferred"] = models[0].to_probabilities(scores[:, 0] - scores[:, 1])
+    columns_of_scores["p_a_preferred"] = scorer.to_probabilities(scores[:, 0] - scores[:, 1])
     with output.open("w", encoding="utf-8") as file:
         places = preferences.read("id", "file", "row")
         for i, (name, source_name, row) in enumerate(places):
             found = {column: finite(float(v[i])) for column, v in columns_of_scores.items()}
             told = {"id": name, "file": source_name, "row": row} | found
             file.write(json.dumps(told, allow_nan=False) + "\n")
-    tell_cuts(models, preferences)
-    if models[0].pairwise:
+    for note in notes_of([scorer]):
+        say(f"note: {preferences.name}: {note}")
+    if scorer.pairwise:
         say(
             f"note: {model} judges pairs: a response alone has no reward, so each row holds the "
             "margin of its pair."

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from surefoot.cli.arguments import Overwrite
 from surefoot.cli.console import figure, out, quiet_libraries, say, table
 from surefoot.cli.inputs import tell_reading
 from surefoot.cli.resume import nothing_to_resume
@@ -20,10 +23,30 @@ if TYPE_CHECKING:
     from surefoot.training.run import Run
 
 
-def run(
-    config_path: Path, arguments: Sequence[str], seeds: int, overwrite: bool, resume: bool = False
+def train(
+    context: typer.Context,
+    configuration: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML configuration.")],
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Train with this many seeds, one folder each.")
+    ] = 1,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the last checkpoint (training.save_every)."),
+    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Train one run, or one per seed, and print what came out."""
+    """Train a reward model or a policy so that the named threat does less harm.
+
+    Any option of the configuration can be given as `--section.key value`.
+
+    For example:
+
+        surefoot train robust.yaml
+        surefoot train robust.yaml --objective.labels.flip_rate 0.2 --output runs/smoothed
+        surefoot train robust.yaml --training.bootstrap true --seeds 5
+        surefoot train online.yaml --objective.risk.level 0.5
+        torchrun --nproc_per_node 2 -m surefoot train policy.yaml
+    """
     quiet_libraries()
     from surefoot.cli.online import is_online, run_online
     from surefoot.runs import claim
@@ -31,9 +54,9 @@ def run(
     from surefoot.training.config import LanguageTrainingOptions
     from surefoot.training.folder import reads_of
 
-    given = RunConfig.given(config_path, overrides(arguments))
+    given = RunConfig.given(configuration, overrides(context.args))
     if is_online(given):
-        run_online(given, config_path, seeds, overwrite, resume)
+        run_online(given, configuration, seeds, overwrite, resume)
         return
     config = RunConfig(**given)
     if seeds > 1 and not config.depends_on_the_seed():
@@ -52,7 +75,7 @@ def run(
         from surefoot.training.arguments import trackers
 
         trackers(config.training.report_to)  # before the data are read
-    reads = [str(config_path), *reads_of(config)]
+    reads = [str(configuration), *reads_of(config)]
     with claim(config.output, "train", overwrite=overwrite, resume=resume, reads=reads) as folder:
         say(f"objective: {config.objective.describe()}")
         data = prepare(config.data)

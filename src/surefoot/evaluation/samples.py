@@ -1,4 +1,4 @@
-"""What policies wrote: read from files, matched with prompts, put against data or each other."""
+"""What policies wrote: read from files, matched with prompts, judged beside data."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from surefoot.data.schema import Preferences, prompt_key
 from surefoot.data.text import Message, Prompt, to_messages, to_text
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.protocol import Floats
-from surefoot.evaluation.rulers import length
-from surefoot.evaluation.win_rate import Judged
 from surefoot.runs import require_finished
 from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
 from surefoot.scorers.responses import rewards_of
@@ -161,7 +159,7 @@ def sampled_auxiliary(
         DataError: prompts without a sample.
     """
     keys = preferences.prompt_keys().tolist()
-    _require(preferences.name, samples, dict(zip(keys, preferences.prompts(), strict=True)))
+    require_prompts(preferences.name, samples, dict(zip(keys, preferences.prompts(), strict=True)))
     pairs, owners = against(preferences, [samples.written[key].responses for key in keys])
     found = np.bincount(owners, auxiliary.probabilities(pairs)) / np.bincount(owners)
     return np.asarray(found.reshape(-1, 2), dtype=np.float64)
@@ -218,57 +216,7 @@ def log_ratios(policy: TrainedScorer, preferences: Preferences) -> Floats:
     return np.asarray(policy.raw_scores(preferences) / policy.scorer.beta)
 
 
-def contests(a: Samples, b: Samples, source: str | None = None) -> Preferences:
-    """The k-th response of A against the k-th of B, for every prompt: comparisons to be judged.
-
-    Where one side wrote more to a prompt, what is left over is not compared.
-
-    Args:
-        a: of the first policy.
-        b: of the second policy.
-        source: for judges that know sources.
-
-    Raises:
-        DataError: the two files hold different prompts.
-    """
-    for one, other in ((a, b), (b, a)):
-        _require(one.place, other, {key: w.prompt for key, w in one.written.items()})
-    rows = [
-        {
-            **w.prompt._asdict(),
-            "response_a": first,
-            "response_b": second,
-            "label": 0.5,
-            "source": source,
-        }
-        for key, w in a.written.items()
-        for first, second in zip(w.responses, b.written[key].responses, strict=False)
-    ]
-    return Preferences.from_rows(rows, f"{a.place} against {b.place}")
-
-
-def judged_contests(pairs: Preferences, first: Floats, second: Floats | None = None) -> Judged:
-    """Judged contests, with lengths in characters; those without a judgment (NaN) are left out.
-
-    Args:
-        pairs: N contests.
-        first: P(A preferred) with A first, shape (N,).
-        second: the same with A second; None where the judge does not see the order.
-
-    Raises:
-        DataError: none was judged.
-    """
-    lengths = np.array([[length(text) for text in side] for side in pairs.texts("response")]).T
-    kept = np.isfinite(first) if second is None else np.isfinite(first) & np.isfinite(second)
-    return Judged(
-        first[kept],
-        None if second is None else second[kept],
-        lengths[kept],
-        pairs.prompt_keys()[kept],
-    )
-
-
-def _require(what: str, samples: Samples, prompts: Mapping[int, Prompt]) -> None:
+def require_prompts(what: str, samples: Samples, prompts: Mapping[int, Prompt]) -> None:
     """Every prompt has samples; those that have none are named."""
     absent = [one.prompt for key, one in prompts.items() if key not in samples.written]
     if absent:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from surefoot.evaluation.overoptimisation import Curve
-from surefoot.evaluation.overoptimisation_verdict import verdict
+from surefoot.evaluation.policies.choosing import BestOfN
 from surefoot.report.charts import curve_chart
 from surefoot.report.page import render
-from surefoot.statistics import Comparison, Estimate
+from surefoot.statistics import Estimate
 
 
-def best_of_n_page(
-    curves: Mapping[str, Curve],
-    compared: Sequence[Comparison] | None = None,
-    *,
-    gold: str | None = None,
-    notes: Sequence[str] = (),
-    command: str = "",
-) -> str:
+def best_of_n_page(found: BestOfN, command: str = "") -> str:
     """An HTML page of one reward model, with a baseline beside it if there is one.
 
     Args:
-        curves: by the name of the model, the one that the page is about first.
-        compared: its gold reward less the baseline's, for each n.
-        gold: what stands in for the gold reward; None: the data's own.
-        notes: cautions.
+        found: the curves, and how they compare.
         command: the command line that made it, shown at the end.
     """
-    (name, ours), *others = curves.items()
-    said = verdict(ours)
+    (name, ours), *others = found.curves.items()
+    said = found.verdict
     series: dict[str, Sequence[Estimate]] = {"proxy": ours.proxy, "gold": ours.gold}
     series |= {f"gold, by {place}": one.gold for place, one in others}
     picture = curve_chart(
@@ -41,15 +30,15 @@ def best_of_n_page(
     )
     return render(
         "best_of_n.html.jinja",
-        curves=curves,
+        curves=found.curves,
         name=name,
         found=ours,
         baseline=others[0][0] if others else None,
-        compared=compared,
-        gold=gold,
+        compared=found.compared,
+        gold=found.gold,
         tone=said.tone,
         sentence=said.sentence,
-        points=[*said.points, *notes],
+        points=[*said.points, *found.cautions],
         picture=picture,
         command=command,
     )

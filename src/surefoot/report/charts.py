@@ -149,7 +149,8 @@ def reliability_chart(calibrations: Mapping[str, Calibration], *, description: s
             (handles[name],) = axes.plot(
                 [b.confidence for b in found.bins], means, linestyle="none", **look
             )
-        axes.set_xlim(0.49, 1.01)
+        surest = max((b.confidence for c in calibrations.values() for b in c.bins), default=1.0)
+        axes.set_xlim(0.49, min(1.01, max(0.6, 1.1 * surest - 0.05)))
         axes.set_ylim(max(0.0, lowest - 0.05), 1.03)
         axes.set_xlabel("confidence in the predicted winner")
         axes.set_ylabel("how often it won")

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap, holm_over_suites
-from surefoot.evaluation.policy_value import PolicyValue
+from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
+from surefoot.evaluation.run import Evaluation, SetFindings
 from surefoot.evaluation.suites import suites
 from surefoot.report import advice
 from surefoot.report.charts import dot_interval_chart, matrix_chart, reliability_chart
 from surefoot.report.page import render
-from surefoot.report.policy_value import ValueSection, value_section
 from surefoot.report.words import Outcome, outcome
 from surefoot.statistics import Estimate
 
@@ -63,46 +62,20 @@ class Section:
     groups_picture: Markup | None
     reliability: Markup | None
     matrices: dict[str, Markup]
-    value: ValueSection | None
 
 
-def evaluation_page(
-    results: Mapping[str, EvaluationResult],
-    comparisons: Mapping[str, ComparisonResult] | None = None,
-    overlaps: Mapping[str, Overlap] | None = None,
-    values: Mapping[str, PolicyValue] | None = None,
-    *,
-    model: str = "the model",
-    baseline: str = "the baseline",
-    command: str = "",
-) -> str:
+def evaluation_page(found: Evaluation, command: str = "") -> str:
     """An HTML page of one model on one or several sets of pairs.
 
     Args:
-        results: by the name of the set of pairs, in the order of the page.
-        comparisons: against a baseline, by the name of the set.
-        overlaps: rows whose prompt was seen in training, by the name of the set.
-        values: of a policy, by the name of the set.
-        model: what to call the model.
-        baseline: what to call the baseline.
+        found: the evaluation.
         command: the command line that made it, shown at the end.
 
     Returns:
         The page. P-values against the baseline are Holm-adjusted over the sets.
     """
-    given = dict(comparisons or {})
-    adjusted = holm_over_suites(given)
-    sections = [
-        _section(
-            name,
-            result,
-            given.get(name),
-            adjusted.get(name),
-            (overlaps or {}).get(name),
-            (values or {}).get(name),
-        )
-        for name, result in results.items()
-    ]
+    model, baseline, adjusted = found.model, found.baseline or "the baseline", found.adjusted
+    sections = [_section(name, one, adjusted.get(name)) for name, one in found.sets.items()]
     tone, sentence, points = advice.overall(
         [(s.name, s.against_ruler) for s in sections],
         [(s.name, s.against_baseline) for s in sections if s.comparison],
@@ -114,7 +87,7 @@ def evaluation_page(
         sections=sections,
         model=model,
         baseline=baseline,
-        compared=bool(given),
+        compared=bool(found.comparisons),
         overview=_overview(sections, model, baseline),
         tone=tone,
         sentence=sentence,
@@ -123,14 +96,8 @@ def evaluation_page(
     )
 
 
-def _section(
-    name: str,
-    result: EvaluationResult,
-    comparison: ComparisonResult | None,
-    adjusted: float | None,
-    overlap: Overlap | None,
-    value: PolicyValue | None,
-) -> Section:
+def _section(name: str, found: SetFindings, adjusted: float | None) -> Section:
+    result, comparison = found.result, found.comparison
     against_ruler = outcome(result.beyond_ruler)
     against_baseline: Outcome = (
         outcome(comparison.accuracy, adjusted) if comparison else "not tested"
@@ -143,14 +110,14 @@ def _section(
         result=result,
         comparison=comparison,
         adjusted=adjusted,
-        overlap=overlap,
+        overlap=found.overlap,
         about=f"{suite.description}. {suite.note}".strip() if suite else "",
         against_ruler=against_ruler,
         against_baseline=against_baseline,
         tone=tone,
         sentence=sentence,
         points=advice.points(
-            result, against_ruler, comparison, against_baseline, adjusted, overlap
+            result, against_ruler, comparison, against_baseline, adjusted, found.overlap
         ),
         groups_picture=_groups_picture(result),
         reliability=(
@@ -165,7 +132,6 @@ def _section(
             for title, m in matrices.items()
             if m is not None
         },
-        value=value_section(value) if value else None,
     )
 
 

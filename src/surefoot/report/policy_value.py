@@ -1,4 +1,4 @@
-"""The part of a page that shows the value of a policy."""
+"""The page of the value of a policy: is it preferred to its reference, as far as labels tell?"""
 
 from __future__ import annotations
 
@@ -6,22 +6,39 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from surefoot.evaluation.policies.logged import LoggedValues
 from surefoot.evaluation.policy_value import PolicyValue
 from surefoot.evaluation.value_verdict import Verdict, verdict
 from surefoot.report.charts import dot_interval_chart
+from surefoot.report.page import render
 
 
 @dataclass(frozen=True)
-class ValueSection:
-    """What the template `policy_value.html.jinja` shows."""
+class Section:
+    """What the page says of one set of comparisons."""
 
+    name: str
     value: PolicyValue
     verdict: Verdict
     picture: Markup
 
 
-def value_section(value: PolicyValue) -> ValueSection:
-    """The estimates as a picture, with what to make of them."""
+def value_page(found: LoggedValues, command: str = "") -> str:
+    """An HTML page of one policy on one or several sets of comparisons.
+
+    Args:
+        found: the estimates.
+        command: the command line that made it, shown at the end.
+    """
+    return render(
+        "policy_value.html.jinja",
+        found=found,
+        sections=[_section(name, value) for name, value in found.sets.items()],
+        command=command,
+    )
+
+
+def _section(name: str, value: PolicyValue) -> Section:
     found = {
         "direct": value.direct,
         "importance": value.importance,
@@ -34,4 +51,4 @@ def value_section(value: PolicyValue) -> ValueSection:
         axis="preferred to the reference",
         reference_label="the reference",
     )
-    return ValueSection(value, verdict(value), picture)
+    return Section(name, value, verdict(value), picture)

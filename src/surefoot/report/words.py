@@ -46,7 +46,7 @@ def _fixed(value: float | None, digits: int, signed: bool) -> str:
     readable = digits <= MOST_DECIMALS and abs(value) < LARGEST
     text = f"{abs(value):,.{digits}f}" if readable else f"{abs(value):.1e}"
     negative = value < 0 and float(text.replace(",", "")) != 0
-    sign = MINUS if negative else "+" if signed else ""
+    sign = MINUS if negative else "+" if signed and value > 0 else ""
     return sign + (text[1:] if readable and text.startswith("0.") else text)
 
 

@@ -1,9 +1,9 @@
-"""`surefoot evaluate` of what a policy writes: its value on logged pairs, and win rates."""
+"""`surefoot value` and `surefoot winrate`: a policy on logged pairs, and beside another."""
 
 from __future__ import annotations
 
 import json
-import re
+import sys
 
 import pytest
 import torch
@@ -11,9 +11,9 @@ import yaml
 from language_models import byte_tokenizer, llama, pairs
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from surefoot.cli import main
 from surefoot.cli.app import app
 from surefoot.data import Preferences
-from surefoot.errors import SurefootError
 from surefoot.evaluation.policy_value import policy_value
 from surefoot.scorers import load_scorer
 
@@ -89,16 +89,16 @@ def log_probability(model, tokenizer, prompt, response):
     return sum(float(logits[i - 1, ids[i]]) for i in range(shared, len(ids)))
 
 
-VALUE = ("--value", "--auxiliary", "reward", "--samples", "of-policy/references.jsonl")
+VALUE = ("--auxiliary", "reward", "--samples", "of-policy/references.jsonl")
 
 
 @pytest.mark.slow
 def test_the_value_of_a_policy(surefoot, made, capsys):
-    found, page = surefoot("evaluate", "policy", "pairs.jsonl", *VALUE)
+    found, page = surefoot("value", "policy", "pairs.jsonl", *VALUE)
     shown = capsys.readouterr()
-    value = found["results"]["pairs.jsonl"]["value"]
+    value = found["results"]["pairs.jsonl"]
     assert "effective size" in shown.out
-    assert "Value of the policy" in page
+    assert "Value of policy" in page
     assert value["verdict"] in shown.out
     assert all(point in shown.out for point in value["points"])
 
@@ -145,10 +145,10 @@ def test_the_value_of_a_policy(surefoot, made, capsys):
 
 @pytest.mark.slow
 def test_clipping_and_self_normalising_by_choice(surefoot):
-    plain, _ = surefoot("evaluate", "policy", "pairs.jsonl", *VALUE)
+    plain, _ = surefoot("value", "policy", "pairs.jsonl", *VALUE)
     given = ("--clip", "0", "1.0001", "--self-normalise", "--overwrite")
-    changed, page = surefoot("evaluate", "policy", "pairs.jsonl", *VALUE, *given)
-    a, b = (found["results"]["pairs.jsonl"]["value"] for found in (plain, changed))
+    changed, page = surefoot("value", "policy", "pairs.jsonl", *VALUE, *given)
+    a, b = (found["results"]["pairs.jsonl"] for found in (plain, changed))
     assert b["clipped"]["lowered"] > 0 == a["clipped"]["lowered"]
     assert b["ratio"] == {"clip": [0.0, 1.0001], "self_normalise": True}
     assert b["effective"] == a["effective"]
@@ -159,7 +159,7 @@ def test_clipping_and_self_normalising_by_choice(surefoot):
 @pytest.mark.slow
 def test_a_win_rate_by_a_reward_model(surefoot, capsys):
     sides = ("--samples", "of-policy/references.jsonl", "--against", "of-base/references.jsonl")
-    found, page = surefoot("evaluate", *sides, "--judge", "reward")
+    found, page = surefoot("winrate", *sides, "--judge", "reward")
     rate = found["win_rate"]
     assert rate["n"] == 80
     assert rate["prompts"] == 40
@@ -168,7 +168,7 @@ def test_a_win_rate_by_a_reward_model(surefoot, capsys):
     assert "at equal length" in capsys.readouterr().out
     assert "Win rate of A against B" in page
     turned = (sides[0], sides[3], sides[2], sides[1])
-    other, _ = surefoot("evaluate", *turned, "--judge", "reward", "--overwrite")
+    other, _ = surefoot("winrate", *turned, "--judge", "reward", "--overwrite")
     assert other["win_rate"]["win_rate"]["estimate"] == pytest.approx(
         1 - rate["win_rate"]["estimate"]
     )
@@ -178,39 +178,62 @@ def test_a_win_rate_by_a_reward_model(surefoot, capsys):
 def test_seeds_and_their_mismatch(surefoot):
     a, b = "of-policy/references.jsonl", "of-base/references.jsonl"
     three = ("--samples", a, "--samples", b, "--samples", a)
-    found, _ = surefoot("evaluate", *three, "--against", b, "--judge", "reward")
+    found, _ = surefoot("winrate", *three, "--against", b, "--judge", "reward")
     assert found["win_rate"]["seeds"] == 3
     assert "seeds" in found["win_rate"]["win_rate"]["covers"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("given", "says"),
     [
-        (["x", "y", "--value"], "needs --auxiliary"),
         (
-            ["--samples", "s", "--against", "t", "--judge", "r", "--column", "prompt=q"],
-            "--column has no effect on a win rate",
+            ["p", "d", "--value", "--auxiliary", "r", "--samples", "s"],
+            "--value is not of `surefoot evaluate`, but of `surefoot value`: "
+            "surefoot value p d --auxiliary r --samples s --output o",
         ),
         (
-            ["--samples", "s", "--against", "t", "--judge", "r", "--reference", "m"],
-            "--reference has no effect on a win rate",
+            ["--samples", "a b", "--against", "b", "--judge", "r"],
+            "surefoot winrate --samples 'a b' --against b --judge r --output o",
         ),
-        (["x", "y", "--value", "--auxiliary", "r"], r"0 file\(s\) of samples"),
-        (["x", "y", "--samples", "s"], "--samples has no effect without --value or --judge"),
-        (["x", "y", "--clip", "0", "5"], "--clip has no effect without --value"),
-        (["x", "y", "--against", "s"], "--against has no effect without --judge"),
-        (["--samples", "s", "--judge", "r"], "needs --samples .* --against"),
-        (["x", "y", "--judge", "r", "--samples", "s", "--against", "t"], "alone"),
-        (["x"], "takes a model and data"),
-        ([], "takes a model and data"),
-        (["x", "y", "--value", "--judge", "r"], "one at a time"),
-        (
-            ["--samples", "a", *("--against", "b") * 2, "--judge", "r"],
-            "1 file.* as many, or one for all",
-        ),
+        (["m", "--best-of-n", "--samples=s"], "surefoot best-of-n m --samples=s --output o"),
+        (["m", "d", "--clip", "0", "5"], "of `surefoot value`"),
+        (["m", "--gold", "g"], "of `surefoot best-of-n`"),
+        (["m", "d", "--yes"], "of `surefoot winrate`"),
+        (["m", "d", "--samples", "s"], "of `surefoot value, best-of-n or winrate`"),
+        (["m", "d", "--self-normalise"], "of `surefoot value`"),
     ],
 )
-def test_options_that_do_not_go_together(tmp_path, arguments, message):
-    output = ["--output", str(tmp_path / "x")]
-    with pytest.raises(SurefootError, match=re.compile(message, re.DOTALL)):
-        app(args=["evaluate", *arguments, *output], standalone_mode=False)
+def test_spellings_of_before_name_the_command_of_now(monkeypatch, capsys, given, says):
+    monkeypatch.setattr(sys, "argv", ["surefoot", "evaluate", *given, "--output", "o"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert says in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["value", "x", "y", "--samples", "s"], "Missing option '--auxiliary'"),
+        (["value", "x", "--auxiliary", "r", "--samples", "s"], "Missing argument 'data'"),
+        (["winrate", "--samples", "s", "--judge", "r"], "Missing option '--against'"),
+        (
+            ["winrate", "--samples", "s", "--against", "t", "--judge", "r", "--column", "p=q"],
+            "--column",
+        ),
+        (
+            ["winrate", "--samples", "a", *("--against", "b") * 2, "--judge", "r"],
+            "names 1 file(s), one for each seed, and --against 2: as many, or one for all",
+        ),
+        (["best-of-n", "x"], "Missing option '--samples'"),
+        (["evaluate", "x"], "Missing argument 'data'"),
+    ],
+)
+def test_what_a_command_lacks_is_named(monkeypatch, capsys, arguments, says):
+    monkeypatch.setattr(sys, "argv", ["surefoot", *arguments, "--output", "o"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert says.casefold() in capsys.readouterr().err.casefold()

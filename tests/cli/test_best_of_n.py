@@ -1,4 +1,4 @@
-"""`surefoot evaluate --best-of-n` on trained reward models, and what it refuses."""
+"""`surefoot best-of-n` on trained reward models, and what it refuses."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def made(tmp_path_factory, small_encoder, rows):
     return folder
 
 
-def evaluate(*arguments):
-    app(args=["evaluate", *arguments, "--output", "report", "--overwrite"], standalone_mode=False)
+def best(*arguments):
+    app(args=["best-of-n", *arguments, "--output", "report", "--overwrite"], standalone_mode=False)
 
 
 def test_the_figures_are_those_of_the_rewards(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
-    evaluate("reward", "--best-of-n", "--samples", "samples.jsonl")
+    best("reward", "--samples", "samples.jsonl")
     found = json.loads((made / "report" / "evaluation.json").read_text())
     curve = found["best_of_n"]
     assert (curve["n"], curve["seeds"], curve["prompts"]) == ([1, 2, 4, 8, 9], 3, 14)
@@ -76,8 +76,8 @@ def test_the_figures_are_those_of_the_rewards(made, monkeypatch, capsys):
 
 def test_a_stand_in_is_said_and_a_baseline_compared(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
-    evaluate(
-        *("ensemble.yaml", "--best-of-n", "--samples", "plain.jsonl"),
+    best(
+        *("ensemble.yaml", "--samples", "plain.jsonl"),
         *("--gold", "reward/seed-0", "--baseline", "heads"),
     )
     found = json.loads((made / "report" / "evaluation.json").read_text())
@@ -91,36 +91,25 @@ def test_a_stand_in_is_said_and_a_baseline_compared(made, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["reward", "--best-of-n"], "--best-of-n needs one --samples"),
-        (["reward", "--best-of-n", "--samples", "plain.jsonl"], "14 of 14 prompts have no column"),
-        (["--best-of-n", "--samples", "plain.jsonl"], "for best-of-n, a model"),
+        (["reward", "--samples", "plain.jsonl"], "14 of 14 prompts have no column"),
         (
-            ["reward", "--best-of-n", "--samples", "plain.jsonl", "--tie-tolerance", "0.1"],
-            "--tie-tolerance has no effect on --best-of-n",
-        ),
-        (["reward", "train.jsonl", "--gold", "heads"], "--gold has no effect without --best-of-n"),
-        (
-            ["reward", "--best-of-n", "--samples", "plain.jsonl", "--gold", "reward"],
+            ["reward", "--samples", "plain.jsonl", "--gold", "reward"],
             "--gold takes one model; reward holds 3 seeds",
         ),
         (
-            ["reward", "--best-of-n", "--samples", "samples.jsonl", "--baseline", "heads"],
+            ["reward", "--samples", "samples.jsonl", "--baseline", "heads"],
             "a paired comparison needs the same seeds",
         ),
         (
-            ["reward", "--best-of-n", "--samples", "samples.jsonl", "--baseline", "ensemble.yaml"],
+            ["reward", "--samples", "samples.jsonl", "--baseline", "ensemble.yaml"],
             "reward holds the seeds 0, 1, 2 and the baseline one model without a seed",
-        ),
-        (
-            ["reward", "--best-of-n", "--samples", "samples.jsonl", "--judge", "heads"],
-            "--judge and --best-of-n are several questions",
         ),
     ],
 )
 def test_wrong_input(made, monkeypatch, arguments, words):
     monkeypatch.chdir(made)
     with pytest.raises(SurefootError, match=words):
-        evaluate(*arguments)
+        best(*arguments)
 
 
 def test_a_short_gold_column_is_named(tmp_path):

@@ -1,0 +1,119 @@
+"""Results of a command: a folder to itself, files in it, and an error where a figure is lost."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surefoot.cli.console import quiet_libraries, say
+from surefoot.errors import DataError, SurefootError
+
+if TYPE_CHECKING:
+    from surefoot.runs import RunFolder
+
+
+@contextmanager
+def reporting(
+    output: Path, overwrite: bool, reads: Iterable[str | Path | None]
+) -> Iterator[RunFolder]:
+    """The folder of a report on models, which takes the place of no other kind of folder.
+
+    Args:
+        output: the folder.
+        overwrite: it may hold something.
+        reads: places that the command reads, where they are given: they are not overwritten, nor
+            is what runs among them were made from.
+    """
+    quiet_libraries()
+    from surefoot.runs import claim
+
+    every = [one for place in reads if place is not None for one in (place, *origins_of_run(place))]
+    with claim(output, "evaluate", overwrite=overwrite, reads=every) as folder:
+        yield folder
+
+
+def origins_of_run(place: str | Path) -> list[str]:
+    """What a run was made from and is read with: its base, its reference, its encoder.
+
+    None of another place, or of one whose reader will have to complain.
+    """
+    from surefoot.options import places_of
+    from surefoot.scorers import Scorer, storage
+
+    found: list[str] = []
+    for folder in (Path(place), *Path(place).glob("seed-*")):
+        if (folder / storage.DESCRIPTION).is_file():
+            with suppress(SurefootError):
+                found += places_of(Scorer.parse(storage.read_description(folder)["scorer"]))
+    return found
+
+
+def publish(
+    folder: RunFolder,
+    content: Mapping[str, Any],
+    page: Callable[[str], str],
+    show: Callable[[], object],
+) -> None:
+    """Write the figures, then the page (of the command line that made it), then print them.
+
+    Raises:
+        DataError: a figure is not finite.
+    """
+    results: dict[str, Content] = {
+        "evaluation.json": content,
+        "report.html": lambda: page(invocation()),
+    }
+    lost = write(folder, results)
+    show()
+    refuse_lost(lost)
+
+
+def invocation() -> str:
+    """The command as it was typed."""
+    return shlex.join(["surefoot", *sys.argv[1:]])
+
+
+#: What a file holds: JSON, a text, or a text that is made when what stands before it is written.
+Content = Mapping[str, Any] | str | Callable[[], str]
+
+
+def write(folder: RunFolder, results: Mapping[str, Content]) -> list[str]:
+    """Write the results of a command into its folder, by name, and say where they are.
+
+    Returns:
+        Where in them numbers are not finite, which JSON cannot hold: they are null there.
+    """
+    from surefoot.statistics.estimate import finite_only
+
+    def clear(path: Path) -> None:
+        for name in results:
+            (path / name).unlink(missing_ok=True)
+
+    folder.begin(clear)
+    lost: list[str] = []
+    for name, content in results.items():
+        kept, odd = finite_only(content() if callable(content) else content)
+        folder.write(name, kept)
+        lost += [f"{name}: {where}" for where in odd]
+    folder.finish(results)
+    for name in results:
+        say(f"wrote {folder.path / name}")
+    return lost
+
+
+def refuse_lost(lost: Sequence[str]) -> None:
+    """End a command whose results, which are written and shown, hold numbers that are not finite.
+
+    Raises:
+        DataError: there are any; the message names them.
+    """
+    if lost:
+        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        raise DataError(
+            f"{', '.join(lost[:5])}{more} came out infinite or not a number, and null is written. "
+            "The model may have diverged: look at what it says of each pair (surefoot score)."
+        )

@@ -1,0 +1,1 @@
+"""What policies are worth by what they write."""
