@@ -6,17 +6,22 @@ import json
 import sys
 from importlib import invalidate_caches
 
+import numpy as np
 import pytest
+import torch
+from language_models import byte_tokenizer
 
 from surefoot import cli, columns, plugins
 from surefoot.data import Preferences, cache, read_preferences
 from surefoot.data.checks import check
-from surefoot.errors import ConfigurationError
+from surefoot.data.writing import write_preferences
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.suites import load_suite, suites
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Regulariser, Risk
 from surefoot.options import Member
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Head, load_scorer
 from surefoot.training import RunConfig
+from surefoot.training.pairs import TrainingPairs
 
 SLOTS = (MarginLoss, LabelModel, Risk, Regulariser, Head)
 
@@ -242,3 +247,72 @@ def test_plugins_that_are_named_inside_are_found():
     with pytest.raises(ConfigurationError, match="'no_such_module'"):
         plugins.require(json.loads(json.dumps(given)))
     plugins.require({"plugin": "a setting of another thing"})
+
+
+#: Labels as sure as a column says, which nothing of surefoot's own reads.
+CONFIDENCE = '''
+from surefoot.objectives import Column, LabelModel
+from surefoot.objectives.label_model import LabelProperties, expected_loss
+
+SURE = Column(name="sure", low=0.5, high=1.0, example=0.8)
+
+class Sure(LabelModel, kind="sure"):
+    """L = c l(y) + (1 - c) l(1 - y)."""
+
+    properties = LabelProperties(threat="flipped labels", columns=(SURE,))
+
+    def __call__(self, psi, margins, reference_margins, evidence):
+        c, y = evidence.of(SURE), evidence.label
+        return expected_loss(psi, margins, c * y + (1 - c) * (1 - y))
+'''
+
+
+@pytest.fixture
+def sure(package, rows):
+    """Comparisons with a declared column, and the soft labels that it amounts to."""
+    package("sure.py", CONFIDENCE)
+    plugins.load("sure")
+    given = [row | {"sure": 0.6 + 0.03 * (i % 13)} for i, row in enumerate(rows(40))]
+    pairs = Preferences.from_rows(given)
+    c, y = pairs.numbers("sure"), pairs.labels
+    return pairs, pairs.with_labels(c * y + (1 - c) * (1 - y))
+
+
+def test_a_declared_column_reaches_the_heads(sure, small_encoder):
+    """Cross-validation cuts it, too."""
+    scorer = EmbeddingScorer(encoder=small_encoder)
+    pairs, soft = sure
+    found = EmbeddingRewardModel(scorer, Objective(labels="sure")).fit(pairs)
+    expected = EmbeddingRewardModel(scorer).fit(soft)
+    assert found.rewards(pairs) == pytest.approx(expected.rewards(pairs), abs=1e-5)
+
+
+def test_a_declared_column_reaches_the_steps_of_language_models(sure):
+    pairs, soft = sure
+    made, plain = (
+        TrainingPairs.of(data, byte_tokenizer(), objective, "rewards", 512)
+        for data, objective in ((pairs, Objective(labels="sure")), (soft, Objective()))
+    )
+    rows = np.array([7, 3, 20])
+    step, theirs = made.step(rows), plain.step(rows)
+    margins = torch.tensor([0.3, -1.0, 2.0], dtype=torch.float64)
+    losses = Objective(labels="sure").pair_losses(margins, step.evidence)
+    torch.testing.assert_close(losses, Objective().pair_losses(margins, theirs.evidence))
+    moved = pairs.select(range(40)).with_columns(numbers=pairs.strings("numbers")[::-1])
+    other = TrainingPairs.of(moved, byte_tokenizer(), Objective(labels="sure"), "rewards", 512)
+    assert other.key != made.key  # so that --resume notices
+
+
+def test_a_declared_column_is_needed_in_every_row_and_in_its_range(sure, tmp_path, small_encoder):
+    pairs, _ = sure
+    numbers = [None, *pairs.strings("numbers")[1:]]
+    model = EmbeddingRewardModel(EmbeddingScorer(encoder=small_encoder), Objective(labels="sure"))
+    with pytest.raises(DataError, match="'sure' is null in 1 of 40"):
+        model.fit(pairs.with_columns(numbers=numbers))
+    write_preferences(pairs, tmp_path / "pairs.jsonl")
+    again = read_preferences(tmp_path / "pairs.jsonl")
+    assert again.numbers("sure").tolist() == pairs.numbers("sure").tolist()
+    text = (tmp_path / "pairs.jsonl").read_text().replace('"sure": 0.6}', '"sure": 1.6}')
+    (tmp_path / "far.jsonl").write_text(text)
+    far = read_preferences(tmp_path / "far.jsonl", max_unusable=1)
+    assert "'sure' was left out" in " ".join(far.readings[0].notes) or far.faults
