@@ -236,10 +236,12 @@ def test_names_that_stand_twice_are_refused(package):
     plugins.load("mine")
     with pytest.raises(ConfigurationError, match="two suites are named 'xstest'"):
         suites()
-    columns.Column(name="sure", low=0)
-    assert columns.Column(name="sure", low=0)  # declared alike
+    columns.Column(name="sure", low=0.1)
+    assert columns.Column(name="sure", low=0.1)  # declared alike
     with pytest.raises(ConfigurationError, match="two columns are named 'sure'"):
-        columns.Column(name="sure", low=1)
+        columns.Column(name="sure", low=0.2)
+    with pytest.raises(ConfigurationError, match="example of column 'far' is outside"):
+        columns.Column(name="far", low=0.6)
 
 
 def test_plugins_that_are_named_inside_are_found():
@@ -316,3 +318,13 @@ def test_a_declared_column_is_needed_in_every_row_and_in_its_range(sure, tmp_pat
     (tmp_path / "far.jsonl").write_text(text)
     far = read_preferences(tmp_path / "far.jsonl", max_unusable=1)
     assert "'sure' was left out" in " ".join(far.readings[0].notes) or far.faults
+
+
+def test_a_declared_column_of_votes_that_are_taken_together_is_warned_of(sure, tmp_path):
+    votes = [{"annotator": who, "sure": c} for who, c in (("ann", 0.9), ("bob", 0.6))]
+    pair = {"prompt": "Why?", "chosen": "Because.", "rejected": "No."}
+    path = tmp_path / "votes.jsonl"
+    path.write_text("".join(json.dumps(pair | vote) + "\n" for vote in votes))
+    found = read_preferences(path)
+    assert found.numbers("sure").tolist() == [0.9]
+    assert "column 'sure' of votes that were taken together" in " ".join(found.readings[0].warnings)

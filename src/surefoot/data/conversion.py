@@ -19,6 +19,7 @@ from surefoot.data.readers.numbered import is_response, label_among
 from surefoot.data.reading import Reading, misspelt
 from surefoot.data.recognition import recognised, require_columns, shown
 from surefoot.data.record import Account, ColumnError, NoLabelError, Record, UndecidedError
+from surefoot.data.schema import declared
 from surefoot.data.survey import Survey, collect, survey
 from surefoot.data.tables import Numbered
 from surefoot.data.text import is_empty_prompt
@@ -157,6 +158,9 @@ class Conversion:
 
     def _warnings(self, not_read: Mapping[str, int]) -> Iterator[str]:
         yield from (line for name, line in self._left_out.items() if name in MEANINGFUL)
+        for name in self.account.used if self._grouped else ():
+            if name not in self._form.familiar and declared(name) is not None:
+                yield f"column {name!r} of votes that were taken together is the first one's alone"
         near = dict(misspelt(not_read, self._known()))
         for name in not_read:
             last = name.rpartition(".")[2]
