@@ -6,7 +6,7 @@ python -m experiments NAME [--config quick] [--output DIR] [--work DIR]
 from __future__ import annotations
 
 import argparse
-import json
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from datasets import disable_progress_bars
 
+from experiments.common import results
 from experiments.common.work import Work
 from surefoot.runs import claim
 from surefoot.runs.atomic import write_text
@@ -39,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with claim(work, "experiment", resume=True):
         figures = module.experiment(settings, Work(work))
     output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"settings": settings.model_dump(mode="json"), **figures}, indent=1) + "\n"
-    tables = module.markdown(json.loads(text), settings)  # of the figures as they are kept
+    text = results.written({"settings": settings.model_dump(mode="json"), **figures})
+    tables = module.markdown(results.parsed(text), settings)  # of the figures as they are kept
     write_text(output / "results.json", text)
     write_text(output / "results.md", tables)
-    print(tables)
+    print(f"{tables}\n{time.process_time() / 60:.0f} minutes of processor time")
 
 
 def module_of(name: str) -> Any:

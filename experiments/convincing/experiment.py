@@ -195,7 +195,7 @@ def figures(found: Mapping[int, Mapping[str, Cell]]) -> dict[str, Any]:
             gap = hierarchical_difference(cell.losses, plain.losses, cell.clusters)
             content["log_loss_difference"] = gap.to_dict()
         if cell.coefficients:
-            content["coefficients"] = cell.coefficients
+            content["coefficient"] = float(np.mean(cell.coefficients))
         return content
 
     tables = {str(b): {name: one(name, cells) for name in cells} for b, cells in found.items()}
@@ -230,7 +230,7 @@ def _row(name: str, cell: Mapping[str, Any]) -> str:
     gap = marked(cell["accuracy_difference"]) if "accuracy_difference" in cell else ""
     loss = str(estimate(cell["log_loss"])) if "log_loss" in cell else ""
     less = marked(cell["log_loss_difference"], True) if "log_loss_difference" in cell else ""
-    c = f"{np.mean(cell['coefficients']):.2f}" if "coefficients" in cell else ""
+    c = f"{cell['coefficient']:.2f}" if "coefficient" in cell else ""
     return f"{shown} | {estimate(cell['accuracy'])} | {gap} | {loss} | {less} | {c}"
 
 

@@ -8,7 +8,7 @@ written.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -75,16 +75,16 @@ def figures(found: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
                 content[f"{title}_difference"] = gap.to_dict()
         coefficients = [cell[name]["coefficient"] for cell in by_seed]
         if None not in coefficients:
-            content["coefficients"] = coefficients
+            content["coefficient"] = float(np.mean(coefficients))
         return content
 
     parts = {
         name: {
             "pairs": part["pairs"],
             "unfinished": part["unfinished"],
-            "checks": {t: [r[t] for r in part["checks"]] for t in part["checks"][0]},
+            "checks": {t: _check([r[t] for r in part["checks"]]) for t in part["checks"][0]},
             "auxiliary_log_loss_less_bradley_terry": {
-                str(rate): [cell["auxiliary"]["difference"]["estimate"] for cell in by_seed]
+                str(rate): _mean(cell["auxiliary"]["difference"]["estimate"] for cell in by_seed)
                 for rate, by_seed in part["cells"].items()
             },
             "vrpo": {
@@ -98,6 +98,18 @@ def figures(found: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     for family in families(content).values():
         correct(family)
     return content
+
+
+def _check(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the first round of a check says, and how often data and references were told apart."""
+    told_apart = sum((one["auc"]["low"] or 0) > 0.5 for one in rounds)
+    return {key: rounds[0][key] for key in ("verdict", "auc", "longer")} | {
+        "told_apart": told_apart
+    }
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
 
 
 def families(content: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -134,13 +146,11 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
     ]
     verdicts: dict[str, int] = {}
     for name, part in parts.items():
-        for title, rounds in part["checks"].items():
-            first = rounds[0]
-            number = verdicts.setdefault(_general(first["verdict"]), len(verdicts) + 1)
-            told = sum((r["auc"]["low"] or 0) > 0.5 for r in rounds)
+        for title, one in part["checks"].items():
+            number = verdicts.setdefault(_general(one["verdict"]), len(verdicts) + 1)
             lines.append(
-                f"| {name} | {title} | {estimate(first['auc'])} | {told} of {len(rounds)} | "
-                f"{estimate(first['longer'])} | ({number}) |"
+                f"| {name} | {title} | {estimate(one['auc'])} | {one['told_apart']} of "
+                f"{settings.checks} | {estimate(one['longer'])} | ({number}) |"
             )
     lines += ["", *(f"({n}) {said}\n" for said, n in verdicts.items())]
     lines += [
@@ -157,9 +167,9 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
                 lines.append(f"| {name} | {float(rate):.0%} | {title} | {_row(cell)} |")
     told = {what: told_apart(family) for what, family in families(content).items()}
     better = [
-        f"{np.mean(values):+.3f} ({name}, {float(rate):.0%} flipped)"
+        f"{mean:+.3f} ({name}, {float(rate):.0%} flipped)"
         for name, part in parts.items()
-        for rate, values in part["auxiliary_log_loss_less_bradley_terry"].items()
+        for rate, mean in part["auxiliary_log_loss_less_bradley_terry"].items()
     ]
     lines += [
         "",
@@ -181,7 +191,7 @@ def _row(cell: Mapping[str, Any]) -> str:
     gaps = ["", ""]
     if "accuracy_difference" in cell:
         gaps = [marked(cell["accuracy_difference"]), marked(cell["log_loss_difference"], True)]
-    c = f"{np.mean(cell['coefficients']):.2f}" if "coefficients" in cell else ""
+    c = f"{cell['coefficient']:.2f}" if "coefficient" in cell else ""
     accuracy, loss = estimate(cell["accuracy"]), estimate(cell["log_loss"])
     return f"{accuracy} | {gaps[0]} | {loss} | {gaps[1]} | {c}"
 

@@ -148,25 +148,25 @@ def in_cells(found: Found, size: Size) -> tuple[list[Test], Floats]:
 
 
 def figures(found: Found, settings: Settings) -> dict[str, Any]:
-    """Every figure, JSON-ready."""
+    """Every figure of all methods, JSON-ready."""
     cells, losses = in_cells(found, settings.size)
     names = list(settings.methods)
+    content = decision(cells, losses, names, settings.margin)
+    log_losses = np.mean([one["log_loss"].mean(-1) for one in found.values()], axis=0)
+    for name, value in zip(names, log_losses.tolist(), strict=True):
+        content["methods"][name]["log_loss"] = round(value, 5)
+    return {"schema_version": 1, **content}
 
-    def means(values: Floats) -> dict[str, float]:
-        return {name: round(float(v.mean()), 5) for name, v in zip(names, values, strict=True)}
 
-    return {
-        "schema_version": 1,
-        **decision(cells, losses, names, settings.margin),
-        "regrets": [
-            {"world": w, "flips": f, "test": t, "means": means(row)}
-            for (w, f, t), row in zip(cells, losses, strict=True)
-        ],
-        "log_losses": [
-            {"world": w, "flips": f, "means": means(one["log_loss"])}
-            for (w, f), one in found.items()
-        ],
-    }
+def regrets(found: Found, settings: Settings, recommended: str) -> list[dict[str, Any]]:
+    """Mean regrets in each cell: of plain, of what is recommended, of the best there."""
+    cells, losses = in_cells(found, settings.size)
+    names, rows = list(settings.methods), []
+    for (world, flips, test), means in zip(cells, losses.mean(-1).round(5).tolist(), strict=True):
+        by_name = dict(zip(names, means, strict=True))
+        shown = {"plain": by_name["plain"], "recommended": by_name[recommended], "best": min(means)}
+        rows.append({"world": world, "flips": flips, "test": test, **shown})
+    return rows
 
 
 def decision(
@@ -231,11 +231,13 @@ def confirmation(settings: Settings, chosen: Confirmation, work: Work) -> dict[s
 
 def experiment(settings: Settings, work: Work) -> dict[str, Any]:
     """Every figure, JSON-ready."""
-    content = figures(run(settings, work), settings)
+    found = run(settings, work)
+    content = figures(found, settings)
     if settings.confirmation is not None:
         content["confirmation"] = confirmation(settings, settings.confirmation, work)
         if content["confirmation"]["verdict"] == "within":
             content["recommended"] = settings.confirmation.method
+    content["regrets"] = regrets(found, settings, content["recommended"])
     if settings.hh is not None:
         content["hh"] = hh_figures(settings.hh, work)
     return content

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from experiments.noise_and_shift.hh import hh_markdown
 
 
@@ -47,8 +45,7 @@ def _decision(content: Mapping[str, Any], margin: float) -> list[str]:
     for name, row in sorted(methods.items(), key=lambda one: one[1]["estimate"]):
         cell = row["cell"]
         where = f"{cell['world']}, {cell['flips']:.0%}, {cell['test']}: {row['rival']}"
-        loss = float(np.mean([one["means"][name] for one in content["log_losses"]]))
-        values = [*row["flips"].values(), *row["tests"].values(), loss]
+        values = [*row["flips"].values(), *row["tests"].values(), row["log_loss"]]
         interval = f"{_short(row['estimate'])} [{_short(row['low'])}, {_short(row['high'])}]"
         shown = [name, interval, row["verdict"], where.replace("%", " %")]
         lines.append(f"| {' | '.join([*shown, *map(_short, values)])} |")
@@ -102,12 +99,10 @@ def _known(content: Mapping[str, Any], margin: float) -> list[str]:
 
 def _regrets(content: Mapping[str, Any]) -> list[str]:
     """Regrets of plain, of what is recommended and of the best in each cell."""
-    name = content["recommended"]
     rows: dict[tuple[str, float], list[str]] = {}
     tests = list(dict.fromkeys(one["test"] for one in content["regrets"]))
     for one in content["regrets"]:
-        means = one["means"]
-        values = (means["plain"], means[name], min(means.values()))
+        values = (one["plain"], one["recommended"], one["best"])
         rows.setdefault((one["world"], one["flips"]), []).append(" / ".join(map(_short, values)))
     return [
         "Mean regret of plain / of what is recommended / of the best method.",

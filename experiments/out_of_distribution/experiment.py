@@ -155,7 +155,9 @@ def figures(found: Cells, outside: Mapping[str, Preferences]) -> dict[str, Any]:
             parts[part][title] = {}
             for name in (HELD_OUT, MEAN, *names):
                 own, ids = column(cells, name), prompts(cells, name)
-                content: dict[str, Any] = {"accuracy": hierarchical(own, ids).to_dict()}
+                content: dict[str, Any] = {}
+                if title == BASELINE or name in (HELD_OUT, MEAN):  # as the tables show them
+                    content["accuracy"] = hierarchical(own, ids).to_dict()
                 if name == HELD_OUT:
                     content["ties"] = float(np.mean([np.mean(values == 0.5) for values in own]))
                 if title != BASELINE:

@@ -106,34 +106,43 @@ def _best_of_n(settings: Settings, seeds: Sequence[Seed]) -> dict[str, Any]:
                 hierarchical([g[:, t] for g in gold], ids, covers=_COVERS).to_dict()
                 for t in range(1, len(n))
             ],
-            "gold_by_seed": [g.mean(0).tolist() for g in gold],
             "proxy": np.mean(promised, axis=0).tolist(),
-            "law": law.to_dict(),
+            "law": _shown(law.to_dict()),
         }
         last[name] = [g[:, -1] for g in gold]
     sizes = found["arms"][SINGLE]["n"]
     possible = [np.mean([best_of_n(g, g, sizes) for g in s.gold], 0) / s.unit for s in seeds]
     found["possible"] = (np.mean(possible, 0) - np.mean(possible, 0)[0]).tolist()
-    found["members"] = [_members(seed) for seed in seeds]
+    found["members"] = _members(seeds)
     found["differences"] = _differences(settings.arms, last)
     return found
 
 
-def _members(seed: Seed) -> dict[str, Any]:
+def _members(seeds: Sequence[Seed]) -> dict[str, Any]:
     """Correlations over the responses to one prompt: of two members, and of one with the gold.
 
     The temperature of a member is one over what a deviation of its reward is worth in log-odds.
     """
-    both = [np.corrcoef(np.c_[m, g].T) for m, g in zip(seed.members, seed.gold, strict=True)]
-    mean = np.mean(both, axis=0)
-    count = len(mean) - 1
-    between = mean[:count, :count][np.triu_indices(count, 1)].mean()
-    described = [seed.folder / "reward" / f"seed-{k}" / "surefoot.json" for k in range(count)]
+    between, with_gold, temperatures = [], [], []
+    for seed in seeds:
+        both = [np.corrcoef(np.c_[m, g].T) for m, g in zip(seed.members, seed.gold, strict=True)]
+        mean = np.mean(both, axis=0)
+        count = len(mean) - 1
+        between.append(mean[:count, :count][np.triu_indices(count, 1)].mean())
+        with_gold.append(mean[:count, count].mean())
+        described = [seed.folder / "reward" / f"seed-{k}" / "surefoot.json" for k in range(count)]
+        temperatures += [json.loads(path.read_text())["temperature"] for path in described]
     return {
-        "between_members": float(between),
-        "with_gold": float(mean[:count, count].mean()),
-        "temperatures": [json.loads(path.read_text())["temperature"] for path in described],
+        "between_members": float(np.mean(between)),
+        "with_gold": float(np.mean(with_gold)),
+        "count": len(temperatures),
+        "temperature_above_10": sum(one > 10 for one in temperatures),
     }
+
+
+def _shown(law: Mapping[str, Any]) -> dict[str, Any]:
+    """What the tables show of a law."""
+    return {key: law[key] for key in ("slope_at_the_end", "peak", "end")}
 
 
 def _training(settings: Settings, seeds: Sequence[Seed], work: Work) -> dict[str, Any]:
@@ -160,9 +169,8 @@ def _training(settings: Settings, seeds: Sequence[Seed], work: Work) -> dict[str
                 key: np.mean(windows, axis=0)[row].tolist()
                 for row, key in enumerate(("kl", "proxy", "gold"))
             },
-            "gold_by_seed": [w[2].tolist() for w in windows],
-            "kl_by_seed": [w[0].tolist() for w in windows],
-            "laws": [_law(w) for w in windows],
+            "best_by_seed": [float(w[2].max()) for w in windows],
+            "slope_by_seed": [_slope(w) for w in windows],
             "end": hierarchical(gains, _clusters(gains), covers=_COVERS).to_dict(),
             "end_by_seed": [float(g.mean()) for g in gains],
             "written": [
@@ -190,10 +198,10 @@ def _windows(cell: Mapping[str, Floats], seed: Seed, window: int) -> Floats:
     return columns[:, :whole].reshape(3, -1, window).mean(-1)
 
 
-def _law(windows: Floats) -> dict[str, Any] | str:
-    """The law along one run, or why there is none."""
+def _slope(windows: Floats) -> float | None:
+    """Of the law along one run at its end; none where it has no law."""
     kl, _, gold = windows[:, windows[0] > 0]
     try:
-        return fit_law(kl, [gold[None]], "training").to_dict()
-    except DataError as error:
-        return str(error)
+        return fit_law(kl, [gold[None]], "training").slope.estimate
+    except DataError:
+        return None

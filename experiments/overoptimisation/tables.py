@@ -60,14 +60,11 @@ def _best_of_n(found: Mapping[str, Any]) -> list[str]:
         slope = f"{estimate(law['slope_at_the_end']):.2f}"
         rows.append([name, *gold, f"{one['proxy'][-1]:.2f}", slope, peak])
     members = found["members"]
-    between, gold = (
-        sum(one[key] for one in members) / len(members) for key in ("between_members", "with_gold")
-    )
     said = (
-        f"Correlation over responses to one prompt: {between:.2f} between two members, "
-        f"{gold:.2f} of a member with the gold reward. Members with a temperature above 10: "
-        f"{sum(t > 10 for one in members for t in one['temperatures'])} of "
-        f"{sum(len(one['temperatures']) for one in members)}. The law is fitted up to n = "
+        f"Correlation over responses to one prompt: {members['between_members']:.2f} between two "
+        f"members, {members['with_gold']:.2f} of a member with the gold reward. Members with a "
+        f"temperature above 10: {members['temperature_above_10']} of {members['count']}. The law "
+        "is fitted up to n = "
         f"{sizes[-1] // 2}, where d = {found['arms'][SINGLE]['law']['end']:.2f}."
     )
     return [*_table(head, rows), said]
@@ -88,14 +85,12 @@ def _training(found: Mapping[str, Any]) -> list[str]:
                 ", ".join(f"{value:.2f}" for value in one["end_by_seed"]),
                 f"{one['proxy'][-1]:.2f}",
                 f"{one['kl'][-1]:.1f}",
-                ", ".join(f"{max(values):.2f}" for values in one["gold_by_seed"]),
+                ", ".join(f"{value:.2f}" for value in one["best_by_seed"]),
             ]
         )
     laws = []
     for name, one in found["arms"].items():
-        slopes = [
-            law["slope_at_the_end"]["estimate"] for law in one["laws"] if isinstance(law, dict)
-        ]
+        slopes = [slope for slope in one["slope_by_seed"] if slope is not None]
         laws.append(f"{name} {', '.join(f'{slope:.2f}' for slope in slopes)}")
     said = "Slope of the law of RL at the end of each seed's run: " + "; ".join(laws) + "."
     shares = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from unittest import mock
 import torch
 import yaml
 
+from experiments.common import results
 from experiments.common.work import Work
 
 REPOSITORY = Path(__file__).parents[2]
@@ -23,9 +23,8 @@ EXPERIMENTS = REPOSITORY / "experiments"
 
 @dataclass(frozen=True)
 class Quick:
-    """What a quick run printed and wrote."""
+    """What a quick run wrote."""
 
-    printed: str
     figures: dict[str, Any]
     tables: str
 
@@ -38,7 +37,7 @@ def settings_of(name: str, config: str = "config") -> Any:
 
 def committed(name: str) -> dict[str, Any]:
     """An experiment's figures."""
-    return dict(json.loads((EXPERIMENTS / name / "results.json").read_text()))
+    return results.read(EXPERIMENTS / name / "results.json")
 
 
 def quick(name: str, folder: Path, suites: Path | None = None) -> Quick:
@@ -60,8 +59,7 @@ def quick(name: str, folder: Path, suites: Path | None = None) -> Quick:
         timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    figures = json.loads((folder / "results.json").read_text())
-    return Quick(done.stdout, figures, (folder / "results.md").read_text())
+    return Quick(results.read(folder / "results.json"), (folder / "results.md").read_text())
 
 
 def again(name: str, folder: Path, suites: Path | None = None) -> dict[str, Any]:
@@ -78,8 +76,9 @@ def again(name: str, folder: Path, suites: Path | None = None) -> dict[str, Any]
             figures = module.experiment(settings, Work(folder / "work"))
     finally:
         torch.set_num_threads(threads)
-    content = {"settings": settings.model_dump(mode="json"), **figures}
-    return dict(json.loads(json.dumps(content)))
+    return results.parsed(
+        results.written({"settings": settings.model_dump(mode="json"), **figures})
+    )
 
 
 def _suites(folder: Path | None) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import re
 
 import pytest
 from quick import EXPERIMENTS, REPOSITORY, committed, settings_of
 
 from experiments import __main__ as command
+from experiments.common import results
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 
@@ -27,6 +28,19 @@ def test_make_experiments_runs_each_and_each_has_a_quick_version():
     assert len(command.NAMES) >= 17
     for name in command.NAMES:
         assert settings_of(name, "quick") != settings_of(name)
+
+
+@pytest.mark.parametrize("name", [*command.NAMES, "demo"])
+def test_each_has_a_readme_with_its_command_minutes_and_page(name):
+    text = (EXPERIMENTS / name / "README.md").read_text()
+    assert len(text.splitlines()) <= 12
+    assert f"python -m experiments {name}`" in text or "surefoot demo" in text
+    assert "Minutes: " in text
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        place = EXPERIMENTS / name / target
+        assert place.exists(), target
+        if target.endswith(".md") and "docs" in target:
+            assert f"{name}/results.md" in place.read_text() or name == "wasserstein"
 
 
 class Counted(Options):
@@ -66,7 +80,7 @@ def counting(tmp_path, monkeypatch):
 
 def test_figures_and_tables_lie_beside_the_configuration(counting, capsys):
     command.main(["counting"])
-    found = json.loads((counting / "counting" / "results.json").read_text())
+    found = results.read(counting / "counting" / "results.json")
     assert found == {"settings": {"seeds": 4}, "twice": 8, "pair": [1, 2]}
     # Tables are made of the figures as they are kept: a tuple is a list there.
     assert (counting / "counting" / "results.md").read_text() == "8 of 4, [1, 2]\n"
@@ -77,7 +91,7 @@ def test_figures_and_tables_lie_beside_the_configuration(counting, capsys):
 def test_other_configurations_do_not_touch_what_is_committed(counting):
     command.main(["counting", "--config", "quick"])
     assert not (counting / "counting" / "results.json").exists()
-    found = json.loads((counting / "runs" / "counting-quick" / "results.json").read_text())
+    found = results.read(counting / "runs" / "counting-quick" / "results.json")
     assert found["twice"] == 6
     assert Counting.work.folder == counting / "runs" / "counting-quick"
 

@@ -19,16 +19,16 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     found = once.figures
     small, part = found["small_model"], found["parts"]["harmless"]
     assert small["held_out_loss"] < small["chance_loss"]
-    auc = {title: rounds[0]["auc"]["estimate"] for title, rounds in part["checks"].items()}
+    auc = {title: one["auc"]["estimate"] for title, one in part["checks"].items()}
     wrong, right = auc["HH | the language model"], auc["the language model | the same"]
     half = auc["half HH, half the language model | the language model"]
     assert right < half < wrong
     assert wrong > 0.95
     cells = part["vrpo"]["0.2"]
     assert cells["plain"]["accuracy"]["covers"] == "seeds and test items"
-    assert all(0 <= c <= 1 for c in cells["VRPO (language model), fitted"]["coefficients"])
+    assert 0 <= cells["VRPO (language model), fitted"]["coefficient"] <= 1
     fixed = cells["VRPO (other prompts), 1"]
-    assert "coefficients" not in fixed  # nothing was fitted
+    assert "coefficient" not in fixed  # nothing was fitted
     assert fixed["log_loss"] != cells["plain"]["log_loss"]
     table = once.tables
     assert all(title in table for title in (*auc, *cells))
@@ -66,6 +66,6 @@ def test_the_committed_results_have_every_row():
     assert settings.seeds >= 10
     assert list(found["parts"]) == list(settings.parts)
     for part in found["parts"].values():
-        assert all(len(rounds) == settings.checks for rounds in part["checks"].values())
+        assert all(one["told_apart"] <= settings.checks for one in part["checks"].values())
         for methods in part["vrpo"].values():
             assert list(methods) == list(settings.methods)

@@ -24,12 +24,20 @@ def test_the_reduced_experiment(tmp_path):
     suites = real_data("hh_rlhf").parent
     once = quick("out_of_distribution", tmp_path, suites)
     for rows in once.figures["parts"].values():
-        for row in rows.values():
-            subsets = [row[name]["accuracy"]["estimate"] for name in once.figures["pairs"]]
-            assert row[MEAN]["accuracy"]["estimate"] == pytest.approx(np.mean(subsets))
+        for title, row in rows.items():
+            what = ("accuracy",) if title == BASELINE else ("difference", "difference")
+            subsets = [_at(row[name], what) for name in once.figures["pairs"]]
+            assert _at(row[MEAN], what) == pytest.approx(np.mean(subsets), abs=1e-5)
     assert "source-aware" not in once.figures["parts"]["HH helpful"]
     repeated = again("out_of_distribution", tmp_path, suites)
     assert repeated == once.figures
+
+
+def _at(cell, what):
+    """The estimate in a cell, by the keys that lead there."""
+    for key in what:
+        cell = cell[key]
+    return cell["estimate"]
 
 
 def test_no_test_prompt_occurs_in_training(monkeypatch):
