@@ -270,6 +270,28 @@ class TestDraws:
         resumed = read_preferences(out / PAIRS)
         assert list(resumed.read("references")) == list(whole.read("references"))
 
+    def test_draws_that_were_damaged_are_not_gone_on_with(self, data, tmp_path, model):
+        out = tmp_path / "out"
+        config = _drawn(data, out, model)
+        _run(config)
+        path = out / REFERENCES
+        lines = path.read_text().splitlines(keepends=True)
+        row = json.loads(lines[2])
+        for number, damaged in (
+            (1, "[1]"),
+            (1, '{"law": "x"}'),
+            (3, "{}"),
+            (3, "[" * 100_000),
+            (3, json.dumps({**row, "references": row["references"][1:]})),
+            (3, json.dumps({**row, "references": [1] * len(row["references"])})),
+            (3, json.dumps({**row, "key": "x"})),
+            (3, json.dumps({**row, "unfinished": None})),
+        ):
+            path.write_text("".join([*lines[: number - 1], damaged + "\n", *lines[number:]]))
+            says = "another law" if "law" in damaged[:6] else f"line {number} is not what surefoot"
+            with pytest.raises(ConfigurationError, match=says):
+                _run(config, resume=True)
+
     def test_other_laws_are_not_mixed(self, data, tmp_path, model):
         out = tmp_path / "out"
         _run(_drawn(data, out, model))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from surefoot.auxiliary.reference import Collected, Pairs, ReferenceSource
 from surefoot.auxiliary.vllm import continue_by_vllm
+from surefoot.boundary.json_texts import json_value
 from surefoot.data.rendering import opening
 from surefoot.data.schema import Fault, Preferences, prompt_key
 from surefoot.data.text import Message, Prompt, with_extra
@@ -240,35 +241,51 @@ def _require_room(
 
 def _known(path: Path, law: dict[str, Any]) -> dict[int, dict[str, Any]]:
     """What was drawn before, by prompt key; a new file starts with the law."""
-    lines = list(_whole_lines(path))
+    lines = _whole_lines(path)
     if not lines:
         path.write_text(json.dumps({"law": law}) + "\n", encoding="utf-8")
         return {}
     before = lines[0].get("law")
     if before != law:
-        names = sorted(k for k in law if (before or {}).get(k) != law[k])
+        known = before if isinstance(before, dict) else {}
+        names = sorted(k for k in law if known.get(k) != law[k])
         raise ConfigurationError(
             f"{path} was drawn by another law (other {', '.join(names)}). Name another output, or "
             "begin anew (--overwrite in place of --resume)."
         )
+    for number, line in enumerate(lines[1:], start=2):
+        texts = line.get("references")
+        whole = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+        counts = isinstance(line.get("key"), int) and isinstance(line.get("unfinished"), int)
+        if not (whole and counts and len(texts) == 2 * law["pairs"]):
+            raise _damaged(path, number)
     return {line["key"]: line for line in lines[1:]}
 
 
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
     """Lines that were written to their end; what a kill left of the last one is cut off."""
     if not path.is_file():
-        return
+        return []
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     os.truncate(path, len(whole))
+    found = []
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            yield dict(json.loads(line))
-        except (ValueError, TypeError):
-            raise ConfigurationError(
-                f"{path}, line {number} is not what surefoot sample wrote: it cannot be resumed. "
-                "Name another output, or pass --overwrite."
-            ) from None
+            value = json_value(line)
+        except DataError:
+            raise _damaged(path, number) from None
+        if not isinstance(value, dict):
+            raise _damaged(path, number)
+        found.append(value)
+    return found
+
+
+def _damaged(path: Path, number: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path}, line {number} is not what surefoot sample wrote: it cannot be resumed. Name "
+        "another output, or pass --overwrite."
+    )
 
 
 def _digest(keys: Sequence[int]) -> str:
