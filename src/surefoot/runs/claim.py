@@ -53,10 +53,14 @@ def claim(
 
     Raises:
         ConfigurationError: it holds something, is read by this very command, was written by
-            another one, or another process writes it.
+            another one, or another process writes it; both `overwrite` and `resume`.
         SurefootError: it cannot be written.
     """
     path = _named(place)
+    if overwrite and resume:
+        raise ConfigurationError(
+            "--resume goes on with what --overwrite would take away: give one of them."
+        )
     refuse_what_is_read(path, reads)
     with ExitStack() as stack:
         real = Path(os.path.realpath(path))
@@ -72,7 +76,7 @@ def claim(
             stop.__notes__ = [folder.how_to_go_on()]
             raise
         except Exception as error:
-            if not folder.begun or not of_the_disk(error):
+            if not folder.begun or not of_the_disk(error, path):
                 raise
             raise SurefootError(f"{error} {folder.how_to_go_on()}") from error
 

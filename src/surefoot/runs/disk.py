@@ -35,11 +35,18 @@ def cannot_write(path: Path, error: OSError | ValueError) -> SurefootError:
     )
 
 
-def of_the_disk(error: Exception) -> bool:
-    """Whether an error of any library says that the disk does not take a file or its name."""
-    if isinstance(error, OSError):
-        return error.errno in _KINDS
+def of_the_disk(error: Exception, folder: Path | None = None) -> bool:
+    """Whether an error of any library says that the disk does not take a file or its name.
+
+    Args:
+        error: it.
+        folder: of which every file should be writable; whatever happens to one is of the disk.
+    """
     said = str(error)
     if isinstance(error, SurefootError):
         return False
+    if isinstance(error, OSError | RuntimeError) and folder is not None and f"{folder}/" in said:
+        return True
+    if isinstance(error, OSError):
+        return error.errno in _KINDS
     return "No space left" in said or "PytorchStreamWriter" in said or "I/O error" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,6 +84,10 @@ def save(
         ranks: processes, each of which keeps the state of its random numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.parent.glob("checkpoint-*"):
+        if earlier != folder and earlier.name[11:].isdigit():
+            # transformers deletes the oldest by time, and a clock may have been set back
+            os.utime(earlier, (_step(earlier), _step(earlier)))
     save_file({name: value.contiguous() for name, value in risk_state.items()}, folder / _STATE)
     random = ["rng_state.pth"] if ranks == 1 else [f"rng_state_{i}.pth" for i in range(ranks)]
     kept = {**run, _FILES: [*_TRAINER, *random], _WINDOW: window or {}}

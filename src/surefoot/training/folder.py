@@ -36,7 +36,8 @@ RUN_FILES = (
     *("model*.safetensors", "model.safetensors.index.json", "surefoot.json", "config.json"),
     *("damage.json", PROMPTS, HELD_OUT, CLUSTERS),
     *("generation_config.json", "tokenizer*.json", "special_tokens_map.json", "vocab.*"),
-    *("merges.txt", "chat_template.jinja", "adapter_*", "training_args.bin"),
+    *("merges.txt", "chat_template.jinja", "adapter_config.json", "adapter_model*"),
+    "training_args.bin",
 )
 #: The same, of names that other files have too: taken away where a mark, a manifest or a checkpoint
 #: says that a run was here. The manifest is the last, so that this is still known to a second
@@ -82,7 +83,8 @@ def clear_run(folder: Path, ours: bool | None = None) -> None:
             remove_run(seed)
     for pattern in (*RUN_FILES, *(_IN_A_RUN if (is_run(folder) if ours is None else ours) else ())):
         for path in _found(folder, pattern):
-            path.unlink(missing_ok=True)
+            if path.is_symlink() or not path.is_dir():
+                path.unlink(missing_ok=True)
     clear_checkpoints(folder)
     for events in _found(folder, "runs/*"):
         _remove_empty(events)
@@ -99,6 +101,8 @@ def remove_run(folder: Path) -> None:
 def clear_checkpoints(folder: Path) -> None:
     """Take away the checkpoints of a run, and no folder of another origin with such a name."""
     for path in _found(folder, _CHECKPOINTS):
+        if path.parent.is_symlink():
+            path.parent.unlink(missing_ok=True)
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
@@ -217,8 +221,10 @@ def require_same(folder: Path, config: FileOptions) -> None:
     """Refuse to go on with the run of another configuration.
 
     Raises:
-        ConfigurationError: it is another one, or does not say.
+        ConfigurationError: it is another one.
     """
+    if not (folder / "config.yaml").exists():  # stopped before it was written
+        return
     try:
         saved = type(config).read(folder / "config.yaml").model_copy(update=_ANYWHERE)
     except ConfigurationError:  # a run of another kind
