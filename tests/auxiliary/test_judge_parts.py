@@ -183,6 +183,8 @@ def test_pairs_that_are_equal_as_shown_are_not_asked():
         ({"api_key": "x"}, "unknown option"),
         ({"reasks": 2}, "reasks has no effect at temperature 0"),
         ({"extra": {"bias": float("nan")}}, "cannot be sent as JSON"),
+        ({"extra": {"api_key": "sk-1"}}, "'api_key' looks like a secret.*key_variable"),
+        ({"extra": {"headers": {"X-Api-Key": "sk-1"}}}, "'X-Api-Key' looks like a secret"),
         ({"extra": {"when": object()}}, "cannot be sent as JSON"),
         ({"timeout": 1e300}, "timeout"),
     ],

@@ -32,6 +32,8 @@ _RESERVED = {
 }
 
 
+#: Names of fields that hold what is not to be written down.
+_SECRET = re.compile(r'"([\w-]*(?:api[_-]?key|authori[sz]ation|password|secret)[\w-]*)"\s*:', re.I)
 _TOP = 20
 _DAY = 86_400.0
 
@@ -124,9 +126,15 @@ class Judge(AuxiliaryModel, kind="judge"):
                 )
                 raise ValueError(f"the judge sets {name!r} itself; {instead}.")
         try:
-            json.dumps(given, allow_nan=False).encode()
+            text = json.dumps(given, allow_nan=False)
+            text.encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"these fields cannot be sent as JSON: {error}.") from None
+        if secret := _SECRET.search(text):
+            raise ValueError(
+                f"{secret[1]!r} looks like a secret, and the options are written into the output: "
+                "put the key into an environment variable and name that by `key_variable`."
+            )
         return given
 
     @model_validator(mode="after")
