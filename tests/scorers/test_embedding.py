@@ -95,6 +95,15 @@ def test_weights_and_duplicates_mean_the_same(small_encoder, rows):
     torch.testing.assert_close(one.features_.mean, two.features_.mean)
 
 
+def test_options_without_effect_are_refused(small_encoder, rows):
+    with pytest.raises(CompositionError, match="has no column 'source'"):
+        EmbeddingRewardModel(_scorer(small_encoder, source_aware=True)).fit(
+            Preferences.from_rows(rows(20))
+        )
+    with pytest.raises(ConfigurationError, match=r"views names a view twice \(full, full\)"):
+        _scorer(small_encoder, views=("full", "full"))
+
+
 class TestWithoutWeight:
     """What has no weight has no say: in no mean, no fold and no draw."""
 

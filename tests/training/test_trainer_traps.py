@@ -173,6 +173,8 @@ def test_pairs_that_truncation_makes_identical_are_left_out_and_counted(trained)
     assert {trainer.pairs.place(i).split("row ")[1] for i in range(2)} == {"4", "5"}
     with pytest.raises(DataError, match=r"no pair is left.*3 of 3"):
         trained(data=rows[:3], max_length=32)
+    with pytest.raises(DataError, match="no pair is left that has a weight"):  # no objective either
+        trained(eval_data=[row | {"weight": 0.0} for row in pairs(3)], train=False)
 
 
 def test_identical_pairs_are_evaluated(trained):

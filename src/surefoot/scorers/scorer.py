@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from surefoot.data.embedding_texts import FeatureView
 from surefoot.data.splits import By
+from surefoot.errors import ConfigurationError
 from surefoot.options import Member
 from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.head import Head
@@ -41,7 +42,16 @@ class EmbeddingScorer(Scorer, kind="embedding"):
     """What stays in one fold; `row`: a pair of responses with all its labels, for data with few
     prompts, as tournaments."""
 
+    @field_validator("views")
+    @classmethod
+    def _each_once(cls, views: tuple[FeatureView, ...]) -> tuple[FeatureView, ...]:
+        if len(set(views)) < len(views):
+            raise ConfigurationError(
+                f"views names a view twice ({', '.join(views)}), which only changes its scale."
+            )
+        return views
+
     @property
     def pairwise(self) -> bool:
-        """As its head."""
+        """Whether its head judges pairs."""
         return self.head.pairwise

@@ -115,6 +115,12 @@ def _facts(scorer: EmbeddingScorer, preferences: Preferences, units: Units | Non
             "refused: a linear head on the view 'prompt' alone cannot tell two responses "
             "apart. Add 'response', 'product' or 'together'."
         )
+    if scorer.source_aware and not preferences.has("source"):
+        raise CompositionError(
+            "refused: scorer.source_aware gives each source its own part of the head, and "
+            f"{preferences.name} has no column 'source'. Name the sources (--source, or the "
+            "column), or leave it out."
+        )
     return facts_of(
         preferences,
         units,

@@ -104,8 +104,10 @@ class TrainingPairs:
             preferences, tokens = preferences.select(kept), tokens.select(kept)
             if weightless.any():
                 cuts.append(f"{weightless.sum()} pairs have weight 0 and were left out.")
-        if not len(tokens):
-            raise DataError(f"{preferences.name}: no pair is left. {' '.join(cuts)}")
+        if not (preferences.weights > 0).any():
+            raise DataError(
+                f"{preferences.name}: no pair is left that has a weight. {' '.join(cuts)}"
+            )
         units: Units | None = None
         names: tuple[str, ...] = ()
         together, spread = np.arange(len(preferences)), step_size
