@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
 from surefoot.data.contract import CARRIED, HISTORY, MEDIA, SYSTEMS
+from surefoot.data.conversion import Conversion, StartAgainError
 from surefoot.data.files import read_records
 from surefoot.data.options import ReadingOptions
+from surefoot.data.origins import Origin
 from surefoot.data.readers import readers
 from surefoot.data.recognition import known
+from surefoot.data.tables import Numbered
 from surefoot.data.text import MESSAGE_KEYS, to_text
 from surefoot.errors import DataError
 
@@ -273,3 +276,69 @@ def test_carried_columns_are_said_to_be_used():
     found = reading_of({"prompt": "p", "chosen": "x", "rejected": "y", **beside})
     assert {*beside} <= {*found.used}
     assert {*beside} <= {*CARRIED}
+
+
+ODD = st.sampled_from(
+    [
+        *(None, "", 0, 2, -1, 0.5, 10**400, float("nan"), True, "x", "tie", "[1, 2]", "['", [], {}),
+        *(
+            [1],
+            ["x", "y"],
+            [None],
+            [[]],
+            [["a", "b"]],
+            [{"a": 1}],
+            {"a": 1},
+            {"text": 1},
+            {"text": "x"},
+        ),
+        *({"role": "user"}, {"role": None, "content": "x"}, [{"role": "user", "content": "x"}]),
+        *({"rank": [1], "value": ["response1", "response2"]}, {"rank": 1, "value": 2}),
+    ]
+)
+BESIDE = st.sampled_from(
+    [
+        *("votes", "annotator", "annotator1", "individual_preference", "votes_a", "votes_b"),
+        *("label", "winner", "scores", "rank_a", "rank_b", "order", "ranking", "prompt", "chosen"),
+        *("history", "system", "messages", "conversations", "rejected_response", "references"),
+        *(
+            "preference",
+            "preference.responses",
+            "preference.responses.users",
+            "annotations",
+            "info",
+        ),
+    ]
+)
+
+
+@st.composite
+def odd_records(draw):
+    """A record of a form with odd values in it, at any depth, and with odd columns beside."""
+    record = copy.deepcopy(RECORDS[draw(st.sampled_from(sorted(RECORDS)))])
+    record |= copy.deepcopy(draw(st.dictionaries(BESIDE, ODD, max_size=3)))
+    for _ in range(draw(st.integers(0, 2))):
+        places = [(holder, key) for _, holder in mappings_in(record) for key in holder]
+        holder, key = draw(st.sampled_from(places))
+        holder[key] = copy.deepcopy(draw(ODD))
+    return record
+
+
+@settings(QUICK, max_examples=150)
+@given(records=st.lists(odd_records(), min_size=1, max_size=3), unlabelled=st.booleans())
+def test_odd_values_are_read_or_refused_and_nothing_else(records, unlabelled):
+    """No other exception, and an end: a file is begun anew a few times at most."""
+    rows = [Numbered(i, record) for i, record in enumerate(records, 1)]
+    origin = Origin("rows", "rows", "0", lambda: iter(rows))
+    conversion = Conversion(origin, ANY_SHARE, unlabelled=unlabelled)
+    for _ in range(6):
+        try:
+            for _ in conversion.batches():
+                pass
+        except StartAgainError:
+            continue
+        except DataError:
+            return
+        assert list(conversion.reading().lines())
+        return
+    raise AssertionError("the file is begun anew for ever")

@@ -248,6 +248,8 @@ def test_a_ranking_is_read_where_it_can_only_mean_one_thing(read):
             [{"topic": "on tea", "left": "x y", "right": "y z", "vote": i % 3} for i in range(9)],
             "response_a=left --column response_b=right --column label=vote --column prompt=topic",
         ),
+        ([{"prompt": "On tea?", "completion": "It is hot.", "label": True}] * 3, "needs two"),
+        ([{"prompt;chosen;rejected": "On tea?;hot;cold"}] * 3, "parted by ';'"),
     ],
 )
 def test_a_form_that_is_not_known_says_what_may_be_wrong(read, rows, says):
@@ -275,7 +277,21 @@ def dialogue(text):
             },
             1.0,
         ),
-        ({"messages": dialogue("Hot."), "rejected_messages": dialogue("Cold.")}, 1.0),
+        ({"question": "On tea?", "response_j": "It is hot.", "response_k": "It is a"}, 1.0),
+        ({"Prompt": "On tea?", "Chosen": "It is hot.", "Rejected": "It is a"}, 1.0),
+        ({"PROMPT": "On tea?", "CHOSEN": "It is hot.", "REJECTED": "It is a"}, 1.0),
+        (
+            {
+                "text": "On tea?",
+                "completion_a": "It is hot.",
+                "completion_b": "It is a",
+                "worker_annotations": [
+                    {"evaluator": "u", "overall_pref": "B-is-slightly-better"},
+                    {"evaluator": "v", "overall_pref": "Tie"},
+                ],
+            },
+            0.25,
+        ),
         ({"topic": "On tea?", "poem 1": "It is hot.", "poem 2": "It is a", "Better?": "a"}, 1.0),
         (
             {"In.prompt": "On tea?", "In.text_a": "It is hot", "In.text_b": "It is", "Out": "a"},

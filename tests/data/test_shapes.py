@@ -12,6 +12,7 @@ from surefoot.data.conversion import Conversion
 from surefoot.data.files import read_origin, read_records
 from surefoot.data.options import ReadingOptions
 from surefoot.data.origins import Origin
+from surefoot.data.readers.numbered import label_among, pair_among
 from surefoot.data.tables import Numbered
 from surefoot.data.text import to_text
 from surefoot.errors import DataError
@@ -405,3 +406,135 @@ def test_pairs_to_be_scored_need_no_label_that_can_be_read():
     found = read_origin(Conversion(origin, ReadingOptions(), unlabelled=True))
     assert found.strings("label_from") == ["absent"] * 3
     assert "'label' was left out" in found.readings[0].notes[0]
+
+
+def asked(*turns):
+    return [turn(("user", "assistant")[i % 2], said) for i, said in enumerate(turns)]
+
+
+HOT, COLD = asked("On tea?", "Hot."), asked("On tea?", "Cold.")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"messages": HOT, "rejected_response": "Cold."},
+        {"messages": HOT, "rejected_messages": COLD},
+        {"query": "On tea?", "response": "Hot.", "rejected_response": "Cold."},
+        {"prompt": "On tea?", "chosen": {"text": "Hot."}, "rejected": {"text": "Cold."}},
+        {"conversations": asked("On tea?"), "chosen": HOT, "rejected": COLD},
+        {"conversations": HOT, "chosen": HOT, "rejected": COLD},
+        {"conversations": HOT, "chosen": HOT[1], "rejected": COLD[1]},
+        {
+            "prompt": "On tea?",
+            "response_0": "Hot.",
+            "response_1": "Cold.",
+            "rank_0": 1,
+            "rank_1": 2,
+        },
+        {"prompt": "On tea?", "answer_a": {"content": "Hot."}, "answer_b": "Cold.", "label": "A"},
+        {"prompt": "On tea?", "response_a": "Hot.", "response_b": "Cold.", "votes": {"a": 2}},
+        {"prompt": "On tea?", "responses": "['Hot.', 'Cold.']", "scores": "[2, 1.5]"},
+    ],
+)
+def test_common_shapes_say_the_same(record):
+    found = read(record)
+    (row,) = found.dataset
+    assert texts(row) == ("On tea?", "Hot.", "Cold.")
+    assert row["label"] == 1.0
+    (reading,) = found.readings
+    assert not reading.not_read
+    assert not reading.warnings
+    assert set(record) <= set(reading.used)
+
+
+def test_counts_of_votes_in_a_mapping():
+    pair = {"prompt": "p", "response_a": "x", "response_b": "y"}
+    (row,) = read(pair | {"votes": {"response_a": 3, "b": 1, "tie": 2}}).dataset
+    assert [vote["value"] for vote in row["votes"]] == [1.0, 1.0, 1.0, 0.0, 0.5, 0.5]
+    assert row["label"] == pytest.approx(4 / 6)
+    with pytest.raises(DataError, match="has a label"):
+        read(pair | {"votes": {"a": 3, "neutral-ish": 1}})
+    (reading,) = read(pair | {"label": 1, "votes": {"a": 3, "neutral-ish": 1}}).readings
+    assert "votes" in reading.not_read
+    assert "names neither response nor a tie" in reading.notes[0]
+
+
+def test_the_score_beside_a_response_is_evidence():
+    chosen, rejected = {"text": "Hot.", "score": 4}, {"text": "Cold.", "score": 2}
+    found = read({"prompt": "On tea?", "chosen": chosen, "rejected": rejected})
+    (row,) = found.dataset
+    assert (row["score_a"], row["score_b"]) == (4.0, 2.0)
+    assert {"chosen.score", "rejected.text"} <= found.readings[0].used.keys()
+    with pytest.raises(DataError, match="'chosen' holds a mapping with note, and none of text"):
+        read({"prompt": "On tea?", "chosen": {"note": "Hot."}, "rejected": rejected})
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [turn("system", "Be brief.")],
+        asked("Hello?", "Hello."),
+        [turn("system", "S"), *asked("a", "b")],
+    ],
+)
+def test_what_the_prompt_says_before_the_dialogues_begin_is_kept(before):
+    """Whole dialogues that repeat only the end of a prompt."""
+    prompt = [*before, *asked("On tea?")]
+    found = read({"prompt": prompt, "chosen": HOT, "rejected": COLD})
+    (row,) = found.dataset
+    assert [one["content"] for one in row["prompt"]] == [one["content"] for one in prompt]
+    assert row["note"] is None
+
+
+def test_no_prompt_is_implied_where_one_is_null():
+    """What two answers to a question begin with is not the question."""
+    good = {"prompt": "On tea?", "chosen": "The answer is hot.", "rejected": "The answer is cold."}
+    records = [good] * 30 + [good | {"prompt": None}]
+    found = read(*records)
+    assert len(found) == 30
+    assert found.faults[0].reason == "the column 'prompt' is null"
+
+
+def test_of_responses_numbered_from_0_the_first_is_0():
+    record = {"prompt": "p", "response_0": "x", "response_1": "y", "response_2": "z"}
+    found = read(*(record | {"chosen_index": i} for i in (0, 1)))
+    assert [texts(row) for row in found.dataset] == [("p", "x", "y")] * 2
+    assert found.labels.tolist() == [1.0, 0.0]
+    assert any("response_2" in line for line in found.readings[0].warnings)
+
+
+@pytest.mark.parametrize("columns", [{"label", "Label"}, {"Label", "LABEL", "label"}])
+def test_of_columns_named_alike_the_one_in_small_letters_counts(columns):
+    assert label_among(frozenset(columns)) == "label"
+    assert pair_among(frozenset({"answer1", "answer_1", "answer_2"})) == ("answer_1", "answer_2")
+
+
+def test_a_column_that_says_that_responses_changed_places_is_warned_of():
+    (reading,) = read(PLAIN | {"is_swapped": True}).readings
+    assert reading.warnings == ("column 'is_swapped' was not read, and may change what is learnt",)
+
+
+def test_a_column_without_a_name_is_named(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text(",prompt,chosen,rejected\n0,On tea?,Hot.,Cold.\n")
+    (reading,) = read_preferences(path).readings
+    assert "not read: a column without a name" in list(reading.lines())
+
+
+def test_annotators_that_cannot_be_read_do_not_stop_what_needs_no_label(monkeypatch):
+    """They share one coding, and are left out together (once, the file was read for ever)."""
+    pair = {"prompt": "p", "response_1": "x", "response_2": "y", "annotator1": "good"}
+    origin = Origin("rows", "rows", "0", lambda: iter([Numbered(1, pair)]))
+    found = read_origin(Conversion(origin, ReadingOptions(), unlabelled=True))
+    assert {*found.readings[0].not_read} == {"annotator1"}
+    assert "label" not in found.readings[0].used
+    assert read(pair | {"label": 1}).labels.tolist() == [1.0]
+
+
+def test_responses_that_look_like_lists_are_said_to_be_text():
+    found = read({"prompt": "Which?", "chosen": "['Hot.']", "rejected": '["Cold."]'})
+    assert texts(found.dataset[0]) == ("Which?", "['Hot.']", '["Cold."]')
+    assert found.readings[0].notes[0].startswith("1 rows have responses that look like lists")
+    with pytest.raises(DataError, match="'responses' should be a list"):
+        read({"prompt": "p", "responses": "['Hot.' 'Cold.']", "scores": "[2, 1]"})

@@ -7,6 +7,7 @@ from typing import Any
 
 from surefoot.data import fields
 from surefoot.data.record import Record
+from surefoot.data.verdicts import word
 from surefoot.errors import DataError
 
 #: Columns, and keys of a vote, that say who judged.
@@ -16,7 +17,7 @@ ANNOTATORS = (
     *("annotator_name", "participant", "participant_id", "reviewer", "reviewer_id"),
 )
 _ANNOTATORS = frozenset(ANNOTATORS)
-_VALUE = ("value", "vote", "label", "preference", "score")
+_VALUE = ("value", "vote", "label", "preference", "score", "winner", "overall_pref")
 
 #: Columns that count the votes for either response: `votes_a` and `votes_b`, `wins_1`, ...
 COUNTED = ("votes", "wins", "num_votes", "n_votes", "vote_count")
@@ -47,6 +48,9 @@ def votes_of(
         DataError: the column holds something else.
     """
     given = record.look(name)
+    if isinstance(given, Mapping):
+        counts = record.inside(name, "votes")
+        return _written_out(name, [(_meant(key, name, sides), counts[key], key) for key in counts])
     try:
         if isinstance(given, str | bytes) or not isinstance(given, Sequence):
             found = fields.listed(record.use(name, "votes"), name)
@@ -67,6 +71,12 @@ def votes_of(
     return votes
 
 
+def is_vote(given: object) -> bool:
+    """Whether this is a mapping of who judged and what they said."""
+    keys = given.keys() if isinstance(given, Mapping) else frozenset()
+    return not keys.isdisjoint(_ANNOTATORS) and not keys.isdisjoint(_VALUE)
+
+
 def voter_of(record: Record) -> str | None:
     """Who judged, where a column of the record says so."""
     if not record.has_any(_ANNOTATORS):
@@ -83,15 +93,29 @@ def counted_votes(record: Record, sides: tuple[str, str]) -> list[dict[str, Any]
     names = twins(record.given, sides, COUNTED)
     if names is None:
         return None
-    counts = [fields.number(record.use(name, "votes"), name, low=0.0) for name in names]
-    if any(count != int(count) for count in counts):
-        raise DataError(f"{names[0]!r} and {names[1]!r} should be whole numbers of votes")
-    if sum(counts) > _MOST:
-        raise DataError(f"{names[0]!r} and {names[1]!r} count more than {_MOST} votes for a pair")
+    what = " and ".join(map(repr, names))
+    values = zip((1.0, 0.0), names, strict=True)
+    return _written_out(what, [(value, record.use(name, "votes"), name) for value, name in values])
+
+
+def _meant(key: object, name: str, sides: tuple[str, str]) -> float:
+    """P(first preferred) that the key of a count says: `a`, `response_b`, `tie`."""
+    found = word(str(key), sides)
+    if found is None:
+        misfit = f"{name!r} counts {str(key)!r}, which names neither response nor a tie"
+        raise fields.MisfitError(name, misfit)
+    return found
+
+
+def _written_out(what: str, counts: Sequence[tuple[float, object, object]]) -> list[dict[str, Any]]:
+    """Votes one by one, from how many there were of each value, with the name of that number."""
+    numbers = [(value, fields.number(count, str(name), low=0.0)) for value, count, name in counts]
+    if any(number != int(number) for _, number in numbers):
+        raise DataError(f"{what} should be whole numbers of votes")
+    if sum(number for _, number in numbers) > _MOST:
+        raise DataError(f"{what} count more than {_MOST} votes for a pair")
     return [
-        {"annotator": None, "value": value}
-        for value, count in zip((1.0, 0.0), counts, strict=True)
-        for _ in range(int(count))
+        {"annotator": None, "value": value} for value, number in numbers for _ in range(int(number))
     ]
 
 

@@ -5,27 +5,16 @@ Tables without nested values (CSV, `DataFrame.to_csv`, JSON text in a column) wr
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from surefoot.boundary.json_texts import json_value
-from surefoot.data.fields import missing
+from surefoot.data.fields import missing, written_value
 from surefoot.data.tables import Numbered
 from surefoot.data.text import ROLES
-from surefoot.errors import DataError
 
 #: Records that tell which columns are disguised.
 _SAMPLE = 100
-
-#: Longer texts are not parsed as Python, whose parser takes a hundred times their length in memory.
-LONGEST_PYTHON = 1_000_000
-
-#: Texts, and where numpy leaves out the comma between the mappings of an array that it prints.
-_TEXTS_AND_GAPS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?P<gap>\}\s+\{)""")
 
 
 def disguised_columns(sample: Sequence[Mapping[str, Any]]) -> frozenset[str]:
@@ -76,7 +65,7 @@ def parsed_messages(text: str) -> list[dict[str, Any]] | dict[str, Any] | None:
     stripped = text.strip()
     if stripped[:1] not in "[{" or stripped[-1:] not in "]}" or not stripped:
         return None
-    value = _value(stripped)
+    value = written_value(stripped)
     turns = value if isinstance(value, list) else [value]
     return value if turns and all(map(_is_message, turns)) else None
 
@@ -87,31 +76,3 @@ def _is_message(turn: object) -> bool:
     speaker = turn.get("role", turn.get("from"))
     said = turn.keys() & {"content", "value", "tool_calls"}
     return isinstance(speaker, str) and speaker.casefold() in ROLES and bool(said)
-
-
-def _value(text: str) -> Any:
-    """What JSON or a Python literal stands for; None where it is neither."""
-    with contextlib.suppress(DataError):
-        return json_value(text)
-    if len(text) > LONGEST_PYTHON:
-        return None
-    try:
-        return _literal(text)
-    except SyntaxError:
-        pass
-    try:
-        return _literal(_TEXTS_AND_GAPS.sub(_with_comma, text))
-    except SyntaxError:
-        return None
-
-
-def _literal(text: str) -> Any:
-    """What a Python literal stands for; None where it is no literal, or too deep."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, MemoryError, RecursionError):
-        return None
-
-
-def _with_comma(found: re.Match[str]) -> str:
-    return "}, {" if found["gap"] else found[0]

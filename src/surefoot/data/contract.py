@@ -36,6 +36,8 @@ PROMPTS = (
 )
 #: Keys of a prompt that is a mapping (WebGPT's `question`), under which its text stands.
 _TEXTS = ("full_text", "text")
+#: The same of a response that is no message.
+_RESPONSES = ("text", "response", "completion", "answer", "content", "output")
 DIALOGUES = ("context", "conversation", "conversations", "messages", "history")
 
 SYSTEMS = ("system", "system_prompt", "system_message")
@@ -48,7 +50,11 @@ _CARRIED, _MEDIA, _BEFORE = frozenset(CARRIED), frozenset(MEDIA), frozenset((*SY
 
 #: Columns that change what is learnt where they are read, and so are warned of where they are not.
 MEANINGFUL = frozenset(
-    (*PROMPTS, *DIALOGUES, *SYSTEMS, *MEDIA, "margin", "tools", "functions", "documents", "weight")
+    (
+        *(*PROMPTS, *DIALOGUES, *SYSTEMS, *MEDIA),
+        *("margin", "tools", "functions", "documents", "weight"),
+        *("swapped", "is_swapped", "flipped", "is_flipped", "reversed", "is_reversed"),
+    )
 )
 
 #: Beside those of readers, names that a user may map their own columns to.
@@ -73,6 +79,29 @@ def get(record: Record, name: str, became: str = "") -> Any:
     return value
 
 
+def response_of(record: Record, name: str, became: str) -> Any:
+    """A response that must be there: text or messages, or the text in a mapping with other keys.
+
+    Raises:
+        DataError: it is absent or null, or the mapping has no text.
+    """
+    value = get(record, name, became)
+    return text_of(record.inside(name), name) if isinstance(value, Mapping) else value
+
+
+def text_of(entry: Any, name: str) -> Any:
+    """The response in an entry of the column `name`, which may be a mapping that has more keys."""
+    if not isinstance(entry, Record):
+        return entry
+    key = first_of(entry, _RESPONSES)
+    if key is None:
+        raise DataError(
+            f"{name!r} holds a mapping with {', '.join(map(str, entry))}, and none of "
+            f"{', '.join(_RESPONSES)}"
+        )
+    return entry[key]
+
+
 def messages(value: object, role: str, name: str) -> list[Message]:
     """Messages in a column, with the column's name in the error."""
     try:
@@ -92,7 +121,7 @@ def has_prompt(record: Record, dialogues: bool = True) -> bool:
     """Whether a column holds the prompt; `dialogues`: also one of the turns so far."""
     if any(record.look(name) is not None for name in PROMPTS):
         return True
-    return dialogues and any(_is_dialogue(record, n) or _is_text(record, n) for n in DIALOGUES)
+    return dialogues and any(is_dialogue(record, n) or _is_text(record, n) for n in DIALOGUES)
 
 
 def prompt_of(record: Record) -> str | list[Message]:
@@ -104,7 +133,7 @@ def prompt_of(record: Record) -> str | list[Message]:
     name = next((n for n in PROMPTS if record.given(n)), None)
     name = name or next((n for n in PROMPTS if record.look(n) is not None), None)
     if name is None:
-        dialogue = next((n for n in DIALOGUES if _is_dialogue(record, n)), None)
+        dialogue = next((n for n in DIALOGUES if is_dialogue(record, n)), None)
         if dialogue is not None:
             return messages(record.use(dialogue, "prompt"), "user", dialogue)
         text = next((n for n in DIALOGUES if _is_text(record, n)), None)
@@ -113,9 +142,10 @@ def prompt_of(record: Record) -> str | list[Message]:
         if record.account.no_prompt:
             return ""
         near = [f" ({n!r}: did you mean {it!r}?)" for n, it in misspelt(record, PROMPTS)]
+        yours = next((n for n, _ in misspelt(record, PROMPTS)), "yours")
         raise DataError(
             f"no column holds the prompt ({', '.join((*PROMPTS, *DIALOGUES))}){''.join(near)}. Say "
-            "which does (--column prompt=yours), or that the data have none (--no-prompt)"
+            f"which does (--column prompt={yours}), or that the data have none (--no-prompt)"
         )
     prompt = get(record, name, "prompt")
     if name == "instruction" and isinstance(prompt, str) and record.given("input"):
@@ -126,12 +156,14 @@ def prompt_of(record: Record) -> str | list[Message]:
     if isinstance(prompt, Mapping) and isinstance(inner := record.inside(name), Record):
         text = first_of(inner, _TEXTS)
         if text is None:
-            raise DataError(f"{name!r} holds {', '.join(inner)}, and none of {', '.join(_TEXTS)}")
+            raise DataError(
+                f"{name!r} holds {', '.join(map(str, inner))}, and none of {', '.join(_TEXTS)}"
+            )
         return str(inner[text])
     return prompt if isinstance(prompt, str) else messages(prompt, "user", name)
 
 
-def _is_dialogue(record: Record, name: str) -> bool:
+def is_dialogue(record: Record, name: str) -> bool:
     """Whether a column holds messages (a history of pairs of texts is none)."""
     value = record.look(name)
     return isinstance(value, Mapping) or (

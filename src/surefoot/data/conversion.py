@@ -127,7 +127,7 @@ class Conversion:
         """What was made of the file, once all batches have been taken."""
         account, found = self.account, self._survey
         assert found is not None
-        taken = sorted(dict.fromkeys((*account.used, *account.became)), key=lambda n: "." in n)
+        taken = sorted(account.used, key=lambda name: "." in name)
         theirs = account.theirs
         used = {theirs.get(n, n): account.became.get(n, n if n in theirs else "") for n in taken}
         not_read = dict(account.unread.most_common())
@@ -161,7 +161,7 @@ class Conversion:
         for name in self.account.used if self._grouped else ():
             if name not in self._form.familiar and declared(name) is not None:
                 yield f"column {name!r} of votes that were taken together is the first one's alone"
-        near = dict(misspelt(not_read, self._known()))
+        near = dict(misspelt(not_read.keys() - MEANINGFUL, self._known()))
         for name in not_read:
             last = name.rpartition(".")[2]
             if name in near:
@@ -208,8 +208,8 @@ class Conversion:
             {name: parse_coding(coding, name) for name, coding in self.options.codings.items()},
             self.place,
             needed=not self.unlabelled,
+            left_out=self._left_out,
         )
-        self._left_out |= self._survey.left_out or {}
 
     def _surprise(self) -> StartAgainError:
         """A label or a vote where the first rows had none."""

@@ -6,8 +6,14 @@ caller adds.
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import io
+import itertools
 import json
 import math
+import re
+import tokenize
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +24,12 @@ from surefoot.data.text import describe, sound
 from surefoot.errors import DataError
 
 _SIDES = ("response_a", "response_b")
+
+#: Longer texts are not parsed as Python, whose parser takes a hundred times their length in memory.
+LONGEST_PYTHON = 1_000_000
+
+#: Texts, and where numpy leaves out the comma between the mappings of an array that it prints.
+_TEXTS_AND_GAPS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?P<gap>\}\s+\{)""")
 
 
 class MisfitError(DataError):
@@ -104,12 +116,43 @@ def time_of(value: object) -> float:
 
 
 def listed(value: object, name: str) -> list[Any]:
-    """A list, or the JSON text of one (as in a CSV cell)."""
-    if isinstance(value, str):
-        try:
-            value = json_value(value)
-        except DataError:
-            raise DataError(f"{name!r} should be a list; got {describe(value)}") from None
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return list(value)
+    """A list, or the text of one, as JSON or as Python prints it (as in a CSV cell)."""
+    found = written_value(value) if isinstance(value, str) else value
+    if isinstance(found, Sequence) and not isinstance(found, str | bytes):
+        return list(found)
     raise DataError(f"{name!r} should be a list; got {describe(value)}")
+
+
+def written_value(text: str) -> Any:
+    """What the text of JSON or of a Python literal stands for; None where it is neither.
+
+    >>> written_value("['Tea', None]"), written_value("['Tea' 'Coffee']")
+    (['Tea', None], None)
+    """
+    with contextlib.suppress(DataError):
+        return json_value(text)
+    if len(text) > LONGEST_PYTHON:
+        return None
+    for form in (text, _TEXTS_AND_GAPS.sub(_with_comma, text)):
+        with contextlib.suppress(SyntaxError):
+            return _literal(form)
+    return None
+
+
+def _literal(text: str) -> Any:
+    """What a Python literal stands for; None where it is none or too deep, or numpy's array.
+
+    Numpy prints no comma between texts, which Python would read as one.
+    """
+    try:
+        kinds = [one.type for one in tokenize.generate_tokens(io.StringIO(text).readline)]
+        kinds = [kind for kind in kinds if kind not in (tokenize.NL, tokenize.NEWLINE)]
+        if (tokenize.STRING, tokenize.STRING) in itertools.pairwise(kinds):
+            return None
+        return ast.literal_eval(text)
+    except (ValueError, MemoryError, RecursionError, tokenize.TokenError):
+        return None
+
+
+def _with_comma(found: re.Match[str]) -> str:
+    return "}, {" if found["gap"] else found[0]

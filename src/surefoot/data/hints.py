@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from surefoot.data.ballots import is_vote
 from surefoot.data.codings import as_number
 from surefoot.data.contract import PROMPTS
 from surefoot.data.verdicts import word
@@ -18,8 +19,10 @@ _BETTER = (
     *(("chosen", "rejected"), ("preferred", "dispreferred"), ("preferred", "non_preferred")),
     *(("accepted", "rejected"), ("accepted", "refused"), ("preferred", "rejected")),
     *(("better", "worse"), ("winner", "loser"), ("good", "bad"), ("positive", "negative")),
-    *(("messages", "rejected_messages"), ("y_w", "y_l")),
+    *(("y_w", "y_l"), ("response_j", "response_k")),  # j: of StackExchange's pairs
 )
+#: Columns of a single response.
+_ONE = ("response", "completion", "answer", "output")
 #: What the names of columns of one kind begin with: `Input.response_a`, `Input.prompt`.
 _START = re.compile(r"[A-Za-z]+[_.]")
 _ID = re.compile(r"[\w.:/-]{0,64}")
@@ -44,28 +47,45 @@ def hints(sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             "It holds ids or numbers and no texts: the texts are in another file. Join the two so "
             "that each row has the prompt, both responses and the label, and read the result."
         )
+    elif len(names) == 1 and (sign := next((s for s in ";|\t" if s in names[0]), "")):
+        yield f"The columns are parted by {sign!r}: save it with commas, or as .tsv with tabs."
     elif found := _better(names, values):
         columns = {"chosen": found[0], "rejected": found[1]}
         yield f"Perhaps: {_columns(_with_prompt(names, values, **columns))}"
     elif found := _pair(names, values):
+        votes = [name for name in names if _are_votes(values[name])]
         labels = [n for n in names if n not in found and _is_label(n, values[n], names)]
         labels.sort(key=lambda name: not _says_which(values[name], found))
         columns = {"response_a": found[0], "response_b": found[1]}
         if label := next(iter(labels), None):
             columns["label"] = label
             yield f"Perhaps: {_columns(_with_prompt(names, values, **columns))}"
+        elif votes:
+            several = f" ({', '.join(votes)} hold votes too: take one)" if len(votes) > 1 else ""
+            columns["votes"] = votes[0]
+            yield f"Perhaps: {_columns(_with_prompt(names, values, **columns))}{several}"
         else:
             yield (
                 f"{found[0]!r} and {found[1]!r} may be two responses, but no column seems to say "
                 "which of them is better. If one does: "
                 f"{_columns(_with_prompt(names, values, **columns, label='yours'))}"
             )
+    elif any(_is_text(values.get(name, [])) for name in _ONE):
+        yield (
+            "A row seems to hold one response, and a comparison needs two: put the responses to a "
+            "prompt into one row, as a list `responses` with a list `scores`."
+        )
+
+
+def columns_options(given: Mapping[str, str]) -> str:
+    """Options that map these columns, as a shell takes them."""
+    said = (f"--column {shlex.quote(f'{new}={old}')}" for new, old in given.items() if new != old)
+    return " ".join(said)
 
 
 def _columns(given: Mapping[str, str]) -> str:
-    """Options that say so, as a shell takes them."""
-    said = [f"--column {shlex.quote(f'{new}={old}')}" for new, old in given.items() if new != old]
-    return " ".join([*said, *([] if "prompt" in given else ["--no-prompt"])])
+    """Options that map these columns, or say that there is no prompt."""
+    return columns_options(given) + ("" if "prompt" in given else " --no-prompt")
 
 
 def _with_prompt(
@@ -136,6 +156,13 @@ def _is_text(column: Sequence[Any]) -> bool:
 def _says_which(column: Sequence[Any], sides: tuple[str, str]) -> bool:
     """Whether every value is a number, or a word for one of two responses."""
     return all(as_number(v) is not None or word(str(v), sides) is not None for v in column)
+
+
+def _are_votes(column: Sequence[Any]) -> bool:
+    """Whether every value is a list of what several people said, one mapping for each."""
+    lists = [value for value in column if isinstance(value, list)]
+    votes = [vote for value in lists for vote in value]
+    return len(lists) == len(column) and bool(votes) and all(map(is_vote, votes))
 
 
 def _is_label(name: str, column: Sequence[Any], names: Sequence[str]) -> bool:

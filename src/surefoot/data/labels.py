@@ -50,6 +50,10 @@ class Seen:
         sides: the columns of the two responses.
         named: the user's names of these.
         usual: coding that the form documents for this column.
+
+    Attributes:
+        needed: some row has no label without it.
+        among: the columns that hold its values, where several are coded alike.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Seen:
         self.whole = True
         self.true_or_false = True
         self.needed = False
+        self.among: set[str] = set()
         self.odd: list[Example] = []
         self.examples: dict[float, Example] = {}
         self._known: set[Any] = set()

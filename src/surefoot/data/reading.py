@@ -8,6 +8,8 @@ from typing import Any
 
 #: Names that are not read are listed up to this many.
 _SHOWN = 12
+#: What a column is called whose name is empty, as pandas writes that of its index.
+_UNNAMED = "a column without a name"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class Reading:
         )
         yield f"used ({self.form}): {_listed(used)}"
         left = (
-            name if rows >= self.rows - self.unusable else f"{name} (in {rows} rows)"
+            (name or _UNNAMED)
+            if rows >= self.rows - self.unusable
+            else f"{name or _UNNAMED} (in {rows} rows)"
             for name, rows in self.not_read.items()
         )
         yield f"not read: {_listed(left) or 'nothing'}"

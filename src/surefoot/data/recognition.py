@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from surefoot.data.contract import COMMON
-from surefoot.data.hints import hints
+from surefoot.data.hints import columns_options, hints
 from surefoot.data.options import ReadingOptions
 from surefoot.data.readers import Reader, readers
 from surefoot.data.reading import misspelt
@@ -71,6 +71,8 @@ def recognised(
         if reader.recognises(names | {"label"} if unlabelled else names, records):
             return reader
     near = [f" {name!r}: did you mean {new!r}?" for name, new in misspelt(sorted(names), known())]
+    if found := _in_small_letters(names, records):
+        near = [f"\nPerhaps: {found}"]
     raise DataError(
         f"{place}: its columns ({', '.join(_columns(sample))}) are none of the forms that are read."
         f"{''.join(near)}\n"
@@ -79,6 +81,16 @@ def recognised(
         + "\nSay which of your columns holds what: --column prompt=yours, or `columns` in a "
         "configuration and in Python. Data without a prompt are read with --no-prompt."
     )
+
+
+def _in_small_letters(names: Container[str], records: Sequence[Mapping[str, Any]]) -> str:
+    """Options that map columns to names in small letters, where a form has these; else nothing."""
+    small = [{str(name).casefold(): one[name] for name in one} for one in records]
+    if not any(reader.recognises({n for one in small for n in one}, small) for reader in readers()):
+        return ""
+    given = dict.fromkeys(str(name) for one in records for name in one)
+    other = {name.casefold(): name for name in given if name.casefold() != name}
+    return columns_options({new: old for new, old in other.items() if new in known()})
 
 
 def known() -> set[str]:

@@ -147,6 +147,9 @@ class Record(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __repr__(self) -> str:
+        return repr(self._values)
+
     def given(self, name: str) -> bool:
         """Whether a column has a value; looking does not use it."""
         return name in self._values and not _empty(self._values[name])
@@ -173,6 +176,8 @@ class Record(Mapping[str, Any]):
     def inside(self, name: str, became: str = "") -> Any:
         """The value of a column, the mappings in it as records, whose keys are accounted for."""
         value = self.use(name, became) if became else self.get(name)
+        if isinstance(value, Mapping) and name in self._inside:
+            return self._inside[name][0]
         return self._wrapped(value, name, name)
 
     def _wrapped(self, value: Any, name: str, path: str) -> Any:
@@ -230,6 +235,7 @@ class Record(Mapping[str, Any]):
                 seen = Seen(column, theirs.get(name, column), name in theirs, sides, named, usual)
                 account.seen[column] = seen
             seen.needed = seen.needed or not optional
+            seen.among.add(name)
             seen.add(value, self.row, claims)
             return 0.5
         if column not in account.codings:
@@ -262,7 +268,7 @@ class Record(Mapping[str, Any]):
             if name in self._taken and not _empty(value):
                 yield f"{self._path}{name}"
         for records in self._inside.values():
-            yield from {name for record in records for name in record.taken()}
+            yield from dict.fromkeys(name for record in records for name in record.taken())
 
     def left(self) -> set[str]:
         """Columns with a value that nobody used, and keys inside those that somebody did."""

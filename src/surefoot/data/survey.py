@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 
 from surefoot.data.codings import Coding
@@ -21,13 +21,11 @@ class Survey:
     Attributes:
         codings: of the label columns.
         sentences: on each of them, with an example row.
-        left_out: label columns that are not needed and cannot be read, with the reason.
         ballots: the votes, where a row of the file is one vote.
     """
 
     codings: Mapping[str, Coding]
     sentences: tuple[str, ...] = ()
-    left_out: Mapping[str, str] | None = None
     ballots: Ballots | None = None
 
 
@@ -38,6 +36,7 @@ def survey(
     given: Mapping[str, Coding],
     place: str,
     needed: bool,
+    left_out: MutableMapping[str, str],
 ) -> Survey:
     """Read a file once for its label columns, and again for votes where it has some.
 
@@ -48,19 +47,22 @@ def survey(
         given: codings of the user's.
         place: of the file, for messages.
         needed: rows need a label.
+        left_out: takes label columns that are not needed and cannot be read, with the reason; the
+            records do not show them from then on.
 
     Raises:
         DataError: a label column that is needed can be read in more than one way, or in none.
     """
     found = collect(reader, records, account(None))
-    codings, sentences, left_out = {}, [], {}
+    codings, sentences = {}, []
     for seen in found.seen.values():
         try:
             coding = decide(seen, given, place)
         except DataError as error:
             if seen.needed and needed:
                 raise
-            left_out[seen.column] = f"column {seen.column!r} was left out: {error}"
+            for name in sorted(seen.among):
+                left_out[name] = f"column {name!r} was left out: {error}"
             continue
         codings[seen.column] = coding
         sentences.append(sentence(seen, coding))
@@ -68,7 +70,7 @@ def survey(
     if found.voter:
         ballots = Ballots()
         collect(reader, records, account(codings), ballots)
-    return Survey(codings, tuple(sentences), left_out, ballots)
+    return Survey(codings, tuple(sentences), ballots)
 
 
 def collect(

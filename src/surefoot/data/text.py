@@ -147,8 +147,9 @@ def describe(value: object) -> str:
     excerpt = repr(value)
     excerpt = excerpt if len(excerpt) <= 60 else excerpt[:57] + "..."
     kinds = {bool: "a truth value", int: "a number", float: "a number", str: "text"}
-    kinds |= {list: "a list", dict: "a mapping"}
-    return f"{kinds.get(type(value), type(value).__name__)}, {excerpt}"
+    kinds |= {list: "a list"}
+    kind = "a mapping" if isinstance(value, Mapping) else kinds.get(type(value))
+    return f"{kind or type(value).__name__}, {excerpt}"
 
 
 def to_text(messages: Sequence[Message]) -> str:

@@ -16,7 +16,18 @@ from functools import cached_property
 from typing import Any
 
 from surefoot import plugins
-from surefoot.data.contract import CARRIED, COMMON, PROMPTS, Row, first_of, get, messages, prompt_of
+from surefoot.data.contract import (
+    CARRIED,
+    COMMON,
+    PROMPTS,
+    Row,
+    first_of,
+    get,
+    messages,
+    prompt_of,
+    response_of,
+    text_of,
+)
 from surefoot.data.record import Record
 
 __all__ = [
@@ -30,6 +41,8 @@ __all__ = [
     "messages",
     "prompt_of",
     "readers",
+    "response_of",
+    "text_of",
 ]
 
 

@@ -67,7 +67,7 @@ def _responses(record: Record, question: str) -> Iterator[_Response]:
         values = fields.listed(record.use(question, "votes"), question)
         users = record.use(f"{question}.users", "votes") or [None] * len(values)
         states = record.use(f"{question}.status", "votes") or ["submitted"] * len(values)
-        entries = list(zip(values, users, states, strict=True))
+        entries = list(_together(question, values, users, states))
     else:
         given = fields.listed(record.inside(question, "votes"), question)
         entries = [(one.get("value"), one.get("user_id"), one.get("status")) for one in given]
@@ -76,9 +76,21 @@ def _responses(record: Record, question: str) -> Iterator[_Response]:
             yield _Response(None if user is None else fields.name_of(user, "user"), value)
 
 
+def _together(question: str, *columns: Any) -> Iterator[tuple[Any, ...]]:
+    """The entries of lists that belong together.
+
+    Raises:
+        DataError: they are no lists, or have different lengths.
+    """
+    lists = [fields.listed(column, question) for column in columns]
+    if len(set(map(len, lists))) > 1:
+        raise DataError(f"{question!r} holds lists of {', '.join(str(len(o)) for o in lists)}")
+    yield from zip(*lists, strict=True)
+
+
 def _chance(record: Record, question: str, sides: tuple[str, str], value: Any) -> float:
     """P(first preferred) that an answer says: a ranking of the fields, or one of them."""
-    ranks = _ranks(value)
+    ranks = _ranks(question, value)
     if ranks is None:
         return record.preference(question, sides, value=value)
     plain = {_plain(name): rank for name, rank in ranks.items()}
@@ -88,7 +100,7 @@ def _chance(record: Record, question: str, sides: tuple[str, str], value: Any) -
     return 0.5 if places[0] == places[1] else float(places[0] < places[1])
 
 
-def _ranks(value: Any) -> dict[str, float] | None:
+def _ranks(question: str, value: Any) -> dict[str, float] | None:
     """The rank of each field, from any of the ways in which rankings are exported."""
     if isinstance(value, Mapping) and {"rank", "value"} <= value.keys():
         ranks, names = value["rank"], value["value"]  # a list of mappings as a mapping of lists
@@ -98,7 +110,8 @@ def _ranks(value: Any) -> dict[str, float] | None:
         ranks, names = list(range(1, len(value) + 1)), value  # in order, the best first
     else:
         return None
-    return {str(n): fields.number(r, "rank") for n, r in zip(names, ranks, strict=True)}
+    together = _together(question, names, ranks)
+    return {str(name): fields.number(rank, "rank") for name, rank in together}
 
 
 def _plain(name: str) -> str:

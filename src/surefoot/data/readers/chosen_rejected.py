@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
 from surefoot.data import fields
 from surefoot.data.codings import said_by
-from surefoot.data.contract import has_prompt
+from surefoot.data.contract import PROMPTS, has_prompt, is_dialogue
 from surefoot.data.dialogues import CONTEXT_DIFFERS, part, part_texts
-from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, messages, prompt_of
+from surefoot.data.readers import (
+    CARRIED,
+    Reader,
+    Record,
+    Row,
+    first_of,
+    get,
+    messages,
+    prompt_of,
+    response_of,
+)
 from surefoot.data.readers.numbered import pair_among
 from surefoot.data.record import ColumnError
 from surefoot.data.text import Message
@@ -22,7 +32,11 @@ PAIRS = (
     ("chosen_messages", "rejected_messages"),
     ("chosen_response", "rejected_response"),
     ("chosen_conversation", "rejected_conversation"),
+    ("response", "rejected_response"),
+    ("messages", "rejected_messages"),
 )
+#: A dialogue with the better answer at its end, and the other answer (ms-swift).
+_OTHER_END = ("messages", "rejected_response")
 _KINDS = ("score", "rating", "reward", "avg_rating")
 _SCORES = {
     f"score_{side}": (
@@ -35,11 +49,16 @@ _SCORES = {
 }
 
 Turns = str | list[Message]
+_SHAREGPT = "conversations"
+_LISTS = "rows have responses that look like lists of texts, and were read as the text they are"
 
 
 def _rows(record: Record) -> Iterator[Row]:
-    names = next((p for p in PAIRS if p[0] in record and p[1] in record), PAIRS[0])
-    sides = [get(record, n, f"response_{s}") for n, s in zip(names, "ab", strict=True)]
+    pairs = (*PAIRS, _OTHER_END)
+    names = next((p for p in pairs if p[0] in record and p[1] in record), PAIRS[0])
+    sides = [response_of(record, n, f"response_{s}") for n, s in zip(names, "ab", strict=True)]
+    if names == _OTHER_END:
+        sides = _two_ends(*sides)
     _require_texts(record, names[0], sides[0])
     lists = [_several_texts(side) for side in sides]
     if not any(lists):
@@ -51,6 +70,16 @@ def _rows(record: Record) -> Iterator[Row]:
         if record.given("id"):
             row["id"] = f"{record['id']}:{i}-{j}"
         yield row
+
+
+def _two_ends(dialogue: Any, other: Any) -> list[list[Message]]:
+    """A dialogue, and the same with another answer at its end."""
+    turns = messages(dialogue, "user", _OTHER_END[0])
+    if not turns or turns[-1]["role"] != "assistant":
+        raise DataError(
+            f"{_OTHER_END[0]!r} should end with the answer that is better than {_OTHER_END[1]!r}"
+        )
+    return [turns, [*turns[:-1], *messages(other, "assistant", _OTHER_END[1])]]
 
 
 def _require_texts(record: Record, name: str, chosen: Any) -> None:
@@ -77,6 +106,10 @@ def _several_texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
+def _written(text: str) -> Any:
+    return fields.written_value(text) if text[:1] == "[" and text[-1:] == "]" else None
+
+
 def chosen_first(
     record: Record, prompt: Turns, chosen: Turns, rejected: Turns, note: str | None = None
 ) -> Row:
@@ -84,8 +117,17 @@ def chosen_first(
     row = {"prompt": prompt, "response_a": chosen, "response_b": rejected, "note": note}
     for side, names in _SCORES.items():
         name = first_of(record, names)
-        row[side] = record.use(name, side) if name else None
+        row[side] = record.use(name, side) if name else _score_beside(record, names)
     return {**_of_vrpo(record), **row, "label": 1.0, "label_from": "order"}
+
+
+def _score_beside(record: Record, names: tuple[str, ...]) -> Any:
+    """The score in a mapping that holds a response: `chosen: {text, score}`."""
+    name = "chosen" if names is _SCORES["score_a"] else "rejected"
+    entry = record.inside(name) if isinstance(record.look(name), Mapping) else None
+    if not isinstance(entry, Record) or (key := first_of(entry, _KINDS)) is None:
+        return None
+    return entry[key]
 
 
 #: Columns of VRPO's published trainers (2504.03784): a reference pair and its preference.
@@ -124,29 +166,55 @@ def _parted(
     if isinstance(chosen, str) != isinstance(rejected, str):
         raise DataError(f"one of {names[0]!r} and {names[1]!r} is text and the other is not")
     if isinstance(chosen, str):
-        if has_prompt(record) or record.account.no_prompt:
-            return _asked(prompt_of(record), chosen, rejected), chosen, rejected, None
+        if _several_texts(_written(chosen)) and _several_texts(_written(rejected)):
+            record.remarks[_LISTS] += 1
+        if _is_given(record):
+            return _asked(_prompt(record), chosen, rejected), chosen, rejected, None
         return *part_texts(chosen, rejected), None
     a = messages(chosen, "assistant", names[0])
     b = messages(rejected, "assistant", names[1])
     if not a or not b:
         raise DataError(f"{names[0]!r} or {names[1]!r} has no messages")
     if a[0]["role"] == b[0]["role"] == "assistant":
-        if not has_prompt(record) and not record.account.no_prompt:
+        if not _is_given(record):
             return part(a, b)
-        prompt = messages(prompt_of(record), "user", "prompt")
+        prompt = messages(_prompt(record), "user", "prompt")
         return _asked(prompt, a[0]["content"], b[0]["content"]), a, b, None
     parted = part(a, b)
     repeated = record.look("messages")
-    if repeated is not None and repeated in (chosen, rejected):
+    if repeated is not None and repeated in (chosen, rejected) and not record.used("messages"):
         record.use("messages", "what chosen or rejected holds")
-    if not has_prompt(record, dialogues=False):
+    if not (has_prompt(record, dialogues=False) or is_dialogue(record, _SHAREGPT)):
         return parted
-    # The responses repeat the dialogue (as in UltraFeedback): the messages say more than `prompt`.
-    given = messages(prompt_of(record), "user", "prompt")
+    # The responses repeat the dialogue, or the end of it (as in UltraFeedback): what says more of
+    # the two is the prompt.
+    asked = _asked(_prompt(record), a[-1]["content"], b[-1]["content"])
+    given = messages(asked, "user", "prompt")
+    if parted.prompt and given[-len(parted.prompt) :] == parted.prompt:
+        return parted._replace(prompt=given)
     said = [turn["content"] for turn in parted.prompt]
     apart = parted.note or any(turn["content"] not in said for turn in given)
     return parted._replace(note=CONTEXT_DIFFERS if apart else None)
+
+
+def _is_given(record: Record) -> bool:
+    """Whether a column holds the prompt, or there is none; else what responses share implies it.
+
+    Raises:
+        DataError: there is such a column, and it is null: nothing is implied in its place.
+    """
+    if has_prompt(record) or record.account.no_prompt:
+        return True
+    if name := next((name for name in PROMPTS if name in record), None):
+        raise DataError(f"the column {name!r} is null")
+    return False
+
+
+def _prompt(record: Record) -> Turns:
+    """The prompt; ShareGPT's conversation says more than a text beside it."""
+    if is_dialogue(record, _SHAREGPT):
+        return messages(record.use(_SHAREGPT, "prompt"), "user", _SHAREGPT)
+    return prompt_of(record)
 
 
 def _asked(prompt: Turns, chosen: str, rejected: str) -> Turns:
@@ -159,17 +227,18 @@ def _asked(prompt: Turns, chosen: str, rejected: str) -> Turns:
 READER = Reader(
     name="chosen and rejected",
     accepts=(
-        "chosen, rejected (or chosen_messages, ...) and (given or implied) prompt, each text or "
-        "messages; or lists of texts, each chosen one against each rejected one"
+        "chosen, rejected (or chosen_messages, ..., rejected_response) and (given or implied) "
+        "prompt, or ShareGPT's conversations, each text or messages; or lists of texts, each "
+        "chosen one against each rejected one; or messages and rejected_response"
     ),
     columns=(
-        *("prompt", *sum(PAIRS, ())),
+        *("prompt", _SHAREGPT, *sum(PAIRS, ())),
         *sum(_SCORES.values(), ()),
         *_VRPO,
         *_VRPO_PAIR,
         *CARRIED,
     ),
-    recognises=lambda columns, _: any(columns >= set(pair) for pair in PAIRS),
+    recognises=lambda columns, _: any(columns >= set(pair) for pair in (*PAIRS, _OTHER_END)),
     rows=_rows,
     example={"prompt": "p", "chosen": "x", "rejected": "y"},
     rank=3,

@@ -8,8 +8,18 @@ from typing import Any
 
 from surefoot.data import fields
 from surefoot.data.contract import has_prompt
-from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, first_of, get, prompt_of
-from surefoot.data.readers.listwise import RESPONSES, text_of
+from surefoot.data.readers import (
+    CARRIED,
+    PROMPTS,
+    Reader,
+    Record,
+    Row,
+    first_of,
+    get,
+    prompt_of,
+    text_of,
+)
+from surefoot.data.readers.listwise import RESPONSES
 from surefoot.data.readers.numbered import LABELS, label_among
 from surefoot.errors import DataError
 

@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from surefoot.data import fields
-from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, prompt_of
+from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, prompt_of, text_of
 from surefoot.data.record import ColumnError
 from surefoot.errors import DataError
 
@@ -19,7 +19,6 @@ RESPONSES = (
     *("responses", "completions", "answers", "candidates", "outputs", "generations"),
     "summaries",
 )
-_TEXT = ("text", "response", "completion", "answer", "content", "output")
 _SCORES = ("scores", "score", "ratings", "rating", "rewards", "reward", "overall_score", "pm_score")
 _RANKS = ("ranks", "rank")
 #: Responses by their place, the best first. A column `ranking` may be either, and is asked about.
@@ -52,16 +51,6 @@ def _rows(record: Record) -> Iterator[Row]:
             **{"label": label, "label_from": "scores"},
             **{"score_a": scores[i], "score_b": scores[j]},
         }
-
-
-def text_of(response: Any, name: str) -> Any:
-    """The response in an entry: text, messages, or a mapping that also holds its score."""
-    if isinstance(response, Mapping) and "role" not in response:
-        field = first_of(response, _TEXT)
-        if field is None:
-            raise DataError(f"an entry of {name!r} has none of {', '.join(_TEXT)}")
-        return response[field]
-    return response
 
 
 def _scores(record: Record, given: list[Any], name: str) -> list[float | None]:

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 
 from surefoot.data import fields
 from surefoot.data.ballots import COUNTED, counted_votes, twins, votes_of
-from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, prompt_of
+from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, prompt_of, response_of
 
 #: Columns that say which response is preferred. The first of them that a row has is its label, so
 #: that helpfulness comes before harmlessness where both were judged; the others are named.
@@ -27,8 +27,9 @@ _STRENGTHS = "individual_preference"
 
 #: How columns begin that say of either response how good it is; higher is better.
 _SCORED = ("score", "rating", "reward")
+_RANKED = ("rank",)  # 1 is the best
 _STEMS = ("output", "response", "answer", "completion", "generation", "human_ref")
-_ENDS = (("1", "2"), ("a", "b"), ("0", "1"))
+_ENDS = (("0", "1"), ("1", "2"), ("a", "b"))
 _RESPONSE = re.compile(rf"(?:{'|'.join(_STEMS).replace('_', '')})(?:\d+|[a-h])")
 _ANNOTATOR = re.compile(r"annotator_?\d+")
 
@@ -36,7 +37,7 @@ _ANNOTATOR = re.compile(r"annotator_?\d+")
 @functools.lru_cache(maxsize=256)
 def pair_among(columns: frozenset[str]) -> tuple[str, str] | None:
     """The columns of the two responses among these: `response_a`, `output_1`, `answer0`, ..."""
-    plain = {_plain(name): name for name in columns}
+    plain = _by_plain_name(columns)
     for stem in _STEMS:
         for first, second in _ENDS:
             found = [plain.get(f"{_plain(stem)}{end}") for end in (first, second)]
@@ -53,12 +54,17 @@ def is_response(name: str) -> bool:
 @functools.lru_cache(maxsize=256)
 def label_among(columns: frozenset[str]) -> str | None:
     """The column of the label among these, in the order of :data:`LABELS`."""
-    plain = {_plain(name): name for name in columns}
+    plain = _by_plain_name(columns)
     return next((plain[_plain(name)] for name in LABELS if _plain(name) in plain), None)
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_\-]", "", name.casefold())
+
+
+def _by_plain_name(columns: AbstractSet[str]) -> dict[str, str]:
+    """Columns by what is left of their names; of `Label` and `label`, the one in small letters."""
+    return {_plain(name): name for name in sorted(map(str, columns))}
 
 
 def _rows(record: Record) -> Iterator[Row]:
@@ -80,21 +86,21 @@ def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
     """
     row: Row = {
         "prompt": prompt_of(record),
-        "response_a": get(record, sides[0], "response_a"),
-        "response_b": get(record, sides[1], "response_b"),
+        "response_a": response_of(record, sides[0], "response_a"),
+        "response_b": response_of(record, sides[1], "response_b"),
     }
-    if scores := twins(record.given, sides, _SCORED):
+    scores = twins(record.given, sides, _SCORED)
+    if scores:
         row |= {
             f"score_{s}": record.use(n, f"score_{s}") for s, n in zip("ab", scores, strict=True)
         }
     votes = _votes(record, sides, optional=label is not None)
     if votes:
         row["votes"] = votes
-    if label is None and not votes and scores:
-        record.account.became.update(dict.fromkeys(scores, "label"))
-        a, b = (
-            fields.number(row[f"score_{side}"], n) for side, n in zip("ab", scores, strict=True)
-        )
+    compared = scores or twins(record.given, sides, _RANKED)
+    if label is None and not votes and compared:
+        a, b = (fields.number(record.use(name, "label"), name) for name in compared)
+        a, b = (a, b) if scores else (-a, -b)
         return {**row, "label": 0.5 if a == b else float(a > b), "label_from": "scores"}
     if label is not None or not votes:
         name = label or "label"
@@ -117,7 +123,9 @@ def _votes(record: Record, sides: tuple[str, str], optional: bool) -> list[dict[
     found = []
     for name in _annotators(record):
         record.account.became[name] = "votes"
-        chance = record.preference(name, sides, usual="first-is-1", column="annotators")
+        chance = record.preference(
+            name, sides, usual="first-is-1", column="annotators", optional=optional
+        )
         found.append({"annotator": name, "value": chance})
     return found
 
@@ -133,7 +141,7 @@ def _recognises(columns: AbstractSet[str], _: object) -> bool:
         return False
     votes = {"votes", _STRENGTHS} & names or any(map(_ANNOTATOR.fullmatch, names))
     counts = twins(names.__contains__, pair, COUNTED)
-    scores = twins(names.__contains__, pair, _SCORED)
+    scores = twins(names.__contains__, pair, (*_SCORED, *_RANKED))
     return bool(label_among(names) or votes or counts or scores)
 
 
@@ -142,7 +150,8 @@ READER = Reader(
     accepts=(
         "output_1, output_2 (or response_a, response_b, answer 0, answer 1, ...) with a prompt, "
         "and label, preference or winner, better_response_id, ..., or votes, votes_a and votes_b, "
-        "or annotator1, annotator2, ..., or else score_1 and score_2 (higher is better)"
+        "or annotator1, annotator2, ..., or else score_1 and score_2 (higher is better) or rank_1 "
+        "and rank_2 (1 is the best)"
     ),
     columns=(
         *PROMPTS,
