@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -24,7 +25,7 @@ class TrainedHead(Head):
     Full batches: a risk is computed over all the data, not over a step.
     """
 
-    candidates = (0.01, 0.03, 0.1, 0.3)
+    candidates: ClassVar[tuple[float, ...]] = (0.01, 0.03, 0.1, 0.3)
 
     steps: int = Field(150, ge=1)
     """Optimiser steps; each sees every pair."""

@@ -12,7 +12,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
-from surefoot.scorers.language.scores import ScoreFunction, mode
+from surefoot.scorers.language.scores import ScoreFunction, base_of, mode
 from surefoot.training.pairs import TrainingPairs
 
 #: Part that a second derivative may be off. Of a finite difference: by how much the gradient
@@ -60,7 +60,7 @@ def attention_for(objective: object) -> dict[str, str]:
 
 def _known(model: Any, engine: Engine, arguments: Any) -> str:
     """Why there can be no exact second derivative; empty where nothing says so."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = base_of(model)
     attention = getattr(inner.config, "_attn_implementation", None) or "eager"
     if getattr(inner, "hf_quantizer", None) is not None:
         return (

@@ -1,4 +1,4 @@
-"""PEFT adapters on language models: put on, and what lies below them."""
+"""PEFT adapters on language models: put on, read, and what lies below them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.architecture import ModelKind
-from surefoot.scorers.language.probe import close, probe, rounding
-from surefoot.scorers.language.scores import reward_head
+from surefoot.scorers.language.precision import half_of
+from surefoot.scorers.language.scores import autocast, mode, reward_head
 
 
 def refuse_prompt_learning(*adapters: Any) -> None:
@@ -143,7 +143,7 @@ def lies_below(model: Any, given: Tensor) -> bool:
 
     Args:
         model: with the adapter on.
-        given: what the policy said before (:func:`~surefoot.scorers.language.probe.probe`).
+        given: what the policy said before (:func:`probe`).
 
     Raises:
         ConfigurationError: it is neither.
@@ -198,3 +198,25 @@ def adapter_tensors(model: nn.Module) -> set[str]:
         return shared or any(".".join(parts[:i]) in own for i in range(1, len(parts) + 1))
 
     return {name for name in model.state_dict() if of_adapter(name)}
+
+
+def probe(model: Any) -> Tensor:
+    """Logits (2, 2, V) of the tokens 1 0 and 1 2, in float32, without gradient and dropout."""
+    device = model.get_input_embeddings().weight.device
+    texts = torch.tensor([[1, 0], [1, 2]], device=device)
+    # A trained bias in float32 beside frozen weights in half precision goes with autocast only.
+    with torch.no_grad(), mode(model), autocast(device, half_of(model)):
+        found = model(input_ids=texts, attention_mask=torch.ones_like(texts), use_cache=False)
+    logits: Tensor = found.logits.float()
+    return logits
+
+
+def rounding(model: Any) -> float:
+    """What two ways to compute the same logits may differ by, as a part of the largest."""
+    dtype = half_of(model)
+    return 1e-4 if dtype is None else 1e-2
+
+
+def close(one: Tensor, other: Tensor, part: float) -> bool:
+    """Whether the two are the same up to this part of the largest."""
+    return float((one - other).abs().max()) <= part * float(other.abs().max())

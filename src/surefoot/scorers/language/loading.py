@@ -13,14 +13,16 @@ from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.runs import require_finished
 from surefoot.scorers.language.adapters import (
     below_adapter,
+    close,
     lies_below,
+    probe,
     refuse_adapter_alone,
     refuse_prompt_learning,
+    rounding,
     with_adapter,
 )
 from surefoot.scorers.language.architecture import ModelKind, kind_named, positions_in
-from surefoot.scorers.language.probe import close, probe, rounding
-from surefoot.scorers.language.scores import reward_head
+from surefoot.scorers.language.scores import base_of, reward_head
 from surefoot.scorers.language.vocabulary import ensure_pad_token, require_rows
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ def kind_of(model: Any, labels: int = 1) -> ModelKind:
     Raises:
         ConfigurationError: it is neither, or has not this number of labels.
     """
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = base_of(model)
     name = type(inner).__name__
     kind = kind_named([name])
     if kind is None:
@@ -153,7 +155,7 @@ def reads_causally(model: Any) -> bool:
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = base_of(model)
     return hasattr(inner, "score") and inner.config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
@@ -165,10 +167,9 @@ def _require_causal(model: Any) -> None:
     """
     found = probe(model)
     if not close(found[0, 0], found[1, 0], rounding(model)):
-        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         raise ConfigurationError(
-            f"a {type(inner).__name__} that reads a text in both directions is no policy: it "
-            "predicts tokens that it has seen. Name a causal language model."
+            f"a {type(base_of(model)).__name__} that reads a text in both directions is no policy: "
+            "it predicts tokens that it has seen. Name a causal language model."
         )
 
 

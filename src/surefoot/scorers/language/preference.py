@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError
-from surefoot.objectives import Outputs, ScoreKind
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.scores import (
     PolicyScores,
@@ -36,7 +35,7 @@ def labels_of(options: SkewOptions) -> int:
 
 
 @dataclass(frozen=True)
-class PreferenceScores:
+class PreferenceScores(ScoreFunction):
     """Half the margin of a pair and its opposite: there is no score of a response alone.
 
     Attributes:
@@ -47,8 +46,7 @@ class PreferenceScores:
     options: SkewOptions
     bidirectional: bool = False
 
-    kind: ClassVar[ScoreKind] = "margins"
-    beta: ClassVar[None] = None
+    kind = "margins"
 
     def __post_init__(self) -> None:
         """Refuse weights by prompts that have seen the response.
@@ -62,10 +60,6 @@ class PreferenceScores:
                 "what it says at the end of the prompt depends on the response. Take a causal "
                 "language model, or prompt_weights: false."
             )
-
-    def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
-        """Scores (n, 2) of a batch; there is no reference."""
-        return Outputs(self.of_model(model, batch), None, batch.lengths)
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Half the margin and its opposite (n, 2)."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,24 @@ from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.noise import per_root_token
 
 
+class ScoreFunction(ABC):
+    """From batches to the scores of pairs."""
+
+    kind: ClassVar[ScoreKind]
+    beta: float | None = None
+    """Scale of the log-ratio of a policy."""
+
+    def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
+        """Outputs of a batch, given the reference's log-probabilities (n, 2) for a policy."""
+        return Outputs(self.of_model(model, batch), None, batch.lengths)
+
+    @abstractmethod
+    def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
+        """What the model alone says of each response (n, 2)."""
+
+
 @dataclass(frozen=True)
-class RewardScores:
+class RewardScores(ScoreFunction):
     """r(x, y): the one label of a sequence classifier.
 
     Attributes:
@@ -26,15 +43,10 @@ class RewardScores:
 
     bidirectional: bool = True
 
-    kind: ClassVar[ScoreKind] = "rewards"
-    beta: ClassVar[None] = None
-
-    def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
-        """Scores (n, 2) of a batch; a reward has no reference."""
-        return Outputs(self.of_model(model, batch), None, batch.lengths)
+    kind = "rewards"
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
-        """What the model alone says of each response (n, 2): its reward."""
+        """Rewards (n, 2)."""
         mask = batch.attention_mask if self.bidirectional else None
         with whole_head(model):
             found = model(input_ids=batch.input_ids, attention_mask=mask)
@@ -42,7 +54,7 @@ class RewardScores:
 
 
 @dataclass
-class PolicyScores:
+class PolicyScores(ScoreFunction):
     """beta log(pi(y | x) / pi_ref(y | x)): DPO's implicit reward (Rafailov et al., 2305.18290).
 
     Attributes:
@@ -54,7 +66,7 @@ class PolicyScores:
     beta: float
     noise: float = 0.0
 
-    kind: ClassVar[ScoreKind] = "token sums"
+    kind = "token sums"
 
     def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
         """Scores (n, 2) of a batch, given the reference's log-probabilities (n, 2)."""
@@ -65,7 +77,7 @@ class PolicyScores:
         return Outputs(scores, found, batch.lengths)
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
-        """What the model alone says of each response (n, 2): its log-probability."""
+        """Log-probabilities (n, 2)."""
         return log_probs(model, batch)
 
     def of_log_probs(self, found: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
@@ -77,25 +89,6 @@ class PolicyScores:
         change = found - reference
         none = per_root_token(change.detach(), lengths) < self.noise
         return self.beta * torch.where(none, change - change.detach(), change)
-
-
-class ScoreFunction(Protocol):
-    """From batches to the scores of pairs."""
-
-    kind: ClassVar[ScoreKind]
-
-    @property
-    def beta(self) -> float | None:
-        """Scale of the log-ratio of a policy."""
-        ...
-
-    def __call__(self, model: nn.Module, batch: PairBatch, reference: Tensor | None) -> Outputs:
-        """Outputs of a batch, given the reference's log-probabilities (n, 2) for a policy."""
-        ...
-
-    def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
-        """What the model alone says of each response (n, 2)."""
-        ...
 
 
 def log_probs(model: nn.Module, batch: PairBatch) -> Tensor:
@@ -165,9 +158,13 @@ HEADS = ("score", "classifier", "classification_head", "logits_proj")
 
 def reward_head(model: nn.Module) -> nn.Module | None:
     """The module from hidden states to the reward, through any wrapping; None: of another name."""
-    inner = _unwrapped(model)
-    inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+    inner = base_of(_unwrapped(model))
     return next((getattr(inner, name) for name in HEADS if hasattr(inner, name)), None)
+
+
+def base_of(model: Any) -> Any:
+    """The model of transformers below an adapter, or the model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _unwrapped(model: nn.Module) -> Any:
