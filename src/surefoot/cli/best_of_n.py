@@ -52,7 +52,7 @@ def best_of_n(
         surefoot best-of-n ensemble.yaml --samples written/references.jsonl --gold runs/held-out \
             --baseline runs/reward --output report
     """
-    reads = [samples, model, baseline, gold, reference]
+    reads: list[str | Path | None] = [samples, model, baseline, gold, reference]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation.policies.choosing import choose_best
         from surefoot.evaluation.samples import gold_of, read_samples, sampled_rewards

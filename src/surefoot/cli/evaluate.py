@@ -92,7 +92,7 @@ def evaluate(
         surefoot evaluate runs/robust test.jsonl --baseline runs/plain --output report
         surefoot evaluate dpo-model test.jsonl --reference sft-model --output report
     """
-    reads = [*data, suites, model, baseline, reference]
+    reads: list[str | Path | None] = [*data, suites, model, baseline, reference]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation import run
         from surefoot.report import evaluation_page
@@ -201,7 +201,7 @@ def _show_comparisons(found: Evaluation) -> None:
 def _show_cautions(name: str, found: SetFindings) -> None:
     result, overlap = found.result, found.overlap
     beyond, loss = result.beyond_ruler.difference, result.log_loss
-    if beyond.high is not None and beyond.high < 0:
+    if beyond.side(0.0) < 0:
         say(
             f"warning: {name}: the ruler {result.best_ruler!r}, which does not read the text, "
             f"beats the model (difference {beyond})."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import out, say, table
-from surefoot.cli.resume import nothing_to_resume
+from surefoot.cli.train import nothing_to_resume, of_seeds
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,11 +39,7 @@ def run_online(
     from surefoot.training.folder import reads_of
 
     config = OnlineConfig(**given)
-    first = config.training.seed
-    configs = [
-        config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
-        for seed in range(first, first + seeds)
-    ]
+    configs = of_seeds(config, seeds)
     if resume and nothing_to_resume(config.output, configs, overwrite):
         return
     reads = [str(config_path), *reads_of(config)]

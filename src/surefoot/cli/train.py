@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from surefoot.cli.arguments import Overwrite
 from surefoot.cli.console import figure, out, quiet_libraries, say, table
 from surefoot.cli.inputs import tell_reading
-from surefoot.cli.resume import nothing_to_resume
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from surefoot.policy import OnlineConfig
     from surefoot.scorers.fit_report import FitReport
     from surefoot.scorers.unit_shares import UnitShare
     from surefoot.statistics import Estimate
+    from surefoot.training.config import RunConfig
     from surefoot.training.folder import TrainingData
     from surefoot.training.language_run import LanguageReport
     from surefoot.training.run import Run
+
+Config = TypeVar("Config", "RunConfig", "OnlineConfig")
 
 
 def train(
@@ -64,11 +67,7 @@ def train(
             f"--seeds {seeds} would give the same model {seeds} times: a linear head on fixed data "
             "depends on no seed. Set training.bootstrap: true to resample the training prompts."
         )
-    first = config.training.seed
-    configs = [
-        config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
-        for seed in range(first, first + seeds)
-    ]
+    configs = of_seeds(config, seeds)
     if resume and nothing_to_resume(config.output, configs, overwrite):
         return
     if isinstance(config.training, LanguageTrainingOptions):
@@ -85,6 +84,38 @@ def train(
     for one in runs:
         say(f"wrote {one.folder}")
     _show(runs)
+
+
+def of_seeds(config: Config, seeds: int) -> list[Config]:
+    """The configuration, or one for each of several seeds from its own on, in folders inside."""
+    first = config.training.seed
+    return [
+        config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
+        for seed in range(first, first + seeds)
+    ]
+
+
+def nothing_to_resume(
+    output: str, configs: Sequence[RunConfig] | Sequence[OnlineConfig], overwrite: bool
+) -> bool:
+    """Whether these runs, of one seed each, are finished already, which is told.
+
+    Raises:
+        ConfigurationError: to overwrite is asked for too, or the folder holds another run.
+    """
+    from surefoot.runs import is_finished
+    from surefoot.training.folder import progress_of
+
+    if overwrite:
+        raise ConfigurationError(
+            "--resume goes on with what --overwrite would take away: give one of them."
+        )
+    states = [progress_of(Path(one.output), one) for one in configs]
+    of_all = len(configs) == 1 or is_finished(output)
+    if not of_all or any(state != "finished" for state in states):
+        return False
+    say(f"{output} is finished already: there is nothing to resume.")
+    return True
 
 
 def overrides(arguments: Sequence[str]) -> dict[str, str]:

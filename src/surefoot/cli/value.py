@@ -64,7 +64,7 @@ def value(
         surefoot value runs/policy test.jsonl --auxiliary runs/reward \
             --samples written/references.jsonl --output report
     """
-    reads = [*data, samples, policy, auxiliary, reference]
+    reads: list[str | Path | None] = [*data, samples, policy, auxiliary, reference]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation.policies.logged import logged_values
         from surefoot.evaluation.policy_value import RatioOptions

@@ -51,7 +51,7 @@ def winrate(
             f"--samples names {len(samples)} file(s), one for each seed, and --against "
             f"{len(against)}: as many, or one for all."
         )
-    reads = [*samples, *against, judge]
+    reads: list[str | Path | None] = [*samples, *against, judge]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation.policies.contests import contests, left_over
         from surefoot.evaluation.samples import read_samples

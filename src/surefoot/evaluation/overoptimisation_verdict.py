@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from surefoot.evaluation.overoptimisation import Curve
 from surefoot.evaluation.value_verdict import Verdict
-from surefoot.statistics import Estimate
 
 #: Share of equal neighbours from which ties are told: KL is then an upper bound that is not tight.
 _MANY_TIES = 0.05
@@ -19,7 +18,7 @@ def verdict(curve: Curve) -> Verdict:
         sentence = f"{ends}; with fewer than eight responses to a prompt no law is fitted."
         return Verdict("doubt", sentence[0].upper() + sentence[1:], points)
     slope, n = curve.law.slope, curve.n[curve.law.points]
-    side = _side(slope)
+    side = slope.side(0.0)
     if side < 0:
         found = f"Over-optimised: at n = {n} the gold reward falls as the proxy's grows"
         return Verdict("bad", f"{found} (slope {slope}); {ends}.", points)
@@ -53,9 +52,3 @@ def _points(curve: Curve) -> list[str]:
             "upper bound."
         )
     return found
-
-
-def _side(found: Estimate) -> int:
-    if found.low is None or found.high is None:
-        return 0
-    return 1 if found.low > 0 else -1 if found.high < 0 else 0

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from surefoot.evaluation.policy_value import FEWEST_EFFECTIVE, PolicyValue
-from surefoot.statistics import Estimate
 
 #: Below this share of the responses an effective size is called small.
 _SMALL_SHARE = 0.1
@@ -25,7 +24,7 @@ def verdict(value: PolicyValue) -> Verdict:
     """Which estimate to read, what it says against the reference, and the cautions."""
     usable = value.doubly_robust.low is not None
     name, read = ("doubly robust", value.doubly_robust) if usable else ("direct", value.direct)
-    side = _side(read, 0.5)
+    side = read.side(0.5)
     against = {1: "preferred to its reference", -1: "less preferred than its reference"}
     tone: Literal["good", "bad", "doubt"] = "doubt"
     if usable and side:
@@ -50,14 +49,14 @@ def _points(value: PolicyValue, usable: bool) -> list[str]:
             f"The ratios have an effective size of {size}. The intervals of the weighted estimates "
             "may be too narrow: what the policy writes most may not be in the data."
         )
-    if side := _side(value.mean_ratio, 1.0):
+    if side := value.mean_ratio.side(1.0):
         points.append(
             f"The mean ratio is {value.mean_ratio}, not 1: the responses were not drawn from this "
             "reference"
             + (", or what the policy writes is not among them." if side < 0 else ".")
             + ("" if value.options.self_normalise else " Self-normalised ratios suffer least.")
         )
-    if usable and _side(value.correction, 0.0):
+    if usable and value.correction.side(0.0):
         points.append(
             f"The labels correct the direct estimate by {value.correction}: the auxiliary model is "
             "wrong where the policy writes, or the ratios are."
@@ -81,10 +80,3 @@ def _points(value: PolicyValue, usable: bool) -> list[str]:
     if value.direct.low is None:
         points.append(f"No interval: {value.direct.note}.")
     return points
-
-
-def _side(found: Estimate, point: float) -> int:
-    """1 where the interval lies above a point, -1 below, 0 where it holds it or there is none."""
-    if found.low is None or found.high is None:
-        return 0
-    return 1 if found.low > point else -1 if found.high < point else 0

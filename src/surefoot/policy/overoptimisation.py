@@ -73,12 +73,11 @@ def _none(reason: str) -> AlongTraining:
 
 def _verdict(law: Law, trained: float, watched: float) -> str:
     slope = law.slope
-    if slope.low is not None and slope.low > 0:
-        found = "No over-optimisation: the watched reward still grows"
-    elif slope.high is not None and slope.high < 0:
-        found = "Over-optimised: the watched reward falls"
-    else:
-        found = "The watched reward is not told to grow or to fall"
+    found = {
+        1: "No over-optimisation: the watched reward still grows",
+        -1: "Over-optimised: the watched reward falls",
+        0: "The watched reward is not told to grow or to fall",
+    }[slope.side(0.0)]
     peak = law.peak
     where = f", its peak at d = {peak:.2f}" if peak is not None and peak <= law.last else ""
     fit = "" if law.r2 is None else f"; R² {law.r2:.2f}"

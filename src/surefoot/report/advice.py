@@ -77,18 +77,18 @@ def points(
     if comparison is not None:
         found.append(_comparison_point(comparison, against_baseline, adjusted))
     worst = result.worst
-    if worst is not None and worst.value.high is not None and worst.value.high < 0.5:
+    if worst is not None and worst.value.side(0.5) < 0:
         found.append(
             f"At least one group is served worse than by a coin: {worst.group} is lowest at "
             f"{interval(worst.value)}. Read pairs of that group before using the model on it."
         )
     sure = result.calibration.overconfidence
-    if sure.low is not None and sure.low > 0:
+    if sure.side(0.0) > 0:
         found.append(
             f"Its probabilities are too sure of themselves by {interval(sure)}: fit a temperature "
             "on pairs like these before using them as probabilities. Accuracy is not affected."
         )
-    elif sure.high is not None and sure.high < 0:
+    elif sure.side(0.0) < 0:
         found.append(
             f"Its probabilities are too cautious ({interval(sure, signed=True)}): fit a "
             "temperature on pairs like these before using them. Accuracy is not affected."

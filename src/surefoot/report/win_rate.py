@@ -5,7 +5,6 @@ from __future__ import annotations
 from surefoot.evaluation.win_rate import WinRate
 from surefoot.report.charts import dot_interval_chart
 from surefoot.report.page import render
-from surefoot.statistics import Estimate
 
 
 def win_rate_page(
@@ -46,7 +45,7 @@ def win_rate_page(
 
 def _verdict(found: WinRate) -> tuple[str, str]:
     """The raw rate, and whether it stands at equal length."""
-    raw, equal = _side(found.win_rate), _side(found.length_controlled)
+    raw, equal = found.win_rate.side(0.5), found.length_controlled.side(0.5)
     rates = f"{found.win_rate} raw, {found.length_controlled} at equal length"
     if raw == 0:
         return "doubt", f"A and B are not told apart: {rates}."
@@ -56,9 +55,3 @@ def _verdict(found: WinRate) -> tuple[str, str]:
     if equal == -raw:
         return "doubt", f"{winner} wins by length: at equal length the other does ({rates})."
     return "doubt", f"{winner} wins; not shown that it would at equal length: {rates}."
-
-
-def _side(found: Estimate) -> int:
-    if found.low is None or found.high is None:
-        return 0
-    return 1 if found.low > 0.5 else -1 if found.high < 0.5 else 0

@@ -51,6 +51,16 @@ class Estimate:
         given = (self.estimate, self.low, self.high)
         return all(math.isfinite(value) for value in given if value is not None)
 
+    def side(self, point: float) -> int:
+        """1 where the interval lies above a point, -1 below, 0 where it holds it or there is none.
+
+        >>> [Estimate(0.6, 0.5, 0.7, n=9, covers="x").side(point) for point in (0.4, 0.5, 0.8)]
+        [1, 0, -1]
+        """
+        if self.low is None or self.high is None:
+            return 0
+        return 1 if self.low > point else -1 if self.high < point else 0
+
     def mapped(self, change: Callable[[float], float]) -> Estimate:
         """The figure of another quantity that rises with this one: interval and ends go along.
 

@@ -67,7 +67,7 @@ def doubts(last: Mapping[str, float], ignorant: float, accuracy: Estimate | None
             f"training diverged: the last mean loss is {loss:.3g}, and a model that tells no pair "
             f"apart has {ignorant:.3g}. Do not use this model; lower training.learning_rate."
         )
-    if accuracy is not None and accuracy.high is not None and accuracy.high < 0.5:
+    if accuracy is not None and accuracy.side(0.5) < 0:
         found.append(
             f"on held-out pairs the model is worse than a coin: it orders {accuracy} of them as "
             "labelled. Do not use it as it is."

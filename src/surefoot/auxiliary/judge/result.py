@@ -74,8 +74,7 @@ class JudgeResult:
         found = []
         share = self.flipped / self.judged if self.judged else 0.0
         bias = self.position_bias
-        told = bias.low is not None and bias.high is not None and not bias.low <= 0 <= bias.high
-        large = told and bias.estimate is not None and abs(bias.estimate) >= BIASED
+        large = bias.side(0.0) != 0 and abs(bias.estimate or 0.0) >= BIASED
         flips = f"the verdict changes with the order in {self.flipped:,} of {self.judged:,} pairs"
         first, second = self.firsts[np.isfinite(self.firsts).all(1)].T
         by_place, by_content = (

@@ -95,5 +95,6 @@ def choose_best(
             f"{samples.place} was drawn with {samples.altered}: KL is the distance from the policy "
             "as sampled."
         )
-    compared = compare_curves(*curves.values()) if len(curves) > 1 else None
+    ours, *others = curves.values()
+    compared = compare_curves(ours, others[0]) if others else None
     return BestOfN(curves, compared, stand_in, tuple(cautions))
