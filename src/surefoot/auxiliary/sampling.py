@@ -255,9 +255,13 @@ def _known(path: Path, law: dict[str, Any]) -> dict[int, dict[str, Any]]:
         )
     for number, line in enumerate(lines[1:], start=2):
         texts = line.get("references")
-        whole = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
         counts = isinstance(line.get("key"), int) and isinstance(line.get("unfinished"), int)
-        if not (whole and counts and len(texts) == 2 * law["pairs"]):
+        if not (
+            counts
+            and isinstance(texts, list)
+            and len(texts) == 2 * law["pairs"]
+            and all(isinstance(text, str) for text in texts)
+        ):
             raise _damaged(path, number)
     return {line["key"]: line for line in lines[1:]}
 
