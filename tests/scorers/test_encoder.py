@@ -22,7 +22,7 @@ from transformers import (
     XLNetConfig,
 )
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.scorers import Encoder, EncoderOptions
 from surefoot.scorers import encoder as encoder_module
 from surefoot.scorers.language.architecture import is_causal, positions_in
@@ -198,6 +198,17 @@ def test_an_empty_text_of_a_causal_model(tmp_path):
 def test_vectors_have_unit_length_and_empty_text_is_fine(small_encoder):
     vectors = _encoder(small_encoder).embed(["", "good"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+
+def test_vectors_that_are_not_finite_are_not_kept(tmp_path):
+    folder = save_encoder(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][7] = float("nan")
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    encoder = _encoder(folder)
+    for _ in range(2):  # nor found again in the cache
+        with pytest.raises(SurefootError, match="vectors that are not finite"):
+            encoder.embed(["maybe good bad yes no thanks please"])
 
 
 @pytest.mark.parametrize("name", ["no/such-model", "./nowhere"])

@@ -248,3 +248,13 @@ class TestMLP:
         problem = Problem(**{**vars(problem), "features": problem.features * 1e30})
         with pytest.raises(Exception, match="not finite"):
             MLP(hidden=4, steps=3).fit(problem)
+
+    def test_the_last_step_is_looked_at_too(self):
+        problem = _problem({})
+        with pytest.raises(Exception, match="at step 1: not finite"):
+            MLP(hidden=4, steps=1, learning_rate=1e30).fit(problem)
+        fit = MLP(hidden=4, steps=2).fit(problem)
+        rewards = problem.scores(MLP(hidden=4), fit.parameters)
+        squares = sum(p.square().flatten(1).sum(1) for p in fit.parameters.values())
+        expected = problem.risk(rewards[:, 0] - rewards[:, 1]).value + problem.l2 / 2 * squares
+        torch.testing.assert_close(fit.values, expected.to(fit.values), rtol=1e-5, atol=1e-6)

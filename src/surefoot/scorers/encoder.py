@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from surefoot.data.embedding_texts import Side, cut_texts
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.options import READS, Options
 from surefoot.scorers.embedding_cache import EmbeddingCache, Vector, token_key
 from surefoot.scorers.language.architecture import is_causal, positions_in
@@ -208,7 +208,11 @@ class Encoder:
 
     @torch.inference_mode()
     def forward(self, tokens: Sequence[list[int]], description: str = "embedding") -> Embeddings:
-        """Unit vectors (n, D) of token ids, in batches of like length; nothing is cached."""
+        """Unit vectors (n, D) of token ids, in batches of like length; nothing is cached.
+
+        Raises:
+            SurefootError: a vector is not finite.
+        """
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))  # longest: fails early
         vectors = np.empty((len(tokens), self.model.config.hidden_size), dtype=np.float32)
         with tqdm(
@@ -219,6 +223,11 @@ class Encoder:
                 size = max(1, TOKENS_PER_BATCH // max(1, len(tokens[order[start]])))
                 rows = order[start : start + size]
                 vectors[rows] = self._pool([tokens[i] for i in rows]).float().cpu().numpy()
+                if not np.isfinite(vectors[rows]).all():
+                    raise SurefootError(
+                        f"the encoder {self.options.name!r} gives vectors that are not finite: its "
+                        "weights are damaged, or too large for this precision (precision: float32)."
+                    )
                 start += size
                 bar.update(len(rows))
         return vectors

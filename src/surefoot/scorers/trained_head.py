@@ -82,7 +82,8 @@ class TrainedHead(Head):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate)
         ridge = problem.l2.float()
         values = ridge
-        for step in trange(self.steps, desc="fitting", unit="step", disable=None, leave=False):
+        steps = trange(self.steps + 1, desc="fitting", unit="step", disable=None, leave=False)
+        for step in steps:  # and a look at where the last one led
             margins = margins_of(self.batch_scores(parameters, features, context))
             squares = sum(p.square().flatten(1).sum(1) for p in parameters.values())
             values = problem.risk(margins).value + ridge / 2 * squares
@@ -91,6 +92,8 @@ class TrainedHead(Head):
                     f"the objective is {values.tolist()} at step {step}: not finite. "
                     "Lower head.learning_rate, or raise head.l2."
                 )
+            if step == self.steps:
+                break
             optimiser.zero_grad()
             values.sum().backward()
             optimiser.step()
