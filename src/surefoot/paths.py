@@ -11,7 +11,7 @@ from surefoot.errors import SurefootError
 def cache_folder(name: str) -> Path:
     """A folder of the cache, made if absent: under `$SUREFOOT_CACHE` or `~/.cache/surefoot`."""
     root = os.environ.get("SUREFOOT_CACHE")
-    folder = (Path(root) if root else Path.home() / ".cache" / "surefoot") / name
+    folder = expanded(root or "~/.cache/surefoot") / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -227,6 +227,13 @@ def test_spellings_of_before_name_the_command_of_now(monkeypatch, capsys, given,
             ["winrate", "--samples", "a", *("--against", "b") * 2, "--judge", "r"],
             "names 1 file(s), one for each seed, and --against 2: as many, or one for all",
         ),
+        (
+            [
+                "winrate",
+                *("--samples", "s", "--against", "t", "--judge", "r", "--tie-tolerance", "1"),
+            ],
+            "--tie-tolerance of a win rate is below 1/2; got 1",
+        ),
         (["best-of-n", "x"], "Missing option '--samples'"),
         (["evaluate", "x"], "Missing argument 'data'"),
     ],

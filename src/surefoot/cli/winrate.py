@@ -51,6 +51,10 @@ def winrate(
             f"--samples names {len(samples)} file(s), one for each seed, and --against "
             f"{len(against)}: as many, or one for all."
         )
+    if not tie_tolerance < 0.5:  # before anything is asked and paid for
+        raise ConfigurationError(
+            f"--tie-tolerance of a win rate is below 1/2; got {tie_tolerance:g}."
+        )
     reads: list[str | Path | None] = [*samples, *against, judge]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation.policies.contests import contests, left_over
