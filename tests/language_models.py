@@ -23,6 +23,8 @@ from transformers import (
 )
 from transformers import PreTrainedTokenizerFast as FastTokenizer
 
+from surefoot.columns import DECLARED
+
 #: Rows of every embedding table: more than the tokenizers have tokens.
 VOCABULARY = 400
 
@@ -119,7 +121,12 @@ def bert_reward(seed: int = 0, **options: Any) -> BertForSequenceClassification:
 
 
 def pairs(n: int, seed: int = 0, **columns: Any) -> list[dict[str, Any]]:
-    """Comparisons of different lengths under the contract; the better response says `good`."""
+    """Comparisons of different lengths under the contract; the better response says `good`.
+
+    They have a number in each column that some member declares.
+    """
+    declared = {k: [c.example, min(c.example + 1, c.high)] for k, c in DECLARED.items()}
+    columns = declared | columns
     generator = torch.Generator().manual_seed(seed)
 
     def draw(low: int, high: int) -> int:

@@ -73,12 +73,15 @@ class World:
         self._with_references = None
 
     def of_objective(self, objective):
-        """The same tokens with this objective's units, or reference pairs; and their outputs."""
+        """The same tokens with this objective's units, columns and references; their outputs."""
         if "references" in objective.labels.properties.needs:
             return self.with_references(objective)
-        if objective.risk.unit == "pair":
+        columns = objective.labels.properties.columns
+        if objective.risk.unit == "pair" and not columns:
             return self.pairs, self.outputs
-        made = self._made(Objective(risk={"kind": "mean", "unit": objective.risk.unit}))
+        mean = {"kind": "mean", "unit": objective.risk.unit}
+        labels = objective.labels if columns else "observed"
+        made = self._made(Objective(labels=labels, risk=mean))
         made.tokens, made.reference = self.pairs.tokens, self.pairs.reference
         return made, self.outputs
 

@@ -13,13 +13,8 @@ from surefoot.auxiliary.judge import Judge
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
 from surefoot.options import Member, Options
 from surefoot.policy import Online, OnlineTrainingOptions, PromptOptions
-from surefoot.scorers import EmbeddingScorer, EncoderOptions, EnsembleOptions, Head
-from surefoot.scorers.language.options import (
-    AdapterOptions,
-    GeneralPreferenceScorer,
-    PolicyScorer,
-    RewardModelScorer,
-)
+from surefoot.scorers import EncoderOptions, EnsembleOptions, Head, Scorer
+from surefoot.scorers.language.options import AdapterOptions
 from surefoot.training import (
     DataOptions,
     LanguageTrainingOptions,
@@ -39,12 +34,9 @@ _DECLARING: Mapping[str, type[Member]] = {
 #: Sections of a configuration by what they are called.
 _SECTIONS: Mapping[str, type[Options]] = {
     "data": DataOptions,
-    "scorer: embedding": EmbeddingScorer,
+    **{f"scorer: {kind}": cls for kind, cls in Scorer.registry.items()},
     "scorer.encoder": EncoderOptions,
     **{f"scorer.head: {kind}": cls for kind, cls in Head.registry.items()},
-    "scorer: reward-model": RewardModelScorer,
-    "scorer: policy": PolicyScorer,
-    "scorer: general-preference": GeneralPreferenceScorer,
     "scorer.adapter": AdapterOptions,
     "objective": Objective,
     "objective: doubly-robust": DoublyRobust,
