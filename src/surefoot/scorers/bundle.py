@@ -8,8 +8,8 @@ hinge losses, CVaR and whatever else is convex and not smooth.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import clarabel
 import numpy as np
@@ -28,25 +28,14 @@ STEPS = (0.02, 0.1, 0.3, 1.0)  # of the way from the best point to the model's m
 TOGETHER = 64  # searches that run at once: each holds its planes
 
 
-@dataclass(frozen=True)
-class Minimum:
-    """Where the search ended.
+class Minimum(NamedTuple):
+    """Where the search ended."""
 
-    Attributes:
-        parameters: (D,) the best point seen.
-        value: objective there.
-        gap: proven distance from the minimum.
-        calls: number of oracle calls.
-        points: (T, D) where the risk has the subgradients that balance the ridge at the minimum.
-        shares: (T,) their shares in that balance, summing to 1.
-    """
-
-    parameters: Vector
-    value: float
-    gap: float
-    calls: int
-    points: Vector
-    shares: Vector
+    parameters: Vector  #: (D,) the best point seen
+    value: float  #: objective there
+    gap: float  #: proven distance from the minimum
+    points: Vector  #: (T, D) where the subgradients that balance the ridge at the minimum are of
+    shares: Vector  #: (T,) of these in that balance, summing to 1
 
 
 def minimise(
@@ -81,12 +70,10 @@ def _search(start: Vector, l2: float, tolerance: float, max_iterations: int) -> 
     slopes: list[Vector] = []
     offsets: list[float] = []
     best, best_value, lower = start, np.inf, -np.inf
-    calls = 0
 
     def look(w: Vector) -> Generator[Vector, tuple[float, Vector], float]:
         """Objective at w; its cutting plane joins the model."""
-        nonlocal best, best_value, calls
-        calls += 1
+        nonlocal best, best_value
         risk, slope = yield w
         points.append(w)
         slopes.append(slope)
@@ -120,7 +107,7 @@ def _search(start: Vector, l2: float, tolerance: float, max_iterations: int) -> 
     gap = max(best_value - lower, 0.0)
     used = np.flatnonzero(shares > 1e-9)
     weights = shares[used] / shares[used].sum()
-    return Minimum(best, best_value, gap, calls, np.stack(points)[used], weights)
+    return Minimum(best, best_value, gap, np.stack(points)[used], weights)
 
 
 def _worth_keeping(shares: Vector) -> npt.NDArray[np.intp]:

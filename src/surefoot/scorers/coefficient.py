@@ -65,15 +65,10 @@ def with_coefficient(objective: Objective, coefficient: float) -> Objective:
 
 @dataclass(frozen=True)
 class PlainHeads:
-    """Linear heads under the plain loss, one for each fold, fitted on the other folds.
+    """Linear heads under the plain loss, one for each fold, fitted on the other folds."""
 
-    Attributes:
-        weights: (D, F).
-        l2: their ridge penalty, chosen by the same folds.
-    """
-
-    weights: Tensor
-    l2: float
+    weights: Tensor  #: (D, F)
+    l2: float  #: their ridge penalty, chosen by the same folds
 
 
 def fit_coefficient(
@@ -133,11 +128,11 @@ def fit_coefficient(
 class _Sums:
     """Scores and control variates, added up over the rows that share a draw of references."""
 
-    s: Tensor  # (K, R) sums of mass times what is centred
+    s: Tensor  #: (K, R) sums of mass times what is centred
     d: Tensor
-    mass: Tensor  # (K, 1) of the rows of each
-    share: Tensor  # (K, 1) mass over the sum of its squares: a row alone counts by its mass
-    draws: int | None  # K; None where no two rows share one
+    mass: Tensor  #: (K, 1) of the rows of each
+    share: Tensor  #: (K, 1) mass over the sum of its squares: a row alone counts by its mass
+    draws: int | None  #: K; None where no two rows share one
 
     @classmethod
     def of(cls, problem: Problem, mass: Tensor, s: Tensor, d: Tensor) -> _Sums:

@@ -21,27 +21,13 @@ ROWS_PER_BLOCK = 16_384
 
 @dataclass(frozen=True)
 class Embedded:
-    """Raw features of comparisons.
+    """Raw features of comparisons."""
 
-    Attributes:
-        values: (N, 2, D) of response a and response b.
-        sources: source of each row, None where it has none.
-        truncated: share of texts that were longer than the encoder reads.
-        identical: (N,) whether the two responses have become the same to the encoder.
-        prompts: (N, C) of the prompts alone, where a head looks at them.
-    """
-
-    values: Tensor
-    sources: Sequence[str | None]
-    truncated: float
-    identical: Tensor
-    prompts: Tensor | None = None
-
-    def __getitem__(self, rows: Tensor) -> Embedded:
-        """Some rows."""
-        sources = [self.sources[i] for i in rows.tolist()]
-        prompts = None if self.prompts is None else self.prompts[rows]
-        return Embedded(self.values[rows], sources, self.truncated, self.identical[rows], prompts)
+    values: Tensor  #: (N, 2, D) of response a and response b
+    sources: Sequence[str | None]  #: source of each row, None where it has none
+    truncated: float  #: share of texts that were longer than the encoder reads
+    identical: Tensor  #: (N,) whether the two responses have become the same to the encoder
+    prompts: Tensor | None = None  #: (N, C) of the prompts alone, where a head looks at them
 
 
 def embed(

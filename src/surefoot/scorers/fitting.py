@@ -28,22 +28,14 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What one fit leaves.
+    """What one fit leaves."""
 
-    Attributes:
-        features: from embeddings to features.
-        parameters: of the head with its M members.
-        mean, std: (M,) of the members' rewards on the training data.
-        temperature: from differences of standardised rewards to logits.
-        report: what the fit has to say.
-    """
-
-    features: FeatureMap
-    parameters: Parameters
-    mean: Tensor
-    std: Tensor
-    temperature: float
-    report: FitReport
+    features: FeatureMap  #: from embeddings to features
+    parameters: Parameters  #: of the head with its M members
+    mean: Tensor  #: (M,) of the members' rewards on the training data
+    std: Tensor  #: (M,) of the members' rewards on the training data
+    temperature: float  #: from differences of standardised rewards to logits
+    report: FitReport  #: what the fit has to say
 
 
 def fit_seeds(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,22 +23,12 @@ HALVINGS = 20
 PATIENCE = 10  # steps in which a problem must fall by more than the tolerance
 
 
-@dataclass(frozen=True)
-class Minima:
-    """Where the search ended.
+class Minima(NamedTuple):
+    """Where the search ended."""
 
-    Attributes:
-        parameters: (D, K).
-        values: (K,) objective there.
-        gaps: (K,) proven upper bound on how far each value is above its minimum; infinite where
-            nothing is proven.
-        iterations: how many steps were taken.
-    """
-
-    parameters: Tensor
-    values: Tensor
-    gaps: Tensor
-    iterations: int
+    parameters: Tensor  #: (D, K)
+    values: Tensor  #: (K,) objective there
+    gaps: Tensor  #: (K,) proven distance of each value from its minimum; infinite: none is proven
 
 
 def minimise(
@@ -66,13 +56,11 @@ def minimise(
     history: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=MEMORY)
     running = everything
     landmark, patience = values.clone(), 0
-    iterations = 0
-    while iterations < max_iterations:
+    for _ in range(max_iterations):
         gaps = gradients.square().sum(0) / (2 * modulus)
         running = running[gaps[running] > tolerance]
         if len(running) == 0:
             break
-        iterations += 1
         g = gradients[:, running]
         direction = -_two_loops(g, history, running, precondition)
         uphill = (g * direction).sum(0) >= 0  # memory spoilt by kinks: forget it for this step
@@ -93,7 +81,7 @@ def minimise(
         if patience == PATIENCE:  # kinks: no gradient will ever be small
             running = running[landmark[running] - values[running] > tolerance]
             landmark, patience = values.clone(), 0
-    return Minima(parameters, values, gradients.square().sum(0) / (2 * modulus), iterations)
+    return Minima(parameters, values, gradients.square().sum(0) / (2 * modulus))
 
 
 def _two_loops(

@@ -36,16 +36,11 @@ class Coordinates:
 
     A ridge penalty and a linear head do not care how the features are rotated, and directions that
     no pair differs in get no weight: N pairs of D features have at most min(N, D) coordinates.
-
-    Attributes:
-        values: (N, R) differences.
-        curvature: (R,) their mean squares.
-        axes: (D, R), from coordinates to features; None where they are the features themselves.
     """
 
-    values: Tensor
-    curvature: Tensor
-    axes: Tensor | None
+    values: Tensor  #: (N, R) differences
+    curvature: Tensor  #: (R,) their mean squares
+    axes: Tensor | None  #: (D, R), from coordinates to features; None: they are the features
 
     @classmethod
     def of(cls, differences: Tensor) -> Coordinates:
@@ -99,7 +94,6 @@ class LinearSolver:
             torch.where(first, one.parameters, other.parameters),
             torch.where(first, one.values, other.values),
             torch.full_like(one.gaps, math.inf),
-            max(one.iterations, other.iterations),
         )
         return self._fit(found, [LOCAL.format(self.problem.objective.describe())] * len(self.l2))
 
@@ -107,21 +101,15 @@ class LinearSolver:
         """By the bundle method, in lock-step from zero."""
         with one_thread():
             ends = self._bundle()
+        parameters, values, gaps, points, shares = zip(*ends, strict=True)
         found = lbfgs.Minima(
-            torch.stack([torch.from_numpy(end.parameters) for end in ends], dim=1),
-            torch.tensor([end.value for end in ends], dtype=torch.float64),
-            torch.tensor([end.gap for end in ends], dtype=torch.float64),
-            max(end.calls for end in ends),
+            torch.from_numpy(np.stack(parameters, axis=1)),
+            torch.tensor(values, dtype=torch.float64),
+            torch.tensor(gaps, dtype=torch.float64),
         )
-        mixtures = [
-            (
-                {"weight": self.coordinates.to_features(torch.from_numpy(end.points.T))},
-                torch.from_numpy(end.shares),
-            )
-            for end in ends
-        ]
-        fit = self._fit(found, self._notes("a bundle method", found))
-        return replace(fit, mixtures=tuple(mixtures))
+        tops = [{"weight": self.coordinates.to_features(torch.from_numpy(p.T))} for p in points]
+        mixtures = tuple(zip(tops, map(torch.from_numpy, shares), strict=True))
+        return replace(self._fit(found, self._notes("a bundle method", found)), mixtures=mixtures)
 
     def largest_radius(self) -> Tensor:
         """The radius (K,) of a Wasserstein ball from which the head of zeros is a local optimum.

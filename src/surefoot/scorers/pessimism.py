@@ -21,17 +21,19 @@ Array = npt.NDArray[np.float64]
 class Pessimism(Member, slot="pessimism"):
     """From rewards (..., K) of K members, on one scale, to one reward (...)."""
 
-    @abstractmethod
     def __call__(self, rewards: Array) -> Array:
-        """The reward of each response."""
+        """The reward (...) of each response, from those of the members (..., K)."""
+        return np.asarray(self._joined(rewards))
+
+    @abstractmethod
+    def _joined(self, rewards: Array) -> Array: ...
 
 
 class MeanOfMembers(Pessimism, kind="mean"):
     """r = 1/K sum_k r_k: none."""
 
-    def __call__(self, rewards: Array) -> Array:
-        """The reward (...) of each response, from (..., K)."""
-        return np.asarray(rewards.mean(-1))
+    def _joined(self, rewards: Array) -> Array:
+        return rewards.mean(-1)
 
 
 class WorstCase(Pessimism, kind="worst-case"):
@@ -40,9 +42,8 @@ class WorstCase(Pessimism, kind="worst-case"):
     The zero of a member counts: one whose rewards are lower on all responses decides alone.
     """
 
-    def __call__(self, rewards: Array) -> Array:
-        """The reward (...) of each response, from (..., K)."""
-        return np.asarray(rewards.min(-1))
+    def _joined(self, rewards: Array) -> Array:
+        return rewards.min(-1)
 
 
 class VariancePenalised(Pessimism, kind="variance-penalised"):
@@ -55,6 +56,5 @@ class VariancePenalised(Pessimism, kind="variance-penalised"):
     coefficient: float = Field(0.5, ge=0)
     """Weight of the variance (lambda; the paper: 0.5 for best-of-n, 0.1 for PPO), in 1 / reward."""
 
-    def __call__(self, rewards: Array) -> Array:
-        """The reward (...) of each response, from (..., K)."""
-        return np.asarray(rewards.mean(-1) - self.coefficient * rewards.var(-1))
+    def _joined(self, rewards: Array) -> Array:
+        return rewards.mean(-1) - self.coefficient * rewards.var(-1)

@@ -33,42 +33,25 @@ MEAN_COST = 0.01
 
 @dataclass(frozen=True)
 class Tried:
-    """One size of the ball.
+    """One size of the ball."""
 
-    Attributes:
-        size: radius or level.
-        worst: loss of the held-out group that fares worst.
-        group: its name.
-        mean: loss of all pairs, each held out once.
-        allowed: whether the mean rose by no more than was allowed.
-    """
-
-    size: float
-    worst: float
-    group: str
-    mean: float
-    allowed: bool
+    size: float  #: radius or level
+    worst: float  #: loss of the held-out group that fares worst
+    group: str  #: its name
+    mean: float  #: loss of all pairs, each held out once
+    allowed: bool  #: whether the mean rose by no more than was allowed
 
 
 @dataclass(frozen=True)
 class RadiusChoice:
-    """The size of the ball, and all that were tried.
+    """The size of the ball, and all that were tried."""
 
-    Attributes:
-        option: `radius` or `level`.
-        size: the one that was chosen.
-        tried: from no robustness on.
-        unit: of the groups that were left out.
-        groups: how many there are.
-        cost: by how much the mean loss was allowed to rise.
-    """
-
-    option: str
-    size: float
-    tried: tuple[Tried, ...]
-    unit: str
-    groups: int
-    cost: float
+    option: str  #: `radius` or `level`
+    size: float  #: the one that was chosen
+    tried: tuple[Tried, ...]  #: from no robustness on
+    unit: str  #: of the groups that were left out
+    groups: int  #: how many there are
+    cost: float  #: by how much the mean loss was allowed to rise
 
     def __str__(self) -> str:
         plain = self.tried[0]

@@ -25,21 +25,14 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Task:
-    """A scorer, an objective and comparisons that go together.
-
-    Attributes:
-        scorer, objective, preferences: these.
-        units: the unit of each row, where the risk has any.
-        names: the names of the units.
-        notes: what the validator has to say.
-    """
+    """A scorer, an objective and comparisons that go together."""
 
     scorer: EmbeddingScorer
     objective: Objective
     preferences: Preferences
-    units: Units | None
-    names: tuple[str, ...]
-    notes: tuple[str, ...]
+    units: Units | None  #: the unit of each row, where the risk has any
+    names: tuple[str, ...]  #: the names of the units
+    notes: tuple[str, ...]  #: what the validator has to say
 
     @classmethod
     def of(cls, scorer: EmbeddingScorer, objective: Objective, preferences: Preferences) -> Task:

@@ -25,15 +25,10 @@ _GRID = np.linspace(-10, 10, 81)
 
 
 class Temperature(NamedTuple):
-    """A fitted temperature.
+    """A fitted temperature."""
 
-    Attributes:
-        value: T; sigma(margin / T) is P(a preferred).
-        note: a sentence where the pairs hardly say; else empty.
-    """
-
-    value: float
-    note: str
+    value: float  #: T; sigma(margin / T) is P(a preferred)
+    note: str  #: a sentence where the pairs hardly say; else empty
 
 
 def to_probabilities(margins: npt.ArrayLike, temperature: float) -> Array:

@@ -13,19 +13,12 @@ from surefoot.objectives import RiskValue
 
 @dataclass(frozen=True)
 class UnitShare:
-    """What a risk did to a unit.
+    """What a risk did to a unit."""
 
-    Attributes:
-        unit: its name.
-        mass: its weight before robustness; all masses sum to 1.
-        weight: its worst-case weight; all weights sum to 1 (estimate `dual`: about).
-        loss: mean loss of its pairs, or what the adversary saw of it (`regret`).
-    """
-
-    unit: str
-    mass: float
-    weight: float
-    loss: float
+    unit: str  #: its name
+    mass: float  #: its weight before robustness; all masses sum to 1
+    weight: float  #: its worst-case weight; all weights sum to 1 (estimate `dual`: about)
+    loss: float  #: mean loss of its pairs, or what the adversary saw of it (`regret`)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -18,23 +18,14 @@ from surefoot.data.tokens import Tokens
 
 @dataclass(frozen=True)
 class PairBatch:
-    """n pairs as 2n sequences: a and b of the first pair, a and b of the second, and so on.
+    """n pairs as 2n sequences: a and b of the first pair, a and b of the second, and so on."""
 
-    Attributes:
-        input_ids: (B, T) token ids, padded on the right.
-        attention_mask: (B, T) 1 where there is a token.
-        predicts: (K,) flat positions in (B, T) whose output predicts a response's token.
-        targets: (K,) the tokens that they predict.
-        owners: (K,) the sequence that each belongs to, in [0, 2n).
-        lengths: (n, 2) tokens of each response.
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    predicts: Tensor
-    targets: Tensor
-    owners: Tensor
-    lengths: Tensor
+    input_ids: Tensor  #: (B, T) token ids, padded on the right
+    attention_mask: Tensor  #: (B, T) 1 where there is a token
+    predicts: Tensor  #: (K,) flat positions in (B, T) whose output predicts a response's token
+    targets: Tensor  #: (K,) the tokens that they predict
+    owners: Tensor  #: (K,) the sequence that each belongs to, in [0, 2n)
+    lengths: Tensor  #: (n, 2) tokens of each response
 
     def to(self, device: torch.device) -> PairBatch:
         """The batch on a device."""

@@ -24,21 +24,13 @@ _TASKS: dict[str, ModelKind] = {"SEQ_CLS": "reward-model", "CAUSAL_LM": "policy"
 
 @dataclass(frozen=True)
 class Foreign:
-    """A model of another origin, in float32.
+    """A model of another origin, in float32."""
 
-    Attributes:
-        kind: what it is.
-        model: with its adapter, if it is one.
-        tokenizer: beside it, or beside its base.
-        base: of an adapter, where that lies; None of a whole model.
-        intact: the base lies below the adapter as it was.
-    """
-
-    kind: ModelKind
-    model: Any
-    tokenizer: PreTrainedTokenizerBase
-    base: str | None = None
-    intact: bool = True
+    kind: ModelKind  #: what it is
+    model: Any  #: with its adapter, if it is one
+    tokenizer: PreTrainedTokenizerBase  #: beside it, or beside its base
+    base: str | None = None  #: of an adapter, where that lies; None of a whole model
+    intact: bool = True  #: the base lies below the adapter as it was
 
 
 def is_adapter(place: str | Path) -> bool:
