@@ -9,6 +9,7 @@ from surefoot.objectives import Evidence, Objective
 from surefoot.scorers.head import Problem
 from surefoot.statistics import Estimate, mean
 from surefoot.statistics.estimate import refused
+from surefoot.worlds.linear_fits import LinearProblems, newton
 
 COVERS = "worlds and draws of data"
 
@@ -54,3 +55,24 @@ def as_problem(x: torch.Tensor, evidence: Evidence, objective: Objective) -> Pro
         l2=torch.ones(1, dtype=torch.float64),
         seeds=(0,),
     )
+
+
+def solve_between(
+    first: LinearProblems,
+    second: LinearProblems,
+    share: torch.Tensor,
+    start: torch.Tensor,
+    tolerance: float = 1e-10,
+) -> torch.Tensor:
+    """Weights (R, D) at the minima of (1 - share) first + share second, with a share (R,) each.
+
+    A control variate's loss is linear in its coefficient: between the coefficients 0 and 1 lie
+    those of R repetitions.
+    """
+
+    def values(weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        (v0, g0, h0), (v1, g1, h1) = first.values(weights), second.values(weights)
+        c = share[:, None]
+        return v0 + share * (v1 - v0), g0 + c * (g1 - g0), h0 + c[:, None] * (h1 - h0)
+
+    return newton(values, start, tolerance)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from experiments.common.tabular import as_problem, chance, pair_features
+from experiments.common.tabular import as_problem, chance, pair_features, solve_between
 from experiments.common.work import Work
 from experiments.control_variate import shared as with_shared_references
 from experiments.control_variate.shared import Shared
@@ -19,7 +19,7 @@ from surefoot.objectives.label_models.control_variate import ControlVariate
 from surefoot.options import Options
 from surefoot.scorers.coefficient import PlainHeads, fit_coefficient, plain_heads
 from surefoot.worlds import TabularPairs, TabularTruth, TabularWorld
-from surefoot.worlds.linear_fits import LinearProblems, solve_between
+from surefoot.worlds.linear_fits import LinearProblems
 from surefoot.worlds.tabular import tilted
 from surefoot.worlds.tabular_truth import noisy, useless
 

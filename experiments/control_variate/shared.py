@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from experiments.common.tabular import as_problem, ratio
+from experiments.common.tabular import as_problem, ratio, solve_between
 from surefoot.objectives import Evidence, Objective, ReferencePairs
 from surefoot.objectives.label_models.control_variate import ControlVariate
 from surefoot.options import Options
 from surefoot.scorers.coefficient import fit_coefficient, plain_heads
 from surefoot.statistics import Estimate
-from surefoot.worlds.linear_fits import LinearProblems, solve_between
+from surefoot.worlds.linear_fits import LinearProblems
 
 WEIGHTS = np.array([0.8, 0.4, 0.0, -0.4])
 MODELS = ("true", "noisy", "useless")

@@ -9,7 +9,6 @@ and rarely where they are few: the smallest group has the longest way to go.
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +17,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from experiments.common.words import noisy_label, save_taught
 from surefoot.data import Preferences
-from surefoot.data.rendering import GAP
-from surefoot.demo.language import (
-    LanguageOptions,
-    make_model,
-    make_tokenizer,
-    plain_copy,
-    train_supervised,
-)
+from surefoot.demo.language import LanguageOptions
 from surefoot.options import Options
-from surefoot.runs import claim, is_finished
 
 #: Words of each topic, and things that prompts of it are about.
 TOPICS = {
@@ -126,8 +118,7 @@ def comparisons(
         prompt = prompts[i % len(prompts)]
         first, second = (written(options, prompt, rng) for _ in range(2))
         gap = true_reward(prompt.topic, first) - true_reward(prompt.topic, second)
-        prefers = rng.random() < 1 / (1 + np.exp(-options.steepness * gap))
-        label = float(prefers != (rng.random() < options.flip_rate))
+        label = noisy_label(rng, gap, options.steepness, options.flip_rate)
         rows.append(
             {
                 "prompt": prompt.text,
@@ -143,18 +134,7 @@ def comparisons(
 
 def make_policy(options: WorldOptions, prompts: Sequence[Asked], seed: int, folder: Path) -> None:
     """Teach a small model to write as :func:`written`, and save it with its tokenizer."""
-    if is_finished(folder):
-        return
-    shutil.rmtree(folder, ignore_errors=True)
     rng = np.random.default_rng(seed)
     chosen = [prompts[i % len(prompts)] for i in range(options.supervised)]
     examples = [(prompt.text, written(options, prompt, rng)) for prompt in chosen]
-    texts = [prompt + GAP + response for prompt, response in examples]
-    tokenizer = make_tokenizer(texts, options.language.vocabulary)
-    model = make_model(tokenizer, options.language, 64, seed)
-    train_supervised(model, tokenizer, examples, options.language, seed)
-    with claim(folder, "experiment") as made:
-        made.begin()
-        plain_copy(model).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        made.finish(["*"])
+    save_taught(folder, examples, options.language, seed)

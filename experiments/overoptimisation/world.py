@@ -10,7 +10,6 @@ bad, as it is in language. A reward model sees each of these in a few comparison
 from __future__ import annotations
 
 import itertools
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,17 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from experiments.common.words import noisy_label, save_taught
 from surefoot.data import Preferences
-from surefoot.data.rendering import GAP
-from surefoot.demo.language import (
-    LanguageOptions,
-    make_model,
-    make_tokenizer,
-    plain_copy,
-    train_supervised,
-)
+from surefoot.demo.language import LanguageOptions
 from surefoot.options import Options
-from surefoot.runs import claim, is_finished
 
 Floats = npt.NDArray[np.float64]
 
@@ -138,8 +130,7 @@ class World:
             prompt = prompts[i % len(prompts)]
             first, second = self.written(rng), self.written(rng)
             gap = self.gold(prompt, first) - self.gold(prompt, second)
-            prefers = rng.random() < 1 / (1 + np.exp(-o.steepness * gap))
-            label = float(prefers != (rng.random() < o.flip_rate))
+            label = noisy_label(rng, gap, o.steepness, o.flip_rate)
             rows.append(
                 {"prompt": prompt, "response_a": first, "response_b": second, "label": label}
             )
@@ -147,17 +138,6 @@ class World:
 
     def make_policy(self, folder: Path) -> None:
         """Teach a small model to write as :meth:`written`, and save it with its tokenizer."""
-        if is_finished(folder):
-            return
-        shutil.rmtree(folder, ignore_errors=True)
         o, rng, prompts = self.options, np.random.default_rng([self.seed, 4]), self.prompts[0]
         examples = [(prompts[i % len(prompts)], self.written(rng)) for i in range(o.supervised)]
-        texts = [*(prompt + GAP + response for prompt, response in examples), *self.prompts[1]]
-        tokenizer = make_tokenizer(texts, o.language.vocabulary)
-        model = make_model(tokenizer, o.language, 64, self.seed)
-        train_supervised(model, tokenizer, examples, o.language, self.seed)
-        with claim(folder, "experiment") as made:
-            made.begin()
-            plain_copy(model).save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-            made.finish(["*"])
+        save_taught(folder, examples, o.language, self.seed, also=self.prompts[1])

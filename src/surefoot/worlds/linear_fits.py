@@ -182,27 +182,6 @@ class LinearProblems:
         )
 
 
-def solve_between(
-    first: LinearProblems,
-    second: LinearProblems,
-    share: Tensor,
-    start: Tensor,
-    tolerance: float = 1e-10,
-) -> Tensor:
-    """Weights (R, D) at the minima of (1 - share) first + share second, with a share (R,) each.
-
-    A control variate's loss is linear in its coefficient: between the coefficients 0 and 1 lie
-    those of R repetitions.
-    """
-
-    def values(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        (v0, g0, h0), (v1, g1, h1) = first.values(weights), second.values(weights)
-        c = share[:, None]
-        return v0 + share * (v1 - v0), g0 + c * (g1 - g0), h0 + c[:, None] * (h1 - h0)
-
-    return newton(values, start, tolerance)
-
-
 def newton(values: Values, weights: Tensor, tolerance: float = 1e-10) -> Tensor:
     """Newton's method from weights (R, D), steps halved until they descend.
 
