@@ -50,6 +50,26 @@ RICHER = {
         "chosen": [*as_messages("p", "user"), *as_messages("x", "assistant")],
         "rejected": [*as_messages("p", "user"), *as_messages("y", "assistant")],
     },
+    "a conversation beside": {
+        "conversations": [{"from": "human", "value": "p"}],
+        "chosen": {"from": "gpt", "value": "x"},
+        "rejected": {"from": "gpt", "value": "y"},
+    },
+    "another end": {
+        "messages": [*as_messages("p", "user"), *as_messages("x", "assistant")],
+        "rejected_response": "y",
+    },
+    "scores beside": {
+        "prompt": "p",
+        "chosen": {"text": "x", "score": 2},
+        "rejected": {"text": "y", "score": 1},
+    },
+    "messages in the input": {
+        "input": {"messages": as_messages("p", "user")},
+        "preferred_output": as_messages("x", "assistant"),
+        "non_preferred_output": as_messages("y", "assistant"),
+    },
+    "two in a list": {"prompt": "p", "responses": ["x", "y"], "chosen_index": 0},
     "scored entries": {
         "prompt": "p",
         "answers": [{"text": "x", "rank": 1}, {"text": "y", "rank": 2}],

@@ -134,7 +134,7 @@ def test_an_unknown_form_lists_its_columns_and_what_is_accepted(jsonl):
         read_preferences(jsonl({"text": "x", "stars": 5}))
     message = str(caught.value)
     assert "(text, stars)" in message
-    for form in ("contract", "chosen and rejected", "ShareGPT", "two outputs", "ranked"):
+    for form in ("contract", "chosen and rejected", "ShareGPT", "two outputs", "in a list"):
         assert form in message
 
 

@@ -46,7 +46,7 @@ def test_openai_preferences(read):
     assert "weather" in to_text(row[1])
     assert (row[3], json.loads(row[4])) == (1.0, tools)
     assert "input.parallel_tool_calls" in preferences.readings[0].not_read
-    with pytest.raises(DataError, match=r"'messages' is missing"):
+    with pytest.raises(DataError, match="'input' holds nothing, and none of full_text"):
         read({**record, "input": {}})
 
 

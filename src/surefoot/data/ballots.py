@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from surefoot.data import fields
@@ -90,7 +91,7 @@ def voter_of(record: Record) -> str | None:
 
 def counted_votes(record: Record, sides: tuple[str, str]) -> list[dict[str, Any]] | None:
     """Votes from columns that count those for either response; None where there are none."""
-    names = twins(record.given, sides, COUNTED)
+    names = twins(record, sides, COUNTED)
     if names is None:
         return None
     what = " and ".join(map(repr, names))
@@ -119,18 +120,26 @@ def _written_out(what: str, counts: Sequence[tuple[float, object, object]]) -> l
     ]
 
 
-def twins(
-    given: Callable[[str], bool], sides: tuple[str, str], stems: Sequence[str]
-) -> tuple[str, str] | None:
-    """A pair of columns, one for each response, that are both given: `score_a` and `score_b`.
+def twins(record: Record, sides: tuple[str, str], stems: tuple[str, ...]) -> tuple[str, str] | None:
+    """A pair of columns, one for each response, that are both given: `score_a` and `score_b`."""
+    pairs = twins_among(frozenset(record), sides, stems)
+    return next((pair for pair in pairs if all(map(record.given, pair))), None)
+
+
+@functools.lru_cache(maxsize=256)
+def twins_among(
+    columns: frozenset[str], sides: tuple[str, str], stems: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of columns with these stems, one column for each response.
 
     They end like the columns of the responses, or in `a` and `b`, `1` and `2`.
     """
+    found = []
     own = (sides[0][-1:], sides[1][-1:])
     for first, second in dict.fromkeys((own, ("a", "b"), ("A", "B"), ("1", "2"))):
         for stem in stems:
             for between in ("_", "", " "):
                 names = (f"{stem}{between}{first}", f"{stem}{between}{second}")
-                if all(map(given, names)):
-                    return names
-    return None
+                if columns.issuperset(names):
+                    found.append(names)
+    return tuple(found)

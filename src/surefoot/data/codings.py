@@ -120,55 +120,45 @@ def _sign(number: float) -> float:
     return 0.5 if number == 0 else float(number > 0)
 
 
-def _all() -> dict[str, Coding]:
-    found = (
-        Coding(
-            "probability",
-            "1 = {a} preferred, 0 = {b} preferred, between them P({a} preferred)",
-            formula=float,
-            low=0.0,
-            high=1.0,
-        ),
-        Coding(
-            "probability-of-second",
-            "0 = {a} preferred, 1 = {b} preferred, between them P({b} preferred)",
-            formula=lambda number: 1 - number,
-            low=0.0,
-            high=1.0,
-        ),
-        Coding(
-            "first-is-0",
-            "0 = {a} preferred, 1 = {b} preferred, 2 = a tie",
-            {0.0: 1.0, 1.0: 0.0, 2.0: 0.5},
-        ),
-        Coding(
-            "first-is-1",
-            "1 = {a} preferred, 2 = {b} preferred, 0 = a tie",
-            {1.0: 1.0, 2.0: 0.0, 0.0: 0.5},
-        ),
-        Coding(
-            "one-to-two",
-            "1 = {a} preferred, 2 = {b} preferred, between them 2 - P({a} preferred)",
-            formula=lambda number: 2 - number,
-            low=1.0,
-            high=2.0,
-        ),
-        Coding(
-            "positive-is-first",
-            "positive = {a} preferred, negative = {b} preferred, 0 = a tie",
-            formula=_sign,
-        ),
-        Coding(
-            "negative-is-first",
-            "negative = {a} preferred, positive = {b} preferred, 0 = a tie",
-            formula=lambda number: 1 - _sign(number),
-        ),
-    )
-    return {coding.name: coding for coding in found}
-
+_FIRST, _SECOND = "{a} preferred", "{b} preferred"
+_NAMED = (
+    Coding(
+        "probability",
+        f"1 = {_FIRST}, 0 = {_SECOND}, between them P({_FIRST})",
+        formula=float,
+        low=0.0,
+        high=1.0,
+    ),
+    Coding(
+        "probability-of-second",
+        f"0 = {_FIRST}, 1 = {_SECOND}, between them P({_SECOND})",
+        formula=lambda number: 1 - number,
+        low=0.0,
+        high=1.0,
+    ),
+    Coding("first-is-0", f"0 = {_FIRST}, 1 = {_SECOND}, 2 = a tie", {0.0: 1.0, 1.0: 0.0, 2.0: 0.5}),
+    Coding("first-is-1", f"1 = {_FIRST}, 2 = {_SECOND}, 0 = a tie", {1.0: 1.0, 2.0: 0.0, 0.0: 0.5}),
+    Coding(
+        "one-to-two",
+        f"1 = {_FIRST}, 2 = {_SECOND}, between them 2 - P({_FIRST})",
+        formula=lambda number: 2 - number,
+        low=1.0,
+        high=2.0,
+    ),
+    Coding(
+        "positive-is-first",
+        f"positive = {_FIRST}, negative = {_SECOND}, 0 = a tie",
+        formula=_sign,
+    ),
+    Coding(
+        "negative-is-first",
+        f"negative = {_FIRST}, positive = {_SECOND}, 0 = a tie",
+        formula=lambda number: 1 - _sign(number),
+    ),
+)
 
 #: Every coding with a name.
-CODINGS = _all()
+CODINGS = {coding.name: coding for coding in _NAMED}
 
 #: What a value stands for in a table of the user's own.
 VERDICTS: dict[str, float | None] = {"a": 1.0, "b": 0.0, "tie": 0.5, "none": None}

@@ -34,7 +34,8 @@ PROMPTS = (
     *("prompt", "instruction", "input", "question", "query"),
     *("question_text", "prompt_text", "user_prompt", "user_query"),
 )
-#: Keys of a prompt that is a mapping (WebGPT's `question`), under which its text stands.
+#: Keys of a prompt that is a mapping (WebGPT's `question`, OpenAI's `input`), under which its text
+#: stands; else it has messages.
 _TEXTS = ("full_text", "text")
 #: The same of a response that is no message.
 _RESPONSES = ("text", "response", "completion", "answer", "content", "output")
@@ -43,6 +44,7 @@ DIALOGUES = ("context", "conversation", "conversations", "messages", "history")
 SYSTEMS = ("system", "system_prompt", "system_message")
 HISTORY = "history"
 TEMPLATE_ARGUMENTS = "chat_template_kwargs"
+_TOOLS = ("tools", "functions")
 MEDIA = ("images", "image", "audio", "audios", "video", "videos")
 _PLACES = ("<image>", "<audio>", "<video>")
 
@@ -52,7 +54,7 @@ _CARRIED, _MEDIA, _BEFORE = frozenset(CARRIED), frozenset(MEDIA), frozenset((*SY
 MEANINGFUL = frozenset(
     (
         *(*PROMPTS, *DIALOGUES, *SYSTEMS, *MEDIA),
-        *("margin", "tools", "functions", "documents", "weight"),
+        *("margin", *_TOOLS, "documents", "weight"),
         *("swapped", "is_swapped", "flipped", "is_flipped", "reversed", "is_reversed"),
     )
 )
@@ -155,11 +157,10 @@ def prompt_of(record: Record) -> str | list[Message]:
         return f"{prompt}\n\n{extra}"
     if isinstance(prompt, Mapping) and isinstance(inner := record.inside(name), Record):
         text = first_of(inner, _TEXTS)
-        if text is None:
-            raise DataError(
-                f"{name!r} holds {', '.join(map(str, inner))}, and none of {', '.join(_TEXTS)}"
-            )
-        return str(inner[text])
+        if text is None and not inner.given("messages"):
+            keys = ", ".join(map(str, inner)) or "nothing"
+            raise DataError(f"{name!r} holds {keys}, and none of {', '.join(_TEXTS)}, messages")
+        return str(inner[text]) if text else messages(inner["messages"], "user", f"{name}.messages")
     return prompt if isinstance(prompt, str) else messages(prompt, "user", name)
 
 
@@ -197,6 +198,10 @@ def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
             row[name] = record[name]
     if "template_arguments" not in row and record.given(TEMPLATE_ARGUMENTS):
         row["template_arguments"] = record.use(TEMPLATE_ARGUMENTS, "template_arguments")
+    if "tools" not in row and isinstance(record.look("input"), Mapping):
+        inner = record.inside("input")
+        if isinstance(inner, Record) and (tools := first_of(inner, _TOOLS)):
+            row["tools"] = inner[tools]
     if record.without_label:
         return filled({**row, "label_from": ABSENT})
     if "votes" not in row and (voter := voter_of(record)) is not None:

@@ -222,10 +222,7 @@ class Record(Mapping[str, Any]):
         value = self.get(name) if value is None else value
         column = column or f"{self._path}{name}"
         if fields.missing(value):
-            if account.unlabelled:
-                self.without_label = True
-                return 0.5
-            raise NoLabelError(f"{name!r} has no value, so the row has no label")
+            return self.without(f"{name!r} has no value")
         named = (account.theirs.get(sides[0], sides[0]), account.theirs.get(sides[1], sides[1]))
         claims = claims or self.claims(sides, value)
         if account.codings is None:
@@ -247,6 +244,17 @@ class Record(Mapping[str, Any]):
         if found is None:
             raise NoLabelError(f"{name!r} is {value!r}, which stands for no label")
         return found
+
+    def without(self, why: str) -> float:
+        """What stands for the label of a row that has none, where those are taken too.
+
+        Raises:
+            NoLabelError: they are not.
+        """
+        if not self.account.unlabelled:
+            raise NoLabelError(f"{why}, so the row has no label")
+        self.without_label = True
+        return 0.5
 
     def claims(self, sides: tuple[str, str], value: Any) -> Claims:
         """The two responses, and the names of who wrote them, where the value may be one."""

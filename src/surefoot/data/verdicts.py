@@ -9,35 +9,10 @@ _BARE = {
     **dict.fromkeys(("a", "first", "1st", "left", "former"), 1.0),
     **dict.fromkeys(("b", "second", "2nd", "right", "latter"), 0.0),
 }
-_TIES = frozenset(
-    (
-        *(
-            "tie",
-            "tied",
-            "ties",
-            "tiebothbad",
-            "tiebothgood",
-            "draw",
-            "even",
-            "neither",
-            "indifferent",
-        ),
-        *(
-            "equal",
-            "equals",
-            "equallygood",
-            "equallybad",
-            "bothequal",
-            "bothareequal",
-            "theyareequal",
-            "botharegood",
-            "botharebad",
-            "both",
-            "bothgood",
-            "bothbad",
-        ),
-        *("same", "thesame", "aboutthesame", "nopreference", "nodifference", "[c]"),
-    )
+_TIES = re.compile(
+    r"ties?|tied|draw|even|neither|indifferent|equals?|(?:the|aboutthe)?same|nopreference|"
+    r"nodifference|(?:tie)?both(?:bad|good)?|equally(?:good|bad)|(?:both|bothare|theyare)equal|"
+    r"bothare(?:good|bad)|\[c\]"
 )
 _STEM = (
     r"(?:model|response|output|answer|assistant|completion|option|candidate|system|text|choice|"
@@ -72,7 +47,7 @@ def word(text: str, sides: tuple[str, str]) -> float | None:
     names = [side.casefold() for side in sides]
     if said in names:
         return float(said == names[0])
-    if re.sub(r"[ _\-()/,.]", "", said) in _TIES:
+    if _TIES.fullmatch(re.sub(r"[ _\-()/,.]", "", said)):
         return 0.5
     if found := _COMPARED.fullmatch(said):
         one, other = (_which(found[part].strip(), names) for part in ("one", "other"))

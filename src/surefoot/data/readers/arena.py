@@ -9,7 +9,6 @@ from typing import Any
 from surefoot.data import fields
 from surefoot.data.dialogues import part
 from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, messages
-from surefoot.data.record import NoLabelError
 from surefoot.data.text import Message
 from surefoot.errors import DataError
 
@@ -68,11 +67,8 @@ def _label(record: Record) -> float:
         if record.given(name)
     }
     total = sum(shares.values())
-    if not total and record.account.unlabelled:
-        record.without_label = True
-        return 0.5
     if not total:
-        raise NoLabelError(f"{', '.join(shares)} are all 0, so the row has no label")
+        return record.without(f"{', '.join(shares)} are all 0")
     if total != 1:
         raise DataError(f"{', '.join(shares)} should sum to 1; got {total:g}")
     return sum(_OUTCOMES[name] * share for name, share in shares.items())

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from surefoot.data import fields
 from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, prompt_of
 from surefoot.data.readers.numbered import pair_among
-from surefoot.data.record import NoLabelError
 from surefoot.errors import DataError
 
 #: Endings of the columns of a question in exports of Argilla 2.
@@ -33,12 +32,8 @@ def _rows(record: Record) -> Iterator[Row]:
         {"annotator": user, "value": _chance(record, question, sides, value)}
         for user, value in _responses(record, question)
     ]
-    if votes:
-        label = fields.mean_vote(votes)
-    elif record.account.unlabelled:
-        record.without_label, label = True, 0.5
-    else:
-        raise NoLabelError(f"nobody submitted an answer to {question!r}, so the row has no label")
+    nobody = f"nobody submitted an answer to {question!r}"
+    label = fields.mean_vote(votes) if votes else record.without(nobody)
     yield {**row, "votes": votes or None, "label": label, "label_from": "votes"}
 
 

@@ -32,6 +32,8 @@ PAIRS = (
     ("chosen_messages", "rejected_messages"),
     ("chosen_response", "rejected_response"),
     ("chosen_conversation", "rejected_conversation"),
+    ("preferred_output", "non_preferred_output"),
+    ("preferred_completion", "non_preferred_completion"),
     ("response", "rejected_response"),
     ("messages", "rejected_messages"),
 )
@@ -227,12 +229,13 @@ def _asked(prompt: Turns, chosen: str, rejected: str) -> Turns:
 READER = Reader(
     name="chosen and rejected",
     accepts=(
-        "chosen, rejected (or chosen_messages, ..., rejected_response) and (given or implied) "
-        "prompt, or ShareGPT's conversations, each text or messages; or lists of texts, each "
-        "chosen one against each rejected one; or messages and rejected_response"
+        "chosen, rejected (or chosen_messages, ..., preferred_output, non_preferred_output) and "
+        "(given or implied) prompt, ShareGPT's conversations, or OpenAI's input (a mapping with "
+        "messages, and tools), each text or messages; or lists of texts, each chosen one against "
+        "each rejected one; or messages and rejected_response"
     ),
     columns=(
-        *("prompt", _SHAREGPT, *sum(PAIRS, ())),
+        *("prompt", "input", _SHAREGPT, *sum(PAIRS, ())),
         *sum(_SCORES.values(), ()),
         *_VRPO,
         *_VRPO_PAIR,

@@ -8,7 +8,6 @@ from typing import Any
 from surefoot.data import fields
 from surefoot.data.readers import Reader, Record, Row, get, prompt_of
 from surefoot.data.readers.numbered import pair_among
-from surefoot.data.record import NoLabelError
 from surefoot.errors import DataError
 
 #: How the answer stands in the result of a control, by the control's type.
@@ -33,12 +32,8 @@ def _rows(record: Record) -> Iterator[Row]:
     for who, answer in _answers(record):
         chance = record.preference("annotations", sides, value=answer, claims=claims)
         votes.append({"annotator": who, "value": chance})
-    if votes:
-        label = fields.mean_vote(votes)
-    elif record.account.unlabelled:
-        record.without_label, label = True, 0.5
-    else:
-        raise NoLabelError("no annotation was submitted, so the row has no label")
+    nobody = "no annotation was submitted"
+    label = fields.mean_vote(votes) if votes else record.without(nobody)
     yield {**row, "votes": votes or None, "label": label, "label_from": "votes"}
 
 

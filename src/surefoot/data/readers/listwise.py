@@ -1,4 +1,4 @@
-"""Several responses to one prompt with scores or ranks: every pair of them is a row."""
+"""Responses to one prompt in a list: with scores or ranks, or two and which of them is better."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ from itertools import combinations
 from typing import Any
 
 from surefoot.data import fields
-from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, prompt_of, text_of
+from surefoot.data.contract import has_prompt
+from surefoot.data.readers import (
+    CARRIED,
+    PROMPTS,
+    Reader,
+    Record,
+    Row,
+    first_of,
+    get,
+    prompt_of,
+    text_of,
+)
+from surefoot.data.readers.numbered import LABELS, label_among
 from surefoot.data.record import ColumnError
 from surefoot.errors import DataError
 
+#: Where OpenAI's summaries from feedback hold what is summarised.
+_INFO, _POSTS = "info", ("post", "article")
 _UNSCORED = "responses have no score and are in no pair"
 
 #: Columns that hold a list of responses.
@@ -32,9 +46,11 @@ def _rows(record: Record) -> Iterator[Row]:
     given = fields.listed(record.inside(name), name)
     if len(given) < 2:
         raise DataError(f"{name!r} has {len(given)} response; a comparison needs two")
-    scores = _scores(record, given, name)
     texts = [text_of(response, name) for response in given]
-    prompt = prompt_of(record)
+    scores, prompt = _scores(record, given, name), _prompt(record)
+    if scores is None:
+        yield _labelled(record, name, texts) | {"prompt": prompt}
+        return
     judged = [i for i, score in enumerate(scores) if score is not None]
     if len(judged) < 2:
         raise DataError(f"{len(judged)} of {len(given)} {name!r} have a score or rank")
@@ -53,8 +69,32 @@ def _rows(record: Record) -> Iterator[Row]:
         }
 
 
-def _scores(record: Record, given: list[Any], name: str) -> list[float | None]:
-    """One number per response, higher is better, None where it has none; rank 1 is the best."""
+def _labelled(record: Record, name: str, texts: list[Any]) -> Row:
+    """A row of two responses, of which a column says which is better."""
+    label = label_among(frozenset(record))
+    if label is None:
+        raise DataError(f"no scores or ranks for {name!r}")
+    if len(texts) != 2:
+        raise DataError(f"{name!r} has {len(texts)} responses; one label compares two")
+    record.account.became[label] = "label"
+    sides = (f"{name} 0", f"{name} 1")  # places in lists are counted from 0
+    chance = record.preference(label, sides, claims=((texts[0],), (texts[1],)))
+    row = {"response_a": texts[0], "response_b": texts[1]}
+    return row | {"label": chance, "label_from": "label"}
+
+
+def _prompt(record: Record) -> Any:
+    info = record.inside(_INFO, "prompt") if not has_prompt(record) and _INFO in record else None
+    if isinstance(info, Record) and (name := first_of(info, _POSTS)):
+        return info[name]
+    return prompt_of(record)
+
+
+def _scores(record: Record, given: list[Any], name: str) -> list[float | None] | None:
+    """One number per response, higher is better, None where it has none; rank 1 is the best.
+
+    None instead of a list where no column says how good each of them is.
+    """
     for names, sign in ((_SCORES, 1.0), (_RANKS, -1.0)):
         column = first_of(record, names)
         if column is not None:
@@ -81,7 +121,7 @@ def _scores(record: Record, given: list[Any], name: str) -> list[float | None]:
                 f"ranks={_EITHER} or --column {_ORDER}={_EITHER}"
             )
         return [-float(place) for place in places]
-    raise DataError(f"no scores or ranks for {name!r}")
+    return None
 
 
 def _places(value: Any, column: str, given: list[Any], name: str) -> list[int]:
@@ -101,7 +141,9 @@ def _require_count(values: list[Any], column: str, given: list[Any], name: str) 
 
 def _recognises(columns: AbstractSet[str], sample: object) -> bool:
     return bool(columns & set(RESPONSES)) and (
-        bool(columns & {*_SCORES, *_RANKS, _ORDER, _EITHER}) or _scored_entries(sample)
+        bool(columns & {*_SCORES, *_RANKS, _ORDER, _EITHER})
+        or _scored_entries(sample)
+        or label_among(frozenset(columns)) is not None
     )
 
 
@@ -115,13 +157,14 @@ def _scored_entries(sample: Any) -> bool:
 
 
 READER = Reader(
-    name="scored or ranked responses",
+    name="responses in a list",
     accepts=(
         "prompt, responses (or completions, answers, ...) and scores (higher is better) or ranks "
         "(each response's rank, 1 is best) or order (places of the responses, the best first); or "
-        "responses that are mappings with text and score. A response without a score is left out"
+        "responses that are mappings with text and score; or two responses and label, choice, "
+        "chosen_index, ... (which is better). A response without a score is left out"
     ),
-    columns=("prompt", "responses", "scores", "ranks", _ORDER, *CARRIED),
+    columns=(*PROMPTS, "responses", "scores", "ranks", _ORDER, *LABELS, *CARRIED),
     recognises=_recognises,
     rows=_rows,
     example={"prompt": "p", "responses": ["x", "y"], "scores": [2, 1]},

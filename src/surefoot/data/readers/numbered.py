@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from surefoot.data import fields
-from surefoot.data.ballots import COUNTED, counted_votes, twins, votes_of
+from surefoot.data.ballots import COUNTED, counted_votes, twins, twins_among, votes_of
 from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, prompt_of, response_of
 
 #: Columns that say which response is preferred. The first of them that a row has is its label, so
@@ -89,7 +89,7 @@ def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
         "response_a": response_of(record, sides[0], "response_a"),
         "response_b": response_of(record, sides[1], "response_b"),
     }
-    scores = twins(record.given, sides, _SCORED)
+    scores = twins(record, sides, _SCORED)
     if scores:
         row |= {
             f"score_{s}": record.use(n, f"score_{s}") for s, n in zip("ab", scores, strict=True)
@@ -97,7 +97,7 @@ def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
     votes = _votes(record, sides, optional=label is not None)
     if votes:
         row["votes"] = votes
-    compared = scores or twins(record.given, sides, _RANKED)
+    compared = scores or twins(record, sides, _RANKED)
     if label is None and not votes and compared:
         a, b = (fields.number(record.use(name, "label"), name) for name in compared)
         a, b = (a, b) if scores else (-a, -b)
@@ -140,9 +140,8 @@ def _recognises(columns: AbstractSet[str], _: object) -> bool:
     if pair is None:
         return False
     votes = {"votes", _STRENGTHS} & names or any(map(_ANNOTATOR.fullmatch, names))
-    counts = twins(names.__contains__, pair, COUNTED)
-    scores = twins(names.__contains__, pair, (*_SCORED, *_RANKED))
-    return bool(label_among(names) or votes or counts or scores)
+    counts = twins_among(names, pair, (*COUNTED, *_SCORED, *_RANKED))
+    return bool(label_among(names) or votes or counts)
 
 
 READER = Reader(
