@@ -80,12 +80,12 @@ def _kept_for_padding(config: Any, positions: int) -> int:
     """How many of a table of positions go to the padding token and what lies before it."""
     import torch
     from transformers import AutoModel
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-    try:
-        with torch.device("meta"):
-            layers = AutoModel.from_config(config).named_modules()
-    except (ValueError, RuntimeError, NotImplementedError, ImportError):  # no such model alone
+    if config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         return 0
+    with torch.device("meta"):
+        layers = AutoModel.from_config(config).named_modules()
     tables = [one for name, one in layers if name.endswith("position_embeddings")]
     return max(
         (
