@@ -76,6 +76,7 @@ def dot_interval_chart(
                 hollow = {} if known else {"markerfacecolor": "none"}
                 axes.plot([found.estimate], [line + shift], **look | hollow)
         _lines(axes, labels)
+        axes.locator_params(axis="x", nbins=6)  # three decimals would touch each other
         axes.grid(axis="x")
         axes.set_xlabel(clean(axis))
         _legend(figure, handles)
