@@ -11,7 +11,7 @@ from language_models import CHAT, byte_tokenizer, llama, pairs, save
 
 from surefoot.cli.inputs import run_folders
 from surefoot.errors import ConfigurationError
-from surefoot.runs import claim, is_finished
+from surefoot.runs import is_finished
 from surefoot.training import PreferenceTrainer, RunConfig, train, train_seeds
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -50,8 +50,7 @@ def _stop_at(monkeypatch, calls: int):
 
 
 def _seeds(configs, root, **how):
-    with claim(root, "train", resume=how.get("resume", False)) as folder:
-        return train_seeds(configs, root=folder, **how)
+    return train_seeds(configs, root=str(root), **how)
 
 
 def test_seeds_go_on_where_each_was_stopped(configure, tmp_path, monkeypatch):
@@ -123,3 +122,19 @@ def test_stopped_before_the_first_checkpoint_it_begins_anew(configure, tmp_path,
     shutil.rmtree(tmp_path / "run")
     for name, value in train(config).model.prepared.model.state_dict().items():
         assert torch.equal(value, resumed[name])
+
+
+def test_seeds_of_other_data_are_not_mixed(configure, tmp_path, monkeypatch):
+    configs = [configure(f"all/seed-{i}", i, save_every=None) for i in range(2)]
+    with monkeypatch.context() as patch:
+        _stop_at(patch, 4 + 2)  # the second seed's second step
+        with pytest.raises(KeyboardInterrupt):
+            _seeds(configs, tmp_path / "all")
+    data = tmp_path / "pairs.jsonl"
+    rows = data.read_text()
+    data.write_text("".join(json.dumps(row) + "\n" for row in pairs(25)))
+    with pytest.raises(ConfigurationError, match=r"seed-0 was trained on other data than"):
+        _seeds(configs, tmp_path / "all", resume=True)
+    data.write_text(rows)
+    assert [run.folder.name for run in _seeds(configs, tmp_path / "all", resume=True)] == ["seed-1"]
+    assert _seeds(configs, tmp_path / "all", resume=True) == []

@@ -188,7 +188,8 @@ def test_seeds_in_a_batch_give_the_runs_that_they_give_alone(config, tmp_path):
         assert one["l2"] == other["l2"]
         assert one["out_of_fold_accuracy"] == other["out_of_fold_accuracy"]
         assert one["objective"] == pytest.approx(other["objective"], abs=1e-6)
-    assert said == [f"warning: {note}" for note in runs[0].report.warnings]
+    notes = [f"warning: {note}" for note in runs[0].report.warnings]
+    assert said == [f"objective: {base.objective.describe()}", *notes]
 
 
 def test_runs_that_differ_in_more_than_the_seed_are_not_fitted_together(config, tmp_path):

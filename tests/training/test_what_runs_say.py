@@ -7,9 +7,9 @@ import json
 import pytest
 from language_models import CHAT, byte_tokenizer, llama, pairs
 
-from surefoot.cli import train as command
 from surefoot.errors import ConfigurationError
 from surefoot.training import prepare, train
+from surefoot.training.run import _tell_data
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,15 @@ def test_the_held_out_side_has_a_name_of_its_own(configure, policy, tmp_path):
     assert (data.train.name, data.held_out.name) == ("pairs", "pairs, held out")
 
 
-def test_few_held_out_pairs_and_much_damage_are_told(configure, policy, tmp_path, capsys):
+def test_few_held_out_pairs_and_much_damage_are_told(configure, policy, tmp_path):
     rows = pairs(24)
     for row in rows[:12]:
         row["response_b"] = ""
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = configure({"kind": "policy", "model": policy}, data={"held_out": 0.1})
-    command._show_data(prepare(config.data), "prompt")
-    told = " ".join(capsys.readouterr().err.split())
+    said: list[str] = []
+    _tell_data(prepare(config.data), config.data, said.append)
+    told = " ".join(said)
     assert "That is 50% of the data: look at it first." in told
     assert "held out 2 pairs" in told
     assert "so few held-out pairs tell nothing" in told

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefoot.cli.console import out, say, table
-from surefoot.cli.train import nothing_to_resume, of_seeds
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,32 +24,26 @@ def is_online(given: Mapping[str, Any]) -> bool:
     return is_online(given)
 
 
-def run_online(
-    given: Mapping[str, Any], config_path: Path, seeds: int, overwrite: bool, resume: bool
-) -> None:
-    """Train one run, or one per seed, and print what came out."""
+def run_online(given: Mapping[str, Any], seeds: int, how: Mapping[str, Any]) -> None:
+    """Train one run, or one per seed, and print what came out.
+
+    Args:
+        given: the configuration, by name.
+        seeds: how many.
+        how: what :func:`~surefoot.policy.run.train_online_seeds` takes beside.
+    """
     if find_spec("trl") is None:
         raise ConfigurationError(
             "online training stands on TRL, which is absent: pip install 'surefoot[online]'."
         )
     from surefoot.policy import OnlineConfig
     from surefoot.policy.run import train_online_seeds
-    from surefoot.runs import claim
-    from surefoot.training.folder import reads_of
 
     config = OnlineConfig(**given)
-    configs = of_seeds(config, seeds)
-    if resume and nothing_to_resume(config.output, configs, overwrite):
-        return
-    reads = [str(config_path), *reads_of(config)]
-    with claim(config.output, "train", overwrite=overwrite, resume=resume, reads=reads) as folder:
-        say(f"objective: {config.objective.describe()}")
-        root = folder if seeds > 1 else None
-        for found in train_online_seeds(
-            configs, overwrite=overwrite, resume=resume, say=say, root=root
-        ):
-            say(f"wrote {found.folder}")
-            _show(found)
+    root = config.output if seeds > 1 else None
+    for found in train_online_seeds(config.for_seeds(seeds), root=root, **how):
+        say(f"wrote {found.folder}")
+        _show(found)
 
 
 def _show(run: OnlineRun) -> None:

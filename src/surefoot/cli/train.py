@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from surefoot.cli.arguments import Overwrite
 from surefoot.cli.console import figure, out, quiet_libraries, say, table
-from surefoot.cli.inputs import tell_reading
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from surefoot.policy import OnlineConfig
     from surefoot.scorers.fit_report import FitReport
     from surefoot.scorers.unit_shares import UnitShare
     from surefoot.statistics import Estimate
-    from surefoot.training.config import RunConfig
-    from surefoot.training.folder import TrainingData
     from surefoot.training.language_run import LanguageReport
     from surefoot.training.run import Run
-
-Config = TypeVar("Config", "RunConfig", "OnlineConfig")
 
 
 def train(
@@ -52,70 +46,24 @@ def train(
     """
     quiet_libraries()
     from surefoot.cli.online import is_online, run_online
-    from surefoot.runs import claim
-    from surefoot.training import RunConfig, prepare, train_seeds
-    from surefoot.training.config import LanguageTrainingOptions
-    from surefoot.training.folder import reads_of
+    from surefoot.training import RunConfig, train_seeds
 
     given = RunConfig.given(configuration, overrides(context.args))
+    how: dict[str, Any] = {
+        "overwrite": overwrite,
+        "resume": resume,
+        "say": say,
+        "reads": [configuration],
+    }
     if is_online(given):
-        run_online(given, configuration, seeds, overwrite, resume)
+        run_online(given, seeds, how)
         return
     config = RunConfig(**given)
-    if seeds > 1 and not config.depends_on_the_seed():
-        raise ConfigurationError(
-            f"--seeds {seeds} would give the same model {seeds} times: a linear head on fixed data "
-            "depends on no seed. Set training.bootstrap: true to resample the training prompts."
-        )
-    configs = of_seeds(config, seeds)
-    if resume and nothing_to_resume(config.output, configs, overwrite):
-        return
-    if isinstance(config.training, LanguageTrainingOptions):
-        from surefoot.training.arguments import trackers
-
-        trackers(config.training.report_to)  # before the data are read
-    reads = [str(configuration), *reads_of(config)]
-    with claim(config.output, "train", overwrite=overwrite, resume=resume, reads=reads) as folder:
-        say(f"objective: {config.objective.describe()}")
-        data = prepare(config.data)
-        _show_data(data, config.data.split_by)
-        root = folder if seeds > 1 else None
-        runs = train_seeds(configs, data, overwrite=overwrite, resume=resume, say=say, root=root)
+    root = config.output if seeds > 1 else None
+    runs = train_seeds(config.for_seeds(seeds), root=root, **how)
     for one in runs:
         say(f"wrote {one.folder}")
     _show(runs)
-
-
-def of_seeds(config: Config, seeds: int) -> list[Config]:
-    """The configuration, or one for each of several seeds from its own on, in folders inside."""
-    first = config.training.seed
-    return [
-        config.for_seed(seed, f"{config.output}/seed-{seed}") if seeds > 1 else config
-        for seed in range(first, first + seeds)
-    ]
-
-
-def nothing_to_resume(
-    output: str, configs: Sequence[RunConfig] | Sequence[OnlineConfig], overwrite: bool
-) -> bool:
-    """Whether these runs, of one seed each, are finished already, which is told.
-
-    Raises:
-        ConfigurationError: to overwrite is asked for too, or the folder holds another run.
-    """
-    from surefoot.runs import is_finished
-    from surefoot.training.folder import progress_of
-
-    if overwrite:
-        raise ConfigurationError(
-            "--resume goes on with what --overwrite would take away: give one of them."
-        )
-    states = [progress_of(Path(one.output), one) for one in configs]
-    of_all = len(configs) == 1 or is_finished(output)
-    if not of_all or any(state != "finished" for state in states):
-        return False
-    say(f"{output} is finished already: there is nothing to resume.")
-    return True
 
 
 def overrides(arguments: Sequence[str]) -> dict[str, str]:
@@ -137,30 +85,6 @@ def overrides(arguments: Sequence[str]) -> dict[str, str]:
             value = rest.pop(0)
         found[name] = value
     return found
-
-
-#: Share of damaged rows from which they are most of what there is; held-out pairs that say little.
-_MANY, _FEW = 0.25, 10
-
-
-def _show_data(data: TrainingData, split_by: str) -> None:
-    held = 0 if data.held_out is None else len(data.held_out)
-    tell_reading(data.train)
-    say(f"data: {len(data.train)} pairs from {data.train.name}")
-    for finding in data.damage.findings:
-        if finding.severity != "note":
-            share = finding.share
-            most = f" That is {share:.0%} of the data: look at it first." if share > _MANY else ""
-            say(f"warning: {finding.kind}: {finding.count} row(s). {finding.meaning}{most}")
-    if data.removed:
-        say(f"removed {data.removed} damaged row(s); `surefoot audit` shows them")
-    if data.held_out is not None:
-        say(f"held out {held} pairs")
-        if held < _FEW:
-            say(
-                "warning: so few held-out pairs tell nothing: raise data.held_out. Pairs of one "
-                f"prompt (data.split_by: {split_by}) are on one side together."
-            )
 
 
 def _show(runs: Sequence[Run]) -> None:

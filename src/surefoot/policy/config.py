@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from surefoot.boundary.values import check_values
 from surefoot.data.options import FileReading
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective, Risk
@@ -16,7 +15,7 @@ from surefoot.objectives.risks.mean import Mean
 from surefoot.objectives.sized import SizedRisk
 from surefoot.options import READS, WRITES, Options
 from surefoot.scorers import EnsembleOptions, PolicyScorer, Scorer
-from surefoot.training.config import FileOptions, LanguageTrainingOptions, OptimiserOptions
+from surefoot.training.config import LanguageTrainingOptions, OptimiserOptions, SeededConfig
 from surefoot.training.doubly_robust import DoublyRobust
 
 Model = str | EnsembleOptions
@@ -163,7 +162,7 @@ class OnlineTrainingOptions(OptimiserOptions):
         return 1e-6 if scorer.adapter is None else 1e-5
 
 
-class OnlineConfig(FileOptions):
+class OnlineConfig(SeededConfig):
     """A whole run of online training."""
 
     title: ClassVar[str] = "the configuration of online training"
@@ -188,12 +187,6 @@ class OnlineConfig(FileOptions):
                 f"{self.objective.label()} trains policies; {self.scorer.label()} writes nothing."
             )
         return self
-
-    def for_seed(self, seed: int, output: str) -> OnlineConfig:
-        """The same run with another training seed and folder."""
-        check_values(seed, "training.seed")
-        training = self.training.model_copy(update={"seed": seed})
-        return self.model_copy(update={"training": training, "output": output})
 
 
 def is_online(given: Mapping[str, Any]) -> bool:

@@ -12,9 +12,9 @@ from surefoot.policy.config import OnlineConfig
 from surefoot.policy.overoptimisation import AlongTraining, along_training
 from surefoot.policy.progress import Progress
 from surefoot.policy.prompts import PromptSet
-from surefoot.runs import RunFolder
 from surefoot.scorers import PolicyScorer, storage
-from surefoot.training.folder import TrainingData, write_run
+from surefoot.training.folder import TrainingData
+from surefoot.training.life_cycle import OpenRun
 
 #: Share of cut responses from which most are judged half-written; of prompts without a difference.
 _MANY = 0.5
@@ -64,9 +64,7 @@ class OnlineReport:
     along: AlongTraining | None = None
 
 
-def describe_run(
-    config: OnlineConfig, state: Any, progress: Progress, notes: Sequence[str]
-) -> OnlineReport:
+def describe_run(run: OpenRun[OnlineConfig], state: Any, progress: Progress) -> OnlineReport:
     """The report of a finished run, with what speaks against it."""
     logs = [log for log in state.log_history if "reward" in log]
     last = {k: v for k, v in (logs[-1] if logs else {}).items() if isinstance(v, int | float)}
@@ -82,8 +80,8 @@ def describe_run(
     cut = last.get("completions/clipped_ratio", 0.0)
     if cut > _MANY:
         doubts.append(
-            f"{cut:.0%} of the responses reached {config.objective.max_new_tokens} tokens and were "
-            "judged as they were: raise objective.max_new_tokens."
+            f"{cut:.0%} of the responses reached {run.config.objective.max_new_tokens} tokens and "
+            "were judged as they were: raise objective.max_new_tokens."
         )
     flat = last.get("frac_reward_zero_std", 0.0)
     if flat > _MANY:
@@ -91,8 +89,9 @@ def describe_run(
             f"{flat:.0%} of the prompts had responses of one reward, which teach nothing: draw "
             "more samples, or look at the reward model."
         )
+    run.warn(doubts)
     return OnlineReport(
-        warnings=(*notes, *doubts),
+        warnings=tuple(run.warnings),
         last=last,
         steps=state.global_step,
         stopped=progress.stopped,
@@ -104,18 +103,17 @@ def describe_run(
 
 
 def write_online_run(
-    run: RunFolder, config: OnlineConfig, prompts: PromptSet, key: str, report: OnlineReport
+    run: OpenRun[OnlineConfig], prompts: PromptSet, key: str, report: OnlineReport
 ) -> None:
     """Write what a run says of itself, and mark it as finished; the model is there already.
 
     Args:
-        run: the run folder.
-        config: complete, so that it runs again.
+        run: it.
         prompts: what was trained on.
         key: hash of the reference's weights.
         report: what it has to say.
     """
-    scorer = config.scorer
+    config, scorer = run.config, run.config.scorer
     assert isinstance(scorer, PolicyScorer)
     storage.write_description(
         run.path,
@@ -149,7 +147,7 @@ def write_online_run(
         prompts.preferences.name, len(prompts), (), ("pairs: prompts are all that was used",)
     )
     data = TrainingData(prompts.preferences, None, undamaged, 0, prompts.clusters)
-    write_run(run, config, data, figures, readable, report.warnings)
+    run.finish(data, figures, readable)
 
 
 #: Figures of the last log that tables show.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,6 @@ from surefoot.policy.prompts import PromptSet, prompt_set
 from surefoot.policy.report import SHOWN, OnlineReport, describe_run, write_online_run
 from surefoot.policy.reward import Reward, data_returns, load_reward, reference_returns
 from surefoot.policy.trl_adapter import ALGORITHMS, require_version
-from surefoot.runs import RunFolder, claim
 from surefoot.scorers import PolicyScorer
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
@@ -36,15 +34,9 @@ from surefoot.scorers.trained import TrainedScorer
 from surefoot.training.agreement import of_first, require_agreement
 from surefoot.training.checkpoint import load as load_checkpoint
 from surefoot.training.checkpoint import window as window_of
-from surefoot.training.folder import begin_run, reads_of, saved_prompts
-from surefoot.training.language_run import saved_bytes
-from surefoot.training.monitors import (
-    FiniteWeights,
-    LastStep,
-    NoCheckpointAtTheEnd,
-    PreferenceProgress,
-)
-from surefoot.training.resume import Seeds, newest_of, not_finished
+from surefoot.training.folder import saved_prompts
+from surefoot.training.life_cycle import OpenRun, open_runs
+from surefoot.training.monitors import FiniteWeights, LastStep, PreferenceProgress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -101,7 +93,8 @@ def train_online_seeds(
     overwrite: bool = False,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
-    root: RunFolder | None = None,
+    root: str | None = None,
+    reads: Iterable[str | Path] = (),
 ) -> Iterator[OnlineRun]:
     """Run configurations that differ in their seed and their output alone, one after the other.
 
@@ -113,68 +106,62 @@ def train_online_seeds(
         say: as of :func:`train_online`.
         root: a folder of all, whose earlier runs are taken away once nothing is left that could be
             refused, and which is marked as finished at the end.
+        reads: what is read beside what the configurations name.
 
     Yields:
         Each run when it is finished; none on processes that do not save.
     """
     require_version()
-    first = configs[0]
-    if watch is not None and first.objective.watch is not None:
+    objective = configs[0].objective
+    if watch is not None and objective.watch is not None:
         raise ConfigurationError(
-            f"one reward is watched: got objective.watch ({first.objective.watch}) and an object."
+            f"one reward is watched: got objective.watch ({objective.watch}) and an object."
         )
-    with ExitStack() as stack:
-        reads = reads_of(first)
-        claimed = [
-            stack.enter_context(
-                claim(one.output, "train", overwrite=overwrite, resume=resume, reads=reads)
-            )
-            for one in configs
-        ]
-        todo = list(zip(claimed, configs, strict=True))
-        seeds = Seeds(root, [run.path.name for run in claimed], resume)
-        for run, config in not_finished(todo, say) if resume else todo:
-            last = newest_of(run.path, config, say) if resume else None
-            found = _train(config, run, watch, last, say, seeds.begin)
+    with open_runs(
+        configs, root=root, overwrite=overwrite, resume=resume, say=say, reads=reads
+    ) as runs:
+        for run in runs:
+            found = _train(run, watch)
             if found is not None:
                 yield found
-        seeds.finish()
 
 
-def _train(
-    config: OnlineConfig,
-    run: RunFolder,
-    watch: TrainedScorer | None,
-    last: str | None,
-    say: Callable[[str], None],
-    begin: Callable[[], None],
-) -> OnlineRun | None:
-    """One run, from its newest checkpoint if there is one."""
-    folder = run.path
-    scorer, objective, training = config.scorer, config.objective, config.training
+def _train(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> OnlineRun | None:
+    ready = _ready(run, watch)
+    if not run.train(ready.trainer, ready.prompts.preferences, ready.prompts.clusters):
+        return None
+    _require_finite(ready.trainer.model, ready.trainer.processing_class)
+    ready.trainer.save_model(str(run.path))
+    for_older_readers(run.path)
+    report = describe_run(run, ready.trainer.state, ready.progress)
+    write_online_run(run, ready.prompts, ready.key, report)
+    return OnlineRun(run.path, report)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What training needs, once nothing is left that could be refused.
+
+    Attributes:
+        trainer: TRL's, which weighs prompts.
+        prompts: to train on.
+        progress: what they gain.
+        key: hash of the reference's weights.
+    """
+
+    trainer: Any
+    prompts: PromptSet
+    progress: Progress
+    key: str
+
+
+def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> _Ready:
+    scorer, objective, training = run.config.scorer, run.config.objective, run.config.training
     assert isinstance(scorer, PolicyScorer)
     tokenizer = load_tokenizer(scorer.place)
-    room = scorer.max_length - objective.max_new_tokens
-    if room < 1:
-        raise ConfigurationError(
-            f"objective.max_new_tokens ({objective.max_new_tokens}) leaves no room for a prompt in "
-            f"scorer.max_length ({scorer.max_length})."
-        )
-    arguments = trl_arguments(config, folder)  # chooses the device, and introduces the processes
-    last = of_first(last)
-    given = config.data
-    every, alone = read_prompts(given.train, **given.reading())
-    for line in lines_of(every.readings):
-        say(line)
-    prompts = prompt_set(every, alone, tokenizer, objective.risk, room, folder if last else None)
-    groups, names, clusters = of_first((prompts.groups, prompts.names, prompts.clusters))
-    prompts = replace(prompts, groups=groups, names=names, clusters=clusters)
-    adversary = Adversary(objective.risk, prompts.names, prompts.mass, objective.rate)
-    steps = _steps(config, len(prompts))
-    notes = [*prompts.notes, *_doubts_before(config, prompts, steps)]
-    for note in notes:
-        say(f"warning: {note}")
-    say(f"prompts: {len(prompts)} from {every.name}, in {len(prompts.names)} group(s)")
+    arguments = trl_arguments(run.config, run.path)  # which introduces the processes
+    run.agree()
+    prompts, every = _prompts(run, tokenizer)
     set_seed(training.seed)
     model = load_model(scorer.place, "policy", **scorer.load_options).to(arguments.device)
     require_rows(model, tokenizer)
@@ -183,27 +170,19 @@ def _train(
     watched = load_reward(objective.watch) if objective.watch is not None else watch
     if watched is not None:
         rewards.append(Reward(watched, prompts.preferences, "watched"))
-    settings = settings_of(config, prompts, key, watch is not None)
+    settings = settings_of(run.config, prompts, key, watch is not None)
     require_agreement(settings)
-    kept = {} if last is None else load_checkpoint(Path(last), settings)
+    last = None if run.checkpoint is None else Path(run.checkpoint)
+    kept = {} if last is None else load_checkpoint(last, settings)
     if kept:
         returns = kept["baseline"]
     elif len(prompts.names) > 1 or watched is not None:
-        say(f"baseline: {_baseline_in_words(config)} for each prompt")
+        run.say(f"baseline: {_baseline_in_words(run.config)} for each prompt")
         process = (arguments.process_index, arguments.world_size)
-        returns = _baselines(config, model, tokenizer, prompts, every, rewards, process)
+        returns = _baselines(run.config, model, tokenizer, prompts, every, rewards, process)
     else:
         returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
-    returns = of_first(returns)
-    progress = Progress(
-        adversary,
-        prompts.groups,
-        scorer.beta,
-        returns[0],
-        returns[1] if watched is not None else None,
-        objective.stop_kl,
-        objective.stop_drop,
-    )
+    progress = _progress(run.config, prompts, of_first(returns))
     if kept:
         progress.remember(kept)
     trainer_class, _ = ALGORITHMS[objective.algorithm]
@@ -214,39 +193,52 @@ def _train(
         train_dataset=prompts.dataset(tokenizer),
         processing_class=tokenizer,
         peft_config=scorer.adapter.to_peft() if scorer.adapter else None,
+        callbacks=[FiniteWeights(), LastStep()],
         progress=progress,
         watch=rewards[1] if len(rewards) > 1 else None,
         settings=settings,
     )
-    if trainer.is_world_process_zero():
-        run.require_room(saved_bytes(trainer.model, training.save_every is not None))
-        begin()
-        if last is None:
-            begin_run(run, config)
-        else:
-            run.begin()
-        if prompts.clusters is not None:
-            prompts.clusters.save(folder)  # a run that is resumed has the same ones
-    trainer.accelerator.wait_for_everyone()
-    if last is not None:
-        trainer.go_on_logging(window_of(Path(last)))
-    trainer.add_callback(FiniteWeights())
-    trainer.add_callback(LastStep())
-    trainer.add_callback(NoCheckpointAtTheEnd())
     for theirs in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(theirs)
     trainer.add_callback(OnlineProgress())
-    trainer.train(resume_from_checkpoint=last)
-    if not trainer.is_world_process_zero():
-        return None
-    _require_finite(trainer.model, tokenizer)
-    trainer.save_model(str(folder))
-    for_older_readers(folder)
-    report = describe_run(config, trainer.state, progress, notes)
-    for note in report.warnings[len(notes) :]:
-        say(f"warning: {note}")
-    write_online_run(run, config, prompts, key, report)
-    return OnlineRun(folder, report)
+    if last is not None:
+        trainer.go_on_logging(window_of(last))
+    return _Ready(trainer, prompts, progress, key)
+
+
+def _prompts(
+    run: OpenRun[OnlineConfig], tokenizer: PreTrainedTokenizerBase
+) -> tuple[PromptSet, Preferences]:
+    """The prompts with the first process's groups, and the comparisons that they are of."""
+    scorer, objective, data = run.config.scorer, run.config.objective, run.config.data
+    assert isinstance(scorer, PolicyScorer)
+    room = scorer.max_length - objective.max_new_tokens
+    if room < 1:
+        raise ConfigurationError(
+            f"objective.max_new_tokens ({objective.max_new_tokens}) leaves no room for a prompt in "
+            f"scorer.max_length ({scorer.max_length})."
+        )
+    every, alone = read_prompts(data.train, **data.reading())
+    for line in lines_of(every.readings):
+        run.say(line)
+    begun = run.path if run.checkpoint else None
+    prompts = prompt_set(every, alone, tokenizer, objective.risk, room, begun)
+    groups, names, clusters = of_first((prompts.groups, prompts.names, prompts.clusters))
+    prompts = replace(prompts, groups=groups, names=names, clusters=clusters)
+    steps = _steps(run.config, len(prompts))
+    run.warn([*prompts.notes, *_doubts_before(run.config, prompts, steps)])
+    run.say(f"prompts: {len(prompts)} from {every.name}, in {len(prompts.names)} group(s)")
+    return prompts, every
+
+
+def _progress(config: OnlineConfig, prompts: PromptSet, returns: Tensor) -> Progress:
+    """Nothing gained yet; `returns` (R, P) are the baselines of R rewards."""
+    scorer, objective = config.scorer, config.objective
+    assert isinstance(scorer, PolicyScorer)
+    adversary = Adversary(objective.risk, prompts.names, prompts.mass, objective.rate)
+    watched = returns[1] if len(returns) > 1 else None
+    stops = (objective.stop_kl, objective.stop_drop)
+    return Progress(adversary, prompts.groups, scorer.beta, returns[0], watched, *stops)
 
 
 def _require_finite(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:

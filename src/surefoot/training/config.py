@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -54,6 +54,31 @@ class FileOptions(Options):
     def to_yaml(self) -> str:
         """The complete configuration, every default written out; it runs as it is."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+class SeededConfig(FileOptions):
+    """A configuration of training, which any number of seeds can share."""
+
+    if TYPE_CHECKING:
+        data: Any
+        scorer: Any
+        objective: Any
+        training: Any
+        output: str
+
+    def for_seed(self, seed: int, output: str) -> Self:
+        """The same run with another training seed and folder."""
+        check_values(seed, "training.seed")
+        training = self.training.model_copy(update={"seed": seed})
+        return self.model_copy(update={"training": training, "output": output})
+
+    def for_seeds(self, count: int) -> list[Self]:
+        """The run with one seed after the other, in folders inside its own; itself for one seed."""
+        if count == 1:
+            return [self]
+        first = self.training.seed
+        seeds = range(first, first + count)
+        return [self.for_seed(seed, f"{self.output}/seed-{seed}") for seed in seeds]
 
 
 class DataOptions(ReadingOptions):
@@ -157,7 +182,7 @@ class LanguageTrainingOptions(OptimiserOptions):
         return whole if scorer.adapter is None else 10 * whole
 
 
-class RunConfig(FileOptions):
+class RunConfig(SeededConfig):
     """A whole training run."""
 
     title: ClassVar[str] = "the configuration"
@@ -236,11 +261,19 @@ class RunConfig(FileOptions):
                 )
         return self
 
-    def for_seed(self, seed: int, output: str) -> RunConfig:
-        """The same run with another training seed and folder."""
-        check_values(seed, "training.seed")
-        training = self.training.model_copy(update={"seed": seed})
-        return self.model_copy(update={"training": training, "output": output})
+    def for_seeds(self, count: int) -> list[Self]:
+        """As of every training.
+
+        Raises:
+            ConfigurationError: the seed makes no difference.
+        """
+        if count > 1 and not self.depends_on_the_seed():
+            raise ConfigurationError(
+                f"--seeds {count} would give the same model {count} times: a linear head on fixed "
+                "data depends on no seed. Set training.bootstrap: true to resample the training "
+                "prompts."
+            )
+        return super().for_seeds(count)
 
     def depends_on_the_seed(self) -> bool:
         """Whether two seeds can differ by more than the choice of the ridge penalty."""

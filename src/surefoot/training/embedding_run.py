@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from surefoot.data.embedding_texts import cut_note, unread_note
 from surefoot.data.schema import Preferences
 from surefoot.objectives import Objective
-from surefoot.runs import RunFolder
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit_report import FitReport
-from surefoot.scorers.radius import MEAN_COST, with_radius
+from surefoot.scorers.radius import MEAN_COST, RadiusChoice, with_radius
 from surefoot.scorers.storage import require_finite
 from surefoot.scorers.unit_shares import in_words
 from surefoot.statistics import flip_rate_bound
 from surefoot.training.config import RunConfig, TrainingOptions
-from surefoot.training.folder import TrainingData, begin_run, write_run
-from surefoot.training.trim import with_trim
+from surefoot.training.folder import TrainingData
+from surefoot.training.life_cycle import OpenRun
+from surefoot.training.trim import EstimatedTrim, with_trim
 
 #: What is said of the sizes of a ball that is chosen.
 _TRIED = "sizes tried (worst held-out group, mean)"
 
 
 def train_embedding_models(
-    configs: Sequence[RunConfig],
-    folders: Sequence[RunFolder],
-    data: TrainingData,
-    say: Callable[[str], None],
-    begin: Callable[[], None] = lambda: None,
+    runs: Sequence[OpenRun[RunConfig]], data: TrainingData
 ) -> list[EmbeddingRewardModel]:
     """Fit runs that differ in their seed alone, and write their folders once all are done.
 
-    What was in these folders before stays until then. `begin` is called before the first is
-    written.
+    What was in these folders before stays until then.
     """
-    first = configs[0]
+    first, say = runs[0].config, runs[0].say
     assert isinstance(first.scorer, EmbeddingScorer)
     assert isinstance(first.training, TrainingOptions)
     assert isinstance(first.objective, Objective)
-    seeds = [config.training.seed for config in configs]
+    seeds = [run.config.training.seed for run in runs]
     objective, trim = with_trim(first.objective, data.train)
     if trim is not None:
         say(str(trim))
@@ -54,45 +49,52 @@ def train_embedding_models(
     models = [EmbeddingRewardModel(first.scorer, objective, seed) for seed in seeds]
     drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None
     fit_models(models, data.train, drawn)
-    for note in _notes(models[0].report_, first.objective):  # those of the others repeat them
-        say(f"warning: {note}")
     read = reading_notes(data.train, models[0])
-    for note in read:
-        say(f"note: {note}")
+    runs[0].warn(_notes(models[0].report_, first.objective))  # those of the others repeat them
+    runs[0].warn(read, "note")
+    for run, model in zip(runs[1:], models[1:], strict=True):
+        run.warnings += (*_notes(model.report_, first.objective), *read)
     for model in models:
         require_finite(model.tensors())
-    begin()
-    for folder, config, model in zip(folders, configs, models, strict=True):
-        begin_run(folder, config)
-        model.save(folder.path)
-        report = model.report_
-        readable = {
-            "out-of-fold accuracy": str(report.out_of_fold_accuracy),
-            "ridge penalty": f"{report.l2:.3g}",
-            "optimum": report.optimum,
-        }
-        if report.coefficient is not None:
-            readable["coefficient of the control variate"] = str(report.coefficient)
-        if trim is not None:
-            readable["trimmed"] = str(trim)
-        if radius is not None:
-            readable |= {"size of the ball": str(radius), _TRIED: radius.curve}
-        ball = objective.wasserstein
-        if ball is not None and report.input_gradient is not None:
-            worst = float(report.risk.value[0]) + ball.radius * report.input_gradient
-            readable["worst mean loss in the ball, to first order"] = f"{worst:.4f}"
-        if report.shares:
-            readable["who got the weight"] = in_words(report.shares)
-        bound = flip_rate_bound(report.out_of_fold_accuracy)
-        if bound is not None:
-            readable["labels flipped at random"] = f"at most {bound:.0%}"
-        notes = (*_notes(report, first.objective), *read)
-        figures = _figures(report, model) | {
+    for run, model in zip(runs, models, strict=True):
+        run.begin(data.train)
+        model.save(run.path)
+        figures = _figures(model.report_, model) | {
             "radius": radius.to_dict() if radius else None,
             "trim": trim.to_dict() if trim else None,
         }
-        write_run(folder, config, data, figures, readable, notes)
+        run.finish(data, figures, _readable(model.report_, objective, radius, trim))
     return models
+
+
+def _readable(
+    report: FitReport,
+    objective: Objective,
+    radius: RadiusChoice | None,
+    trim: EstimatedTrim | None,
+) -> dict[str, str]:
+    """The most important figures, in words."""
+    found = {
+        "out-of-fold accuracy": str(report.out_of_fold_accuracy),
+        "ridge penalty": f"{report.l2:.3g}",
+        "optimum": report.optimum,
+    }
+    if report.coefficient is not None:
+        found["coefficient of the control variate"] = str(report.coefficient)
+    if trim is not None:
+        found["trimmed"] = str(trim)
+    if radius is not None:
+        found |= {"size of the ball": str(radius), _TRIED: radius.curve}
+    ball = objective.wasserstein
+    if ball is not None and report.input_gradient is not None:
+        worst = float(report.risk.value[0]) + ball.radius * report.input_gradient
+        found["worst mean loss in the ball, to first order"] = f"{worst:.4f}"
+    if report.shares:
+        found["who got the weight"] = in_words(report.shares)
+    bound = flip_rate_bound(report.out_of_fold_accuracy)
+    if bound is not None:
+        found["labels flipped at random"] = f"at most {bound:.0%}"
+    return found
 
 
 def reading_notes(preferences: Preferences, model: EmbeddingRewardModel) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -28,6 +28,8 @@ from surefoot.scorers.loading import run_folders_of
 from surefoot.scorers.storage import explained
 from surefoot.training.config import FileOptions
 from surefoot.training.manifest import Described, manifest, model_card
+
+T = TypeVar("T")
 
 PROMPTS = "training-prompts.safetensors"
 HELD_OUT = "held-out.jsonl"
@@ -242,9 +244,22 @@ def saved_seed(folder: str | Path) -> int | None:
     Raises:
         ConfigurationError: what it says is damaged.
     """
+    return _said(folder, lambda manifest: int(manifest["seed"]))
+
+
+def saved_fingerprint(folder: str | Path) -> str | None:
+    """The fingerprint of the data that a saved run was trained on; None where it does not say.
+
+    Raises:
+        ConfigurationError: what it says is damaged.
+    """
+    return _said(folder, lambda manifest: str(manifest["data"]["fingerprint"]))
+
+
+def _said(folder: str | Path, read: Callable[[Any], T]) -> T | None:
     path = Path(folder) / "manifest.json"
     with explained(path):
-        return int(json.loads(path.read_text())["seed"]) if path.is_file() else None
+        return read(json.loads(path.read_text())) if path.is_file() else None
 
 
 def saved_prompts(place: str | Path) -> set[int]:

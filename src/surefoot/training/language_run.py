@@ -5,23 +5,20 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from surefoot.data import Preferences
 from surefoot.data.reading_notes import MOST_REFUSED, REFUSED
 from surefoot.errors import DataError
 from surefoot.objectives import Objective
-from surefoot.runs import RunFolder
 from surefoot.scorers import storage
 from surefoot.scorers.coefficient import Coefficient, is_fitted, with_coefficient
 from surefoot.scorers.encoder import load_encoder
 from surefoot.scorers.fitting import coefficient_of
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.model import LanguageModel
-from surefoot.scorers.language.options import (
-    LanguageModelScorer,
-)
+from surefoot.scorers.language.options import LanguageModelScorer
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.scorers.task import Task
 from surefoot.scorers.unit_shares import UnitShare, in_words
@@ -32,7 +29,8 @@ from surefoot.training.check_saved import check_saved
 from surefoot.training.config import DataOptions, LanguageTrainingOptions, RunConfig
 from surefoot.training.doubly_robust import DoublyRobust
 from surefoot.training.doubts import doubts, doubts_of_samples, ignorant_loss
-from surefoot.training.folder import TrainingData, begin_run, write_run
+from surefoot.training.folder import TrainingData
+from surefoot.training.life_cycle import OpenRun
 from surefoot.training.second_order import attention_for
 from surefoot.training.trim import with_trim
 
@@ -63,140 +61,146 @@ class LanguageReport:
     share_steps: int = 0
 
 
+@dataclass(frozen=True)
+class _Settled:
+    """An objective with numbers in place of what is estimated from the data.
+
+    Attributes:
+        objective: it.
+        figures: of what was estimated, for the manifest.
+        coefficient: of a control variate, where it was fitted.
+    """
+
+    objective: Objective | DoublyRobust
+    figures: dict[str, Any] = field(default_factory=dict)
+    coefficient: Coefficient | None = None
+
+
 def train_language_model(
-    config: RunConfig,
-    data: TrainingData,
-    run: RunFolder,
-    checkpoint: str | None = None,
-    say: Callable[[str], None] = lambda line: None,
-    begin: Callable[[], None] = lambda: None,
+    run: OpenRun[RunConfig], data: TrainingData
 ) -> tuple[LanguageModel, LanguageReport] | None:
     """Train, and save the model with its tokenizer; None on ranks that do not save.
 
     What was in the folder before stays until all is ready to train.
 
-    Args:
-        config: what to do.
-        data: to train on.
-        run: the folder, claimed.
-        checkpoint: in it, from which to go on.
-        say: told one line per stage and per warning.
-        begin: called when all is ready to train.
-
     Raises:
         ConfigurationError: options that cannot be honoured.
         SurefootError: a loss that is not finite, or a saved model that scores differently.
     """
+    trainer, data, settled = _ready(run, data)
+    if not run.train(trainer, data.train, data.clusters):
+        return None
+    model, accuracy = _saved(run, trainer, data)
+    report = _report(run, trainer, settled, accuracy)
+    run.finish(data, _figures(report, trainer) | settled.figures, _readable(report))
+    return model, report
+
+
+def _ready(
+    run: OpenRun[RunConfig], data: TrainingData
+) -> tuple[PreferenceTrainer, TrainingData, _Settled]:
+    """All that can be refused: the trainer, the data as every process has them, the objective."""
     from transformers import set_seed
 
-    # Both import transformers' Trainer.
-    from surefoot.training.arguments import preference_arguments
-    from surefoot.training.monitors import NoCheckpointAtTheEnd
+    from surefoot.training.arguments import preference_arguments  # imports transformers' Trainer
 
-    scorer, training = config.scorer, config.training
+    config, scorer, training = run.config, run.config.scorer, run.config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
-    folder = run.path
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always", UserWarning)
         # Chooses the GPU, and introduces the processes to each other.
-        arguments = preference_arguments(config, folder, data.held_out is not None)
-        checkpoint = of_first(checkpoint)
+        arguments = preference_arguments(config, run.path, data.held_out is not None)
+        run.agree()
         data = _same_clusters(data)
-        objective, given, coefficient = of_first(_settled(config, data, say))
+        settled = of_first(_settled(config, data, run.say))
         set_seed(training.seed)  # a new head is drawn at random
-        loaded = {**scorer.load_options, **attention_for(objective)}
-        trainer = _trainer_class(objective)(
+        loaded = {**scorer.load_options, **attention_for(settled.objective)}
+        trainer = _trainer_class(settled.objective)(
             model=load_model(scorer.place, scorer.model_kind, **loaded),
             args=arguments,
             train_dataset=data.train,
             eval_dataset=data.held_out,
             processing_class=load_tokenizer(scorer.place),
             peft_config=scorer.adapter.to_peft() if scorer.adapter else None,
-            objective=objective,
+            objective=settled.objective,
         )
-    for_users = (one for one in noticed if issubclass(one.category, UserWarning))
-    notes = tuple(dict.fromkeys(str(one.message) for one in for_users))
     assert trainer.pairs is not None
     _require_readable(trainer, config.data)
     trainer.require_exact()
-    trainer.add_callback(NoCheckpointAtTheEnd())
-    if trainer.is_world_process_zero():
-        run.require_room(saved_bytes(trainer.model, training.save_every is not None))
-        begin()
-        if checkpoint is None:
-            begin_run(run, config)
-        else:
-            run.begin()
-        if data.clusters is not None:
-            data.clusters.save(folder)  # a run that is resumed has the same ones
-        for note in notes:
-            say(f"warning: {note}")
-        if trainer.processing_class.chat_template and not _conversational(data.train):
-            say("note: plain text: the chat template of the tokenizer is not used.")
-        if len(trainer.pairs) < training.pairs_per_step:
-            say(
-                f"note: one step holds all {len(trainer.pairs)} pairs: lower "
-                f"training.pairs_per_step ({training.pairs_per_step}) for more than one an epoch."
-            )
-    trainer.accelerator.wait_for_everyone()
-    trainer.train(resume_from_checkpoint=checkpoint)
-    if not trainer.is_world_process_zero():
-        return None
+    for_users = (one for one in noticed if issubclass(one.category, UserWarning))
+    run.warn(dict.fromkeys(str(one.message) for one in for_users))
+    if trainer.processing_class.chat_template and not _conversational(data.train):
+        run.say("note: plain text: the chat template of the tokenizer is not used.")
+    if len(trainer.pairs) < training.pairs_per_step:
+        run.say(
+            f"note: one step holds all {len(trainer.pairs)} pairs: lower "
+            f"training.pairs_per_step ({training.pairs_per_step}) for more than one an epoch."
+        )
+    return trainer, data, settled
+
+
+def _saved(
+    run: OpenRun[RunConfig], trainer: PreferenceTrainer, data: TrainingData
+) -> tuple[LanguageModel, Estimate | None]:
+    """The model, calibrated, saved and compared with what is saved; its held-out accuracy."""
+    config, scorer = run.config, run.config.scorer
+    assert isinstance(scorer, LanguageModelScorer)
+    assert trainer.pairs is not None
     model = scorer_of(trainer, scorer.settled)
     standardise(model, trainer)
-    accuracy, doubt = (None, "") if data.held_out is None else calibrate(model, trainer, config)
-    if doubt:
-        say(f"warning: {doubt}")
-        notes += (doubt,)
-    trainer.save_model(str(folder))
+    accuracy = None
+    if data.held_out is not None:
+        accuracy, doubt = calibrate(model, trainer, config)
+        run.warn([doubt] if doubt else [])
+    trainer.save_model(str(run.path))
     if scorer.model_kind == "reward-model":
-        found = check_saved(folder, model, trainer.pairs.preferences)
-        for note in found:
-            say(f"note: {note}")
-        notes += found
-    storage.write_description(folder, model.description(config.objective, training.seed))
+        run.warn(check_saved(run.path, model, trainer.pairs.preferences), "note")
+    description = model.description(config.objective, config.training.seed)
+    storage.write_description(run.path, description)
+    return model, accuracy
+
+
+def _report(
+    run: OpenRun[RunConfig],
+    trainer: PreferenceTrainer,
+    settled: _Settled,
+    accuracy: Estimate | None,
+) -> LanguageReport:
+    """What the run has to say, with what speaks against it."""
+    assert trainer.pairs is not None
     logs = [log for log in trainer.state.log_history if "loss" in log]
     last: dict[str, float] = logs[-1] if logs else {}
+    objective = settled.objective
     if isinstance(objective, Objective):
-        against = doubts(last, ignorant_loss(objective, trainer.pairs.evidence), accuracy)
+        run.warn(doubts(last, ignorant_loss(objective, trainer.pairs.evidence), accuracy))
     else:
-        against = doubts_of_samples(last, objective.max_new_tokens)
-    for one in against:
-        say(f"warning: {one}")
-    notes += tuple(against)
-    report = LanguageReport(
-        notes,
+        run.warn(doubts_of_samples(last, objective.max_new_tokens))
+    return LanguageReport(
+        tuple(run.warnings),
         last,
         accuracy,
         trainer.state.global_step,
-        coefficient,
+        settled.coefficient,
         trainer.ledger.shares(trainer.pairs.unit_names),
         trainer.ledger.steps,
     )
-    write_run(
-        run, config, data, _figures(report, trainer) | given, _readable(report), report.warnings
-    )
-    return model, report
 
 
-def _settled(
-    config: RunConfig, data: TrainingData, say: Callable[[str], None]
-) -> tuple[Objective | DoublyRobust, dict[str, Any], Coefficient | None]:
-    """The objective with numbers in place of what is estimated, figures, and the coefficient."""
+def _settled(config: RunConfig, data: TrainingData, say: Callable[[str], None]) -> _Settled:
     objective = config.objective
     if not isinstance(objective, Objective):
-        return objective, {}, None
-    given: dict[str, Any] = {}
+        return _Settled(objective)
+    figures: dict[str, Any] = {}
     objective, trim = with_trim(objective, data.train)
     if trim is not None:
         say(str(trim))
-        given["trim"] = trim.to_dict()
+        figures["trim"] = trim.to_dict()
     if not is_fitted(objective):
-        return objective, given, None
+        return _Settled(objective, figures)
     coefficient = _coefficient(objective, data, config.training.seed)
     say(f"coefficient of the control variate, by a linear head on embeddings: {coefficient}")
-    return with_coefficient(objective, coefficient.value), given, coefficient
+    return _Settled(with_coefficient(objective, coefficient.value), figures, coefficient)
 
 
 def _same_clusters(data: TrainingData) -> TrainingData:
@@ -230,14 +234,6 @@ def _require_readable(trainer: PreferenceTrainer, options: DataOptions) -> None:
                 f"{cuts.rows} pairs, and at most {most:.0%} may be left out (data.on_error is "
                 f"{options.on_error!r}): {'; '.join(cuts.refusals)}. {REFUSED.remedy}"
             )
-
-
-def saved_bytes(model: Any, checkpoints: bool) -> int:
-    """What a run leaves on the disk, about: a model or an adapter, and checkpoints on the way."""
-    adapted = hasattr(model, "peft_config")
-    weights = (p for p in model.parameters() if p.requires_grad or not adapted)
-    once = sum(p.numel() * p.element_size() for p in weights)
-    return once * (1 + (2 * 3 if checkpoints else 0))  # two, with the optimiser's two moments
 
 
 def _conversational(preferences: Preferences) -> bool:

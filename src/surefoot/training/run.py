@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from surefoot.data import read_preferences
 from surefoot.data.checks import check, leaks, without
+from surefoot.data.reading import lines_of
 from surefoot.data.splits import split
 from surefoot.data.units import pairs_per_unit, unit_ids
-from surefoot.errors import ConfigurationError, DataError
+from surefoot.errors import DataError
 from surefoot.objectives import Objective
-from surefoot.runs import RunFolder, claim
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.clusters import PromptClusters
 from surefoot.scorers.encoder import EncoderOptions
 from surefoot.scorers.fit_report import FitReport
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
-from surefoot.training.config import DataOptions, RunConfig
+from surefoot.training.config import DataOptions, LanguageTrainingOptions, RunConfig
 from surefoot.training.embedding_run import train_embedding_models
-from surefoot.training.folder import TrainingData, reads_of
+from surefoot.training.folder import TrainingData
 from surefoot.training.language_run import LanguageReport, train_language_model
-from surefoot.training.resume import Seeds, newest_of, not_finished
+from surefoot.training.life_cycle import open_runs
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,31 @@ def clustered(
     return replace(data, train=made.beside(data.train), held_out=held_out, clusters=made)
 
 
+#: Share of damaged rows from which they are most of what there is; held-out pairs that say little.
+_MANY, _FEW = 0.25, 10
+
+
+def _tell_data(data: TrainingData, options: DataOptions, say: Callable[[str], None]) -> None:
+    """What was read, what is damaged, and what is held out."""
+    for line in lines_of(data.train.readings, data.train.faults):
+        say(line)
+    say(f"data: {len(data.train)} pairs from {data.train.name}")
+    for finding in data.damage.findings:
+        if finding.severity != "note":
+            share = finding.share
+            most = f" That is {share:.0%} of the data: look at it first." if share > _MANY else ""
+            say(f"warning: {finding.kind}: {finding.count} row(s). {finding.meaning}{most}")
+    if data.removed:
+        say(f"removed {data.removed} damaged row(s); `surefoot audit` shows them")
+    if data.held_out is not None:
+        say(f"held out {len(data.held_out)} pairs")
+        if len(data.held_out) < _FEW:
+            say(
+                "warning: so few held-out pairs tell nothing: raise data.held_out. Pairs of one "
+                f"prompt (data.split_by: {options.split_by}) are on one side together."
+            )
+
+
 def _tell_units(data: TrainingData, config: RunConfig, say: Callable[[str], None]) -> None:
     """How many pairs the units of the risk have: with one each, a risk over units is over pairs."""
     objective = config.objective
@@ -133,7 +157,8 @@ def train_seeds(
     overwrite: bool = False,
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
-    root: RunFolder | None = None,
+    root: str | None = None,
+    reads: Iterable[str | Path] = (),
 ) -> list[Run]:
     """Run configurations that differ in their seed and their output alone.
 
@@ -153,55 +178,36 @@ def train_seeds(
         say: as of :func:`train`.
         root: a folder of all, whose earlier runs are taken away once nothing is left that could be
             refused, and which is marked as finished at the end.
+        reads: what is read beside what the configurations name.
 
     Returns:
         One run for each configuration that was run now; none on processes that do not save.
     """
     first = configs[0]
-    if any(one.for_seed(first.training.seed, first.output) != first for one in configs):
-        raise ConfigurationError("runs that are fitted together may differ in their seed alone.")
-    with ExitStack() as stack:
-        reads = reads_of(first)
-        folders = [
-            stack.enter_context(
-                claim(one.output, "train", overwrite=overwrite, resume=resume, reads=reads)
-            )
-            for one in configs
-        ]
-        todo = list(zip(folders, configs, strict=True))
-        language = isinstance(first.scorer, LanguageModelScorer)
-        seeds = Seeds(root, [folder.path.name for folder in folders], resume)
-        if resume:
-            todo = not_finished(todo, say, together=not language)
-        if not todo:
-            seeds.finish()
+    language = isinstance(first.scorer, LanguageModelScorer)
+    if isinstance(first.training, LanguageTrainingOptions):
+        from surefoot.training.arguments import trackers  # imports transformers' Trainer
+
+        trackers(first.training.report_to)  # before the data are read
+    with open_runs(
+        configs,
+        root=root,
+        overwrite=overwrite,
+        resume=resume,
+        say=say,
+        reads=reads,
+        one_computation=not language,
+    ) as runs:
+        if not runs:
             return []
-        begun = folders[0].path if resume else None
-        data = clustered(data or prepare(first.data), first, begun, say)
-        _tell_units(data, first, say)
-        if language:
-            runs = _language_models(todo, data, say, seeds)
-        else:
-            models = train_embedding_models(
-                [one for _, one in todo], [folder for folder, _ in todo], data, say, seeds.begin
-            )
-            runs = [
-                Run(folder.path, model, model.report_)
-                for (folder, _), model in zip(todo, models, strict=True)
-            ]
-        seeds.finish()
-    return runs
-
-
-def _language_models(
-    claimed: Sequence[tuple[RunFolder, RunConfig]],
-    data: TrainingData,
-    say: Callable[[str], None],
-    seeds: Seeds,
-) -> list[Run]:
-    found = []
-    for folder, config in claimed:
-        checkpoint = newest_of(folder.path, config, say) if seeds.resume else None
-        trained = train_language_model(config, data, folder, checkpoint, say, seeds.begin)
-        found += [] if trained is None else [Run(folder.path, *trained)]
-    return found
+        if data is None:
+            data = prepare(first.data)
+            _tell_data(data, first.data, runs[0].say)
+        begun = Path(first.output) if resume else None
+        data = clustered(data, first, begun, runs[0].say)
+        _tell_units(data, first, runs[0].say)
+        if not language:
+            models = train_embedding_models(runs, data)
+            return [Run(run.path, one, one.report_) for run, one in zip(runs, models, strict=True)]
+        trained = [(run.path, train_language_model(run, data)) for run in runs]
+        return [Run(path, *found) for path, found in trained if found is not None]

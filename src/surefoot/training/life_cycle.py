@@ -1,0 +1,255 @@
+"""The life of a run, the same for every kind: claimed, begun, trained, described, marked.
+
+with open_runs(configs, ...) as runs:  # what still has to be done
+for run in runs:
+...                            # whatever can be refused: the folder is as it was
+run.begin(data)                # it is marked as begun, and earlier runs are gone
+...                            # the model is made and saved
+run.finish(data, ...)          # figures and card are written, and the mark is the last
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from surefoot.data import Preferences
+from surefoot.errors import ConfigurationError
+from surefoot.runs import RunFolder, claim
+from surefoot.runs.folder import is_first
+from surefoot.scorers.clusters import PromptClusters
+from surefoot.training.agreement import of_first
+from surefoot.training.checkpoint import newest, written
+from surefoot.training.config import SeededConfig
+from surefoot.training.folder import (
+    TrainingData,
+    begin_run,
+    clear_run,
+    is_run,
+    progress_of,
+    reads_of,
+    require_same,
+    saved_fingerprint,
+    write_run,
+)
+
+C = TypeVar("C", bound=SeededConfig)
+Say = Callable[[str], None]
+
+
+@dataclass
+class _Together:
+    """The runs of one command, one for each seed.
+
+    Attributes:
+        root: the folder that holds several, claimed; None where there is one run alone.
+        names: of the seeds' folders.
+        resume: whether what is there stays.
+        finished: folders of those that were finished before.
+    """
+
+    root: RunFolder | None
+    names: Sequence[str]
+    resume: bool
+    finished: list[Path] = field(default_factory=list)
+
+    def begin(self, data: Preferences) -> None:
+        """Mark their folder as begun, the first time; earlier runs are gone unless these go on.
+
+        Raises:
+            ConfigurationError: those that are finished were trained on other data.
+        """
+        for folder in self.finished:
+            if saved_fingerprint(folder) != data.fingerprint:
+                raise ConfigurationError(
+                    f"{folder} was trained on other data than {data.name} is now, or they were "
+                    "read by another version of surefoot: seeds of one run share their data. Put "
+                    "them back, or train all anew (--overwrite)."
+                )
+        if self.root is not None and not self.root.begun:
+            clear = partial(clear_run, ours=is_run(self.root.path))
+            self.root.begin(None if self.resume else clear, self.names)
+
+    def finish(self) -> None:
+        """Mark their folder as finished."""
+        if self.root is not None:
+            self.root.finish(parts=self.names)
+
+
+@dataclass
+class OpenRun(Generic[C]):
+    """A run that this process has claimed, and has to do.
+
+    Attributes:
+        folder: where.
+        config: complete.
+        say: told one line per stage and per warning; silent on all processes but the first.
+        together: the runs of the same command.
+        checkpoint: from which it goes on.
+        warnings: sentences for its model card.
+    """
+
+    folder: RunFolder
+    config: C
+    say: Say
+    together: _Together
+    checkpoint: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self.folder.path
+
+    def warn(self, sentences: Iterable[str], kind: str = "warning") -> None:
+        """Say them now, and again in the model card."""
+        for one in sentences:
+            self.say(f"{kind}: {one}")
+            self.warnings.append(one)
+
+    def begin(
+        self, data: Preferences, clusters: PromptClusters | None = None, size: int = 0
+    ) -> None:
+        """Mark it as begun; what an earlier run left is gone, unless this one goes on with it.
+
+        Args:
+            data: to train on.
+            clusters: of its prompts, which a run that is resumed finds again.
+            size: bytes that it will write, about.
+
+        Raises:
+            SurefootError: there is no room.
+        """
+        self.folder.require_room(size)
+        self.together.begin(data)
+        if self.checkpoint is None:
+            begin_run(self.folder, self.config)
+        else:
+            self.folder.begin()
+        if clusters is not None:
+            clusters.save(self.path)
+
+    def train(
+        self, trainer: Any, data: Preferences, clusters: PromptClusters | None = None
+    ) -> bool:
+        """Begin, and run a trainer of transformers from the checkpoint if there is one.
+
+        Returns:
+            Whether this is the process that saves.
+        """
+        from surefoot.training.monitors import NoCheckpointAtTheEnd  # imports transformers' Trainer
+
+        trainer.add_callback(NoCheckpointAtTheEnd())
+        if trainer.is_world_process_zero():
+            size = saved_bytes(trainer.model, self.config.training.save_every is not None)
+            self.begin(data, clusters, size)
+        trainer.accelerator.wait_for_everyone()
+        trainer.train(resume_from_checkpoint=self.checkpoint)
+        return bool(trainer.is_world_process_zero())
+
+    def agree(self) -> None:
+        """Take the first process's checkpoint, once the processes know each other."""
+        self.checkpoint = of_first(self.checkpoint)
+
+    def finish(
+        self, data: TrainingData, figures: Mapping[str, Any], readable: Mapping[str, str]
+    ) -> None:
+        """Describe what was trained, and mark the run as finished; the model is there already."""
+        write_run(self.folder, self.config, data, figures, readable, self.warnings)
+
+
+@contextmanager
+def open_runs(
+    configs: Sequence[C],
+    *,
+    root: str | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    say: Say = lambda line: None,
+    reads: Iterable[str | Path] = (),
+    one_computation: bool = False,
+) -> Iterator[list[OpenRun[C]]]:
+    """Claim the folders of runs that differ in their seed and their output alone.
+
+    Args:
+        configs: of the runs.
+        root: a folder of all, whose earlier runs are taken away once nothing is left that could be
+            refused, and which is marked as finished at the end.
+        overwrite: the folders may hold something, which is replaced.
+        resume: the folders may hold something, which is gone on with: runs that are finished stay.
+        say: told one line per stage and per warning.
+        reads: what is read beside what the configurations name.
+        one_computation: all are run, or none, and there are no checkpoints.
+
+    Yields:
+        Those that still have to be run.
+
+    Raises:
+        ConfigurationError: a folder cannot be claimed, or there is nothing to go on with.
+    """
+    first = configs[0]
+    if any(one.for_seed(first.training.seed, first.output) != first for one in configs):
+        raise ConfigurationError("runs of one command may differ in their seed alone.")
+    reads = [*reads, *reads_of(first)]
+    say = say if is_first() else lambda line: None
+    with ExitStack() as stack:
+
+        def claimed(place: str) -> RunFolder:
+            how = {"overwrite": overwrite, "resume": resume}
+            return stack.enter_context(claim(place, "train", reads=reads, **how))
+
+        outer = None if root is None else claimed(root)
+        folders = [claimed(one.output) for one in configs]
+        together = _Together(outer, [folder.path.name for folder in folders], resume)
+        runs = [OpenRun(*one, say, together) for one in zip(folders, configs, strict=True)]
+        if resume:
+            runs = _not_finished(runs, one_computation)
+        if runs:
+            say(f"objective: {first.objective.describe()}")
+        yield runs
+        together.finish()
+
+
+def _not_finished(runs: list[OpenRun[C]], one_computation: bool) -> list[OpenRun[C]]:
+    """What a resumed command still has to run, each from its newest checkpoint."""
+    states = [progress_of(run.path, run.config) for run in runs]
+    if all(state == "absent" for state in states):
+        raise ConfigurationError(
+            f"{runs[0].path} holds no checkpoint and nothing else of a run: there is nothing "
+            "to resume. Leave --resume out."
+        )
+    if one_computation and any(state != "finished" for state in states):
+        for run, state in zip(runs, states, strict=True):
+            if state == "begun":
+                require_same(run.path, run.config)
+        return runs
+    left = []
+    for run, state in zip(runs, states, strict=True):
+        if state == "finished":
+            run.say(f"{run.path} is finished already.")
+            run.together.finished.append(run.path)
+        else:
+            left.append(run)
+            run.checkpoint = _newest(run) if state == "begun" else None
+    return left
+
+
+def _newest(run: OpenRun[C]) -> str | None:
+    """The newest whole checkpoint; None where none was written to its end yet."""
+    if written(run.path):
+        return newest(run.path)
+    require_same(run.path, run.config)
+    run.say(f"note: {run.path} was stopped before its first checkpoint: it begins anew.")
+    return None
+
+
+def saved_bytes(model: Any, checkpoints: bool) -> int:
+    """What a run leaves on the disk, about: a model or an adapter, and checkpoints on the way."""
+    adapted = hasattr(model, "peft_config")
+    weights = (p for p in model.parameters() if p.requires_grad or not adapted)
+    once = sum(p.numel() * p.element_size() for p in weights)
+    return once * (1 + (2 * 3 if checkpoints else 0))  # two, with the optimiser's two moments
