@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
@@ -13,12 +13,20 @@ from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.margin_loss import Growth, MarginLoss
 from surefoot.options import Member
 
+Threat = Literal[
+    "",
+    "flipped labels",
+    "flipped labels, under a risk over pairs",
+    "soft labels in doubt",
+    "wrong preference model",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelProperties:
     """What the validator and the solver need to know of a label model."""
 
-    threat: str
+    threat: Threat
     """Which threat it answers; empty for none."""
     signed: bool = False
     """Gives one side of a pair a negative weight: right in the mean only."""
