@@ -222,7 +222,14 @@ class Member(Options):
             plugins.load_offered(kind)
         if not isinstance(kind, str) or kind not in cls.registry:
             raise ConfigurationError(unknown_name(cls.slot, kind, cls.registry))
-        own = {k: v for k, v in options.items() if k not in ("kind", "plugin")}
+        own = dict(options)
+        del own["kind"]
+        given, plugin = own.pop("plugin", ""), plugins.plugin_of(cls.registry[kind])
+        if given not in ("", plugin):
+            raise ConfigurationError(
+                f"{cls.slot} {kind!r} is of {plugin or 'surefoot itself'}; got the plugin "
+                f"{excerpt(given)}."
+            )
         member: Self = cls.registry[kind](**own)
         return member
 

@@ -69,7 +69,7 @@ def require(given: Any) -> None:
         ConfigurationError: a plugin was not named, and no installed package offers it.
     """
     for name in sorted(set(_named(given)) - sys.modules.keys()):
-        offered = [one.name for one in _offers() if one.module == name]
+        offered = [one.name for one in _offers() if f"{name}.".startswith(f"{one.module}.")]
         if not offered:
             raise ConfigurationError(
                 f"this needs the plugin {name!r}, which is not loaded. Where you trust it: "
@@ -105,6 +105,13 @@ def plugin_of(cls: type[Any]) -> str:
 
 
 def _offers() -> tuple[EntryPoint, ...]:
+    return _offers_on(tuple(sys.path))
+
+
+@functools.cache
+def _offers_on(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Those of all distributions on this path, which takes a while to look through."""
+    del path  # it is what `entry_points` looks at
     return tuple(entry_points(group=GROUP))
 
 

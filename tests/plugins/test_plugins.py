@@ -89,6 +89,7 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         invalidate_caches()
+        plugins._offers_on.cache_clear()
         return path
 
     yield write
@@ -149,6 +150,25 @@ def test_what_an_installed_package_offers_is_imported_where_it_is_named(package)
     assert plugins.loaded() == ("offered",)
     with pytest.raises(ConfigurationError, match=r"'bad' cannot be imported .*absent"):
         MarginLoss.parse("bad")
+
+
+@pytest.mark.parametrize("plugin", ["os", 5, None])
+def test_a_member_of_another_plugin_is_not_taken(package, plugin):
+    package("mine.py", EVERYTHING)
+    plugins.load("mine")
+    for kind, of in (("hinge", "surefoot itself"), ("my-loss", "mine")):
+        with pytest.raises(ConfigurationError, match=f"{kind!r} is of {of}; got the plugin"):
+            MarginLoss.parse({"kind": kind, "plugin": plugin})
+
+
+def test_a_module_of_an_offered_package_is_offered(package):
+    package("offered/losses.py", EVERYTHING)
+    package("offered/__init__.py", "")
+    package("offered-1.0.dist-info/METADATA", "Name: offered\nVersion: 1.0\n")
+    named = f"[{plugins.GROUP}]\nmy-loss = offered\n"
+    package("offered-1.0.dist-info/entry_points.txt", named)
+    saved = {"kind": "my-loss", "plugin": "offered.losses"}
+    assert MarginLoss.parse(saved).model_dump() == saved
 
 
 def _forget(slot: type[Member], kind: str, module: str) -> None:
