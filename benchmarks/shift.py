@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from surefoot.scorers.clusters import clusters_of_texts, k_means
+from surefoot.scorers.embeddings.clusters import clusters_of_texts, k_means
 from surefoot.statistics.shift import DISTANCES, OneLaw, one_law, shift
 
 Cell = tuple[int, int, int]

@@ -68,7 +68,7 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _prepare(folder: Path, options: argparse.Namespace) -> None:
     """Model, tokenizer and pairs into a folder that all processes read."""
-    from surefoot.demo.language import make_llama, make_tokenizer
+    from surefoot.worlds.language_model import make_llama, make_tokenizer
 
     rows = _pairs()
     texts = [row["prompt"] + row[side] for row in rows for side in ("chosen", "rejected")]

@@ -13,10 +13,10 @@ import torch
 from datasets import Dataset
 from pydantic import Field
 
-from surefoot.demo.language import make_llama, make_tokenizer
 from surefoot.options import Options
 from surefoot.runs.atomic import write_text
-from surefoot.scorers.encoder import has_bfloat16
+from surefoot.scorers.embeddings.encoder import has_bfloat16
+from surefoot.worlds.language_model import make_llama, make_tokenizer
 
 
 class SmallModel(Options):

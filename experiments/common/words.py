@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from surefoot.data.rendering import GAP
-from surefoot.demo.language import (
+from surefoot.data.rendering.messages import GAP
+from surefoot.runs import claim, is_finished
+from surefoot.worlds.language_model import (
     LanguageOptions,
     make_model,
     make_tokenizer,
     plain_copy,
     train_supervised,
 )
-from surefoot.runs import claim, is_finished
 
 
 def noisy_label(rng: np.random.Generator, gap: float, steepness: float, flip_rate: float) -> float:

@@ -17,7 +17,7 @@ from experiments.control_variate.tables import COEFFICIENTS, Cell, Cells, figure
 from surefoot.objectives import Evidence, Objective
 from surefoot.objectives.label_models.control_variate import ControlVariate
 from surefoot.options import Options
-from surefoot.scorers.coefficient import PlainHeads, fit_coefficient, plain_heads
+from surefoot.scorers.fit.coefficient import PlainHeads, fit_coefficient, plain_heads
 from surefoot.worlds import TabularPairs, TabularTruth, TabularWorld
 from surefoot.worlds.linear_fits import LinearProblems
 from surefoot.worlds.tabular import tilted

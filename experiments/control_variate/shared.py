@@ -19,7 +19,7 @@ from experiments.common.tabular import as_problem, ratio, solve_between
 from surefoot.objectives import Evidence, Objective, ReferencePairs
 from surefoot.objectives.label_models.control_variate import ControlVariate
 from surefoot.options import Options
-from surefoot.scorers.coefficient import fit_coefficient, plain_heads
+from surefoot.scorers.fit.coefficient import fit_coefficient, plain_heads
 from surefoot.statistics import Estimate
 from surefoot.worlds.linear_fits import LinearProblems
 

@@ -25,13 +25,13 @@ from pydantic import Field
 from experiments.common.embedding import Method, fitted
 from experiments.common.tables import correct, estimate, marked, told_apart
 from experiments.common.work import Work
-from surefoot.auxiliary import Conditions, with_auxiliary
-from surefoot.auxiliary.fitted import FittedModel
 from surefoot.data import Preferences
 from surefoot.data.references import POOL, references_of
 from surefoot.evaluation import clusters_of
-from surefoot.evaluation.judgments import judge
+from surefoot.evaluation.pairs.judgments import judge
 from surefoot.evaluation.suites import load_suite
+from surefoot.nuisance import Conditions, with_auxiliary
+from surefoot.nuisance.fitted import FittedModel
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingScorer

@@ -21,11 +21,11 @@ from experiments.common.tables import correct, estimate, marked, told_apart
 from experiments.common.work import Work
 from experiments.convincing.experiment import World
 from surefoot.evaluation import clusters_of
-from surefoot.evaluation.judgments import judge
+from surefoot.evaluation.pairs.judgments import judge
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
-from surefoot.scorers.radius import with_radius
+from surefoot.scorers.fit.radius import with_radius
 from surefoot.statistics import (
     hierarchical,
     hierarchical_difference,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from surefoot.objectives import Risk
-from surefoot.scorers import bundle
+from surefoot.scorers.solvers import bundle
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from experiments.common.work import Work
 from surefoot.data import Preferences, concatenate
 from surefoot.data.splits import split
 from surefoot.evaluation import evaluate_rewards
-from surefoot.evaluation.judgments import judge
+from surefoot.evaluation.pairs.judgments import judge
 from surefoot.evaluation.suites import load_suite
 from surefoot.objectives import Objective
 from surefoot.options import Options

@@ -19,7 +19,7 @@ from experiments.hh_language.runs import Part, Settings, load, prepare, run_cell
 from experiments.hh_language.tables import CALIBRATED, correct_all, markdown
 from surefoot.data import Preferences
 from surefoot.evaluation import ruler_rewards
-from surefoot.evaluation.judgments import judge
+from surefoot.evaluation.pairs.judgments import judge
 from surefoot.scorers.temperature import fit_temperature, to_probabilities
 from surefoot.statistics import (
     Comparison,

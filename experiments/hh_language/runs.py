@@ -17,7 +17,7 @@ from experiments.common.small_model import SmallModel, make_small_model
 from experiments.common.work import Work, key_of
 from experiments.hh_language.tables import CALIBRATED
 from surefoot.data import Preferences, read_preferences
-from surefoot.data.rendering import SPEAKERS
+from surefoot.data.rendering.messages import SPEAKERS
 from surefoot.data.splits import folds
 from surefoot.data.writing import write_preferences
 from surefoot.objectives import Objective

@@ -14,15 +14,15 @@ from experiments.common import embedding
 from experiments.common.hh import flipped, load_sources
 from experiments.common.small_model import SmallModel, make_small_model
 from experiments.common.work import Work
-from surefoot.auxiliary import Conditions, with_auxiliary
-from surefoot.auxiliary.check import check_references
-from surefoot.auxiliary.fitted import FittedModel
-from surefoot.auxiliary.sampling import LanguageModelReference, distinct_prompts, draw
 from surefoot.data import Preferences
 from surefoot.data.references import references_of
 from surefoot.data.splits import split
 from surefoot.data.text import Message
-from surefoot.evaluation.judgments import judge
+from surefoot.evaluation.pairs.judgments import judge
+from surefoot.nuisance import Conditions, with_auxiliary
+from surefoot.nuisance.check import check_references
+from surefoot.nuisance.fitted import FittedModel
+from surefoot.nuisance.sampling import LanguageModelReference, distinct_prompts, draw
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingScorer

@@ -23,12 +23,12 @@ from experiments.online.world import (
     make_policy,
     true_reward,
 )
+from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.text import Message, Prompt
-from surefoot.data.tokens import TokenReader
 from surefoot.data.writing import write_preferences
+from surefoot.online import OnlineConfig
+from surefoot.online.training import train_online
 from surefoot.options import Options
-from surefoot.policy import OnlineConfig
-from surefoot.policy.run import train_online
 from surefoot.runs import is_finished
 from surefoot.runs.atomic import write_text
 from surefoot.scorers.language.generation import (

@@ -22,13 +22,13 @@ from experiments.common.work import Work
 from surefoot.data import Preferences, concatenate
 from surefoot.data.splits import split
 from surefoot.evaluation import evaluate_rewards
-from surefoot.evaluation.judgments import judge
+from surefoot.evaluation.pairs.judgments import judge
 from surefoot.evaluation.suites import load_suite
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingScorer
-from surefoot.scorers.clusters import PromptClusters
-from surefoot.scorers.encoder import load_encoder
+from surefoot.scorers.embeddings.clusters import PromptClusters
+from surefoot.scorers.embeddings.encoder import load_encoder
 from surefoot.statistics import hierarchical, hierarchical_difference
 
 #: What the others of a part are compared with.

@@ -18,7 +18,7 @@ from experiments.common.work import Work
 from experiments.overoptimisation.runs import Arm, Seed, Settings, prepare, trained
 from experiments.overoptimisation.tables import SINGLE, markdown
 from surefoot.errors import DataError
-from surefoot.evaluation.overoptimisation import best_of_n, best_of_n_curve
+from surefoot.evaluation.policies.overoptimisation import best_of_n, best_of_n_curve
 from surefoot.statistics import hierarchical, hierarchical_difference
 from surefoot.statistics.overoptimisation_law import fit_law
 

@@ -14,12 +14,12 @@ from pydantic import Field
 from experiments.common.work import Work
 from experiments.overoptimisation.world import World, WorldOptions
 from surefoot.data import Preferences
+from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.text import Message, Prompt, to_text
-from surefoot.data.tokens import TokenReader
 from surefoot.data.writing import write_preferences
+from surefoot.online import OnlineConfig
+from surefoot.online.training import train_online
 from surefoot.options import Options
-from surefoot.policy import OnlineConfig
-from surefoot.policy.run import train_online
 from surefoot.runs import is_finished
 from surefoot.runs.atomic import appearing
 from surefoot.scorers.language.generation import (

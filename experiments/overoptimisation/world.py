@@ -20,8 +20,8 @@ from pydantic import Field
 
 from experiments.common.words import noisy_label, save_taught
 from surefoot.data import Preferences
-from surefoot.demo.language import LanguageOptions
 from surefoot.options import Options
+from surefoot.worlds.language_model import LanguageOptions
 
 Floats = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from experiments.policy_value.scene import (
     estimates,
     records,
 )
-from surefoot.evaluation.policy_value import RatioOptions, effective_size, policy_value
+from surefoot.evaluation.policies.value import RatioOptions, effective_size, policy_value
 from surefoot.options import Options
 from surefoot.statistics import Estimate, hierarchical, mean
 from surefoot.statistics.estimate import refused

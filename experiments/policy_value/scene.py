@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surefoot.evaluation.policy_value import RatioOptions, Terms, terms
+from surefoot.evaluation.policies.value import RatioOptions, Terms, terms
 from surefoot.worlds import TabularPairs, TabularTruth, TabularWorld
 from surefoot.worlds.tabular import tilted
 

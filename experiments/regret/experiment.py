@@ -16,7 +16,7 @@ from experiments.regret.tables import Choice, Table, figures, markdown
 from surefoot.objectives import Objective
 from surefoot.objectives.risks.soft_minimum import SoftMinimum
 from surefoot.options import Options
-from surefoot.scorers.coefficient import (
+from surefoot.scorers.fit.coefficient import (
     is_fitted,
 )
 from surefoot.worlds import TabularTruth, TabularWorld

@@ -13,7 +13,7 @@ from pydantic import Field
 from experiments.common.tabular import as_problem, chance, pair_features
 from surefoot.objectives import Evidence, Objective
 from surefoot.options import Options
-from surefoot.scorers.coefficient import (
+from surefoot.scorers.fit.coefficient import (
     PlainHeads,
     fit_coefficient,
     is_fitted,

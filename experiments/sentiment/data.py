@@ -17,11 +17,11 @@ from experiments.common.small_model import SmallModel, make_small_model
 from experiments.common.work import Work
 from experiments.sentiment.task import Scorer, SentenceOptions, Sentences, Truth, read_sentences
 from experiments.sentiment.writing import Written, write
-from surefoot.auxiliary import Conditions, SampleConfig, sample
-from surefoot.auxiliary.sampling import LanguageModelReference
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.writing import write_preferences
 from surefoot.errors import DataError
+from surefoot.nuisance import Conditions, SampleConfig, sample
+from surefoot.nuisance.sampling import LanguageModelReference
 from surefoot.options import Options
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.training import RunConfig, train

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from surefoot.data.rendering import GAP
+from surefoot.data.rendering.messages import GAP
 from surefoot.errors import DataError
 from surefoot.evaluation.suite import FOLDER_VARIABLE
 from surefoot.options import Options
-from surefoot.scorers.encoder import EncoderOptions, load_encoder
+from surefoot.scorers.embeddings.encoder import EncoderOptions, load_encoder
 from surefoot.worlds.tabular import sigmoid
 
 FOLDER = "movie_sentiment"

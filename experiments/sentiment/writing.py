@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.text import Message, Prompt
-from surefoot.data.tokens import TokenReader
 from surefoot.scorers.language.batch import pad
 from surefoot.scorers.language.generation import (
     SamplingLaw,

@@ -25,7 +25,7 @@ from experiments.common.tables import correct, estimate, marked, told_apart
 from experiments.common.work import Work
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.schema import concatenate
-from surefoot.evaluation.judgments import judge
+from surefoot.evaluation.pairs.judgments import judge
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer

@@ -21,7 +21,7 @@ from experiments.common.tables import correct, estimate, marked, told_apart
 from experiments.common.work import Work
 from surefoot.data import Preferences
 from surefoot.data.splits import split
-from surefoot.evaluation.judgments import judge
+from surefoot.evaluation.pairs.judgments import judge
 from surefoot.evaluation.suites import load_suite
 from surefoot.objectives import Objective
 from surefoot.options import Options

@@ -19,7 +19,7 @@ from surefoot.errors import SurefootError
 from surefoot.objectives import Objective
 from surefoot.report import damage_page
 from surefoot.scorers import Encoder, EncoderOptions
-from surefoot.scorers.clusters import PromptClusters, clusters_of_texts
+from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
 from surefoot.statistics.shift import one_law
 
 _TO = ["--deployment", "prompts.jsonl"]

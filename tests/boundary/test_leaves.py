@@ -311,4 +311,4 @@ def test_pages_are_made_by_the_escaping_environment_only():
         for node, called in _calls(ast.parse(path.read_text(encoding="utf-8")))
         if called in ("Environment", "jinja2.Environment", "Template", "jinja2.Template")
     ]
-    assert set(users) <= {"report/page.py", "auxiliary/judge/question.py"}
+    assert set(users) <= {"report/page.py", "judge/question.py"}

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.auxiliary.judge.exchange import REPLY_BYTES
 from surefoot.boundary import json_texts, limits
 from surefoot.boundary.json_texts import json_value
 from surefoot.boundary.limits import DEPTH, ROW_BYTES
 from surefoot.boundary.yaml_texts import yaml_value
 from surefoot.data import read_preferences
 from surefoot.errors import ConfigurationError, DataError
+from surefoot.judge.exchange import REPLY_BYTES
 
 GOOD = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1}
 LINE = json.dumps(GOOD).encode()
@@ -185,7 +185,7 @@ def test_a_small_parquet_file_of_a_large_table_is_read_row_by_row(tmp_path):
     columns = {"prompt": same, "response_a": ["a"] * 4000, "response_b": ["b"] * 4000}
     pq.write_table(pa.table(columns | {"label": [1.0] * 4000}), tmp_path / "x.parquet")
     assert (tmp_path / "x.parquet").stat().st_size < 2e6
-    from surefoot.data.containers import records
+    from surefoot.data.sources.containers import records
 
     before = pa.total_allocated_bytes()
     for i, numbered in enumerate(records(tmp_path / "x.parquet")):

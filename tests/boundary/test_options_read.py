@@ -22,8 +22,8 @@ from surefoot.boundary.yaml_texts import yaml_value
 from surefoot.cli import main
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.options import Member, Options
-from surefoot.training.arguments import preference_arguments, trackers
 from surefoot.training.config import RunConfig
+from surefoot.training.language.arguments import preference_arguments, trackers
 
 for _module in pkgutil.walk_packages(surefoot.__path__, "surefoot."):
     if "__main__" not in _module.name:

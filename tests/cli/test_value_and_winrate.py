@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from surefoot.cli import main
 from surefoot.cli.app import app
 from surefoot.data import Preferences
-from surefoot.evaluation.policy_value import policy_value
+from surefoot.evaluation.policies.value import policy_value
 from surefoot.scorers import load_scorer
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
-from surefoot.data.cells import in_clear, parsed_messages
-from surefoot.data.tables import Numbered
+from surefoot.data.reading.cells import in_clear, parsed_messages
+from surefoot.data.sources.tables import Numbered
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 turns = st.lists(

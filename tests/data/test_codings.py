@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
-from surefoot.data.codings import CODINGS
 from surefoot.data.files import read_records, reading_options
+from surefoot.data.labels.codings import CODINGS
+from surefoot.data.labels.verdicts import word
 from surefoot.data.options import ReadingOptions
-from surefoot.data.verdicts import word
 from surefoot.errors import ConfigurationError, DataError
 
 QUICK = settings(max_examples=20, deadline=None)

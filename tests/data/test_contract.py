@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
-from surefoot.data.contract import CARRIED, HISTORY, MEDIA, SYSTEMS
-from surefoot.data.conversion import Conversion, StartAgainError
 from surefoot.data.files import read_records
 from surefoot.data.options import ReadingOptions
-from surefoot.data.origins import Origin
 from surefoot.data.readers import readers
-from surefoot.data.recognition import known
-from surefoot.data.tables import Numbered
+from surefoot.data.reading.contract import CARRIED, HISTORY, MEDIA, SYSTEMS
+from surefoot.data.reading.conversion import Conversion, StartAgainError
+from surefoot.data.reading.recognition import known
+from surefoot.data.sources.origins import Origin
+from surefoot.data.sources.tables import Numbered
 from surefoot.data.text import MESSAGE_KEYS, to_text
 from surefoot.errors import DataError
 
@@ -150,7 +150,7 @@ def test_a_reader_that_forgets_a_column_is_found_out(name, monkeypatch):
         return iter(rows)
 
     changed = [replace(one, rows=careless) if one is reader else one for one in readers()]
-    monkeypatch.setattr("surefoot.data.recognition.readers", lambda: changed)
+    monkeypatch.setattr("surefoot.data.reading.recognition.readers", lambda: changed)
     assert "forgotten" in reading_of(record).not_read
 
 

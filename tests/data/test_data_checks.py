@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check, checks, without
-from surefoot.data.dialogues import CONTEXT_DIFFERS
+from surefoot.data.reading.dialogues import CONTEXT_DIFFERS
 from surefoot.data.schema import Fault
 from surefoot.errors import ConfigurationError, DataError
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from surefoot.data import FEATURES, read_preferences
-from surefoot.data import cache as caching
+from surefoot.data.sources import cache as caching
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError, SurefootError
 

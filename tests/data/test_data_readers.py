@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
-from surefoot.data.dialogues import CONTEXT_DIFFERS, part, part_texts
 from surefoot.data.readers import readers
+from surefoot.data.reading.dialogues import CONTEXT_DIFFERS, part, part_texts
 from surefoot.data.schema import Preferences, filled
 from surefoot.data.text import Message, to_text
 from surefoot.errors import DataError

@@ -13,10 +13,10 @@ from language_models import bert_tokenizer, byte_tokenizer
 from templates import TEMPLATES, template_tokenizer
 
 from surefoot.data import Preferences
-from surefoot.data.rendering import common_start, opening, render, whole_text
+from surefoot.data.rendering.messages import common_start, opening, render, whole_text
+from surefoot.data.rendering.token_pairs import tokenise
+from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.text import Prompt
-from surefoot.data.token_pairs import tokenise
-from surefoot.data.tokens import TokenReader
 
 ASK = [{"role": "user", "content": "On tea?"}]
 SYSTEM = {"role": "system", "content": "Be short."}

@@ -8,12 +8,12 @@ import pytest
 
 from surefoot.data import read_preferences
 from surefoot.data.checks import check
-from surefoot.data.conversion import Conversion
 from surefoot.data.files import read_origin, read_records
 from surefoot.data.options import ReadingOptions
-from surefoot.data.origins import Origin
 from surefoot.data.readers.numbered import label_among, pair_among
-from surefoot.data.tables import Numbered
+from surefoot.data.reading.conversion import Conversion
+from surefoot.data.sources.origins import Origin
+from surefoot.data.sources.tables import Numbered
 from surefoot.data.text import to_text
 from surefoot.errors import DataError
 

@@ -9,9 +9,9 @@ import pytest
 from language_models import CHAT, bert_tokenizer, byte_tokenizer, pairs
 
 from surefoot.data import Preferences, read_preferences
-from surefoot.data import token_pairs as module
-from surefoot.data.token_pairs import tokenise
-from surefoot.data.tokens import VERSION
+from surefoot.data.rendering import token_pairs as module
+from surefoot.data.rendering.token_pairs import tokenise
+from surefoot.data.rendering.tokens import VERSION
 from surefoot.errors import DataError
 
 TALK = [

@@ -17,26 +17,26 @@ pytest.importorskip("trl", reason="the policy part needs the extra `trl`")
 
 from surefoot.demo import print_policies
 from surefoot.demo.claims import claims_of
-from surefoot.demo.generation import GenerationOptions, Written, write_responses
-from surefoot.demo.language import (
+from surefoot.demo.policies.figures import Outcomes, Scored, _on_pairs, _on_written, rows_of
+from surefoot.demo.policies.methods import POLICY_COLUMNS, policy_methods
+from surefoot.demo.policies.page import policy_section
+from surefoot.demo.policies.part import WITHOUT_TRL, PolicyOptions, run_policies, why_not
+from surefoot.demo.policies.table import policy_summary
+from surefoot.demo.table import markdown
+from surefoot.objectives import Objective
+from surefoot.report.words import number
+from surefoot.worlds import TextWorld, WorldPairs
+from surefoot.worlds.bank import DISMISSIVE, FILLER, TOPICS, VAGUE
+from surefoot.worlds.generation import GenerationOptions, Written, write_responses
+from surefoot.worlds.language_model import (
     LanguageOptions,
     make_model,
     make_tokenizer,
     plain_copy,
     train_supervised,
 )
-from surefoot.demo.policy import WITHOUT_TRL, PolicyOptions, run_policies, why_not
-from surefoot.demo.policy_figures import Outcomes, Scored, _on_pairs, _on_written, rows_of
-from surefoot.demo.policy_methods import POLICY_COLUMNS, policy_methods
-from surefoot.demo.policy_page import policy_section
-from surefoot.demo.policy_table import policy_summary
-from surefoot.demo.table import markdown
-from surefoot.objectives import Objective
-from surefoot.report.words import number
-from surefoot.worlds import TextWorld, WorldPairs
-from surefoot.worlds.bank import DISMISSIVE, FILLER, TOPICS, VAGUE
-from surefoot.worlds.judge import judge
 from surefoot.worlds.pool import CORE, RARE
+from surefoot.worlds.text_truth import judge
 
 TEXTS = [("What is good?", "Rest is good. Sleep well."), ("What is bad?", "Noise is bad.")]
 SMALL = LanguageOptions(vocabulary=300, width=16, layers=1, heads=2, epochs=1)
@@ -314,7 +314,7 @@ def test_the_page_says_why_there_are_no_policies():
 
 
 def test_without_trl_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("surefoot.demo.policy.find_spec", lambda name: None)
+    monkeypatch.setattr("surefoot.demo.policies.part.find_spec", lambda name: None)
     assert "surefoot[encoder,trl]" in why_not()
     monkeypatch.undo()
     assert why_not() == ""

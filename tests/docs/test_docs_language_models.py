@@ -15,9 +15,9 @@ from surefoot_docs import parts
 
 from surefoot.cli.app import app
 from surefoot.objectives import Evidence, Objective, Outputs
-from surefoot.training.monitors import Monitors
-from surefoot.training.preference_config import _REFUSED
-from surefoot.training.step import StepResult
+from surefoot.training.language.monitors import Monitors
+from surefoot.training.language.preference_config import _REFUSED
+from surefoot.training.language.step import StepResult
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language-models.md").read_text()
 

@@ -10,9 +10,9 @@ import pytest
 import typer
 import yaml
 
-from surefoot.auxiliary import SampleConfig
 from surefoot.cli.app import app
-from surefoot.policy.config import OnlineConfig, is_online
+from surefoot.nuisance import SampleConfig
+from surefoot.online.config import OnlineConfig, is_online
 from surefoot.scorers.ensemble_file import read_ensemble
 from surefoot.training import RunConfig
 from surefoot.worlds import TextWorld

@@ -15,7 +15,7 @@ from surefoot.evaluation import (
     ruler_rewards,
     training_prompt_keys,
 )
-from surefoot.evaluation.rulers import markdown
+from surefoot.evaluation.pairs.rulers import markdown
 
 
 def test_an_untrained_model_reads_half_and_not_zero():

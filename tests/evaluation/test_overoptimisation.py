@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from surefoot.errors import DataError
-from surefoot.evaluation.overoptimisation import (
+from surefoot.evaluation.policies.overoptimisation import (
     best_of_n,
     best_of_n_curve,
     compare_curves,
     kl_of_best_of,
 )
-from surefoot.evaluation.overoptimisation_verdict import verdict
+from surefoot.evaluation.policies.overoptimisation_verdict import verdict
 from surefoot.statistics.overoptimisation_law import fit_law, terms
 
 

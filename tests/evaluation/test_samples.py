@@ -11,7 +11,7 @@ import pytest
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.policies.contests import contests, judged_contests
-from surefoot.evaluation.samples import (
+from surefoot.evaluation.policies.samples import (
     log_ratios,
     read_samples,
     sampled_auxiliary,

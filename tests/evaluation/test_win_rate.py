@@ -10,7 +10,7 @@ from scipy.special import expit
 from win_rate_coverage import share
 
 from surefoot.errors import DataError
-from surefoot.evaluation.win_rate import Judged, length_controlled, win_rate
+from surefoot.evaluation.policies.win_rate import Judged, length_controlled, win_rate
 
 
 def judged(first, second=None, lengths=None, prompts=None):

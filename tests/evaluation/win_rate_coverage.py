@@ -2,7 +2,7 @@
 
     python tests/evaluation/win_rate_coverage.py 2000
 
-prints the table in the docstring of `surefoot.evaluation.win_rate`.
+prints the table in the docstring of `surefoot.evaluation.policies.win_rate`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import numpy as np
 from scipy.special import expit
 
-from surefoot.evaluation.win_rate import length_controlled
+from surefoot.evaluation.policies.win_rate import length_controlled
 
 #: Mean log-ratio of the lengths, slope, intercept, comparisons of a prompt (0: 1 to 15, geometric).
 WORLDS = {

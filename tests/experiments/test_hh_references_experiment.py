@@ -7,7 +7,7 @@ from quick import again, committed, quick, settings_of
 from realdata import real_data
 
 from experiments.hh_references.runs import TEMPLATE, _first_and_second, written
-from surefoot.demo.language import BEGIN, make_tokenizer
+from surefoot.worlds.language_model import BEGIN, make_tokenizer
 
 
 @pytest.mark.slow

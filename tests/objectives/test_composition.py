@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from surefoot.errors import CompositionError, ConfigurationError
 from surefoot.objectives import Facts, Objective, enforce, verdicts
-from surefoot.objectives.composition import RULES
+from surefoot.objectives.validator.composition import RULES
 
 FLIP = {"kind": "flip-corrected", "flip_rate": 0.2}
 BALL = {"regularisers": [{"kind": "wasserstein", "radius": 0.5}]}

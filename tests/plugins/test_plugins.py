@@ -12,8 +12,9 @@ import torch
 from language_models import byte_tokenizer
 
 from surefoot import cli, columns, plugins
-from surefoot.data import Preferences, cache, read_preferences
+from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
+from surefoot.data.sources import cache
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.suites import load_suite, suites
@@ -21,7 +22,7 @@ from surefoot.objectives import LabelModel, MarginLoss, Objective, Regulariser, 
 from surefoot.options import Member
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Head, load_scorer
 from surefoot.training import RunConfig
-from surefoot.training.pairs import TrainingPairs
+from surefoot.training.language.pairs import TrainingPairs
 
 SLOTS = (MarginLoss, LabelModel, Risk, Regulariser, Head)
 

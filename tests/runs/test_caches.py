@@ -14,9 +14,9 @@ import torch
 from language_models import byte_tokenizer, llama, pairs
 
 from surefoot.data import Preferences, read_preferences
-from surefoot.data.token_pairs import tokenise
+from surefoot.data.rendering.token_pairs import tokenise
 from surefoot.data.writing import write_preferences
-from surefoot.scorers.embedding_cache import EmbeddingCache
+from surefoot.scorers.embeddings.cache import EmbeddingCache
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.reference import ReferencePolicy
 

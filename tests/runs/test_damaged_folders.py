@@ -16,7 +16,7 @@ from surefoot.cli.inputs import load_models, run_folders
 from surefoot.data import Preferences
 from surefoot.errors import SurefootError
 from surefoot.runs import claim
-from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.training import RunConfig, train
 from surefoot.training.folder import saved_prompts, saved_seed
 

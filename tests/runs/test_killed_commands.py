@@ -87,15 +87,15 @@ def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple
 @pytest.fixture(scope="module", autouse=True)
 def _import_what_commands_need():
     """Once, in the process that the others are forked from."""
-    import surefoot.auxiliary
     import surefoot.cli.evaluate
     import surefoot.cli.sample
     import surefoot.cli.train
     import surefoot.demo
     import surefoot.evaluation
-    import surefoot.policy.run
+    import surefoot.nuisance
+    import surefoot.online.training
     import surefoot.report
-    import surefoot.training.trainer  # noqa: F401
+    import surefoot.training.language.trainer  # noqa: F401
 
     torch.set_num_threads(1)
     gc.collect()
@@ -176,15 +176,15 @@ SMALL = TextWorld(
 
 @pytest.fixture(autouse=True)
 def _small_demo(monkeypatch, small_encoder):
-    import surefoot.demo.policy
+    import surefoot.demo.policies.part
     import surefoot.demo.run
     from surefoot.demo.files import CONFIGURATIONS
-    from surefoot.demo.generation import GenerationOptions
-    from surefoot.demo.language import LanguageOptions
     from surefoot.demo.methods import CALIBRATED, methods
-    from surefoot.demo.policy import PolicyOptions
-    from surefoot.demo.policy_methods import policy_methods
-    from surefoot.scorers.encoder import Encoder, EncoderOptions
+    from surefoot.demo.policies.methods import policy_methods
+    from surefoot.demo.policies.part import PolicyOptions
+    from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
+    from surefoot.worlds.generation import GenerationOptions
+    from surefoot.worlds.language_model import LanguageOptions
 
     encoder = EncoderOptions(name=small_encoder, precision="float32")
     needed = {*CONFIGURATIONS.values(), CALIBRATED}  # by files that are written, and the page
@@ -204,8 +204,8 @@ def _small_demo(monkeypatch, small_encoder):
         (surefoot.demo.run, "QUICK_POLICIES", options),
         (surefoot.demo.run, "methods", few),
         (surefoot.demo.run, "Encoder", lambda: Encoder(encoder)),
-        (surefoot.demo.policy, "WORLD", SMALL),
-        (surefoot.demo.policy, "policy_methods", lambda world: policy_methods(world)[:2]),
+        (surefoot.demo.policies.part, "WORLD", SMALL),
+        (surefoot.demo.policies.part, "policy_methods", lambda world: policy_methods(world)[:2]),
     ):
         monkeypatch.setattr(module, name, small)
 

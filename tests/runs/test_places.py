@@ -9,14 +9,14 @@ import pytest
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-import surefoot.auxiliary
-import surefoot.auxiliary.judge.options
-import surefoot.policy.config
+import surefoot.judge.options
+import surefoot.nuisance
+import surefoot.online.config
 import surefoot.training.config  # noqa: F401
 from surefoot.cli import _at_home
 from surefoot.errors import ConfigurationError
+from surefoot.online.config import OnlineConfig
 from surefoot.options import Options, Place, Reads, places_of
-from surefoot.policy.config import OnlineConfig
 from surefoot.runs import claim
 from surefoot.training import RunConfig
 

@@ -12,9 +12,9 @@ from safetensors.numpy import save_file
 
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.scorers.clusters import FILE, PromptClusters
-from surefoot.scorers.encoder import EncoderOptions
-from surefoot.scorers.unit_shares import in_words, unit_shares
+from surefoot.scorers.embeddings.clusters import FILE, PromptClusters
+from surefoot.scorers.embeddings.encoder import EncoderOptions
+from surefoot.scorers.fit.unit_shares import in_words, unit_shares
 
 
 class Words:

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from surefoot.objectives import Evidence, Objective, ReferencePairs
-from surefoot.scorers.coefficient import SURE, PlainHeads, fit_coefficient, plain_heads
+from surefoot.scorers.fit.coefficient import SURE, PlainHeads, fit_coefficient, plain_heads
 from surefoot.scorers.head import Problem
 from surefoot.worlds import TabularTruth, TabularWorld
 from surefoot.worlds.tabular_truth import useless

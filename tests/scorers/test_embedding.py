@@ -14,9 +14,9 @@ from surefoot.data import Preferences, concatenate
 from surefoot.errors import CompositionError, ConfigurationError, DataError, SurefootError
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
-from surefoot.scorers.bootstrap import prompt_bootstrap
-from surefoot.scorers.conflict import source_conflict
-from surefoot.scorers.features import FeatureMap, embed
+from surefoot.scorers.embeddings.features import FeatureMap, embed
+from surefoot.scorers.fit.bootstrap import prompt_bootstrap
+from surefoot.scorers.fit.conflict import source_conflict
 from surefoot.scorers.head import Problem
 
 OBJECTIVES = [
@@ -210,7 +210,7 @@ def test_pairs_that_truncation_makes_the_same_are_left_out_and_told(small_encode
 def test_blocks_change_nothing(small_encoder, train, monkeypatch):
     encoder = EmbeddingRewardModel(_scorer(small_encoder)).encoder
     whole = embed(train, encoder, ("together", "product"))
-    monkeypatch.setattr("surefoot.scorers.features.ROWS_PER_BLOCK", 40)
+    monkeypatch.setattr("surefoot.scorers.embeddings.features.ROWS_PER_BLOCK", 40)
     blocks = embed(train, encoder, ("together", "product"))
     torch.testing.assert_close(whole.values, blocks.values, rtol=0, atol=0)
     assert blocks.truncated == whole.truncated

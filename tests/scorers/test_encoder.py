@@ -24,7 +24,7 @@ from transformers import (
 
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.scorers import Encoder, EncoderOptions
-from surefoot.scorers import encoder as encoder_module
+from surefoot.scorers.embeddings import encoder as encoder_module
 from surefoot.scorers.language.architecture import is_causal, positions_in
 
 TEXTS = ["good help", "bad harm really very", "the question is long long long long", "yes"]

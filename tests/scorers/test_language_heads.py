@@ -11,7 +11,7 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from surefoot.data import Preferences
-from surefoot.data.token_pairs import tokenise
+from surefoot.data.rendering.token_pairs import tokenise
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.adapters import below_adapter
 from surefoot.scorers.language.forward import Engine, over_rows

@@ -34,8 +34,8 @@ from transformers import (
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.loading import prepare_model
-from surefoot.training.preference_config import PreferenceConfig
-from surefoot.training.trainer import PreferenceTrainer
+from surefoot.training.language.preference_config import PreferenceConfig
+from surefoot.training.language.trainer import PreferenceTrainer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LORA = LoraConfig(r=4, target_modules=["q_proj", "v_proj"])

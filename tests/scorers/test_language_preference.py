@@ -19,8 +19,8 @@ from surefoot.scorers.language.preference import (
     score_function,
 )
 from surefoot.scorers.skew import SkewOptions
-from surefoot.training.pairs import TrainingPairs
-from surefoot.training.step import StepRunner
+from surefoot.training.language.pairs import TrainingPairs
+from surefoot.training.language.step import StepRunner
 
 OPTIONS = [
     SkewOptions(blocks=1),

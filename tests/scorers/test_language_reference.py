@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from surefoot.data import Preferences
-from surefoot.data.token_pairs import tokenise
+from surefoot.data.rendering.token_pairs import tokenise
 from surefoot.errors import SurefootError
 from surefoot.paths import cache_folder
 from surefoot.scorers.language.forward import Engine

@@ -18,7 +18,7 @@ from language_models import (
 from peft import LoraConfig, get_peft_model
 
 from surefoot.data import Preferences
-from surefoot.data.token_pairs import tokenise
+from surefoot.data.rendering.token_pairs import tokenise
 from surefoot.scorers.language.batch import pad
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.scores import (

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import load_scorer
-from surefoot.scorers.encoder import EncoderOptions, load_encoder
+from surefoot.scorers.embeddings.encoder import EncoderOptions, load_encoder
 from surefoot.scorers.language.loading import prepare_model
 
 

@@ -147,7 +147,7 @@ class TestEveryPairwiseHead:
         whole = head.fit(problem)
         scores = problem.scores(head, whole.parameters)
         limit = 2 * (2 * N) * head.width
-        monkeypatch.setattr("surefoot.scorers.trained_head.ACTIVATIONS", limit)
+        monkeypatch.setattr("surefoot.scorers.solvers.trained.ACTIVATIONS", limit)
         cut = head.fit(problem)  # two heads, and one
         torch.testing.assert_close(cut.parameters, whole.parameters, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(problem.scores(head, whole.parameters), scores)

@@ -11,10 +11,10 @@ from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer, Encoder, EncoderOptions
-from surefoot.scorers import radius as module
+from surefoot.scorers.fit import radius as module
+from surefoot.scorers.fit.radius import choose_radius
+from surefoot.scorers.fit.task import Task
 from surefoot.scorers.heads.linear import Linear
-from surefoot.scorers.radius import choose_radius
-from surefoot.scorers.task import Task
 
 #: Groups in which a second word goes with the better response, and with the worse one.
 USUAL, RARE = 5, 3

@@ -12,7 +12,7 @@ from language_models import byte_tokenizer, gpt2, llama, pairs
 from peft import LoraConfig
 
 from surefoot.data import Preferences
-from surefoot.data.token_pairs import tokenise
+from surefoot.data.rendering.token_pairs import tokenise
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.adapters import stays_below
 from surefoot.scorers.language.forward import Engine

@@ -180,7 +180,7 @@ def test_preference_ball_with_kinks_is_certified():
 @pytest.mark.parametrize("together", [2, 64])
 @pytest.mark.parametrize("risk", ["mean", {"kind": "cvar", "level": 0.3}], ids=str)
 def test_problems_with_kinks_in_lock_step_equal_one_at_a_time(risk, together, monkeypatch):
-    monkeypatch.setattr("surefoot.scorers.bundle.TOGETHER", together)
+    monkeypatch.setattr("surefoot.scorers.solvers.bundle.TOGETHER", together)
     l2 = (0.01, 0.1, 1.0, 0.1, 0.03)
     mass = torch.ones(N, len(l2), dtype=torch.float64)
     mass[:40, 3] = 0
@@ -199,7 +199,7 @@ def test_problems_with_kinks_in_lock_step_equal_one_at_a_time(risk, together, mo
 
 
 def test_what_is_not_solved_says_so(monkeypatch):
-    monkeypatch.setattr("surefoot.scorers.linear_solver.BUNDLE_STEPS", 2)
+    monkeypatch.setattr("surefoot.scorers.solvers.linear.BUNDLE_STEPS", 2)
     fit = Linear().fit(_problem({"loss": "hinge"}, l2=(1e-4,)))
     assert fit.gaps.item() > 1e-3
     assert fit.note.startswith("Not solved")
@@ -236,7 +236,7 @@ class TestMLP:
         problem = _problem({}, l2=(0.01, 0.1, 0.03))
         whole = head.fit(problem)
         rewards = head.scores(whole.parameters, problem.features)
-        monkeypatch.setattr("surefoot.scorers.trained_head.ACTIVATIONS", 2 * (2 * N) * 8)
+        monkeypatch.setattr("surefoot.scorers.solvers.trained.ACTIVATIONS", 2 * (2 * N) * 8)
         cut = head.fit(problem)  # two heads, and one
         torch.testing.assert_close(cut.parameters, whole.parameters, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(cut.values, whole.values)

@@ -15,7 +15,7 @@ from surefoot.data import Preferences
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.temperature import FEWEST, LEAST, fit_temperature, to_probabilities
-from surefoot.training import calibration
+from surefoot.training.language import calibration
 
 
 def _drawn(rng, n, rate=0.0, temperature=2.5):

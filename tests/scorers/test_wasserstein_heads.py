@@ -12,7 +12,7 @@ from surefoot.objectives import Evidence, Objective, Units
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.head import Problem, margins_of
 from surefoot.scorers.heads.linear import Linear
-from surefoot.scorers.linear_solver import LinearSolver
+from surefoot.scorers.solvers.linear import LinearSolver
 
 N, D = 120, 8
 

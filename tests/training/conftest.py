@@ -13,7 +13,7 @@ from language_models import CHAT, byte_tokenizer, llama, pairs, save
 @pytest.fixture(scope="module", autouse=True)
 def _collect_quickly():
     """Every run collects garbage once: not among the modules, which takes longer than training."""
-    import surefoot.training.trainer  # noqa: F401
+    import surefoot.training.language.trainer  # noqa: F401
 
     gc.collect()
     gc.freeze()
@@ -23,8 +23,8 @@ def _collect_quickly():
 def trained(tmp_path):
     """A trainer of a small policy on 12 pairs, where nothing else is said; trained if `train`."""
     from surefoot.objectives import Objective
-    from surefoot.training.preference_config import PreferenceConfig
-    from surefoot.training.trainer import PreferenceTrainer
+    from surefoot.training.language.preference_config import PreferenceConfig
+    from surefoot.training.language.trainer import PreferenceTrainer
 
     def make(
         model=None, data=None, tokenizer=None, objective=None, train=True, eval_data=None,

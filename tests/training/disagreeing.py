@@ -18,11 +18,12 @@ import torch
 from language_models import byte_tokenizer, llama, pairs
 
 from surefoot.errors import SurefootError
-from surefoot.scorers.clusters import PromptClusters
-from surefoot.scorers.coefficient import Coefficient
-from surefoot.training import PreferenceTrainer, language_run, run
+from surefoot.scorers.embeddings.clusters import PromptClusters
+from surefoot.scorers.fit.coefficient import Coefficient
+from surefoot.training import PreferenceTrainer, run
 from surefoot.training.config import RunConfig
-from surefoot.training.preference_config import PreferenceConfig
+from surefoot.training.language import run as language_run
+from surefoot.training.language.preference_config import PreferenceConfig
 
 RANKS, RANK = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
 ROWS = pairs(

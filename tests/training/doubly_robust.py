@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import expit
 
 from surefoot.data.text import to_text
-from surefoot.training.doubly_robust import DoublyRobust
-from surefoot.training.doubly_robust_trainer import DoublyRobustTrainer
+from surefoot.training.drpo.config import DoublyRobust
+from surefoot.training.drpo.trainer import DoublyRobustTrainer
 
 OPTIONS = {"auxiliary": "in memory", "samples": 4, "max_new_tokens": 12, "batch": 8}
 

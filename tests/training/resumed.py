@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 from transformers import PreTrainedModel, TrainerCallback
 
 from surefoot.objectives import Objective
-from surefoot.training.preference_config import PreferenceConfig
-from surefoot.training.trainer import PreferenceTrainer
+from surefoot.training.language.preference_config import PreferenceConfig
+from surefoot.training.language.trainer import PreferenceTrainer
 
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}
 RUNNING = {"risk": {"kind": "group", "unit": "source", "step_size": 2}}

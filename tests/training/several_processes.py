@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 
 from surefoot.errors import SurefootError
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Regulariser, Risk
-from surefoot.training.preference_config import PreferenceConfig
-from surefoot.training.trainer import PreferenceTrainer
+from surefoot.training.language.preference_config import PreferenceConfig
+from surefoot.training.language.trainer import PreferenceTrainer
 
 RANKS, RANK = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}

@@ -18,7 +18,7 @@ from surefoot.objectives import Risk
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.noise import noise_of, per_root_token
 from surefoot.scorers.language.scores import log_probs
-from surefoot.training.at_start import noise_at_start
+from surefoot.training.language.at_start import noise_at_start
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 

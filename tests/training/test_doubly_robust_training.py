@@ -18,7 +18,7 @@ from surefoot.errors import ConfigurationError, DataError, SurefootError
 from surefoot.objectives.doubly_robust import credits
 from surefoot.scorers import load_scorer
 from surefoot.training import RunConfig, train
-from surefoot.training.preference_config import PreferenceConfig
+from surefoot.training.language.preference_config import PreferenceConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -9,7 +9,7 @@ from language_models import pairs
 
 from surefoot.errors import ConfigurationError
 from surefoot.training import train
-from surefoot.training.preference_config import PreferenceConfig
+from surefoot.training.language.preference_config import PreferenceConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from surefoot.errors import ConfigurationError
 from surefoot.training import checkpoint
-from surefoot.training.pairs import TrainingPairs
+from surefoot.training.language.pairs import TrainingPairs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SCRIPT = Path(__file__).parent / "resumed.py"

@@ -15,24 +15,24 @@ from hypothesis import strategies as st
 from language_models import llama, llama_reward, save
 from templates import TEMPLATES, template_tokenizer
 
-from surefoot.auxiliary.judge.question import Pair
-from surefoot.auxiliary.sampling import LanguageModelReference
 from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
-from surefoot.data.embedding_texts import read_by_encoder
-from surefoot.data.reading_notes import IDENTICAL, REFUSED, left_out_remark, remarks
-from surefoot.data.tokens import TokenReader
+from surefoot.data.rendering.embedding_texts import read_by_encoder
+from surefoot.data.rendering.notes import IDENTICAL, REFUSED, left_out_remark, remarks
+from surefoot.data.rendering.tokens import TokenReader
 from surefoot.errors import DataError
+from surefoot.judge.question import Pair
+from surefoot.nuisance.sampling import LanguageModelReference
 from surefoot.objectives import Objective
 from surefoot.objectives.risks.mean import Mean
-from surefoot.policy.prompts import prompt_set
+from surefoot.online.prompts import prompt_set
 from surefoot.scorers import Encoder, EncoderOptions, LanguageModel
-from surefoot.scorers.features import embed
+from surefoot.scorers.embeddings.features import embed
 from surefoot.scorers.readable import readable
 from surefoot.training import RunConfig, train
-from surefoot.training.on_policy import Writer
-from surefoot.training.pairs import TrainingPairs
+from surefoot.training.drpo.on_policy import Writer
+from surefoot.training.language.pairs import TrainingPairs
 
 QUICK = settings(
     max_examples=25, deadline=None, suppress_health_check=list(HealthCheck)

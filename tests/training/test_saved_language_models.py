@@ -240,8 +240,8 @@ class TestRefused:
 
 def test_a_rank_knows_its_gpu_before_the_model_is_loaded(configure, policy, monkeypatch):
     """Quantised weights go to the GPU that is current when they are read."""
-    from surefoot.training import language_run
-    from surefoot.training.preference_config import PreferenceConfig
+    from surefoot.training.language import run as language_run
+    from surefoot.training.language.preference_config import PreferenceConfig
 
     order = []
     check, load = PreferenceConfig.__post_init__, language_run.load_model

@@ -24,8 +24,8 @@ from surefoot.objectives import (
 )
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import PolicyScores, RewardScores
-from surefoot.training.pairs import TrainingPairs
-from surefoot.training.step import StepRunner
+from surefoot.training.language.pairs import TrainingPairs
+from surefoot.training.language.step import StepRunner
 
 #: Float32 sums in another order: relative to the largest entry of the gradient.
 TOLERANCE = 2e-5

@@ -9,7 +9,7 @@ from language_models import pairs
 from surefoot.data import Preferences
 from surefoot.errors import CompositionError, DataError
 from surefoot.objectives import Objective
-from surefoot.training.pairs import TrainingPairs
+from surefoot.training.language.pairs import TrainingPairs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 OVER_GROUPS = {

@@ -12,8 +12,8 @@ from language_models import CHAT, bert_reward, bert_tokenizer, byte_tokenizer, l
 
 from surefoot.errors import CompositionError, ConfigurationError, DataError
 from surefoot.objectives import Outputs, RiskValue
-from surefoot.training.monitors import Monitors, figures_of
-from surefoot.training.step import StepResult
+from surefoot.training.language.monitors import Monitors, figures_of
+from surefoot.training.language.step import StepResult
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

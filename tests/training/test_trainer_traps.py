@@ -13,7 +13,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from surefoot.errors import ConfigurationError, DataError, SurefootError
 from surefoot.objectives import Objective
-from surefoot.training.preference_config import _REFUSED, PreferenceConfig
+from surefoot.training.language.preference_config import _REFUSED, PreferenceConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LORA = {"r": 4, "target_modules": ["q_proj", "v_proj"]}

@@ -14,10 +14,10 @@ from surefoot.data import read_preferences
 from surefoot.errors import DataError
 from surefoot.objectives import Objective, RiskValue
 from surefoot.scorers import EmbeddingRewardModel
-from surefoot.scorers.clusters import PromptClusters
-from surefoot.scorers.encoder import EncoderOptions, load_encoder
+from surefoot.scorers.embeddings.clusters import PromptClusters
+from surefoot.scorers.embeddings.encoder import EncoderOptions, load_encoder
 from surefoot.training import RunConfig, prepare, train
-from surefoot.training.ledger import WeightLedger
+from surefoot.training.language.ledger import WeightLedger
 from surefoot.training.run import clustered
 
 CLUSTERS = {"kind": "chi-squared", "unit": "cluster", "clusters": 3}

@@ -27,10 +27,11 @@ from surefoot.scorers.language.batch import pad
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import RewardScores
 from surefoot.scorers.language.steepness import with_steepness
-from surefoot.training import second_order, train
-from surefoot.training.pairs import TrainingPairs
-from surefoot.training.second_order import require_exact
-from surefoot.training.step import StepRunner
+from surefoot.training import train
+from surefoot.training.language import second_order
+from surefoot.training.language.pairs import TrainingPairs
+from surefoot.training.language.second_order import require_exact
+from surefoot.training.language.step import StepRunner
 
 N, RADIUS = 8, 0.7
 BALL = [{"kind": "wasserstein", "radius": RADIUS}]

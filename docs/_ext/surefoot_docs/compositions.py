@@ -13,7 +13,7 @@ from surefoot.objectives import (
     Risk,
     verdicts,
 )
-from surefoot.objectives.composition import RULES
+from surefoot.objectives.validator.composition import RULES
 from surefoot_docs.markdown import code, paragraphs, prose, table
 
 #: What holds for any data; facts that are known refuse more (hard labels, missing columns).

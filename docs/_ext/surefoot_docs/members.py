@@ -9,10 +9,10 @@ from typing import Any
 
 from transformers import TrainingArguments
 
-from surefoot.auxiliary.judge import Judge
+from surefoot.judge import Judge
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
+from surefoot.online import Online, OnlineTrainingOptions, PromptOptions
 from surefoot.options import Member, Options
-from surefoot.policy import Online, OnlineTrainingOptions, PromptOptions
 from surefoot.scorers import EncoderOptions, EnsembleOptions, Head, Scorer
 from surefoot.scorers.language.options import AdapterOptions
 from surefoot.training import (
@@ -22,8 +22,8 @@ from surefoot.training import (
     RunConfig,
     TrainingOptions,
 )
-from surefoot.training.doubly_robust import DoublyRobust
-from surefoot.training.preference_config import _REFUSED
+from surefoot.training.drpo.config import DoublyRobust
+from surefoot.training.language.preference_config import _REFUSED
 from surefoot_docs.markdown import code, document, prose, table
 
 _DECLARING: Mapping[str, type[Member]] = {

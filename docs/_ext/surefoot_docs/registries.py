@@ -12,11 +12,11 @@ from trl import DPOConfig, RewardConfig
 
 from surefoot.cli.app import app
 from surefoot.data import checks
-from surefoot.data.codings import CODINGS
+from surefoot.data.labels.codings import CODINGS
 from surefoot.data.readers import readers
 from surefoot.data.readers.numbered import LABELS
 from surefoot.data.schema import FEATURES
-from surefoot.evaluation import rulers
+from surefoot.evaluation.pairs import rulers
 from surefoot.evaluation.suites import suites
 from surefoot.objectives import LabelModel, MarginLoss, Regulariser, Risk
 from surefoot.training import PreferenceConfig

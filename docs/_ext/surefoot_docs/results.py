@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from surefoot.demo.methods import methods
-from surefoot.demo.policy import WORLD
-from surefoot.demo.policy_methods import policy_methods
+from surefoot.demo.policies.methods import policy_methods
+from surefoot.demo.policies.part import WORLD
 from surefoot.objectives import Objective
 from surefoot.worlds import TextWorld
 from surefoot_docs.markdown import table

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from surefoot.data import Preferences
 from surefoot.data.text import last_turn
-from surefoot.scorers.clusters import PromptClusters, clusters_of_texts
-from surefoot.scorers.encoder import Encoder
+from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
+from surefoot.scorers.embeddings.encoder import Encoder
 from surefoot.statistics.shift import OneLaw, Shift, one_law, shift
 
 Ints = npt.NDArray[np.int64]

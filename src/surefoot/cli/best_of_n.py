@@ -55,7 +55,7 @@ def best_of_n(
     reads: list[str | Path | None] = [samples, model, baseline, gold, reference]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation.policies.choosing import choose_best
-        from surefoot.evaluation.samples import gold_of, read_samples, sampled_rewards
+        from surefoot.evaluation.policies.samples import gold_of, read_samples, sampled_rewards
         from surefoot.report import best_of_n_page
 
         models, baselines = load_both(model, baseline, reference, precision)

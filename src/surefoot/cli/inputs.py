@@ -65,7 +65,7 @@ def read(
 
 def tell_reading(preferences: Preferences) -> None:
     """Say what became of every column, how labels are coded, and which rows were left out."""
-    from surefoot.data.reading import lines_of
+    from surefoot.data.reading.account import lines_of
 
     for line in lines_of(preferences.readings, preferences.faults):
         say(line)

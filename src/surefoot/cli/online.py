@@ -11,7 +11,7 @@ from surefoot.cli.console import out, say, table
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from surefoot.policy.run import OnlineRun
+    from surefoot.online.training import OnlineRun
 
 #: Groups that the table shows, at most.
 _MOST_SHOWN = 20
@@ -19,7 +19,7 @@ _MOST_SHOWN = 20
 
 def is_online(given: Mapping[str, Any]) -> bool:
     """Whether these options by name ask for online training."""
-    from surefoot.policy.config import is_online
+    from surefoot.online.config import is_online
 
     return is_online(given)
 
@@ -30,14 +30,14 @@ def run_online(given: Mapping[str, Any], seeds: int, how: Mapping[str, Any]) -> 
     Args:
         given: the configuration, by name.
         seeds: how many.
-        how: what :func:`~surefoot.policy.run.train_online_seeds` takes beside.
+        how: what :func:`~surefoot.online.training.train_online_seeds` takes beside.
     """
     if find_spec("trl") is None:
         raise ConfigurationError(
             "online training stands on TRL, which is absent: pip install 'surefoot[online]'."
         )
-    from surefoot.policy import OnlineConfig
-    from surefoot.policy.run import train_online_seeds
+    from surefoot.online import OnlineConfig
+    from surefoot.online.training import train_online_seeds
 
     config = OnlineConfig(**given)
     root = config.output if seeds > 1 else None
@@ -47,7 +47,7 @@ def run_online(given: Mapping[str, Any], seeds: int, how: Mapping[str, Any]) -> 
 
 
 def _show(run: OnlineRun) -> None:
-    from surefoot.policy.report import SHOWN
+    from surefoot.online.report import SHOWN
 
     report = run.report
     shown = [name for name in SHOWN if name in report.last]

@@ -12,7 +12,7 @@ from surefoot.cli.console import confirmed, out, quiet_libraries, say
 from surefoot.cli.train import overrides
 
 if TYPE_CHECKING:
-    from surefoot.auxiliary import Sampled
+    from surefoot.nuisance import Sampled
 
 
 def sample(
@@ -38,18 +38,18 @@ def sample(
         surefoot sample evidence.yaml --reference.pairs 8 --output samples/eight
     """
     quiet_libraries()
-    from surefoot import auxiliary
+    from surefoot import nuisance
 
-    config = auxiliary.SampleConfig.read(configuration, overrides(context.args))
-    conditions = auxiliary.Conditions(proceed=lambda cost: yes or confirmed(cost), say=say)
+    config = nuisance.SampleConfig.read(configuration, overrides(context.args))
+    conditions = nuisance.Conditions(proceed=lambda cost: yes or confirmed(cost), say=say)
     _show(
-        auxiliary.sample(config, conditions, overwrite=overwrite, resume=resume),
+        nuisance.sample(config, conditions, overwrite=overwrite, resume=resume),
         Path(config.output),
     )
 
 
 def _show(found: Sampled, folder: Path) -> None:
-    from surefoot.auxiliary.run import PAIRS
+    from surefoot.nuisance.evidence import PAIRS
 
     for part in (found.collected, found.judged):
         for note in part.notes if part else ():

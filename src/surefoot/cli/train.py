@@ -13,10 +13,10 @@ from surefoot.cli.console import figure, out, quiet_libraries, say, table
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from surefoot.scorers.fit_report import FitReport
-    from surefoot.scorers.unit_shares import UnitShare
+    from surefoot.scorers.fit.report import FitReport
+    from surefoot.scorers.fit.unit_shares import UnitShare
     from surefoot.statistics import Estimate
-    from surefoot.training.language_run import LanguageReport
+    from surefoot.training.language.run import LanguageReport
     from surefoot.training.run import Run
 
 
@@ -88,8 +88,8 @@ def overrides(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _show(runs: Sequence[Run]) -> None:
-    from surefoot.scorers.fit_report import FitReport
-    from surefoot.training.language_run import LanguageReport
+    from surefoot.scorers.fit.report import FitReport
+    from surefoot.training.language.run import LanguageReport
 
     reports = {str(run.folder): run.report for run in runs}
     _show_heads({k: r for k, r in reports.items() if isinstance(r, FitReport)})

@@ -67,8 +67,8 @@ def value(
     reads: list[str | Path | None] = [*data, samples, policy, auxiliary, reference]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation.policies.logged import logged_values
-        from surefoot.evaluation.policy_value import RatioOptions
-        from surefoot.evaluation.samples import read_samples
+        from surefoot.evaluation.policies.samples import read_samples
+        from surefoot.evaluation.policies.value import RatioOptions
         from surefoot.report import value_page
         from surefoot.training.folder import saved_prompts
 
@@ -90,7 +90,7 @@ def value(
 
 
 def _show(found: LoggedValues) -> None:
-    from surefoot.evaluation.value_verdict import verdict
+    from surefoot.evaluation.policies.value_verdict import verdict
 
     rows = [
         [

@@ -17,7 +17,7 @@ from surefoot.escaping import excerpt
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
-    from surefoot.evaluation.win_rate import Judged, WinRate
+    from surefoot.evaluation.policies.win_rate import Judged, WinRate
 
 
 def winrate(
@@ -58,8 +58,8 @@ def winrate(
     reads: list[str | Path | None] = [*samples, *against, judge]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation.policies.contests import contests, left_over
-        from surefoot.evaluation.samples import read_samples
-        from surefoot.evaluation.win_rate import win_rate
+        from surefoot.evaluation.policies.samples import read_samples
+        from surefoot.evaluation.policies.win_rate import win_rate
         from surefoot.report import win_rate_page
 
         ours, theirs = ([read_samples(path) for path in paths] for paths in (samples, against))
@@ -91,8 +91,8 @@ def _judged(place: str, pairs: Sequence[Preferences], yes: bool) -> list[Judged]
 
 def _endpoint(path: Path) -> Any:
     """The judge in a YAML file: its options, alone or under `auxiliary` as for surefoot sample."""
-    from surefoot.auxiliary.judge import Judge
     from surefoot.boundary.yaml_texts import yaml_file
+    from surefoot.judge import Judge
 
     given = yaml_file(path, "the judge in")
     options = given.get("auxiliary", given) if isinstance(given, dict) else given

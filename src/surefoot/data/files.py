@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from surefoot.data import cache
-from surefoot.data.conversion import Conversion, StartAgainError
 from surefoot.data.options import ReadingOptions
-from surefoot.data.origins import Origin, origins_of
-from surefoot.data.reading import Reading
+from surefoot.data.reading.account import Reading
+from surefoot.data.reading.conversion import Conversion, StartAgainError
+from surefoot.data.reading.thresholds import require_one_coding, require_usable
 from surefoot.data.schema import Fault, Preferences, concatenate
-from surefoot.data.tables import Numbered
-from surefoot.data.thresholds import require_one_coding, require_usable
+from surefoot.data.sources import cache
+from surefoot.data.sources.origins import Origin, origins_of
+from surefoot.data.sources.tables import Numbered
 from surefoot.errors import DataError
 
 OnError = Literal["skip", "fail"]
@@ -48,7 +48,7 @@ def read_preferences(
             ``{"response_a": "first_answer"}``; an empty name says that the column of that name is
             another thing.
         codings: how a label column says which response is preferred, where its values leave it
-            open: ``{"label": "first-is-0"}`` (see :data:`surefoot.data.codings.CODINGS`) or
+            open: ``{"label": "first-is-0"}`` (see :data:`surefoot.data.labels.codings.CODINGS`) or
             ``{"label": {1: "a", 2: "b", 3: "tie"}}``.
         source_name: `source` of the rows that give none; each file's own short name by default.
         on_error: skip rows that cannot be used (they are listed in `faults`), or fail at the first.

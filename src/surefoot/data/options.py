@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from surefoot.data.codings import parse_coding
+from surefoot.data.labels.codings import parse_coding
 from surefoot.options import Options
 
 

@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from surefoot.data.conversion import Conversion
 from surefoot.data.files import OnError, read_origin, read_preferences, reading_options
 from surefoot.data.options import ReadingOptions
-from surefoot.data.origins import Origin, origins_of
 from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, prompt_of, readers
-from surefoot.data.recognition import renamed
+from surefoot.data.reading.conversion import Conversion
+from surefoot.data.reading.recognition import renamed
 from surefoot.data.schema import Preferences, concatenate
+from surefoot.data.sources.origins import Origin, origins_of
 from surefoot.errors import DataError
 
 _SAMPLE = 100

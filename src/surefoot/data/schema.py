@@ -18,9 +18,9 @@ import numpy.typing as npt
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.columns import DECLARED, Column
-from surefoot.data import fields
-from surefoot.data.reading import Fault as Fault
-from surefoot.data.reading import Reading
+from surefoot.data.reading import fields
+from surefoot.data.reading.account import Fault as Fault
+from surefoot.data.reading.account import Reading
 from surefoot.data.text import Message, Prompt, last_turn, normalised, to_messages, to_text
 from surefoot.errors import DataError, unknown_name
 

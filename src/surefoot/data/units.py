@@ -54,7 +54,7 @@ def column_values(preferences: Preferences, column: str) -> list[str]:
         raise DataError(
             f"{preferences.name}: the column 'cluster' is not given in {absent} of "
             f"{len(preferences)} rows. `surefoot train` makes clusters of prompts; in Python, "
-            "PromptClusters of surefoot.scorers.clusters does."
+            "PromptClusters of surefoot.scorers.embeddings.clusters does."
         )
     if absent:
         raise DataError(

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from surefoot.demo.claims import MARKS, Claim
 from surefoot.demo.files import commands
 from surefoot.demo.methods import CALIBRATED, COLUMNS, PLAIN, ColumnKey
-from surefoot.demo.policy_page import policy_section
+from surefoot.demo.policies.page import policy_section
 from surefoot.demo.result import DemoResult
 from surefoot.demo.templates import environment
 from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart

@@ -9,7 +9,7 @@ from typing import Any
 from surefoot.data.checks import DamageReport
 from surefoot.demo.claims import Cell, Claim, claims_of, described
 from surefoot.demo.methods import COLUMNS, ColumnKey, Method
-from surefoot.demo.policy_result import PolicyResult
+from surefoot.demo.policies.result import PolicyResult
 from surefoot.statistics import Calibration, Estimate
 from surefoot.worlds import TextWorld
 

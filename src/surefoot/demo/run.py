@@ -20,16 +20,16 @@ from surefoot.demo.files import write_examples
 from surefoot.demo.methods import COLUMNS, PLAIN, Method, methods
 from surefoot.demo.page import demo_page
 from surefoot.demo.parts import Parts
-from surefoot.demo.policy import QUICK as QUICK_POLICIES
-from surefoot.demo.policy import PolicyOptions, run_policies, why_not
-from surefoot.demo.policy_methods import POLICY_COLUMNS
+from surefoot.demo.policies.methods import POLICY_COLUMNS
+from surefoot.demo.policies.part import QUICK as QUICK_POLICIES
+from surefoot.demo.policies.part import PolicyOptions, run_policies, why_not
 from surefoot.demo.result import DemoResult, Row
 from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
 from surefoot.runs import claim
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder
 from surefoot.scorers.heads.linear import Linear
-from surefoot.scorers.linear_solver import one_thread
+from surefoot.scorers.solvers.linear import one_thread
 from surefoot.scorers.temperature import fit_temperature
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.pool import RARE

@@ -1,16 +1,16 @@
 """Did it help, on which groups, beyond chance: rewards against preferences, with intervals."""
 
 from surefoot.evaluation.clusters import Clusters, clusters_of
-from surefoot.evaluation.compare import (
+from surefoot.evaluation.pairs.compare import (
     ComparisonResult,
     compare,
     evaluate_over_seeds,
     holm_over_suites,
 )
-from surefoot.evaluation.metrics import evaluate_rewards
-from surefoot.evaluation.overlap import Overlap, prompt_overlap, training_prompt_keys
-from surefoot.evaluation.result import EvaluationResult
-from surefoot.evaluation.rulers import ruler_rewards
+from surefoot.evaluation.pairs.metrics import evaluate_rewards
+from surefoot.evaluation.pairs.overlap import Overlap, prompt_overlap, training_prompt_keys
+from surefoot.evaluation.pairs.result import EvaluationResult
+from surefoot.evaluation.pairs.rulers import ruler_rewards
 
 __all__ = [
     "Clusters",

@@ -6,21 +6,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from surefoot.data.reading import Reading
+from surefoot.data.reading.account import Reading
 from surefoot.data.schema import Preferences
 from surefoot.errors import SurefootError
-from surefoot.evaluation.compare import (
+from surefoot.evaluation.pairs.compare import (
     ComparisonResult,
     compare,
     evaluate_over_seeds,
     holm_over_suites,
 )
-from surefoot.evaluation.metrics import evaluate_rewards
-from surefoot.evaluation.overlap import Overlap, prompt_overlap
+from surefoot.evaluation.pairs.metrics import evaluate_rewards
+from surefoot.evaluation.pairs.overlap import Overlap, prompt_overlap
+from surefoot.evaluation.pairs.result import SCHEMA_VERSION, EvaluationResult
 from surefoot.evaluation.protocol import Floats
-from surefoot.evaluation.result import SCHEMA_VERSION, EvaluationResult
 from surefoot.scorers import TrainedScorer
-from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.statistics import Estimate
 
 Breakdowns = Mapping[str, Sequence[str | None]]

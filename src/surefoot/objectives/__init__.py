@@ -4,14 +4,14 @@ Tensors only: nothing here knows of models, files or trainers.
 """
 
 from surefoot.columns import Column
-from surefoot.objectives.composition import enforce, verdicts
 from surefoot.objectives.evidence import Evidence, ReferencePairs
-from surefoot.objectives.facts import Facts, Verdict
 from surefoot.objectives.label_model import LabelModel
 from surefoot.objectives.margin_loss import MarginLoss
 from surefoot.objectives.objective import Objective
 from surefoot.objectives.regulariser import Outputs, PairPenalty, Regulariser, ScoreKind
 from surefoot.objectives.risk import Risk, RiskValue, Units
+from surefoot.objectives.validator.composition import enforce, verdicts
+from surefoot.objectives.validator.facts import Facts, Verdict
 from surefoot.plugins import modules_of
 
 for _slot in ("margin_losses", "label_models", "risks", "regularisers"):

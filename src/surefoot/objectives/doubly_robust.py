@@ -9,7 +9,7 @@ P(y preferred to y' | x), ratios w_a = pi(Ya | X) / pi_ref(Ya | X) and samples Y
     maximise over pi   mean psi - beta KL(pi || pi_ref)
 
 psi estimates how often pi is preferred to pi_ref without bias where g is right or the responses are
-the reference's (:mod:`surefoot.evaluation.policy_value`). Its gradient is a sum over responses of
+the reference's (:mod:`surefoot.evaluation.policies.value`). Its gradient is a sum over responses of
 a credit times grad log pi:
 
     of Y_a     1/2 (-1)^(a-1) clip(w_a) [Z - g(X, Y1, Y2)]

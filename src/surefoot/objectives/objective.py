@@ -9,7 +9,6 @@ from pydantic import model_validator
 from torch import Tensor
 
 from surefoot.errors import DataError
-from surefoot.objectives.composition import enforce
 from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.label_model import LabelModel
 from surefoot.objectives.label_models.observed import Observed
@@ -19,6 +18,7 @@ from surefoot.objectives.regulariser import Outputs, PairPenalty, Regulariser
 from surefoot.objectives.regularisers.wasserstein import Wasserstein
 from surefoot.objectives.risk import Risk, RiskValue, State, Units
 from surefoot.objectives.risks.mean import Mean
+from surefoot.objectives.validator.composition import enforce
 from surefoot.options import Options
 
 
@@ -27,7 +27,7 @@ class Objective(Options):
 
     One object for reward models, policies and heads on frozen embeddings: it sees tensors only.
     Members that do not compose are refused when it is constructed
-    (:mod:`surefoot.objectives.composition`).
+    (:mod:`surefoot.objectives.validator.composition`).
     """
 
     title: ClassVar[str] = "the objective"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from surefoot.evaluation.policies.logged import LoggedValues
-from surefoot.evaluation.policy_value import PolicyValue
-from surefoot.evaluation.value_verdict import Verdict, verdict
+from surefoot.evaluation.policies.value import PolicyValue
+from surefoot.evaluation.policies.value_verdict import Verdict, verdict
 from surefoot.report.charts import dot_interval_chart
 from surefoot.report.page import render
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from surefoot.evaluation.win_rate import WinRate
+from surefoot.evaluation.policies.win_rate import WinRate
 from surefoot.report.charts import dot_interval_chart
 from surefoot.report.page import render
 

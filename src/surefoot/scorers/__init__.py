@@ -1,8 +1,8 @@
 """Scores for (prompt, response): encoders, heads, reward models."""
 
 from surefoot.plugins import modules_of
-from surefoot.scorers.embedding import EmbeddingRewardModel, fit_models
-from surefoot.scorers.encoder import Encoder, EncoderOptions
+from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
+from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel, fit_models
 from surefoot.scorers.ensemble import RewardEnsemble
 from surefoot.scorers.ensemble_file import EnsembleOptions
 from surefoot.scorers.head import Head

@@ -8,7 +8,7 @@ from pathlib import Path
 from surefoot.errors import ConfigurationError
 from surefoot.runs import require_finished
 from surefoot.scorers import storage
-from surefoot.scorers.embedding import EmbeddingRewardModel
+from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel
 from surefoot.scorers.ensemble import load_ensemble
 from surefoot.scorers.ensemble_file import is_ensemble, member_places, read_ensemble
 from surefoot.scorers.language.foreign import is_adapter

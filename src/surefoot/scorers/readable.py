@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from surefoot.data.reading_notes import MOST_REFUSED, REFUSED
+from surefoot.data.rendering.notes import MOST_REFUSED, REFUSED
 from surefoot.data.schema import Fault, Preferences
 from surefoot.errors import DataError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from surefoot.errors import ConfigurationError, unknown_name
-from surefoot.scorers.encoder import Encoder, EncoderOptions
+from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
 from surefoot.scorers.language.architecture import kind_named
 from surefoot.scorers.language.loading import load_tokenizer, positions_of, reads_causally
 from surefoot.scorers.scorer import EmbeddingScorer

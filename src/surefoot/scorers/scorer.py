@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from surefoot.data.embedding_texts import FeatureView
+from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.splits import By
 from surefoot.errors import ConfigurationError
 from surefoot.options import Member
-from surefoot.scorers.encoder import EncoderOptions
+from surefoot.scorers.embeddings.encoder import EncoderOptions
 from surefoot.scorers.head import Head
 from surefoot.scorers.heads.linear import Linear
 
@@ -30,7 +30,7 @@ class EmbeddingScorer(Scorer, kind="embedding"):
     head: Head = Linear()
     """The head: `linear` or `mlp` give rewards, `general-preference` or `pairwise` judge pairs."""
     views: tuple[FeatureView, ...] = Field(("together",), min_length=1)
-    """What the head sees of a response; see :func:`surefoot.scorers.features.embed`."""
+    """What the head sees of a response; see :func:`surefoot.scorers.embeddings.features.embed`."""
     source_aware: bool = False
     """Give each source its own part of the head beside the shared one."""
     members: int = Field(1, ge=1)

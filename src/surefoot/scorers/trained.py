@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.data.reading_notes import Cuts
+from surefoot.data.rendering.notes import Cuts
 from surefoot.data.schema import Fault, Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.temperature import to_probabilities

@@ -10,14 +10,14 @@ from surefoot.training.config import (
     RunConfig,
     TrainingOptions,
 )
-from surefoot.training.doubly_robust import DoublyRobust
+from surefoot.training.drpo.config import DoublyRobust
 from surefoot.training.folder import TrainingData, clear_run
 from surefoot.training.run import Run, prepare, train, train_seeds
 
 if TYPE_CHECKING:
-    from surefoot.training.doubly_robust_trainer import DoublyRobustTrainer
-    from surefoot.training.preference_config import PreferenceConfig
-    from surefoot.training.trainer import PreferenceTrainer
+    from surefoot.training.drpo.trainer import DoublyRobustTrainer
+    from surefoot.training.language.preference_config import PreferenceConfig
+    from surefoot.training.language.trainer import PreferenceTrainer
 
 __all__ = [
     "DataOptions",
@@ -38,9 +38,9 @@ __all__ = [
 
 #: Loaded when first asked for: transformers' Trainer takes seconds to import.
 _LAZY = {
-    "DoublyRobustTrainer": "doubly_robust_trainer",
-    "PreferenceConfig": "preference_config",
-    "PreferenceTrainer": "trainer",
+    "DoublyRobustTrainer": "drpo.trainer",
+    "PreferenceConfig": "language.preference_config",
+    "PreferenceTrainer": "language.trainer",
 }
 
 

@@ -18,8 +18,8 @@ from surefoot.escaping import warn
 
 if TYPE_CHECKING:
     from surefoot.objectives import Objective
-    from surefoot.training.pairs import TrainingPairs
-    from surefoot.training.preference_config import PreferenceConfig
+    from surefoot.training.language.pairs import TrainingPairs
+    from surefoot.training.language.preference_config import PreferenceConfig
 
 _STATE, _KEYS = "surefoot-risk.safetensors", "surefoot-checkpoint.json"
 _LAST_WRITTEN = "trainer_state.json"  # by transformers, before it deletes older checkpoints

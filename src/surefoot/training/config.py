@@ -22,7 +22,7 @@ from surefoot.objectives.sized import SizedRisk
 from surefoot.options import READS, WRITES, Options
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
-from surefoot.training.doubly_robust import DoublyRobust
+from surefoot.training.drpo.config import DoublyRobust
 
 
 class FileOptions(Options):
@@ -290,7 +290,7 @@ def _objective(given: Mapping[str, Any]) -> Objective | DoublyRobust:
     kind = str(given["kind"])
     if kind == "online":
         raise ConfigurationError(
-            "objective 'online' has a configuration of its own: surefoot.policy.OnlineConfig."
+            "objective 'online' has a configuration of its own: surefoot.online.OnlineConfig."
         )
     if kind not in _KINDS:
         raise ConfigurationError(unknown_name("kind of objective", kind, _KINDS))

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from surefoot.data.embedding_texts import cut_note, unread_note
+from surefoot.data.rendering.embedding_texts import cut_note, unread_note
 from surefoot.data.schema import Preferences
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
-from surefoot.scorers.bootstrap import prompt_bootstrap
-from surefoot.scorers.fit_report import FitReport
-from surefoot.scorers.radius import MEAN_COST, RadiusChoice, with_radius
+from surefoot.scorers.fit.bootstrap import prompt_bootstrap
+from surefoot.scorers.fit.radius import MEAN_COST, RadiusChoice, with_radius
+from surefoot.scorers.fit.report import FitReport
+from surefoot.scorers.fit.unit_shares import in_words
 from surefoot.scorers.storage import require_finite
-from surefoot.scorers.unit_shares import in_words
 from surefoot.statistics import flip_rate_bound
 from surefoot.training.config import RunConfig, TrainingOptions
 from surefoot.training.folder import TrainingData

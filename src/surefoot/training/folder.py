@@ -21,8 +21,8 @@ from surefoot.errors import ConfigurationError
 from surefoot.options import Options, places_of
 from surefoot.runs import MARK, Mark, RunFolder, require_finished
 from surefoot.runs.atomic import appearing
-from surefoot.scorers.clusters import FILE as CLUSTERS
-from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.embeddings.clusters import FILE as CLUSTERS
+from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.scorers.ensemble_file import is_ensemble
 from surefoot.scorers.loading import run_folders_of
 from surefoot.scorers.storage import explained

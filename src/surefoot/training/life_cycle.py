@@ -21,7 +21,7 @@ from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.runs import RunFolder, claim
 from surefoot.runs.folder import is_first
-from surefoot.scorers.clusters import PromptClusters
+from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.training.agreement import of_first
 from surefoot.training.checkpoint import newest, written
 from surefoot.training.config import SeededConfig
@@ -141,7 +141,9 @@ class OpenRun(Generic[C]):
         Returns:
             Whether this is the process that saves.
         """
-        from surefoot.training.monitors import NoCheckpointAtTheEnd  # imports transformers' Trainer
+        from surefoot.training.language.monitors import (
+            NoCheckpointAtTheEnd,  # imports transformers' Trainer
+        )
 
         trainer.add_callback(NoCheckpointAtTheEnd())
         if trainer.is_world_process_zero():

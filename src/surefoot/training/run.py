@@ -8,21 +8,21 @@ from pathlib import Path
 
 from surefoot.data import read_preferences
 from surefoot.data.checks import check, leaks, without
-from surefoot.data.reading import lines_of
+from surefoot.data.reading.account import lines_of
 from surefoot.data.splits import split
 from surefoot.data.units import pairs_per_unit, unit_ids
 from surefoot.errors import DataError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
-from surefoot.scorers.clusters import PromptClusters
-from surefoot.scorers.encoder import EncoderOptions
-from surefoot.scorers.fit_report import FitReport
+from surefoot.scorers.embeddings.clusters import PromptClusters
+from surefoot.scorers.embeddings.encoder import EncoderOptions
+from surefoot.scorers.fit.report import FitReport
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
 from surefoot.training.config import DataOptions, LanguageTrainingOptions, RunConfig
 from surefoot.training.embedding_run import train_embedding_models
 from surefoot.training.folder import TrainingData
-from surefoot.training.language_run import LanguageReport, train_language_model
+from surefoot.training.language.run import LanguageReport, train_language_model
 from surefoot.training.life_cycle import open_runs
 
 
@@ -186,7 +186,7 @@ def train_seeds(
     first = configs[0]
     language = isinstance(first.scorer, LanguageModelScorer)
     if isinstance(first.training, LanguageTrainingOptions):
-        from surefoot.training.arguments import trackers  # imports transformers' Trainer
+        from surefoot.training.language.arguments import trackers  # imports transformers' Trainer
 
         trackers(first.training.report_to)  # before the data are read
     with open_runs(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Evidence, Objective, Units
-from surefoot.scorers import bundle, lbfgs
+from surefoot.scorers.solvers import bundle, lbfgs
 
 #: From weights (R, D) to values (R,), gradients (R, D) and Hessians (R, D, D).
 Values = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]

@@ -10,7 +10,7 @@ from surefoot import plugins
 from surefoot.data.checks import leakage
 from surefoot.data.checks.report import DamageReport, Example, Finding, ordered, without
 from surefoot.data.checks.scan import Check, Context
-from surefoot.data.embedding_texts import FeatureView
+from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 

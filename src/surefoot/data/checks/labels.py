@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, Unchecked
-from surefoot.data.votes import vote_counts
+from surefoot.data.labels.votes import vote_counts
 from surefoot.statistics import (
     disagreement_of,
     flip_rate_of_majority,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from surefoot.data.checks.report import Example, Finding
 from surefoot.data.checks.scan import Context
-from surefoot.data.dialogues import CONTEXT_DIFFERS
+from surefoot.data.reading.dialogues import CONTEXT_DIFFERS
 
 #: Length is extreme beyond this many interquartile ranges of its logarithm from the quartiles,
 #: and at least this factor.

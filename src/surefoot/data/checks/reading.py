@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from surefoot.data.checks.report import Example, Finding
 from surefoot.data.checks.scan import Context, Unchecked
-from surefoot.data.embedding_texts import cut_note, read_by_encoder
-from surefoot.data.reading_notes import IDENTICAL, REFUSED, Remark, left_out_remark, remarks
-from surefoot.data.token_pairs import TokenPairs, refusals, tokenise
+from surefoot.data.rendering.embedding_texts import cut_note, read_by_encoder
+from surefoot.data.rendering.notes import IDENTICAL, REFUSED, Remark, left_out_remark, remarks
+from surefoot.data.rendering.token_pairs import TokenPairs, refusals, tokenise
 
 
 def reading(context: Context) -> Iterator[Finding | Unchecked]:

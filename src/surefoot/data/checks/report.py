@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.data.reading import Reading
-from surefoot.data.reading_notes import Severity
+from surefoot.data.reading.account import Reading
+from surefoot.data.rendering.notes import Severity
 from surefoot.data.schema import Preferences
 
 #: Version of :meth:`DamageReport.to_dict`.

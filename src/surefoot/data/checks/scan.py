@@ -14,9 +14,9 @@ import numpy.typing as npt
 from ftfy.badness import is_bad
 
 from surefoot.data.checks.report import Example, Finding
-from surefoot.data.embedding_texts import FeatureView
-from surefoot.data.fidelity import is_marked
-from surefoot.data.reading_notes import Severity
+from surefoot.data.rendering.embedding_texts import FeatureView
+from surefoot.data.rendering.fidelity import is_marked
+from surefoot.data.rendering.notes import Severity
 from surefoot.data.schema import Preferences, key_of, prompt_key
 from surefoot.data.text import Message, last_turn, to_text
 

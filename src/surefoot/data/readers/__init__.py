@@ -2,9 +2,10 @@
 
 A module in this folder that defines `READER` is a reader; there is nothing else to register.
 
-A reader takes what it needs from a :class:`~surefoot.data.record.Record`. What it leaves is treated
-alike for all readers (:mod:`surefoot.data.contract`): a system message and a history go in front
-of the prompt, optional columns of the contract are carried, and the rest is named as not read.
+A reader takes what it needs from a :class:`~surefoot.data.reading.record.Record`. What it leaves is
+treated alike for all readers (:mod:`surefoot.data.reading.contract`): a system message and a
+history go in front of the prompt, optional columns of the contract are carried, and the rest is
+named as not read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from surefoot import plugins
-from surefoot.data.contract import (
+from surefoot.data.reading.contract import (
     CARRIED,
     COMMON,
     PROMPTS,
@@ -28,7 +29,7 @@ from surefoot.data.contract import (
     response_of,
     text_of,
 )
-from surefoot.data.record import Record
+from surefoot.data.reading.record import Record
 
 __all__ = [
     "CARRIED",

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
-from surefoot.data import fields
-from surefoot.data.dialogues import part
 from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, messages
+from surefoot.data.reading import fields
+from surefoot.data.reading.dialogues import part
 from surefoot.data.text import Message
 from surefoot.errors import DataError
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from surefoot.data import fields
 from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, prompt_of
 from surefoot.data.readers.numbered import pair_among
+from surefoot.data.reading import fields
 from surefoot.errors import DataError
 
 #: Endings of the columns of a question in exports of Argilla 2.

@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from surefoot.data import fields
-from surefoot.data.codings import said_by
-from surefoot.data.contract import PROMPTS, has_prompt, is_dialogue
-from surefoot.data.dialogues import CONTEXT_DIFFERS, part, part_texts
+from surefoot.data.labels.codings import said_by
 from surefoot.data.readers import (
     CARRIED,
     Reader,
@@ -22,7 +19,10 @@ from surefoot.data.readers import (
     response_of,
 )
 from surefoot.data.readers.numbered import pair_among
-from surefoot.data.record import ColumnError
+from surefoot.data.reading import fields
+from surefoot.data.reading.contract import PROMPTS, has_prompt, is_dialogue
+from surefoot.data.reading.dialogues import CONTEXT_DIFFERS, part, part_texts
+from surefoot.data.reading.record import ColumnError
 from surefoot.data.text import Message
 from surefoot.errors import DataError
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from surefoot.data.dialogues import part
 from surefoot.data.readers import CARRIED, Reader, Record, Row, get
 from surefoot.data.readers.chosen_rejected import chosen_first
+from surefoot.data.reading.dialogues import part
 from surefoot.data.text import Message, describe, sound
 from surefoot.errors import DataError
 

@@ -7,8 +7,6 @@ from collections.abc import Set as AbstractSet
 from itertools import combinations
 from typing import Any
 
-from surefoot.data import fields
-from surefoot.data.contract import has_prompt
 from surefoot.data.readers import (
     CARRIED,
     PROMPTS,
@@ -21,7 +19,9 @@ from surefoot.data.readers import (
     text_of,
 )
 from surefoot.data.readers.numbered import LABELS, label_among
-from surefoot.data.record import ColumnError
+from surefoot.data.reading import fields
+from surefoot.data.reading.contract import has_prompt
+from surefoot.data.reading.record import ColumnError
 from surefoot.errors import DataError
 
 #: Where OpenAI's summaries from feedback hold what is summarised.

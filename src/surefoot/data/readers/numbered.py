@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
-from surefoot.data import fields
-from surefoot.data.ballots import COUNTED, counted_votes, twins, twins_among, votes_of
+from surefoot.data.labels.ballots import COUNTED, counted_votes, twins, twins_among, votes_of
 from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, prompt_of, response_of
+from surefoot.data.reading import fields
 
 #: Columns that say which response is preferred. The first of them that a row has is its label, so
 #: that helpfulness comes before harmlessness where both were judged; the others are named.

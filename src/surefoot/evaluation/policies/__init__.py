@@ -1,1 +1,1 @@
-"""What policies are worth by what they write."""
+"""What a policy is worth: its value on logged pairs, win rates, over-optimisation."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from surefoot.evaluation.overoptimisation import Curve, best_of_n_curve, compare_curves
-from surefoot.evaluation.overoptimisation_verdict import verdict
+from surefoot.evaluation.pairs.result import SCHEMA_VERSION
+from surefoot.evaluation.policies.overoptimisation import Curve, best_of_n_curve, compare_curves
+from surefoot.evaluation.policies.overoptimisation_verdict import verdict
+from surefoot.evaluation.policies.samples import Samples, sampled_rewards
+from surefoot.evaluation.policies.value_verdict import Verdict
 from surefoot.evaluation.protocol import Floats
-from surefoot.evaluation.result import SCHEMA_VERSION
-from surefoot.evaluation.samples import Samples, sampled_rewards
-from surefoot.evaluation.value_verdict import Verdict
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics import Comparison
 
@@ -78,7 +78,7 @@ def choose_best(
         source: for models that know sources.
 
     Raises:
-        DataError: as :func:`~surefoot.evaluation.overoptimisation.best_of_n_curve`.
+        DataError: as :func:`~surefoot.evaluation.policies.overoptimisation.best_of_n_curve`.
     """
     curves = {
         name: best_of_n_curve([sampled_rewards(one, samples, source) for one in seeds], gold)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from surefoot.auxiliary.judge import Judge, judge_pairs
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
+from surefoot.evaluation.pairs.rulers import length
+from surefoot.evaluation.policies.samples import Samples, require_prompts
+from surefoot.evaluation.policies.win_rate import Judged
 from surefoot.evaluation.protocol import Floats
-from surefoot.evaluation.rulers import length
-from surefoot.evaluation.samples import Samples, require_prompts
-from surefoot.evaluation.win_rate import Judged
+from surefoot.judge import Judge, judge_pairs
 from surefoot.scorers import TrainedScorer
 
 
@@ -88,7 +88,7 @@ def judged_by_endpoint(
         say: told lines about what is going on.
 
     Raises:
-        SurefootError: see :func:`surefoot.auxiliary.judge.judge_pairs`; or none was judged.
+        SurefootError: see :func:`surefoot.judge.judge_pairs`; or none was judged.
     """
     said = judge_pairs(judge, pairs, proceed=proceed, say=say)
     equal = np.isnan(said.firsts).all(1) & np.isfinite(said.probabilities)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from surefoot.data.schema import Preferences
-from surefoot.evaluation.overlap import prompt_overlap
-from surefoot.evaluation.policy_value import PolicyValue, RatioOptions, policy_value
-from surefoot.evaluation.result import SCHEMA_VERSION
-from surefoot.evaluation.samples import Samples, log_ratios, sampled_auxiliary
-from surefoot.evaluation.value_verdict import verdict
+from surefoot.evaluation.pairs.overlap import prompt_overlap
+from surefoot.evaluation.pairs.result import SCHEMA_VERSION
+from surefoot.evaluation.policies.samples import Samples, log_ratios, sampled_auxiliary
+from surefoot.evaluation.policies.value import PolicyValue, RatioOptions, policy_value
+from surefoot.evaluation.policies.value_verdict import verdict
 from surefoot.scorers import TrainedScorer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from surefoot.data.schema import Fault, Preferences
-from surefoot.evaluation.result import EvaluationResult
+from surefoot.evaluation.pairs.result import EvaluationResult
 from surefoot.evaluation.suite import Part, Record, Row, Suite, numbered, pair
 
 #: From the plainest to the fanciest.

@@ -9,7 +9,7 @@ from torch import Tensor
 from surefoot.scorers.head import Parameters
 from surefoot.scorers.heads.mlp import hidden_layer
 from surefoot.scorers.skew import SkewOptions
-from surefoot.scorers.trained_head import TrainedHead, drawn, of_pairs
+from surefoot.scorers.solvers.trained import TrainedHead, drawn, of_pairs
 
 
 class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from surefoot.scorers.head import Fit, Head, Parameters, Problem
-from surefoot.scorers.linear_solver import LinearSolver
+from surefoot.scorers.solvers.linear import LinearSolver
 
 
 class Linear(Head, kind="linear"):

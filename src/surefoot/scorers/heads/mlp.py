@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from surefoot.scorers.head import Parameters
-from surefoot.scorers.trained_head import TrainedHead, drawn
+from surefoot.scorers.solvers.trained import TrainedHead, drawn
 
 
 class MLP(TrainedHead, kind="mlp"):

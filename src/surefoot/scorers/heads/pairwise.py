@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from surefoot.scorers.head import Parameters
-from surefoot.scorers.trained_head import TrainedHead, drawn, of_pairs
+from surefoot.scorers.solvers.trained import TrainedHead, drawn, of_pairs
 
 
 class Pairwise(TrainedHead, kind="pairwise"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from surefoot.data.tokens import Tokens
+from surefoot.data.rendering.tokens import Tokens
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from surefoot.data.rendering.token_pairs import TokenPairs
 from surefoot.data.steps import Ints, plan
-from surefoot.data.token_pairs import TokenPairs
 from surefoot.scorers.language.batch import PairBatch, pad
 from surefoot.scorers.language.scores import autocast, mode, quick_attention
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
-from surefoot.data.reading_notes import Cuts
+from surefoot.data.rendering.notes import Cuts
+from surefoot.data.rendering.token_pairs import TokenPairs, refusals, tokenise
 from surefoot.data.schema import Fault, Preferences
-from surefoot.data.token_pairs import TokenPairs, refusals, tokenise
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import LabelModel
 from surefoot.options import Options
 from surefoot.scorers import storage
-from surefoot.scorers.encoder import file_stamps
+from surefoot.scorers.embeddings.encoder import file_stamps
 from surefoot.scorers.language.adapters import below_adapter, read_adapter
 from surefoot.scorers.language.foreign import head_in, is_adapter, kind_at, read_foreign
 from surefoot.scorers.language.forward import Engine, over_rows

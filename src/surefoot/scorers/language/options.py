@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import READS, Options
-from surefoot.scorers.encoder import default_encoder, has_bfloat16
+from surefoot.scorers.embeddings.encoder import default_encoder, has_bfloat16
 from surefoot.scorers.language.architecture import ModelKind
 from surefoot.scorers.language.preference import labels_of
 from surefoot.scorers.language.scores import HEADS

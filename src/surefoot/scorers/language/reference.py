@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from surefoot.data.rendering.token_pairs import TokenPairs
 from surefoot.data.steps import Ints
-from surefoot.data.token_pairs import TokenPairs
 from surefoot.errors import SurefootError
 from surefoot.escaping import warn
 from surefoot.paths import cache_folder

@@ -1,0 +1,1 @@
+"""Which of two responses is preferred: numbers, words, votes; decided once."""

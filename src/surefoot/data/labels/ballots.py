@@ -1,0 +1,145 @@
+"""Votes on a pair: a list of them, how many there were for either, and who gave one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from surefoot.data.labels.verdicts import word
+from surefoot.data.reading import fields
+from surefoot.data.reading.record import Record
+from surefoot.errors import DataError
+
+#: Columns, and keys of a vote, that say who judged.
+ANNOTATORS = (
+    *("annotator", "annotator_id", "worker", "worker_id", "rater", "rater_id"),
+    *("evaluator", "evaluator_id", "voter", "voter_id", "labeler", "labeler_id", "judge"),
+    *("annotator_name", "participant", "participant_id", "reviewer", "reviewer_id"),
+)
+_ANNOTATORS = frozenset(ANNOTATORS)
+_VALUE = ("value", "vote", "label", "preference", "score", "winner", "overall_pref")
+
+#: Columns that count the votes for either response: `votes_a` and `votes_b`, `wins_1`, ...
+COUNTED = ("votes", "wins", "num_votes", "n_votes", "vote_count")
+
+#: Counts above this are not written out vote by vote.
+_MOST = 1000
+
+_SIDES = ("response_a", "response_b")
+
+
+def votes_of(
+    record: Record,
+    sides: tuple[str, str] = _SIDES,
+    usual: str = "probability",
+    name: str = "votes",
+    optional: bool = False,
+) -> list[dict[str, Any]]:
+    """Votes as a list of annotator and value; each a number, a word, or a mapping with either.
+
+    Args:
+        record: where they are.
+        sides: columns of the two responses.
+        usual: coding that the form documents for them.
+        name: of the column.
+        optional: the row has a label of its own, so that the column may be left out.
+
+    Raises:
+        DataError: the column holds something else.
+    """
+    given = record.look(name)
+    if isinstance(given, Mapping):
+        counts = record.inside(name, "votes")
+        return _written_out(name, [(_meant(key, name, sides), counts[key], key) for key in counts])
+    try:
+        if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+            found = fields.listed(record.use(name, "votes"), name)
+        else:
+            found = record.inside(name, "votes")
+    except DataError as error:
+        raise fields.MisfitError(name, error) from None
+    votes = []
+    for vote in found:
+        one: Mapping[str, Any] = vote if isinstance(vote, Mapping) else {"value": vote}
+        annotator = next((one[key] for key in ANNOTATORS if key in one), None)
+        value = next((one[key] for key in _VALUE if one.get(key) is not None), None)
+        if value is None:
+            continue
+        chance = record.preference(name, sides, value=value, usual=usual, optional=optional)
+        who = None if annotator is None else fields.name_of(annotator, "annotator")
+        votes.append({"annotator": who, "value": chance})
+    return votes
+
+
+def is_vote(given: object) -> bool:
+    """Whether this is a mapping of who judged and what they said."""
+    keys = given.keys() if isinstance(given, Mapping) else frozenset()
+    return not keys.isdisjoint(_ANNOTATORS) and not keys.isdisjoint(_VALUE)
+
+
+def voter_of(record: Record) -> str | None:
+    """Who judged, where a column of the record says so."""
+    if not record.has_any(_ANNOTATORS):
+        return None
+    for name in ANNOTATORS:
+        if isinstance(record.look(name), str | int | float) and record.given(name):
+            record.account.voter = name
+            return fields.name_of(record.use(name, "votes"), name)
+    return None
+
+
+def counted_votes(record: Record, sides: tuple[str, str]) -> list[dict[str, Any]] | None:
+    """Votes from columns that count those for either response; None where there are none."""
+    names = twins(record, sides, COUNTED)
+    if names is None:
+        return None
+    what = " and ".join(map(repr, names))
+    values = zip((1.0, 0.0), names, strict=True)
+    return _written_out(what, [(value, record.use(name, "votes"), name) for value, name in values])
+
+
+def _meant(key: object, name: str, sides: tuple[str, str]) -> float:
+    """P(first preferred) that the key of a count says: `a`, `response_b`, `tie`."""
+    found = word(str(key), sides)
+    if found is None:
+        misfit = f"{name!r} counts {str(key)!r}, which names neither response nor a tie"
+        raise fields.MisfitError(name, misfit)
+    return found
+
+
+def _written_out(what: str, counts: Sequence[tuple[float, object, object]]) -> list[dict[str, Any]]:
+    """Votes one by one, from how many there were of each value, with the name of that number."""
+    numbers = [(value, fields.number(count, str(name), low=0.0)) for value, count, name in counts]
+    if any(number != int(number) for _, number in numbers):
+        raise DataError(f"{what} should be whole numbers of votes")
+    if sum(number for _, number in numbers) > _MOST:
+        raise DataError(f"{what} count more than {_MOST} votes for a pair")
+    return [
+        {"annotator": None, "value": value} for value, number in numbers for _ in range(int(number))
+    ]
+
+
+def twins(record: Record, sides: tuple[str, str], stems: tuple[str, ...]) -> tuple[str, str] | None:
+    """A pair of columns, one for each response, that are both given: `score_a` and `score_b`."""
+    pairs = twins_among(frozenset(record), sides, stems)
+    return next((pair for pair in pairs if all(map(record.given, pair))), None)
+
+
+@functools.lru_cache(maxsize=256)
+def twins_among(
+    columns: frozenset[str], sides: tuple[str, str], stems: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of columns with these stems, one column for each response.
+
+    They end like the columns of the responses, or in `a` and `b`, `1` and `2`.
+    """
+    found = []
+    own = (sides[0][-1:], sides[1][-1:])
+    for first, second in dict.fromkeys((own, ("a", "b"), ("A", "B"), ("1", "2"))):
+        for stem in stems:
+            for between in ("_", "", " "):
+                names = (f"{stem}{between}{first}", f"{stem}{between}{second}")
+                if columns.issuperset(names):
+                    found.append(names)
+    return tuple(found)

@@ -1,0 +1,216 @@
+"""How label columns say which of two responses is preferred: numbers in several codings, and words.
+
+A coding belongs to a whole column. Which one a column has is decided in
+:mod:`surefoot.data.labels.column`, from all of its values.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from surefoot.data.labels.verdicts import word
+from surefoot.data.text import describe
+from surefoot.errors import ConfigurationError, DataError, unknown_name
+
+#: What stands for the first response in a row, and what for the second: texts, names of models.
+Claims = tuple[tuple[Any, ...], tuple[Any, ...]]
+
+
+def as_number(value: object) -> float | None:
+    """A finite number, from a number, a truth value or its text; None where it is something else.
+
+    >>> as_number("2"), as_number(True), as_number("true"), as_number("two")
+    (2.0, 1.0, 1.0, None)
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if text.casefold() in ("true", "false"):
+            return float(text.casefold() == "true")
+        try:
+            value = float(text)
+        except ValueError:
+            return None
+    if isinstance(value, int | float):
+        try:
+            number = float(value)
+        except OverflowError:
+            return None
+        return number if math.isfinite(number) else None
+    return None
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How the numbers of one label column are read; words are read by every coding.
+
+    Attributes:
+        name: as `codings` and `--coding` take it.
+        numbers: P(first preferred) by number, for codes; a table of the user's own has None where a
+            value stands for no label.
+        formula: the same for numbers of a range.
+        low: the least of that range.
+        high: the greatest.
+        texts: by value, of a table of the user's own.
+        meaning: in words, `{a}` and `{b}` for the two responses.
+    """
+
+    name: str
+    meaning: str
+    numbers: Mapping[float, float | None] = field(default_factory=dict)
+    formula: Callable[[float], float] | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    texts: Mapping[str, float | None] = field(default_factory=dict)
+
+    def of_number(self, number: float) -> float | None:
+        """P(first preferred) for a number.
+
+        Raises:
+            DataError: it does not fit.
+        """
+        if number in self.numbers:
+            return self.numbers[number]
+        if self.formula is None or not self.low <= number <= self.high:
+            raise DataError(f"{number:g} does not fit the coding {self.name!r}")
+        return self.formula(number)
+
+    def decode(self, value: object, sides: tuple[str, str], claims: Claims) -> float | None:
+        """P(first preferred) that a value says; None where it stands for no label.
+
+        Args:
+            value: what stands in the column.
+            sides: names of the columns of the two responses.
+            claims: what stands for either in this row, which the value may repeat.
+
+        Raises:
+            DataError: it does not fit.
+        """
+        if isinstance(value, str) and value.strip().casefold() in self.texts:
+            return self.texts[value.strip().casefold()]
+        number = as_number(value)
+        if number is not None:
+            return self.of_number(number)
+        found = said_by(value, sides, claims)
+        if found is None:
+            raise DataError(f"{describe(value)} does not say which response is preferred")
+        return found
+
+    def in_words(self, sides: tuple[str, str]) -> str:
+        """What it means, with the names of the two responses' columns."""
+        return self.meaning.format(a=sides[0], b=sides[1])
+
+
+def said_by(value: object, sides: tuple[str, str], claims: Claims) -> float | None:
+    """What a word says, or a text that stands for one of the two; None where both or neither."""
+    if not isinstance(value, str):
+        return None
+    known = word(value, sides)
+    first, second = (value in one for one in claims)
+    repeats = None if first == second else float(first)
+    if known is not None and repeats is not None and known != repeats:
+        return None
+    return repeats if known is None else known
+
+
+def _sign(number: float) -> float:
+    return 0.5 if number == 0 else float(number > 0)
+
+
+_FIRST, _SECOND = "{a} preferred", "{b} preferred"
+_NAMED = (
+    Coding(
+        "probability",
+        f"1 = {_FIRST}, 0 = {_SECOND}, between them P({_FIRST})",
+        formula=float,
+        low=0.0,
+        high=1.0,
+    ),
+    Coding(
+        "probability-of-second",
+        f"0 = {_FIRST}, 1 = {_SECOND}, between them P({_SECOND})",
+        formula=lambda number: 1 - number,
+        low=0.0,
+        high=1.0,
+    ),
+    Coding("first-is-0", f"0 = {_FIRST}, 1 = {_SECOND}, 2 = a tie", {0.0: 1.0, 1.0: 0.0, 2.0: 0.5}),
+    Coding("first-is-1", f"1 = {_FIRST}, 2 = {_SECOND}, 0 = a tie", {1.0: 1.0, 2.0: 0.0, 0.0: 0.5}),
+    Coding(
+        "one-to-two",
+        f"1 = {_FIRST}, 2 = {_SECOND}, between them 2 - P({_FIRST})",
+        formula=lambda number: 2 - number,
+        low=1.0,
+        high=2.0,
+    ),
+    Coding(
+        "positive-is-first",
+        f"positive = {_FIRST}, negative = {_SECOND}, 0 = a tie",
+        formula=_sign,
+    ),
+    Coding(
+        "negative-is-first",
+        f"negative = {_FIRST}, positive = {_SECOND}, 0 = a tie",
+        formula=lambda number: 1 - _sign(number),
+    ),
+)
+
+#: Every coding with a name.
+CODINGS = {coding.name: coding for coding in _NAMED}
+
+#: What a value stands for in a table of the user's own.
+VERDICTS: dict[str, float | None] = {"a": 1.0, "b": 0.0, "tie": 0.5, "none": None}
+
+
+def parse_coding(given: object, column: str) -> Coding:
+    """A coding by its name, or a table of values: `first-is-0`, `1:a,2:b,3:tie`, `{1: a, 2: b}`.
+
+    Args:
+        given: the name, the table as text, or a mapping of values to `a`, `b`, `tie`, `none` or a
+            probability of the first.
+        column: for messages.
+
+    Raises:
+        ConfigurationError: neither.
+    """
+    if isinstance(given, str) and ":" not in given:
+        if given not in CODINGS:
+            raise ConfigurationError(
+                f"{unknown_name(f'coding of {column!r}:', given, CODINGS)} Or give what each value "
+                "stands for: 1:a,2:b,3:tie (a, b, tie, none, or a probability of the first)."
+            )
+        return CODINGS[given]
+    if isinstance(given, str):
+        pairs = [part.rpartition(":") for part in given.split(",") if part.strip()]
+        if not all(between for _, between, _ in pairs):
+            raise ConfigurationError(
+                f"the coding of {column!r} has a part without ':' in {given!r}; values that hold a "
+                "comma can be given as a mapping in a configuration and in Python."
+            )
+        given = {value.strip(): verdict.strip() for value, _, verdict in pairs}
+    if not isinstance(given, Mapping) or not given:
+        raise ConfigurationError(
+            f"the coding of {column!r} is a name ({', '.join(sorted(CODINGS))}) or what each value "
+            f"stands for (1:a,2:b,3:tie); got {given!r}."
+        )
+    texts = {str(value).strip().casefold(): _verdict(v, column) for value, v in given.items()}
+    numbers = {number: texts[v] for v in texts if (number := as_number(v)) is not None}
+    told = ", ".join(f"{value} = {verdict}" for value, verdict in given.items())
+    told = told.replace("{", "{{").replace("}", "}}")
+    name = ",".join(f"{value}:{verdict}" for value, verdict in given.items())
+    return Coding(name, f"{told} ({{a}} is a, {{b}} is b)", numbers, texts=texts)
+
+
+def _verdict(given: object, column: str) -> float | None:
+    said = str(given).strip().casefold()
+    if said in VERDICTS or given is None:
+        return VERDICTS[said if given is not None else "none"]
+    number = as_number(given)
+    if number is None or not 0 <= number <= 1:
+        raise ConfigurationError(
+            f"a value of {column!r} stands for {', '.join(VERDICTS)}, or a probability of the "
+            f"first in [0, 1]; got {json.dumps(given, default=str)}."
+        )
+    return number

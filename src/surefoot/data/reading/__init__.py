@@ -1,0 +1,1 @@
+"""From records to rows of the contract: each key used, carried, not read or refused."""

@@ -1,0 +1,78 @@
+"""Messages in disguise: columns of text that hold messages as JSON or as Python prints them.
+
+Tables without nested values (CSV, `DataFrame.to_csv`, JSON text in a column) write messages so.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from surefoot.data.reading.fields import missing, written_value
+from surefoot.data.sources.tables import Numbered
+from surefoot.data.text import ROLES
+
+#: Records that tell which columns are disguised.
+_SAMPLE = 100
+
+
+def disguised_columns(sample: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Columns whose every value in the sample is messages written as text.
+
+    A text that merely looks so among others stays text: it may be an answer about such a format.
+    """
+    found: dict[str, bool] = {}
+    for record in sample:
+        for name, value in record.items():
+            if not missing(value) and found.get(name, True):
+                found[name] = isinstance(value, str) and parsed_messages(value) is not None
+    return frozenset(name for name, all_of_it in found.items() if all_of_it)
+
+
+def in_clear(rows: Iterator[Numbered]) -> Iterator[Numbered]:
+    """Records whose disguised columns, as the first rows tell, are messages.
+
+    A row that holds something else in such a column is marked as damaged.
+    """
+    first = list(itertools.islice(rows, _SAMPLE))
+    columns = disguised_columns([row.record for row in first if row.record is not None])
+    for row in itertools.chain(first, rows):
+        yield _in_clear(row, columns) if columns and row.record is not None else row
+
+
+def _in_clear(row: Numbered, columns: frozenset[str]) -> Numbered:
+    found = dict(row.record or {})
+    for name in columns & found.keys():
+        value = found[name]
+        if missing(value) or not isinstance(value, str):
+            continue
+        messages = parsed_messages(value)
+        if messages is None:
+            reason = f"{name!r} should hold messages as text, as in the first rows of the file"
+            return Numbered(row.row, None, reason)
+        found[name] = messages
+    return Numbered(row.row, found)
+
+
+def parsed_messages(text: str) -> list[dict[str, Any]] | dict[str, Any] | None:
+    """A message or a list of messages written as text; None where it is something else.
+
+    >>> parsed_messages("[{'role': 'user', 'content': 'Tea?'}]")
+    [{'role': 'user', 'content': 'Tea?'}]
+    >>> parsed_messages("[1, 2]")
+    """
+    stripped = text.strip()
+    if stripped[:1] not in "[{" or stripped[-1:] not in "]}" or not stripped:
+        return None
+    value = written_value(stripped)
+    turns = value if isinstance(value, list) else [value]
+    return value if turns and all(map(_is_message, turns)) else None
+
+
+def _is_message(turn: object) -> bool:
+    if not isinstance(turn, dict):
+        return False
+    speaker = turn.get("role", turn.get("from"))
+    said = turn.keys() & {"content", "value", "tool_calls"}
+    return isinstance(speaker, str) and speaker.casefold() in ROLES and bool(said)

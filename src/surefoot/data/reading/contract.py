@@ -1,0 +1,275 @@
+"""What every reader has in common: the parts of a record that readers take, and those they leave.
+
+Readers take columns with :func:`get`, :func:`prompt_of` and :meth:`Record.preference`. What any
+record may have beside (a system message, a history, tools, votes, optional columns) is read here,
+for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from surefoot.data.labels.ballots import ANNOTATORS, voter_of, votes_of
+from surefoot.data.reading import fields
+from surefoot.data.reading.account import misspelt
+from surefoot.data.reading.record import Record
+from surefoot.data.schema import ABSENT, declared, filled
+from surefoot.data.text import Message, to_messages, to_text
+from surefoot.errors import DataError
+
+Row = dict[str, Any]
+
+#: Optional columns of the contract that every reader carries through under their own names.
+CARRIED = (
+    *("id", "group", "source", "cluster", "time", "weight", "votes"),
+    *("auxiliary", "references", "reference_auxiliary", "reference_law"),
+    *("tools", "template_arguments"),
+)
+
+#: Columns that hold the prompt, the first that has a value. Those of the second line are
+#: taken where none of the first has.
+PROMPTS = (
+    *("prompt", "instruction", "input", "question", "query"),
+    *("question_text", "prompt_text", "user_prompt", "user_query"),
+)
+#: Keys of a prompt that is a mapping (WebGPT's `question`, OpenAI's `input`), under which its text
+#: stands; else it has messages.
+_TEXTS = ("full_text", "text")
+#: The same of a response that is no message.
+_RESPONSES = ("text", "response", "completion", "answer", "content", "output")
+DIALOGUES = ("context", "conversation", "conversations", "messages", "history")
+
+SYSTEMS = ("system", "system_prompt", "system_message")
+HISTORY = "history"
+TEMPLATE_ARGUMENTS = "chat_template_kwargs"
+_TOOLS = ("tools", "functions")
+MEDIA = ("images", "image", "audio", "audios", "video", "videos")
+_PLACES = ("<image>", "<audio>", "<video>")
+
+_CARRIED, _MEDIA, _BEFORE = frozenset(CARRIED), frozenset(MEDIA), frozenset((*SYSTEMS, HISTORY))
+
+#: Columns that change what is learnt where they are read, and so are warned of where they are not.
+MEANINGFUL = frozenset(
+    (
+        *(*PROMPTS, *DIALOGUES, *SYSTEMS, *MEDIA),
+        *("margin", *_TOOLS, "documents", "weight"),
+        *("swapped", "is_swapped", "flipped", "is_flipped", "reversed", "is_reversed"),
+    )
+)
+
+#: Beside those of readers, names that a user may map their own columns to.
+COMMON = (*CARRIED, *SYSTEMS, HISTORY, TEMPLATE_ARGUMENTS, *ANNOTATORS)
+
+
+def get(record: Record, name: str, became: str = "") -> Any:
+    """A column that must be there.
+
+    Args:
+        record: where it is.
+        name: of the column.
+        became: the column of the contract that it becomes, for the account.
+
+    Raises:
+        DataError: it is absent or null.
+    """
+    value = record.use(name, became) if became else record.get(name)
+    if value is None:
+        state = "null" if name in record else "missing"
+        raise DataError(f"the column {name!r} is {state}")
+    return value
+
+
+def response_of(record: Record, name: str, became: str) -> Any:
+    """A response that must be there: text or messages, or the text in a mapping with other keys.
+
+    Raises:
+        DataError: it is absent or null, or the mapping has no text.
+    """
+    value = get(record, name, became)
+    return text_of(record.inside(name), name) if isinstance(value, Mapping) else value
+
+
+def text_of(entry: Any, name: str) -> Any:
+    """The response in an entry of the column `name`, which may be a mapping that has more keys."""
+    if not isinstance(entry, Record):
+        return entry
+    key = first_of(entry, _RESPONSES)
+    if key is None:
+        raise DataError(
+            f"{name!r} holds a mapping with {', '.join(map(str, entry))}, and none of "
+            f"{', '.join(_RESPONSES)}"
+        )
+    return entry[key]
+
+
+def messages(value: object, role: str, name: str) -> list[Message]:
+    """Messages in a column, with the column's name in the error."""
+    try:
+        return to_messages(value, role)
+    except DataError as error:
+        raise DataError(f"{name!r}: {error}") from None
+
+
+def first_of(record: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The first of these columns that has a value; looking does not use it."""
+    if isinstance(record, Record):
+        return next((name for name in names if record.given(name)), None)
+    return next((name for name in names if not fields.missing(record.get(name))), None)
+
+
+def has_prompt(record: Record, dialogues: bool = True) -> bool:
+    """Whether a column holds the prompt; `dialogues`: also one of the turns so far."""
+    if any(record.look(name) is not None for name in PROMPTS):
+        return True
+    return dialogues and any(is_dialogue(record, n) or _is_text(record, n) for n in DIALOGUES)
+
+
+def prompt_of(record: Record) -> str | list[Message]:
+    """The prompt under any of its names; `input` is appended to an `instruction`.
+
+    Raises:
+        DataError: there is none, and it was not said that the data have none.
+    """
+    name = next((n for n in PROMPTS if record.given(n)), None)
+    name = name or next((n for n in PROMPTS if record.look(n) is not None), None)
+    if name is None:
+        dialogue = next((n for n in DIALOGUES if is_dialogue(record, n)), None)
+        if dialogue is not None:
+            return messages(record.use(dialogue, "prompt"), "user", dialogue)
+        text = next((n for n in DIALOGUES if _is_text(record, n)), None)
+        if text is not None:
+            return str(record.use(text, "prompt"))
+        if record.account.no_prompt:
+            return ""
+        near = [f" ({n!r}: did you mean {it!r}?)" for n, it in misspelt(record, PROMPTS)]
+        yours = next((n for n, _ in misspelt(record, PROMPTS)), "yours")
+        raise DataError(
+            f"no column holds the prompt ({', '.join((*PROMPTS, *DIALOGUES))}){''.join(near)}. Say "
+            f"which does (--column prompt={yours}), or that the data have none (--no-prompt)"
+        )
+    prompt = get(record, name, "prompt")
+    if name == "instruction" and isinstance(prompt, str) and record.given("input"):
+        extra = record.use("input", "prompt")
+        if not isinstance(extra, str):
+            raise DataError("'input': expected text beside 'instruction'")
+        return f"{prompt}\n\n{extra}"
+    if isinstance(prompt, Mapping) and isinstance(inner := record.inside(name), Record):
+        text = first_of(inner, _TEXTS)
+        if text is None and not inner.given("messages"):
+            keys = ", ".join(map(str, inner)) or "nothing"
+            raise DataError(f"{name!r} holds {keys}, and none of {', '.join(_TEXTS)}, messages")
+        return str(inner[text]) if text else messages(inner["messages"], "user", f"{name}.messages")
+    return prompt if isinstance(prompt, str) else messages(prompt, "user", name)
+
+
+def is_dialogue(record: Record, name: str) -> bool:
+    """Whether a column holds messages (a history of pairs of texts is none)."""
+    value = record.look(name)
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+    )
+
+
+def _is_text(record: Record, name: str) -> bool:
+    value = record.look(name)
+    return isinstance(value, str) and value.strip() != ""
+
+
+def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
+    """A row of a reader's with what any record may have beside, checked, with every column.
+
+    Args:
+        record: as it stands in the file.
+        row: what the reader made of it.
+        familiar: columns that are taken otherwise, or not at all.
+
+    Raises:
+        DataError: a column cannot be used.
+    """
+    _refuse_media(record, row)
+    row = _with_context(record, dict(row))
+    for name in CARRIED if record.has_any(_CARRIED) else ():
+        if name not in row and record.given(name):
+            row[name] = votes_of(record, optional=True) if name == "votes" else record[name]
+    for name in record.keys() - familiar:
+        if name not in row and record.given(name) and declared(name) is not None:
+            row[name] = record[name]
+    if "template_arguments" not in row and record.given(TEMPLATE_ARGUMENTS):
+        row["template_arguments"] = record.use(TEMPLATE_ARGUMENTS, "template_arguments")
+    if "tools" not in row and isinstance(record.look("input"), Mapping):
+        inner = record.inside("input")
+        if isinstance(inner, Record) and (tools := first_of(inner, _TOOLS)):
+            row["tools"] = inner[tools]
+    if record.without_label:
+        return filled({**row, "label_from": ABSENT})
+    if "votes" not in row and (voter := voter_of(record)) is not None:
+        record.voter = voter
+        row["votes"] = [{"annotator": voter, "value": row["label"]}]
+        row["label_from"] = "votes" if row["label_from"] == "label" else row["label_from"]
+    return filled(row)
+
+
+def _with_context(record: Record, row: Row) -> Row:
+    """The row with a system message and a history in front of its prompt."""
+    if not record.has_any(_BEFORE):
+        return row
+    turns: list[Message] = []
+    name = next((name for name in SYSTEMS if record.given(name) and not record.used(name)), None)
+    if name is not None:
+        turns += messages(record.use(name, "prompt"), "system", name)
+    if record.given(HISTORY) and not record.used(HISTORY):
+        turns += list(_history(record.use(HISTORY, "prompt")))
+    if not turns:
+        return row
+    prompt = messages(row["prompt"], "user", "prompt") if row["prompt"] != "" else []
+    both = [group[0]["content"] for group in (turns, prompt) if group[:1] and _is_system(group[0])]
+    if len(both) == 2:
+        if both[0] != both[1]:
+            raise DataError(
+                f"the column {name!r} and the prompt hold different system messages; leave the "
+                f"column out with --column {name}="
+            )
+        prompt = prompt[1:]
+    system = [turn for turn in prompt[:1] if _is_system(turn)]
+    row["prompt"] = [*system, *turns, *prompt[len(system) :]]
+    return {**row, "conversational": True}
+
+
+def _is_system(turn: Message) -> bool:
+    return turn["role"] == "system"
+
+
+def _history(given: object) -> Iterator[Message]:
+    """Earlier turns: messages, or pairs of what the user and what the assistant said."""
+    other = f"if it is another thing: --column {HISTORY}="
+    try:
+        turns = fields.listed(given, HISTORY)
+    except DataError as error:
+        raise DataError(f"{error}; {other}") from None
+    if turns and all(isinstance(turn, Mapping) for turn in turns):
+        yield from messages(turns, "user", HISTORY)
+        return
+    for turn in turns:
+        if not isinstance(turn, Sequence) or isinstance(turn, str) or len(turn) != 2:
+            raise DataError(
+                f"{HISTORY!r} should hold messages, or pairs of what two speakers said; {other}"
+            )
+        for role, said in zip(("user", "assistant"), turn, strict=True):
+            if not fields.missing(said):
+                yield from messages(said, role, HISTORY)
+
+
+def _refuse_media(record: Record, row: Row) -> None:
+    """Rows whose texts have a place for an image, sound or film that stands in another column."""
+    name = first_of(record, MEDIA) if record.has_any(_MEDIA) else None
+    if name is None:
+        return
+    for part in ("prompt", "response_a", "response_b"):
+        text = row[part] if isinstance(row[part], str) else to_text(messages(row[part], "", part))
+        for place in _PLACES:
+            if place in text:
+                raise DataError(
+                    f"the text has {place!r} for what the column {name!r} holds; only text is read"
+                )

@@ -1,0 +1,158 @@
+"""Single values of a row: numbers, names, votes, times.
+
+Everything here raises a :class:`DataError` that says what was found, without the place, which the
+caller adds.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import itertools
+import json
+import math
+import re
+import tokenize
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from surefoot.boundary.json_texts import json_value
+from surefoot.data.labels.codings import CODINGS
+from surefoot.data.text import describe, sound
+from surefoot.errors import DataError
+
+_SIDES = ("response_a", "response_b")
+
+#: Longer texts are not parsed as Python, whose parser takes a hundred times their length in memory.
+LONGEST_PYTHON = 1_000_000
+
+#: Texts, and where numpy leaves out the comma between the mappings of an array that it prints.
+_TEXTS_AND_GAPS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?P<gap>\}\s+\{)""")
+
+
+class MisfitError(DataError):
+    """A value of an optional column that is not what the contract has under that name."""
+
+    def __init__(self, column: str, why: object) -> None:
+        super().__init__(str(why))
+        self.column = column
+
+
+def missing(value: object) -> bool:
+    """Whether an optional value is not given: null, an empty CSV cell, or pandas' NaN."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def number(value: object, name: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """A finite number in [low, high], from a number or its text."""
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{name!r} should be a number; got {describe(value)}") from None
+    if not math.isfinite(result) or not low <= result <= high:
+        span = f" in [{low:g}, {high:g}]" if math.isfinite(high) else f" of at least {low:g}"
+        span = "" if math.isinf(low) else span
+        raise DataError(f"{name!r} should be a finite number{span}; got {value!r}")
+    return result
+
+
+def probability(value: object, name: str) -> float:
+    """A probability, in [0, 1]."""
+    return number(value, name, 0.0, 1.0)
+
+
+def votes(value: object) -> list[dict[str, Any]]:
+    """Votes as a list of annotator and value; each P(first preferred), a word, or a mapping."""
+    result = []
+    for i, vote in enumerate(listed(value, "votes")):
+        one = vote if isinstance(vote, Mapping) else {"value": vote}
+        annotator = one.get("annotator")
+        try:
+            chance = CODINGS["probability"].decode(one.get("value"), _SIDES, ((), ()))
+        except DataError as error:
+            raise DataError(f"'votes[{i}]': {error}") from None
+        who = None if annotator is None else name_of(annotator, "annotator")
+        result.append({"annotator": who, "value": chance})
+    return result
+
+
+def mean_vote(given: Sequence[Mapping[str, Any]]) -> float:
+    """The label that votes amount to: their mean, a tie counting half; there is at least one."""
+    return math.fsum(vote["value"] for vote in given) / len(given)
+
+
+def name_of(value: object, name: str) -> str:
+    """The name of a group or source, or an id: text or a whole number."""
+    if isinstance(value, str | int | float):
+        return sound(str(value))
+    raise DataError(f"{name!r} should be text or a number; got {describe(value)}")
+
+
+def json_text(value: object, name: str, kind: type[list[Any]] | type[dict[str, Any]]) -> str:
+    """A list or mapping, or its JSON text, as JSON text that is equal where the values are."""
+    if isinstance(value, str):
+        try:
+            value = json_value(value)
+        except DataError:
+            value = str(value)
+    if not isinstance(value, kind):
+        wanted = "a list" if kind is list else "a mapping"
+        raise DataError(f"{name!r} should be {wanted}; got {describe(value)}")
+    return sound(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+
+
+def time_of(value: object) -> float:
+    """Seconds since 1970, from a number, a date, or ISO 8601 text (UTC unless it says)."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return number(value, "time")
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return number(value, "time")
+
+
+def listed(value: object, name: str) -> list[Any]:
+    """A list, or the text of one, as JSON or as Python prints it (as in a CSV cell)."""
+    found = written_value(value) if isinstance(value, str) else value
+    if isinstance(found, Sequence) and not isinstance(found, str | bytes):
+        return list(found)
+    raise DataError(f"{name!r} should be a list; got {describe(value)}")
+
+
+def written_value(text: str) -> Any:
+    """What the text of JSON or of a Python literal stands for; None where it is neither.
+
+    >>> written_value("['Tea', None]"), written_value("['Tea' 'Coffee']")
+    (['Tea', None], None)
+    """
+    with contextlib.suppress(DataError):
+        return json_value(text)
+    if len(text) > LONGEST_PYTHON:
+        return None
+    for form in (text, _TEXTS_AND_GAPS.sub(_with_comma, text)):
+        with contextlib.suppress(SyntaxError):
+            return _literal(form)
+    return None
+
+
+def _literal(text: str) -> Any:
+    """What a Python literal stands for; None where it is none or too deep, or numpy's array.
+
+    Numpy prints no comma between texts, which Python would read as one.
+    """
+    try:
+        kinds = [one.type for one in tokenize.generate_tokens(io.StringIO(text).readline)]
+        kinds = [kind for kind in kinds if kind not in (tokenize.NL, tokenize.NEWLINE)]
+        if (tokenize.STRING, tokenize.STRING) in itertools.pairwise(kinds):
+            return None
+        return ast.literal_eval(text)
+    except (ValueError, MemoryError, RecursionError, tokenize.TokenError):
+        return None
+
+
+def _with_comma(found: re.Match[str]) -> str:
+    return "}, {" if found["gap"] else found[0]

@@ -1,0 +1,282 @@
+"""What a rendering leaves out of a comparison, adds to it or cannot write: measured row by row."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from surefoot.boundary.json_texts import json_value
+from surefoot.data.rendering.messages import Rendered, common_start, opening, whole_text
+from surefoot.data.text import Message, Prompt, with_extra
+from surefoot.errors import DataError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+#: Marks that chat templates of public models write around turns.
+_MARKS = re.compile(
+    r"<\|[A-Za-z_]+\|>|<\uff5c[^\uff5c<>]{1,40}\uff5c>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
+    r"|\A\s*<s>|</s>\s*\Z"
+)
+#: Words in a row that are a template's own sentence and no name of a speaker.
+_SENTENCE = re.compile(r"[^\W\d_]{2,}(?:[ ,.:']+[^\W\d_]+){2,}")
+#: Characters of a generation prompt that may be the beginning of an answer.
+_BEGUN = 40
+#: Keys of a turn without which it says something else: never left out without a refusal.
+_CALLS = ("tool_calls", "function_call")
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+#: Keys that name someone or something, and say nothing.
+NAMES = ("name", "tool_call_id")
+
+
+def is_marked(text: str) -> bool:
+    """Whether a text holds marks of a chat template: it was written by one before.
+
+    >>> is_marked("<|im_start|>user"), is_marked("a <b> c")
+    (True, False)
+    """
+    return _MARKS.search(text) is not None
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How a rendering differs from what it is of.
+
+    Attributes:
+        left_out: names of parts that are written in part or not at all, as `response content`.
+        unwritten: those among them without which the comparison is another one.
+        adds: it holds sentences of the template's own.
+        parted: its answers begin otherwise than its generation prompt announces.
+        marked: a text holds special tokens or the marks of a chat template.
+    """
+
+    left_out: tuple[str, ...]
+    unwritten: tuple[str, ...]
+    adds: bool
+    parted: bool
+    marked: bool
+
+
+class Specials:
+    """The special tokens of a tokenizer, as texts."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Those that it names and those that it has added."""
+        self.tokenizer = tokenizer
+        added = (str(one) for one in tokenizer.added_tokens_decoder.values() if one.special)
+        self.texts = frozenset({*map(str, tokenizer.all_special_tokens), *added} - {""})
+        self._pattern = re.compile("|".join(map(re.escape, sorted(self.texts, key=len)[::-1])))
+
+    @cached_property
+    def ids(self) -> frozenset[int]:
+        """Their ids."""
+        found = self.tokenizer.convert_tokens_to_ids(sorted(self.texts))
+        return frozenset(one for one in found if one is not None)
+
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """Those that may end a turn: neither padding nor the beginning of a text."""
+        named = (getattr(self.tokenizer, f"{name}_token", None) for name in _NO_ENDS)
+        end = self.tokenizer.eos_token
+        return tuple(sorted(self.texts - ({str(one) for one in named if one} - {str(end)})))
+
+    @cached_property
+    def _tail(self) -> str:
+        """What the chat template writes behind an answer, where it is a mark and no plain text."""
+        try:
+            first, second = (
+                whole_text(
+                    self.tokenizer,
+                    Prompt([Message(role="user", content="u")], True),
+                    [Message(role="assistant", content=text)],
+                )
+                for text in ("a", "b")
+            )
+        except DataError:
+            return ""
+        tail = common_start(first[::-1], second[::-1])[::-1].strip()
+        return tail if is_marked(tail) else ""
+
+    def without(self, text: str) -> str:
+        """A text without them."""
+        return self._pattern.sub("", text) if self.texts else text
+
+    def marks(self, text: str) -> bool:
+        """Whether a text holds one of them, or a mark of another template."""
+        return is_marked(text) or bool(self.texts and self._pattern.search(text))
+
+    def ended(self, text: str) -> bool:
+        """Whether a text ends with an end token, or with what the template has in its place."""
+        text = text.rstrip()
+        return text.endswith(self.ends) or bool(self._tail and text.endswith(self._tail))
+
+
+_NO_ENDS = ("bos", "pad", "unk", "cls", "mask")
+
+
+def fidelity(
+    specials: Specials,
+    prompt: Prompt,
+    a: Sequence[Message],
+    b: Sequence[Message],
+    rendered: Rendered,
+) -> Fidelity:
+    """Compare a rendering with what it is of."""
+    turns = [*prompt.prompt, *a, *b]
+    marked = any(specials.marks(turn["content"]) for turn in turns)
+    if not rendered.by_template:  # all that turns say is written
+        ignored = ("template_arguments",) if prompt.template_arguments else ()
+        return Fidelity(ignored, (), False, False, marked)
+    starts = [len(common_start(rendered.before, whole)) for whole in rendered.wholes]
+    parted = bool(prompt.prompt) and min(starts) < len(rendered.before.rstrip())
+    answers = [
+        (side, whole[start - _begun(side, whole[:start]) :])
+        for side, whole, start in zip((a, b), rendered.wholes, starts, strict=True)
+    ]
+    missing = list(_missing(specials, "prompt", prompt.prompt, rendered.before))
+    missing += chain.from_iterable(_missing(specials, "response", *one) for one in answers)
+    # Names and reasoning that stand in the text all the same were given twice.
+    absent = [
+        name
+        for name in _absent(specials.tokenizer, prompt, a, b, rendered)
+        if name in missing or not name.endswith((*_REASONING, *NAMES))
+    ]
+    unwritten = tuple(name for name in dict.fromkeys(absent) if _is_needed(name))
+    left_out = tuple(dict.fromkeys([*missing, *absent]))
+    texts = [(prompt.prompt, rendered.before), *answers]
+    adds = not (left_out or prompt.tools) and any(_adds(specials, *one) for one in texts)
+    return Fidelity(left_out, unwritten, adds, parted, marked)
+
+
+def _begun(turns: Sequence[Message], before: str) -> int:
+    """Characters of an answer that stand in what it is written after, as a `<think>` may."""
+    content = turns[0]["content"] if turns else ""
+    lengths = range(min(len(content), len(before), _BEGUN), 0, -1)
+    return next((n for n in lengths if before.endswith(content[:n])), 0)
+
+
+def _is_needed(name: str) -> bool:
+    """Whether a comparison without this part is another one; templates drop earlier reasoning."""
+    answer = name.startswith("response") and name.endswith(_REASONING)
+    return name == "tools" or name.endswith(_CALLS) or answer
+
+
+def _missing(specials: Specials, side: str, turns: Sequence[Message], text: str) -> Iterator[str]:
+    """Names of parts that do not stand in a text, white space aside."""
+    squeezed = _squeezed(specials, text)
+    contents = [_squeezed(specials, turn["content"]) for turn in turns]
+    for turn, content in zip(turns, contents, strict=True):
+        wanted = sum(content in other for other in contents)
+        forms = (_squeezed(specials, form) for form in _forms(turn["content"]))
+        if content and not any(squeezed.count(form) >= wanted for form in forms):
+            yield f"{side} content"
+            break
+    for turn in turns:
+        for key, value in with_extra(turn).items():
+            if key not in ("role", "content") and not all(
+                any(_squeezed(specials, form) in squeezed for form in _forms(leaf))
+                for leaf in _leaves(key, value)
+            ):
+                yield f"{side} {key}"
+
+
+def _squeezed(specials: Specials, text: str) -> str:
+    return "".join(specials.without(text).split())
+
+
+def _leaves(key: str, value: Any) -> Iterator[Any]:
+    """What of a value has to be written: of calls their names and arguments."""
+    if key in _CALLS:
+        for call in value if isinstance(value, list) else [value]:
+            function = call.get("function", call) if isinstance(call, Mapping) else call
+            if not isinstance(function, Mapping):
+                yield from _leaves("", function)
+                continue
+            arguments = function.get("arguments")
+            if isinstance(arguments, str):
+                with suppress(DataError):
+                    arguments = json_value(arguments)
+            yield from _leaves("", [function.get("name"), arguments])
+    elif isinstance(value, Mapping):
+        yield from chain.from_iterable(_leaves("", one) for one in value.values())
+    elif isinstance(value, list):
+        yield from chain.from_iterable(_leaves("", one) for one in value)
+    elif value is not None:
+        yield value
+
+
+def _forms(leaf: Any) -> Iterator[str]:
+    """How a value may be written: as it is, and within JSON, which may be text within JSON."""
+    text = leaf if isinstance(leaf, str) else json.dumps(leaf)
+    yield text
+    if not isinstance(leaf, str):
+        yield str(leaf)
+    for unicode_too in (False, True):
+        once = json.dumps(text, ensure_ascii=unicode_too)[1:-1]
+        yield from (once, json.dumps(once, ensure_ascii=unicode_too)[1:-1])
+
+
+def _absent(
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: Prompt,
+    a: Sequence[Message],
+    b: Sequence[Message],
+    rendered: Rendered,
+) -> Iterator[str]:
+    """Names of what the template does not look at: without it the texts are the same."""
+
+    def same(other: Prompt) -> bool:
+        try:
+            before = opening(tokenizer, other)[0] if prompt.prompt else rendered.before
+            wholes = tuple(whole_text(tokenizer, other, side) for side in (a, b))
+        except DataError:
+            return False
+        return (before, wholes) == (rendered.before, rendered.wholes)
+
+    if prompt.tools and same(prompt._replace(tools=None)):
+        yield "tools"
+    for name in json.loads(prompt.template_arguments or "{}"):
+        if name not in str(tokenizer.chat_template):
+            yield f"template_arguments.{name}"
+    for key in _keys(prompt.prompt):
+        if same(prompt._replace(prompt=_dropped(prompt.prompt, key))):
+            yield f"prompt {key}"
+    for side, whole in zip((a, b), rendered.wholes, strict=True):
+        for key in _keys(side):
+            try:
+                other = whole_text(tokenizer, prompt, _dropped(side, key))
+            except DataError:
+                continue
+            if other == whole:
+                yield f"response {key}"
+
+
+def _keys(turns: Sequence[Message]) -> list[str]:
+    """Keys beside role and content that turns have."""
+    return sorted({key for turn in turns for key in with_extra(turn)} - {"role", "content"})
+
+
+def _dropped(turns: Sequence[Message], key: str) -> list[Message]:
+    """Turns without a key."""
+
+    def one(turn: Message) -> Message:
+        kept = {name: v for name, v in with_extra(turn).items() if name != key}
+        bare = Message(role=kept.pop("role"), content=kept.pop("content"))
+        return {**bare, "extra": json.dumps(kept)} if kept else bare
+
+    return list(map(one, turns))
+
+
+def _adds(specials: Specials, turns: Sequence[Message], text: str) -> bool:
+    """Whether a text holds sentences that no turn says; tools are introduced by some."""
+    if any(turn.get("extra") for turn in turns):
+        return False
+    for content in sorted((turn["content"].strip() for turn in turns), key=len, reverse=True):
+        text = text.replace(content, "\n") if content else text
+    return _SENTENCE.search(specials.without(text)) is not None

@@ -1,0 +1,235 @@
+"""From comparisons to tokens: the one way in which they are read, rendered and cut.
+
+What is audited, trained, scored and written to begins here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from surefoot.data.rendering.fidelity import Specials, fidelity
+from surefoot.data.rendering.messages import Rendered, opening, render
+from surefoot.data.text import Prompt
+from surefoot.errors import DataError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+#: Prompt, response a and response b of one comparison.
+Tokens = tuple[list[int], list[int], list[int]]
+
+#: Version of the rules here, in rendering.py and in fidelity.py: part of every key.
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """A comparison as a language model reads it.
+
+    Attributes:
+        tokens: prompt and responses; empty where it is refused.
+        prompt_cut: the start of the prompt was cut.
+        response_cut: the end of a response was cut.
+        moved: a token joins prompt and response.
+        begins_twice: the text begins with the same special token twice.
+        endless: a response does not end with an end token, cut or not.
+        adds, parted, marked, left_out: see :class:`surefoot.data.rendering.fidelity.Fidelity`.
+        refused: why it cannot be used.
+    """
+
+    tokens: Tokens = field(default_factory=lambda: ([], [], []))
+    prompt_cut: bool = False
+    response_cut: bool = False
+    moved: bool = False
+    begins_twice: bool = False
+    endless: bool = False
+    adds: bool = False
+    parted: bool = False
+    marked: bool = False
+    left_out: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+class TokenReader:
+    """Reads comparisons with a tokenizer."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """With the tokenizer of the model, and its chat template."""
+        self.tokenizer = tokenizer
+        self.specials = Specials(tokenizer)
+        self.closing = _closing(tokenizer)
+
+    def rows(
+        self, rows: Sequence[Mapping[str, Any]], max_length: int, keep_end: bool = False
+    ) -> list[TokenRow]:
+        """Comparisons, given by their columns, as a model reads them.
+
+        A pair longer than `max_length` loses the start of its prompt (the same for both
+        responses), down to half of `max_length`, then the ends of its responses. A first special
+        token stays.
+
+        Args:
+            rows: with the columns of the contract.
+            max_length: tokens of prompt and response together at most.
+            keep_end: keep a last special token too (encoders: `[SEP]`).
+        """
+        found: list[TokenRow | None] = [None] * len(rows)
+        rendered: dict[int, Rendered] = {}
+        for i, row in enumerate(rows):
+            try:
+                rendered[i] = render(self.tokenizer, *_parts(row))
+            except DataError as error:
+                found[i] = TokenRow(refused=str(error))
+        texts = [(one.before, one.by_template) for one in rendered.values()]
+        texts += [(one.wholes[k], one.by_template) for k in (0, 1) for one in rendered.values()]
+        ids = self._encode(texts)
+        count = len(rendered)
+        for place, (i, one) in enumerate(rendered.items()):
+            sides = (ids[place + count], ids[place + 2 * count])
+            found[i] = self._row(rows[i], one, ids[place], sides, max_length, keep_end)
+        return [one for one in found if one is not None]
+
+    def opening(self, prompt: Prompt) -> list[int]:
+        """Token ids after which a response is written: those of a comparison's prompt.
+
+        An empty prompt has one special token.
+
+        Raises:
+            DataError: the chat template refuses the prompt.
+        """
+        (ids,) = self._encode([opening(self.tokenizer, prompt)])
+        return self._opened(ids)
+
+    def _row(
+        self,
+        row: Mapping[str, Any],
+        rendered: Rendered,
+        before: list[int],
+        wholes: tuple[list[int], list[int]],
+        max_length: int,
+        keep_end: bool,
+    ) -> TokenRow:
+        parts = _parts(row)
+        checked = fidelity(self.specials, *parts, rendered)
+        if checked.unwritten:
+            names = ", ".join(checked.unwritten)
+            return TokenRow(refused=f"the chat template does not write: {names}")
+        texts = zip(wholes, rendered.wholes, strict=True)
+        a, b = (self._ended(ids, text, rendered.by_template) for ids, text in texts)
+        prompt = self._opened(before)
+        if not before:
+            a, b = prompt + a, prompt + b
+        shared = min(common(prompt, a), common(prompt, b))
+        whole = (a[:shared], a[shared:], b[shared:])
+        kept = _fit(whole, max_length, self.specials.ids, keep_end)
+        sides = zip((a, b), rendered.wholes, strict=True)
+        ends = [self._ends(ids, text, rendered.by_template) for ids, text in sides]
+        return TokenRow(
+            kept,
+            prompt_cut=len(kept[0]) < len(whole[0]),
+            response_cut=any(len(kept[k]) < len(whole[k]) for k in (1, 2)),
+            moved=shared < len(prompt) and not checked.parted,
+            begins_twice=any(map(self._begins_twice, (a, b))),
+            endless=not all(ends),
+            adds=checked.adds,
+            parted=checked.parted,
+            marked=checked.marked,
+            left_out=checked.left_out,
+        )
+
+    def _encode(self, texts: Sequence[tuple[str, bool]]) -> list[list[int]]:
+        """Token ids of texts, not closed; a template's have their special tokens already.
+
+        Text that begins with a special token which the tokenizer would write has it once.
+        """
+        found: list[list[int]] = [[] for _ in texts]
+        for by_template in (False, True):
+            rows = [i for i, (_, of_template) in enumerate(texts) if of_template == by_template]
+            if not rows:
+                continue
+            ids = self.tokenizer(
+                [texts[i][0] for i in rows], add_special_tokens=not by_template, verbose=False
+            )["input_ids"]
+            for i, one in zip(rows, ids, strict=True):
+                if not by_template:
+                    one = one[: len(one) - len(self.closing)]
+                    one = one[1:] if self._begins_twice(one) else one
+                found[i] = one
+        return found
+
+    def _opened(self, prompt: list[int]) -> list[int]:
+        """A prompt of at least one token: a response's first has to be predicted by something."""
+        named = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        return prompt or [one for one in named if one is not None][:1]
+
+    def _ended(self, ids: list[int], text: str, by_template: bool) -> list[int]:
+        """A text of no template with an end token, unless it has one."""
+        if by_template or self.specials.ended(text):
+            return ids
+        end = self.tokenizer.eos_token_id
+        closing = self.closing or ([] if end is None else [end])
+        if end is not None and end not in closing:
+            closing = [*closing, end]
+        return ids + closing
+
+    def _ends(self, ids: list[int], text: str, by_template: bool) -> bool:
+        """Whether a text ends with an end token; a template's own mark may be none."""
+        if by_template:
+            return text.rstrip().endswith(self.specials.ends)
+        known = self.specials.ids | {*self.closing}
+        return bool(known & {*ids[-1:]}) or self.specials.ended(text)
+
+    def _begins_twice(self, ids: list[int]) -> bool:
+        return len(ids) > 1 and ids[0] == ids[1] and ids[0] in self.specials.ids
+
+
+def _parts(row: Mapping[str, Any]) -> tuple[Prompt, Any, Any]:
+    """Prompt and responses of a row."""
+    prompt = Prompt(*(row[name] for name in Prompt._fields))
+    return prompt, row["response_a"], row["response_b"]
+
+
+def _closing(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The special tokens that a tokenizer writes behind a text."""
+    bare, whole = (
+        tokenizer("a", add_special_tokens=wanted, verbose=False)["input_ids"]
+        for wanted in (False, True)
+    )
+    for start in range(len(whole) - len(bare) + 1):
+        if whole[start : start + len(bare)] == bare:
+            return list(whole[start + len(bare) :])
+    return []
+
+
+def common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Length of the common start."""
+    for i, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return i
+    return min(len(one), len(other))
+
+
+def last_tokens(prompt: list[int], count: int, special: frozenset[int]) -> list[int]:
+    """At most so many tokens of a prompt, from its end; a first special token stays."""
+    if len(prompt) <= count:
+        return prompt
+    head = prompt[:1] if prompt[0] in special and count > 1 else []
+    return head + prompt[len(prompt) - count + len(head) :]
+
+
+def _fit(tokens: Tokens, max_length: int, special: frozenset[int], keep_end: bool) -> Tokens:
+    prompt, *responses = tokens
+    room = max_length - max(map(len, responses))
+    prompt = last_tokens(prompt, max(room, max_length // 2), special)
+    left = max_length - len(prompt)
+    a, b = (_cut(response, left, special, keep_end) for response in responses)
+    return prompt, a, b
+
+
+def _cut(response: list[int], left: int, special: frozenset[int], keep_end: bool) -> list[int]:
+    if len(response) <= left:
+        return response
+    tail = response[-1:] if keep_end and response[-1] in special else []
+    return response[: left - len(tail)] + tail

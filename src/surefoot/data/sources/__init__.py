@@ -1,0 +1,1 @@
+"""Where records come from: files and what is inside them, folders, the Hub, and the cache."""

@@ -1,0 +1,230 @@
+"""Where records come from: files, folders of them, data sets saved by `datasets`, or the Hub."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from surefoot.data.reading.cells import in_clear
+from surefoot.data.sources.containers import EXTENSIONS, FORMS, records
+from surefoot.data.sources.tables import AT_ONCE, Numbered, arrow_rows
+from surefoot.errors import DataError
+from surefoot.paths import expanded
+
+_NAME = r"[\w.-]+/[\w.-]+(:[\w.-]+)?"
+_HUB = re.compile(rf"{_NAME}(@[\w.\-\[\]:%+]+)?")
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<shard>\d{5})-of-(?P<shards>\d{5})")
+#: Endings of the files of which a folder is read whole.
+_SHARDED = (".parquet", ".arrow")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Records and what to call them.
+
+    Attributes:
+        place: what messages call the origin: the path as it was given, or the Hub's name.
+        name: its short name, without folders and endings.
+        digest: hash of the content.
+        rows: starts reading, from the first record.
+    """
+
+    place: str
+    name: str
+    digest: str
+    rows: Callable[[], Iterator[Numbered]]
+
+    def records(self) -> Iterator[Numbered]:
+        """The records from the first one, with messages that are written as text parsed."""
+        return in_clear(self.rows())
+
+
+def origins_of(source: str | Path) -> list[Origin]:
+    """Find what a source names: one origin, or one for each file that a pattern matches.
+
+    Takes a path, a pattern (`data/*.jsonl`), a folder of Parquet or Arrow files, a folder that
+    `save_to_disk` of the library `datasets` wrote, `hub:owner/name[:configuration][@split]`, or a
+    bare `owner/name`.
+
+    Raises:
+        DataError: there is no such file or data set, a part of a table is missing, or the Hub
+            cannot be reached.
+    """
+    text = str(source)
+    if text.startswith("hub:"):
+        return [_from_hub(text.removeprefix("hub:"))]
+    path = expanded(source)
+    if path.is_file():
+        return [_of_files([path], text, _short(path))]
+    if path.is_dir():
+        return [_from_folder(path, text)]
+    if path.exists():
+        raise DataError(f"{text} is not a regular file. Accepted: {FORMS}.")
+    if glob.has_magic(text):
+        found = [one for one in sorted(glob.glob(str(path), recursive=True)) if Path(one).is_file()]
+        if not found:
+            raise DataError(f"no file matches the pattern {text}.")
+        return [_of_files([Path(one)], one, _short(Path(one))) for one in found]
+    bare = isinstance(source, str) and _HUB.fullmatch(source) and _ending(path) not in EXTENSIONS
+    if bare and not path.parent.is_dir():
+        return [_from_hub(text)]
+    raise DataError(_not_found(text, path))
+
+
+def _of_files(paths: Sequence[Path], place: str, name: str) -> Origin:
+    """The rows of a file, or of the parts of a table, which are counted through."""
+
+    def rows() -> Iterator[Numbered]:
+        before = last = 0
+        for path in paths:
+            for numbered in records(path):
+                last = before + numbered.row
+                yield numbered._replace(row=last)
+            before = last
+
+    return Origin(place, name, _digest(paths), rows)
+
+
+def _from_folder(folder: Path, text: str) -> Origin:
+    """The rows of `save_to_disk`, or of the parts of one table in their order."""
+    if (folder / "dataset_dict.json").is_file():
+        splits = sorted(one.parent.name for one in folder.glob("*/state.json"))
+        if len(splits) == 1:
+            return _from_folder(folder / splits[0], f"{text}/{splits[0]}")
+        named = ", ".join(f"{text}/{split}" for split in splits)
+        raise DataError(f"{text} holds several splits; name one: {named}.")
+    if (folder / "state.json").is_file():
+        return _saved(folder, text)
+    files = sorted((p for p in folder.iterdir() if p.is_file() and _ending(p)), key=_in_order)
+    parts = [path for path in files if _ending(path) in _SHARDED]
+    others = [path for path in files if _ending(path) in EXTENSIONS and path not in parts]
+    if not parts or others:
+        below = sorted({p.parent.name for p in folder.glob("*/*") if _ending(p) in EXTENSIONS})
+        names = ", ".join(p.name for p in [*parts, *others][:10]) or "no file in it can be read"
+        hint = f" (there are some in its folders {', '.join(below[:5])})" if below else ""
+        raise DataError(f"{text} is a folder; name the files in it: {names}{hint}.")
+    stems = [path.name.removesuffix(path.suffix) for path in parts]
+    shards = [shard for stem in stems if (shard := _SHARD.fullmatch(stem))]
+    tables = sorted({shard["stem"] if (shard := _SHARD.fullmatch(s)) else s for s in stems})
+    if len(tables) > 1 and (shards or not all(map(_NUMBERED.fullmatch, tables))):
+        named = ", ".join(f"{text}/{table}*{parts[0].suffix}" for table in tables[:10])
+        raise DataError(f"{text} holds several tables (splits?); name one by a pattern: {named}.")
+    _require_all(shards)
+    return _of_files(parts, text, folder.resolve().name)
+
+
+#: Parts that are told apart by their number alone, as `part-0001` or `0001`.
+_NUMBERED = re.compile(r"(part|shard|data|chunk)?[-_.]?\d+([-_.].*)?")
+
+
+def _in_order(path: Path) -> list[tuple[str, int]]:
+    """Sorts names by the numbers in them, so that part 10 follows part 9."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D*)(\d*)", path.name)]
+
+
+def _require_all(shards: Sequence[re.Match[str]]) -> None:
+    """Parts that say how many they are have to be all there."""
+    if not shards:
+        return
+    count = max(int(shard["shards"]) for shard in shards)
+    missing = set(range(count)) - {int(shard["shard"]) for shard in shards}
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {count} parts are missing beside {shards[0].string}, the first of "
+            f"them number {min(missing):05d}. Copy or download them, or name the files that are to "
+            "be read."
+        )
+
+
+def _saved(folder: Path, text: str) -> Origin:
+    parts = sorted(folder.glob("*.arrow"))
+    try:
+        loaded = datasets.load_from_disk(str(folder)).with_format(None)
+    except Exception as error:  # whatever the library comes up with for a damaged folder
+        said = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{text} looks like a data set of `save_to_disk`, and cannot be loaded "
+            f"({type(error).__name__}: {said})."
+        ) from None
+    digest = _digest([folder / "state.json", *parts])
+    return Origin(text, folder.resolve().name, digest, lambda: _dataset_rows(loaded))
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    """Hash of the content of files."""
+    try:
+        found = []
+        for path in paths:
+            with path.open("rb") as stream:
+                found.append(hashlib.file_digest(stream, "blake2b").hexdigest())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
+    return (found[0] if len(found) == 1 else _combined(found))[:32]
+
+
+def _combined(digests: Sequence[str]) -> str:
+    return hashlib.blake2b(" ".join(digests).encode()).hexdigest()
+
+
+def _not_found(text: str, path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"{text} does not exist, nor does the folder {path.parent}."
+    near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
+    return f"{text} does not exist" + (f": did you mean {near[0]!r}?" if near else ".")
+
+
+def _ending(path: Path) -> str:
+    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return endings[-1] if endings else ""
+
+
+def _short(path: Path) -> str:
+    name = path.name
+    for ending in (".gz", *EXTENSIONS):
+        name = name[: -len(ending)] if name.lower().endswith(ending) else name
+    return name or path.name
+
+
+def _from_hub(text: str) -> Origin:
+    whole, _, split = text.partition("@")
+    name, _, configuration = whole.partition(":")
+    try:
+        loaded = datasets.load_dataset(name, configuration or None, split=split or None)
+    except Exception as error:  # whatever the network, the Hub or its files come up with
+        raise DataError(_hub_message(whole, split, error)) from error
+    if isinstance(loaded, dict):
+        split = "train" if "train" in loaded else next(iter(loaded))
+        if len(loaded) > 1 and split != "train":
+            raise DataError(f"hub:{whole} has several splits; add one: @{', @'.join(loaded)}.")
+        loaded = loaded[split]
+    place = f"hub:{whole}@{split}"
+    # The fingerprint is the Hub library's own hash of the files that the rows came from.
+    digest = str(loaded._fingerprint)
+    return Origin(place, place.removeprefix("hub:"), digest, lambda: _dataset_rows(loaded))
+
+
+def _hub_message(name: str, split: str, error: Exception) -> str:
+    said = " ".join(str(error).split())[:300]
+    if isinstance(error, datasets.exceptions.DatasetNotFoundError):
+        return f"hub:{name} is neither a file here nor a data set on the Hub that can be seen."
+    if isinstance(error, ValueError):  # an unknown split or configuration: the message lists them
+        hint = " Write it as hub:owner/name:configuration@split." if "onfig" in said else ""
+        return f"hub:{name}{f'@{split}' if split else ''} cannot be loaded: {said}{hint}"
+    return (
+        f"hub:{name}: the Hub cannot be reached or the data set cannot be loaded "
+        f"({type(error).__name__}: {said}). Check the connection (HF_ENDPOINT, HF_HUB_OFFLINE), "
+        "or download the files and give their path."
+    )
+
+
+def _dataset_rows(dataset: Any) -> Iterator[Numbered]:
+    tables = dataset.with_format("arrow").iter(batch_size=AT_ONCE)
+    return arrow_rows(batch for table in tables for batch in table.to_batches())

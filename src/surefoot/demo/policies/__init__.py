@@ -1,0 +1,1 @@
+"""The demo's policies: what is trained and compared, and the tables of it."""

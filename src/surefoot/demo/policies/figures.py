@@ -1,0 +1,181 @@
+"""From implicit rewards and written responses to the rows of the policies' table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.demo.claims import Cell, in_words
+from surefoot.demo.methods import Method
+from surefoot.demo.policies.methods import POLICY_COLUMNS, PolicyKey
+from surefoot.demo.policies.result import PolicyRow
+from surefoot.report.words import outcome
+from surefoot.statistics import (
+    Comparison,
+    Estimate,
+    hierarchical,
+    hierarchical_difference,
+    log_loss,
+    mean,
+)
+from surefoot.statistics.ties import credit, side_of_rewards
+from surefoot.worlds import TextWorld, WorldPairs
+from surefoot.worlds.generation import Written
+from surefoot.worlds.pool import RARE
+from surefoot.worlds.text_truth import Judged, judge
+
+Floats = npt.NDArray[np.float64]
+_COVERS = "test prompts"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Implicit rewards beta log(pi / pi_ref) by (prompt, response), and their beta."""
+
+    rewards: Mapping[tuple[str, str], float]
+    beta: float
+
+    def of(self, pairs: WorldPairs) -> Floats:
+        """Rewards (N, 2) of some pairs."""
+        sides = ("response_a", "response_b")
+        return np.array(
+            [[self.rewards[row["prompt"], row[side]] for side in sides] for row in pairs.rows]
+        )
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of one method on one seed: scores (None without preferences) and responses."""
+
+    scored: Scored | None
+    written: tuple[Written, ...]
+
+
+@dataclass(frozen=True)
+class _Values:
+    """A figure before it is averaged: a value (S, N) for each item of each seed, and clusters."""
+
+    by_seed: list[Floats]
+    clusters: npt.NDArray[np.str_]
+
+    def estimate(self) -> Estimate:
+        return hierarchical(self.by_seed, self.clusters, covers=_COVERS)
+
+    def against(self, other: _Values | None) -> Comparison:
+        """Paired difference; None is 0 everywhere."""
+        zeros = [np.zeros_like(one) for one in self.by_seed]
+        theirs = zeros if other is None else other.by_seed
+        return hierarchical_difference(self.by_seed, theirs, self.clusters, covers=_COVERS)
+
+
+def rows_of(
+    compared: Sequence[Method],
+    outcomes: Mapping[str, Sequence[Outcomes]],
+    tests: Mapping[str, WorldPairs],
+    world: TextWorld,
+) -> tuple[PolicyRow, ...]:
+    """The rows, each against the row that its method names."""
+    values = {name: _values(runs, tests, world) for name, runs in outcomes.items()}
+    return tuple(
+        PolicyRow(
+            method,
+            {
+                key: _cell(key, one, method, values.get(method.against))
+                for key, one in values[method.name].items()
+            },
+            _judged(outcomes[method.name]),
+        )
+        for method in compared
+    )
+
+
+def _cell(
+    key: PolicyKey,
+    values: _Values,
+    method: Method,
+    theirs: Mapping[PolicyKey, _Values] | None,
+) -> Cell:
+    if theirs is None or (key not in theirs and key != "change"):
+        return Cell(values.estimate())
+    against = values.against(theirs.get(key))  # without preferences nothing has changed
+    return Cell(values.estimate(), against, in_words(POLICY_COLUMNS[key], outcome(against)))
+
+
+def _values(
+    runs: Sequence[Outcomes], tests: Mapping[str, WorldPairs], world: TextWorld
+) -> dict[PolicyKey, _Values]:
+    found: dict[PolicyKey, _Values] = {}
+    scored = [run.scored for run in runs if run.scored is not None]
+    if scored:
+        found |= _on_pairs(scored, tests)
+    return found | _on_written([run.written for run in runs], world)
+
+
+def _on_pairs(
+    scored: Sequence[Scored], tests: Mapping[str, WorldPairs]
+) -> dict[PolicyKey, _Values]:
+    def accuracy(name: str, group: str | None = None) -> _Values:
+        pairs = tests[name]
+        rows = np.array([group in (None, row["group"]) for row in pairs.rows])
+        right = [credit(side_of_rewards(one.of(pairs)), pairs.truth) for one in scored]
+        return _Values([one[rows] for one in right], _prompts(pairs)[rows])
+
+    test = tests["test"]
+    rewards = [one.of(test) for one in scored]
+    probabilities = [1 / (1 + np.exp(r[:, 1] - r[:, 0])) for r in rewards]
+    preferred = (test.rewards[:, 1] > test.rewards[:, 0]).astype(int)
+    rows = np.arange(len(test))
+    changes = [r[rows, preferred] / one.beta for r, one in zip(rewards, scored, strict=True)]
+    return {
+        "clean": accuracy("test"),
+        "shifted": accuracy("shifted"),
+        "rare": accuracy("alike", RARE),
+        "log-loss": _Values([log_loss(p, test.truth) for p in probabilities], _prompts(test)),
+        "change": _Values(changes, _prompts(test)),
+    }
+
+
+def _on_written(runs: Sequence[Sequence[Written]], world: TextWorld) -> dict[PolicyKey, _Values]:
+    groups = {prompt.text: prompt.group for prompt in world.prompts["test"]}
+    prompts = np.array([one.prompt for one in runs[0]])
+    rare = np.array([groups[prompt] == RARE for prompt in prompts])
+    rewards = [np.array([_reward(one, groups[one.prompt], world) for one in run]) for run in runs]
+    lengths = [np.array([float(one.tokens) for one in run]) for run in runs]
+    return {
+        "reward": _Values([one[~rare] for one in rewards], prompts[~rare]),
+        "hurried": _Values([one[rare] for one in rewards], prompts[rare]),
+        "length": _Values(lengths, prompts),
+    }
+
+
+def _reward(written: Written, group: str, world: TextWorld) -> float:
+    """The world's reward of a text, by its sentences."""
+    found = judge(written.prompt, written.text)
+    cost = world.brevity if group == RARE else 0.0
+    return world.steepness * found.quality - cost * found.filler
+
+
+def _prompts(pairs: WorldPairs) -> npt.NDArray[np.str_]:
+    return np.array([row["prompt"] for row in pairs.rows])
+
+
+def _judged(runs: Sequence[Outcomes]) -> dict[str, Estimate]:
+    """What the responses are made of: means for each seed, with intervals over seeds."""
+
+    def over_seeds(figure: str) -> Estimate:
+        return mean([_share(run.written, figure) for run in runs], covers="seeds")
+
+    return {name: over_seeds(name) for name in ("content", "filler", "repeated", "known", "ended")}
+
+
+def _share(written: Sequence[Written], figure: str) -> float:
+    judged: list[Judged] = [judge(one.prompt, one.text) for one in written]
+    if figure == "ended":
+        return float(np.mean([one.finished for one in written]))
+    if figure == "known":
+        every = sum(one.sentences for one in judged)
+        return 1 - sum(one.unknown for one in judged) / every if every else 0.0
+    return float(np.mean([getattr(one, figure) for one in judged]))

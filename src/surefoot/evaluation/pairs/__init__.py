@@ -1,0 +1,1 @@
+"""Rewards against preferences, pair by pair: accuracy, calibration, groups, comparisons."""

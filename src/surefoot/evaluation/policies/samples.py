@@ -1,0 +1,228 @@
+"""What policies wrote: read from files, matched with prompts, judged beside data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surefoot.boundary.json_texts import json_value
+from surefoot.data.against import against
+from surefoot.data.reading import fields
+from surefoot.data.schema import Preferences, prompt_key
+from surefoot.data.sources.origins import origins_of
+from surefoot.data.text import Message, Prompt, to_messages, to_text
+from surefoot.errors import ConfigurationError, DataError
+from surefoot.evaluation.protocol import Floats
+from surefoot.runs import require_finished
+from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
+from surefoot.scorers.responses import rewards_of
+
+_FORM = "one prompt a line with its `references` (responses), as `surefoot sample` writes them"
+#: What a law says of draws from the policy as it is.
+_ITS_OWN: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "banned": [], "min_new_tokens": 0}
+
+
+@dataclass(frozen=True)
+class Written:
+    """A prompt, what a policy wrote to it, and what that is worth where the file says so."""
+
+    prompt: Prompt
+    responses: list[list[Message]]
+    gold: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Responses of one policy.
+
+    Attributes:
+        place: the file.
+        written: by the key of the prompt.
+        laws: how they were drawn, where the file says so.
+    """
+
+    place: str
+    written: dict[int, Written]
+    laws: tuple[Mapping[str, Any], ...]
+
+    @property
+    def altered(self) -> dict[str, Any]:
+        """Settings of the law by which these are not draws from the policy as it is."""
+        return {
+            name: law[name]
+            for law in self.laws
+            for name, plain in _ITS_OWN.items()
+            if law.get(name, plain) != plain
+        }
+
+
+def read_samples(path: str | Path) -> Samples:
+    """Responses of a policy from JSON lines.
+
+    Each row holds `prompt` and `references`, texts or messages; `gold`, if given, holds a number
+    for each of these. Other columns are left alone. The law is a line of its own (`{"law": ...}`),
+    or the column `reference_law`.
+
+    Raises:
+        DataError: no such file, or a row that does not hold both; the message names it.
+        ConfigurationError: the `surefoot sample` that writes it was not finished.
+    """
+    require_finished(Path(path).parent)
+    rows = ((origin.place, one) for origin in origins_of(path) for one in origin.records())
+    written: dict[int, Written] = {}
+    laws: dict[str, Mapping[str, Any]] = {}
+    for place, numbered in rows:
+        try:
+            if numbered.record is None:
+                raise DataError(numbered.reason)
+            record = dict(numbered.record)
+            law = record.get("law", record.get("reference_law"))
+            if law is not None:
+                parsed = _law(law)
+                laws[json.dumps(parsed, sort_keys=True, default=str)] = parsed
+            if set(record) == {"law"}:
+                continue
+            one = _written(record)
+        except DataError as error:
+            raise DataError(f"{place}, row {numbered.row}: {str(error).rstrip('.')}.") from None
+        key = prompt_key(one.prompt)
+        known = written.setdefault(key, one)
+        if known.responses != one.responses:
+            known.responses.extend(one.responses)
+            known.gold.extend(one.gold)
+    if not written:
+        raise DataError(f"{path} holds no responses. It takes {_FORM}.")
+    return Samples(str(path), written, tuple(laws.values()))
+
+
+def _written(record: Mapping[str, Any]) -> Written:
+    for name in ("prompt", "references"):
+        if not record.get(name):
+            raise DataError(
+                f"the column {name!r} is missing or empty; a file of samples has {_FORM}"
+            )
+    given = record["prompt"]
+    responses = fields.listed(record["references"], "references")
+    plain = isinstance(given, str) and all(isinstance(r, str) for r in responses)
+    prompt = Prompt(
+        to_messages(given, role="user"),
+        bool(record.get("conversational", not plain)),
+        _json(record, "tools", list),
+        _json(record, "template_arguments", dict),
+    )
+    return Written(
+        prompt,
+        [to_messages(response, role="assistant") for response in responses],
+        _gold(record.get("gold"), len(responses)),
+    )
+
+
+def _json(record: Mapping[str, Any], name: str, kind: Any) -> str | None:
+    return fields.json_text(record[name], name, kind) if record.get(name) else None
+
+
+def _gold(given: Any, count: int) -> list[float]:
+    if given is None:
+        return []
+    numbers = [fields.number(value, "gold") for value in fields.listed(given, "gold")]
+    if len(numbers) != count:
+        raise DataError(
+            f"'gold' holds a number for each of the {count} 'references'; got {len(numbers)}"
+        )
+    return numbers
+
+
+def _law(given: Any) -> Mapping[str, Any]:
+    try:
+        found = json_value(given) if isinstance(given, str) else given
+    except DataError:
+        return {"law": given}
+    return found if isinstance(found, Mapping) else {"law": found}
+
+
+def sampled_auxiliary(
+    auxiliary: TrainedScorer, preferences: Preferences, samples: Samples
+) -> Floats:
+    """Mean over samples of g(X, Y*, Ya) for both responses of N records, shape (N, 2).
+
+    Args:
+        auxiliary: whose P(first preferred) is g.
+        preferences: the records.
+        samples: of the policy, for their prompts.
+
+    Raises:
+        DataError: prompts without a sample.
+    """
+    keys = preferences.prompt_keys().tolist()
+    require_prompts(preferences.name, samples, dict(zip(keys, preferences.prompts(), strict=True)))
+    pairs, owners = against(preferences, [samples.written[key].responses for key in keys])
+    found = np.bincount(owners, auxiliary.probabilities(pairs)) / np.bincount(owners)
+    return np.asarray(found.reshape(-1, 2), dtype=np.float64)
+
+
+def sampled_rewards(
+    model: TrainedScorer, samples: Samples, source: str | None = None
+) -> list[Floats]:
+    """Rewards of all responses to each prompt, in the order of the file.
+
+    Args:
+        model: a trained scorer.
+        samples: what it is asked about.
+        source: for models that know sources.
+
+    Raises:
+        ConfigurationError: the model judges pairs.
+        DataError: a reward is not finite.
+    """
+    every = list(samples.written.values())
+    return rewards_of(
+        model,
+        [one.prompt for one in every],
+        [one.responses for one in every],
+        [source] * len(every),
+        samples.place,
+    )
+
+
+def gold_of(samples: Samples) -> list[Floats]:
+    """The column `gold` of each prompt.
+
+    Raises:
+        DataError: it is absent, or given for some responses only.
+    """
+    every = list(samples.written.values())
+    absent = sum(len(one.gold) != len(one.responses) for one in every)
+    if absent:
+        raise DataError(
+            f"{samples.place}: {absent} of {len(every)} prompts have no column 'gold' (a number "
+            "for each response). Add it, or name a reward model as a stand-in (--gold RUN)."
+        )
+    return [np.asarray(one.gold) for one in every]
+
+
+def log_ratios(policy: TrainedScorer, preferences: Preferences) -> Floats:
+    """Log pi - log pi_ref of both responses of N records, in nats, shape (N, 2).
+
+    Raises:
+        ConfigurationError: the model is no policy.
+    """
+    if not isinstance(policy, LanguageModel) or not isinstance(policy.scorer, PolicyScorer):
+        raise ConfigurationError(f"the value is that of a policy; {policy.label()} writes nothing.")
+    return np.asarray(policy.raw_scores(preferences) / policy.scorer.beta)
+
+
+def require_prompts(what: str, samples: Samples, prompts: Mapping[int, Prompt]) -> None:
+    """Every prompt has samples; those that have none are named."""
+    absent = [one.prompt for key, one in prompts.items() if key not in samples.written]
+    if absent:
+        shown = ", ".join(repr(" ".join(to_text(prompt).split())[:60]) for prompt in absent[:3])
+        raise DataError(
+            f"{len(absent)} of {len(prompts)} prompts of {what} have no response in "
+            f"{samples.place}: {shown}{', ...' if len(absent) > 3 else ''}. Draw samples for these "
+            "prompts (surefoot sample), or leave them out."
+        )

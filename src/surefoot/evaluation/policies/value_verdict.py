@@ -1,0 +1,82 @@
+"""What the value of a policy says, and what it does not, in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from surefoot.evaluation.policies.value import FEWEST_EFFECTIVE, PolicyValue
+
+#: Below this share of the responses an effective size is called small.
+_SMALL_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A sentence, how good the news is, and what a reader should know before believing it."""
+
+    tone: Literal["good", "bad", "doubt"]
+    sentence: str
+    points: tuple[str, ...]
+
+
+def verdict(value: PolicyValue) -> Verdict:
+    """Which estimate to read, what it says against the reference, and the cautions."""
+    usable = value.doubly_robust.low is not None
+    name, read = ("doubly robust", value.doubly_robust) if usable else ("direct", value.direct)
+    side = read.side(0.5)
+    against = {1: "preferred to its reference", -1: "less preferred than its reference"}
+    tone: Literal["good", "bad", "doubt"] = "doubt"
+    if usable and side:
+        tone = "good" if side > 0 else "bad"
+    told = against.get(side, "not told apart from its reference (1/2)")
+    return Verdict(tone, f"The policy is {told}: {read} ({name}).", tuple(_points(value, usable)))
+
+
+def _points(value: PolicyValue, usable: bool) -> list[str]:
+    responses = 2 * value.n
+    size = f"{value.effective:.1f} of {responses} responses (largest share {value.largest:.1%})"
+    points = []
+    if value.effective < FEWEST_EFFECTIVE:
+        points.append(
+            f"The ratios pi / pi_ref have an effective size of {size}: the importance and doubly "
+            "robust estimates say nothing. The direct one is as right as the auxiliary model; no "
+            "label corrects it. Policies that stay closer to their reference, shorter responses or "
+            "more records help."
+        )
+    elif value.effective_share < _SMALL_SHARE:
+        points.append(
+            f"The ratios have an effective size of {size}. The intervals of the weighted estimates "
+            "may be too narrow: what the policy writes most may not be in the data."
+        )
+    if side := value.mean_ratio.side(1.0):
+        points.append(
+            f"The mean ratio is {value.mean_ratio}, not 1: the responses were not drawn from this "
+            "reference"
+            + (", or what the policy writes is not among them." if side < 0 else ".")
+            + ("" if value.options.self_normalise else " Self-normalised ratios suffer least.")
+        )
+    if usable and value.correction.side(0.0):
+        points.append(
+            f"The labels correct the direct estimate by {value.correction}: the auxiliary model is "
+            "wrong where the policy writes, or the ratios are."
+        )
+    outside = [
+        name.replace("_", " ")
+        for name in ("importance", "doubly_robust")
+        if (found := getattr(value, name).estimate) is not None and not 0 <= found <= 1
+    ]
+    if outside:
+        points.append(
+            f"Outside [0, 1] ({', '.join(outside)}): a weighted mean is not confined, and a few "
+            "large ratios carry it there. It is left as it is: cutting it would bias it."
+        )
+    if value.options.clip is not None and any(value.clipped):
+        raised, lowered = value.clipped
+        points.append(
+            f"Clipped: {raised:.1%} of the ratios raised, {lowered:.1%} lowered. Importance is "
+            "biased by that, and doubly robust is right only where the auxiliary model is."
+        )
+    if value.direct.low is None:
+        points.append(f"No interval: {value.direct.note}.")
+    return points

@@ -1,0 +1,1 @@
+"""What composes: the rules, one file for each slot, and the one validator that reads them."""

@@ -1,0 +1,149 @@
+"""What prompts have gained while a policy is trained: for the adversary, logs and stop rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from surefoot.online.adversary import Adversary
+
+#: Weight of a step in the figures that stop rules look at: they remember some ten steps.
+_SMOOTHING = 0.1
+#: Groups that are logged one by one, at most.
+_MOST_LOGGED = 12
+#: What changes in a run beside the history, and how that is told from it.
+_RUNNING, _HISTORY = ("kl", "watched", "best_watched"), "history/"
+
+
+@dataclass
+class Progress:
+    """Running figures of a run.
+
+    Attributes:
+        adversary: how groups of prompts count.
+        groups: (P,) group of each prompt.
+        beta: weight of the KL in the return.
+        baseline: (P,) what the reference gets on each prompt; 0 where nothing depends on it.
+        watch_baseline: (P,) the same by the reward model that is watched.
+        stop_kl: smoothed mean KL of a response above which the run stops.
+        stop_drop: fall of the smoothed watched reward below its best at which it stops.
+        stopped: why the run was stopped; empty while it runs.
+    """
+
+    adversary: Adversary
+    groups: Tensor
+    beta: float
+    baseline: Tensor
+    watch_baseline: Tensor | None = None
+    stop_kl: float | None = None
+    stop_drop: float | None = None
+    stopped: str = ""
+    steps: int = 0
+    kl: float = 0.0
+    watched: float = 0.0
+    best_watched: float = -math.inf
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def weights_of(self, rows: Tensor) -> Tensor:
+        """How often prompts (B,) count, shape (B,)."""
+        return self.adversary.multipliers[self.groups[rows.cpu()]]
+
+    def take_in(
+        self, rows: Tensor, rewards: Tensor, kl: Tensor, watched: Tensor
+    ) -> dict[str, float]:
+        """Take in the M responses of a step.
+
+        Args:
+            rows: (M,) prompt of each.
+            rewards: (M,) their rewards.
+            kl: (M,) log pi - log pi_ref of each.
+            watched: (M,) their rewards by the model that is watched; NaN where there is none.
+
+        Returns:
+            Figures for the log.
+        """
+        prompts, own = rows.unique(return_inverse=True)
+        gains = _mean_by(own, rewards - self.beta * kl, len(prompts)) - self.baseline[prompts]
+        groups = self.groups[prompts]
+        self.adversary.update(groups, gains)
+        self.steps += 1
+        self.kl = self._smooth(self.kl, float(kl.mean()))
+        figures = {"sequence_kl": float(kl.mean())}
+        if self.watch_baseline is not None:
+            seen = _mean_by(own, watched, len(prompts)) - self.watch_baseline[prompts]
+            self.watched = self._smooth(self.watched, float(seen.mean()))
+            self.best_watched = max(self.best_watched, self.watched)
+            figures["watched_gain"] = float(seen.mean())
+            own_gain = _mean_by(own, rewards, len(prompts)) - self.baseline[prompts]
+            figures["trained_gain"] = float(own_gain.mean())
+        figures |= self._of_groups()
+        self.history.append(figures)
+        self._look_for_a_reason()
+        return figures
+
+    def remembered(self) -> dict[str, Tensor]:
+        """All that a run goes on with, for a checkpoint; `baseline` (R, P) of R rewards."""
+        own = [b for b in (self.baseline, self.watch_baseline) if b is not None]
+        history = {
+            f"{_HISTORY}{name}": torch.tensor(
+                [one[name] for one in self.history], dtype=torch.float64
+            )
+            for name in (self.history[0] if self.history else ())
+        }
+        running = torch.tensor([getattr(self, name) for name in _RUNNING], dtype=torch.float64)
+        kept = {"running": running, "baseline": torch.stack(own)}
+        return {**self.adversary.remembered(), **history, **kept}
+
+    def remember(self, found: Mapping[str, Tensor]) -> None:
+        """Go on from what a checkpoint holds; the baselines are given anew."""
+        self.adversary.remember(found)
+        for name, value in zip(_RUNNING, found["running"].tolist(), strict=True):
+            setattr(self, name, value)
+        cut = len(_HISTORY)
+        columns = {n[cut:]: v.tolist() for n, v in found.items() if n.startswith(_HISTORY)}
+        self.steps = len(next(iter(columns.values()), ()))
+        self.history = [{n: v[k] for n, v in columns.items()} for k in range(self.steps)]
+
+    def _smooth(self, old: float, new: float) -> float:
+        """A running mean of the steps so far, and of the last ones once there are many."""
+        return old + max(_SMOOTHING, 1 / self.steps) * (new - old)
+
+    def _of_groups(self) -> dict[str, float]:
+        adversary = self.adversary
+        if len(adversary.names) < 2:
+            return {}
+        seen = adversary.seen > 0
+        found = {
+            "worst_gain": float(adversary.gains[seen].min()),
+            "mean_gain": float((adversary.mass * adversary.gains).sum()),
+            "effective_groups": float(1 / adversary.weights.square().sum()),
+            "largest_weight": float(adversary.multipliers.max()),
+        }
+        if len(adversary.names) <= _MOST_LOGGED:
+            for place, name in enumerate(adversary.names):
+                found[f"gain/{name}"] = float(adversary.gains[place])
+                found[f"weight/{name}"] = float(adversary.multipliers[place])
+        return found
+
+    def _look_for_a_reason(self) -> None:
+        if self.stop_kl is not None and self.kl > self.stop_kl:
+            self.stopped = (
+                f"stopped after step {self.steps}: the mean log(pi / pi_ref) of a response is "
+                f"{self.kl:.3g} nats, above stop_kl ({self.stop_kl:g})"
+            )
+        fall = self.best_watched - self.watched
+        if self.stop_drop is not None and fall > self.stop_drop:
+            self.stopped = (
+                f"stopped after step {self.steps}: the watched reward has fallen by {fall:.3g} "
+                f"below its best, more than stop_drop ({self.stop_drop:g}), while the policy was "
+                "trained on another one"
+            )
+
+
+def _mean_by(own: Tensor, values: Tensor, count: int) -> Tensor:
+    sums = torch.zeros(count, dtype=torch.float64).index_add(0, own, values.double())
+    return sums / torch.bincount(own, minlength=count)

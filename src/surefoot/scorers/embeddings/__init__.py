@@ -1,0 +1,1 @@
+"""Reward models on frozen embeddings: encoder, cache, features, clusters of prompts."""

@@ -1,0 +1,1 @@
+"""DRPO: its place in a configuration, its step and its trainer."""

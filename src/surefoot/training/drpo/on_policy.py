@@ -1,0 +1,186 @@
+"""Responses that a policy writes while it is trained, and what an auxiliary model says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from surefoot.data.against import against
+from surefoot.data.rendering.tokens import TokenReader, last_tokens
+from surefoot.data.schema import Preferences
+from surefoot.data.steps import Ints
+from surefoot.data.text import Message
+from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.scorers import TrainedScorer
+from surefoot.scorers.language.forward import Engine
+from surefoot.scorers.language.generation import (
+    SamplingLaw,
+    continuations,
+    ends_of,
+    response_text,
+)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What one process drew of a step: K responses to each of n prompts.
+
+    Attributes:
+        places: (n,) positions in the step.
+        openings: token ids before the responses of each prompt.
+        responses: token ids, prompt by prompt, K for each.
+        texts: the same, decoded.
+        finished: (n,) share of the responses that ended by themselves.
+    """
+
+    places: Ints
+    openings: list[list[int]]
+    responses: list[list[list[int]]]
+    texts: list[list[str]]
+    finished: Tensor
+
+
+class Writer:
+    """Draws from a policy as it is at that moment: by the law whose log-probabilities are taken.
+
+    A response may be empty, as what the policy writes by itself may be. If samples never were, a
+    policy that collapses to empty answers would be judged by answers that it hardly ever gives, and
+    its KL, of log-probabilities that count the empty ones, would not show it.
+
+    Prompts are drawn in chunks with a seed each, and a process draws some of the chunks: what is
+    written depends on neither the number of processes nor on what was drawn before.
+    """
+
+    def __init__(
+        self,
+        preferences: Preferences,
+        tokenizer: PreTrainedTokenizerBase,
+        count: int,
+        new_tokens: int,
+        batch: int,
+        room: int,
+    ) -> None:
+        """Tokenise all prompts.
+
+        Args:
+            preferences: N records.
+            tokenizer: the policy's.
+            count: K, responses to each prompt.
+            new_tokens: tokens of each at most.
+            batch: responses written at a time.
+            room: tokens of prompt and response together at most.
+
+        Raises:
+            ConfigurationError: samples so long that there is no room for a prompt.
+        """
+        self.tokenizer, self.count = tokenizer, count
+        self.law = SamplingLaw(min_new_tokens=0, max_new_tokens=new_tokens)
+        self.chunk = max(1, batch // count)
+        left = room - new_tokens
+        if left < 1:
+            raise ConfigurationError(
+                f"objective.max_new_tokens ({new_tokens}) leaves no room for a prompt in "
+                f"{room} tokens: lower it, or raise scorer.max_length as far as the model goes."
+            )
+        reader = TokenReader(tokenizer)
+        whole = list(map(reader.opening, preferences.prompts()))
+        self.cut = sum(len(ids) > left for ids in whole)
+        self.openings = [  # as arrays: lists take much memory
+            np.array(last_tokens(ids, left, reader.specials.ids), dtype=np.int32) for ids in whole
+        ]
+
+    def notes(self, step: int, engine: Engine) -> list[str]:
+        """Sentences for the user; `step`: prompts in a step."""
+        found = []
+        if self.cut:
+            found.append(
+                f"the samples of {self.cut} of {len(self.openings)} prompts are written without "
+                f"the prompt's start, for {self.law.max_new_tokens} new tokens to fit."
+            )
+        chunks, k = -(-step // self.chunk), self.count
+        if chunks >= min(engine.ranks, step):
+            return found
+        return [
+            *found,
+            f"{engine.ranks - chunks} of {engine.ranks} processes have nothing to do: the samples "
+            f"of a step are written in {chunks} batches, each by one process. Lower "
+            f"objective.batch to {k * max(1, step // engine.ranks)}.",
+        ]
+
+    def draw(self, model: Any, rows: Ints, seed: Sequence[int], engine: Engine) -> Drawn:
+        """Write K responses to the prompts of some rows, those that fall to this process.
+
+        Args:
+            model: the policy.
+            rows: (N,) rows of a step.
+            seed: numbers that no other step has.
+            engine: which process this is.
+        """
+        ends = ends_of(model, self.tokenizer)
+        every = np.arange(len(rows))
+        chunks = list(
+            enumerate(every[i : i + self.chunk] for i in range(0, len(every), self.chunk))
+        )
+        own = chunks[engine.rank :: engine.ranks]
+        written: list[list[int]] = []
+        for number, places in own:
+            given = [self.openings[rows[i]].tolist() for i in places for _ in range(self.count)]
+            on = [engine.device] if engine.device.type == "cuda" else []
+            with torch.random.fork_rng(devices=on), engine.autocast():
+                torch.manual_seed(int(np.random.SeedSequence([*seed, number]).generate_state(1)[0]))
+                written += self._write(model, given)
+        places = np.concatenate([np.empty(0, dtype=np.int64), *(one for _, one in own)])
+        k = self.count
+        by_prompt = [written[i : i + k] for i in range(0, len(written), k)]
+        return Drawn(
+            places,
+            [self.openings[rows[i]].tolist() for i in places],
+            by_prompt,
+            [[response_text(self.tokenizer, ids, ends) for ids in one] for one in by_prompt],
+            torch.tensor(
+                [np.mean([bool(ids) and ids[-1] in ends for ids in one]) for one in by_prompt],
+                dtype=torch.float64,
+            ),
+        )
+
+    def _write(self, model: Any, given: list[list[int]]) -> list[list[int]]:
+        try:
+            return continuations(model, self.tokenizer, given, self.law, special=True)
+        except RuntimeError as error:
+            if not should_reduce_batch_size(error):
+                raise
+            raise SurefootError(
+                f"out of memory with {len(given)} responses written at a time: lower "
+                "objective.batch (which draws other responses)."
+            ) from error
+
+
+def judged(
+    auxiliary: TrainedScorer, records: Preferences, texts: Sequence[Sequence[str]]
+) -> Tensor:
+    """g(X, Y*_k, Ya): P(sample preferred to each response of its record), shape (n, K, 2).
+
+    Args:
+        auxiliary: whose probabilities they are.
+        records: n of them.
+        texts: K samples of each prompt.
+
+    Raises:
+        SurefootError: a probability is not finite.
+    """
+    if not len(records):  # an idle process
+        return torch.zeros(0, 1, 2, dtype=torch.float64)
+    responses = [[[Message(role="assistant", content=text)] for text in one] for one in texts]
+    pairs, _ = against(records, responses)
+    found = torch.from_numpy(np.asarray(auxiliary.probabilities(pairs), dtype=np.float64))
+    if not bool(found.isfinite().all()):
+        text = pairs.dataset[int((~found.isfinite()).nonzero()[0])]["response_a"][0]["content"]
+        raise SurefootError(f"the auxiliary model's probability of {text!r} is not finite.")
+    return found.view(len(records), 2, -1).transpose(1, 2)

@@ -1,0 +1,283 @@
+"""One optimiser step: weights over the whole step first, then a weighted sum in any split.
+
+The risk is a statistic of the step, not of a micro-batch. So the scores of all its pairs are
+gathered (a first pass without gradient, unless one micro-batch holds them or the risk does not
+look at losses), the objective gives every pair its weight, and the gradient is that of a plain
+weighted sum: the same for any number of micro-batches and ranks. A Wasserstein ball, the root of a
+mean over the step, is such a sum as well, once the mean is known.
+
+Ranks add up their gradients once, when all of a step's micro-batches are done. Wrapped in torch's
+DistributedDataParallel, the model would do it inside a backward pass, which could then not be run
+again in smaller parts after it ran out of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from surefoot.data.rendering.token_pairs import TokenPairs
+from surefoot.data.steps import Ints
+from surefoot.objectives import Evidence, Objective, Outputs, RiskValue, Units
+from surefoot.objectives.risk import State
+from surefoot.scorers.language.batch import PairBatch
+from surefoot.scorers.language.forward import Engine
+from surefoot.scorers.language.scores import ScoreFunction
+from surefoot.scorers.language.steepness import with_steepness
+from surefoot.training.language.memory import Memory
+from surefoot.training.language.seen import Seen
+
+
+@dataclass(frozen=True)
+class Step:
+    """The pairs of one optimiser step, the same on every rank.
+
+    Attributes:
+        rows: (N + P,) positions among the tokenised pairs: of N comparisons, and of the P reference
+            pairs that their evidence speaks of.
+        evidence: (N,) what is known of each pair.
+        mass: (N,) weight of each pair before robustness.
+        units: the unit of each pair, where the risk has any.
+        reference: (N + P, 2) log-probabilities of the reference policy; None for rewards and where
+            it is live.
+    """
+
+    rows: Ints
+    evidence: Evidence
+    mass: Tensor
+    units: Units | None = None
+    reference: Tensor | None = None
+
+    def with_references(self, part: Ints) -> Ints:
+        """Positions in `rows` of some of the N comparisons, and of their reference pairs."""
+        references = self.evidence.references
+        if references is None:
+            return part
+        theirs = references.pairs_of(torch.from_numpy(part)).numpy()
+        return np.concatenate([part, len(self.mass) + theirs])
+
+    def plan(self, tokens: TokenPairs, engine: Engine) -> list[Ints]:
+        """Micro-batches of this process; a comparison and its reference pairs are never parted."""
+        lengths = tokens.lengths[self.rows].max(axis=1)
+        count, references = len(self.mass), self.evidence.references
+        own, copies = lengths[:count], 1
+        if references is not None:
+            sets = references.sets.numpy()
+            longest = np.zeros(len(references.independent), dtype=np.int64)
+            np.maximum.at(longest, sets, lengths[count:])
+            own = np.maximum(own, longest[references.of.numpy()])
+            copies = 1 + int(np.bincount(sets).max())
+        return engine.plan(np.stack([own, own], axis=1), copies)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step found, on the CPU in float64, the same on every rank.
+
+    Attributes:
+        value: the objective with its regularisers.
+        risk: the objective without them.
+        losses: (N,) loss of each pair.
+        outputs: scores, log-probabilities and lengths of the N pairs.
+        found: the risk with its weights, by pair and by unit.
+        gradient: root mean square of |grad loss| in the input embeddings, where it is looked at.
+    """
+
+    value: float
+    risk: float
+    losses: Tensor
+    outputs: Outputs
+    found: RiskValue
+    gradient: float | None = None
+
+    @property
+    def weights(self) -> Tensor:
+        """Worst-case weight (N,) of each pair."""
+        return self.found.weights
+
+    @property
+    def state(self) -> State:
+        """Of the risk, for the next step."""
+        return self.found.state
+
+
+@dataclass
+class StepRunner:
+    """Runs steps.
+
+    Attributes:
+        objective: what is minimised.
+        score: from a batch to scores.
+        tokens: the pairs.
+        engine: where forward passes run.
+        backward: accumulates gradients of a loss.
+        live_reference: computes the reference of a micro-batch (n, 2); None where it is cached.
+        memory: what this process's memory holds.
+    """
+
+    objective: Objective
+    score: ScoreFunction
+    tokens: TokenPairs
+    engine: Engine
+    backward: Callable[[Tensor], None]
+    live_reference: Callable[[PairBatch], Tensor] | None = None
+    memory: Memory = field(default_factory=Memory)
+
+    def run(self, model: nn.Module, step: Step, state: State) -> StepResult:
+        """Leave the step's gradient in the model, the same on every rank.
+
+        Args:
+            model: itself, not wrapped for several processes, and without gradients.
+            step: its pairs.
+            state: of the risk.
+        """
+        parts = step.plan(self.tokens, self.engine)
+        seen = Seen(len(step.rows), self.engine)
+        kept: list[Outputs] = []
+        found: RiskValue | None = None
+        ball, rate = self.objective.wasserstein, torch.zeros(())
+        if not self.objective.risk.adaptive and ball is None:  # does not look at losses
+            nothing = torch.zeros(len(step.mass), dtype=torch.float64)
+            weights = self.objective.risk(nothing, step.mass, step.units, state).weights
+        else:
+            parts, kept = self.memory.fit(parts, lambda now: self._look(model, step, now, seen))
+            looked_at = seen.gather()
+            found = _weigh(self.objective, step, looked_at, state)
+            weights = found.weights
+            if ball is not None:
+                squares = _squared_gradients(self.objective, step.evidence, looked_at)
+                rate = ball.rate(squares, weights)
+        self.memory.fit(
+            parts,
+            lambda now: self._accumulate(model, step, now, weights, rate, seen, kept),
+            undo=model.zero_grad,
+        )
+        add_up_gradients(model, self.engine)
+        return judge(self.objective, step, seen.gather(), state, found)
+
+    def _look(self, model: nn.Module, step: Step, parts: list[Ints], seen: Seen) -> list[Outputs]:
+        """First pass: note every score. One micro-batch keeps its graph, and is not run again."""
+        keep = len(parts) == 1
+        kept = []
+        with nullcontext() if keep else torch.no_grad():
+            for part in parts:
+                outputs = self._forward(model, step, part, learn=keep)
+                seen.take(step.with_references(part), outputs)
+                kept += [outputs] if keep else []
+        return kept
+
+    def _accumulate(
+        self,
+        model: nn.Module,
+        step: Step,
+        parts: list[Ints],
+        weights: Tensor,
+        rate: Tensor,
+        seen: Seen,
+        kept: list[Outputs],
+    ) -> None:
+        """Second pass: the gradient of the weighted sum."""
+        for part in parts:
+            reuse = kept and len(parts) == 1
+            outputs = kept.pop() if reuse else self._forward(model, step, part)
+            seen.take(step.with_references(part), outputs)
+            self.backward(self._loss(step, part, outputs, weights, rate))
+
+    def _forward(self, model: nn.Module, step: Step, part: Ints, learn: bool = True) -> Outputs:
+        """Outputs of a micro-batch; an empty one runs a pair that counts for nothing."""
+        run = step.with_references(part) if len(part) else np.zeros(1, dtype=np.int64)
+        batch = self.engine.batch(self.tokens, step.rows[run])
+        with self.engine.autocast():
+            if self.live_reference is not None:
+                reference: Tensor | None = self.live_reference(batch)
+            else:
+                kept = step.reference
+                reference = None if kept is None else kept[run].to(self.engine.device)
+            if self.objective.wasserstein is not None:
+                return with_steepness(self.score, model, batch, learn)
+            return self.score(model, batch, reference)
+
+    def _loss(
+        self, step: Step, part: Ints, outputs: Outputs, weights: Tensor, rate: Tensor
+    ) -> Tensor:
+        """Share of a micro-batch in the weighted sum, on the device."""
+        if not len(part):
+            return outputs.scores.sum() * 0.0
+        here = outputs.scores
+        evidence = step.evidence[torch.from_numpy(part)].like(here)
+        total = (weights[part].to(here) * _losses(self.objective, evidence, outputs)).sum()
+        if self.objective.wasserstein is not None:
+            squares = _squared_gradients(self.objective, evidence, outputs)
+            total = total + rate.to(here) * (weights[part].to(here) * squares).sum()
+        if self.objective.regularisers:
+            share = (step.mass / step.mass.sum())[part].to(here)
+            own = outputs.first(len(part))
+            total = total + (share * self.objective.penalties(own, evidence.label)).sum()
+        return total
+
+
+def judge(
+    objective: Objective,
+    step: Step,
+    outputs: Outputs,
+    state: State,
+    found: RiskValue | None = None,
+) -> StepResult:
+    """The result of a step from all its outputs; `found` is the risk, where it is known already."""
+    found = found or _weigh(objective, step, outputs, state)
+    share = step.mass / step.mass.sum()
+    own = outputs.first(len(step.mass))
+    penalty = (share * objective.penalties(own, step.evidence.label)).sum()
+    gradient = None
+    if (ball := objective.wasserstein) is not None:
+        squares = _squared_gradients(objective, step.evidence, outputs)
+        penalty = penalty + ball(squares, found.weights)
+        gradient = float((found.weights * squares).sum().sqrt())
+    return StepResult(
+        float(found.value + penalty),
+        float(found.value),
+        _losses(objective, step.evidence, outputs),
+        own,
+        found,
+        gradient,
+    )
+
+
+def _losses(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tensor:
+    """Losses (n,) from the outputs of n comparisons and then of their reference pairs."""
+    margins = objective.loss.margins(outputs.scores, outputs.lengths)
+    count = len(evidence.label)
+    return objective.pair_losses(margins[:count], evidence, margins[count:])
+
+
+def _squared_gradients(objective: Objective, evidence: Evidence, outputs: Outputs) -> Tensor:
+    """|grad loss|^2 (n,) in the input embeddings of n comparisons; their reference pairs stay."""
+    if outputs.steepness is None:
+        raise TypeError("no one has looked at the gradient of the margins")
+    margins, count = objective.loss.margins(outputs.scores, outputs.lengths), len(evidence.label)
+    steepness = outputs.steepness[:count]
+    return objective.squared_gradients(margins[:count], evidence, steepness, margins[count:])
+
+
+def _weigh(objective: Objective, step: Step, outputs: Outputs, state: State) -> RiskValue:
+    with torch.no_grad():
+        losses = _losses(objective, step.evidence, outputs)
+        return objective.risk_of(losses, step.evidence, step.mass, step.units, state)
+
+
+def add_up_gradients(model: nn.Module, engine: Engine) -> None:
+    """The sum over ranks in place of each gradient; a parameter that none of them used has none."""
+    if engine.ranks == 1:
+        return
+    parameters = [one for one in model.parameters() if one.requires_grad]
+    own = torch.tensor([one.grad is not None for one in parameters], device=engine.device)
+    used = engine.sum_over_ranks(own.float()).tolist()
+    for one, anywhere in zip(parameters, used, strict=True):
+        if anywhere:
+            gradient = torch.zeros_like(one) if one.grad is None else one.grad
+            one.grad = engine.sum_over_ranks(gradient)
