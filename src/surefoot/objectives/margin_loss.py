@@ -40,6 +40,8 @@ class MarginLoss(Member, slot="margin loss"):
     """psi: margins of any shape to losses of the same shape, elementwise, without reduction."""
 
     properties: ClassVar[LossProperties]
+    strength_option: ClassVar[str] = ""
+    """Option that sets how much it regularises, as DPO's beta before the margin does; or none."""
 
     @abstractmethod
     def __call__(self, margins: Tensor) -> Tensor:

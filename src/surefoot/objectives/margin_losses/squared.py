@@ -32,6 +32,7 @@ class Squared(MarginLoss, kind="squared"):
     )
 
     remedy_for = frozenset({"confidence"})
+    strength_option = "tau"
 
     @property
     def per_token(self) -> bool:

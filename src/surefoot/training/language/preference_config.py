@@ -106,10 +106,12 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
                 f"lora_dropout={dropout} has no effect: dropout is off (disable_dropout).",
                 stacklevel=3,
             )
-        if scores == "token sums" and objective.loss.kind == "squared" and self.beta != 1:
+        loss = objective.loss
+        if scores == "token sums" and loss.strength_option and self.beta != 1:
             warn(
-                f"the squared loss sees beta * log-ratio with beta={self.beta}; IPO's own margin "
-                "is the log-ratio itself: set beta=1 and its strength by the loss's tau.",
+                f"the {loss.kind} loss sees beta * log-ratio with beta={self.beta}; its own margin "
+                "is the log-ratio itself: set beta=1 and its strength by the loss's "
+                f"{loss.strength_option}.",
                 stacklevel=3,
             )
 
