@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import warnings
 
 import numpy as np
 import pytest
@@ -269,3 +270,20 @@ def test_a_gradient_that_is_not_finite_stops_the_run(trained, weights, objective
 
 def test_a_tokenizer_without_padding_will_do_for_a_policy(trained):
     assert trained(tokenizer=byte_tokenizer(pad=None)).state.global_step == 3
+
+
+@pytest.mark.parametrize(
+    ("loss", "beta", "scores", "warned"),
+    [
+        ("squared", 0.1, "token sums", True),
+        ("squared", 1.0, "token sums", False),
+        ("squared", 0.1, "rewards", False),
+        ("logistic", 0.1, "token sums", False),
+    ],
+)
+def test_a_loss_with_a_strength_of_its_own_is_no_place_for_beta(loss, beta, scores, warned):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        _config(beta=beta, use_cpu=True).check(Objective(loss=loss), scores, None)
+    said = "set beta=1 and its strength by the loss's tau"
+    assert any(said in str(one.message) for one in told) == warned
