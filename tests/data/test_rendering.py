@@ -76,7 +76,7 @@ class TestWhereAnAnswerBegins:
         trained, *_ = found.read(np.array([0]))[0]
         assert TokenReader(tokenizer).opening(next(preferences.prompts())) == trained
         assert trained
-        assert not found.cuts.moved
+        assert "joining-token" not in found.cuts.marks
 
     @pytest.mark.parametrize("name", [n for n in TEMPLATES if TEMPLATES[n] and n != "alternating"])
     def test_without_prompt_it_is_the_template_s_own_beginning(self, name):
@@ -244,21 +244,23 @@ class TestWhatElseTemplatesDo:
 
     def test_no_end_token(self):
         pair = answer("yes"), answer("no")
-        assert read(templates.ENDLESS, pair).cuts.endless == 1
-        assert read(templates.LINES, pair).cuts.endless == 0
-        assert read(templates.HEADERS, pair).cuts.endless == 0  # its own mark ends a turn
+        assert read(templates.ENDLESS, pair).cuts.marks["no-end-token"] == 1
+        assert "no-end-token" not in read(templates.LINES, pair).cuts.marks
+        own = read(templates.HEADERS, pair)
+        assert "no-end-token" not in own.cuts.marks  # its own mark ends a turn
         plain = read(templates.ENDLESS, ("yes", "no"), prompt="On tea?")
-        assert plain.cuts.endless == 0  # the tokenizer's is added
+        assert "no-end-token" not in plain.cuts.marks  # the tokenizer's is added
 
     def test_sentences_of_its_own(self):
         pair = answer("yes"), answer("no")
-        assert read(templates.OWN_SYSTEM, pair).cuts.adds == 1
-        assert read(templates.OWN_SYSTEM, pair, prompt=[SYSTEM, *ASK]).cuts.adds == 0
-        assert read(templates.THOUGHTLESS, pair).cuts.adds == 0
+        assert read(templates.OWN_SYSTEM, pair).cuts.marks["template-adds-text"] == 1
+        given = read(templates.OWN_SYSTEM, pair, prompt=[SYSTEM, *ASK])
+        assert "template-adds-text" not in given.cuts.marks
+        assert "template-adds-text" not in read(templates.THOUGHTLESS, pair).cuts.marks
 
     def test_a_generation_prompt_that_no_answer_follows(self):
         found = read(templates.OPENS_THOUGHT, (answer("yes"), answer("no")))
-        assert (found.cuts.parted, found.cuts.moved) == (1, 0)
+        assert found.cuts.marks == {"generation-prompt-differs": 1}
         assert "otherwise than its generation prompt" in " ".join(found.cuts.notes(400))
 
     def test_a_thought_that_the_generation_prompt_opens_and_the_answer_goes_on_with(self):
@@ -267,7 +269,8 @@ class TestWhatElseTemplatesDo:
         )
         pair = answer("<think>\nwell\n</think>\nfine"), answer("<think>\nno\n</think>\nbad")
         found = read(template, pair)
-        assert (found.cuts.parted, found.cuts.left_out) == (0, {})
+        assert "generation-prompt-differs" not in found.cuts.marks
+        assert not found.cuts.left_out
         assert texts(template, found)[0].endswith("<think>\n")
 
     def test_what_a_tool_said_may_be_written_as_json(self):
@@ -285,7 +288,7 @@ class TestWhatElseTemplatesDo:
         prompt, *both = texts(None, found)
         assert prompt == "<s>On tea?"
         assert both == [("" if t[0] == " " else "\n\n") + t + "</s>" for t in answers]
-        assert not found.cuts.moved
+        assert "joining-token" not in found.cuts.marks
 
 
 class TestTextThatWasRenderedBefore:
@@ -297,7 +300,7 @@ class TestTextThatWasRenderedBefore:
         prompt, *both = texts(template, found)
         assert prompt == self.PLAIN
         assert both == ["fine.<|im_end|>\n", "bad.<|im_end|>\n"]
-        assert (found.cuts.marked, found.cuts.begins_twice, found.cuts.endless) == (1, 0, 0)
+        assert found.cuts.marks == {"rendered-already": 1}
         assert "no second begin or end token is added" in " ".join(found.cuts.notes(400))
 
     def test_an_end_that_the_template_has_and_the_tokenizer_does_not_know(self):
@@ -316,9 +319,10 @@ class TestTextThatWasRenderedBefore:
     def test_a_begin_token_in_the_text_of_a_message(self):
         prompt = [{"role": "user", "content": "On <|im_start|> tea?"}]
         found = read(templates.HEADERS, (answer("yes"), answer("no")), prompt=prompt)
-        assert found.cuts.marked == 1
+        assert found.cuts.marks["rendered-already"] == 1
         twice = "{{ bos_token }}" + templates.HEADERS
-        assert read(twice, (answer("yes"), answer("no"))).cuts.begins_twice == 1
+        found = read(twice, (answer("yes"), answer("no")))
+        assert found.cuts.marks["begin-token-twice"] == 1
 
     def test_a_tokenizer_that_closes_its_texts(self):
         pair = ("yes [SEP]", "no")

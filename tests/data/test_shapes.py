@@ -538,3 +538,7 @@ def test_responses_that_look_like_lists_are_said_to_be_text():
     assert found.readings[0].notes[0].startswith("1 rows have responses that look like lists")
     with pytest.raises(DataError, match="'responses' should be a list"):
         read({"prompt": "p", "responses": "['Hot.' 'Cold.']", "scores": "[2, 1]"})
+
+
+def test_records_that_can_be_read_once_only():
+    assert len(read_records((PLAIN for _ in range(3)), "made")) == 3

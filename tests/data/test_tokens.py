@@ -95,13 +95,20 @@ class TestForms:
         with pytest.raises(DataError, match=r"talks\.jsonl, row 2: .*no such turn"):
             found.require(read_preferences(path))
 
+    def test_a_tokenizer_written_in_python(self):
+        from transformers import ByT5Tokenizer
+
+        rows = [{"prompt": "p", "response_a": "x", "response_b": "yz", "label": 1}]
+        found = tokenise(Preferences.from_rows(rows), ByT5Tokenizer(), 64)
+        assert found.response_lengths.tolist() == [[2, 3]]  # with an end token
+
     def test_other_rules_are_another_version(self):
         """Figures are kept under a key of the rules: who changes these texts raises VERSION."""
         plain = _texts(byte_tokenizer(), "help", "yes", "no")
         talk = _texts(byte_tokenizer(), TALK, *_answers("yes", "no"))
         written = "<s>\n\nSystem: be kind\n\nHuman: help me\n\nAssistant:"
         assert (VERSION, plain, talk) == (
-            2,
+            3,
             ["<s>help\n\n", "yes</s>", "no</s>"],
             [written, " yes</s>", " no</s>"],
         )
@@ -116,7 +123,7 @@ class TestBoundary:
         """`: ` and `good` are one token where they meet."""
         tokenizer = byte_tokenizer(CHAT)
         found, (prompt, a, _) = _tokens(tokenizer, TALK, *_answers("good", "bad"))
-        assert found.cuts.moved == 1
+        assert found.cuts.marks["joining-token"] == 1
         assert tokenizer.decode(prompt).endswith("<s>assistant:")
         assert tokenizer.decode(a) == " good</s>\n"
         whole = tokenizer.apply_chat_template([*TALK, *_answers("good")[0]], tokenize=False)
@@ -131,7 +138,7 @@ class TestBoundary:
 
     def test_otherwise_none_moves(self):
         found, _ = _tokens(byte_tokenizer(), "Name a prime.", "Seven.", "Nine.")
-        assert found.cuts.moved == 0
+        assert "joining-token" not in found.cuts.marks
 
     def test_without_prompt(self):
         found, (prompt, a, _) = _tokens(byte_tokenizer(bos=False), "", "Seven.", "Nine.")
@@ -154,14 +161,14 @@ class TestTruncation:
     def test_nothing_where_it_fits(self):
         cuts, _, sizes = self._fit(33)
         assert sizes == [22, 11, 6]
-        assert (cuts.prompt_cut, cuts.response_cut) == (0, 0)
+        assert not cuts.marks
 
     def test_the_start_of_the_prompt_goes_first_the_same_for_both(self):
         cuts, (prompt, a, b), sizes = self._fit(24)
         assert prompt == "<s>" + self.PROMPT[-11:] + "\n\n"  # the first special token stays
         assert (a, b) == (self.A + "</s>", self.B + "</s>")
         assert sizes == [13, 11, 6]
-        assert (cuts.prompt_cut, cuts.response_cut) == (1, 0)
+        assert cuts.marks == {"prompt-cut": 1}
 
     def test_then_the_ends_of_responses_below_half(self):
         cuts, (prompt, a, b), sizes = self._fit(16)
@@ -169,7 +176,7 @@ class TestTruncation:
         assert a == self.A[:8]
         assert b == self.B + "</s>"
         assert sizes == [8, 8, 6]
-        assert (cuts.prompt_cut, cuts.response_cut) == (1, 1)
+        assert cuts.marks == {"prompt-cut": 1, "response-cut": 1}
 
     def test_without_a_first_special_token(self):
         _, (prompt, *_), sizes = self._fit(24, byte_tokenizer(bos=False))
@@ -194,7 +201,8 @@ class TestTruncation:
         rows = [_row(self.PROMPT, "X" * 10 + tail, "X" * 10 + "Y") for tail in ("Z", "Y")]
         rows.append(_row("A", "yes", "no"))
         cuts = tokenise(Preferences.from_rows(rows), byte_tokenizer(), 16).cuts
-        assert (cuts.rows, cuts.prompt_cut, cuts.response_cut, cuts.identical) == (3, 2, 2, 2)
+        assert (cuts.rows, cuts.identical) == (3, 2)
+        assert cuts.marks == {"prompt-cut": 2, "response-cut": 2}
         told = " ".join(cuts.notes(16))
         assert "2 of 3 pairs lost the start of the prompt (max_length is 16 tokens)" in told
         assert "2 of 3 pairs lost the end of a response" in told

@@ -19,7 +19,7 @@ from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
 from surefoot.data.rendering.embedding_texts import read_by_encoder
-from surefoot.data.rendering.notes import IDENTICAL, REFUSED, left_out_remark, remarks
+from surefoot.data.rendering.notes import IDENTICAL, REFUSED, remark_of, remarks
 from surefoot.data.rendering.tokens import TokenReader
 from surefoot.errors import DataError
 from surefoot.judge.question import Pair
@@ -83,9 +83,9 @@ def test_the_audit_finds_what_the_trainer_does(given, name, data):
     parts = {
         part
         for found in TokenReader(tokenizer).rows(list(preferences.dataset), limit)
-        for part in found.left_out
+        for part in found.marks
     }
-    for remark in [*remarks(limit), *map(left_out_remark, sorted(parts))]:
+    for remark in {*remarks(limit), *(remark_of(part, limit) for part in parts)}:
         found = report.of(remark.kind)
         sentence = f"{found.count if found else 0} of {n} pairs {remark.predicate}."
         assert (sentence in told) == bool(found)

@@ -63,7 +63,7 @@ def test_texts_are_cut_where_the_model_ends_in_training_and_evaluation(
     found = load_scorer(tmp_path / "run")
     assert found.max_length == run.model.max_length == limit
     np.testing.assert_allclose(found.rewards(rows), run.model.rewards(rows), atol=1e-4)
-    assert found.cuts.prompt_cut == 16
+    assert found.cuts.marks["prompt-cut"] == 16
     assert found.notes() == [
         f"16 of 16 pairs lost the start of the prompt (max_length is {limit} tokens)."
     ]

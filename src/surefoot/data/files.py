@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,6 +118,8 @@ def read_records(
     Raises:
         DataError: as :func:`read_preferences` does.
     """
+    if isinstance(records, Iterator):
+        records = list(records)  # they are read more than once
     digest = digest or _digest([repr(record) for record in records])
     origin = Origin(
         name, name, digest, lambda: (Numbered(i, row) for i, row in enumerate(records, start=1))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from surefoot.data.checks.report import Example, Finding
 from surefoot.data.checks.scan import Context, Unchecked
 from surefoot.data.rendering.embedding_texts import cut_note, read_by_encoder
-from surefoot.data.rendering.notes import IDENTICAL, REFUSED, Remark, left_out_remark, remarks
+from surefoot.data.rendering.notes import IDENTICAL, REFUSED, Remark, remark_of
 from surefoot.data.rendering.token_pairs import TokenPairs, refusals, tokenise
 
 
@@ -42,13 +42,8 @@ def reading(context: Context) -> Iterator[Finding | Unchecked]:
 
 def _by_language_model(context: Context, read: TokenPairs, limit: int) -> Iterator[Finding]:
     yield from _finding(context, IDENTICAL, read.identical & ~context.scan.same)
-    for remark in remarks(limit):
-        yield from _finding(context, remark, read.flags(remark.flag))
-    if read.cuts.left_out:
-        names = read.dataset["left_out"][:]
-        for name in read.cuts.left_out:
-            rows = np.array([name in one for one in names], dtype=bool)
-            yield from _finding(context, left_out_remark(name), rows)
+    for mark in read.cuts.marks:
+        yield from _finding(context, remark_of(mark, limit), read.having(mark))
     faults = list(refusals(read, context.preferences).values())
     shown = tuple(Example(one.file, one.row, one.reason) for one in faults[:3])
     reasons = "; ".join(list(dict.fromkeys(one.reason for one in faults))[:3])
@@ -62,7 +57,7 @@ def _finding(context: Context, remark: Remark, rows: npt.NDArray[np.bool_]) -> I
     yield from context.finding(remark.kind, remark.severity, rows, meaning, remark.remedy)
 
 
-(_MARKED,) = (one for one in remarks(0) if one.flag == "marked")
+_MARKED = remark_of("rendered-already", 0)
 
 
 CHECKS = (reading,)

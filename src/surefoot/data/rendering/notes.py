@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -15,55 +15,48 @@ class Remark(NamedTuple):
     """What happened to some comparisons, and what to do.
 
     Attributes:
-        kind: its name in reports.
-        flag: of :class:`surefoot.data.rendering.tokens.TokenRow`; for what is left out, its name.
+        kind: its name in reports, and among the marks of rows.
         severity: as of a finding.
         predicate: what is said of the pairs.
         remedy: what to do.
     """
 
     kind: str
-    flag: str
     severity: Severity
     predicate: str
     remedy: str
 
 
 def remarks(max_length: int) -> tuple[Remark, ...]:
-    """All that may be said of flags, whose pairs are kept."""
+    """All that may be said of pairs that are kept, but for what a template leaves out."""
     limit = f"(max_length is {max_length} tokens)"
     return (
         Remark(
             "prompt-cut",
-            "prompt_cut",
             "note",
             f"lost the start of the prompt {limit}",
             "Raise the length if the start matters.",
         ),
         Remark(
             "response-cut",
-            "response_cut",
             "note",
             f"lost the end of a response {limit}",
             "Raise the length if the end matters, or drop these rows.",
         ),
         Remark(
             "joining-token",
-            "moved",
             "note",
             "have a token that joins prompt and response; it counts as the response's",
             "Nothing, where the other findings are clear.",
         ),
         Remark(
             "begin-token-twice",
-            "begins_twice",
             "warning",
             "begin with the same special token twice: the chat template and the text both have it",
             "Take it out of the text or of the template.",
         ),
         Remark(
             "no-end-token",
-            "endless",
             "warning",
             "have a response without an end token, so a policy would not learn to end",
             "Give the tokenizer an end token, and end the assistant's turns with it in the chat "
@@ -71,14 +64,12 @@ def remarks(max_length: int) -> tuple[Remark, ...]:
         ),
         Remark(
             "template-adds-text",
-            "adds",
             "note",
             "have sentences of the chat template's own, such as a system turn that nobody gave",
             "Give a system turn of your own where these are not wanted.",
         ),
         Remark(
             "generation-prompt-differs",
-            "parted",
             "warning",
             "have answers that the chat template begins otherwise than its generation prompt, "
             "after which a policy writes",
@@ -86,7 +77,6 @@ def remarks(max_length: int) -> tuple[Remark, ...]:
         ),
         Remark(
             "rendered-already",
-            "marked",
             "warning",
             "hold special tokens or marks of a chat template in their text, as if one had written "
             "it before; no second begin or end token is added",
@@ -100,7 +90,6 @@ def left_out_remark(name: str) -> Remark:
     harmless = name.endswith(NAMES) or name.startswith("template_arguments")
     return Remark(
         "left-out-" + name.replace(" ", "-").replace("_", "-"),
-        name,
         "note" if harmless else "warning",
         f"have a {name} that the chat template leaves out or changes"
         if " " in name
@@ -112,7 +101,6 @@ def left_out_remark(name: str) -> Remark:
 
 REFUSED = Remark(
     "chat-template-refuses",
-    "refused",
     "error",
     "cannot be written by the tokenizer's chat template and were left out",
     "Mend these turns (often two of one speaker in a row, or a system turn), or take another "
@@ -121,7 +109,6 @@ REFUSED = Remark(
 
 IDENTICAL = Remark(
     "identical-after-truncation",
-    "identical",
     "error",
     "have two responses of the same tokens",
     "Raise the length where they were cut, take a template that writes what differs, or drop "
@@ -133,50 +120,42 @@ IDENTICAL = Remark(
 MOST_REFUSED = 0.5
 
 
+def remark_of(mark: str, max_length: int) -> Remark:
+    """What is said of a mark: of a kind, or the name of a part that is left out."""
+    known = {one.kind: one for one in remarks(max_length)}
+    return known.get(mark) or left_out_remark(mark)
+
+
 @dataclass(frozen=True)
 class Cuts:
     """What rendering and cutting did to N comparisons: numbers of rows.
 
     Attributes:
         rows: N.
-        prompt_cut: the start of the prompt was cut.
-        response_cut: the end of a response was cut.
         identical: the two responses are the same tokens, as they are or after the cut.
-        moved: prompt and response share a token, which counts as the response's.
-        begins_twice, endless, adds, parted, marked: see
-            :class:`surefoot.data.rendering.tokens.TokenRow`.
         refused: the chat template refuses the turns, or leaves out what cannot be missing.
-        left_out: rows by the name of what the template leaves out or changes.
+        marks: by the marks of :class:`surefoot.data.rendering.tokens.TokenRow` that any row has.
         refusals: the first refused rows, with their places and reasons.
     """
 
     rows: int
-    prompt_cut: int = 0
-    response_cut: int = 0
     identical: int = 0
-    moved: int = 0
-    begins_twice: int = 0
-    endless: int = 0
-    adds: int = 0
-    parted: int = 0
-    marked: int = 0
     refused: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    marks: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Rows by the name of what the template leaves out or changes."""
+        kinds = {one.kind for one in remarks(0)}
+        return {mark: count for mark, count in self.marks.items() if mark not in kinds}
 
     def notes(self, max_length: int, left_out: bool = True) -> list[str]:
         """Sentences for the user, for what happened at all; `left_out`: identical pairs were."""
-        return [
-            f"{count} of {self.rows} pairs {predicate}."
-            for predicate, count in self._said(max_length, left_out)
-            if count
-        ]
-
-    def _said(self, max_length: int, left_out: bool) -> Iterator[tuple[str, int]]:
-        yield f"{REFUSED.predicate} ({'; '.join(self.refusals)})", self.refused
         after = "were left out" if left_out else "count as ties"
-        for name, count in self.left_out.items():
-            yield left_out_remark(name).predicate, count
-        yield f"{IDENTICAL.predicate} and {after}", self.identical
-        for one in remarks(max_length):
-            yield one.predicate, getattr(self, one.flag)
+        said = [
+            (f"{REFUSED.predicate} ({'; '.join(self.refusals)})", self.refused),
+            (f"{IDENTICAL.predicate} and {after}", self.identical),
+            *((remark_of(mark, max_length).predicate, n) for mark, n in self.marks.items()),
+        ]
+        return [f"{count} of {self.rows} pairs {what}." for what, count in said if count]

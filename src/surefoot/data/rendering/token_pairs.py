@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,16 +24,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _SIDES = ("prompt", "response_a", "response_b")
-_FLAGS = (
-    *("prompt_cut", "response_cut", "moved", "begins_twice"),
-    *("endless", "adds", "parted", "marked"),
-)
 _NAMED = 3  # refused rows, in messages
 _COLUMNS = Features(
     {
         **dict.fromkeys(_SIDES, List(Value("int32"))),
-        **dict.fromkeys(_FLAGS, Value("bool")),
-        "left_out": List(Value("string")),
+        "marks": List(Value("string")),
         "refused": Value("string"),
     }
 )
@@ -68,9 +64,9 @@ class TokenPairs:
         found = self.dataset[rows.tolist()]
         return list(zip(*(found[name] for name in _SIDES), strict=True))
 
-    def flags(self, name: str) -> npt.NDArray[np.bool_]:
-        """Whether each row has a flag of :class:`TokenRow`, shape (N,)."""
-        return np.array(self.dataset[name][:], dtype=bool)
+    def having(self, mark: str) -> npt.NDArray[np.bool_]:
+        """Whether each row has a mark of :class:`TokenRow`, shape (N,)."""
+        return np.array([mark in marks for marks in self.dataset["marks"]], dtype=bool)
 
     def require(self, preferences: Preferences) -> None:
         """Refuse data of which some rows cannot be read; `preferences` are where they came from.
@@ -149,16 +145,14 @@ def tokenise(
     for row in np.flatnonzero(equal).tolist():
         one = dataset[row]
         equal[row] = one["response_a"] == one["response_b"]
-    left_out = arrow.column("left_out").to_pylist()
+    marks = Counter(mark for row in arrow.column("marks").to_pylist() for mark in row)
     named = _faults(dataset, preferences, np.flatnonzero(refused)[:_NAMED])
-    counts = {name: int(np.sum(dataset[name][:])) for name in _FLAGS}
     cuts = Cuts(
         rows=len(dataset),
         identical=int(equal.sum()),
         refused=int(refused.sum()),
         refusals=tuple(f"{one.file}, row {one.row}: {one.reason}" for one in named),
-        left_out={name: sum(name in one for one in left_out) for name in _distinct(left_out)},
-        **counts,
+        marks=dict(sorted(marks.items())),
     )
     lengths = sizes["prompt"][:, None] + responses
     return TokenPairs(dataset, equal, refused, lengths, responses, cuts, key)
@@ -192,13 +186,9 @@ def _columns(
     found = TokenReader(tokenizer).rows(batch, max_length, keep_end)
     ids = zip(_SIDES, zip(*(one.tokens for one in found), strict=True), strict=True)
     columns: dict[str, list[Any]] = {name: list(side) for name, side in ids}
-    for name in (*_FLAGS, "left_out", "refused"):
+    for name in ("marks", "refused"):
         columns[name] = [getattr(one, name) for one in found]
     return columns
-
-
-def _distinct(several: Sequence[Sequence[str]]) -> list[str]:
-    return sorted({name for names in several for name in names})
 
 
 def _sizes(arrow: Any, name: str) -> npt.NDArray[np.int64]:
@@ -210,9 +200,10 @@ def _sizes(arrow: Any, name: str) -> npt.NDArray[np.int64]:
 def _key(
     preferences: Preferences, tokenizer: PreTrainedTokenizerBase, max_length: int, keep_end: bool
 ) -> str:
+    backend = getattr(tokenizer, "backend_tokenizer", None)  # some are written in Python
     parts = [
         preferences.fingerprint,
-        tokenizer.backend_tokenizer.to_str(),
+        backend.to_str() if backend is not None else sorted(tokenizer.get_vocab().items()),
         tokenizer.chat_template,
         tokenizer.special_tokens_map,
         [max_length, keep_end, VERSION],

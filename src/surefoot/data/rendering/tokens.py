@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Tokens = tuple[list[int], list[int], list[int]]
 
 #: Version of the rules here, in rendering.py and in fidelity.py: part of every key.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,13 @@ class TokenRow:
 
     Attributes:
         tokens: prompt and responses; empty where it is refused.
-        prompt_cut: the start of the prompt was cut.
-        response_cut: the end of a response was cut.
-        moved: a token joins prompt and response.
-        begins_twice: the text begins with the same special token twice.
-        endless: a response does not end with an end token, cut or not.
-        adds, parted, marked, left_out: see :class:`surefoot.data.rendering.fidelity.Fidelity`.
+        marks: what happened on the way, as kinds of :func:`surefoot.data.rendering.notes.remarks`,
+            and the names of the parts that the chat template leaves out or changes.
         refused: why it cannot be used.
     """
 
     tokens: Tokens = field(default_factory=lambda: ([], [], []))
-    prompt_cut: bool = False
-    response_cut: bool = False
-    moved: bool = False
-    begins_twice: bool = False
-    endless: bool = False
-    adds: bool = False
-    parted: bool = False
-    marked: bool = False
-    left_out: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     refused: str | None = None
 
 
@@ -126,18 +114,17 @@ class TokenReader:
         kept = _fit(whole, max_length, self.specials.ids, keep_end)
         sides = zip((a, b), rendered.wholes, strict=True)
         ends = [self._ends(ids, text, rendered.by_template) for ids, text in sides]
-        return TokenRow(
-            kept,
-            prompt_cut=len(kept[0]) < len(whole[0]),
-            response_cut=any(len(kept[k]) < len(whole[k]) for k in (1, 2)),
-            moved=shared < len(prompt) and not checked.parted,
-            begins_twice=any(map(self._begins_twice, (a, b))),
-            endless=not all(ends),
-            adds=checked.adds,
-            parted=checked.parted,
-            marked=checked.marked,
-            left_out=checked.left_out,
-        )
+        found = {
+            "prompt-cut": len(kept[0]) < len(whole[0]),
+            "response-cut": any(len(kept[k]) < len(whole[k]) for k in (1, 2)),
+            "joining-token": shared < len(prompt) and not checked.parted,
+            "begin-token-twice": any(map(self._begins_twice, (a, b))),
+            "no-end-token": not all(ends),
+            "template-adds-text": checked.adds,
+            "generation-prompt-differs": checked.parted,
+            "rendered-already": checked.marked,
+        }
+        return TokenRow(kept, (*(kind for kind in found if found[kind]), *checked.left_out))
 
     def _encode(self, texts: Sequence[tuple[str, bool]]) -> list[list[int]]:
         """Token ids of texts, not closed; a template's have their special tokens already.

@@ -82,9 +82,10 @@ def logged_values(
         )
     for name, preferences in data.items():
         ratios = log_ratios(policy, preferences)
-        if policy.cuts is not None and policy.cuts.response_cut:
+        cut = 0 if policy.cuts is None else policy.cuts.marks.get("response-cut", 0)
+        if cut:
             warnings.append(
-                f"{name}: {policy.cuts.response_cut} pairs lost the end of a response "
+                f"{name}: {cut} pairs lost the end of a response "
                 "(max_length): their ratios are those of what is left."
             )
         if seen and (shared := prompt_overlap(seen, preferences).rows):
