@@ -18,9 +18,9 @@ from experiments.common.work import Work
 from experiments.overoptimisation.runs import Arm, Seed, Settings, prepare, trained
 from experiments.overoptimisation.tables import SINGLE, markdown
 from surefoot.errors import DataError
-from surefoot.evaluation.policies.overoptimisation import best_of_n, best_of_n_curve
+from surefoot.evaluation.policies.overoptimisation.curve import best_of_n, best_of_n_curve
+from surefoot.evaluation.policies.overoptimisation.law import fit_law
 from surefoot.statistics import hierarchical, hierarchical_difference
-from surefoot.statistics.overoptimisation_law import fit_law
 
 __all__ = ["Settings", "experiment", "markdown"]
 

@@ -11,7 +11,7 @@ from encoders import WORDS
 
 from surefoot.cli.app import app
 from surefoot.errors import SurefootError
-from surefoot.evaluation.policies.overoptimisation import best_of_n
+from surefoot.evaluation.policies.overoptimisation.curve import best_of_n
 from surefoot.evaluation.policies.samples import read_samples, sampled_rewards
 from surefoot.scorers import load_scorer
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from surefoot.errors import DataError
-from surefoot.evaluation.policies.overoptimisation import (
+from surefoot.evaluation.policies.overoptimisation.choosing import verdict
+from surefoot.evaluation.policies.overoptimisation.curve import (
     best_of_n,
     best_of_n_curve,
     compare_curves,
     kl_of_best_of,
 )
-from surefoot.evaluation.policies.overoptimisation_verdict import verdict
-from surefoot.statistics.overoptimisation_law import fit_law, terms
+from surefoot.evaluation.policies.overoptimisation.law import fit_law, terms
 
 
 def enumerated(proxy, gold, n):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from html_checks import assert_self_contained
 
-from surefoot.evaluation.policies.choosing import BestOfN
 from surefoot.evaluation.policies.logged import LoggedValues
-from surefoot.evaluation.policies.overoptimisation import best_of_n_curve, compare_curves
+from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
+from surefoot.evaluation.policies.overoptimisation.curve import best_of_n_curve, compare_curves
 from surefoot.evaluation.policies.value import RatioOptions, policy_value
 from surefoot.evaluation.policies.win_rate import Judged, win_rate
 from surefoot.report import best_of_n_page, value_page, win_rate_page

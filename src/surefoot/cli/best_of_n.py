@@ -22,7 +22,7 @@ from surefoot.cli.inputs import load_both, load_one
 from surefoot.cli.results import publish, reporting
 
 if TYPE_CHECKING:
-    from surefoot.evaluation.policies.choosing import BestOfN
+    from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
 
 
 def best_of_n(
@@ -54,7 +54,7 @@ def best_of_n(
     """
     reads: list[str | Path | None] = [samples, model, baseline, gold, reference]
     with reporting(output, overwrite, reads) as folder:
-        from surefoot.evaluation.policies.choosing import choose_best
+        from surefoot.evaluation.policies.overoptimisation.choosing import choose_best
         from surefoot.evaluation.policies.samples import gold_of, read_samples, sampled_rewards
         from surefoot.report import best_of_n_page
 

@@ -8,8 +8,11 @@ from importlib.metadata import version
 from typing import Any
 
 from surefoot.data.checks import DamageReport
+from surefoot.evaluation.policies.overoptimisation.along_training import (
+    AlongTraining,
+    along_training,
+)
 from surefoot.online.config import OnlineConfig
-from surefoot.online.overoptimisation import AlongTraining, along_training
 from surefoot.online.progress import Progress
 from surefoot.online.prompts import PromptSet
 from surefoot.scorers import PolicyScorer, storage

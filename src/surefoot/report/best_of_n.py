@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from surefoot.evaluation.policies.choosing import BestOfN
+from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
 from surefoot.report.charts import curve_chart
 from surefoot.report.page import render
 from surefoot.statistics import Estimate

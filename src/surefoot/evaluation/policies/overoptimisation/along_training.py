@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from surefoot.statistics.overoptimisation_law import Law, fit_law
+from surefoot.evaluation.policies.overoptimisation.law import Law, fit_law
 
 #: Windows at most, steps of a window at least (an interval needs so many units), windows at least.
 _WINDOWS, _FEWEST_STEPS, _FEWEST_WINDOWS = 20, 10, 3

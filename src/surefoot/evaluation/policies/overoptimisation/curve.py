@@ -26,8 +26,8 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 from surefoot.errors import DataError
+from surefoot.evaluation.policies.overoptimisation.law import Law, fit_law
 from surefoot.statistics import Comparison, Estimate, hierarchical, hierarchical_difference
-from surefoot.statistics.overoptimisation_law import Law, fit_law
 from surefoot.statistics.ties import TIE, groups_of_equals
 
 Floats = npt.NDArray[np.float64]

@@ -10,11 +10,11 @@ import yaml
 
 from surefoot.cli.app import app
 from surefoot.errors import ConfigurationError
+from surefoot.evaluation.policies.overoptimisation.along_training import along_training
+from surefoot.evaluation.policies.overoptimisation.law import slopes, terms
 from surefoot.online import OnlineConfig
-from surefoot.online.overoptimisation import along_training
 from surefoot.online.training import train_online
 from surefoot.scorers import TrainedScorer
-from surefoot.statistics.overoptimisation_law import slopes, terms
 from surefoot.training import RunConfig, train
 
 
