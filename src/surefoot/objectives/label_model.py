@@ -79,15 +79,17 @@ class LabelModel(Member, slot="label model"):
         """Whether losses are differentiable in the margins where psi is, as this model is set."""
         return self.properties.smooth
 
+    def is_signed(self, psi: MarginLoss) -> bool:
+        """Whether some pairs have a loss that is right in the mean only, as this model is set."""
+        return self.properties.signed and self.neutral(psi) != self
+
     def keeps_convex(self, psi: MarginLoss) -> bool:
         """Whether losses are convex in the margins where psi is convex."""
-        signed = self.properties.signed and self.neutral(psi) != self
-        return psi.properties.odd_part_linear or not signed
+        return psi.properties.odd_part_linear or not self.is_signed(psi)
 
     def growth(self, psi: MarginLoss) -> Growth:
         """How fast a pair's loss can fall as its margin grows; "none": it is bounded below."""
-        signed = self.properties.signed and self.neutral(psi) != self
-        return psi.properties.signed_growth if signed else "none"
+        return psi.properties.signed_growth if self.is_signed(psi) else "none"
 
     @property
     def known_flip_rate(self) -> float:

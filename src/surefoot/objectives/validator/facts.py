@@ -51,4 +51,14 @@ class Verdict:
     reason: str
 
 
+def refused(reason: str) -> Verdict:
+    """Members, data or a scorer that do not go together."""
+    return Verdict("refused", reason)
+
+
+def warned(reason: str) -> Verdict:
+    """What goes together and may disappoint."""
+    return Verdict("warned", reason)
+
+
 Rule = Callable[["Objective", Facts], Verdict | None]

@@ -1,4 +1,4 @@
-"""What regularisers compose with: rules of the validator, in `composition`."""
+"""What regularisers compose with."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from surefoot.objectives.regulariser import ScoreKind
 from surefoot.objectives.regularisers.wasserstein import Wasserstein
-from surefoot.objectives.validator.facts import Facts, Rule, Verdict
-from surefoot.objectives.validator.risks import is_signed
+from surefoot.objectives.validator.facts import Facts, Rule, Verdict, refused
 
 if TYPE_CHECKING:
     from surefoot.objectives.objective import Objective
@@ -26,16 +25,14 @@ def regulariser_of_another_scorer(objective: Objective, facts: Facts) -> Verdict
         if facts.frozen:
             if regulariser.of_linear_heads:
                 continue
-            return Verdict(
-                "refused",
+            return refused(
                 f"{regulariser.label()} is for language models; a head on frozen embeddings has "
-                "its ridge penalty (scorer.head.l2), and its rewards are standardised.",
+                "its ridge penalty (scorer.head.l2), and its rewards are standardised."
             )
         if facts.scores is not None and facts.scores != regulariser.needs:
-            return Verdict(
-                "refused",
+            return refused(
                 f"{regulariser.label()} is for {_SCORERS[regulariser.needs]}, and this scorer is "
-                f"{_SCORERS[facts.scores]}.",
+                f"{_SCORERS[facts.scores]}."
             )
     return None
 
@@ -59,7 +56,7 @@ def gradient_norm_of_another_form(objective: Objective, facts: Facts) -> Verdict
             f"the slope of {member} jumps, so that the norm of the gradient has no gradient to "
             "follow there. Use a smooth one, such as the loss 'logistic' or labels 'smoothed'"
         )
-    elif is_signed(objective):
+    elif labels.is_signed(loss):
         why = (
             f"labels {labels.kind!r} are unbiased in the mean only, and the square of a pair's "
             "slope is not. Use labels 'conditional-expectation' or 'smoothed'"
@@ -76,10 +73,10 @@ def gradient_norm_of_another_form(objective: Objective, facts: Facts) -> Verdict
         )
     else:
         return None
-    return Verdict("refused", f"{Wasserstein.label()} is refused here: {why}.")
+    return refused(f"{Wasserstein.label()} is refused here: {why}.")
 
 
-REGULARISER_RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     regulariser_of_another_scorer,
     gradient_norm_of_another_form,
 )

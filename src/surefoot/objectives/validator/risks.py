@@ -1,4 +1,4 @@
-"""What risks compose with: rules of the validator, in `composition`."""
+"""What risks compose with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from surefoot.objectives.balls import Ball
 from surefoot.objectives.duals import EstimatedRisk
 from surefoot.objectives.margin_loss import MarginLoss
-from surefoot.objectives.validator.facts import Facts, Rule, Verdict
+from surefoot.objectives.validator.facts import Facts, Rule, Verdict, refused, warned
 
 if TYPE_CHECKING:
     from surefoot.objectives.objective import Objective
@@ -16,25 +16,18 @@ if TYPE_CHECKING:
 PAIRS_PER_UNIT_FOR_SIGNED = 30
 
 
-def is_signed(objective: Objective) -> bool:
-    """Whether some pairs have a loss that is right in the mean only."""
-    labels = objective.labels
-    return labels.properties.signed and labels != labels.neutral(objective.loss)
-
-
 def _direction(objective: Objective) -> str:
     return objective.risk.properties.direction
 
 
 def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | None:
     """Signed corrections hold in the mean; a risk over pairs re-selects what they cancel."""
-    if not is_signed(objective) or not objective.risk.adaptive:
+    if not objective.labels.is_signed(objective.loss) or not objective.risk.adaptive:
         return None
     if objective.risk.trim:
-        return Verdict(
-            "refused",
+        return refused(
             f"Labels {objective.labels.kind!r} are unbiased in the mean only, and trim takes "
-            "single pairs out of it. Leave one of them: they answer the same threat.",
+            "single pairs out of it. Leave one of them: they answer the same threat."
         )
     few = facts.smallest_unit is not None and facts.smallest_unit < PAIRS_PER_UNIT_FOR_SIGNED
     if objective.risk.unit != "pair" and not few:
@@ -46,12 +39,11 @@ def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | Non
         else f"{objective.risk.unit}s of which the smallest has {facts.smallest_unit:.3g} "
         f"pair(s){in_a_step}"
     )
-    return Verdict(
-        "refused",
+    return refused(
         f"Labels {objective.labels.kind!r} are unbiased in the mean only, and a risk over {size} "
         "picks out the very noise that they cancel. Average them inside units of at least "
         f"{PAIRS_PER_UNIT_FOR_SIGNED} pairs (risk.unit: source or group), or use labels "
-        "'conditional-expectation', or the risk 'mean'.",
+        "'conditional-expectation', or the risk 'mean'."
     )
 
 
@@ -60,11 +52,10 @@ def soft_minimum_without_floor(objective: Objective, facts: Facts) -> Verdict | 
     falls = objective.labels.growth(objective.loss) != "none"
     if not falls or _direction(objective) != "against noise":
         return None
-    return Verdict(
-        "refused",
+    return refused(
         f"The loss {objective.loss.kind!r} under labels {objective.labels.kind!r} has no lower "
         "bound, and a soft minimum puts all weight on what falls fastest. Use the risk 'mean', "
-        "or labels 'smoothed'.",
+        "or labels 'smoothed'."
     )
 
 
@@ -72,10 +63,9 @@ def equal_mass_of_pairs(objective: Objective, facts: Facts) -> Verdict | None:
     """Each pair is its own unit: equal mass would only throw the data's weights away."""
     if objective.risk.unit_mass != "equal" or objective.risk.unit != "pair":
         return None
-    return Verdict(
-        "refused",
+    return refused(
         "unit_mass 'equal' over single pairs would only discard the weights of the data. Set "
-        "risk.unit, or leave unit_mass at 'pairs'.",
+        "risk.unit, or leave unit_mass at 'pairs'."
     )
 
 
@@ -84,9 +74,8 @@ def clusters_of_another_unit(objective: Objective, facts: Facts) -> Verdict | No
     risk = objective.risk
     if risk.unit == "cluster" or risk.clusters == type(risk).model_fields["clusters"].default:
         return None
-    return Verdict(
-        "refused",
-        f"risk.clusters ({risk.clusters}) has no effect on {risk.unit}s: set risk.unit to cluster.",
+    return refused(
+        f"risk.clusters ({risk.clusters}) has no effect on {risk.unit}s: set risk.unit to cluster."
     )
 
 
@@ -96,11 +85,10 @@ def hard_pairs_are_often_mislabelled(objective: Objective, facts: Facts) -> Verd
     over_pairs = _direction(objective) == "against shift" and objective.risk.unit == "pair"
     if not over_pairs or expected or objective.risk.trim:
         return None
-    return Verdict(
-        "warned",
+    return warned(
         f"The risk {objective.risk.kind!r} over single pairs gives weight to pairs that fit badly, "
         "and flipped labels fit worst of all. Use risk.unit: source or group, or labels "
-        "'conditional-expectation'.",
+        "'conditional-expectation'."
     )
 
 
@@ -111,10 +99,9 @@ def ball_of_every_distribution(objective: Objective, facts: Facts) -> Verdict | 
         return None
     if risk.size < (largest := risk.largest_radius(facts.smallest_share)):
         return None
-    return Verdict(
-        "warned",
+    return warned(
         f"The radius {risk.size:g} reaches every distribution over these {risk.unit}s (from "
-        f"{largest:.3g} on): the risk is the worst {risk.unit} alone.",
+        f"{largest:.3g} on): the risk is the worst {risk.unit} alone."
     )
 
 
@@ -122,10 +109,9 @@ def distrusting_whole_units(objective: Objective, facts: Facts) -> Verdict | Non
     """Against noise, over large units: the units that fit badly are given up."""
     if _direction(objective) != "against noise" or objective.risk.unit == "pair":
         return None
-    return Verdict(
-        "warned",
+    return warned(
         f"The risk {objective.risk.kind!r} over {objective.risk.unit}s gives up the "
-        f"{objective.risk.unit}s that fit badly; label noise sits in pairs (risk.unit: pair).",
+        f"{objective.risk.unit}s that fit badly; label noise sits in pairs (risk.unit: pair)."
     )
 
 
@@ -141,10 +127,9 @@ def two_remedies_for_one_threat(objective: Objective, facts: Facts) -> Verdict |
     told = " and ".join(filter(None, remedies))
     if " and " not in told:
         return None
-    return Verdict(
-        "warned",
+    return warned(
         f"{told[0].upper()}{told[1:]} answer the same threat; together they distrust hard pairs "
-        "twice.",
+        "twice."
     )
 
 
@@ -152,12 +137,11 @@ def memory_without_steps(objective: Objective, facts: Facts) -> Verdict | None:
     """Weights that move from step to step, where all data are seen at once."""
     if not objective.risk.properties.stateful or not facts.frozen:
         return None
-    return Verdict(
-        "refused",
+    return refused(
         f"The weights of the risk {objective.risk.kind!r} move from step to step, and a head on "
         "frozen embeddings sees all data at once. What they tend to, the worst "
         f"{objective.risk.unit} alone, is solved exactly there: {{kind: tv, radius: 1, unit: "
-        f"{objective.risk.unit}}}.",
+        f"{objective.risk.unit}}}."
     )
 
 
@@ -169,9 +153,7 @@ def running_duals(objective: Objective, facts: Facts) -> Verdict | None:
     if risk.estimate != "dual":
         if risk.dual_rate == EstimatedRisk.model_fields["dual_rate"].default:
             return None
-        return Verdict(
-            "refused", "risk.dual_rate has no effect under the estimate 'step': set it to 'dual'."
-        )
+        return refused("risk.dual_rate has no effect under the estimate 'step': set it to 'dual'.")
     if facts.frozen:
         why = (
             "a head on frozen embeddings sees all the data at once, and the estimate 'step' is "
@@ -186,7 +168,7 @@ def running_duals(objective: Objective, facts: Facts) -> Verdict | None:
         why = "trim is taken over the step, which is biased again"
     else:
         return None
-    return Verdict("refused", f"The estimate 'dual' goes with no such run: {why}.")
+    return refused(f"The estimate 'dual' goes with no such run: {why}.")
 
 
 def regret_without_floor(objective: Objective, facts: Facts) -> Verdict | None:
@@ -210,7 +192,7 @@ def regret_without_floor(objective: Objective, facts: Facts) -> Verdict | None:
         )
     else:
         return None
-    return Verdict("refused", f"{why[0].upper()}{why[1:]}.")
+    return refused(f"{why[0].upper()}{why[1:]}.")
 
 
 def a_unit_of_one_pair(objective: Objective, facts: Facts) -> Verdict | None:
@@ -219,14 +201,13 @@ def a_unit_of_one_pair(objective: Objective, facts: Facts) -> Verdict | None:
     if risk.unit in ("pair", "prompt") or not risk.adaptive or smallest is None or smallest > 1:
         return None
     where = f" in a step of {facts.step}, on average" if facts.step else ""
-    return Verdict(
-        "warned",
+    return warned(
         f"The smallest {risk.unit} has {smallest:.2g} pair(s){where}: its weight follows single "
-        f"labels. Merge small {risk.unit}s; unit_mass 'pairs' gives them less weight.",
+        f"labels. Merge small {risk.unit}s; unit_mass 'pairs' gives them less weight."
     )
 
 
-RISK_RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (
     signed_under_a_supremum,
     soft_minimum_without_floor,
     equal_mass_of_pairs,
