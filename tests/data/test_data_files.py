@@ -12,10 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from surefoot.boundary import json_texts
 from surefoot.data import FEATURES, read_preferences
+from surefoot.data.labels import column
+from surefoot.data.readers import hh
+from surefoot.data.reading import conversion
 from surefoot.data.sources import cache as caching
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError, SurefootError
+from surefoot.objectives.label_models import observed
 
 PAIR = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1}
 BROKEN = PAIR | {"response_b": 7}
@@ -316,3 +321,8 @@ def test_a_pattern_names_files_in_order(jsonl, tmp_path):
         read_preferences(str(tmp_path / "nothing-*.jsonl"))
     with pytest.raises(DataError, match="does not exist"):
         read_preferences("~no-such-user/rows.jsonl")
+
+
+def test_whatever_a_reader_or_a_parser_lies_in_is_part_of_the_cache_s_version():
+    for module in (hh, conversion, column, json_texts, observed):
+        assert any(Path(module.__file__).is_relative_to(folder) for folder in caching.OWN)

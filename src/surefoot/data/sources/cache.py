@@ -33,11 +33,15 @@ def folder() -> Path:
 
 def code_digest() -> str:
     """Hash of the code that converts, so that a changed reader never meets an old table."""
-    return _digest((*plugins.files(), *_OWN), repr(sorted(DECLARED.items())))
+    return _digest((*plugins.files(), *OWN), repr(sorted(DECLARED.items())))
 
 
-#: Readers, and the members that declare what they read beside.
-_OWN = (Path(__file__).parent, Path(surefoot.__file__).parent / "objectives" / "label_models")
+#: Folders of what converts: readers, what they parse with, and the members that declare what they
+#: read beside.
+OWN = tuple(
+    Path(surefoot.__file__).parent / name
+    for name in ("data", "boundary", "objectives/label_models")
+)
 
 
 @functools.cache
