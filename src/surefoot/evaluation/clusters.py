@@ -21,17 +21,11 @@ MANY_PROMPTS = 50
 
 @dataclass(frozen=True)
 class Clusters:
-    """Clusters of test pairs.
+    """Clusters of test pairs."""
 
-    Attributes:
-        ids: shape (N,), or (N, 2) for the responses of tournaments.
-        kind: `prompt`, `response`, or `given`.
-        covers: what intervals over these clusters cover.
-    """
-
-    ids: npt.NDArray[np.int64]
-    kind: str
-    covers: str
+    ids: npt.NDArray[np.int64]  #: shape (N,), or (N, 2) for the responses of tournaments
+    kind: str  #: `prompt`, `response`, or `given`
+    covers: str  #: what intervals over these clusters cover
 
 
 def clusters_of(preferences: Preferences, choice: Choice | npt.ArrayLike = "auto") -> Clusters:

@@ -22,56 +22,38 @@ from surefoot.evaluation.protocol import Floats
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.statistics import Estimate
+from surefoot.statistics.estimate import fields_ready, json_ready
 
 Breakdowns = Mapping[str, Sequence[str | None]]
 
 
 @dataclass(frozen=True)
 class SetFindings:
-    """What was found on one set of test pairs.
+    """What was found on one set of test pairs."""
 
-    Attributes:
-        result: figures of the model; of several seeds, of the first.
-        comparison: with the baseline, where there is one.
-        over_seeds: figures of the method, where there are several seeds.
-        overlap: test prompts that were seen in training; None where that is not known.
-        readings: what became of the columns of the data.
-        notes: what the models could not read of the texts.
-    """
-
-    result: EvaluationResult
-    comparison: ComparisonResult | None = None
+    result: EvaluationResult  #: figures of the model; of several seeds, of the first
+    comparison: ComparisonResult | None = None  #: with the baseline, where there is one
+    #: figures of the method, where there are several seeds
     over_seeds: Mapping[str, Estimate] | None = None
+    #: test prompts that were seen in training; None where that is not known
     overlap: Overlap | None = None
-    readings: tuple[Reading, ...] = ()
-    notes: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()  #: what became of the columns of the data
+    notes: tuple[str, ...] = ()  #: what the models could not read of the texts
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        seeds = self.over_seeds
-        return self.result.to_dict() | {
-            "prompt_overlap": self.overlap.to_dict() if self.overlap else None,
-            "comparison": self.comparison.to_dict() if self.comparison else None,
-            "over_seeds": {name: e.to_dict() for name, e in seeds.items()} if seeds else None,
-            "readings": [reading.to_dict() for reading in self.readings],
-        }
+        beside = fields_ready(self, "result", "overlap", "notes")
+        return self.result.to_dict() | beside | {"prompt_overlap": json_ready(self.overlap)}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model, or a method of several seeds, on sets of test pairs.
+    """A model, or a method of several seeds, on sets of test pairs."""
 
-    Attributes:
-        model: what it is called.
-        baseline: what the baseline is called; None without one.
-        seeds: how many models stand for it.
-        sets: what was found, by the name of the set.
-    """
-
-    model: str
-    baseline: str | None
-    seeds: int
-    sets: Mapping[str, SetFindings]
+    model: str  #: what it is called
+    baseline: str | None  #: what the baseline is called; None without one
+    seeds: int  #: how many models stand for it
+    sets: Mapping[str, SetFindings]  #: what was found, by the name of the set
 
     @property
     def comparisons(self) -> dict[str, ComparisonResult]:
@@ -89,7 +71,7 @@ class Evaluation:
             "schema_version": SCHEMA_VERSION,
             "model": self.model,
             "baseline": self.baseline,
-            "results": {name: one.to_dict() for name, one in self.sets.items()},
+            "results": json_ready(self.sets),
         }
 
 

@@ -29,40 +29,27 @@ FOLDER_VARIABLE = "SUREFOOT_SUITES"
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a suite.
+    """One file of a suite."""
 
-    Attributes:
-        path: where it lies in a folder of suites; read with or without its `.gz`.
-        url: the public file that the same row function reads; empty where the public form differs.
-    """
-
-    path: str
+    path: str  #: where it lies in a folder of suites; read with or without its `.gz`
+    #: the public file that the same row function reads; empty where the public form differs
     url: str = ""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A named set of test pairs.
+    """A named set of test pairs."""
 
-    Attributes:
-        name: as given on the command line.
-        description: what it tests, in a line.
-        origin: the public source: repository, commit, path.
-        licence: of texts and labels.
-        parts: its files by short name.
-        rows: from the records of each part to rows under the data contract, and to a
-            :class:`~surefoot.data.schema.Fault` for each record that is left out.
-        note: what a reader of results should know.
-        breakdowns: further groupings of the loaded rows, by title.
-    """
-
-    name: str
-    description: str
-    origin: str
-    licence: str
-    parts: Mapping[str, Part]
+    name: str  #: as given on the command line
+    description: str  #: what it tests, in a line
+    origin: str  #: the public source: repository, commit, path
+    licence: str  #: of texts and labels
+    parts: Mapping[str, Part]  #: its files by short name
+    #: from the records of each part to rows under the data contract, and to a
+    #: :class:`~surefoot.data.schema.Fault` for each record that is left out
     rows: Callable[[Mapping[str, list[Record]]], Iterator[Row | Fault]]
-    note: str = ""
+    note: str = ""  #: what a reader of results should know
+    #: further groupings of the loaded rows, by title
     breakdowns: Callable[[Preferences], dict[str, list[str | None]]] = field(
         default=lambda preferences: {}
     )

@@ -41,19 +41,12 @@ Quoted = Callable[[str], str]
 
 
 class Answer(NamedTuple):
-    """What is kept of a reply.
+    """What is kept of a reply."""
 
-    Attributes:
-        probability: P(first preferred), in [0, 1]; None: the judge refuses.
-        text: what the model wrote, or why it refuses.
-        tokens_in: tokens of the question, as the endpoint counts them; 0 where it does not say.
-        tokens_out: tokens of the answer.
-    """
-
-    probability: float | None
-    text: str
-    tokens_in: int
-    tokens_out: int
+    probability: float | None  #: P(first preferred), in [0, 1]; None: the judge refuses
+    text: str  #: what the model wrote, or why it refuses
+    tokens_in: int  #: tokens of the question, as the endpoint counts them; 0 where it does not say
+    tokens_out: int  #: tokens of the answer
 
 
 class _Alternative(BaseModel):

@@ -26,42 +26,27 @@ Say = Callable[[str], object]
 
 
 class Question(NamedTuple):
-    """One order of one pair.
+    """One order of one pair."""
 
-    Attributes:
-        key: of the answer in the cache.
-        text: what is sent.
-        place: file and row of the pair.
-    """
-
-    key: bytes
-    text: str
-    place: str
+    key: bytes  #: of the answer in the cache
+    text: str  #: what is sent
+    place: str  #: file and row of the pair
 
 
 @dataclass
 class Asked:
-    """What came of the questions so far.
+    """What came of the questions so far."""
 
-    Attributes:
-        chances: P(first preferred) by key.
-        reasons: why a question got no usable answer, by key.
-        refused: keys of those that the judge refused.
-        models: what the endpoint calls the models that answered.
-        retries: requests that had to be sent again.
-        tokens_in: tokens sent, of unusable answers too, as the endpoint counts them.
-        tokens_out: tokens received.
-        stop: why nothing more is asked.
-    """
-
-    chances: dict[bytes, float] = field(default_factory=dict)
+    chances: dict[bytes, float] = field(default_factory=dict)  #: P(first preferred) by key
+    #: why a question got no usable answer, by key
     reasons: dict[bytes, str] = field(default_factory=dict)
-    refused: set[bytes] = field(default_factory=set)
+    refused: set[bytes] = field(default_factory=set)  #: keys of those that the judge refused
+    #: what the endpoint calls the models that answered
     models: set[str] = field(default_factory=set)
-    retries: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    stop: JudgeError | None = None
+    retries: int = 0  #: requests that had to be sent again
+    tokens_in: int = 0  #: tokens sent, of unusable answers too, as the endpoint counts them
+    tokens_out: int = 0  #: tokens received
+    stop: JudgeError | None = None  #: why nothing more is asked
     failed_in_a_row: int = 0
 
     def record(self, question: Question, outcome: Outcome, options: Judge) -> None:

@@ -29,23 +29,14 @@ _FILTERS = ("content_filter", "content_policy")
 
 @dataclass
 class Outcome:
-    """What came of a question.
+    """What came of a question."""
 
-    Attributes:
-        answer: what was answered, a refusal included, or None.
-        failure: why there is no probability.
-        retries: requests that had to be sent again.
-        tokens_in: tokens sent, of unusable replies too, as the endpoint counts them.
-        tokens_out: tokens received.
-        model: what the endpoint calls the model that answered; empty where it does not say.
-    """
-
-    answer: Answer | None = None
-    failure: JudgeError | None = None
-    retries: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    model: str = ""
+    answer: Answer | None = None  #: what was answered, a refusal included, or None
+    failure: JudgeError | None = None  #: why there is no probability
+    retries: int = 0  #: requests that had to be sent again
+    tokens_in: int = 0  #: tokens sent, of unusable replies too, as the endpoint counts them
+    tokens_out: int = 0  #: tokens received
+    model: str = ""  #: what the endpoint calls the model that answered; empty where it does not say
 
 
 class _Failed(NamedTuple):

@@ -12,33 +12,19 @@ BYTES_PER_TOKEN = 4
 
 @dataclass(frozen=True)
 class Cost:
-    """An estimate to be confirmed.
+    """An estimate to be confirmed."""
 
-    Attributes:
-        base_url: where the texts are sent.
-        model: which model reads them.
-        template: which template asks.
-        pairs: pairs to judge.
-        identical: pairs of equal responses, which are 1/2 without being asked.
-        requests: requests still to make.
-        cached: answers that are known.
-        tokens_in: estimated tokens to send.
-        tokens_out: tokens to receive, at most.
-        money: in the currency of the prices, at most; None without prices.
-        cut: texts shown only in part.
-    """
-
-    base_url: str
-    model: str
-    template: str
-    pairs: int
-    identical: int
-    requests: int
-    cached: int
-    tokens_in: int
-    tokens_out: int
-    money: float | None
-    cut: int
+    base_url: str  #: where the texts are sent
+    model: str  #: which model reads them
+    template: str  #: which template asks
+    pairs: int  #: pairs to judge
+    identical: int  #: pairs of equal responses, which are 1/2 without being asked
+    requests: int  #: requests still to make
+    cached: int  #: answers that are known
+    tokens_in: int  #: estimated tokens to send
+    tokens_out: int  #: tokens to receive, at most
+    money: float | None  #: in the currency of the prices, at most; None without prices
+    cut: int  #: texts shown only in part
 
     def __str__(self) -> str:
         lines = [

@@ -62,23 +62,15 @@ def judge_pairs(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What there is to ask.
+    """What there is to ask."""
 
-    Attributes:
-        keys: of each pair, with a first and with b first; None where both responses are equal.
-        known: P(first preferred) by key.
-        refused: why the judge refused before, by key.
-        imitations: pairs with what looks like marks of a question.
-        missing: keys without an answer.
-        cost: what they will cost.
-    """
-
+    #: of each pair, with a first and with b first; None where both responses are equal
     keys: list[tuple[bytes, bytes] | None]
-    known: dict[bytes, float]
-    refused: dict[bytes, str]
-    imitations: tuple[Fault, ...]
-    missing: frozenset[bytes]
-    cost: Cost
+    known: dict[bytes, float]  #: P(first preferred) by key
+    refused: dict[bytes, str]  #: why the judge refused before, by key
+    imitations: tuple[Fault, ...]  #: pairs with what looks like marks of a question
+    missing: frozenset[bytes]  #: keys without an answer
+    cost: Cost  #: what they will cost
 
 
 def _plan(

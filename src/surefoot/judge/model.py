@@ -20,39 +20,27 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a run of an auxiliary model may ask for.
+    """What a run of an auxiliary model may ask for."""
 
-    Attributes:
-        seed: of everything random.
-        proceed: asked before anything is sent away, with an estimate of what it costs; unless
-            given, it refuses.
-        say: told one line per stage.
-        folder: of the results, for what is trained on the way; None: nothing can be kept.
-        resume: go on with what the folder holds.
-    """
-
-    seed: int = 0
+    seed: int = 0  #: of everything random
+    #: asked before anything is sent away, with an estimate of what it costs; unless given, it
+    #: refuses
     proceed: Callable[[Any], bool] = lambda estimate: False
-    say: Callable[[str], None] = lambda line: None
+    say: Callable[[str], None] = lambda line: None  #: told one line per stage
+    #: of the results, for what is trained on the way; None: nothing can be kept
     folder: Path | None = None
-    resume: bool = False
+    resume: bool = False  #: go on with what the folder holds
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What an auxiliary model says.
+    """What an auxiliary model says."""
 
-    Attributes:
-        pairs: (N,) P(a preferred) of the data's pairs; NaN where there is no answer.
-        references: from a row to the (P,) probabilities of all reference pairs that count for it.
-        figures: JSON-ready, about the model itself.
-        notes: sentences for the user.
-    """
-
-    pairs: Array
+    pairs: Array  #: (N,) P(a preferred) of the data's pairs; NaN where there is no answer
+    #: from a row to the (P,) probabilities of all reference pairs that count for it
     references: Callable[[int], Array] | None = None
-    figures: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    figures: dict[str, Any] = field(default_factory=dict)  #: JSON-ready, about the model itself
+    notes: tuple[str, ...] = ()  #: sentences for the user
 
 
 class AuxiliaryModel(Member, slot="auxiliary model"):

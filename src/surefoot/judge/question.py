@@ -54,15 +54,10 @@ _JINJA = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_ne
 
 @dataclass(frozen=True)
 class Template:
-    """A question with places for `prompt`, `first` (shown as A) and `second` (shown as B).
+    """A question with places for `prompt`, `first` (shown as A) and `second` (shown as B)."""
 
-    Attributes:
-        name: what reports call it: the version of ours, or file and hash.
-        source: the Jinja text.
-    """
-
-    name: str
-    source: str
+    name: str  #: what reports call it: the version of ours, or file and hash
+    source: str  #: the Jinja text
 
     def question(self, prompt: str, first: str, second: str) -> str:
         """What is sent; the texts are put in as they are, between marks that none of them holds."""
@@ -117,17 +112,11 @@ def mark_of(*texts: str) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """A comparison as the judge sees it.
+    """A comparison as the judge sees it."""
 
-    Attributes:
-        prompt: tools and all turns.
-        responses: a and b.
-        cuts: how many of the three texts were cut.
-    """
-
-    prompt: str
-    responses: tuple[str, str]
-    cuts: int
+    prompt: str  #: tools and all turns
+    responses: tuple[str, str]  #: a and b
+    cuts: int  #: how many of the three texts were cut
 
     @classmethod
     def of(

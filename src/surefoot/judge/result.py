@@ -26,46 +26,27 @@ OFTEN, WORTHLESS, BIASED = 0.2, 0.5, 0.05
 
 @dataclass(frozen=True)
 class JudgeResult:
-    """What a judge said of N pairs.
+    """What a judge said of N pairs."""
 
-    Attributes:
-        probabilities: (N,) P(a preferred); NaN where a pair was skipped.
-        firsts: (N, 2) P(first preferred) with a first and with b first; NaN where not asked.
-        position_bias: mean P(first preferred) - 1/2, over the pairs asked in both orders.
-        flipped: pairs whose verdict changes with the order.
-        judged: pairs asked in both orders.
-        identical: pairs of equal responses, which are 1/2 without being asked.
-        requests: questions put to the endpoint in this run, each counted once.
-        retries: requests that had to be sent again.
-        cached: answers that were known.
-        cut: texts shown only in part.
-        tokens_in: tokens sent in this run, as the endpoint counts them; 0 where it does not say.
-        tokens_out: tokens received.
-        money: what they cost in the currency of the prices; None without prices.
-        failures: the skipped pairs, with their places and reasons.
-        template: which template asked.
-        refused: the skipped pairs that the judge refused.
-        imitations: pairs whose texts hold what looks like the marks of a question, with it.
-        answered_by: other names than the one asked for by which the endpoint calls the model.
-    """
-
-    probabilities: Floats
-    firsts: Floats
-    position_bias: Estimate
-    flipped: int
-    judged: int
-    identical: int
-    requests: int
-    retries: int
-    cached: int
-    cut: int
-    tokens_in: int
-    tokens_out: int
-    money: float | None
-    failures: tuple[Fault, ...]
-    template: str
-    refused: int = 0
+    probabilities: Floats  #: (N,) P(a preferred); NaN where a pair was skipped
+    firsts: Floats  #: (N, 2) P(first preferred) with a first and with b first; NaN where not asked
+    position_bias: Estimate  #: mean P(first preferred) - 1/2, over the pairs asked in both orders
+    flipped: int  #: pairs whose verdict changes with the order
+    judged: int  #: pairs asked in both orders
+    identical: int  #: pairs of equal responses, which are 1/2 without being asked
+    requests: int  #: questions put to the endpoint in this run, each counted once
+    retries: int  #: requests that had to be sent again
+    cached: int  #: answers that were known
+    cut: int  #: texts shown only in part
+    tokens_in: int  #: tokens sent in this run, as the endpoint counts them; 0 where it does not say
+    tokens_out: int  #: tokens received
+    money: float | None  #: what they cost in the currency of the prices; None without prices
+    failures: tuple[Fault, ...]  #: the skipped pairs, with their places and reasons
+    template: str  #: which template asked
+    refused: int = 0  #: the skipped pairs that the judge refused
+    #: pairs whose texts hold what looks like the marks of a question, with it
     imitations: tuple[Fault, ...] = ()
+    #: other names than the one asked for by which the endpoint calls the model
     answered_by: tuple[str, ...] = ()
 
     @property

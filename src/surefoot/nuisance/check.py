@@ -23,14 +23,12 @@ class ReferenceCheck:
 
     The interval takes the folds' heads as given. They share their training data, so it is a little
     short: on two samples of one law it lay above .5 in 16 of 320 checks (8 were to be expected).
-
-    Attributes:
-        auc: chance that it ranks a data response above a reference response to the same prompt; .5
-            for two samples of one distribution. By heads that did not see the prompt.
-        longer: share of data responses that are longer than a reference response; .5 expected.
     """
 
+    #: chance that it ranks a data response above a reference response to the same prompt; .5 for
+    #: two samples of one distribution. By heads that did not see the prompt
     auc: Estimate
+    #: share of data responses that are longer than a reference response; .5 expected
     longer: Estimate
 
     @property

@@ -32,19 +32,12 @@ PAIRS, RESULT, HELD_OUT = "pairs.jsonl.gz", "sampling.json", "held-out.jsonl"
 
 @dataclass(frozen=True)
 class Sampled:
-    """What `surefoot sample` has to say.
+    """What `surefoot sample` has to say."""
 
-    Attributes:
-        pairs: the comparisons, with references and auxiliary probabilities.
-        collected: the references.
-        check: whether the data's responses look like them.
-        judged: by the auxiliary model.
-    """
-
-    pairs: Preferences
-    collected: Collected | None
-    check: ReferenceCheck | None
-    judged: Judged | None
+    pairs: Preferences  #: the comparisons, with references and auxiliary probabilities
+    collected: Collected | None  #: the references
+    check: ReferenceCheck | None  #: whether the data's responses look like them
+    judged: Judged | None  #: by the auxiliary model
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready figures."""

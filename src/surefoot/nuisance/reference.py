@@ -20,19 +20,12 @@ Responses = list[list[Message]]
 
 @dataclass(frozen=True)
 class Collected:
-    """Reference responses.
+    """Reference responses."""
 
-    Attributes:
-        responses: of each of N rows.
-        law: how they were drawn, for the column `reference_law`; None: as the data say.
-        figures: JSON-ready.
-        notes: sentences for the user.
-    """
-
-    responses: list[Responses]
-    law: str | None
-    figures: dict[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    responses: list[Responses]  #: of each of N rows
+    law: str | None  #: how they were drawn, for the column `reference_law`; None: as the data say
+    figures: dict[str, Any] = field(default_factory=dict)  #: JSON-ready
+    notes: tuple[str, ...] = ()  #: sentences for the user
 
 
 class ReferenceSource(Member, slot="reference"):

@@ -97,17 +97,11 @@ class LanguageModelReference(ReferenceSource, kind="language-model"):
 
 @dataclass(frozen=True)
 class Drawn:
-    """Reference responses.
+    """Reference responses."""
 
-    Attributes:
-        responses: 2 M texts for each prompt, by its key.
-        law: how they were drawn, in full, for the column `reference_law`.
-        unfinished: share of responses that were cut at the largest number of tokens.
-    """
-
-    responses: dict[int, list[str]]
-    law: dict[str, Any]
-    unfinished: float
+    responses: dict[int, list[str]]  #: 2 M texts for each prompt, by its key
+    law: dict[str, Any]  #: how they were drawn, in full, for the column `reference_law`
+    unfinished: float  #: share of responses that were cut at the largest number of tokens
 
 
 @dataclass(frozen=True)

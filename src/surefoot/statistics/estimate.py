@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 #: With more decimals than this, or above this, figures are written in powers of ten.
@@ -114,6 +114,21 @@ class Estimate:
 
     def __str__(self) -> str:
         return format(self, "")
+
+
+def json_ready(found: Any) -> Any:
+    """A result for JSON: itself by its `to_dict`, or its items one by one; None stays None."""
+    if hasattr(found, "to_dict"):
+        return found.to_dict()
+    if isinstance(found, Mapping):
+        return {name: json_ready(one) for name, one in found.items()}
+    return [json_ready(one) for one in found] if isinstance(found, tuple | list) else found
+
+
+def fields_ready(result: Any, *left_out: str) -> dict[str, Any]:
+    """The fields of a dataclass by name, for JSON, but for some."""
+    names = (field.name for field in fields(result))
+    return {name: json_ready(getattr(result, name)) for name in names if name not in left_out}
 
 
 def finite_only(content: Any, where: str = "") -> tuple[Any, list[str]]:

@@ -23,48 +23,30 @@ from surefoot.statistics import (
     holm,
     log_loss,
 )
+from surefoot.statistics.estimate import fields_ready
 
 Rewards = npt.ArrayLike | Sequence[npt.ArrayLike]
 
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """A model (or method) against a baseline on the same pairs.
+    """A model (or method) against a baseline on the same pairs."""
 
-    Attributes:
-        name: of the data.
-        seeds: number of seeds; with one, the figures speak of two models, not of two methods.
-        first, baseline: accuracy of each.
-        accuracy: difference of accuracy (positive: better than the baseline).
-        log_loss: difference of log-loss in nats (negative: better than the baseline).
-        groups, sources: difference of accuracy by group and by source.
-        adjusted: Holm-adjusted p-values over all groups and sources with a test, by
-            `group: name` or `source: name`.
-    """
-
-    name: str
-    seeds: int
-    first: Estimate
-    baseline: Estimate
-    accuracy: Comparison
-    log_loss: Comparison
-    groups: dict[str, Comparison]
-    sources: dict[str, Comparison]
+    name: str  #: of the data
+    seeds: int  #: number of seeds; with one, the figures speak of two models, not of two methods
+    first: Estimate  #: accuracy of each
+    baseline: Estimate  #: accuracy of each
+    accuracy: Comparison  #: difference of accuracy (positive: better than the baseline)
+    log_loss: Comparison  #: difference of log-loss in nats (negative: better than the baseline)
+    groups: dict[str, Comparison]  #: difference of accuracy by group and by source
+    sources: dict[str, Comparison]  #: difference of accuracy by group and by source
+    #: Holm-adjusted p-values over all groups and sources with a test, by `group: name` or `source:
+    #: name`
     adjusted: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        return {
-            "name": self.name,
-            "seeds": self.seeds,
-            "first": self.first.to_dict(),
-            "baseline": self.baseline.to_dict(),
-            "accuracy": self.accuracy.to_dict(),
-            "log_loss": self.log_loss.to_dict(),
-            "groups": {name: found.to_dict() for name, found in self.groups.items()},
-            "sources": {name: found.to_dict() for name, found in self.sources.items()},
-            "adjusted_p_values": self.adjusted,
-        }
+        return fields_ready(self, "adjusted") | {"adjusted_p_values": self.adjusted}
 
     def __str__(self) -> str:
         return (

@@ -15,19 +15,12 @@ from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 
 @dataclass(frozen=True)
 class Judgments:
-    """What a model says of each pair, next to the label.
+    """What a model says of each pair, next to the label."""
 
-    Attributes:
-        rewards: shape (N, 2).
-        probabilities: P(a preferred), shape (N,).
-        labels: shape (N,).
-        vote: 1 where the model prefers a, 0 where b, 1/2 for its ties, shape (N,).
-    """
-
-    rewards: Floats
-    probabilities: Floats
-    labels: Floats
-    vote: Floats
+    rewards: Floats  #: shape (N, 2)
+    probabilities: Floats  #: P(a preferred), shape (N,)
+    labels: Floats  #: shape (N,)
+    vote: Floats  #: 1 where the model prefers a, 0 where b, 1/2 for its ties, shape (N,)
 
     @property
     def decided(self) -> npt.NDArray[np.bool_]:

@@ -16,17 +16,11 @@ __all__ = ["Overlap", "prompt_overlap", "training_prompt_keys"]
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many test rows have a prompt that occurs in training.
+    """How many test rows have a prompt that occurs in training."""
 
-    Attributes:
-        rows: number of such rows.
-        prompts: number of distinct such prompts.
-        n: number of test rows.
-    """
-
-    rows: int
-    prompts: int
-    n: int
+    rows: int  #: number of such rows
+    prompts: int  #: number of distinct such prompts
+    n: int  #: number of test rows
 
     @property
     def share(self) -> float:

@@ -17,21 +17,13 @@ from surefoot.scorers import TrainedScorer
 
 @dataclass(frozen=True)
 class LoggedValues:
-    """What a policy is worth on sets of comparisons.
+    """What a policy is worth on sets of comparisons."""
 
-    Attributes:
-        policy: what it is called.
-        auxiliary: what the model is called that says who is preferred.
-        samples: the file of what the policy writes.
-        sets: the estimates, by the name of the set.
-        warnings: what speaks against them.
-    """
-
-    policy: str
-    auxiliary: str
-    samples: str
-    sets: Mapping[str, PolicyValue]
-    warnings: tuple[str, ...]
+    policy: str  #: what it is called
+    auxiliary: str  #: what the model is called that says who is preferred
+    samples: str  #: the file of what the policy writes
+    sets: Mapping[str, PolicyValue]  #: the estimates, by the name of the set
+    warnings: tuple[str, ...]  #: what speaks against them
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: the figures, and what to make of them."""

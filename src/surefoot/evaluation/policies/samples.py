@@ -38,17 +38,11 @@ class Written:
 
 @dataclass(frozen=True)
 class Samples:
-    """Responses of one policy.
+    """Responses of one policy."""
 
-    Attributes:
-        place: the file.
-        written: by the key of the prompt.
-        laws: how they were drawn, where the file says so.
-    """
-
-    place: str
-    written: dict[int, Written]
-    laws: tuple[Mapping[str, Any], ...]
+    place: str  #: the file
+    written: dict[int, Written]  #: by the key of the prompt
+    laws: tuple[Mapping[str, Any], ...]  #: how they were drawn, where the file says so
 
     @property
     def altered(self) -> dict[str, Any]:

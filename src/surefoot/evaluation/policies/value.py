@@ -30,7 +30,7 @@ from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.protocol import Floats
 from surefoot.options import Options
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, mean
-from surefoot.statistics.estimate import refused
+from surefoot.statistics.estimate import fields_ready, refused
 from surefoot.statistics.ranges import as_one
 
 #: With an effective size of fewer responses than this, weighted means get no interval.
@@ -67,19 +67,12 @@ class RatioOptions(Options):
 
 @dataclass(frozen=True)
 class Terms:
-    """What one record adds to each estimate, each of shape (N,).
+    """What one record adds to each estimate, each of shape (N,)."""
 
-    Attributes:
-        direct: 1/2 sum_a g(X, Y*, Ya).
-        importance: 1/2 [w_1 Z + w_2 (1 - Z)].
-        correction: 1/2 (w_1 - w_2) [Z - g(X, Y1, Y2)]: doubly robust less direct.
-        ratio: 1/2 (w_1 + w_2).
-    """
-
-    direct: Floats
-    importance: Floats
-    correction: Floats
-    ratio: Floats
+    direct: Floats  #: 1/2 sum_a g(X, Y*, Ya)
+    importance: Floats  #: 1/2 [w_1 Z + w_2 (1 - Z)]
+    correction: Floats  #: 1/2 (w_1 - w_2) [Z - g(X, Y1, Y2)]: doubly robust less direct
+    ratio: Floats  #: 1/2 (w_1 + w_2)
 
 
 def terms(labels: Floats, auxiliary: Floats, sampled: Floats, ratios: Floats) -> Terms:
@@ -114,32 +107,22 @@ def effective_size(log_ratios: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class PolicyValue:
-    """Three estimates of one value, and what the weighted ones rest on.
+    """Three estimates of one value, and what the weighted ones rest on."""
 
-    Attributes:
-        n: records.
-        prompts: clusters of the intervals.
-        direct, importance, doubly_robust: the estimates.
-        correction: doubly robust less direct. Away from 0, the labels contradict the auxiliary
-            model where the policy writes, or the ratios are not those of the data.
-        mean_ratio: before clipping; 1 in expectation where the responses come from the reference.
-        effective: effective size of the 2 N ratios before clipping, in responses.
-        largest: the largest ratio before clipping, as its share of all weight.
-        clipped: shares of ratios that were raised and lowered.
-        options: how the ratios entered.
-    """
-
-    n: int
-    prompts: int
-    direct: Estimate
-    importance: Estimate
-    doubly_robust: Estimate
+    n: int  #: records
+    prompts: int  #: clusters of the intervals
+    direct: Estimate  #: the estimates
+    importance: Estimate  #: the estimates
+    doubly_robust: Estimate  #: the estimates
+    #: doubly robust less direct. Away from 0, the labels contradict the auxiliary model where the
+    #: policy writes, or the ratios are not those of the data
     correction: Estimate
+    #: before clipping; 1 in expectation where the responses come from the reference
     mean_ratio: Estimate
-    effective: float
-    largest: float
-    clipped: tuple[float, float]
-    options: RatioOptions
+    effective: float  #: effective size of the 2 N ratios before clipping, in responses
+    largest: float  #: the largest ratio before clipping, as its share of all weight
+    clipped: tuple[float, float]  #: shares of ratios that were raised and lowered
+    options: RatioOptions  #: how the ratios entered
 
     @property
     def effective_share(self) -> float:
@@ -148,11 +131,7 @@ class PolicyValue:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        figures = ("direct", "importance", "doubly_robust", "correction", "mean_ratio")
-        return {
-            "n": self.n,
-            "prompts": self.prompts,
-            **{name: getattr(self, name).to_dict() for name in figures},
+        weights = {
             "effective": {
                 "responses": self.effective,
                 "of": 2 * self.n,
@@ -162,6 +141,7 @@ class PolicyValue:
             "clipped": {"raised": self.clipped[0], "lowered": self.clipped[1]},
             "ratio": self.options.model_dump(mode="json"),
         }
+        return fields_ready(self, "largest", "options") | weights
 
 
 def policy_value(

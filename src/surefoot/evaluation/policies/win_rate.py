@@ -39,7 +39,7 @@ from scipy.special import expit
 from surefoot.errors import DataError
 from surefoot.evaluation.protocol import Floats
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, hierarchical
-from surefoot.statistics.estimate import refused
+from surefoot.statistics.estimate import fields_ready, json_ready, refused
 from surefoot.statistics.ties import side_of_half, side_of_rewards
 
 _COVERS = "test prompts"
@@ -53,20 +53,16 @@ _OFTEN = 0.25
 class Judged:
     """Comparisons of responses of A and of B to the same prompts, with one seed of each.
 
-    Attributes:
-        first: P(A preferred) with A shown first, or votes 1, 0 and 1/2, shape (N,).
-        second: P(A preferred) with A shown second, shape (N,). None: the judge does not see the
-            order, such as a reward model.
-        lengths: of the responses of A and B in any one unit, shape (N, 2).
-        prompts: ids of the prompts, shape (N,): equal over seeds where the prompt is the same.
-
     Raises:
         DataError: no comparisons, shapes that do not fit, or values out of range.
     """
 
-    first: Floats
+    first: Floats  #: P(A preferred) with A shown first, or votes 1, 0 and 1/2, shape (N,)
+    #: P(A preferred) with A shown second, shape (N,). None: the judge does not see the order, such
+    #: as a reward model
     second: Floats | None
-    lengths: Floats
+    lengths: Floats  #: of the responses of A and B in any one unit, shape (N, 2)
+    #: ids of the prompts, shape (N,): equal over seeds where the prompt is the same
     prompts: npt.NDArray[np.generic]
 
     def __post_init__(self) -> None:
@@ -104,51 +100,29 @@ class Judged:
 
 @dataclass(frozen=True)
 class WinRate:
-    """A against B.
+    """A against B."""
 
-    Attributes:
-        n: comparisons, over all seeds.
-        prompts: distinct prompts, which intervals take as clusters.
-        seeds: with several, intervals cover seeds too.
-        win_rate: of A; ties count half.
-        length_controlled: the same at equal length; on the sigmoid's scale its interval is not
-            symmetric.
-        probability: mean of the judge's P(A preferred).
-        ties: share of comparisons.
-        position: how often the response shown first wins; 1/2 is no bias. None where the judge
-            does not see the order.
-        inconsistent: share of comparisons whose winner is another one in the other order.
-        lengths: mean length of A's responses and of B's.
-        longer: share of comparisons in which A is longer, equal lengths half.
-        notes: cautions.
-    """
-
-    n: int
-    prompts: int
-    seeds: int
-    win_rate: Estimate
+    n: int  #: comparisons, over all seeds
+    prompts: int  #: distinct prompts, which intervals take as clusters
+    seeds: int  #: with several, intervals cover seeds too
+    win_rate: Estimate  #: of A; ties count half
+    #: the same at equal length; on the sigmoid's scale its interval is not symmetric
     length_controlled: Estimate
-    probability: Estimate
-    ties: Estimate
+    probability: Estimate  #: mean of the judge's P(A preferred)
+    ties: Estimate  #: share of comparisons
+    #: how often the response shown first wins; 1/2 is no bias. None where the judge does not see
+    #: the order
     position: Estimate | None
+    #: share of comparisons whose winner is another one in the other order
     inconsistent: Estimate | None
-    lengths: tuple[Estimate, Estimate]
-    longer: Estimate
-    notes: tuple[str, ...] = ()
+    lengths: tuple[Estimate, Estimate]  #: mean length of A's responses and of B's
+    longer: Estimate  #: share of comparisons in which A is longer, equal lengths half
+    notes: tuple[str, ...] = ()  #: cautions
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        figures = ("win_rate", "length_controlled", "probability", "ties", "longer")
-        return {
-            "n": self.n,
-            "prompts": self.prompts,
-            "seeds": self.seeds,
-            **{name: getattr(self, name).to_dict() for name in figures},
-            "position": None if self.position is None else self.position.to_dict(),
-            "inconsistent": None if self.inconsistent is None else self.inconsistent.to_dict(),
-            "lengths": {name: e.to_dict() for name, e in zip("ab", self.lengths, strict=True)},
-            "notes": list(self.notes),
-        }
+        lengths = dict(zip("ab", self.lengths, strict=True))
+        return fields_ready(self) | {"lengths": json_ready(lengths)}
 
 
 def win_rate(

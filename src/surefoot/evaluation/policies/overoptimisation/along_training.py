@@ -28,15 +28,10 @@ _LEAST = 1e-4
 
 @dataclass(frozen=True)
 class AlongTraining:
-    """What the history of a run says.
+    """What the history of a run says."""
 
-    Attributes:
-        law: None where it cannot be fitted.
-        sentence: the verdict, or why there is none.
-    """
-
-    law: Law | None
-    sentence: str
+    law: Law | None  #: None where it cannot be fitted
+    sentence: str  #: the verdict, or why there is none
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""

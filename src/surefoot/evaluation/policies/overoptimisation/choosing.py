@@ -24,19 +24,14 @@ _MANY_TIES = 0.05
 
 @dataclass(frozen=True)
 class BestOfN:
-    """What choosing by a reward model finds.
+    """What choosing by a reward model finds."""
 
-    Attributes:
-        curves: by the name of the model, the one that it is about first, then the baseline.
-        compared: its gold reward less the baseline's, for each n; None without one.
-        gold: what stands in for the gold reward; None: the data's own.
-        cautions: what a reader should know before believing it.
-    """
-
+    #: by the name of the model, the one that it is about first, then the baseline
     curves: Mapping[str, Curve]
+    #: its gold reward less the baseline's, for each n; None without one
     compared: Sequence[Comparison] | None = None
-    gold: str | None = None
-    cautions: tuple[str, ...] = ()
+    gold: str | None = None  #: what stands in for the gold reward; None: the data's own
+    cautions: tuple[str, ...] = ()  #: what a reader should know before believing it
 
     @property
     def ours(self) -> Curve:

@@ -28,6 +28,7 @@ from scipy.special import gammaln
 from surefoot.errors import DataError
 from surefoot.evaluation.policies.overoptimisation.law import Law, fit_law
 from surefoot.statistics import Comparison, Estimate, hierarchical, hierarchical_difference
+from surefoot.statistics.estimate import fields_ready, json_ready
 from surefoot.statistics.ties import TIE, groups_of_equals
 
 Floats = npt.NDArray[np.float64]
@@ -94,49 +95,31 @@ class Curve:
 
     Both are in units of their own deviation between two responses to one prompt, so that they can
     be drawn on one axis.
-
-    Attributes:
-        n: T sizes.
-        kl: T distances in nats.
-        proxy, gold: T gains each.
-        law: fitted to the gold gains at n up to half of the responses; None below eight of them.
-        prompts, responses, seeds: what was measured; seeds are proxies.
-        most: responses of the prompt that has most; the curve ends at the fewest.
-        gold_unit: of the gold gains, in the gold's own unit.
-        proxy_unit: the same for each proxy.
-        tied: share of neighbouring responses, in order of the proxy, with the same proxy.
     """
 
-    n: tuple[int, ...]
-    kl: tuple[float, ...]
-    proxy: tuple[Estimate, ...]
-    gold: tuple[Estimate, ...]
+    n: tuple[int, ...]  #: T sizes
+    kl: tuple[float, ...]  #: T distances in nats
+    proxy: tuple[Estimate, ...]  #: T gains each
+    gold: tuple[Estimate, ...]  #: T gains each
+    #: fitted to the gold gains at n up to half of the responses; None below eight of them
     law: Law | None
-    prompts: int
-    responses: int
-    most: int
-    seeds: int
-    gold_unit: float
-    proxy_unit: tuple[float, ...]
-    tied: float
+    prompts: int  #: what was measured; seeds are proxies
+    responses: int  #: what was measured; seeds are proxies
+    most: int  #: responses of the prompt that has most; the curve ends at the fewest
+    seeds: int  #: what was measured; seeds are proxies
+    gold_unit: float  #: of the gold gains, in the gold's own unit
+    proxy_unit: tuple[float, ...]  #: the same for each proxy
+    tied: float  #: share of neighbouring responses, in order of the proxy, with the same proxy
     gold_gains: tuple[Floats, ...] = field(repr=False)
     clusters: npt.NDArray[np.int64] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        return {
-            "n": list(self.n),
-            "kl": list(self.kl),
-            "proxy_gain": [one.to_dict() for one in self.proxy],
-            "gold_gain": [one.to_dict() for one in self.gold],
-            "law": self.law.to_dict() if self.law else None,
-            "prompts": self.prompts,
-            "responses": self.responses,
+        left = ("proxy", "gold", "most", "gold_gains", "clusters")
+        return fields_ready(self, *left) | {
+            "proxy_gain": json_ready(self.proxy),
+            "gold_gain": json_ready(self.gold),
             "most_responses": self.most,
-            "seeds": self.seeds,
-            "gold_unit": self.gold_unit,
-            "proxy_unit": list(self.proxy_unit),
-            "tied": self.tied,
         }
 
 

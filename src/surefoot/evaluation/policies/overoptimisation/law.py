@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.errors import DataError
-from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.estimate import Estimate, fields_ready
 from surefoot.statistics.seeds import hierarchical
 
 Floats = npt.NDArray[np.float64]
@@ -30,25 +30,17 @@ By = Literal["best-of-n", "training"]
 
 @dataclass(frozen=True)
 class Law:
-    """A fitted law.
+    """A fitted law."""
 
-    Attributes:
-        by: what moved the policy.
-        alpha, beta: its coefficients; beta above 0 bends the curve down.
-        slope: dR/dd at the last point: below 0, more of it costs gold reward.
-        last: d there, in root nats.
-        r2: share of the mean curve's squares (about 0) that the law explains; None for two points,
-            through which it goes whatever they are.
-        points: of the curve that were fitted.
-    """
-
-    by: By
-    alpha: Estimate
-    beta: Estimate
-    slope: Estimate
-    last: float
+    by: By  #: what moved the policy
+    alpha: Estimate  #: its coefficients; beta above 0 bends the curve down
+    beta: Estimate  #: its coefficients; beta above 0 bends the curve down
+    slope: Estimate  #: dR/dd at the last point: below 0, more of it costs gold reward
+    last: float  #: d there, in root nats
+    #: share of the mean curve's squares (about 0) that the law explains; None for two points,
+    #: through which it goes whatever they are
     r2: float | None
-    points: int
+    points: int  #: of the curve that were fitted
 
     @property
     def peak(self) -> float | None:
@@ -65,16 +57,8 @@ class Law:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        return {
-            "by": self.by,
-            "alpha": self.alpha.to_dict(),
-            "beta": self.beta.to_dict(),
-            "slope_at_the_end": self.slope.to_dict(),
-            "end": self.last,
-            "peak": self.peak,
-            "r2": self.r2,
-            "points": self.points,
-        }
+        ends = {"slope_at_the_end": self.slope.to_dict(), "end": self.last, "peak": self.peak}
+        return fields_ready(self, "slope", "last") | ends
 
 
 def terms(kl: npt.ArrayLike, by: By) -> Floats:
