@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from language_models import (
+    VOCABULARY,
     bert_reward,
     bert_tokenizer,
     byte_tokenizer,
@@ -20,7 +21,15 @@ from language_models import (
     save,
 )
 from peft import AutoPeftModelForSequenceClassification
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+)
 
 from surefoot.data import Preferences, read_preferences
 from surefoot.errors import ConfigurationError, SurefootError
@@ -95,6 +104,48 @@ def test_an_adapter_on_a_base_whose_configuration_names_no_padding(configure, tm
     plain = AutoPeftModelForSequenceClassification.from_pretrained(tmp_path / "run", num_labels=1)
     plain.config.pad_token_id = padding
     np.testing.assert_allclose(_plainly(plain, tmp_path / "run", rows), expected, atol=1e-4)
+
+
+def _masked(kind):
+    """A masked language model, of whose reward model more is new than the last layer."""
+    shape = {"vocab_size": VOCABULARY, "initializer_range": 0.15}
+    if kind == "bert":  # its pooler
+        shape |= {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
+        return BertForMaskedLM(BertConfig(**shape, intermediate_size=64))
+    shape |= {"dim": 32, "n_layers": 1, "n_heads": 4, "hidden_dim": 64}  # a layer before it
+    return DistilBertForMaskedLM(DistilBertConfig(**shape))
+
+
+@pytest.mark.parametrize(("kind", "new"), [("bert", "pooler"), ("distilbert", "pre_classifier")])
+def test_all_that_is_new_under_an_adapter_is_saved(configure, tmp_path, kind, new):
+    """It is drawn at random where the base is loaded, and would be drawn anew."""
+    place = save(tmp_path / "base", _masked(kind), bert_tokenizer())
+    run = train(configure({"kind": "reward-model", "model": place, "adapter": {"rank": 2}}))
+    rows = read_preferences(tmp_path / "pairs.jsonl")
+    expected = run.model.raw_scores(rows)
+    for _ in range(2):
+        found = load_scorer(run.folder).raw_scores(rows)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    path = tmp_path / "run" / "adapter_model.safetensors"
+    kept = {name: value for name, value in load_file(path).items() if new not in name}
+    save_file(kept, path, metadata={"format": "pt"})
+    (tmp_path / "run" / "surefoot-run.json").unlink()  # as of a surefoot that left no mark
+    with pytest.raises(ConfigurationError, match=f"has no .*{new}.*drawn at random"):
+        load_scorer(run.folder)
+
+
+def test_the_base_of_an_adapter_is_the_one_that_it_was_trained_on(configure, tmp_path):
+    place = save(tmp_path / "base", llama_reward(), byte_tokenizer())
+    run = train(configure({"kind": "reward-model", "model": place, "adapter": {"rank": 2}}))
+    assert load_scorer(run.folder).reference_key == run.model.reference_key is not None
+    save(tmp_path / "base", llama_reward(seed=1), byte_tokenizer())
+    with pytest.raises(ConfigurationError, match="is not the model that the adapter was trained"):
+        load_scorer(run.folder)
+    description = json.loads((tmp_path / "run" / "surefoot.json").read_text())
+    older = description | {"reference_key": None}  # which did not note it
+    (tmp_path / "run" / "surefoot.json").write_text(json.dumps(older))
+    (tmp_path / "run" / "surefoot-run.json").unlink()
+    assert load_scorer(run.folder).reference_key is None
 
 
 def _plainly(model, folder, rows):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError
@@ -66,10 +67,37 @@ def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
             f"peft_config.task_type is {peft_config.task_type}; a {kind} needs {task}."
         )
     _require_layers(model, getattr(peft_config, "target_modules", None))
+    own = dataclasses.replace(peft_config, task_type=task)
+    if kind == "reward-model":
+        own.modules_to_save = sorted({*(own.modules_to_save or ()), *_head_of(model)}) or None
     try:
-        return get_peft_model(model, dataclasses.replace(peft_config, task_type=task))
+        return get_peft_model(model, own)
     except ValueError as error:
         raise ConfigurationError(f"the adapter does not go with the model: {error}") from None
+
+
+def _head_of(model: Any) -> list[str]:
+    """Parts of a classifier that may be new: all beside the body, and the pooler in it.
+
+    PEFT saves the last layer alone, and what else was drawn at random would be drawn anew.
+    """
+    body = model.base_model
+    beside = [] if body is model else model.named_children()
+    inside = [(name, child) for name, child in body.named_children() if name == "pooler"]
+    parts = [(name, child) for name, child in (*beside, *inside) if child is not body]
+    return [name for name, child in parts if any(True for _ in child.parameters())]
+
+
+def weights_in(folder: str | Path) -> set[str]:
+    """Names of the weights in the folder of an adapter, as the model below calls its own."""
+    place = Path(folder)
+    names: list[str] = []
+    for path in place.glob("adapter_model*.safetensors"):
+        with safe_open(path, "pt") as file:
+            names += file.keys()
+    if (old := place / "adapter_model.bin").is_file():  # a form that PEFT reads
+        names += torch.load(old, map_location="meta", weights_only=True)
+    return {name.removeprefix("base_model.model.") for name in names}
 
 
 def read_adapter(model: Any, folder: str | Path) -> Any:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import safe_open
-
 from surefoot.errors import ConfigurationError
-from surefoot.scorers.language.adapters import below_adapter, read_adapter
+from surefoot.scorers.language.adapters import below_adapter, read_adapter, weights_in
 from surefoot.scorers.language.architecture import ModelKind, architecture
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
-from surefoot.scorers.language.scores import HEADS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -61,7 +58,7 @@ def read_foreign(place: str) -> Foreign:
     if is_adapter(place):
         return _adapted(place)
     kind = architecture(place)
-    return Foreign(kind, load_model(place, kind, whole=True), load_tokenizer(place))
+    return Foreign(kind, load_model(place, kind, beside=()), load_tokenizer(place))
 
 
 def _described(place: str) -> tuple[ModelKind, str]:
@@ -85,7 +82,7 @@ def _adapted(place: str) -> Foreign:
     kind, base = _described(place)
     own = any((Path(place) / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
     try:
-        model = below_adapter(load_model(base, kind, whole=not head_in(place)))
+        model = below_adapter(load_model(base, kind, beside=weights_in(place)))
         tokenizer = load_tokenizer(place if own else base)
     except ConfigurationError as error:
         raise ConfigurationError(
@@ -97,15 +94,3 @@ def _adapted(place: str) -> Foreign:
     before = weights_key(model)
     adapted = read_adapter(model, place)
     return Foreign(kind, adapted, tokenizer, base, weights_key(adapted) == before)
-
-
-def head_in(place: str | Path) -> bool:
-    """Whether the adapter in a folder brings the head of a reward model along."""
-    folder = Path(place)
-    if (folder / "adapter_model.bin").is_file():  # an old form; PEFT reads it
-        return True
-    names: list[str] = []
-    for path in folder.glob("adapter_model*.safetensors"):
-        with safe_open(path, "pt") as file:
-            names += file.keys()
-    return any(part in HEADS for name in names for part in name.split("."))

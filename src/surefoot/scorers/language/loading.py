@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,19 +174,19 @@ def _require_causal(model: Any) -> None:
 
 
 def load_model(
-    name: str, kind: ModelKind, *, whole: bool = False, **options: Any
+    name: str, kind: ModelKind, *, beside: Collection[str] | None = None, **options: Any
 ) -> PreTrainedModel:
     """A sequence classifier with one label (or `num_labels`), or a causal language model.
 
     Args:
         name: a folder or a hub name.
         kind: `reward-model` or `policy`.
-        whole: refuse a reward model without a head, which is drawn at random to be trained.
+        beside: names of weights that an adapter brings: nothing else may be missing. None: a reward
+            model's head may be, which is drawn at random to be trained.
         options: of transformers, such as `dtype`; float32 by default.
 
     Raises:
-        ConfigurationError: it cannot be loaded, is no such model, or is a policy (or a `whole`
-            reward model) without a head.
+        ConfigurationError: it cannot be loaded, is no such model, or weights are missing.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -198,9 +198,9 @@ def load_model(
         _require_labels(name, options["num_labels"])
         load = AutoModelForSequenceClassification.from_pretrained
     model, found = _load(load, name, "model", **options)
-    missing = set(found["missing_keys"])
+    missing = set(found["missing_keys"]) - set(beside or ())
     what = "causal language model" if kind == "policy" else "trained reward model"
-    if kind == "reward-model" and not whole:
+    if kind == "reward-model" and beside is None:
         missing = missing_body(model, missing)
         what = f"{type(model).__name__} with a new head"
     if missing:

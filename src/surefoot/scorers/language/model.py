@@ -21,8 +21,8 @@ from surefoot.objectives import LabelModel
 from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.embeddings.encoder import file_stamps
-from surefoot.scorers.language.adapters import below_adapter, read_adapter
-from surefoot.scorers.language.foreign import head_in, is_adapter, kind_at, read_foreign
+from surefoot.scorers.language.adapters import below_adapter, read_adapter, weights_in
+from surefoot.scorers.language.foreign import is_adapter, kind_at, read_foreign
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import (
     Prepared,
@@ -40,7 +40,7 @@ from surefoot.scorers.language.options import (
 )
 from surefoot.scorers.language.precision import name_of
 from surefoot.scorers.language.preference import PreferenceScores
-from surefoot.scorers.language.reference import ReferencePolicy, held
+from surefoot.scorers.language.reference import ReferencePolicy, base_key, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.trained import Array, TrainedScorer
@@ -56,7 +56,8 @@ class LanguageModel(TrainedScorer):
     Attributes:
         scorer: what it is and how texts are cut.
         prepared: the model and its tokenizer.
-        reference_key: hash of the weights that a policy is scored against; None for reward models.
+        reference_key: hash of the weights that a policy is scored against, or that the adapter of a
+            reward model lies on; None for whole reward models.
         mean_, std_: of the raw scores on the training data: rewards have mean 0 and deviation 1.
         temperature_: P(a preferred) is sigma(difference of rewards / temperature).
         known_flip_rate: what its training took for the share of flipped labels, None where that is
@@ -201,11 +202,10 @@ class LanguageModel(TrainedScorer):
             tokenizer = load_tokenizer(str(place))
             kind, options = scorer.model_kind, scorer.load_options
             if scorer.adapter is None:
-                model: Any = load_model(str(place), kind, whole=True, **options)
+                model: Any = load_model(str(place), kind, beside=(), **options)
             else:
                 with _trained_from(folder, scorer):
-                    whole = not head_in(place)  # else the base's own is not used
-                    base = load_model(scorer.place, kind, whole=whole, **options)
+                    base = load_model(scorer.place, kind, beside=weights_in(place), **options)
                 if scorer.model_kind == "reward-model":
                     base.config.pad_token_id = tokenizer.pad_token_id
                 model = read_adapter(below_adapter(base), place)
@@ -222,6 +222,12 @@ class LanguageModel(TrainedScorer):
         )
         with _trained_from(folder, scorer):
             _ = found.reference  # a wrong one is an error now, not in the middle of an evaluation
+            known = None if scorer.model_kind == "policy" else found.reference_key
+            if known is not None and base_key(model) != known:  # older runs did not note it
+                raise ConfigurationError(
+                    f"{scorer.place} is not the model that the adapter was trained on (other "
+                    "weights): its rewards would be wrong."
+                )
         return found if precision is None else found.in_precision(precision)
 
     def in_precision(self, precision: str) -> Self:

@@ -38,8 +38,19 @@ _NOT_WHAT_IT_COMPUTES = (
 )
 
 
-def weights_key(model: nn.Module, adapters: bool = False) -> str:
-    """Hash of every weight that the reference uses; `adapters`: those of adapters too."""
+def base_key(model: nn.Module) -> str | None:
+    """Hash of what lies below an adapter and is used under it; None where there is no adapter."""
+    return weights_key(model, replaced=False) if hasattr(model, "peft_config") else None
+
+
+def weights_key(model: nn.Module, adapters: bool = False, replaced: bool = True) -> str:
+    """Hash of every weight that the reference uses.
+
+    Args:
+        model: with an adapter or without.
+        adapters: those of adapters count too.
+        replaced: so does what an adapter puts a trained copy in place of, such as a new head.
+    """
     digest = hashlib.blake2b(digest_size=16)
     config: Any = getattr(model, "config", None)
     shape = config.to_dict() if config is not None else {}
@@ -48,7 +59,7 @@ def weights_key(model: nn.Module, adapters: bool = False) -> str:
     digest.update(json.dumps(shape, sort_keys=True, default=str).encode())
     left_out = set() if adapters else adapter_tensors(model)
     for name, tensor in sorted(model.state_dict().items()):
-        if name in left_out:
+        if name in left_out or (".original_module." in name and not replaced):
             continue
         plain = name.replace("base_model.model.", "")
         for wrapping in (".base_layer", ".original_module", ".token_adapter"):

@@ -13,6 +13,7 @@ from surefoot.errors import SurefootError
 from surefoot.scorers.language.loading import Prepared
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
+from surefoot.scorers.language.reference import base_key
 from surefoot.scorers.temperature import fit_temperature
 from surefoot.scorers.trained import Array
 from surefoot.statistics import Estimate, mean
@@ -33,7 +34,7 @@ def scorer_of(trainer: PreferenceTrainer, scorer: LanguageModelScorer) -> Langua
     model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     kind, tokenizer = scorer.model_kind, trainer.processing_class
     prepared = Prepared(model, tokenizer, kind, trainer.pairs.encoder)
-    key = trainer.reference.key if trainer.reference else None
+    key = trainer.reference.key if trainer.reference else base_key(model)
     return LanguageModel(scorer, prepared, reference_key=key)
 
 
