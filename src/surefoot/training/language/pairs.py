@@ -95,28 +95,21 @@ class TrainingPairs:
         cuts = tokens.cuts.notes(max_length, learning)
         if preferences is not data:  # who read them has been told
             cuts = [*_told_of_reading(preferences), *cuts]
-        if tokens.refused.any():
-            kept = np.flatnonzero(~tokens.refused)
+        weightless = (preferences.weights == 0) & ~tokens.refused
+        if learning and weightless.any():
+            cuts.append(f"{weightless.sum()} pairs have weight 0 and were left out.")
+        left_out = tokens.refused | (learning & (tokens.identical | weightless))
+        if left_out.any():
+            kept = np.flatnonzero(~left_out)
             preferences, tokens = preferences.select(kept), tokens.select(kept)
-        weightless = preferences.weights == 0
-        if learning and (tokens.identical | weightless).any():
-            kept = np.flatnonzero(~(tokens.identical | weightless))
-            preferences, tokens = preferences.select(kept), tokens.select(kept)
-            if weightless.any():
-                cuts.append(f"{weightless.sum()} pairs have weight 0 and were left out.")
         if not (preferences.weights > 0).any():
             raise DataError(
                 f"{preferences.name}: no pair is left that has a weight. {' '.join(cuts)}"
             )
-        units: Units | None = None
-        names: tuple[str, ...] = ()
-        together, spread = np.arange(len(preferences)), step_size
-        if objective.risk.unit != "pair":
-            ids, found = unit_ids(preferences, objective.risk.unit)
-            units, names = Units(torch.from_numpy(ids), len(found)), tuple(found)
-            if objective.risk.unit == "prompt":
-                # Small enough to be whole in a step; sources and groups are spread over steps.
-                together, spread = ids, None
+        units, names = _units(preferences, objective.risk)
+        # Prompts are small enough to be whole in a step; sources and groups are spread over steps.
+        whole = objective.risk.unit == "prompt"
+        spread = None if whole else step_size
         facts = facts_of(preferences, units, spread, scores=scores, linear=False)
         if not learning:  # what has no effect, or is too noisy to learn from, can be evaluated
             facts = replace(facts, soft_labels=None, smallest_unit=None)
@@ -137,10 +130,10 @@ class TrainingPairs:
             torch.from_numpy(preferences.weights),
             units,
             names,
-            together,
+            units.ids.numpy() if whole and units is not None else np.arange(len(preferences)),
             encoder,
             notes,
-            renumbered=objective.risk.unit == "prompt",
+            renumbered=whole,
         )
 
     def __len__(self) -> int:
@@ -211,6 +204,14 @@ class StepLoader(DataLoader[Any]):
     def set_epoch(self, epoch: int) -> None:
         """Shuffle anew."""
         self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+def _units(preferences: Preferences, risk: Risk) -> tuple[Units | None, tuple[str, ...]]:
+    """The units of a risk, with their names; none where it is over pairs."""
+    if risk.unit == "pair":
+        return None, ()
+    ids, names = unit_ids(preferences, risk.unit)
+    return Units(torch.from_numpy(ids), len(names)), tuple(names)
 
 
 def _told_of_reading(preferences: Preferences) -> list[str]:

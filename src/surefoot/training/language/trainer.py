@@ -18,7 +18,7 @@ from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.escaping import warn
 from surefoot.objectives import Objective
 from surefoot.scorers.language.forward import Engine
-from surefoot.scorers.language.loading import prepare_model
+from surefoot.scorers.language.loading import Prepared, prepare_model
 from surefoot.scorers.language.noise import noise_of
 from surefoot.scorers.language.precision import master_weights, tell_masters
 from surefoot.scorers.language.preference import labels_of, score_function
@@ -101,34 +101,21 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         given = args or PreferenceConfig(output_dir="run")
         set_seed(given.seed)  # a new head or adapter is drawn here
         skew = given.skew_options
-        prepared = prepare_model(
-            model,
-            processing_class,
-            peft_config,
-            given.scorer,
-            labels=1 if skew is None else labels_of(skew),
-        )
+        labels = 1 if skew is None else labels_of(skew)
+        prepared = prepare_model(model, processing_class, peft_config, given.scorer, labels=labels)
         masters = master_weights(prepared.model)
         self.score = score_function(prepared.kind, prepared.encoder, given.beta, skew)
         given.check(self.objective, self.score.kind, peft_config)
         self.room = min(given.max_length, prepared.positions)
-
-        def pairs(data: Any, learning: bool) -> TrainingPairs:
-            return TrainingPairs.of(
-                data,
-                prepared.tokenizer,
-                self.objective,
-                self.score.kind,
-                self.room,
-                prepared.encoder,
-                learning,
-                given.pairs_in_a_step,
-            )
-
-        self.pairs = None if train_dataset is None else pairs(train_dataset, learning=True)
+        size = given.pairs_in_a_step
+        self.pairs = None
+        if train_dataset is not None:
+            self.pairs = self._pairs(train_dataset, prepared, size, learning=True)
         several = eval_dataset if isinstance(eval_dataset, dict) else {"": eval_dataset}
         self.eval_pairs = {
-            name: pairs(data, learning=False) for name, data in several.items() if data is not None
+            name: self._pairs(data, prepared, size, learning=False)
+            for name, data in several.items()
+            if data is not None
         }
         super().__init__(
             model=prepared.model,
@@ -146,17 +133,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self.add_callback(FiniteWeights)
         self.window = LogWindow(self)
         self.add_callback(self.window)
-        ranks = self.accelerator.num_processes
-        self.engine = Engine(
-            device=self.args.device,
-            pad_id=prepared.pad_id,
-            pairs=given.per_device_train_batch_size,
-            tokens=given.max_tokens,
-            precision=autocast_dtype(self.accelerator.mixed_precision) or masters.passes,
-            rank=self.accelerator.process_index,
-            ranks=ranks,
-            sum_over_ranks=self._sum_over_ranks if ranks > 1 else lambda tensor: tensor,
-        )
+        self.engine = self._engine(given, prepared.pad_id, masters.passes)
         tell_masters(masters, self.engine.precision)
         self.reference = None
         if isinstance(self.score, PolicyScores):
@@ -170,6 +147,32 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self.monitors = Monitors()
         self.memory = Memory(say=lambda line: warn(line, stacklevel=2))
         self._runner: StepRunner | None = None
+
+    def _pairs(self, data: Any, prepared: Prepared, size: int, learning: bool) -> TrainingPairs:
+        return TrainingPairs.of(
+            data,
+            prepared.tokenizer,
+            self.objective,
+            self.score.kind,
+            self.room,
+            prepared.encoder,
+            learning,
+            size,
+        )
+
+    def _engine(self, given: PreferenceConfig, pad_id: int, passes: torch.dtype | None) -> Engine:
+        """Where forward passes run; in the precision `passes` where none is launched."""
+        ranks = self.accelerator.num_processes
+        return Engine(
+            device=self.args.device,
+            pad_id=pad_id,
+            pairs=given.per_device_train_batch_size,
+            tokens=given.max_tokens,
+            precision=autocast_dtype(self.accelerator.mixed_precision) or passes,
+            rank=self.accelerator.process_index,
+            ranks=ranks,
+            sum_over_ranks=self._sum_over_ranks if ranks > 1 else lambda tensor: tensor,
+        )
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; the reference's log-probabilities are computed (or read from disk) first.
