@@ -36,7 +36,7 @@ from surefoot.worlds.language_model import (
     train_supervised,
 )
 from surefoot.worlds.pool import CORE, RARE
-from surefoot.worlds.text_truth import judge
+from surefoot.worlds.text_truth import truth_of
 
 TEXTS = [("What is good?", "Rest is good. Sleep well."), ("What is bad?", "Noise is bad.")]
 SMALL = LanguageOptions(vocabulary=300, width=16, layers=1, heads=2, epochs=1)
@@ -84,7 +84,7 @@ class TestJudge:
         """Every response of the pool is worth what the pool says."""
         for prompt in self.world.prompts["test"][:10]:
             for response in prompt.responses:
-                found = judge(prompt.text, response.text)
+                found = truth_of(prompt.text, response.text)
                 assert found.unknown == found.repeated == 0
                 assert found.filler == response.filler
                 assert found.quality == response.quality
@@ -107,22 +107,22 @@ class TestJudge:
             "Nobody says this.": (0, 0, 0),
         }
         for sentence, expected in worth.items():
-            found = judge(prompt.text, sentence)
+            found = truth_of(prompt.text, sentence)
             assert (found.quality, found.filler, found.content) == expected, sentence
-        whole = judge(prompt.text, " ".join(worth))
+        whole = truth_of(prompt.text, " ".join(worth))
         assert (whole.quality, whole.filler, whole.content, whole.unknown) == (-2, 1, 5, 1)
 
     def test_what_is_broken_or_said_again_adds_nothing(self):
         prompt = self.world.prompts["test"][0]
         text = prompt.responses[0].text
-        once, twice = judge(prompt.text, text), judge(prompt.text, f"{text} {text} And so on")
+        once, twice = truth_of(prompt.text, text), truth_of(prompt.text, f"{text} {text} And so on")
         assert twice.quality == once.quality
         assert twice.repeated == once.content
         assert twice.unknown == 1
 
     def test_a_prompt_of_no_world(self):
         with pytest.raises(KeyError):
-            judge("What is the time?", "Late.")
+            truth_of("What is the time?", "Late.")
 
 
 def test_every_method_is_a_valid_objective_and_predicts_columns_that_exist():

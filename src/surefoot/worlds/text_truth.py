@@ -23,7 +23,7 @@ _WORTH = dict(zip(KINDS, WORTH, strict=True))
 
 
 @dataclass(frozen=True)
-class Judged:
+class TextTruth:
     """What a text says.
 
     Attributes:
@@ -46,7 +46,7 @@ class Judged:
         return self.filler + self.content + self.repeated + self.unknown
 
 
-def judge(prompt: str, response: str) -> Judged:
+def truth_of(prompt: str, response: str) -> TextTruth:
     """What a response says to a prompt of a text world.
 
     Raises:
@@ -65,7 +65,7 @@ def judge(prompt: str, response: str) -> Judged:
         else:
             seen.add(sentence)
             quality += _WORTH[kind]
-    return Judged(quality, filler, len(seen), repeated, unknown)
+    return TextTruth(quality, filler, len(seen), repeated, unknown)
 
 
 _BANK_OF_FILLER = frozenset(FILLER)

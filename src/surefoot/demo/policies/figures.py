@@ -25,7 +25,7 @@ from surefoot.statistics.ties import credit, side_of_rewards
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.generation import Written
 from surefoot.worlds.pool import RARE
-from surefoot.worlds.text_truth import Judged, judge
+from surefoot.worlds.text_truth import TextTruth, truth_of
 
 Floats = npt.NDArray[np.float64]
 _COVERS = "test prompts"
@@ -153,7 +153,7 @@ def _on_written(runs: Sequence[Sequence[Written]], world: TextWorld) -> dict[Pol
 
 def _reward(written: Written, group: str, world: TextWorld) -> float:
     """The world's reward of a text, by its sentences."""
-    found = judge(written.prompt, written.text)
+    found = truth_of(written.prompt, written.text)
     cost = world.brevity if group == RARE else 0.0
     return world.steepness * found.quality - cost * found.filler
 
@@ -172,7 +172,7 @@ def _judged(runs: Sequence[Outcomes]) -> dict[str, Estimate]:
 
 
 def _share(written: Sequence[Written], figure: str) -> float:
-    judged: list[Judged] = [judge(one.prompt, one.text) for one in written]
+    judged: list[TextTruth] = [truth_of(one.prompt, one.text) for one in written]
     if figure == "ended":
         return float(np.mean([one.finished for one in written]))
     if figure == "known":
