@@ -63,3 +63,19 @@ def test_columns_that_name_nothing_are_an_error(tmp_path, columns):
     path.write_text('{"prompt": "one", "topic": "t"}\n')
     with pytest.raises(DataError, match=r"question|nonsense"):
         read_prompts([str(path)], columns=columns)
+
+
+def test_a_truth_value_in_a_cell_is_no_text_that_is_true(tmp_path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt,conversational\nOn tea?,False\nOn milk?,true\n")
+    prompts, _ = read_prompts([str(path)])
+    assert prompts.dataset["conversational"][:] == [False, True]
+    path.write_text("prompt,conversational\nOn tea?,perhaps\n")
+    (reading,) = read_prompts([str(path)])[0].readings
+    assert "should be true or false" in reading.notes[0]
+
+
+def test_a_prompt_that_ends_with_an_answer_is_noted(jsonl):
+    turns = [{"role": "user", "content": "On tea?"}, {"role": "assistant", "content": "Hot."}]
+    (reading,) = read_prompts([str(jsonl({"prompt": turns}))])[0].readings
+    assert reading.notes[0].startswith("1 prompts end with a turn of the assistant's")

@@ -542,3 +542,11 @@ def test_responses_that_look_like_lists_are_said_to_be_text():
 
 def test_records_that_can_be_read_once_only():
     assert len(read_records((PLAIN for _ in range(3)), "made")) == 3
+
+
+def test_names_of_models_that_labels_name_are_used_beside_ties():
+    pair = {"prompt": "p", "response_a": "x", "response_b": "y", "model_a": "m", "model_b": "n"}
+    found = read(*(pair | {"winner": who} for who in ("m", "n", "tie")))
+    assert found.labels.tolist() == [1.0, 0.0, 0.5]
+    assert {"model_a", "model_b"} <= found.readings[0].used.keys()
+    assert not found.readings[0].not_read

@@ -16,12 +16,15 @@ from surefoot.data.sources.origins import Origin, origins_of
 from surefoot.errors import DataError
 
 _SAMPLE = 100
+_ANSWERED = "prompts end with a turn of the assistant's, after which another one is written"
 
 
 def _rows(record: Record) -> Iterator[Row]:
     prompt = prompt_of(record)
     if not prompt:
         raise DataError("the column 'prompt' is empty")
+    if not isinstance(prompt, str) and prompt[-1]["role"] == "assistant":
+        record.remarks[_ANSWERED] += 1
     row = {"prompt": prompt, "response_a": "", "response_b": "", "label": 0.5}
     yield {**row, "conversational": record.get("conversational", not isinstance(prompt, str))}
 

@@ -276,7 +276,7 @@ def _reference_auxiliary(value: object) -> list[float]:
 _OPTIONAL: dict[str, Callable[[Any], Any]] = {
     **{name: partial(fields.name_of, name=name) for name in ("id", "group", "source", "cluster")},
     **{name: partial(fields.number, name=name) for name in ("score_a", "score_b")},
-    "conversational": bool,
+    "conversational": partial(fields.truth, name="conversational"),
     "tools": partial(fields.json_text, name="tools", kind=list),
     "template_arguments": partial(fields.json_text, name="template_arguments", kind=dict),
     "votes": fields.votes,

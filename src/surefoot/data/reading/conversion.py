@@ -131,7 +131,8 @@ class Conversion:
         taken = sorted(account.used, key=lambda name: "." in name)
         theirs = account.theirs
         used = {theirs.get(n, n): account.became.get(n, n if n in theirs else "") for n in taken}
-        not_read = dict(account.unread.most_common())
+        left = account.unread.most_common()
+        not_read = {name: rows for name, rows in left if name not in account.authors}
         return Reading(
             place=self.place,
             form=self._form.name,

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from surefoot.boundary.json_texts import json_value
-from surefoot.data.labels.codings import CODINGS
+from surefoot.data.labels.codings import CODINGS, as_number
 from surefoot.data.text import describe, sound
 from surefoot.errors import DataError
 
@@ -56,6 +56,14 @@ def number(value: object, name: str, low: float = -math.inf, high: float = math.
         span = "" if math.isinf(low) else span
         raise DataError(f"{name!r} should be a finite number{span}; got {value!r}")
     return result
+
+
+def truth(value: object, name: str) -> bool:
+    """A truth value, or its text."""
+    number = as_number(value)
+    if number not in (0, 1):
+        raise DataError(f"{name!r} should be true or false; got {describe(value)}")
+    return number == 1
 
 
 def probability(value: object, name: str) -> float:

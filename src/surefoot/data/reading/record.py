@@ -48,6 +48,7 @@ class Account:
         unlabelled: pairs are taken without a label too.
         no_prompt: the data have no prompt, and none is implied.
         voter: the column that says who judged, where one does.
+        authors: columns of who wrote the responses, which labels name; a tie names nobody.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Account:
         self.seen: dict[str, Seen] = {}
         self.unlabelled = unlabelled
         self.no_prompt = no_prompt
+        self.authors: set[str] = set()
         self.voter = ""
 
     def source_of(self, became: str) -> list[str]:
@@ -267,6 +269,7 @@ class Record(Mapping[str, Any]):
             models = [self._values.get(name) for name in names]
             if value in models and models[0] != models[1]:
                 self._taken.update(names)
+                self.account.authors.update(names)
                 return (first, models[0]), (second, models[1])
         return (first,), (second,)
 
