@@ -7,12 +7,13 @@ STAMP := $(VENV)/.set-up
 OUTPUT ?= demo
 EXPERIMENTS := $(patsubst experiments/%/experiment.py,%,$(wildcard experiments/*/experiment.py))
 
-.PHONY: help setup demo test quick lint bench docs experiments wheel clean
+.PHONY: help setup demo test quick lower-bounds lint bench docs experiments wheel clean
 
 help:
 	@echo "make demo         set up, then run the demo into $(OUTPUT)/ (needs no network after set-up)"
 	@echo "make test         set up, then run every test, the slow ones too"
 	@echo "make quick        set up, then run the quick tests"
+	@echo "make lower-bounds the quick tests with the oldest torch and transformers, in .venv-lower"
 	@echo "make lint         ruff, the type checker, the layers"
 	@echo "make docs         the documentation site, strictly"
 	@echo "make bench        benchmarks, printed as ratios"
@@ -33,6 +34,9 @@ test: $(STAMP)
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+lower-bounds:
+	$(PYTHON) scripts/lower_bounds.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -61,4 +65,4 @@ wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
 clean:
-	rm -rf $(VENV) build dist docs/_build
+	rm -rf $(VENV) .venv-lower build dist docs/_build

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from datasets import Value
@@ -12,13 +14,19 @@ from surefoot.data import Preferences
 from surefoot.data.checks import check, without
 from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.text import normalised
+from surefoot.evaluation.suite import FOLDER_VARIABLE
 from surefoot.evaluation.suites import load_suite
 
 SOURCES = ("helpful", "harmless")
 
 
 def load_sound() -> Preferences:
-    """All pairs but those that the damage report calls errors."""
+    """All pairs but those that the damage report calls errors; read once in a process."""
+    return _sound(os.environ.get(FOLDER_VARIABLE))
+
+
+@cache
+def _sound(_: str | None) -> Preferences:
     everything = load_suite("hh_rlhf")
     return without(everything, [f for f in check(everything).findings if f.severity == "error"])
 

@@ -1,10 +1,10 @@
-"""An experiment's quick version, run as its users run it."""
+"""An experiment's quick version, run by the command that its users give."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,8 +14,8 @@ from unittest import mock
 import torch
 import yaml
 
+from experiments import __main__ as command
 from experiments.common import results
-from experiments.common.work import Work
 
 REPOSITORY = Path(__file__).parents[2]
 EXPERIMENTS = REPOSITORY / "experiments"
@@ -41,45 +41,33 @@ def committed(name: str) -> dict[str, Any]:
 
 
 def quick(name: str, folder: Path, suites: Path | None = None) -> Quick:
-    """Run an experiment with `quick.yaml`, as a command.
+    """Run an experiment with `quick.yaml`, by its command and without new imports.
 
     Args:
         name: of the experiment.
         folder: for its results, and in `work` what it keeps.
         suites: the folder of real data, if it needs any.
     """
-    command = [sys.executable, "-m", "experiments", name, "--config", "quick"]
-    done = subprocess.run(
-        [*command, "--output", folder, "--work", folder / "work"],
-        cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | _suites(suites),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    with _as_a_command(suites):
+        command.main(
+            [name, "--config", "quick", "--output", str(folder), "--work", str(folder / "work")]
+        )
     return Quick(results.read(folder / "results.json"), (folder / "results.md").read_text())
 
 
 def again(name: str, folder: Path, suites: Path | None = None) -> dict[str, Any]:
-    """The figures of the same once more, which finds its work done: here, without new imports.
+    """The figures of the same once more, which finds its work done."""
+    return quick(name, folder, suites).figures
 
-    On one thread, as before: where a cell is made anew, equal is equal to the bit.
-    """
-    settings = settings_of(name, "quick")
-    module = import_module(f"experiments.{name}.experiment")
+
+@contextmanager
+def _as_a_command(suites: Path | None) -> Iterator[None]:
+    """On one thread: where a cell is made anew, equal is equal to the bit."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    given = {"SUREFOOT_SUITES": str(suites)} if suites else {}
     try:
-        with mock.patch.dict(os.environ, _suites(suites)):
-            figures = module.experiment(settings, Work(folder / "work"))
+        with mock.patch.dict(os.environ, given):
+            yield
     finally:
         torch.set_num_threads(threads)
-    return results.parsed(
-        results.written({"settings": settings.model_dump(mode="json"), **figures})
-    )
-
-
-def _suites(folder: Path | None) -> dict[str, str]:
-    return {"SUREFOOT_SUITES": str(folder)} if folder else {}

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -126,7 +126,12 @@ class Preferences:
 
     def _column(self, name: str) -> Any:
         """An Arrow column with the table's selection applied."""
-        return self.dataset.select_columns([name]).with_format("arrow")[:].column(name)
+        return self._arrow[name]
+
+    @cached_property
+    def _arrow(self) -> Dataset:
+        """The table in Arrow's format, made once: changing the format copies it."""
+        return self.dataset.with_format("arrow")
 
     def read(self, *columns: str) -> Iterator[tuple[Any, ...]]:
         """These columns row by row, with only a few rows in memory at a time."""
