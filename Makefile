@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 OUTPUT ?= demo
+KEPT := --json benchmarks/results/speed.json
 EXPERIMENTS := $(patsubst experiments/%/experiment.py,%,$(wildcard experiments/*/experiment.py))
 
 .PHONY: help setup demo test quick lower-bounds lint bench docs experiments wheel clean
@@ -16,7 +17,7 @@ help:
 	@echo "make lower-bounds the quick tests with the oldest torch and transformers, in .venv-lower"
 	@echo "make lint         ruff, the type checker, the layers"
 	@echo "make docs         the documentation site, strictly"
-	@echo "make bench        benchmarks, printed as ratios"
+	@echo "make bench        benchmarks of speed, into benchmarks/results/speed.json and .md"
 	@echo "make experiments  every experiment behind the tables of the documentation (days)"
 
 setup: $(STAMP)
@@ -49,14 +50,14 @@ docs: $(STAMP)
 	@echo "open docs/_build/html/index.html"
 
 bench: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/heads.py
-	$(BIN)/python benchmarks/heads.py
-	$(BIN)/python benchmarks/embedding.py
-	$(BIN)/python benchmarks/trainer.py
-	$(BIN)/python benchmarks/trainer.py --reference live
-	$(BIN)/python benchmarks/trainer.py --bf16
-	$(BIN)/python benchmarks/trainer.py --task reward
-	$(BIN)/python benchmarks/trainer.py --task reward --bf16
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.heads $(KEPT)
+	$(BIN)/python -m benchmarks.heads $(KEPT)
+	$(BIN)/python -m benchmarks.embedding $(KEPT)
+	$(BIN)/python -m benchmarks.trainer $(KEPT)
+	$(BIN)/python -m benchmarks.trainer --reference live $(KEPT)
+	$(BIN)/python -m benchmarks.trainer --bf16 $(KEPT)
+	$(BIN)/python -m benchmarks.trainer --task reward $(KEPT)
+	$(BIN)/python -m benchmarks.trainer --task reward --bf16 $(KEPT)
 
 experiments: $(STAMP)
 	for name in $(EXPERIMENTS); do OMP_NUM_THREADS=1 $(BIN)/python -m experiments $$name || exit; done

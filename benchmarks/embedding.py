@@ -1,6 +1,6 @@
 """Embedding texts: what sorting by length and bfloat16 are worth.
 
-    python benchmarks/embedding.py [--texts 400] [--repeats 3]
+    python -m benchmarks.embedding [--texts 400] [--repeats 3] [--json FILE]
 
 The same texts of mixed length through the default encoder, without a cache; alternating
 repetitions in one process; prints medians, ratios and the smallest cosine to float32.
@@ -12,11 +12,13 @@ import argparse
 import random
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 from transformers.utils import logging
 
+from benchmarks.speed import keep
 from surefoot.scorers import Encoder, EncoderOptions
 
 WORDS = ["the", "a", "to", "of", "and", "in", "is", "you", "that", "it", "for", "on", "are"]
@@ -43,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="a file to put the figures into")
     arguments = parser.parse_args()
     logging.disable_progress_bar()
     given = texts(arguments.texts)
@@ -62,16 +65,24 @@ def main() -> None:
             cut = encoder.tokenizer(given, truncation=True, max_length=encoder.limit)
             vectors[name] = encoder.forward(cut["input_ids"], name)
             seconds[name].append(time.perf_counter() - started)
-    first = statistics.median(next(iter(seconds.values())))
     reference = next(iter(vectors.values()))
-    print(f"{arguments.texts} texts, {torch.get_num_threads()} threads")
-    for name, taken in seconds.items():
-        median = statistics.median(taken)
-        cosine = (vectors[name] * reference).sum(1).min()
-        print(
-            f"{name:>19}: {arguments.texts / median:6.1f} texts/s, {first / median:4.1f} times; "
-            f"smallest cosine {cosine:.5f}"
-        )
+    name = f"embedding {arguments.texts} texts of mixed length, {torch.get_num_threads()} threads"
+    figures = {
+        way: {
+            "texts_a_second": arguments.texts / statistics.median(taken),
+            "smallest_cosine": float((vectors[way] * reference).sum(1).min()),
+        }
+        for way, taken in seconds.items()
+    }
+    first = next(iter(figures.values()))["texts_a_second"]
+    said = "; ".join(
+        f"{way} {one['texts_a_second']:.1f} texts/s, {one['texts_a_second'] / first:.1f} times, "
+        f"smallest cosine {one['smallest_cosine']:.5f}"
+        for way, one in figures.items()
+    )
+    print(f"{name}: {said}")
+    if arguments.json:
+        keep(arguments.json, name, said, figures)
 
 
 if __name__ == "__main__":

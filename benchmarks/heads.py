@@ -1,7 +1,7 @@
 """Ridge logistic heads: a batch, one at a time, and scikit-learn, to the same optimum.
 
-    python benchmarks/heads.py [--pairs 3700] [--repeats 5]
-    python benchmarks/heads.py --objective '{"loss": "hinge"}' --rough --pairs 2000
+    python -m benchmarks.heads [--pairs 3700] [--repeats 5] [--json benchmarks/results/speed.json]
+    python -m benchmarks.heads --objective '{"loss": "hinge"}' --rough --pairs 2000
 
 45 fits (9 penalties x 5 folds) on standard normal features; alternating repetitions in one process;
 prints medians and ratios, and checks that all three end at the same objective. Another objective
@@ -17,11 +17,13 @@ import time
 import warnings
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
+from benchmarks.speed import keep
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers.head import Problem
 from surefoot.scorers.heads.linear import Linear
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--objective", type=json.loads, default={})
     parser.add_argument("--rough", action="store_true", help="as folds are fitted")
+    parser.add_argument("--json", type=Path, help="a file to put the figures into")
     arguments = parser.parse_args()
     objective, certify = Objective(**arguments.objective), not arguments.rough
     whole = problem(arguments.pairs, arguments.dimension, objective)
@@ -88,18 +91,26 @@ def main() -> None:
             started = time.perf_counter()
             values[name] = way(replace(whole, shared={}))  # nothing is left of the last way
             seconds[name].append(time.perf_counter() - started)
-    print(
+    name = (
         f"{len(whole.l2)} heads, {arguments.pairs} pairs, {arguments.dimension} features, "
         f"{torch.get_num_threads()} threads"
     )
-    ours = statistics.median(seconds["batched"])
-    for name, taken in seconds.items():
-        excess = (values[name] - values["batched"]).max()
-        median = statistics.median(taken)
-        print(
-            f"{name:>14}: {median:7.2f} s, {median / ours:5.1f} times the batch; "
-            f"objective above the batch's by at most {excess:.1e}"
-        )
+    figures = {
+        way: {
+            "seconds": statistics.median(taken),
+            "above_the_batch": float((values[way] - values["batched"]).max()),
+        }
+        for way, taken in seconds.items()
+    }
+    ours = figures["batched"]["seconds"]
+    said = "; ".join(
+        f"{way} {one['seconds']:.2f} s, {one['seconds'] / ours:.1f} times the batch, objective "
+        f"above the batch's by at most {one['above_the_batch']:.1e}"
+        for way, one in figures.items()
+    )
+    print(f"{name}: {said}")
+    if arguments.json:
+        keep(arguments.json, name, said, figures)
 
 
 if __name__ == "__main__":

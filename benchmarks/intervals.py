@@ -1,6 +1,6 @@
 """How often intervals hold the true mean, and how wide they are beside those of other methods.
 
-    python benchmarks/intervals.py [--repetitions 2000] [--units 20 60 200]
+    python -m benchmarks.intervals [--repetitions 2000] [--units 20 60 200]
 
 Writes `results/intervals.json` and, from it, `results/intervals.md`. Widths are medians over the
 first repetitions, divided by those of the t interval; the bootstrap-t over clusters (Hall 1992) is
@@ -10,22 +10,19 @@ the method that surefoot used below 50 clusters before its intervals were bounde
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from benchmarks.worlds import WORLDS, Difference, Perfect, World
+from experiments.common import results
+from surefoot.statistics.dependence import Dependence, spread
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests" / "statistics"))
-
-from bounded_worlds import WORLDS, Difference, Perfect, World  # noqa: E402
-
-from surefoot.statistics.dependence import Dependence, spread  # noqa: E402
-
 #: A cell passes from this coverage on: 95 % nominal.
 LEAST = 0.93
 _WIDTHS = 200
@@ -116,12 +113,12 @@ def table(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--units", type=int, nargs="+", default=[20, 60, 200])
     parser.add_argument("--output", type=Path, default=HERE / "results")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     start, cells = time.time(), {}
     for name, world in WORLDS.items():
         cells[name] = {str(n): cell(world, n, args.repetitions) for n in args.units}
@@ -134,7 +131,7 @@ def main() -> None:
         "cells": cells,
     }
     args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "intervals.json").write_text(json.dumps(content, indent=1) + "\n")
+    (args.output / "intervals.json").write_text(results.written(content))
     (args.output / "intervals.md").write_text(table(content))
     short = [
         f"{name} at {n}"

@@ -1,6 +1,6 @@
 """How far a policy's log-probabilities move where batches have other shapes.
 
-    python benchmarks/rounding.py [--quick] [--output benchmarks/rounding.json]
+    python -m benchmarks.rounding [--quick] [--output benchmarks/results/rounding.json]
 
 Every model has random weights; its weights' deviation is named, since sharp ones round more. The
 log-probabilities of 8 texts are taken alone, and in batches of 2, 4 and 8. What is printed is the
@@ -11,7 +11,6 @@ largest difference and its root mean square, in nats per root of a token: the bo
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from experiments.common import results
 from surefoot.scorers.language.batch import pad
 from surefoot.scorers.language.noise import device_name, per_root_token
 from surefoot.scorers.language.scores import autocast, log_probs
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     if options.output:
         made = {"torch": torch.__version__, "device": device_name(torch.device("cpu"))}
         content = {**made, "machine": platform.machine(), "figures": found}
-        options.output.write_text(json.dumps(content, indent=1) + "\n")
+        options.output.write_text(results.written(content))
     return found
 
 

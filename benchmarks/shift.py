@@ -1,6 +1,6 @@
 """Shift from training to deployment: the size and power of the test, the coverage of the distances.
 
-    python benchmarks/shift.py [--worlds 1000] [--output benchmarks/results]
+    python -m benchmarks.shift [--worlds 1000] [--output benchmarks/results]
 
 writes `shift.json` and the tables of it, `shift.md`; some 20 minutes on one core. Prompts are
 vectors in 32 dimensions around 20 topics, which lie about 8 deviations of a coordinate apart;
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
+from experiments.common import results
 from surefoot.scorers.embeddings.clusters import clusters_of_texts, k_means
 from surefoot.statistics.shift import DISTANCES, OneLaw, one_law, shift
 
@@ -295,7 +296,7 @@ def main() -> None:
     given = parser.parse_args()
     found = measure(given.worlds)
     given.output.mkdir(parents=True, exist_ok=True)
-    (given.output / "shift.json").write_text(json.dumps(found, indent=1) + "\n")
+    (given.output / "shift.json").write_text(results.written(found))
     (given.output / "shift.md").write_text(tables(found))
 
 

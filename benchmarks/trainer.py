@@ -1,7 +1,8 @@
 """Our trainer against TRL's on identical optimiser steps: pairs per second and peak memory.
 
-    python benchmarks/trainer.py [--task dpo|reward] [--reference cached|live] [--bf16]
+    python -m benchmarks.trainer [--task dpo|reward] [--reference cached|live] [--bf16]
                                  [--size 1m|8m] [--steps 12] [--batch 16] [--repeats 3]
+                                 [--json benchmarks/results/speed.json]
 
 Both trainers see the same pairs in the same order, from the same weights, with the same optimiser,
 in processes of their own that alternate. Figures are medians over repetitions of the median over
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--max-length", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--json", type=Path, help="a file to put the figures into")
     parser.add_argument("--child", choices=("prepare", "surefoot", "trl"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
@@ -124,7 +126,7 @@ def _pairs() -> list[dict[str, str]]:
 
 def _command(name: str, folder: str, options: argparse.Namespace) -> list[str]:
     """The command of a child: the same options, and which of the two it is."""
-    command = [sys.executable, __file__, "--child", name, "--folder", folder]
+    command = [sys.executable, "-m", "benchmarks.trainer", "--child", name, "--folder", folder]
     for option, value in vars(options).items():
         flag = f"--{option.replace('_', '-')}"
         if value is True:
@@ -140,6 +142,7 @@ def _in_a_process(name: str, folder: str, options: argparse.Namespace) -> str:
         done = subprocess.run(
             _command(name, folder, options),
             env=os.environ | {"SUREFOOT_CACHE": cache},
+            cwd=Path(__file__).parents[1],
             capture_output=True,
             text=True,
             check=False,
@@ -289,14 +292,20 @@ def _show(found: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -
     precision = "bfloat16" if options.bf16 else "float32"
     reference = f", reference {options.reference}" if options.task == "dpo" else ""
     where = found["surefoot"][0]["where"]
-    print(
-        f"{options.task}, {options.size}, {precision}{reference}, steps of {options.batch}, "
-        f"{where}: surefoot {rates['surefoot']:.1f} pairs/s, TRL {rates['trl']:.1f} pairs/s, "
-        f"ratio {rates['surefoot'] / rates['trl']:.2f}; peak memory {peaks['surefoot']:.0f} and "
+    name = (
+        f"{options.task} against TRL {version('trl')}, {options.size}, {precision}{reference}, "
+        f"steps of {options.batch}, {where}"
+    )
+    said = (
+        f"surefoot {rates['surefoot']:.1f} pairs/s, TRL {rates['trl']:.1f} pairs/s, ratio "
+        f"{rates['surefoot'] / rates['trl']:.2f}; peak memory {peaks['surefoot']:.0f} and "
         f"{peaks['trl']:.0f} MB; losses differ by at most {gap:.1e}"
     )
+    print(f"{name}: {said}")
     if options.json:
-        options.json.write_text(json.dumps({"rates": rates, "peak_mb": peaks, "loss_gap": gap}))
+        from benchmarks.speed import keep  # torch, which a child measures the memory of
+
+        keep(options.json, name, said, {"rates": rates, "peak_mb": peaks, "loss_gap": gap})
 
 
 if __name__ == "__main__":

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "trainer.py"
-
-
-@pytest.fixture(scope="module")
-def trainer():
-    spec = importlib.util.spec_from_file_location("trainer_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from benchmarks import heads, speed, trainer
 
 
 @pytest.mark.parametrize(
@@ -28,9 +19,26 @@ def trainer():
     ],
     ids=" ".join,
 )
-def test_a_child_has_the_options_of_its_parent(trainer, given):
+def test_a_child_has_the_options_of_its_parent(given):
     options = trainer._options(given)
-    python, script, *rest = trainer._command("trl", "a folder", options)
-    assert (python, script) == (sys.executable, str(SCRIPT))
+    python, flag, module, *rest = trainer._command("trl", "a folder", options)
+    assert (python, flag, module) == (sys.executable, "-m", "benchmarks.trainer")
     found = vars(trainer._options(rest))
     assert found == vars(options) | {"child": "trl", "folder": "a folder"}
+
+
+def test_a_benchmark_of_speed_puts_its_figures_beside_the_others(tmp_path, monkeypatch, capsys):
+    place = tmp_path / "speed.json"
+    speed.keep(place, "another", "2 s", {"seconds": 2.0})
+    options = ["--pairs", "60", "--dimension", "4", "--repeats", "1", "--json", str(place)]
+    monkeypatch.setattr(sys, "argv", ["heads", *options])
+    heads.main()
+    found = json.loads(place.read_text())
+    name, one = list(found.items())[1]
+    assert name.startswith("45 heads, 60 pairs, 4 features")
+    assert {"batched", "one at a time", "scikit-learn", "said", "machine"} == set(one)
+    assert one["one at a time"]["above_the_batch"] == pytest.approx(0, abs=1e-6)
+    assert f"{name}: {one['said']}" in capsys.readouterr().out
+    assert place.with_suffix(".md").read_text() == speed.table(found)
+    speed.keep(place, "another", "1 s", {"seconds": 1.0})
+    assert json.loads(place.read_text())["another"]["seconds"] == 1.0

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks import shift as benchmark
+from experiments.common import results
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("shift_benchmark", FOLDER / "shift.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_clusters_of_both_sides_keep_the_level_and_those_of_one_side_do_not(benchmark):
+def test_clusters_of_both_sides_keep_the_level_and_those_of_one_side_do_not():
     cell = benchmark.World(), 100, 1000, 64, range(25)
     assert benchmark.rejections(*cell)["share"] <= 0.2  # 1.25 of 25 expected
     only = benchmark.rejections(*cell, benchmark.by_clusters_of_training)
@@ -29,23 +20,23 @@ def test_clusters_of_both_sides_keep_the_level_and_those_of_one_side_do_not(benc
 
 
 @pytest.mark.parametrize("repeats", [{"repeated": 200}, {"popular": 0.3}])
-def test_prompts_that_come_again_and_again_keep_it_too(benchmark, repeats):
+def test_prompts_that_come_again_and_again_keep_it_too(repeats):
     world = benchmark.World(**repeats)
     assert benchmark.rejections(world, 100, 500, 16, range(30))["share"] <= 0.15
 
 
-def test_a_missing_topic_is_found(benchmark):
+def test_a_missing_topic_is_found():
     world = benchmark.World(missing=0.2)
     assert benchmark.rejections(world, 200, 1000, 64, range(8))["share"] >= 0.9
 
 
-def test_intervals_hold_the_distance(benchmark):
+def test_intervals_hold_the_distance():
     found = benchmark.coverage(benchmark.World(missing=0.2), 200, 600, 16, range(15))
     assert all(one["held"] >= 0.7 and one["safe"] >= 0.7 for one in found.values())
 
 
-def test_the_committed_figures(benchmark):
-    found = json.loads((FOLDER / "results" / "shift.json").read_text())
+def test_the_committed_figures():
+    found = results.read(FOLDER / "results" / "shift.json")
     assert {(r["training"], r["deployment"], r["clusters"]) for r in found["size"]} == set(
         benchmark.CELLS
     )

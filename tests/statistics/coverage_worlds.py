@@ -1,7 +1,7 @@
 """Coverage by simulation: `python tests/statistics/coverage_worlds.py [REPETITIONS]`.
 
 Each world draws (values, clusters) whose mean is known. The tests use the same worlds. Bounded and
-heavy-tailed quantities are in `bounded_worlds.py`, and measured by `benchmarks/intervals.py`.
+heavy-tailed quantities are in `benchmarks/worlds.py`, and measured by `benchmarks/intervals.py`.
 """
 
 from __future__ import annotations

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bounded_worlds import WORLDS
 from scipy import stats
 
+from benchmarks import intervals as script
+from benchmarks.worlds import WORLDS
+from experiments.common import results
 from surefoot.statistics import SHARE, Estimate, Range, hierarchical, log_loss, mean
 from surefoot.statistics import paired_difference as paired
 
@@ -103,8 +104,8 @@ def test_small_intervals_are_written_so_that_they_are_seen(values, text):
     assert str(Estimate(*values, n=9, covers="x")) == text
 
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "intervals.py"
-COMMITTED = json.loads((BENCHMARK.parent / "results" / "intervals.json").read_text())
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+COMMITTED = results.read(RESULTS / "intervals.json")
 
 
 def test_every_cell_that_is_promised_was_measured_at_93_percent():
@@ -122,21 +123,17 @@ def test_every_cell_that_is_promised_was_measured_at_93_percent():
 
 def test_the_benchmark_can_be_repeated(tmp_path, monkeypatch):
     """Few repetitions: the same form, and coverage within chance of what is committed."""
-    spec = importlib.util.spec_from_file_location("intervals_benchmark", BENCHMARK)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     name = "log-loss, confidence x 4, margins of deviation 2, rows"
     monkeypatch.setattr(script, "WORLDS", {name: WORLDS[name]})
     options = ["--repetitions", "150", "--units", "20", "--output", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["intervals.py", *options])
-    script.main()
-    cell = json.loads((tmp_path / "intervals.json").read_text())["cells"][name]["20"]
+    script.main(options)
+    cell = results.read(tmp_path / "intervals.json")["cells"][name]["20"]
     committed = COMMITTED["cells"][name]["20"]
     assert cell.keys() == committed.keys()
     assert cell["coverage"] == pytest.approx(committed["coverage"], abs=0.04)
     assert cell["over_old"] == pytest.approx(committed["over_old"], rel=0.2)
     assert f"| {name} |" in (tmp_path / "intervals.md").read_text()
-    assert script.table(COMMITTED) == (BENCHMARK.parent / "results" / "intervals.md").read_text()
+    assert script.table(COMMITTED) == (RESULTS / "intervals.md").read_text()
 
 
 def coverage_of(name, units, repetitions, seed):

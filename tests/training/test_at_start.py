@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import warnings
 from pathlib import Path
 
@@ -14,6 +12,8 @@ import torch
 from language_models import gpt2, llama, pairs
 from peft import LoraConfig
 
+from benchmarks import rounding
+from experiments.common import results
 from surefoot.objectives import Risk
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.noise import noise_of, per_root_token
@@ -166,12 +166,8 @@ def test_one_that_is_its_reference_is_not(trained, reference):
 
 def test_the_bounds_stand_on_what_was_measured():
     """By the committed figures, and by the quick version of the script that made them."""
-    path = Path(__file__).parents[2] / "benchmarks" / "rounding.py"
-    spec = importlib.util.spec_from_file_location("rounding", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    committed = json.loads(path.with_suffix(".json").read_text())["figures"]
-    for one in [*committed, *module.main(["--quick"])]:
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "rounding.json"
+    for one in [*results.read(path)["figures"], *rounding.main(["--quick"])]:
         passes = None if one["precision"] == "float32" else torch.bfloat16
         bounds = noise_of(torch.nn.Linear(1, 1), passes, torch.device("cpu"))
         assert one["largest"] < bounds.usual / 3 < bounds.most / 9

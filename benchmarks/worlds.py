@@ -1,6 +1,6 @@
 """Worlds of bounded and of heavy-tailed quantities whose means are known.
 
-`benchmarks/intervals.py` measures coverage and width in them; tests repeat a part of it.
+`benchmarks.intervals` measures coverage and width in them; tests repeat a part of it.
 
 A world draws (values, clusters, range) for a number of independent units, which are rows or
 clusters of five rows; the range is None where none is declared.

@@ -1,0 +1,1 @@
+"""Measured at length, with small results that are committed: `python -m benchmarks.NAME`."""
