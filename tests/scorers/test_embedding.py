@@ -15,8 +15,8 @@ from surefoot.errors import CompositionError, ConfigurationError, DataError, Sur
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.embeddings.features import FeatureMap, embed
-from surefoot.scorers.fit.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit.conflict import source_conflict
+from surefoot.scorers.fit.fitting import prompt_bootstrap
 from surefoot.scorers.head import Problem
 
 OBJECTIVES = [

@@ -10,7 +10,7 @@ from surefoot.data import Preferences, concatenate
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
-from surefoot.scorers.fit.bootstrap import prompt_bootstrap
+from surefoot.scorers.fit.fitting import prompt_bootstrap
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -11,7 +11,7 @@ from surefoot.data.rendering.embedding_texts import cut_note, unread_note
 from surefoot.data.schema import Preferences
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
-from surefoot.scorers.fit.bootstrap import prompt_bootstrap
+from surefoot.scorers.fit.fitting import prompt_bootstrap
 from surefoot.scorers.fit.radius import MEAN_COST, RadiusChoice, with_radius
 from surefoot.scorers.fit.report import FitReport
 from surefoot.scorers.fit.unit_shares import in_words

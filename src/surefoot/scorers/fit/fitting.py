@@ -13,7 +13,6 @@ from torch import Tensor
 from surefoot.data.splits import folds
 from surefoot.scorers.embeddings.encoder import Encoder
 from surefoot.scorers.embeddings.features import Embedded, FeatureMap
-from surefoot.scorers.fit.bootstrap import prompt_bootstrap
 from surefoot.scorers.fit.coefficient import (
     Coefficient,
     fit_coefficient,
@@ -148,6 +147,22 @@ def _members(problem: Problem, count: int, prompts: npt.NDArray[np.int64]) -> Pr
             live = torch.nonzero(mass[:, k]).squeeze(1)
             mass[live, k] *= torch.from_numpy(prompt_bootstrap(prompts[live], [seed])[:, 0])
     return replace(problem, mass=mass, l2=problem.l2.repeat_interleave(count), seeds=seeds)
+
+
+def prompt_bootstrap(
+    prompts: npt.NDArray[np.int64], seeds: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """Counts (N, K): how often the prompt of each row is drawn, with replacement, by each seed.
+
+    Args:
+        prompts: (N,) key of each row's prompt; rows of one prompt are drawn together.
+        seeds: K of them.
+    """
+    _, index = np.unique(prompts, return_inverse=True)
+    count = int(index.max()) + 1
+    shares = np.full(count, 1 / count)
+    draws = [np.random.default_rng(seed).multinomial(count, shares)[index] for seed in seeds]
+    return np.stack(draws, axis=1).astype(np.float64)
 
 
 def _scale(raw: Tensor) -> tuple[Tensor, Tensor]:
