@@ -132,11 +132,6 @@ WORDS = Coding("words", "words that name the preferred response")
 def decide(seen: Seen, given: Mapping[str, Coding], place: str) -> Coding:
     """The coding of a column: the one that the user gave, or the only one that its values allow.
 
-    Args:
-        seen: its values.
-        given: codings of the user's, by column.
-        place: of the file, for messages.
-
     Raises:
         DataError: several codings would do, or none does; the message names those that would and
             how to choose one.

@@ -22,8 +22,8 @@ def _rows(record: Record) -> Iterator[Row]:
     sides = pair_among(frozenset(data)) or _texts(data)
     if sides is None:
         raise DataError(
-            f"'data' holds {', '.join(map(str, data))}, of which no two are the responses (answer1, "
-            f"answer2, text1, text2, ...){_OTHERWISE}"
+            f"'data' holds {', '.join(map(str, data))}, of which no two are the responses "
+            f"(answer1, answer2, text1, text2, ...){_OTHERWISE}"
         )
     row: Row = {"prompt": prompt_of(data), "id": record.get("id")}
     row |= {f"response_{s}": get(data, name) for s, name in zip("ab", sides, strict=True)}

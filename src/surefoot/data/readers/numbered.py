@@ -75,11 +75,6 @@ def _rows(record: Record) -> Iterator[Row]:
 def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
     """A row of two responses with what says which is preferred: a label, or votes, or scores.
 
-    Args:
-        record: the record.
-        sides: the columns of the two responses.
-        label: the column of the label, where there is one.
-
     Raises:
         NoLabelError: there is none of them.
         DataError: a column is missing, or cannot be read.

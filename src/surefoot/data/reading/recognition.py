@@ -23,14 +23,7 @@ _OURS = frozenset(("file", "row", "note", "label_from", "conversational", "numbe
 def shown(
     numbered: Numbered, options: ReadingOptions, hidden: Container[str], account: Account
 ) -> Record:
-    """A record under the names that readers know.
-
-    Args:
-        numbered: the record as it stands in the file.
-        options: whose `columns` name the user's columns.
-        hidden: columns that no reader is to see, under those names.
-        account: of the file.
-    """
+    """A record under the names that readers know, without the `hidden` ones of these."""
     given, columns = numbered.record or {}, options.columns
     if not (columns or hidden):
         return Record(given, account, numbered.row)
@@ -53,13 +46,7 @@ def renamed(sample: Sequence[Mapping[str, Any]], options: ReadingOptions) -> lis
 def recognised(
     place: str, sample: Sequence[Mapping[str, Any]], options: ReadingOptions, unlabelled: bool
 ) -> Reader:
-    """The reader of a file.
-
-    Args:
-        place: of the file, for messages.
-        sample: its first records.
-        options: how it is read.
-        unlabelled: pairs are taken without a label too.
+    """The reader of a file, of which these are the first records.
 
     Raises:
         DataError: none reads it; the message lists what is read, and how to name columns.
@@ -103,10 +90,7 @@ def require_columns(
 ) -> None:
     """Check a user's column names by the contract's.
 
-    Args:
-        place: of the file, for the message.
-        given: as the user said; an empty name says that the column of that name is another thing.
-        sample: records of the file.
+    An empty name says that the column of that name is another thing.
 
     Raises:
         DataError: a name that is none of the contract's, or a column that is not there.

@@ -45,7 +45,7 @@ def survey(
         records: all of them, that add up in an account.
         account: a new one, with these codings.
         given: codings of the user's.
-        place: of the file, for messages.
+        place: of the file.
         needed: rows need a label.
         left_out: takes label columns that are not needed and cannot be read, with the reason; the
             records do not show them from then on.

@@ -16,12 +16,7 @@ MOST_EMPTY = 0.5
 
 
 def require_usable(reading: Reading, faults: Sequence[Fault], options: ReadingOptions) -> None:
-    """Refuse a file that was read in name only.
-
-    Args:
-        reading: how it was read.
-        faults: its rows that were left out.
-        options: which say how much is too much.
+    """Refuse a file that was read in name only; `faults` are its rows that were left out.
 
     Raises:
         DataError: more than `max_unusable` of its rows cannot be used, or more than half of the
@@ -54,13 +49,9 @@ def require_usable(reading: Reading, faults: Sequence[Fault], options: ReadingOp
 def require_one_coding(readings: Sequence[Reading], options: ReadingOptions) -> None:
     """Refuse files of one form whose label columns of one name were taken for different codings.
 
-    Args:
-        readings: of the files that are read together.
-        options: how.
-
     Raises:
-        DataError: as may be for parts of one table, of which some hold fewer values than others;
-            or a coding was given for a column that is no label in any file.
+        DataError: they were, as may be for parts of one table, of which some hold fewer values
+            than others; or a coding was given for a column that is no label in any file.
     """
     columns = {name for reading in readings for name in reading.codings}
     theirs = {options.columns.get(name, name) for name in columns}
