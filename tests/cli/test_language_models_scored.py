@@ -56,7 +56,7 @@ def test_what_a_model_could_not_read_is_told(folder, capsys):
         "report",
     )
     for limit in (48, 64):
-        assert told.count(f"note: long: 12 of 12 pairs {cut.format(limit)}") == 1
+        assert told.count(f"note: long.jsonl: 12 of 12 pairs {cut.format(limit)}") == 1
 
 
 def test_seeds_share_their_reference(folder, capsys):

@@ -115,19 +115,20 @@ def load_models(
 
 def precision_of(place: str, precision: str | None, beside: str | None) -> str | None:
     """The precision for the model at a place that is compared with another: not for embeddings."""
-    if precision is None or beside is None or _of_tokens(place) or not _of_tokens(beside):
+    if precision is None or beside is None or _kinds(beside) == {"embedding"}:
         return precision
-    return None
+    return None if _kinds(place) == {"embedding"} else precision
 
 
-def _of_tokens(place: str) -> bool:
-    """Whether a model reads tokens: any that is not a run of heads on embeddings."""
+def _kinds(place: str) -> set[str]:
+    """Of the scorers that surefoot trained there; none where another did."""
     from surefoot.scorers import storage
+    from surefoot.scorers.ensemble_file import is_ensemble
 
-    runs = [one for one in run_folders(place) if (one / storage.DESCRIPTION).is_file()]
-    return not runs or any(
-        storage.read_description(one)["scorer"]["kind"] != "embedding" for one in runs
-    )
+    if is_ensemble(place):
+        return {"ensemble"}
+    runs = (one for one in run_folders(place) if (one / storage.DESCRIPTION).is_file())
+    return {storage.read_description(one)["scorer"]["kind"] for one in runs}
 
 
 def load_one(
@@ -169,27 +170,10 @@ def reference_of(place: str, reference: str | None, beside: str | None) -> str |
     """
     if reference is None or beside is None:
         return reference
-    if not (_is_run(place) and _is_run(beside)):
-        return None if _is_run(place) else reference
-    return reference if _is_policy(place) or not _is_policy(beside) else None
-
-
-def _is_run(place: str) -> bool:
-    from surefoot.scorers.ensemble_file import is_ensemble
-
-    return is_ensemble(place) or any(
-        (folder / "surefoot.json").is_file() for folder in run_folders(place)
-    )
-
-
-def _is_policy(place: str) -> bool:
-    from surefoot.scorers import storage
-    from surefoot.scorers.ensemble_file import is_ensemble
-
-    if is_ensemble(place):
-        return False
-    described = (storage.read_description(folder) for folder in run_folders(place))
-    return all(one["scorer"]["kind"] == "policy" for one in described)
+    own, other = _kinds(place), _kinds(beside)
+    if not (own and other):
+        return None if own else reference
+    return reference if own == {"policy"} or other != {"policy"} else None
 
 
 def run_folders(place: str) -> list[Path]:
