@@ -466,6 +466,9 @@ def test_the_score_beside_a_response_is_evidence():
     (row,) = found.dataset
     assert (row["score_a"], row["score_b"]) == (4.0, 2.0)
     assert {"chosen.score", "rejected.text"} <= found.readings[0].used.keys()
+    odd = read({"prompt": "On tea?", "chosen": chosen | {"score": "high"}, "rejected": rejected})
+    assert odd.dataset[0]["score_a"] is None
+    assert "chosen.score" in odd.readings[0].not_read
     with pytest.raises(DataError, match="'chosen' holds a mapping with note, and none of text"):
         read({"prompt": "On tea?", "chosen": {"note": "Hot."}, "rejected": rejected})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from surefoot.data.labels.codings import said_by
+from surefoot.data.labels.codings import as_number, said_by
 from surefoot.data.readers import (
     CARRIED,
     Reader,
@@ -129,7 +129,7 @@ def _score_beside(record: Record, names: tuple[str, ...]) -> Any:
     entry = record.inside(name) if isinstance(record.look(name), Mapping) else None
     if not isinstance(entry, Record) or (key := first_of(entry, _KINDS)) is None:
         return None
-    return entry[key]
+    return entry[key] if as_number(entry.look(key)) is not None else None
 
 
 #: Columns of VRPO's published trainers (2504.03784): a reference pair and its preference.

@@ -276,6 +276,8 @@ class Conversion:
             names = [n for n, became in self.account.became.items() if became == column] or [column]
             if any(name in self.options.columns for name in names):
                 raise DataError(f"{self.place}: {reasons[0]}; it was said to hold {column!r}.")
+            if self._left_out.keys() >= {*names}:  # it comes from somewhere else
+                raise DataError(f"{self.place}: {reasons[0]}.")
             if column in _OF_THE_TEMPLATE:
                 raise DataError(
                     f"{self.place}: {reasons[0]}. Without it the chat template writes another "
