@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import suppress
+import signal
+from contextlib import ExitStack, suppress
 
 import pytest
 from language_models import pairs
 from transformers.trainer_utils import rotate_checkpoints
 
+from surefoot import cli
+from surefoot.cli.app import app
 from surefoot.data import Preferences
 from surefoot.data.checks import check
 from surefoot.errors import ConfigurationError, SurefootError
@@ -160,3 +163,38 @@ def test_to_go_on_and_to_begin_anew(tmp_path):
         claim(tmp_path / "run", "demo", overwrite=True, resume=True),
     ):
         pytest.fail("claimed")
+
+
+def test_ctrl_c_twice_is_as_once(tmp_path, monkeypatch, capsys):
+    """The second one comes while the first is dealt with, or while that is said."""
+    monkeypatch.chdir(tmp_path)
+    handled = []
+
+    def stopped_twice(arguments):
+        with ExitStack() as stack:
+            stack.callback(_raise)
+            with claim("run", "train") as folder:
+                folder.begin()
+                raise KeyboardInterrupt
+
+    def _raise():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", stopped_twice)
+    monkeypatch.setattr(signal, "signal", lambda *given: handled.append(given))
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 130
+    assert "--resume goes on" in " ".join(capsys.readouterr().err.split())
+    assert handled == [(signal.SIGINT, signal.SIG_IGN)]
+
+
+def test_a_demo_that_is_finished_is_not_made_again(tmp_path, capsys):
+    with claim(tmp_path, "demo") as folder:
+        folder.begin()
+        folder.write("demo.json", {})
+        folder.finish(["demo.json"])
+    (tmp_path / "parts").mkdir()  # killed before it was taken away
+    app(args=["demo", "--resume", "--output", str(tmp_path)], standalone_mode=False)
+    assert "is finished already" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "parts").exists()

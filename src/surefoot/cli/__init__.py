@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from itertools import pairwise
 
 
@@ -25,10 +27,21 @@ def main() -> None:
         unexpected()
         sys.exit(1)
     except KeyboardInterrupt as stopped:
+        with suppress(ValueError):  # a thread other than the first has no say
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C twice is as once
         from surefoot.cli.console import say
 
-        say(" ".join(["stopped.", *getattr(stopped, "__notes__", ())]))
+        say(" ".join(["stopped.", *_notes(stopped)]))
         sys.exit(130)
+
+
+def _notes(stopped: BaseException | None) -> list[str]:
+    """How to go on: with what stopped it, or with the Ctrl-C before, of which this is a second."""
+    while stopped is not None:
+        if notes := getattr(stopped, "__notes__", []):
+            return list(notes)
+        stopped = stopped.__context__
+    return []
 
 
 def _with_plugins(arguments: list[str]) -> list[str]:

@@ -14,6 +14,10 @@ from typing import Any
 from surefoot.runs import atomic
 
 
+#: Where a demo keeps them, in its output.
+PARTS = "parts"
+
+
 @dataclass(frozen=True)
 class Parts:
     """Parts of a demo by what they depend on.

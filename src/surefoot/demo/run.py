@@ -19,7 +19,7 @@ from surefoot.demo.evaluate import Fitted, rows_of
 from surefoot.demo.files import write_examples
 from surefoot.demo.methods import COLUMNS, PLAIN, Method, methods
 from surefoot.demo.page import demo_page
-from surefoot.demo.parts import Parts
+from surefoot.demo.parts import PARTS, Parts
 from surefoot.demo.policies.methods import POLICY_COLUMNS
 from surefoot.demo.policies.part import QUICK as QUICK_POLICIES
 from surefoot.demo.policies.part import PolicyOptions, run_policies, why_not
@@ -77,7 +77,7 @@ def run_demo(
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
     with claim(output, "demo", overwrite=overwrite, resume=resume) as folder:
         output = folder.path
-        parts = Parts(output / "parts")
+        parts = Parts(output / PARTS)
         folder.begin(partial(_clear, goes_on=resume))
         clock = Clock()
         heads = _reward_models(world, seeds, clock, parts, say)
@@ -117,7 +117,7 @@ def _clear(folder: Path, goes_on: bool) -> None:
     for name in _RESULTS:
         (folder / name).unlink(missing_ok=True)
     if not goes_on:
-        Parts(folder / "parts").clear()
+        Parts(folder / PARTS).clear()
 
 
 @dataclass(frozen=True)
