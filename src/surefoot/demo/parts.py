@@ -13,7 +13,6 @@ from typing import Any
 
 from surefoot.runs import atomic
 
-
 #: Where a demo keeps them, in its output.
 PARTS = "parts"
 
