@@ -15,10 +15,9 @@ from surefoot.data.readers.numbered import is_response, label_among
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import Reading, misspelt
 from surefoot.data.reading.contract import COMMON, DIALOGUES, MEANINGFUL, PROMPTS, complete
-from surefoot.data.reading.grouping import Ballots
 from surefoot.data.reading.recognition import recognised, require_columns, shown
 from surefoot.data.reading.record import Account, ColumnError, NoLabelError, Record, UndecidedError
-from surefoot.data.reading.survey import Survey, collect, survey
+from surefoot.data.reading.survey import Ballots, Survey, collect, survey
 from surefoot.data.schema import declared
 from surefoot.data.sources import cache
 from surefoot.data.sources.origins import Origin

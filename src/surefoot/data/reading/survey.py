@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 from surefoot.data.labels.codings import Coding
 from surefoot.data.labels.column import decide, sentence
 from surefoot.data.readers import Reader
+from surefoot.data.reading import fields
 from surefoot.data.reading.contract import complete
-from surefoot.data.reading.grouping import Ballots
 from surefoot.data.reading.record import Account, Record
 from surefoot.errors import DataError
 
@@ -89,3 +92,52 @@ def collect(
         except DataError:
             continue  # it is met again when rows are made
     return account
+
+
+class Ballots:
+    """Who judged each pair of a file, in which a row is one vote.
+
+    Holds a hash of each pair and its votes, no texts. Votes are grouped where two annotators or
+    more judged a pair; a pair that one of them judged twice stays two rows, as duplicates do.
+    """
+
+    def __init__(self) -> None:
+        self._votes: dict[bytes, list[tuple[str, float]]] = {}
+        self._told: set[bytes] = set()
+
+    def add(self, row: dict[str, Any], voter: str | None) -> None:
+        """Another vote."""
+        if voter is not None:
+            key, turned = _key(row)
+            label = row["label"]
+            self._votes.setdefault(key, []).append((voter, 1 - label if turned else label))
+
+    def begin(self) -> None:
+        """The rows come again, from the first one."""
+        self._told.clear()
+
+    def gather(self, row: dict[str, Any], voter: str | None) -> bool:
+        """Give the first row of a pair all its votes; False for the other rows of that pair."""
+        if voter is None:
+            return True
+        key, turned = _key(row)
+        votes = self._votes.get(key, [])
+        if len({name for name, _ in votes}) < 2:
+            return True
+        if key in self._told:
+            return False
+        self._told.add(key)
+        row["votes"] = [
+            {"annotator": name, "value": 1 - value if turned else value} for name, value in votes
+        ]
+        row["label"], row["label_from"] = fields.mean_vote(row["votes"]), "votes"
+        return True
+
+
+def _key(row: dict[str, Any]) -> tuple[bytes, bool]:
+    """A hash of the pair, blind to the order of its responses, and whether they are turned."""
+    sides = [json.dumps(row[name], sort_keys=True) for name in ("response_a", "response_b")]
+    turned = sides[0] > sides[1]
+    shared = [row[name] for name in ("prompt", "tools", "template_arguments")]
+    text = json.dumps([shared, *sorted(sides)], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest(), turned
