@@ -221,7 +221,8 @@ class Member(Options):
         if isinstance(kind, str) and kind not in cls.registry:
             plugins.load_offered(kind)
         if not isinstance(kind, str) or kind not in cls.registry:
-            raise ConfigurationError(unknown_name(cls.slot, kind, cls.registry))
+            known = unknown_name(cls.slot, kind, cls.registry)
+            raise ConfigurationError(f"{known} One of a package of your own: --plugin MODULE.")
         own = dict(options)
         del own["kind"]
         given, plugin = own.pop("plugin", ""), plugins.plugin_of(cls.registry[kind])

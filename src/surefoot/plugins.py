@@ -59,11 +59,12 @@ def load_offered(member: str) -> None:
         load(member)
 
 
-def require(given: Any) -> None:
+def require(given: Any, what: str = "this") -> None:
     """Refuse what was saved with a plugin that is not there.
 
     Args:
         given: options by name, in which members say which plugin they are from.
+        what: was saved, for the message.
 
     Raises:
         ConfigurationError: a plugin was not named, and no installed package offers it.
@@ -72,7 +73,7 @@ def require(given: Any) -> None:
         offered = [one.name for one in _offers() if f"{name}.".startswith(f"{one.module}.")]
         if not offered:
             raise ConfigurationError(
-                f"this needs the plugin {name!r}, which is not loaded. Where you trust it: "
+                f"{what} needs the plugin {name!r}, which is not loaded. Where you trust it: "
                 f"--plugin {name}, or surefoot.plugins.load({name!r}) in Python."
             )
         load(offered[0])

@@ -198,7 +198,7 @@ def test_a_saved_run_is_refused_by_the_name_of_its_absent_plugin(
     (run / "mine.py").write_text(module.read_text())  # not even what lies in the run itself
     monkeypatch.chdir(run)
     monkeypatch.syspath_prepend("")
-    with pytest.raises(ConfigurationError, match=r"needs the plugin 'mine'.*--plugin mine"):
+    with pytest.raises(ConfigurationError, match=r"run needs the plugin 'mine'.*--plugin mine"):
         load_scorer(run)
     assert "mine" not in sys.modules
     sys.path.remove("")

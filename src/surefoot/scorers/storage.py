@@ -122,7 +122,7 @@ def read_description(folder: Path) -> dict[str, Any]:
             )
         kind = _Description.model_validate(description).scorer["kind"]
         (_OnEmbeddings if kind == "embedding" else _OfLanguage).model_validate(description)
-        plugins.require(description)
+        plugins.require(description, str(folder))
     return description
 
 
