@@ -496,7 +496,11 @@ def test_no_prompt_is_implied_where_one_is_null():
     records = [good] * 30 + [good | {"prompt": None}]
     found = read(*records)
     assert len(found) == 30
-    assert found.faults[0].reason == "the column 'prompt' is null"
+    assert "'prompt' is null, and no prompt is implied" in found.faults[0].reason
+    (row,) = read(
+        {"input": None, **good, "prompt": None}, columns={"prompt": "", "input": ""}
+    ).dataset
+    assert texts(row)[0] == "The answer is"  # it was said to be another thing
 
 
 def test_of_responses_numbered_from_0_the_first_is_0():

@@ -208,7 +208,10 @@ def _is_given(record: Record) -> bool:
     if has_prompt(record) or record.account.no_prompt:
         return True
     if name := next((name for name in PROMPTS if name in record), None):
-        raise DataError(f"the column {name!r} is null")
+        raise DataError(
+            f"the column {name!r} is null, and no prompt is implied in its place (where it is "
+            f"another thing: --column {name}=)"
+        )
     return False
 
 
