@@ -7,13 +7,21 @@ import json
 import numpy as np
 import pytest
 import torch
-from language_models import byte_tokenizer, llama, llama_reward, save
+from language_models import (
+    bert_reward,
+    bert_tokenizer,
+    byte_tokenizer,
+    llama,
+    llama_reward,
+    save,
+)
+from transformers import BertForMaskedLM
 
 from surefoot.data import read_preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import load_scorer
 from surefoot.scorers.language.loading import load_model
-from surefoot.scorers.language.options import PolicyScorer
+from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.training import train
 
@@ -53,6 +61,16 @@ def test_a_run_learns_and_is_loaded_again(configure, scorer, tmp_path, kind, pre
     rows = read_preferences(tmp_path / "pairs.jsonl")
     loaded = load_scorer(tmp_path / "run")
     np.testing.assert_allclose(loaded.scores(rows), run.model.scores(rows), atol=1e-5)
+
+
+def test_what_is_new_is_not_held_in_4_bits(tmp_path):
+    """It is trained whole: the pooler of a classifier that is made of a masked language model."""
+    config = bert_reward(hidden_size=64, intermediate_size=128).config
+    place = save(tmp_path, BertForMaskedLM(config), bert_tokenizer())
+    scorer = RewardModelScorer(model=place, adapter={"quantised": True})
+    model = load_model(place, "reward-model", **scorer.load_options)
+    assert type(model.bert.pooler.dense) is type(model.classifier) is torch.nn.Linear
+    assert type(model.bert.encoder.layer[0].output.dense) is not torch.nn.Linear
 
 
 def test_no_gradients_of_gradients(configure, scorer):

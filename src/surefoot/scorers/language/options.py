@@ -17,6 +17,9 @@ from surefoot.scorers.language.scores import HEADS
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.skew import SkewOptions
 
+#: Parts of a classifier that are trained whole beside an adapter, and so not held in 4 bits.
+_SPARED = [*HEADS, "pre_classifier", "pooler", r".*\.pooler", "sequence_summary"]
+
 
 class AdapterOptions(Options):
     """A LoRA adapter (Hu et al., 2106.09685), trained in place of all weights."""
@@ -113,7 +116,7 @@ class LanguageModelScorer(Scorer):
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
             # transformers spares the last module by its parameter's name, which a bias hides.
-            llm_int8_skip_modules=list(HEADS) if self.model_kind == "reward-model" else None,
+            llm_int8_skip_modules=_SPARED if self.model_kind == "reward-model" else None,
         )
         return {"dtype": dtype, "quantization_config": quantisation}
 
