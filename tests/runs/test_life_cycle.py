@@ -19,7 +19,8 @@ from surefoot.data.checks import check
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.runs import atomic, claim
 from surefoot.training import RunConfig, TrainingData, checkpoint
-from surefoot.training.folder import begin_run, clear_run, progress_of, require_same, write_run
+from surefoot.training.folder import clear_run, progress_of, require_same
+from surefoot.training.life_cycle import open_runs
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,10 @@ def _config(folder, l2=1.0) -> RunConfig:
 
 def _run(config, data, **how):
     """All that a run does to its folder."""
-    with claim(config.output, "train", **how) as folder:
-        begin_run(folder, config)
-        folder.write("model.safetensors", "weights")
-        write_run(folder, config, data, {}, {}, ())
+    with open_runs([config], **how) as (run,):
+        run.begin(data.train)
+        run.folder.write("model.safetensors", "weights")
+        run.finish(data, {}, {})
 
 
 class FaultError(Exception):

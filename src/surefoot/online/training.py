@@ -98,18 +98,12 @@ def train_online_seeds(
 ) -> Iterator[OnlineRun]:
     """Run configurations that differ in their seed and their output alone, one after the other.
 
-    Args:
-        configs: of the runs.
-        watch: as of :func:`train_online`.
-        overwrite: as of :func:`train_online`.
-        resume: go on with what is not finished; what is stays, and is not among the results.
-        say: as of :func:`train_online`.
-        root: a folder of all, whose earlier runs are taken away once nothing is left that could be
-            refused, and which is marked as finished at the end.
-        reads: what is read beside what the configurations name.
+    The arguments are those of :func:`train_online` and of
+    :func:`~surefoot.training.life_cycle.open_runs`.
 
     Yields:
-        Each run when it is finished; none on processes that do not save.
+        Each run when it is finished; none on processes that do not save, and none of those that
+        were finished before.
     """
     require_version()
     objective = configs[0].objective
@@ -127,35 +121,19 @@ def train_online_seeds(
 
 
 def _train(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> OnlineRun | None:
-    ready = _ready(run, watch)
-    if not run.train(ready.trainer, ready.prompts.preferences, ready.prompts.clusters):
+    trainer, prompts, key = _ready(run, watch)
+    if not run.train(trainer, prompts.preferences, prompts.clusters):
         return None
-    _require_finite(ready.trainer.model, ready.trainer.processing_class)
-    ready.trainer.save_model(str(run.path))
+    _require_finite(trainer.model, trainer.processing_class)
+    trainer.save_model(str(run.path))
     for_older_readers(run.path)
-    report = describe_run(run, ready.trainer.state, ready.progress)
-    write_online_run(run, ready.prompts, ready.key, report)
+    report = describe_run(run, trainer.state, trainer.progress)
+    write_online_run(run, prompts, key, report)
     return OnlineRun(run.path, report)
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """What training needs, once nothing is left that could be refused.
-
-    Attributes:
-        trainer: TRL's, which weighs prompts.
-        prompts: to train on.
-        progress: what they gain.
-        key: hash of the reference's weights.
-    """
-
-    trainer: Any
-    prompts: PromptSet
-    progress: Progress
-    key: str
-
-
-def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> _Ready:
+def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> tuple[Any, PromptSet, str]:
+    """TRL's trainer, the prompts, and the hash of the reference: nothing is left to be refused."""
     scorer, objective, training = run.config.scorer, run.config.objective, run.config.training
     assert isinstance(scorer, PolicyScorer)
     tokenizer = load_tokenizer(scorer.place)
@@ -203,7 +181,7 @@ def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> _Ready:
     trainer.add_callback(OnlineProgress())
     if last is not None:
         trainer.go_on_logging(window_of(last))
-    return _Ready(trainer, prompts, progress, key)
+    return trainer, prompts, key
 
 
 def _prompts(

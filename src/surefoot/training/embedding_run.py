@@ -57,7 +57,7 @@ def train_embedding_models(
     for model in models:
         require_finite(model.tensors())
     for run, model in zip(runs, models, strict=True):
-        run.begin(data.train)
+        run.begin(data.train, data.clusters)
         model.save(run.path)
         figures = _figures(model.report_, model) | {
             "radius": radius.to_dict() if radius else None,

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport
-from surefoot.data.prompts import training_prompt_keys
-from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options, places_of
-from surefoot.runs import MARK, Mark, RunFolder, require_finished
-from surefoot.runs.atomic import appearing
+from surefoot.runs import MARK, Mark, require_finished
 from surefoot.scorers.embeddings.clusters import FILE as CLUSTERS
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.scorers.ensemble_file import is_ensemble
 from surefoot.scorers.loading import run_folders_of
 from surefoot.scorers.storage import explained
 from surefoot.training.config import FileOptions
-from surefoot.training.manifest import Described, manifest, model_card
 
 T = TypeVar("T")
 
@@ -46,7 +41,7 @@ RUN_FILES = (
 #: process.
 _IN_A_RUN = ("README.md", "config.yaml", "runs/*/events.out.tfevents*", "manifest.json")
 #: Of these, what readers can do without: a run may be passed on without its data.
-_OPTIONAL = (HELD_OUT, "damage.json", "training_args.bin")
+OPTIONAL = (HELD_OUT, "damage.json", "training_args.bin")
 _CHECKPOINTS = "checkpoint-*/surefoot-checkpoint.json"
 #: What makes configurations equal that differ in their output.
 _ANYWHERE = {"output": ""}
@@ -68,6 +63,19 @@ class TrainingData:
     damage: DamageReport
     removed: int
     clusters: PromptClusters | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts, and how they were read, JSON-ready."""
+        faults = self.train.faults
+        return {
+            "fingerprint": self.train.fingerprint,
+            "rows": len(self.train),
+            "held_out_rows": 0 if self.held_out is None else len(self.held_out),
+            "removed_rows": self.removed,
+            "unreadable_rows": sum(not fault.unlabelled for fault in faults),
+            "unlabelled_rows": sum(fault.unlabelled for fault in faults),
+            "readings": [reading.to_dict() for reading in self.train.readings],
+        }
 
 
 def clear_run(folder: Path, ours: bool | None = None) -> None:
@@ -136,67 +144,6 @@ def reads_of(options: Options) -> list[str]:
         if is_ensemble(place):
             named += map(str, run_folders_of(place))
     return named
-
-
-def begin_run(run: RunFolder, config: FileOptions, parts: Iterable[str] = ()) -> None:
-    """Take away what earlier runs left, and say which run is begun.
-
-    Args:
-        run: the folder.
-        config: complete.
-        parts: folders of seeds, of which it will consist.
-    """
-    ours = is_run(run.path)
-    run.begin(lambda folder: clear_run(folder, ours), parts)
-    run.write("config.yaml", config.to_yaml())
-
-
-def write_run(
-    run: RunFolder,
-    config: Described,
-    data: TrainingData,
-    figures: Mapping[str, Any],
-    readable: Mapping[str, str],
-    warnings: Sequence[str],
-) -> None:
-    """Write what a run says of itself, and mark it as finished; the model is there already.
-
-    Args:
-        run: the run folder.
-        config: complete, so that it runs again.
-        data: what was trained on.
-        figures: for the manifest.
-        readable: the most important ones, for the model card.
-        warnings: sentences for both.
-    """
-    run.write("config.yaml", config.to_yaml())
-    if data.clusters is not None:
-        data.clusters.save(run.path)
-    keys = torch.tensor(sorted(training_prompt_keys(data.train)), dtype=torch.int64)
-    with appearing(run.path / PROMPTS) as part:
-        save_file({"keys": keys}, part)
-    if data.held_out is not None:
-        write_preferences(data.held_out, run.path / HELD_OUT)
-    run.write("damage.json", data.damage.to_dict())
-    described = {
-        "train": list(config.data.train),
-        "fingerprint": data.train.fingerprint,
-        "rows": len(data.train),
-        "held_out_rows": 0 if data.held_out is None else len(data.held_out),
-        "removed_rows": data.removed,
-        "unreadable_rows": sum(not fault.unlabelled for fault in data.train.faults),
-        "unlabelled_rows": sum(fault.unlabelled for fault in data.train.faults),
-        "readings": [reading.to_dict() for reading in data.train.readings],
-    }
-    written = manifest(described, figures, config.training.seed) | {"warnings": list(warnings)}
-    run.write("manifest.json", written)
-    pairs = f"{len(data.train)} ({data.removed} damaged removed)"
-    damage = [f"{f.kind}: {f.count} row(s). {f.meaning}" for f in data.damage.findings]
-    card = model_card(config, {"pairs": pairs, **readable}, [*warnings, *damage])
-    run.write("README.md", card)
-    clear_checkpoints(run.path)
-    needed = [name for name in RUN_FILES if name not in _OPTIONAL]
-    run.finish([*needed, "config.yaml", "manifest.json"])
 
 
 #: How far a run has come: nothing is there, some of it, or it was run to its end.

@@ -17,25 +17,35 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import torch
+from safetensors.torch import save_file
+
 from surefoot.data import Preferences
+from surefoot.data.prompts import training_prompt_keys
+from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError
 from surefoot.runs import RunFolder, claim
+from surefoot.runs.atomic import appearing
 from surefoot.runs.folder import is_first
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.training.agreement import of_first
 from surefoot.training.checkpoint import newest, written
 from surefoot.training.config import SeededConfig
 from surefoot.training.folder import (
+    HELD_OUT,
+    OPTIONAL,
+    PROMPTS,
+    RUN_FILES,
     TrainingData,
-    begin_run,
+    clear_checkpoints,
     clear_run,
     is_run,
     progress_of,
     reads_of,
     require_same,
     saved_fingerprint,
-    write_run,
 )
+from surefoot.training.manifest import manifest, model_card
 
 C = TypeVar("C", bound=SeededConfig)
 Say = Callable[[str], None]
@@ -127,7 +137,8 @@ class OpenRun(Generic[C]):
         self.folder.require_room(size)
         self.together.begin(data)
         if self.checkpoint is None:
-            begin_run(self.folder, self.config)
+            self.folder.begin(partial(clear_run, ours=is_run(self.path)))
+            self.folder.write("config.yaml", self.config.to_yaml())
         else:
             self.folder.begin()
         if clusters is not None:
@@ -160,8 +171,31 @@ class OpenRun(Generic[C]):
     def finish(
         self, data: TrainingData, figures: Mapping[str, Any], readable: Mapping[str, str]
     ) -> None:
-        """Describe what was trained, and mark the run as finished; the model is there already."""
-        write_run(self.folder, self.config, data, figures, readable, self.warnings)
+        """Describe what was trained, and mark the run as finished; the model is there already.
+
+        Args:
+            data: what was trained on.
+            figures: for the manifest.
+            readable: the most important ones, for the model card.
+        """
+        run, config = self.folder, self.config
+        run.write("config.yaml", config.to_yaml())
+        keys = torch.tensor(sorted(training_prompt_keys(data.train)), dtype=torch.int64)
+        with appearing(run.path / PROMPTS) as part:
+            save_file({"keys": keys}, part)
+        if data.held_out is not None:
+            write_preferences(data.held_out, run.path / HELD_OUT)
+        run.write("damage.json", data.damage.to_dict())
+        described = {"train": list(config.data.train), **data.to_dict()}
+        written = manifest(described, figures, config.training.seed)
+        run.write("manifest.json", written | {"warnings": self.warnings})
+        pairs = f"{len(data.train)} ({data.removed} damaged removed)"
+        damage = [f"{f.kind}: {f.count} row(s). {f.meaning}" for f in data.damage.findings]
+        card = model_card(config, {"pairs": pairs, **readable}, [*self.warnings, *damage])
+        run.write("README.md", card)
+        clear_checkpoints(run.path)
+        needed = [name for name in RUN_FILES if name not in OPTIONAL]
+        run.finish([*needed, "config.yaml", "manifest.json"])
 
 
 @contextmanager

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from surefoot.escaping import fenced, markdown
+from surefoot.training.config import SeededConfig
 
 SCHEMA_VERSION = 1
 _PACKAGES = (
@@ -22,20 +23,6 @@ _PACKAGES = (
     "numpy",
     "scipy",
 )
-
-
-class Described(Protocol):
-    """A configuration of a run, of whatever kind."""
-
-    @property
-    def data(self) -> Any: ...  # noqa: D102
-    @property
-    def scorer(self) -> Any: ...  # noqa: D102
-    @property
-    def objective(self) -> Any: ...  # noqa: D102
-    @property
-    def training(self) -> Any: ...  # noqa: D102
-    def to_yaml(self) -> str: ...  # noqa: D102
 
 
 def manifest(data: Mapping[str, Any], figures: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -58,7 +45,7 @@ def manifest(data: Mapping[str, Any], figures: Mapping[str, Any], seed: int) -> 
     }
 
 
-def model_card(config: Described, figures: Mapping[str, str], notes: list[str]) -> str:
+def model_card(config: SeededConfig, figures: Mapping[str, str], notes: list[str]) -> str:
     """A README.md for the run folder, with the metadata block that the Hub reads."""
     rows = "\n".join(f"| {markdown(k)} | {markdown(v)} |" for k, v in figures.items())
     cautions = "\n".join(f"- {markdown(note)}" for note in notes) or "- none"

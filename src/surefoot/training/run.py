@@ -170,15 +170,8 @@ def train_seeds(
     was begun goes on from its last checkpoint if it has any, and the others begin. Heads are fitted
     again, which takes seconds.
 
-    Args:
-        configs: of the runs.
-        data: as of :func:`train`.
-        overwrite: as of :func:`train`.
-        resume: as of :func:`train`.
-        say: as of :func:`train`.
-        root: a folder of all, whose earlier runs are taken away once nothing is left that could be
-            refused, and which is marked as finished at the end.
-        reads: what is read beside what the configurations name.
+    The arguments are those of :func:`train` and of
+    :func:`~surefoot.training.life_cycle.open_runs`.
 
     Returns:
         One run for each configuration that was run now; none on processes that do not save.
