@@ -23,6 +23,7 @@ from surefoot.options import Member
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Head, load_scorer
 from surefoot.training import RunConfig
 from surefoot.training.language.pairs import TrainingPairs
+from surefoot.training.manifest import manifest
 
 SLOTS = (MarginLoss, LabelModel, Risk, Regulariser, Head)
 
@@ -130,6 +131,7 @@ def test_a_member_is_written_with_its_plugin_and_read_back(package):
     assert written["loss"] == {"kind": "my-loss", "plugin": "mine"}
     assert "plugin" not in written["labels"]
     assert Objective(**written).model_dump() == written
+    assert manifest({}, {}, 0)["plugins"] == ["mine"]  # readers have no other place
     given = {"data": {"train": "x"}, "output": "y", "objective": written}
     assert RunConfig(**given).objective == Objective(**written)
 

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from surefoot import plugins
 from surefoot.escaping import fenced, markdown
 from surefoot.training.config import SeededConfig
 
@@ -39,6 +40,7 @@ def manifest(data: Mapping[str, Any], figures: Mapping[str, Any], seed: int) -> 
         "seed": seed,
         "data": dict(data),
         "figures": dict(figures),
+        "plugins": list(plugins.loaded()),
         "versions": {name: version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "machine": {"processor": platform.machine(), "system": platform.system()},
