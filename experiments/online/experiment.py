@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from experiments.common.tables import correct, estimate, marked, told_apart
 from experiments.common.work import Work
+from experiments.common.writing import written
 from experiments.online.world import (
     TOPICS,
     Asked,
@@ -23,21 +23,13 @@ from experiments.online.world import (
     make_policy,
     true_reward,
 )
-from surefoot.data.rendering.tokens import TokenReader
-from surefoot.data.text import Message, Prompt
 from surefoot.data.writing import write_preferences
 from surefoot.online import OnlineConfig
 from surefoot.online.training import train_online
 from surefoot.options import Options
 from surefoot.runs import is_finished
 from surefoot.runs.atomic import write_text
-from surefoot.scorers.language.generation import (
-    SamplingLaw,
-    continuations,
-    ends_of,
-    response_text,
-)
-from surefoot.scorers.language.loading import load_model, load_tokenizer
+from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.statistics import hierarchical, hierarchical_difference
 from surefoot.training import RunConfig, train
 
@@ -147,19 +139,12 @@ def _train(
 
 def _measured(settings: Settings, place: Path, test: Sequence[Asked], seed: int) -> list[float]:
     """Mean true reward of a policy's responses to each test prompt."""
-    tokenizer = load_tokenizer(str(place))
-    model = load_model(str(place), "policy", dtype=torch.float32)
-    reader = TokenReader(tokenizer)
-    openings = [reader.opening(Prompt([Message(role="user", content=one.text)])) for one in test]
-    torch.manual_seed(seed)
     law = SamplingLaw(max_new_tokens=settings.objective["max_new_tokens"])
-    given = [ids for ids in openings for _ in range(settings.samples)]
-    ends, rewards = ends_of(model, tokenizer), []
-    for start in range(0, len(given), 320):
-        for k, ids in enumerate(continuations(model, tokenizer, given[start : start + 320], law)):
-            topic = test[(start + k) // settings.samples].topic
-            rewards.append(true_reward(topic, response_text(tokenizer, ids, ends)))
-    return np.reshape(rewards, (len(test), settings.samples)).mean(1).tolist()
+    texts = written(str(place), [one.text for one in test], settings.samples, law, 320, seed)
+    return [
+        float(np.mean([true_reward(one.topic, text) for text in own]))
+        for one, own in zip(test, texts, strict=True)
+    ]
 
 
 def _figures(settings: Settings, by_seed: Sequence[dict[str, Any]]) -> dict[str, Any]:

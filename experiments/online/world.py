@@ -1,4 +1,4 @@
-"""The world of `online.py`: groups of prompts of unequal share and difficulty, and a known reward.
+"""The world: groups of prompts of unequal share and difficulty, and a known reward.
 
 A prompt is about one of three topics. A response has five words. Its true reward is the number of
 different words of the prompt's topic, less the number of words of other topics; all other words

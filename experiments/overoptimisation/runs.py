@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from experiments.common.work import Work
+from experiments.common.writing import written
 from experiments.overoptimisation.world import World, WorldOptions
 from surefoot.data import Preferences
-from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.text import Message, Prompt, to_text
 from surefoot.data.writing import write_preferences
 from surefoot.online import OnlineConfig
@@ -22,13 +21,7 @@ from surefoot.online.training import train_online
 from surefoot.options import Options
 from surefoot.runs import is_finished
 from surefoot.runs.atomic import appearing
-from surefoot.scorers.language.generation import (
-    SamplingLaw,
-    continuations,
-    ends_of,
-    response_text,
-)
-from surefoot.scorers.language.loading import load_model, load_tokenizer
+from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.loading import load_scorer
 from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
 from surefoot.scorers.responses import rewards_of
@@ -161,7 +154,7 @@ def prepare(settings: Settings, options: WorldOptions, number: int, work: Work) 
     path = work.cell([*described, settings.members, settings.reward, settings.responses])
     if not path.is_file():
         prompts = world.prompts[1]
-        texts = written(folder / "policy", prompts, settings.responses, settings.online, number)
+        texts = responses(folder / "policy", prompts, settings.responses, settings.online, number)
         gold = [[world.gold(x, y) for y in own] for x, own in zip(prompts, texts, strict=True)]
         found = [scored(reward / f"seed-{k}", prompts, texts) for k in range(settings.members)]
         _save(path, gold=np.array(gold), members=np.stack(found, axis=-1))
@@ -180,22 +173,12 @@ def _reward_model(settings: Settings, data: Path, start: Path, seed: int, place:
     train(config, overwrite=True)
 
 
-def written(
+def responses(
     place: Path, prompts: list[str], count: int, online: Mapping[str, Any], seed: int
 ) -> list[list[str]]:
     """As many responses of a policy to each prompt."""
-    tokenizer = load_tokenizer(str(place))
-    model = load_model(str(place), "policy", dtype=torch.float32)
     law = SamplingLaw(max_new_tokens=online["max_new_tokens"])
-    turns = [[Message(role="user", content=one)] for one in prompts]
-    reader = TokenReader(tokenizer)
-    given = [ids for t in turns for ids in [reader.opening(Prompt(t))] * count]
-    torch.manual_seed(seed)
-    ends, texts = ends_of(model, tokenizer), []
-    for start in range(0, len(given), _BATCH):
-        drawn = continuations(model, tokenizer, given[start : start + _BATCH], law)
-        texts += [response_text(tokenizer, ids, ends).strip() for ids in drawn]
-    return [texts[i : i + count] for i in range(0, len(texts), count)]
+    return written(str(place), prompts, count, law, _BATCH, seed)
 
 
 def scored(place: Path, prompts: list[str], texts: list[list[str]]) -> np.ndarray:
@@ -232,7 +215,7 @@ def trained(settings: Settings, arm: Arm, seed: Seed, work: Work) -> Mapping[str
     assert done is not None
     history = done.report.history
     prompts, number = seed.world.prompts[1], seed.world.seed
-    texts = written(run, prompts, settings.measured, settings.online, number)
+    texts = responses(run, prompts, settings.measured, settings.online, number)
     gold = [[seed.world.gold(x, y) for y in own] for x, own in zip(prompts, texts, strict=True)]
     _save(
         path,

@@ -1,4 +1,4 @@
-"""The world of `overoptimisation.py`: a known reward, which a policy's words earn one by one.
+"""The world: a known reward, which a policy's words earn one by one.
 
 A prompt is about one of four subjects. A response has six words. Its gold reward is the sum of the
 values of its different words; a word that is said again earns nothing. A word's value has a part of

@@ -1,4 +1,4 @@
-"""What the methods of `regret.py` make of drawn data: rewards of every response."""
+"""What the methods make of drawn data: rewards of every response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of `sentiment.py`, and its data: prompts, pairs, references, labels; kept."""
+"""The settings, and its data: prompts, pairs, references, labels; kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task of `sentiment.py`: sentences of film reviews, and preferences whose law is known.
+"""The task: sentences of film reviews, and preferences whose law is known.
 
 `movie_sentiment` (Pang and Lee 2004, 2005), found through `SUREFOOT_SUITES`. A prompt is the first
 words of a clause of a labelled sentence; a response is what a policy makes of the rest.

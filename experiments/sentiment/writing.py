@@ -1,4 +1,4 @@
-"""What a language model writes in `sentiment.py`, and how far that is from its reference."""
+"""What a language model writes, and how far that is from its reference."""
 
 from __future__ import annotations
 
