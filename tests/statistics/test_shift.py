@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.stats import chi2_contingency
 
+from surefoot.errors import DataError
 from surefoot.objectives import Risk
 from surefoot.statistics.shift import DISTANCES, one_law, shift
 
@@ -120,3 +121,12 @@ def test_equal_histograms():
     assert [found.distances[kind].low for kind in ("tv", "chi-squared", "kl")] == [0, 0, 0]
     assert found.distances["cvar"].high == 1
     assert one_law([0, 1, 1], [0, 1, 1], 2).p_value == 1
+
+
+@pytest.mark.parametrize("sides", [([], [0, 1]), ([0, 1], [])])
+def test_an_empty_sample_is_refused(sides):
+    """Its shares are no numbers, and no draw would differ as much as they seem to: p = .0005."""
+    with pytest.raises(DataError, match="two samples"):
+        one_law(*sides, 2)
+    with pytest.raises(DataError, match="two samples"):
+        shift(*sides, 2)

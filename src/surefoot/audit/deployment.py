@@ -12,6 +12,7 @@ from surefoot.data import Preferences
 from surefoot.data.text import last_turn
 from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
 from surefoot.scorers.embeddings.encoder import Encoder
+from surefoot.statistics.estimate import written, written_p
 from surefoot.statistics.shift import OneLaw, Shift, one_law, shift
 
 Ints = npt.NDArray[np.int64]
@@ -54,8 +55,7 @@ class DeploymentShift:
     def verdict(self) -> str:
         """Sentences for the user."""
         tv, test = self.found.distances["tv"], self.test
-        apart, chance = (f"{x:.3f}".replace("0.", ".", 1) for x in (test.apart, test.by_chance))
-        p = f"p = {test.p_value:.3f}".replace("0.", ".", 1) if test.p_value >= 0.001 else "p < .001"
+        apart, chance, p = written(test.apart), written(test.by_chance), written_p(test.p_value)
         held = f"; {self.shared} of both stay in both" if self.shared else ""
         lies = (
             f"Prompts of deployment lie {tv} from the training pairs (total variation over "

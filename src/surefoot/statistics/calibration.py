@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Floats
-from surefoot.statistics.estimate import Estimate, refused
+from surefoot.statistics.estimate import Estimate, refused, written
 from surefoot.statistics.intervals import mean, quantile
 from surefoot.statistics.ranges import SHARE, Range
 from surefoot.statistics.scores import probabilities_and_labels
@@ -123,7 +123,7 @@ def calibration(
     expected = float(share @ np.sqrt(np.maximum(np.diag(covariance), 0) * 2 / np.pi))
     note = "biased upwards"
     if np.isfinite(expected):
-        note += f": a perfectly calibrated model would show about {expected:.3f} here"
+        note += f": a perfectly calibrated model would show about {written(expected)} here"
     return Calibration(
         error=_debiased(gaps, covariance, share, dependence, n, covers, level),
         binned=refused(float(share @ np.abs(gaps)), n, covers, level, note),

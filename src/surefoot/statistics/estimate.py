@@ -183,6 +183,15 @@ def written(value: float, spec: str = ".3f") -> str:
     return _written([value], spec)[0]
 
 
+def written_p(p_value: float) -> str:
+    """A p-value with its sign, for a sentence.
+
+    >>> written_p(0.0304), written_p(2e-9)
+    ('p = .030', 'p < .001')
+    """
+    return f"p = {_short(p_value, '.3f')}" if p_value >= 0.001 else "p < .001"
+
+
 def _written(values: list[float], spec: str) -> list[str]:
     fixed = _FIXED.fullmatch(spec)
     if fixed:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import comb
 from scipy.stats import binom
 
-from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.estimate import Estimate, written_p
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import SHARE
 
@@ -73,8 +73,8 @@ class VaryingRates:
         bound = f"This rate is {LOWER_BOUND}"
         if self.p_value is None:
             return f"{bound}, which takes {ENOUGH_VOTES} votes on a pair to see: no pair has them."
-        p = f"p = {self.p_value:.3f}".replace("0.", ".", 1) if self.p_value >= 1e-3 else "p < .001"
         seen = "they are" if self.seen else "that is not seen"
+        p = written_p(self.p_value)
         return f"{bound}; on {self.pairs} pairs with {ENOUGH_VOTES} votes or more {seen} ({p})."
 
     def to_dict(self) -> dict[str, float | int | None]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.errors import DataError
 from surefoot.statistics.estimate import Estimate
 
 Floats = npt.NDArray[np.float64]
@@ -113,9 +114,13 @@ def shift(
         pairs: (N,) how many pairs each training prompt has: a risk weighs units by these.
         seed: of the draws.
         level: of the intervals.
+
+    Raises:
+        DataError: one sample is empty.
     """
     theirs = np.asarray(after)
     m = len(theirs)
+    _require_prompts(np.size(before), m)
     p = np.bincount(np.asarray(before), pairs, units)
     p = p / p.sum()
     q = np.bincount(theirs, minlength=units) / m
@@ -168,6 +173,11 @@ def _nearest(
     return p + low * (q - p)
 
 
+def _require_prompts(before: int, after: int) -> None:
+    if not before or not after:
+        raise DataError(f"a shift is between two samples of prompts; got {before} and {after}.")
+
+
 def _quantile(values: Floats, share: float) -> float:
     """A quantile among values of which some may be infinite."""
     return float(np.quantile(values, share, method="closest_observation"))
@@ -215,13 +225,17 @@ def one_law(
         units: how many there are.
         seed: of the permutations.
         both: (S,) the unit of each prompt that both have.
+
+    Raises:
+        DataError: one sample is empty.
     """
     first, second, shared = (
         np.bincount(np.asarray(side, dtype=np.int64), minlength=units)
         for side in (before, after, both)
     )
     alone, everyone = first + second, first + second + 2 * shared
-    n, m = (side.sum() + shared.sum() for side in (first, second))
+    n, m = (int(side.sum() + shared.sum()) for side in (first, second))
+    _require_prompts(n, m)
     dealt = np.random.default_rng(seed).multivariate_hypergeometric(alone, first.sum(), _DRAWS)
 
     def apart(own: Any) -> tuple[Floats, Floats]:
