@@ -19,8 +19,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-import surefoot.statistics
+from surefoot import statistics
 from surefoot.errors import DataError
+from surefoot.evaluation.policies.overoptimisation import law
 from surefoot.statistics import Comparison, Estimate, Range
 
 #: Distances of histograms are infinite where a unit is absent: null and not reliable in JSON.
@@ -39,8 +40,9 @@ def _mentions(kind, seen=()):
 
 def _estimators():
     found = {}
-    for info in pkgutil.iter_modules(surefoot.statistics.__path__):
-        module = importlib.import_module(f"surefoot.statistics.{info.name}")
+    names = [f"surefoot.statistics.{m.name}" for m in pkgutil.iter_modules(statistics.__path__)]
+    for path in [*names, law.__name__]:
+        module = importlib.import_module(path)
         for name, function in vars(module).items():
             if not inspect.isfunction(function) or name.startswith("_"):
                 continue
