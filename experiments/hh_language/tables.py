@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.common.tables import comparison, correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, told_apart
 from surefoot.statistics.estimate import written
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _difference(found: dict[str, Any] | None, lower_is_better: bool = False) -> 
     """A difference, marked where it survives the correction, and what would have been found."""
     if found is None:
         return ""
-    detects = comparison(found).minimum_detectable
+    detects = found["minimum_detectable"]
     if detects is None:
         return marked(found, lower_is_better)
     return f"{marked(found, lower_is_better)}; detects {written(detects)}"

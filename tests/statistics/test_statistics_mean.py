@@ -143,6 +143,8 @@ def test_few_skewed_clusters_get_an_asymmetric_interval():
         ({"values": [[1.0]]}, "shape"),
         ({"values": [1.0, 2.0], "clusters": [1]}, "got \\(1,\\)"),
         ({"values": [1.0, 2.0], "weights": [-1.0, 1.0]}, "weights"),
+        ({"values": [1.0, 2.0], "clusters": [0.0, np.nan]}, "a cluster is NaN"),
+        ({"values": [1.0, 2.0], "level": 95}, "between 0 and 1"),
     ],
 )
 def test_wrong_input(arguments, message):

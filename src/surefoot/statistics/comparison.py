@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,11 @@ from surefoot.statistics.intervals import (
     unanimous,
     unskewed,
 )
-from surefoot.statistics.power import POWER, Discordance, detectable, detectable_one_way
+from surefoot.statistics.power import POWER, Discordance, SignTest, TTest
 from surefoot.statistics.ranges import SHARE_DIFFERENCE, UNBOUNDED, Range, Unseen, as_one
+
+#: No p-value is stated below this: none is 0.
+LEAST_P = 1e-300
 
 
 @dataclass(frozen=True)
@@ -40,21 +44,27 @@ class Comparison:
     Attributes:
         difference: first minus second, with its interval.
         p_value: two-sided, of no difference; None where an interval was refused.
-        minimum_detectable: the true difference that this test would find with 80 % chance.
-        item_error: standard error from test items: falls with the square root of their number.
-        seed_error: standard error from seeds: does not fall with more items.
-        freedom: degrees of freedom of the error.
-        discordance: of right and wrong on the same items; what the error would be under another
-            difference.
+        test: how likely the test finds what; None where an interval was refused.
     """
 
     difference: Estimate
     p_value: float | None
-    minimum_detectable: float | None
-    item_error: float
-    seed_error: float
-    freedom: float
-    discordance: Discordance | None = field(default=None, repr=False)
+    test: TTest | SignTest | None = field(default=None, repr=False)
+
+    @cached_property
+    def minimum_detectable(self) -> float | None:
+        """The true difference that is found with 80 % chance; None without a test.
+
+        Of right and wrong, where it comes on items on which the two agree.
+        """
+        return None if self.test is None else self.test.detectable()
+
+    @cached_property
+    def traded(self) -> float | None:
+        """The smaller one of right and wrong, where the two trade errors instead."""
+        if self.test is None or self.test.discordance is None:
+            return None
+        return self.test.detectable(new=False)
 
     def pairs_needed(self, difference: float) -> int | None:
         """How many test pairs of this kind would find a true difference with 80 % chance.
@@ -67,26 +77,20 @@ class Comparison:
         """
         if difference == 0:
             raise ValueError("a difference of 0 cannot be found with any number of pairs.")
-        if self.minimum_detectable is None or self.item_error == 0:
-            return None
-        error, freedom = self.item_error, self.freedom
-        if self.discordance is not None:
-            error = self.discordance.error_at(difference)
-            freedom = self.discordance.freedom_at(difference)
-        tolerated = (difference / detectable(1.0, freedom, self.difference.level)) ** 2
-        left = tolerated - self.seed_error**2
-        if left <= 0:
-            return None
-        return math.ceil(self.difference.n * error**2 / left)
+        times = None if self.test is None else self.test.items_needed(difference)
+        return None if times is None else math.ceil(self.difference.n * times)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: the difference as an estimate, p-value and minimum detectable difference."""
-        return {
+        found: dict[str, Any] = {
             "difference": self.difference.to_dict(),
             "p_value": finite(self.p_value),
             "minimum_detectable": finite(self.minimum_detectable),
             "power": POWER,
         }
+        if self.traded is not None:
+            found["minimum_detectable_traded"] = finite(self.traded)
+        return found
 
     def __str__(self) -> str:
         if self.p_value is None or self.minimum_detectable is None:
@@ -126,13 +130,13 @@ def paired_difference(
         ValueError: shapes that do not agree, values that are not finite, or differences outside
             the range.
     """
-    first, w = check(a, weights)
-    second, _ = check(b, weights)
+    first, w = check(a, weights, level)
+    second, _ = check(b, weights, level)
     if first.shape != second.shape:
         raise ValueError(f"a and b are of the same items; got {first.shape} and {second.shape}.")
     n = len(first)
     if n == 0:
-        return refused_test(refused(None, 0, covers, level, "there are no values"))
+        return Comparison(refused(None, 0, covers, level, "there are no values"), None)
     kept = w > 0
     if not kept.all():
         ids = None if clusters is None else np.asarray(clusters)[kept]
@@ -150,48 +154,45 @@ def paired_difference(
     if not reason and as_one(gap) and not limits.finite:
         reason = "all differences are equal, so their spread is unknown"
     if reason:
-        return refused_test(refused(moments.mean, n, covers, level, reason, limits.ends))
+        return Comparison(refused(moments.mean, n, covers, level, reason, limits.ends), None)
     if as_one(gap):
         return _unanimous(gap, w, limits, dependence.independent, covers, level)
-    differ = discordant(gap, dependence)
-    found = None
+    differ = int(((dependence.incidence @ (gap != 0)) > 0).sum())
+    freedom = max(min(moments.freedom, differ - 1), 1.0)
+    test: TTest | SignTest = TTest(1.0, freedom, level, unit=moments.error)
     if shares:
-        square = float(w @ gap**2 / w.sum())
-        found = Discordance(
-            moments.mean, moments.error, square, dependence.count, differ, n, moments.freedom
-        )
+        known = discordance(gap, w, moments.error)
+        units = round((known.square - known.difference**2) / known.error**2) + 1
+        each = differ * known.size**2 / (units * known.square)
+        test = SignTest(known, units, each, moments.freedom, level)
         moments = replace(moments, skewness=0.0)
-    moments = replace(moments, freedom=max(min(moments.freedom, differ - 1), 1.0))
+    moments = replace(moments, freedom=freedom)
     unseen = (UNBOUNDED if shares else limits).unseen(gap, w, dependence.independent)
-    made = compared(moments, moments.error, 0.0, n, covers, level, limits.ends, unseen)
-    if found is None:
-        return made
-    return replace(made, minimum_detectable=found.detectable(level), discordance=found)
+    return compared(moments, test, n, covers, limits.ends, unseen)
 
 
-def discordant(gap: Floats, dependence: Dependence) -> int:
-    """Number of clusters in which any row differs from 0."""
-    return int(((dependence.incidence @ (gap != 0)) > 0).sum())
+def discordance(gap: Floats, weights: Floats, error: float) -> Discordance:
+    """Of the differences of rows, shape (N,), with the standard error of their mean."""
+    shares = weights / weights.sum()
+    square, distance = float(shares @ gap**2), float(shares @ np.abs(gap))
+    return Discordance(float(shares @ gap), error, square, square / distance if distance else 1.0)
 
 
 def compared(
     moments: Spread,
-    item_error: float,
-    seed_error: float,
+    test: TTest | SignTest,
     n: int,
     covers: str,
-    level: float,
     within: tuple[float, float],
     unseen: Unseen,
     note: str = "",
 ) -> Comparison:
-    """A comparison from a difference with its error, of which two parts are given too."""
-    low, high = reach(skewed(moments, level), unseen.ends(level))
-    estimate = estimate_of(moments.mean, low, high, n, covers, level, note, within)
+    """A comparison from a difference with its error."""
+    low, high = reach(skewed(moments, test.level), unseen.ends(test.level))
+    estimate = estimate_of(moments.mean, low, high, n, covers, test.level, note, within)
     u = unskewed(moments.mean / moments.error, moments.skewness)
-    p_value = max(float(2 * stats.t.sf(abs(u), moments.freedom)), unseen.chance_of(0.0))
-    found = detectable(moments.error, moments.freedom, level)
-    return Comparison(estimate, p_value, found, item_error, seed_error, moments.freedom)
+    p_value = max(float(2 * stats.t.sf(abs(u), moments.freedom)), unseen.chance_of(0.0), LEAST_P)
+    return Comparison(estimate, p_value, test)
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:
@@ -208,11 +209,6 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     return adjusted
 
 
-def refused_test(difference: Estimate) -> Comparison:
-    """A comparison without an interval, and so without a test."""
-    return Comparison(difference, None, None, math.nan, 0.0, math.nan)
-
-
 def _unanimous(
     gap: Floats, weights: Floats, within: Range, units: int, covers: str, level: float
 ) -> Comparison:
@@ -220,6 +216,7 @@ def _unanimous(
     value = float(gap[0])
     low, high = unanimous(gap, weights, within, units, level)
     estimate = estimate_of(value, low, high, len(gap), covers, level, within=within.ends)
-    p_value = 1.0 if value == 0 else 2.0 ** (1 - units)
-    found = detectable_one_way(units, level) * max(within.ends)
-    return Comparison(estimate, p_value, found, 0.0, 0.0, units - 1)
+    p_value = 1.0 if value == 0 else max(2.0 ** (1 - units), LEAST_P)
+    size = 1.0 if is_share(gap) else max(map(abs, within.ends))
+    test = SignTest(Discordance(value, 0.0, value**2, size), units, 1.0, units - 1, level)
+    return Comparison(estimate, p_value, test)

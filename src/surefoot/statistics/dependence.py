@@ -42,13 +42,15 @@ class Dependence:
         """Number the clusters of n rows: None (all independent), shape (n,), or shape (n, 2).
 
         Raises:
-            ValueError: `clusters` has another shape.
+            ValueError: `clusters` has another shape, or an id is NaN.
         """
         raw = np.arange(n) if clusters is None else np.asarray(clusters)
         if raw.shape not in {(n,), (n, 2)}:
             raise ValueError(
                 f"clusters have shape ({n},), or ({n}, 2) for pairs of nodes; got {raw.shape}."
             )
+        if raw.dtype.kind == "f" and np.isnan(raw).any():
+            raise ValueError("a cluster is NaN: rows without one need an id of their own.")
         unique, flat = np.unique(raw, return_inverse=True)
         ids = flat.reshape(n, -1).astype(np.int64)
         rows = np.repeat(np.arange(n), ids.shape[1])
@@ -188,12 +190,17 @@ def skewness_of(third: float, clusters: float) -> float:
     return float(np.clip(corrected, -1.0, 1.0)) if abs(third) > 1.5 * np.sqrt(6) / n else 0.0
 
 
-def check(values: npt.ArrayLike, weights: npt.ArrayLike | None) -> tuple[Floats, Floats]:
-    """Values and weights as finite float vectors of equal length.
+def check(
+    values: npt.ArrayLike, weights: npt.ArrayLike | None, level: float
+) -> tuple[Floats, Floats]:
+    """Values and weights as finite float vectors of equal length, for an interval of this level.
 
     Raises:
-        ValueError: a wrong shape, a value that is not finite, or a weight that is not positive.
+        ValueError: a wrong shape, a value that is not finite, a weight that is not positive, or a
+            level outside (0, 1).
     """
+    if not 0 < level < 1:
+        raise ValueError(f"a level lies between 0 and 1, such as 0.95; got {level!r}.")
     v = np.asarray(values, dtype=np.float64)
     if v.ndim != 1:
         raise ValueError(f"values have shape (N,); got {v.shape}.")

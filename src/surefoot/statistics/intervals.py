@@ -11,10 +11,10 @@ correlation about .3 inside; nodes of tournaments have effects of .7 of the pair
     binary, unequal clusters           0.968  0.964  0.960  0.950  0.957  0.954
     binary .9, unequal clusters        0.989  0.967  0.953  0.942  0.945  0.944
     binary .97, unequal clusters       0.987  0.980  0.981  0.981  0.946  0.944
-    normal, equal clusters             0.945  0.950  0.947  0.952  0.942  0.951
-    normal, unequal clusters           0.959  0.952  0.958  0.950  0.950  0.940
-    log-loss, equal clusters           0.923  0.945  0.941  0.952  0.946  0.949
-    log-loss, unequal clusters         0.934  0.937  0.944  0.940  0.949  0.937
+    normal, equal clusters             0.943  0.950  0.947  0.952  0.943  0.951
+    normal, unequal clusters           0.958  0.950  0.956  0.949  0.951  0.941
+    log-loss, equal clusters           0.919  0.943  0.942  0.955  0.951  0.953
+    log-loss, unequal clusters         0.933  0.934  0.942  0.939  0.950  0.940
     complete tournament, continuous    0.938  0.955  0.949  0.950  0.948  0.943
     complete tournament, binary        0.947  0.955  0.951  0.951  0.951  0.946
     sparse tournament, continuous      0.945  0.941  0.945  0.950  0.945  0.953
@@ -60,9 +60,9 @@ def mean(
       freedom are also bounded by what the clusters with the rarer value say of the design effect;
       exact where all values are equal.
     * Other values: t with the CR2 error and Imbens and Kolesar's degrees of freedom. Where their
-      skewness is told from that of a symmetric law, the t variable goes through Hall's cubic
-      transformation (1992), which takes the skewness off and has finite ends for any values.
-    * Pairs of nodes: the dyadic-robust error in the same intervals, without the transformation.
+      skewness is told from that of a symmetric law, the interval is that of a Poisson count as
+      skewed as the mean (:func:`skewed`).
+    * Pairs of nodes: the dyadic-robust error in the same intervals, symmetric.
     * Values of a known range: the interval reaches at least as far as values that are too rare to
       have been seen can take the mean, and never out of the range.
     * Below 10 clusters no interval is given.
@@ -79,7 +79,7 @@ def mean(
     Raises:
         ValueError: values that are not finite or outside the range, or shapes that do not agree.
     """
-    v, w = check(values, weights)
+    v, w = check(values, weights, level)
     if len(v) == 0:
         return refused(None, 0, covers, level, "there are no values")
     kept = w > 0
@@ -144,26 +144,46 @@ def estimate_of(
 
 
 def skewed(moments: Spread, level: float) -> tuple[float, float]:
-    """Interval of a mean from its error, degrees of freedom and skewness (Hall 1992).
+    """Interval of a mean from its error, degrees of freedom and skewness.
 
-    With T = (mean - mu) / error and a its skewness, u = T + a T^2 / 3 + a^2 T^3 / 27 + a / 6 has
-    none to second order, rises in T and can be solved for it.
+    A Poisson count of k has skewness 1 / sqrt(k). A mean of skewness a is taken for such a count,
+    k = 1 / a^2, in units of its own, and its interval is that of the count: Garwood's, of k to the
+    one side and of k + 1 to the long one, in Byar's form (Breslow and Day 1987, section 2.3) with t
+    for the normal quantile. Where that falls short of it, the near end is that of t.
     """
-    q = quantile(moments.freedom, level)
-    low, high = (_turned_back(u, moments.skewness) * moments.error for u in (q, -q))
-    return moments.mean - low, moments.mean - high
+    q, a = quantile(moments.freedom, level), abs(moments.skewness)
+    near, far = q, q
+    if a > _STRAIGHT:
+        k = 1 / a**2
+        near = min((k - _byar(k, -q)) * a, q)
+        far = (_byar(k + 1, q) - k) * a
+    down, up = (near, far) if moments.skewness > 0 else (far, near)
+    return moments.mean - down * moments.error, moments.mean + up * moments.error
 
 
 def unskewed(t: float, skewness: float) -> float:
-    """The variable u of :func:`skewed` at a value of T."""
-    return t + skewness * t**2 / 3 + skewness**2 * t**3 / 27 + skewness / 6
+    """The quantile of t at which an end of :func:`skewed` lies t errors from the mean."""
+    if skewness < 0:
+        return -unskewed(-t, -skewness)
+    if skewness <= _STRAIGHT:
+        return t
+    k = 1 / skewness**2
+    count = k - t / skewness
+    return max(-_byar_quantile(k, count), t) if t > 0 else -max(_byar_quantile(k + 1, count), 0.0)
 
 
-def _turned_back(u: float, skewness: float) -> float:
-    """T at a value of u."""
-    if abs(skewness) < 1e-6:
-        return u
-    return 3 / skewness * (math.cbrt(1 + skewness * (u - skewness / 6)) - 1)
+#: Skewness up to which a law counts as symmetric.
+_STRAIGHT = 1e-4
+
+
+def _byar(k: float, q: float) -> float:
+    """A quantile of the gamma law of shape k, by that of a normal (or t) variable."""
+    return float(k * (1 - 1 / (9 * k) + q / (3 * math.sqrt(k))) ** 3)
+
+
+def _byar_quantile(k: float, count: float) -> float:
+    """The inverse of :func:`_byar`."""
+    return 3 * math.sqrt(k) * (math.cbrt(count / k) - 1 + 1 / (9 * k))
 
 
 def refusal(dependence: Dependence, error: float) -> str:

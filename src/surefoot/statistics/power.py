@@ -1,115 +1,252 @@
-"""The smallest true difference that a test is likely to find."""
+"""The smallest true difference that a test is likely to find: its exact power, solved for that.
+
+Of real values the power is that of the noncentral t. Two models' right and wrong differ on few
+rows, and a larger difference changes on how many. Either all of it comes on rows on which both
+agreed, which then differ too (new); or the two trade errors, and as many rows differ as now
+(traded), as long as these are enough. Nothing in the data tells which: new needs the larger
+difference. `benchmarks/power.py` measures how often what is stated is found.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scipy import special, stats
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
+
+Floats = npt.NDArray[np.float64]
 
 #: Chance with which the minimum detectable difference is found.
 POWER = 0.8
-#: Of a difference beyond the one seen, the share that comes as further rows that differ: all of it
-#: where one model mends what the other leaves, none where their errors change places. With .85 the
-#: power was .75 to .84 in worlds of 1 to 30 % discordant rows and of 20 to 200 clusters.
-_NEW = 0.85
-
-
-def detectable(error: float, freedom: float, level: float) -> float:
-    """The true difference that a t test finds with 80 % chance.
-
-    Args:
-        error: standard error of the difference, as estimated.
-        freedom: degrees of freedom of that estimate.
-        level: nominal coverage of the interval that must leave out 0.
-    """
-    return error * _errors(round(max(freedom, 1.0), 3), level)
-
-
-@lru_cache(maxsize=4096)
-def _errors(freedom: float, level: float) -> float:
-    """The non-centrality at which t is beyond its quantile with 80 % chance, in errors.
-
-    An error estimated with few degrees of freedom is too small on average, by c4 (that of a
-    normal sample's deviation), which is made up for: the mean over repetitions is right.
-    """
-    critical = float(stats.t.ppf(0.5 + level / 2, freedom))
-    if freedom > 1e4:
-        return critical + float(special.ndtri(POWER))
-    shift = float(special.nctdtrinc(freedom, 1 - POWER, critical))
-    half = freedom / 2
-    c4 = math.exp(special.gammaln(half + 0.5) - special.gammaln(half)) / math.sqrt(half)
-    return shift / c4
+#: Units that differ from which on their number is as good as normal.
+_MANY = 1e4
+#: Degrees of freedom from which on the law of an error is as good as at this number.
+_SMOOTH = 100.0
+_NODES, _HALVINGS = 16, 24
+#: Logarithm of the largest multiple of the present number of items that is looked at.
+_ENDLESS = 20.0
+#: A variance that does not count.
+_NOTHING = 1e-30
 
 
 @dataclass(frozen=True)
 class Discordance:
-    """What two models' right and wrong on the same items say of how they differ.
+    """How two models' right and wrong differ on the same rows.
 
     Attributes:
         difference: of accuracy.
         error: its standard error, from items.
-        square: mean squared difference of a row: the share of rows that differ, where none ties.
-        units: clusters.
-        discordant: of these, the ones in which any row differs.
-        rows: how many.
-        freedom: degrees of freedom of the error, whatever the discordant units say.
+        square: mean squared difference of a row.
+        size: difference of a row on which the two differ: 1, or less where some tie.
     """
 
     difference: float
     error: float
     square: float
-    units: int
-    discordant: int
-    rows: int
-    freedom: float
+    size: float
 
-    def detectable(self, level: float) -> float:
-        """The difference that is found with 80 % chance, at most 1.
+    def square_at(self, difference: float, new: bool) -> float:
+        """Mean squared difference of a row where the true difference is another, positive one."""
+        seen = abs(self.difference)
+        if seen:
+            seen = max(seen - 2 * self.error**2 / seen, 0.0)  # less what chance gives
+        more = self.size * (difference - seen) if new else 0.0
+        return min(max(self.square + more, self.size * difference), self.size**2)
 
-        A larger difference comes with more rows that differ; error and degrees of freedom are
-        taken there.
-        """
-        found = self.error
-        for _ in range(100):
-            before = found
-            needed = detectable(self.error_at(found), self.freedom_at(found), level)
-            found = (found + min(needed, 1.0)) / 2
-            if abs(found - before) < 1e-6 * found:
-                break
-        return found
-
-    def error_at(self, difference: float) -> float:
-        """Standard error where the true difference is another one."""
-        square = min(max(self.square + self._more(difference), abs(difference)), 1.0)
-        ratio = (square - difference**2) / (self.square - self.difference**2)
-        return self.error * math.sqrt(max(ratio, 0.0))
-
-    def freedom_at(self, difference: float) -> float:
-        """Degrees of freedom there: also bounded by the units that differ, less one."""
-        discordant = min(self.discordant + self._more(difference) * self.rows, self.units)
-        return max(min(self.freedom, discordant - 1), 1.0)
-
-    def _more(self, difference: float) -> float:
-        """Share of further rows that differ; below 0 for a difference below the one seen."""
-        seen = math.sqrt(max(self.difference**2 - self.error**2, 0.0))  # less what chance gives
-        return _NEW * (abs(difference) - seen)
+    def growth(self, difference: float, new: bool) -> float:
+        """Variance from items where the true difference is another one, over the present."""
+        there = self.square_at(difference, new) - difference**2
+        return max(there, 0.0) / (self.square - self.difference**2)
 
 
-@lru_cache(maxsize=4096)
-def detectable_one_way(units: int, level: float) -> float:
-    """The share of units with a difference, all in one direction, that is found where none was.
+@dataclass(frozen=True)
+class TTest:
+    """A t test of a difference, whose variance has a part from seeds and one that they share.
 
-    The t test over units finds a difference from some number k of discordant ones on; that many
-    come with 80 % chance where k - 1 or fewer have the chance 1/5 under the binomial law.
+    Attributes:
+        between: variance of the mean from draws on their own: of seeds; with one, of items.
+        freedom: degrees of freedom of that.
+        level: nominal coverage of the interval that must leave out 0.
+        shared: variance that comes on top, because seeds share items.
+        doubt: variance of that as it was estimated.
+        items: of the whole variance, what falls with the number of items. None: all.
+        discordance: of right and wrong.
+        unit: of the differences; variances are in its square, which may be no number.
     """
-    needed = next((k for k in range(2, units) if _found(k, units, level)), units)
-    return float(stats.beta.ppf(POWER, needed, units - needed + 1))
+
+    between: float
+    freedom: float
+    level: float
+    shared: float = 0.0
+    doubt: float = 0.0
+    items: float | None = None
+    discordance: Discordance | None = None
+    unit: float = 1.0
+
+    def detectable(self, new: bool = True) -> float:
+        """The true difference that is found with 80 % chance."""
+        found, made_up = self._solved(new)
+        return min(found * made_up, self._most) * self.unit
+
+    def items_needed(self, difference: float) -> float | None:
+        """How many items find a difference with that chance, over the present number."""
+        d = np.array([abs(difference) / self.unit / self._solved(new=True)[1]])
+
+        def lacking(log: float) -> float:
+            return POWER - float(self.power(d, np.ones(1), True, math.exp(log))[0])
+
+        if self.items == 0 or lacking(_ENDLESS) > 0:
+            return None
+        return math.exp(_where(lambda log: -lacking(log), -_ENDLESS, _ENDLESS))
+
+    def power(self, differences: Floats, seen: Floats, new: bool, times: float = 1.0) -> Floats:
+        """Chance to find each of M differences, shape (M,), over the law of the error.
+
+        Args:
+            differences: shape (M,).
+            seen: shape (M,), what `between` is multiplied with.
+            new: where a difference of right and wrong comes from.
+            times: how many items, over the present number.
+        """
+        grown = np.ones(len(differences)) / times
+        if self.discordance is not None:
+            grown = grown * [
+                self.discordance.growth(d * self.unit, new) for d in differences.tolist()
+            ]
+        whole = self.between * seen + self.shared
+        items = whole if self.items is None else np.minimum(self.items, whole)
+        shared = grown * self.shared
+        between = np.maximum(whole + (grown - 1) * items - shared, 0.0)
+        drawn, weights = _chi_squared(min(self.freedom, _SMOOTH))
+        parts = between[:, None] * drawn
+        found = parts + shared[:, None]  # the variance as it is estimated
+        doubt = parts**2 / self.freedom + (grown**2)[:, None] * self.doubt
+        freedom = np.maximum(found**2 / np.maximum(doubt, _NOTHING), 1.0)
+        critical = special.stdtrit(freedom, 0.5 + self.level / 2) * np.sqrt(found)
+        error, d = np.sqrt(np.maximum(between + shared, _NOTHING))[:, None], differences[:, None]
+        return (
+            special.ndtr((d - critical) / error) + special.ndtr((-d - critical) / error)
+        ) @ weights
+
+    @property
+    def _most(self) -> float:
+        return math.inf if self.discordance is None else self.discordance.size / self.unit
+
+    def _solved(self, new: bool) -> tuple[float, float]:
+        """What is found with 80 % chance, and by how much it is too little on average.
+
+        For that it is solved for each variance between seeds that these may give again.
+        """
+        drawn, weights = _chi_squared(min(self.freedom, _SMOOTH))
+        seen = np.concatenate([[1.0], drawn])
+        low, high = np.zeros(len(seen)), np.sqrt(self.between * seen + self.shared)
+        while (lacking := (self.power(high, seen, new) < POWER) & (high < self._most)).any():
+            high = np.minimum(np.where(lacking, 2 * high, high), self._most)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            short = self.power(middle, seen, new) < POWER
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        return float(high[0]), float(high[0] / (high[1:] @ weights))
 
 
-def _found(discordant: int, units: int, level: float) -> bool:
-    """Whether the test finds a difference where this many units differ, all by 1."""
-    share = discordant / units
-    error = math.sqrt(share * (1 - share) / (units - 1))
-    return share / error > stats.t.ppf(0.5 + level / 2, discordant - 1)
+@dataclass(frozen=True)
+class SignTest:
+    """The test of two models' right and wrong: t over the units in which they differ.
+
+    Attributes:
+        discordance: what is known of the two.
+        units: independent rows; of clusters, as many as would have the same error.
+        clusters_each: clusters that a unit in which the two differ stands for.
+        freedom: degrees of freedom of the error, whatever the number of units that differ.
+        level: nominal coverage of the interval that must leave out 0.
+    """
+
+    discordance: Discordance
+    units: int
+    clusters_each: float
+    freedom: float
+    level: float
+
+    def detectable(self, new: bool = True) -> float:
+        """The true difference that is found with 80 % chance."""
+        size = self.discordance.size
+        found = _where(lambda d: self.power(d, self.units, new) - POWER, 0.0, size)
+        return min(found / _too_small(self.freedom), size)
+
+    def items_needed(self, difference: float) -> float | None:
+        """How many items find a difference with that chance, over the present number."""
+        d, size = abs(difference) * _too_small(self.freedom), self.discordance.size
+        if d >= size:
+            return None
+        square = self.discordance.square_at(d, new=True)
+        errors = float(special.ndtri(0.5 + self.level / 2) + special.ndtri(POWER))
+        many = (square - d**2) * (errors / d) ** 2  # by the normal law
+        if many * square / size**2 < _MANY:
+            high = math.log(4 * many + 100)
+            many = math.exp(
+                _where(lambda log: self.power(d, round(math.exp(log)), True) - POWER, 1.0, high)
+            )
+        return many / self.units
+
+    def power(self, difference: float, units: int, new: bool) -> float:
+        """Chance with which a difference is found.
+
+        Of the units, a binomial number differ, and of these a binomial number in one direction.
+        """
+        size = self.discordance.size
+        share = self.discordance.square_at(difference, new) / size**2
+        differ = _likely(units, share)
+        freedom = np.clip(differ * self.clusters_each - 1, 1.0, max(self.freedom, 1.0))
+        t2 = special.stdtrit(freedom, 0.5 + self.level / 2) ** 2
+        # The difference of both directions is beyond t errors from this number on.
+        enough = np.floor((np.sqrt(t2 * differ * units / (units - 1 + t2)) + differ) / 2)
+        one_way = min((1 + difference / size / share) / 2, 1.0) if share > 0 else 0.5
+        beyond = sum(
+            special.bdtrc(np.minimum(enough, differ), differ, p) for p in (one_way, 1 - one_way)
+        )
+        return float(_binomial(differ, units, share) @ np.where(enough < differ, beyond, 0.0))
+
+
+def _where(of: Callable[[float], float], low: float, high: float) -> float:
+    """Where a rising function is 0; an end where it is not between the ends."""
+    if of(low) >= 0:
+        return low
+    return high if of(high) <= 0 else float(optimize.brentq(of, low, high, xtol=1e-9, rtol=1e-4))
+
+
+def _likely(n: int, share: float) -> Floats:
+    """The numbers above 0 that a binomial law gives, but for some 1e-9 of the time."""
+    mean = n * share
+    reach = 6 * math.sqrt(mean * (1 - share)) + 6
+    return np.arange(max(math.floor(mean - reach), 1.0), min(math.ceil(mean + reach), n) + 1.0)
+
+
+def _binomial(k: Floats, n: int, share: float) -> Floats:
+    log_choose = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    return np.exp(log_choose + special.xlogy(k, share) + special.xlog1py(n - k, -share))
+
+
+@lru_cache(maxsize=256)
+def _chi_squared(freedom: float) -> tuple[Floats, Floats]:
+    """Nodes and weights of a chi-squared law over its degrees of freedom: by Gauss, from two on."""
+    if freedom < 2:  # too steep at 0 for that
+        tails = (np.arange(4 * _NODES) + 0.5) / (4 * _NODES)
+        drawn = np.asarray(special.chdtri(freedom, tails) / freedom, dtype=np.float64)
+        return drawn, np.full(len(tails), 1 / len(tails), dtype=np.float64)
+    nodes, weights = special.roots_genlaguerre(_NODES, freedom / 2 - 1)
+    return nodes / (freedom / 2), weights / weights.sum()
+
+
+def _too_small(freedom: float) -> float:
+    """Mean of an estimated error over the true one: c4, that of a normal sample's deviation.
+
+    It is made up for, so that what is detectable is right in the mean over repetitions.
+    """
+    half = max(freedom, 1.0) / 2
+    if half > 1e4:
+        return 1.0
+    return math.exp(special.gammaln(half + 0.5) - special.gammaln(half)) / math.sqrt(half)

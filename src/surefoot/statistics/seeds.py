@@ -24,12 +24,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.statistics.comparison import Comparison, compared, paired_difference, refused_test
+from surefoot.statistics.comparison import (
+    Comparison,
+    compared,
+    discordance,
+    paired_difference,
+)
 from surefoot.statistics.dependence import Dependence, Floats, Spread, check, skewness_of
 from surefoot.statistics.estimate import Estimate, refused
 from surefoot.statistics.intervals import (
@@ -41,6 +46,7 @@ from surefoot.statistics.intervals import (
     skewed,
     wilson,
 )
+from surefoot.statistics.power import TTest
 from surefoot.statistics.ranges import SHARE, SHARE_DIFFERENCE, UNBOUNDED, Range, Unseen
 
 #: Below this number of seeds no interval over seeds is given.
@@ -55,8 +61,7 @@ Within = Range | Sequence[Range] | None
 @dataclass(frozen=True)
 class _Moments:
     spread: Spread
-    seed_error: float  # root of s^2 / S
-    item_error: float  # root of C
+    test: TTest | None
     n: int
     within: tuple[float, float]
     unseen: Unseen
@@ -86,15 +91,18 @@ def hierarchical(
         With one seed an estimate that covers "test items (one seed)"; with two no interval.
 
     Raises:
-        ValueError: no seed, an empty one, values outside the range, or shapes that do not agree.
+        ValueError: no seed, an empty one beside others, values outside the range, or shapes that
+            do not agree.
     """
-    values, ids = _aligned(values_by_seed, clusters)
+    values, ids = _aligned(values_by_seed, clusters, level)
     share = within in (None, SHARE) and is_share(*values)
     limits = _joined(SHARE if share else within, values)
     if len(values) == 1:
         return mean(values[0], ids[0], None, level, _one_seed(covers), limits)
     covers = f"seeds and {covers}"
-    m = _moments(values, ids, limits)
+    if not len(values[0]):
+        return refused(None, 0, covers, level, "there are no values")
+    m = _moments(values, ids, limits, level)
     centre = m.spread.mean
     if m.reason:
         return refused(centre, m.n, covers, level, m.reason, m.within)
@@ -123,8 +131,8 @@ def hierarchical_difference(
         ValueError: the two do not have the same seeds and items, or differences lie outside the
             range.
     """
-    first, ids = _aligned(a_by_seed, clusters)
-    second, _ = _aligned(b_by_seed, clusters)
+    first, ids = _aligned(a_by_seed, clusters, level)
+    second, _ = _aligned(b_by_seed, clusters, level)
     if [v.shape for v in first] != [v.shape for v in second]:
         raise ValueError("a and b need the same seeds, and the same items in each seed.")
     if len(first) == 1:
@@ -132,17 +140,23 @@ def hierarchical_difference(
         return paired_difference(
             first[0], second[0], ids[0], None, level, _one_seed(covers), limits
         )
+    if not len(first[0]):
+        return Comparison(refused(None, 0, covers, level, "there are no values"), None)
     with np.errstate(over="ignore"):
         gaps = [a - b for a, b in zip(first, second, strict=True)]
     shares = within is None and is_share(*first, *second)
-    m = _moments(gaps, ids, _joined(SHARE_DIFFERENCE if shares else within, gaps), not shares)
-    covers = f"seeds and {covers}"
-    if m.reason:
-        return refused_test(refused(m.spread.mean, m.n, covers, level, m.reason, m.within))
-    note = f"{len(gaps)} seeds"
-    return compared(
-        m.spread, m.item_error, m.seed_error, m.n, covers, level, m.within, m.unseen, note
+    m = _moments(
+        gaps, ids, _joined(SHARE_DIFFERENCE if shares else within, gaps), level, not shares
     )
+    covers = f"seeds and {covers}"
+    if m.test is None or m.reason:
+        return Comparison(refused(m.spread.mean, m.n, covers, level, m.reason, m.within), None)
+    test = m.test
+    if shares:
+        weights = np.concatenate([np.full(len(g), 1 / len(g)) for g in gaps])
+        known = discordance(np.concatenate(gaps), weights, math.sqrt(test.items or 0.0) * test.unit)
+        test = replace(test, discordance=known)
+    return compared(m.spread, test, m.n, covers, m.within, m.unseen, f"{len(gaps)} seeds")
 
 
 def _joined(within: Within, values: list[Floats]) -> Range:
@@ -167,11 +181,11 @@ def _one_seed(covers: str) -> str:
 
 
 def _aligned(
-    values_by_seed: BySeed, clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None
+    values_by_seed: BySeed, clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None, level: float
 ) -> tuple[list[Floats], list[npt.NDArray[np.generic]]]:
-    values = [check(v, None)[0] for v in values_by_seed]
-    if not values or not all(len(v) for v in values):
-        raise ValueError("every seed needs at least one value.")
+    values = [check(v, None, level)[0] for v in values_by_seed]
+    if not values or len({len(v) > 0 for v in values}) > 1:
+        raise ValueError("there is no seed, or one without values where others have some.")
     sizes = [len(v) for v in values]
     if isinstance(clusters, list | tuple) and len(clusters) == len(values) and np.ndim(clusters[0]):
         ids = [np.asarray(c) for c in clusters]
@@ -186,7 +200,11 @@ def _aligned(
 
 
 def _moments(
-    values: list[Floats], ids: list[npt.NDArray[np.generic]], limits: Range, skew: bool = True
+    values: list[Floats],
+    ids: list[npt.NDArray[np.generic]],
+    limits: Range,
+    level: float,
+    skew: bool = True,
 ) -> _Moments:
     """Mean over seeds, its two errors, and what is known of them."""
     seeds = len(values)
@@ -209,7 +227,7 @@ def _moments(
         reason = f"{seeds} seeds are too few for an interval over seeds ({FEWEST_SEEDS} are needed)"
     if reason:
         nothing = Spread(centre, math.nan, math.nan)
-        return _Moments(nothing, math.nan, math.nan, n, limits.ends, unseen, reason)
+        return _Moments(nothing, None, n, limits.ends, unseen, reason)
     by_seed = np.zeros((n, seeds))
     by_seed[np.arange(n), owner] = residuals * factor
     gram = dependence.gram(by_seed)
@@ -221,15 +239,17 @@ def _moments(
     uncertain = between**2 / (seeds - 1) + doubt
     freedom = total**2 / uncertain if uncertain > 0 else 1.0
     error = math.sqrt(total)
-    third = dependence.third(residuals * factor) / error**3 if skew and error > 0 else 0.0
+    of_items = min(max(float(gram.sum()), 0.0), total)
+    test = TTest(between, seeds - 1, level, shared, doubt, of_items, unit=unit)
+    seen = error > 1e-12  # beyond rounding
+    third = dependence.third(residuals * factor) / error**3 if skew and seen else 0.0
     return _Moments(
         Spread(centre, error * unit, max(freedom, 1.0), skewness_of(third, freedom + 1)),
-        math.sqrt(between) * unit,
-        math.sqrt(shared) * unit,
+        test,
         n,
         limits.ends,
         unseen,
-        "" if error > 1e-12 else "no spread was seen between seeds or items",
+        "" if seen else "no spread was seen between seeds or items",
     )
 
 
