@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from surefoot.cli.app import app
 from surefoot.data import read_preferences
-from surefoot.data.checks import Example
+from surefoot.data.checks import ExampleRow
 from surefoot.demo import DemoResult, print_table, run_demo
 from surefoot.demo.files import commands
 from surefoot.demo.methods import CALIBRATED, COLUMNS, methods
@@ -171,7 +171,7 @@ def test_the_page_needs_nothing_from_elsewhere(result: DemoResult, folder: Path)
 def test_text_from_data_is_escaped(result: DemoResult) -> None:
     bad = "<script>alert(1)</script>"
     finding = result.damage.findings[0]
-    hostile = replace(finding, examples=(Example(bad, 0, bad),), meaning=bad)
+    hostile = replace(finding, examples=(ExampleRow(bad, 0, bad),), meaning=bad)
     damage = replace(result.damage, findings=(hostile,), name=bad)
     page = demo_page(replace(result, damage=damage), output=bad)
     assert "<script" not in page

@@ -27,7 +27,7 @@ from surefoot.objectives import Objective
 from surefoot.report.words import number
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.bank import DISMISSIVE, FILLER, TOPICS, VAGUE
-from surefoot.worlds.generation import GenerationOptions, Written, write_responses
+from surefoot.worlds.generation import Completion, GenerationOptions, write_responses
 from surefoot.worlds.language_model import (
     LanguageOptions,
     make_model,
@@ -173,7 +173,7 @@ def test_figures_on_pairs_by_hand():
 def _write(world, *sentences):
     """The same response to every test prompt."""
     texts = [(p.text, " ".join(sentences)) for p in world.prompts["test"]]
-    return tuple(Written(prompt, text, 7, True) for prompt, text in texts)
+    return tuple(Completion(prompt, text, 7, True) for prompt, text in texts)
 
 
 def test_figures_of_what_is_written_by_hand():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import surefoot.demo.run as demo
+import surefoot.demo.pipeline as demo
 from surefoot.demo import run_demo
 from surefoot.demo.methods import methods
 from surefoot.worlds import TextWorld

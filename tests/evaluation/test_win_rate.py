@@ -10,13 +10,13 @@ from scipy.special import expit
 from win_rate_coverage import share
 
 from surefoot.errors import DataError
-from surefoot.evaluation.policies.win_rate import Judged, length_controlled, win_rate
+from surefoot.evaluation.policies.win_rate import Contests, length_controlled, win_rate
 
 
 def judged(first, second=None, lengths=None, prompts=None):
     first = np.asarray(first, dtype=float)
     n = len(first)
-    return Judged(
+    return Contests(
         first,
         None if second is None else np.asarray(second, dtype=float),
         np.tile([10.0, 12.0], (n, 1)) if lengths is None else np.asarray(lengths, dtype=float),
@@ -217,7 +217,7 @@ def test_a_judge_that_only_prefers_a_place_ties_with_itself():
     """1/2 up to rounding, in either order of the sum: every comparison is a tie."""
     x = np.random.default_rng(0).normal(size=400) * 2
     found = win_rate(
-        Judged(expit(x), expit(-x), np.full((400, 2), 100.0), np.arange(400)),
+        Contests(expit(x), expit(-x), np.full((400, 2), 100.0), np.arange(400)),
     )
     assert found.win_rate.estimate == 0.5
     assert found.ties.estimate == 1

@@ -7,10 +7,10 @@ from evaluation.preference_tables import rewards_for, table
 from html_checks import assert_self_contained
 from jinja2 import UndefinedError
 
-from surefoot.data.checks import DamageReport, Example, Finding, check
+from surefoot.data.checks import DamageReport, ExampleRow, Finding, check
 from surefoot.data.schema import Preferences
 from surefoot.evaluation import Overlap, compare, evaluate_rewards
-from surefoot.evaluation.run import Evaluation, SetFindings
+from surefoot.evaluation.findings import Evaluation, SetFindings
 from surefoot.report import advice
 from surefoot.report.damage import damage_page
 from surefoot.report.evaluation import Matrix, evaluation_page
@@ -71,7 +71,7 @@ def test_clean_data_is_called_clean_without_a_promise():
 
 
 def test_texts_of_the_data_are_escaped_in_the_audit():
-    example = Example(f"data/{HOSTILE}", 3, HOSTILE)
+    example = ExampleRow(f"data/{HOSTILE}", 3, HOSTILE)
     finding = Finding("empty-response", "warning", 1, 0.1, (example,), HOSTILE, HOSTILE)
     html = damage_page(
         DamageReport(HOSTILE, 10, (finding, finding), (HOSTILE,)), command=f"surefoot {HOSTILE}"

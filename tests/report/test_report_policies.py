@@ -10,7 +10,7 @@ from surefoot.evaluation.policies.logged import LoggedValues
 from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
 from surefoot.evaluation.policies.overoptimisation.curve import best_of_n_curve, compare_curves
 from surefoot.evaluation.policies.value import RatioOptions, policy_value
-from surefoot.evaluation.policies.win_rate import Judged, win_rate
+from surefoot.evaluation.policies.win_rate import Contests, win_rate
 from surefoot.report import best_of_n_page, value_page, win_rate_page
 
 
@@ -56,7 +56,7 @@ def judged(seed=0, bias=0.0, shift=0.0, n=300):
     lengths = np.exp(rng.normal(4, 0.5, (n, 2)) + np.array([shift, 0.0])).round()
     p = 1 / (1 + np.exp(-bias - 1.5 * np.log(lengths[:, 0] / lengths[:, 1])))
     votes = [(rng.random(n) < p).astype(float) for _ in range(2)]
-    return Judged(votes[0], votes[1], lengths, np.arange(n))
+    return Contests(votes[0], votes[1], lengths, np.arange(n))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_verdict_on_a_win_rate(given, words):
 def test_pages_of_win_rates_without_order_or_interval():
     one = judged(n=9)
     page = text(
-        win_rate_page(win_rate(Judged(one.first, None, one.lengths, one.prompts)), "a", "b")
+        win_rate_page(win_rate(Contests(one.first, None, one.lengths, one.prompts)), "a", "b")
     )
     assert "this judge does not see it" in page
     assert "too few" in page

@@ -176,8 +176,8 @@ SMALL = TextWorld(
 
 @pytest.fixture(autouse=True)
 def _small_demo(monkeypatch, small_encoder):
+    import surefoot.demo.pipeline
     import surefoot.demo.policies.part
-    import surefoot.demo.run
     from surefoot.demo.files import CONFIGURATIONS
     from surefoot.demo.methods import CALIBRATED, methods
     from surefoot.demo.policies.methods import policy_methods
@@ -199,11 +199,11 @@ def _small_demo(monkeypatch, small_encoder):
         writing=GenerationOptions(min_new_tokens=1, max_new_tokens=2, responses=1),
     )
     for module, name, small in (
-        (surefoot.demo.run, "QUICK", SMALL),
-        (surefoot.demo.run, "QUICK_SEEDS", 1),
-        (surefoot.demo.run, "QUICK_POLICIES", options),
-        (surefoot.demo.run, "methods", few),
-        (surefoot.demo.run, "Encoder", lambda: Encoder(encoder)),
+        (surefoot.demo.pipeline, "QUICK", SMALL),
+        (surefoot.demo.pipeline, "QUICK_SEEDS", 1),
+        (surefoot.demo.pipeline, "QUICK_POLICIES", options),
+        (surefoot.demo.pipeline, "methods", few),
+        (surefoot.demo.pipeline, "Encoder", lambda: Encoder(encoder)),
         (surefoot.demo.policies.part, "WORLD", SMALL),
         (surefoot.demo.policies.part, "policy_methods", lambda world: policy_methods(world)[:2]),
     ):

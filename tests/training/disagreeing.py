@@ -22,7 +22,7 @@ from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.scorers.fit.coefficient import Coefficient
 from surefoot.training import PreferenceTrainer, run
 from surefoot.training.config import RunConfig
-from surefoot.training.language import run as language_run
+from surefoot.training.language import language_run
 from surefoot.training.language.preference_config import PreferenceConfig
 
 RANKS, RANK = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))

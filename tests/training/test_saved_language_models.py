@@ -291,7 +291,7 @@ class TestRefused:
 
 def test_a_rank_knows_its_gpu_before_the_model_is_loaded(configure, policy, monkeypatch):
     """Quantised weights go to the GPU that is current when they are read."""
-    from surefoot.training.language import run as language_run
+    from surefoot.training.language import language_run
     from surefoot.training.language.preference_config import PreferenceConfig
 
     order = []

@@ -34,7 +34,7 @@ from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
-    from surefoot.evaluation.run import Evaluation, SetFindings
+    from surefoot.evaluation.findings import Evaluation, SetFindings
     from surefoot.scorers import TrainedScorer
 
 #: Options that `evaluate` had, and the command that has them.
@@ -50,7 +50,7 @@ class PairsOnly(TyperCommand):
     """A command that names the one to type where an option has moved there."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As usual, once no option is of another command."""
+        """Parse, once no option is of another command."""
         given = [one.partition("=")[0] for one in args]
         for option, command in _MOVED.items():
             if option in given:
@@ -94,7 +94,7 @@ def evaluate(
     """
     reads: list[str | Path | None] = [*data, suites, model, baseline, reference]
     with reporting(output, overwrite, reads) as folder:
-        from surefoot.evaluation import run
+        from surefoot.evaluation import findings
         from surefoot.report import evaluation_page
         from surefoot.training.folder import saved_prompts
 
@@ -104,8 +104,8 @@ def evaluate(
         pairs, breakdowns = {}, {}
         for name in data:
             pairs[name], own = read_pairs(name, suites, reading, source, [*models, *baselines])
-            breakdowns[name] = {**own, **run.by_cluster(str(runs[0]), pairs[name], say)}
-        found = run.evaluate(
+            breakdowns[name] = {**own, **findings.by_cluster(str(runs[0]), pairs[name], say)}
+        found = findings.evaluate(
             models,
             pairs,
             baselines,

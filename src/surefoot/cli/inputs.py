@@ -33,7 +33,7 @@ class ReadingFlags:
 
     @property
     def options(self) -> dict[str, Any]:
-        """As :func:`~surefoot.data.read_preferences` takes them."""
+        """Arguments of :func:`~surefoot.data.read_preferences`."""
         return {
             "columns": mapping(self.columns or (), "--column", "prompt=question", empty=True),
             "codings": mapping(self.codings or (), "--coding", "label=first-is-0"),

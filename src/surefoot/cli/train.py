@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from surefoot.scorers.fit.report import FitReport
     from surefoot.scorers.fit.unit_shares import UnitShare
     from surefoot.statistics import Estimate
-    from surefoot.training.language.run import LanguageReport
+    from surefoot.training.language.language_run import LanguageReport
     from surefoot.training.run import Run
 
 
@@ -89,7 +89,7 @@ def overrides(arguments: Sequence[str]) -> dict[str, str]:
 
 def _show(runs: Sequence[Run]) -> None:
     from surefoot.scorers.fit.report import FitReport
-    from surefoot.training.language.run import LanguageReport
+    from surefoot.training.language.language_run import LanguageReport
 
     reports = {str(run.folder): run.report for run in runs}
     _show_heads({k: r for k, r in reports.items() if isinstance(r, FitReport)})

@@ -17,7 +17,7 @@ from surefoot.escaping import excerpt
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
-    from surefoot.evaluation.policies.win_rate import Judged, WinRate
+    from surefoot.evaluation.policies.win_rate import Contests, WinRate
 
 
 def winrate(
@@ -76,7 +76,7 @@ def winrate(
         )
 
 
-def _judged(place: str, pairs: Sequence[Preferences], yes: bool) -> list[Judged]:
+def _judged(place: str, pairs: Sequence[Preferences], yes: bool) -> list[Contests]:
     """By a run, or by the endpoint that a YAML file names."""
     from surefoot.evaluation.policies.contests import judged_by_endpoint, judged_by_model
     from surefoot.scorers.ensemble_file import is_ensemble

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from surefoot.demo.methods import Column, Method, Word
+from surefoot.demo.methods import Measure, Method, Word
 from surefoot.report.words import Outcome, outcome
 from surefoot.statistics import Comparison, Estimate, holm
 
@@ -90,7 +90,7 @@ class Claim:
         }
 
 
-def claims_of(rows: Iterable[TableRow], columns: Mapping[Any, Column]) -> tuple[Claim, ...]:
+def claims_of(rows: Iterable[TableRow], columns: Mapping[Any, Measure]) -> tuple[Claim, ...]:
     """Every prediction that theory made, with what was found."""
     made = [
         (row.method, key, predicted, difference)
@@ -115,14 +115,14 @@ def claims_of(rows: Iterable[TableRow], columns: Mapping[Any, Column]) -> tuple[
     )
 
 
-def in_words(column: Column, found: Outcome) -> Outcome | Word:
+def in_words(column: Measure, found: Outcome) -> Outcome | Word:
     """What a comparison of a column says, given what it would say where more is better."""
     more, less = reversed(column.words) if column.lower_is_better else column.words
     words: dict[str, Word] = {"better": more, "worse": less}
     return words.get(found, found)
 
 
-def described(columns: Mapping[Any, Column]) -> dict[str, Any]:
+def described(columns: Mapping[Any, Measure]) -> dict[str, Any]:
     """The columns of a table, JSON-ready."""
     return {
         key: {

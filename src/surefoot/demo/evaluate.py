@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class MethodFit:
     """One method on one seed.
 
     Attributes:
@@ -50,7 +50,7 @@ class Fitted:
 
 def rows_of(
     compared: Sequence[Method],
-    fitted: Mapping[str, Sequence[Fitted]],
+    fitted: Mapping[str, Sequence[MethodFit]],
     tests: Mapping[str, WorldPairs],
 ) -> tuple[Row, ...]:
     """The rows of the table, each against the row that its method names, on the same seeds."""
@@ -67,7 +67,7 @@ def rows_of(
 
 
 def _cells(
-    runs: Sequence[Fitted], others: Sequence[Fitted] | None, tests: Mapping[str, WorldPairs]
+    runs: Sequence[MethodFit], others: Sequence[MethodFit] | None, tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Cell]:
     values = _values(runs, tests)
     if others is None:
@@ -79,7 +79,9 @@ def _cells(
     }
 
 
-def _values(runs: Sequence[Fitted], tests: Mapping[str, WorldPairs]) -> dict[ColumnKey, Estimate]:
+def _values(
+    runs: Sequence[MethodFit], tests: Mapping[str, WorldPairs]
+) -> dict[ColumnKey, Estimate]:
     """Every figure of one method, with intervals over seeds and test prompts."""
     rare = np.array([g == RARE for g in tests["alike"].observed.strings("group")])
 
@@ -106,7 +108,7 @@ def _values(runs: Sequence[Fitted], tests: Mapping[str, WorldPairs]) -> dict[Col
 
 
 def _differences(
-    runs: Sequence[Fitted], others: Sequence[Fitted], tests: Mapping[str, WorldPairs]
+    runs: Sequence[MethodFit], others: Sequence[MethodFit], tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Comparison]:
     """Paired differences to another method."""
 
@@ -133,7 +135,7 @@ def _over_seeds(values: Sequence[float]) -> Estimate:
     return mean(values, covers="seeds")
 
 
-def _calibration(runs: Sequence[Fitted], test: WorldPairs) -> Calibration:
+def _calibration(runs: Sequence[MethodFit], test: WorldPairs) -> Calibration:
     """Of all seeds together; a prompt is a cluster over seeds."""
     prompts = clusters_of(test.observed).ids
     return calibration(

@@ -13,7 +13,7 @@ Word = Literal["better", "worse", "longer", "shorter"]
 
 
 @dataclass(frozen=True)
-class Column:
+class Measure:
     """A column of a table.
 
     Attributes:
@@ -31,20 +31,20 @@ class Column:
     digits: int = 3
 
 
-COLUMNS: dict[ColumnKey, Column] = {
-    "clean": Column(
+COLUMNS: dict[ColumnKey, Measure] = {
+    "clean": Measure(
         "as trained", "Accuracy against the truth on new prompts; pairs drawn as in training."
     ),
-    "noisy": Column("noisy labels", "Accuracy on the same pairs against labels with flips."),
-    "shifted": Column(
+    "noisy": Measure("noisy labels", "Accuracy on the same pairs against labels with flips."),
+    "shifted": Measure(
         "length reversed",
         "Accuracy against the truth in deployment, where the longer response is mostly worse.",
     ),
-    "rare": Column(
+    "rare": Measure(
         "rare group",
         "Accuracy against the truth for people in a hurry, the group that is rare in training.",
     ),
-    "log-loss": Column(
+    "log-loss": Measure(
         "log-loss",
         "Of the true preference, pairs as in training, in nats: lower is better.",
         lower_is_better=True,

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from surefoot.demo.claims import MARKS, Cell, Claim, TableRow
-from surefoot.demo.methods import COLUMNS, Column
+from surefoot.demo.methods import COLUMNS, Measure
 from surefoot.demo.result import DemoResult
 from surefoot.report.words import interval, number, parts
 from surefoot.statistics import Estimate
@@ -44,7 +44,7 @@ def summary(result: DemoResult) -> list[str]:
     ]
 
 
-def predictions(claims: Sequence[Claim], columns: Mapping[Any, Column]) -> list[str]:
+def predictions(claims: Sequence[Claim], columns: Mapping[Any, Measure]) -> list[str]:
     """What theory said, and what came of it."""
     held = sum(claim.held for claim in claims)
     return [
@@ -58,7 +58,7 @@ def predictions(claims: Sequence[Claim], columns: Mapping[Any, Column]) -> list[
     ]
 
 
-def figures_table(rows: Iterable[TableRow], columns: Mapping[Any, Column], wide: bool) -> Table:
+def figures_table(rows: Iterable[TableRow], columns: Mapping[Any, Measure], wide: bool) -> Table:
     """The rows that have any of these columns."""
     table = Table(show_lines=True)
     table.add_column("objective")
@@ -71,7 +71,7 @@ def figures_table(rows: Iterable[TableRow], columns: Mapping[Any, Column], wide:
     return table
 
 
-def markdown(rows: Iterable[TableRow], columns: Mapping[Any, Column]) -> str:
+def markdown(rows: Iterable[TableRow], columns: Mapping[Any, Measure]) -> str:
     """The table for a README."""
     titles = [column.title for column in columns.values()]
     lines = [f"| objective | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
@@ -82,7 +82,7 @@ def markdown(rows: Iterable[TableRow], columns: Mapping[Any, Column]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _text(cell: Cell | None, column: Column, wide: bool) -> Text:
+def _text(cell: Cell | None, column: Measure, wide: bool) -> Text:
     """A figure with its interval, or with the difference and its interval."""
     if cell is None:
         return Text("–", "dim")

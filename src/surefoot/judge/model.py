@@ -33,7 +33,7 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Answers:
     """What an auxiliary model says."""
 
     pairs: Array  #: (N,) P(a preferred) of the data's pairs; NaN where there is no answer
@@ -49,5 +49,5 @@ class AuxiliaryModel(Member, slot="auxiliary model"):
     @abstractmethod
     def judge(
         self, pairs: Preferences, references: References | None, conditions: Conditions
-    ) -> Judged:
+    ) -> Answers:
         """Judge N comparisons, and the P pairs of their references where there are any."""

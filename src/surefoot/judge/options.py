@@ -15,7 +15,7 @@ from surefoot.data.references import References
 from surefoot.data.schema import Preferences, concatenate
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import excerpt
-from surefoot.judge.model import AuxiliaryModel, Conditions, Judged
+from surefoot.judge.model import Answers, AuxiliaryModel, Conditions
 from surefoot.judge.secrets import bare_address
 from surefoot.options import READS
 
@@ -164,7 +164,7 @@ class Judge(AuxiliaryModel, kind="judge"):
 
     def judge(
         self, pairs: Preferences, references: References | None, conditions: Conditions
-    ) -> Judged:
+    ) -> Answers:
         """Judge N comparisons and the P pairs of their references, in one run.
 
         Raises:
@@ -177,7 +177,7 @@ class Judge(AuxiliaryModel, kind="judge"):
         own, others = np.split(result.probabilities, [len(pairs)])
         skipped = len(result.failures)
         notes = (f"{skipped} pair(s) got no answer from the judge.",) if skipped else ()
-        return Judged(own, (lambda row: others) if references else None, result.to_dict(), notes)
+        return Answers(own, (lambda row: others) if references else None, result.to_dict(), notes)
 
     def key(self) -> str | None:
         """The key, from its environment variable.

@@ -7,7 +7,7 @@ import numpy as np
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
-from surefoot.judge.model import Array, AuxiliaryModel, Conditions, Judged
+from surefoot.judge.model import Answers, Array, AuxiliaryModel, Conditions
 
 
 class GivenAuxiliary(AuxiliaryModel, kind="column"):
@@ -15,7 +15,7 @@ class GivenAuxiliary(AuxiliaryModel, kind="column"):
 
     def judge(
         self, pairs: Preferences, references: References | None, conditions: Conditions
-    ) -> Judged:
+    ) -> Answers:
         """What the columns say.
 
         Raises:
@@ -26,7 +26,7 @@ class GivenAuxiliary(AuxiliaryModel, kind="column"):
             if not pairs.has(name):
                 raise DataError(f"{pairs.name}: auxiliary is 'column', and there is no {name!r}.")
         if references is None:
-            return Judged(pairs.numbers("auxiliary"))
+            return Answers(pairs.numbers("auxiliary"))
         given = [values for (values,) in pairs.read("reference_auxiliary")]
         sizes = np.bincount(references.sets)
         for row, (values, s) in enumerate(zip(given, references.of.tolist(), strict=True)):
@@ -41,4 +41,4 @@ class GivenAuxiliary(AuxiliaryModel, kind="column"):
             whole[references.sets == references.of[row]] = given[row]
             return whole
 
-        return Judged(pairs.numbers("auxiliary"), of)
+        return Answers(pairs.numbers("auxiliary"), of)

@@ -16,7 +16,7 @@ from surefoot.data.references import References, references_of
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.judge.model import Array, Conditions, Judged
+from surefoot.judge.model import Answers, Array, Conditions
 from surefoot.nuisance.check import ReferenceCheck, check_references
 from surefoot.nuisance.config import SampleConfig
 from surefoot.nuisance.fitted_language import FIRST, clear_folds
@@ -37,7 +37,7 @@ class Sampled:
     pairs: Preferences  #: the comparisons, with references and auxiliary probabilities
     collected: Collected | None  #: the references
     check: ReferenceCheck | None  #: whether the data's responses look like them
-    judged: Judged | None  #: by the auxiliary model
+    judged: Answers | None  #: by the auxiliary model
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready figures."""
@@ -155,7 +155,7 @@ def _pairs_of_references(pairs: Preferences, pairing: Pairs) -> References:
 
 
 def with_auxiliary(
-    pairs: Preferences, references: References | None, judged: Judged, clip: float
+    pairs: Preferences, references: References | None, judged: Answers, clip: float
 ) -> Preferences:
     """The comparisons with what an auxiliary model says of them and of their references.
 
@@ -175,7 +175,7 @@ def with_auxiliary(
     return pairs.with_columns(**columns)
 
 
-def _answered(judged: Judged, pairs: Preferences) -> tuple[Judged, Preferences]:
+def _answered(judged: Answers, pairs: Preferences) -> tuple[Answers, Preferences]:
     """The rows that have every answer; labels that need them could use no others."""
     rows = [
         row

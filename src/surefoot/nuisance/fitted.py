@@ -13,7 +13,7 @@ from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import By, folds
 from surefoot.errors import ConfigurationError
-from surefoot.judge.model import Array, AuxiliaryModel, Conditions, Judged
+from surefoot.judge.model import Answers, Array, AuxiliaryModel, Conditions
 from surefoot.nuisance.fitted_language import FOLDS, judged_out_of_fold, run_of, write_fold
 from surefoot.objectives import Objective
 from surefoot.scorers import TrainedScorer
@@ -68,7 +68,7 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
 
     def judge(
         self, pairs: Preferences, references: References | None, conditions: Conditions
-    ) -> Judged:
+    ) -> Answers:
         """Fit K models and judge every pair by the one that did not see it.
 
         Reference pairs that are pairs of the data are judged by the model that did not see their
@@ -86,7 +86,7 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
 
     def _on_embeddings(
         self, scorer: EmbeddingScorer, pairs: Preferences, references: References | None, seed: int
-    ) -> Judged:
+    ) -> Answers:
         fold = folds(pairs, self.folds, by=self.fold_by or scorer.fold_by, seed=seed)
         mass = (fold[:, None] != np.arange(self.folds)).astype(float)  # (N, K)
 
@@ -112,7 +112,7 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
 
     def _language_models(
         self, pairs: Preferences, references: References | None, conditions: Conditions
-    ) -> Judged:
+    ) -> Answers:
         if conditions.folder is None:
             raise ConfigurationError(
                 f"cross-fitting trains {self.scorer.label()} once for each fold, and no folder is "
@@ -177,7 +177,7 @@ def _judged(
     judge_of: npt.NDArray[np.int64],
     other: Array,
     named: str,
-) -> Judged:
+) -> Answers:
     """What was said out of fold, beside what another model says of the same pairs."""
     against = paired_difference(
         log_loss(probabilities, pairs.labels),
@@ -196,7 +196,7 @@ def _judged(
     def of_row(row: int) -> Array:
         return np.where(judge_of >= 0, fixed, references[fold[row]])
 
-    return Judged(probabilities, of_row if references else None, figures, notes)
+    return Answers(probabilities, of_row if references else None, figures, notes)
 
 
 #: What a fitted model is compared with, by its name in the figures.

@@ -110,7 +110,7 @@ class GivenReference(ReferenceSource, kind="column"):
 
     @property
     def pairing(self) -> Pairs:
-        """As chosen."""
+        """Which of a prompt's responses are compared with each other."""
         return self.compare
 
     def collect(

@@ -64,7 +64,7 @@ class LanguageModelReference(ReferenceSource, kind="language-model"):
 
     @property
     def pairing(self) -> Pairs:
-        """As chosen."""
+        """Which of a prompt's responses are compared with each other."""
         return self.compare
 
     def usable(self, pairs: Preferences, say: Callable[[str], None]) -> Preferences:
@@ -96,7 +96,7 @@ class LanguageModelReference(ReferenceSource, kind="language-model"):
 
 
 @dataclass(frozen=True)
-class Drawn:
+class ReferenceResponses:
     """Reference responses."""
 
     responses: dict[int, list[str]]  #: 2 M texts for each prompt, by its key
@@ -132,7 +132,7 @@ def distinct_prompts(preferences: Preferences) -> dict[int, Prompt]:
 
 def draw(
     source: LanguageModelReference, prompts: Mapping[int, Prompt], seed: int, path: Path
-) -> Drawn:
+) -> ReferenceResponses:
     """Draw 2 M responses to each prompt, or go on with what `path` holds already.
 
     A batch holds whole prompts and has a seed of its own, so a run that was killed ends with the
@@ -196,7 +196,7 @@ def draw(
             file.flush()
     responses = {key: list(known[key]["references"]) for key in keys}
     cut = sum(known[key]["unfinished"] for key in keys)
-    return Drawn(responses, law, cut / (2 * source.pairs * len(prompts)))
+    return ReferenceResponses(responses, law, cut / (2 * source.pairs * len(prompts)))
 
 
 def _writer(source: LanguageModelReference, model: Any, tokenizer: Any) -> Writer:

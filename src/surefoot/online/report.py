@@ -24,7 +24,7 @@ _MANY = 0.5
 
 
 @dataclass(frozen=True)
-class Group:
+class PromptGroup:
     """A group of prompts at the end of a run.
 
     Attributes:
@@ -61,7 +61,7 @@ class OnlineReport:
     last: dict[str, float]
     steps: int
     stopped: str
-    groups: tuple[Group, ...]
+    groups: tuple[PromptGroup, ...]
     log: Sequence[Mapping[str, Any]]
     history: Sequence[Mapping[str, float]]
     along: AlongTraining | None = None
@@ -74,7 +74,7 @@ def describe_run(run: OpenRun[OnlineConfig], state: Any, progress: Progress) -> 
     adversary = progress.adversary
     columns = (adversary.mass, adversary.seen, adversary.gains, adversary.multipliers)
     groups = tuple(
-        Group(name, share, int(seen), gain, weight)
+        PromptGroup(name, share, int(seen), gain, weight)
         for name, share, seen, gain, weight in zip(
             adversary.names, *(column.tolist() for column in columns), strict=True
         )

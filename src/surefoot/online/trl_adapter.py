@@ -56,7 +56,7 @@ class _EndOfStep(TrainerCallback):  # type: ignore[misc]
         self.trainer = trainer
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **named: Any) -> None:
-        """In a run that is resumed, draw the orders of the epochs that are done."""
+        """Draw the orders of the epochs that are done, where a run is resumed."""
         loader = named["train_dataloader"]
         batches = loader.batch_sampler
         sampler = getattr(batches, "batch_sampler", batches).sampler  # with several processes
@@ -84,14 +84,14 @@ class _Weighing:
         settings: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> None:
-        """As TRL's trainer; the data set has the columns of :meth:`PromptSet.dataset`.
+        """A trainer of TRL on data with the columns of :meth:`PromptSet.dataset`.
 
         Args:
-            *given: as of TRL's trainer.
+            *given: positional arguments of TRL's trainer.
             progress: what prompts gained, and how they count.
             watch: a reward function that is shown what the policy writes, and not trained on.
             settings: what two runs share if they are the same run, for checkpoints.
-            **named: as of TRL's trainer.
+            **named: keyword arguments of TRL's trainer.
 
         Raises:
             ConfigurationError: another version of TRL, or options of its that do not go with this.
@@ -118,14 +118,14 @@ class _Weighing:
         super()._save_checkpoint(model, trial)  # type: ignore[misc]
 
     def go_on_logging(self, window: dict[str, Any]) -> None:
-        """From what a checkpoint holds of the steps since the last log."""
+        """Continue the logs of the steps since the last one, from what a checkpoint holds."""
         this: Any = self
         for name, values in window.pop("figures", {}).items():
             this._metrics["train"][name] = list(values)
         self._window.before = window
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """As TRL; time and rates are those of the whole run."""
+        """Log as TRL does, with time and rates of the whole run."""
         super().log(self._window.of_the_whole(logs), start_time)  # type: ignore[misc]
 
     def create_model_card(self, *given: Any, **named: Any) -> None:

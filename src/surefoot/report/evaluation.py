@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
-from surefoot.evaluation.run import Evaluation, SetFindings
+from surefoot.evaluation.findings import Evaluation, SetFindings
 from surefoot.evaluation.suites import suites
 from surefoot.report import advice
 from surefoot.report.charts import dot_interval_chart, matrix_chart, reliability_chart
@@ -45,7 +45,7 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class Section:
+class SuiteSection:
     """One suite on the page."""
 
     name: str
@@ -96,7 +96,7 @@ def evaluation_page(found: Evaluation, command: str = "") -> str:
     )
 
 
-def _section(name: str, found: SetFindings, adjusted: float | None) -> Section:
+def _section(name: str, found: SetFindings, adjusted: float | None) -> SuiteSection:
     result, comparison = found.result, found.comparison
     against_ruler = outcome(result.beyond_ruler)
     against_baseline: Outcome = (
@@ -105,7 +105,7 @@ def _section(name: str, found: SetFindings, adjusted: float | None) -> Section:
     tone, sentence = advice.one_suite(result, against_ruler)
     suite = suites().get(name)
     matrices = {title: Matrix.of(cells) for title, cells in result.breakdowns.items()}
-    return Section(
+    return SuiteSection(
         name=name,
         result=result,
         comparison=comparison,
@@ -135,7 +135,7 @@ def _section(name: str, found: SetFindings, adjusted: float | None) -> Section:
     )
 
 
-def _overview(sections: Sequence[Section], model: str, baseline: str) -> Markup | None:
+def _overview(sections: Sequence[SuiteSection], model: str, baseline: str) -> Markup | None:
     """Accuracy of the model, the best ruler and the baseline on each set."""
     if not sections:
         return None

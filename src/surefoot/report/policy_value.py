@@ -8,18 +8,18 @@ from markupsafe import Markup
 
 from surefoot.evaluation.policies.logged import LoggedValues
 from surefoot.evaluation.policies.value import PolicyValue
-from surefoot.evaluation.policies.value_verdict import Verdict, verdict
+from surefoot.evaluation.policies.value_verdict import ValueVerdict, verdict
 from surefoot.report.charts import dot_interval_chart
 from surefoot.report.page import render
 
 
 @dataclass(frozen=True)
-class Section:
+class ValueSection:
     """What the page says of one set of comparisons."""
 
     name: str
     value: PolicyValue
-    verdict: Verdict
+    verdict: ValueVerdict
     picture: Markup
 
 
@@ -38,7 +38,7 @@ def value_page(found: LoggedValues, command: str = "") -> str:
     )
 
 
-def _section(name: str, value: PolicyValue) -> Section:
+def _section(name: str, value: PolicyValue) -> ValueSection:
     found = {
         "direct": value.direct,
         "importance": value.importance,
@@ -51,4 +51,4 @@ def _section(name: str, value: PolicyValue) -> Section:
         axis="preferred to the reference",
         reference_label="the reference",
     )
-    return Section(name, value, verdict(value), picture)
+    return ValueSection(name, value, verdict(value), picture)

@@ -13,7 +13,7 @@ from surefoot.data.schema import Fault, Preferences
 from surefoot.errors import DataError
 
 
-class Reads(Protocol):
+class PairReader(Protocol):
     """A trained scorer, or a model that is yet to write."""
 
     def refusals(self, preferences: Preferences) -> dict[int, Fault]:
@@ -22,7 +22,7 @@ class Reads(Protocol):
 
 
 def readable(
-    models: Iterable[Reads], preferences: Preferences, say: Callable[[str], None]
+    models: Iterable[PairReader], preferences: Preferences, say: Callable[[str], None]
 ) -> Preferences:
     """The rows that every model can read; the others are added to the faults, as unusable ones.
 

@@ -15,7 +15,7 @@ _KINDS = ("embedding", "reward-model", "policy")
 
 
 @dataclass(frozen=True)
-class Reading:
+class CheckArguments:
     """Arguments of :func:`surefoot.data.checks.check`, and what they are in words."""
 
     reader: str
@@ -27,7 +27,7 @@ class Reading:
         return int(self.arguments["max_length"])
 
 
-def reading_of(name: str, max_length: int, scorer: str | None = None) -> Reading:
+def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckArguments:
     """How a model reads comparisons.
 
     Args:
@@ -53,7 +53,7 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> Reading
         limit = min(max_length, encoder.limit)
         told = f"a head on the embeddings of {name} (views: {', '.join(views)})"
         arguments = {"tokenizer": encoder.tokenizer, "max_length": limit, "views": views}
-        return Reading(told, arguments)
+        return CheckArguments(told, arguments)
     place = Encoder(EncoderOptions(name=name)).path
     tokenizer = load_tokenizer(place)
     config = config or _config(place)
@@ -62,7 +62,7 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> Reading
     positions = max_length if config is None else positions_of(config, tokenizer, keep_end)
     limit = min(max_length, positions)
     arguments = {"tokenizer": tokenizer, "max_length": limit, "keep_end": keep_end}
-    return Reading(f"a {kind.replace('-', ' ')} with the tokenizer of {name}", arguments)
+    return CheckArguments(f"a {kind.replace('-', ' ')} with the tokenizer of {name}", arguments)
 
 
 def _config(place: str) -> Any:

@@ -262,7 +262,7 @@ class RunConfig(SeededConfig):
         return self
 
     def for_seeds(self, count: int) -> list[Self]:
-        """As of every training.
+        """One configuration per seed, each with a folder of its own if there are several.
 
         Raises:
             ConfigurationError: the seed makes no difference.

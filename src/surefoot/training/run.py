@@ -22,7 +22,7 @@ from surefoot.scorers.language.options import LanguageModelScorer
 from surefoot.training.config import DataOptions, LanguageTrainingOptions, RunConfig
 from surefoot.training.embedding_run import train_embedding_models
 from surefoot.training.folder import TrainingData
-from surefoot.training.language.run import LanguageReport, train_language_model
+from surefoot.training.language.language_run import LanguageReport, train_language_model
 from surefoot.training.life_cycle import open_runs
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.errors import ConfigurationError
-from surefoot.worlds.pool import RARE, Prompt
+from surefoot.worlds.pool import RARE, PoolPrompt
 
 Integers = npt.NDArray[np.int64]
 
@@ -35,7 +35,9 @@ class Candidates:
     rare: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, prompts: Sequence[Prompt], reward: Callable[[Prompt, int], float]) -> Candidates:
+    def of(
+        cls, prompts: Sequence[PoolPrompt], reward: Callable[[PoolPrompt, int], float]
+    ) -> Candidates:
         """All pairs of some prompts, under a reward of (prompt, position of the response)."""
         found = [
             (i, (a, b), gains, (prompt.responses[a].filler, prompt.responses[b].filler))

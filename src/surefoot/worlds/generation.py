@@ -31,7 +31,7 @@ class GenerationOptions(Options):
 
 
 @dataclass(frozen=True)
-class Written:
+class Completion:
     """One response.
 
     Attributes:
@@ -53,14 +53,14 @@ def write_responses(
     prompts: Sequence[str],
     options: GenerationOptions,
     seed: int,
-) -> list[Written]:
+) -> list[Completion]:
     """Responses to every prompt, those to one prompt together.
 
     Padding and the beginning of a text are never written, its end not before the minimum.
     """
     asked = [prompt for prompt in prompts for _ in range(options.responses)]
     order = sorted(range(len(asked)), key=lambda i: len(asked[i]))
-    found: dict[int, Written] = {}
+    found: dict[int, Completion] = {}
     law = SamplingLaw(min_new_tokens=options.min_new_tokens, max_new_tokens=options.max_new_tokens)
     torch.manual_seed(seed)
     for start in range(0, len(order), options.batch):
@@ -70,5 +70,5 @@ def write_responses(
             finished = ids[-1] == tokenizer.eos_token_id
             kept = ids[:-1] if finished else ids
             text = tokenizer.decode(kept, clean_up_tokenization_spaces=False)
-            found[i] = Written(asked[i], text, len(kept), finished)
+            found[i] = Completion(asked[i], text, len(kept), finished)
     return [found[i] for i in range(len(asked))]

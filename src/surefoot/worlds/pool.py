@@ -31,7 +31,7 @@ class Response:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class PoolPrompt:
     """A question, the group it belongs to, and the responses to choose from."""
 
     text: str
@@ -42,7 +42,7 @@ class Prompt:
 
 def prompts(
     rng: np.random.Generator, topic: str, ordinary: int, hurried: int, responses: int
-) -> tuple[list[Prompt], list[Prompt]]:
+) -> tuple[list[PoolPrompt], list[PoolPrompt]]:
     """Distinct prompts of one topic: some ordinary ones, and some by people in a hurry.
 
     Args:
@@ -63,7 +63,7 @@ def prompts(
         if hurry:
             text = HURRY[place % len(HURRY)].format(question=text)
         answers = tuple(_responses(rng, topic, subject, responses))
-        found.append(Prompt(text, topic, RARE if hurry else COMMON, answers))
+        found.append(PoolPrompt(text, topic, RARE if hurry else COMMON, answers))
     return found[:ordinary], found[ordinary:]
 
 

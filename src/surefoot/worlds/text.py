@@ -28,7 +28,7 @@ from surefoot.options import Options
 from surefoot.worlds.bank import TOPICS
 from surefoot.worlds.candidates import Candidates
 from surefoot.worlds.pairs import Damaged, WorldPairs, damaged
-from surefoot.worlds.pool import RARE, Prompt, prompts
+from surefoot.worlds.pool import RARE, PoolPrompt, prompts
 
 Split = Literal["training", "test"]
 #: How length goes with quality in the pairs of ordinary questions.
@@ -100,10 +100,10 @@ class TextWorld(Options):
         return damaged(self.training(draw), each, self._rng("damage", draw))
 
     @cached_property
-    def prompts(self) -> dict[Split, tuple[Prompt, ...]]:
+    def prompts(self) -> dict[Split, tuple[PoolPrompt, ...]]:
         """The pool: training and test prompts, which are disjoint, with their responses."""
         rng = self._rng("pool", 0)
-        found: dict[Split, list[Prompt]] = {"training": [], "test": []}
+        found: dict[Split, list[PoolPrompt]] = {"training": [], "test": []}
         for topic in self.topics:
             ordinary, hurried = prompts(
                 rng,
@@ -116,7 +116,7 @@ class TextWorld(Options):
             found["test"] += ordinary[self.training_prompts :] + hurried[self.rare_prompts :]
         return {split: tuple(some) for split, some in found.items()}
 
-    def reward(self, prompt: Prompt, response: int) -> float:
+    def reward(self, prompt: PoolPrompt, response: int) -> float:
         """True reward of a response (by position) to a prompt."""
         one = prompt.responses[response]
         cost = self.brevity if prompt.group == RARE else 0.0

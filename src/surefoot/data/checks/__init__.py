@@ -8,13 +8,13 @@ from typing import Any
 
 from surefoot import plugins
 from surefoot.data.checks import leakage
-from surefoot.data.checks.report import DamageReport, Example, Finding, ordered, without
+from surefoot.data.checks.report import DamageReport, ExampleRow, Finding, ordered, without
 from surefoot.data.checks.scan import Check, Context
 from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 
-__all__ = ["DamageReport", "Example", "Finding", "check", "checks", "leaks", "without"]
+__all__ = ["DamageReport", "ExampleRow", "Finding", "check", "checks", "leaks", "without"]
 
 
 def checks() -> tuple[Check, ...]:

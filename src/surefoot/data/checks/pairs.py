@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.data.checks.report import Example, Finding
+from surefoot.data.checks.report import ExampleRow, Finding
 from surefoot.data.checks.scan import Context
 from surefoot.data.reading.dialogues import CONTEXT_DIFFERS
 
@@ -41,7 +41,7 @@ def unusable_rows(context: Context) -> Iterator[Finding]:
                 severity="warning",
                 count=len(faults),
                 share=len(faults) / rows,
-                examples=tuple(Example(f.file, f.row, f.reason) for f in faults[:3]),
+                examples=tuple(ExampleRow(f.file, f.row, f.reason) for f in faults[:3]),
                 meaning=meaning,
                 remedy=remedy,
             )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.data.checks.report import Example, Finding
+from surefoot.data.checks.report import ExampleRow, Finding
 from surefoot.data.checks.scan import Context, Unchecked
 from surefoot.data.rendering.embedding_texts import cut_note, read_by_encoder
 from surefoot.data.rendering.notes import IDENTICAL, REFUSED, Remark, remark_of
@@ -45,7 +45,7 @@ def _by_language_model(context: Context, read: TokenPairs, limit: int) -> Iterat
     for mark in read.cuts.marks:
         yield from _finding(context, remark_of(mark, limit), read.having(mark))
     faults = list(refusals(read, context.preferences).values())
-    shown = tuple(Example(one.file, one.row, one.reason) for one in faults[:3])
+    shown = tuple(ExampleRow(one.file, one.row, one.reason) for one in faults[:3])
     reasons = "; ".join(list(dict.fromkeys(one.reason for one in faults))[:3])
     for found in _finding(context, REFUSED, read.refused):
         meaning = f"{found.meaning.removesuffix('.')}: {reasons}."

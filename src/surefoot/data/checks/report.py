@@ -20,7 +20,7 @@ _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True)
-class Example:
+class ExampleRow:
     """One of the rows that a finding is about."""
 
     file: str
@@ -48,7 +48,7 @@ class Finding:
     severity: Severity
     count: int
     share: float
-    examples: tuple[Example, ...]
+    examples: tuple[ExampleRow, ...]
     meaning: str
     remedy: str
     positions: npt.NDArray[np.int64] = field(

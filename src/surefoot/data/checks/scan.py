@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from ftfy.badness import is_bad
 
-from surefoot.data.checks.report import Example, Finding
+from surefoot.data.checks.report import ExampleRow, Finding
 from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.rendering.fidelity import is_marked
 from surefoot.data.rendering.notes import Severity
@@ -130,12 +130,12 @@ class Context:
                 positions=positions,
             )
 
-    def example(self, position: int) -> Example:
+    def example(self, position: int) -> ExampleRow:
         """A row as an example: its place and how its texts begin."""
         row = self.preferences.dataset[position]
         parts = (last_turn(row["prompt"]), to_text(row["response_a"]), to_text(row["response_b"]))
         excerpt = " | ".join(repr(part[:60] + "…" * (len(part) > 60)) for part in parts)
-        return Example(row["file"], row["row"], excerpt)
+        return ExampleRow(row["file"], row["row"], excerpt)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ _CHOICE = re.compile(
 )
 
 
-class Example(NamedTuple):
+class ExampleValue(NamedTuple):
     """A value, the row that it stands in, and what stands for the two responses there."""
 
     value: Any
@@ -40,7 +40,7 @@ class Example(NamedTuple):
     claims: Claims
 
 
-class Seen:
+class LabelColumn:
     """What stands in one label column, in bounded memory.
 
     Args:
@@ -67,20 +67,20 @@ class Seen:
     ) -> None:
         self.column, self.theirs, self.mapped = column, theirs, mapped
         self.sides, self.named, self.usual = sides, named, usual
-        self.numbers: dict[float, Example] = {}
+        self.numbers: dict[float, ExampleValue] = {}
         self.low, self.high = math.inf, -math.inf
-        self.edges: dict[str, Example] = {}
+        self.edges: dict[str, ExampleValue] = {}
         self.whole = True
         self.true_or_false = True
         self.needed = False
         self.among: set[str] = set()
-        self.odd: list[Example] = []
-        self.examples: dict[float, Example] = {}
+        self.odd: list[ExampleValue] = []
+        self.examples: dict[float, ExampleValue] = {}
         self._known: set[Any] = set()
 
     def add(self, value: Any, row: int, claims: Claims) -> None:
         """Another value of the column."""
-        number, example = as_number(value), Example(value, row, claims)
+        number, example = as_number(value), ExampleValue(value, row, claims)
         is_text = isinstance(value, str)
         if number is not None and is_text and (value in claims[0]) != (value in claims[1]):
             self.odd = [*self.odd, example][:_EXAMPLES]  # a code, or the text of a response?
@@ -129,7 +129,7 @@ class Seen:
 WORDS = Coding("words", "words that name the preferred response")
 
 
-def decide(seen: Seen, given: Mapping[str, Coding], place: str) -> Coding:
+def decide(seen: LabelColumn, given: Mapping[str, Coding], place: str) -> Coding:
     """The coding of a column: the one that the user gave, or the only one that its values allow.
 
     Raises:
@@ -149,7 +149,7 @@ def decide(seen: Seen, given: Mapping[str, Coding], place: str) -> Coding:
     raise DataError(_ambiguous(seen, found, place))
 
 
-def _checked(seen: Seen, chosen: Coding, place: str) -> Coding:
+def _checked(seen: LabelColumn, chosen: Coding, place: str) -> Coding:
     """The user's coding, which every value has to fit."""
     examples = [*seen.numbers.values(), *seen.edges.values(), *seen.odd]
     for example in examples:
@@ -164,7 +164,7 @@ def _checked(seen: Seen, chosen: Coding, place: str) -> Coding:
     return chosen
 
 
-def _fitting(seen: Seen) -> list[str]:
+def _fitting(seen: LabelColumn) -> list[str]:
     """Codings that the values allow: one, or the several that have to be told apart."""
     values = set(seen.numbers)
     if seen.usual and _usual_fits(seen, values):
@@ -174,7 +174,7 @@ def _fitting(seen: Seen) -> list[str]:
     return _general(seen)
 
 
-def _general(seen: Seen) -> list[str]:
+def _general(seen: LabelColumn) -> list[str]:
     """Codings that the values allow, whatever the form documents."""
     if seen.low < 0:
         return list(_SIGNED)
@@ -192,7 +192,7 @@ def _general(seen: Seen) -> list[str]:
     return ["first-is-0"] if from_zero and named else ["first-is-0", "first-is-1"]
 
 
-def _usual_fits(seen: Seen, values: set[float]) -> bool:
+def _usual_fits(seen: LabelColumn, values: set[float]) -> bool:
     """Whether a form's own coding of a column explains its values.
 
     Codes need their highest, and strengths one below 0: without it they may be a scale.
@@ -205,7 +205,7 @@ def _usual_fits(seen: Seen, values: set[float]) -> bool:
     return coding.low <= seen.low and seen.high <= coding.high
 
 
-def _within_one(seen: Seen, values: set[float]) -> list[str]:
+def _within_one(seen: LabelColumn, values: set[float]) -> list[str]:
     """Codings of numbers in [0, 1]."""
     chances = ["probability", "probability-of-second"]
     documented = seen.column in ("label", "labels") and (seen.mapped or seen.numbering == "letters")
@@ -232,7 +232,7 @@ def _within_one(seen: Seen, values: set[float]) -> list[str]:
     )
 
 
-def _odd(seen: Seen, place: str) -> str:
+def _odd(seen: LabelColumn, place: str) -> str:
     shown = "; ".join(f"row {one.row}: {describe(one.value)}" for one in seen.odd)
     return (
         f"{place}: the column {seen.theirs!r} holds values that do not say which response is "
@@ -240,7 +240,7 @@ def _odd(seen: Seen, place: str) -> str:
     )
 
 
-def _ambiguous(seen: Seen, found: list[str], place: str) -> str:
+def _ambiguous(seen: LabelColumn, found: list[str], place: str) -> str:
     if not found:
         return (
             f"{place}: the column {seen.theirs!r} holds {seen.shown()}: codes or strengths, not "
@@ -258,7 +258,7 @@ def _ambiguous(seen: Seen, found: list[str], place: str) -> str:
     )
 
 
-def _table(seen: Seen) -> str:
+def _table(seen: LabelColumn) -> str:
     if any(isinstance(one.value, list | Mapping) for one in seen.odd):
         return f"Write it as a number or a word, or leave it out: --column {seen.column}="
     values = [f"{n:g}" for n in sorted(seen.numbers)] or [str(e.value) for e in seen.odd]
@@ -274,7 +274,7 @@ def _table(seen: Seen) -> str:
     )
 
 
-def sentence(seen: Seen, coding: Coding) -> str:
+def sentence(seen: LabelColumn, coding: Coding) -> str:
     """How a column was read, with an example row."""
     examples = [*seen.examples.values(), *seen.numbers.values()]
     for example in examples:

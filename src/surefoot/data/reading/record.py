@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from surefoot.data.labels.codings import Claims, Coding
-from surefoot.data.labels.column import Seen
+from surefoot.data.labels.column import LabelColumn
 from surefoot.data.reading import fields
 from surefoot.data.text import MESSAGE_KEYS, PART_KEYS, extra_of
 from surefoot.errors import DataError
@@ -65,7 +65,7 @@ class Account:
         self.remarks: Counter[str] = Counter()
         self.theirs = dict(theirs or {})
         self.codings = codings
-        self.seen: dict[str, Seen] = {}
+        self.seen: dict[str, LabelColumn] = {}
         self.unlabelled = unlabelled
         self.no_prompt = no_prompt
         self.authors: set[str] = set()
@@ -231,7 +231,9 @@ class Record(Mapping[str, Any]):
             seen = account.seen.get(column)
             if seen is None:
                 theirs = account.theirs
-                seen = Seen(column, theirs.get(name, column), name in theirs, sides, named, usual)
+                seen = LabelColumn(
+                    column, theirs.get(name, column), name in theirs, sides, named, usual
+                )
                 account.seen[column] = seen
             seen.needed = seen.needed or not optional
             seen.among.add(name)

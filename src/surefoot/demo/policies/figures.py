@@ -23,7 +23,7 @@ from surefoot.statistics import (
 )
 from surefoot.statistics.ties import credit, side_of_rewards
 from surefoot.worlds import TextWorld, WorldPairs
-from surefoot.worlds.generation import Written
+from surefoot.worlds.generation import Completion
 from surefoot.worlds.pool import RARE
 from surefoot.worlds.text_truth import TextTruth, truth_of
 
@@ -51,7 +51,7 @@ class Outcomes:
     """What became of one method on one seed: scores (None without preferences) and responses."""
 
     scored: Scored | None
-    written: tuple[Written, ...]
+    written: tuple[Completion, ...]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _on_pairs(
     }
 
 
-def _on_written(runs: Sequence[Sequence[Written]], world: TextWorld) -> dict[PolicyKey, _Values]:
+def _on_written(runs: Sequence[Sequence[Completion]], world: TextWorld) -> dict[PolicyKey, _Values]:
     groups = {prompt.text: prompt.group for prompt in world.prompts["test"]}
     prompts = np.array([one.prompt for one in runs[0]])
     rare = np.array([groups[prompt] == RARE for prompt in prompts])
@@ -151,7 +151,7 @@ def _on_written(runs: Sequence[Sequence[Written]], world: TextWorld) -> dict[Pol
     }
 
 
-def _reward(written: Written, group: str, world: TextWorld) -> float:
+def _reward(written: Completion, group: str, world: TextWorld) -> float:
     """The world's reward of a text, by its sentences."""
     found = truth_of(written.prompt, written.text)
     cost = world.brevity if group == RARE else 0.0
@@ -171,7 +171,7 @@ def _judged(runs: Sequence[Outcomes]) -> dict[str, Estimate]:
     return {name: over_seeds(name) for name in ("content", "filler", "repeated", "known", "ended")}
 
 
-def _share(written: Sequence[Written], figure: str) -> float:
+def _share(written: Sequence[Completion], figure: str) -> float:
     judged: list[TextTruth] = [truth_of(one.prompt, one.text) for one in written]
     if figure == "ended":
         return float(np.mean([one.finished for one in written]))

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import Literal
 
-from surefoot.demo.methods import COLUMNS, Column, Method
+from surefoot.demo.methods import COLUMNS, Measure, Method
 from surefoot.worlds import TextWorld
 
 PolicyKey = Literal["clean", "shifted", "rare", "log-loss", "change", "reward", "hurried", "length"]
 
 #: Columns on test pairs come first, those on what a policy writes last.
-POLICY_COLUMNS: dict[PolicyKey, Column] = {
+POLICY_COLUMNS: dict[PolicyKey, Measure] = {
     "clean": COLUMNS["clean"],
     "shifted": COLUMNS["shifted"],
     "rare": COLUMNS["rare"],
     "log-loss": COLUMNS["log-loss"],
-    "change": Column(
+    "change": Measure(
         "preferred response",
         "Change of the log-probability of the truly preferred response by preference training, in "
         "nats per response: below 0 it has become less likely. Pairs as in training.",
     ),
-    "reward": Column(
+    "reward": Measure(
         "reward of its own",
         "True reward of what the policy writes to ordinary test prompts, judged by its sentences.",
     ),
-    "hurried": Column(
+    "hurried": Measure(
         "reward, in a hurry",
         "The same for prompts of people in a hurry, to whom each sentence of filler is a loss.",
     ),
-    "length": Column(
+    "length": Measure(
         "tokens",
         "Length of what the policy writes, in tokens; ▲ longer, ▼ shorter, which is neither better "
         "nor worse by itself.",

@@ -32,7 +32,7 @@ from surefoot.demo.policies.result import PolicyResult
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.worlds import TextWorld
-from surefoot.worlds.generation import GenerationOptions, Written, write_responses
+from surefoot.worlds.generation import Completion, GenerationOptions, write_responses
 from surefoot.worlds.language_model import (
     LanguageOptions,
     make_model,
@@ -41,7 +41,7 @@ from surefoot.worlds.language_model import (
     quiet_on_this_machine,
     train_supervised,
 )
-from surefoot.worlds.pool import Prompt
+from surefoot.worlds.pool import PoolPrompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -227,7 +227,7 @@ def _outcomes(made: Mapping[str, Any], beta: float) -> Outcomes:
     scored = None
     if made["scored"] is not None:
         scored = Scored({(prompt, text): value for prompt, text, value in made["scored"]}, beta)
-    return Outcomes(scored, tuple(Written(**one) for one in made["written"]))
+    return Outcomes(scored, tuple(Completion(**one) for one in made["written"]))
 
 
 @contextmanager
@@ -294,7 +294,7 @@ def _policy(
     return trainer.model
 
 
-def _as_pairs(prompts: tuple[Prompt, ...]) -> Preferences:
+def _as_pairs(prompts: tuple[PoolPrompt, ...]) -> Preferences:
     """Every response of a pool once (an odd one twice), so that each is scored once."""
     rows = []
     for prompt in prompts:
@@ -341,6 +341,6 @@ def _write(
     world: TextWorld,
     options: GenerationOptions,
     seed: int,
-) -> list[Written]:
+) -> list[Completion]:
     prompts = [prompt.text for prompt in world.prompts["test"]]
     return write_responses(policy, base.tokenizer, prompts, options, seed)

@@ -11,7 +11,7 @@ from surefoot.demo.methods import Method
 from surefoot.demo.policies.methods import POLICY_COLUMNS, PolicyKey
 from surefoot.statistics import Estimate
 from surefoot.worlds import TextWorld
-from surefoot.worlds.generation import Written
+from surefoot.worlds.generation import Completion
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class PolicyResult:
     rows: tuple[PolicyRow, ...]
     parameters: int
     supervised_loss: float
-    samples: Mapping[str, tuple[Written, ...]]
+    samples: Mapping[str, tuple[Completion, ...]]
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

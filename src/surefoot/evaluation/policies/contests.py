@@ -10,7 +10,7 @@ from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.pairs.rulers import length
 from surefoot.evaluation.policies.samples import Samples, require_prompts
-from surefoot.evaluation.policies.win_rate import Judged
+from surefoot.evaluation.policies.win_rate import Contests
 from surefoot.evaluation.protocol import Floats
 from surefoot.judge import Judge, judge_pairs
 from surefoot.scorers import TrainedScorer
@@ -52,7 +52,7 @@ def left_over(a: Samples, b: Samples) -> int:
     )
 
 
-def judged_by_model(model: TrainedScorer, pairs: Preferences, place: str = "the judge") -> Judged:
+def judged_by_model(model: TrainedScorer, pairs: Preferences, place: str = "the judge") -> Contests:
     """Contests as a trained scorer sees them, which does not see the order.
 
     Args:
@@ -78,7 +78,7 @@ def judged_by_endpoint(
     *,
     proceed: Callable[[object], bool],
     say: Callable[[str], object],
-) -> Judged:
+) -> Contests:
     """Contests as a chat model sees them, in both orders; those without a judgment are left out.
 
     Args:
@@ -96,7 +96,7 @@ def judged_by_endpoint(
     return judged_contests(pairs, firsts[:, 0], 1 - firsts[:, 1])
 
 
-def judged_contests(pairs: Preferences, first: Floats, second: Floats | None = None) -> Judged:
+def judged_contests(pairs: Preferences, first: Floats, second: Floats | None = None) -> Contests:
     """Judged contests, with lengths in characters; those without a judgment (NaN) are left out.
 
     Args:
@@ -109,7 +109,7 @@ def judged_contests(pairs: Preferences, first: Floats, second: Floats | None = N
     """
     lengths = np.array([[length(text) for text in side] for side in pairs.texts("response")]).T
     kept = np.isfinite(first) if second is None else np.isfinite(first) & np.isfinite(second)
-    return Judged(
+    return Contests(
         first[kept],
         None if second is None else second[kept],
         lengths[kept],

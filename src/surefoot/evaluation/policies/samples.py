@@ -28,7 +28,7 @@ _ITS_OWN: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "banned": [], "min
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenResponses:
     """A prompt, what a policy wrote to it, and what that is worth where the file says so."""
 
     prompt: Prompt
@@ -41,7 +41,7 @@ class Samples:
     """Responses of one policy."""
 
     place: str  #: the file
-    written: dict[int, Written]  #: by the key of the prompt
+    written: dict[int, WrittenResponses]  #: by the key of the prompt
     laws: tuple[Mapping[str, Any], ...]  #: how they were drawn, where the file says so
 
     @property
@@ -68,7 +68,7 @@ def read_samples(path: str | Path) -> Samples:
     """
     require_finished(Path(path).parent)
     rows = ((origin.place, one) for origin in origins_of(path) for one in origin.records())
-    written: dict[int, Written] = {}
+    written: dict[int, WrittenResponses] = {}
     laws: dict[str, Mapping[str, Any]] = {}
     for place, numbered in rows:
         try:
@@ -94,7 +94,7 @@ def read_samples(path: str | Path) -> Samples:
     return Samples(str(path), written, tuple(laws.values()))
 
 
-def _written(record: Mapping[str, Any]) -> Written:
+def _written(record: Mapping[str, Any]) -> WrittenResponses:
     for name in ("prompt", "references"):
         if not record.get(name):
             raise DataError(
@@ -109,7 +109,7 @@ def _written(record: Mapping[str, Any]) -> Written:
         _json(record, "tools", list),
         _json(record, "template_arguments", dict),
     )
-    return Written(
+    return WrittenResponses(
         prompt,
         [to_messages(response, role="assistant") for response in responses],
         _gold(record.get("gold"), len(responses)),

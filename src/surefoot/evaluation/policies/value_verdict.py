@@ -12,7 +12,7 @@ _SMALL_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ValueVerdict:
     """A sentence, how good the news is, and what a reader should know before believing it."""
 
     tone: Literal["good", "bad", "doubt"]
@@ -20,7 +20,7 @@ class Verdict:
     points: tuple[str, ...]
 
 
-def verdict(value: PolicyValue) -> Verdict:
+def verdict(value: PolicyValue) -> ValueVerdict:
     """Which estimate to read, what it says against the reference, and the cautions."""
     usable = value.doubly_robust.low is not None
     name, read = ("doubly robust", value.doubly_robust) if usable else ("direct", value.direct)
@@ -30,7 +30,9 @@ def verdict(value: PolicyValue) -> Verdict:
     if usable and side:
         tone = "good" if side > 0 else "bad"
     told = against.get(side, "not told apart from its reference (1/2)")
-    return Verdict(tone, f"The policy is {told}: {read} ({name}).", tuple(_points(value, usable)))
+    return ValueVerdict(
+        tone, f"The policy is {told}: {read} ({name}).", tuple(_points(value, usable))
+    )
 
 
 def _points(value: PolicyValue, usable: bool) -> list[str]:

@@ -50,7 +50,7 @@ _OFTEN = 0.25
 
 
 @dataclass(frozen=True)
-class Judged:
+class Contests:
     """Comparisons of responses of A and of B to the same prompts, with one seed of each.
 
     Raises:
@@ -126,7 +126,7 @@ class WinRate:
 
 
 def win_rate(
-    judged: Judged | Sequence[Judged], tie_tolerance: float = 0.0, level: float = 0.95
+    judged: Contests | Sequence[Contests], tie_tolerance: float = 0.0, level: float = 0.95
 ) -> WinRate:
     """Win rate of A against B, raw and at equal length, each with its interval.
 
@@ -140,7 +140,7 @@ def win_rate(
         DataError: no seed, a tolerance outside [0, 1/2), or seeds of which only some were judged in
             both orders.
     """
-    seeds = [judged] if isinstance(judged, Judged) else list(judged)
+    seeds = [judged] if isinstance(judged, Contests) else list(judged)
     if not seeds:
         raise DataError("there are no comparisons to take a win rate of.")
     if not 0 <= tie_tolerance < 0.5:

@@ -85,7 +85,7 @@ class ControlVariate(LabelModel, kind="control-variate"):
         return shrunk.view(-1, *[1] * (evidence.label.dim() - 1))
 
     def fixed(self, coefficient: float) -> ControlVariate:
-        """The same with the coefficient that was fitted."""
+        """A copy whose coefficient is the one that was fitted."""
         return self.model_copy(update={"coefficient": coefficient})
 
     def neutral(self, psi: MarginLoss) -> LabelModel:
@@ -94,16 +94,16 @@ class ControlVariate(LabelModel, kind="control-variate"):
 
     @property
     def smooth(self) -> bool:
-        """Not where margins are limited: there the slope jumps to 0."""
+        """Whether margins have no limit: at a limit the slope jumps to 0."""
         return self.margin_limit is None
 
     def keeps_convex(self, psi: MarginLoss) -> bool:
-        """With an odd part that is linear, since c is at most 1; not where margins are limited."""
+        """Whether the odd part is linear, since c is at most 1; not where margins are limited."""
         free = self.margin_limit is None
         return free and (psi.properties.odd_part_linear or self.coefficient == 0)
 
     def growth(self, psi: MarginLoss) -> Growth:
-        """As of signed labels; what is left of the squared loss at c = 1 is linear."""
+        """That of signed labels; what is left of the squared loss at c = 1 is linear."""
         if self.coefficient == 0 or self.margin_limit is not None or psi.properties.bounded:
             return "none"
         if psi.properties.signed_growth == "none":  # grows like m^2 (1 - c)

@@ -36,7 +36,7 @@ class Squared(MarginLoss, kind="squared"):
 
     @property
     def per_token(self) -> bool:
-        """As `length_normalised` says."""
+        """Whether margins are divided by the lengths of the responses."""
         return self.length_normalised
 
     def __call__(self, margins: Tensor) -> Tensor:

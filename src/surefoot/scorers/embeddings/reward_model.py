@@ -21,7 +21,7 @@ from surefoot.objectives import Objective
 from surefoot.scorers import storage
 from surefoot.scorers.embeddings.encoder import Encoder, load_encoder
 from surefoot.scorers.embeddings.features import FeatureMap, embed
-from surefoot.scorers.fit.fitting import Fitted, fit_seeds
+from surefoot.scorers.fit.fitting import FittedHead, fit_seeds
 from surefoot.scorers.fit.task import Task
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.scorers.trained import Array, TrainedScorer
@@ -124,7 +124,7 @@ class EmbeddingRewardModel(TrainedScorer):
 
     @property
     def known_flip_rate(self) -> float:
-        """As its objective names it."""
+        """Share of labels taken to be flipped, by the objective it was trained with."""
         return self.objective.known_flip_rate
 
     @cached_property
@@ -200,7 +200,7 @@ class EmbeddingRewardModel(TrainedScorer):
             )
         return model
 
-    def _take(self, found: Fitted) -> None:
+    def _take(self, found: FittedHead) -> None:
         self.features_, self.parameters_ = found.features, found.parameters
         self.mean_, self.std_ = found.mean, found.std
         self.temperature_, self.report_ = found.temperature, found.report

@@ -31,7 +31,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedHead:
     """What one fit leaves."""
 
     features: FeatureMap  #: from embeddings to features
@@ -44,7 +44,7 @@ class Fitted:
 
 def fit_seeds(
     task: Task, encoder: Encoder, seeds: Sequence[int], mass: Array | None = None
-) -> list[Fitted]:
+) -> list[FittedHead]:
     """Fit once for each of S seeds. Each fit is what it would be alone.
 
     The folds of all seeds at all penalties are one batch, the members of all seeds another.
@@ -72,7 +72,7 @@ def fit_seeds(
     final = _members(replace(problem, l2=penalties), scorer.members, prompts)
     fitted = scorer.head.fit(final)
 
-    def one(k: int) -> Fitted:
+    def one(k: int) -> FittedHead:
         """The fit of one seed."""
         members = torch.arange(k * scorer.members, (k + 1) * scorer.members)
         own, ended, live = final.part(members), fitted.part(members), problem.mass[:, k]
@@ -108,7 +108,7 @@ def fit_seeds(
             units=task.names,
             input_gradient=_input_gradient(own, ended, scorer.head),
         )
-        return Fitted(features, ended.parameters, mean, std, temperature.value / unit, report)
+        return FittedHead(features, ended.parameters, mean, std, temperature.value / unit, report)
 
     return [one(k) for k in range(len(seeds))]
 
@@ -123,7 +123,7 @@ def coefficient_of(
 
 def _with_its_coefficient(
     task: Task, encoder: Encoder, k: int, seeds: Sequence[int], mass: Array | None
-) -> Fitted:
+) -> FittedHead:
     """The fit of one seed, whose coefficient is fitted first."""
     own = None if mass is None else mass[:, k : k + 1]
     found = coefficient_of(task, encoder, seeds[k], own)

@@ -138,12 +138,12 @@ class GeneralPreferenceScorer(SkewOptions, LanguageModelScorer, kind="general-pr
 
     @property
     def pairwise(self) -> bool:
-        """It is."""
+        """Whether pairs are judged and no response has a reward of its own: yes."""
         return True
 
     @property
     def load_options(self) -> dict[str, Any]:
-        """As for any language model, and the labels."""
+        """Arguments of `from_pretrained`, with the number of labels."""
         return {**super().load_options, "num_labels": labels_of(self)}
 
 

@@ -29,7 +29,7 @@ from surefoot.scorers.language.generation import (
 
 
 @dataclass(frozen=True)
-class Drawn:
+class StepResponses:
     """What one process drew of a step: K responses to each of n prompts.
 
     Attributes:
@@ -114,7 +114,7 @@ class Writer:
             f"objective.batch to {k * max(1, step // engine.ranks)}.",
         ]
 
-    def draw(self, model: Any, rows: Ints, seed: Sequence[int], engine: Engine) -> Drawn:
+    def draw(self, model: Any, rows: Ints, seed: Sequence[int], engine: Engine) -> StepResponses:
         """Write K responses to the prompts of some rows, those that fall to this process.
 
         Args:
@@ -139,7 +139,7 @@ class Writer:
         places = np.concatenate([np.empty(0, dtype=np.int64), *(one for _, one in own)])
         k = self.count
         by_prompt = [written[i : i + k] for i in range(0, len(written), k)]
-        return Drawn(
+        return StepResponses(
             places,
             [self.openings[rows[i]].tolist() for i in places],
             by_prompt,

@@ -17,7 +17,7 @@ from surefoot.objectives.doubly_robust import credits
 from surefoot.scorers.language.batch import PairBatch, pad
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import PolicyScores, log_probs
-from surefoot.training.drpo.on_policy import Drawn
+from surefoot.training.drpo.on_policy import StepResponses
 from surefoot.training.language.memory import Memory
 from surefoot.training.language.step import Step, add_up_gradients
 
@@ -64,7 +64,7 @@ class DoublyRobustRunner:
     memory: Memory
 
     def run(
-        self, model: nn.Module, step: Step, drawn: Drawn, auxiliary: Tensor, sampled: Tensor
+        self, model: nn.Module, step: Step, drawn: StepResponses, auxiliary: Tensor, sampled: Tensor
     ) -> DoublyRobustResult:
         """Leave the step's gradient in the model, the same on every rank.
 
@@ -85,7 +85,7 @@ class DoublyRobustRunner:
         return DoublyRobustResult(outputs, *whole[:, 6:].T)
 
     def _run_own(
-        self, model: nn.Module, step: Step, drawn: Drawn, auxiliary: Tensor, sampled: Tensor
+        self, model: nn.Module, step: Step, drawn: StepResponses, auxiliary: Tensor, sampled: Tensor
     ) -> Tensor:
         """Leave the gradient of this process's part; the figures (n, 11) of its records."""
         work = _Work(drawn, self.tokens.read(step.rows[drawn.places]))
@@ -145,7 +145,7 @@ class DoublyRobustRunner:
 class _Work:
     """Pairs of responses to one prompt: the data's of n records, then their samples two by two."""
 
-    def __init__(self, drawn: Drawn, data: list[Tokens]) -> None:
+    def __init__(self, drawn: StepResponses, data: list[Tokens]) -> None:
         self.n = len(data)
         self.items = data + [
             (opening, one[i], one[i + 1])

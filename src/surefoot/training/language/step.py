@@ -30,7 +30,7 @@ from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import ScoreFunction
 from surefoot.scorers.language.steepness import with_steepness
 from surefoot.training.language.memory import Memory
-from surefoot.training.language.seen import Seen
+from surefoot.training.language.step_outputs import StepOutputs
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class StepRunner:
             state: of the risk.
         """
         parts = step.plan(self.tokens, self.engine)
-        seen = Seen(len(step.rows), self.engine)
+        seen = StepOutputs(len(step.rows), self.engine)
         kept: list[Outputs] = []
         found: RiskValue | None = None
         ball, rate = self.objective.wasserstein, torch.zeros(())
@@ -160,7 +160,9 @@ class StepRunner:
         add_up_gradients(model, self.engine)
         return judge(self.objective, step, seen.gather(), state, found)
 
-    def _look(self, model: nn.Module, step: Step, parts: list[Ints], seen: Seen) -> list[Outputs]:
+    def _look(
+        self, model: nn.Module, step: Step, parts: list[Ints], seen: StepOutputs
+    ) -> list[Outputs]:
         """First pass: note every score. One micro-batch keeps its graph, and is not run again."""
         keep = len(parts) == 1
         kept = []
@@ -178,7 +180,7 @@ class StepRunner:
         parts: list[Ints],
         weights: Tensor,
         rate: Tensor,
-        seen: Seen,
+        seen: StepOutputs,
         kept: list[Outputs],
     ) -> None:
         """Second pass: the gradient of the weighted sum."""

@@ -13,7 +13,7 @@ from surefoot.evaluation.policies.overoptimisation.curve import (
     compare_curves,
 )
 from surefoot.evaluation.policies.samples import Samples, sampled_rewards
-from surefoot.evaluation.policies.value_verdict import Verdict
+from surefoot.evaluation.policies.value_verdict import ValueVerdict
 from surefoot.evaluation.protocol import Floats
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics import Comparison
@@ -39,7 +39,7 @@ class BestOfN:
         return next(iter(self.curves.values()))
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ValueVerdict:
         """What that curve says."""
         return verdict(self.ours)
 
@@ -101,24 +101,24 @@ def choose_best(
     return BestOfN(curves, compared, stand_in, tuple(cautions))
 
 
-def verdict(curve: Curve) -> Verdict:
+def verdict(curve: Curve) -> ValueVerdict:
     """Whether choosing among more responses still finds more gold reward at the end of the fit."""
     last = curve.gold[-1]
     ends = f"best of {curve.n[-1]} gains {last} in gold reward over one response"
     points = tuple(_points(curve))
     if curve.law is None:
         sentence = f"{ends}; with fewer than eight responses to a prompt no law is fitted."
-        return Verdict("doubt", sentence[0].upper() + sentence[1:], points)
+        return ValueVerdict("doubt", sentence[0].upper() + sentence[1:], points)
     slope, n = curve.law.slope, curve.n[curve.law.points]
     side = slope.side(0.0)
     if side < 0:
         found = f"Over-optimised: at n = {n} the gold reward falls as the proxy's grows"
-        return Verdict("bad", f"{found} (slope {slope}); {ends}.", points)
+        return ValueVerdict("bad", f"{found} (slope {slope}); {ends}.", points)
     if side > 0:
         found = f"No over-optimisation up to n = {n}: the gold reward still grows there"
-        return Verdict("good", f"{found} (slope {slope}); {ends}.", points)
+        return ValueVerdict("good", f"{found} (slope {slope}); {ends}.", points)
     found = f"At n = {n} the gold reward is not told to grow or to fall"
-    return Verdict("doubt", f"{found} (slope {slope}); {ends}.", points)
+    return ValueVerdict("doubt", f"{found} (slope {slope}); {ends}.", points)
 
 
 def _points(curve: Curve) -> list[str]:

@@ -9,7 +9,7 @@ from surefoot.objectives import Outputs
 from surefoot.scorers.language.forward import Engine
 
 
-class Seen:
+class StepOutputs:
     """Outputs of a step's pairs and reference pairs, summed over ranks when asked for."""
 
     def __init__(self, count: int, engine: Engine) -> None:

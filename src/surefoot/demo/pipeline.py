@@ -15,7 +15,7 @@ import numpy as np
 from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport, check, without
 from surefoot.demo.clock import Clock
-from surefoot.demo.evaluate import Fitted, rows_of
+from surefoot.demo.evaluate import MethodFit, rows_of
 from surefoot.demo.files import write_examples
 from surefoot.demo.methods import COLUMNS, PLAIN, Method, methods
 from surefoot.demo.page import demo_page
@@ -143,7 +143,7 @@ def _reward_models(
     with clock("embedding"):
         _embed(world, encoder)
     compared = methods(world)
-    fitted: dict[str, list[Fitted]] = {method.name: [] for method in compared}
+    fitted: dict[str, list[MethodFit]] = {method.name: [] for method in compared}
     reports: list[DamageReport] = []
     notes: dict[str, dict[str, None]] = {}
     started = time.perf_counter()
@@ -167,7 +167,7 @@ def _reward_models(
                 for note in made["warnings"]:
                     notes.setdefault(note, {})[method.name] = None
                 fitted[method.name].append(
-                    Fitted(
+                    MethodFit(
                         {name: np.array(of) for name, of in made["rewards"].items()},
                         {name: np.array(of) for name, of in made["probabilities"].items()},
                         made["weight_on_rare"],
@@ -246,14 +246,14 @@ def _measure(
     train: Preferences,
     drawn: WorldPairs,
     tests: dict[str, WorldPairs],
-) -> Fitted:
+) -> MethodFit:
     """Rewards and probabilities on every test set, and where the training weight went."""
     rewards = {name: model.rewards(pairs.observed) for name, pairs in tests.items()}
     weights = model.report_.risk.weights.numpy().reshape(-1)
     flipped = dict(zip((row["id"] for row in drawn.rows), drawn.flipped, strict=True))
     wrong = np.array([flipped[name] for name in train.strings("id")])
     rare = np.array([group == RARE for group in train.strings("group")])
-    return Fitted(
+    return MethodFit(
         rewards=rewards,
         probabilities={n: model.to_probabilities(r[:, 0] - r[:, 1]) for n, r in rewards.items()},
         weight_on_rare=float(weights[rare].sum()),

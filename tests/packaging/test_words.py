@@ -1,0 +1,42 @@
+"""Names and docstrings of the package: each class has a name of its own, each docstring says it."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import surefoot
+
+ROOT = Path(surefoot.__file__).parent
+TREES = {file.relative_to(ROOT): ast.parse(file.read_text("utf-8")) for file in ROOT.rglob("*.py")}
+DESCRIBED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+#: Beginnings of docstrings that send the reader elsewhere instead of saying what the thing is.
+LEANING = ("As ", "See ", "Same as", "The same as", "It is.", "Ditto")
+
+
+def _docstrings() -> Iterator[tuple[str, str]]:
+    for file, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, DESCRIBED) and (text := ast.get_docstring(node)):
+                yield f"{file}:{getattr(node, 'lineno', 1)}", text
+
+
+def test_no_two_public_classes_share_a_name():
+    places = defaultdict(list)
+    for file, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(f"{file}:{node.lineno}")
+    assert len(places) > 200
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_docstring_leans_on_another():
+    texts = list(_docstrings())
+    assert len(texts) > 1000
+    assert [f"{place}: {text}" for place, text in texts if text.startswith(LEANING)] == []
+
+
+def test_one_file_is_called_run():
+    """Files of one name in several folders say nothing in a traceback or a list of tabs."""
+    assert [file.parent.as_posix() for file in TREES if file.name == "run.py"] == ["training"]
