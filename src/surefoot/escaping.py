@@ -46,7 +46,7 @@ def warn(message: str, stacklevel: int = 1) -> None:
 
 
 def one_line(text: str) -> str:
-    r"""The same in one line: ends of lines are shown too.
+    r"""Text in one line, harmless to a terminal: ends of lines are shown too.
 
     >>> one_line("a\nb")
     'a\\nb'

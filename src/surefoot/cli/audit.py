@@ -139,7 +139,7 @@ class Deployment:
     clusters: int
 
     def prompts(self, reading: ReadingFlags) -> Preferences:
-        """Those of deployment."""
+        """The prompts of deployment."""
         from surefoot.data.prompt_files import read_prompts
 
         prompts, _ = read_prompts(self.places, **reading.options)
@@ -147,7 +147,7 @@ class Deployment:
         return prompts
 
     def shift_from(self, training: Preferences, prompts: Preferences) -> DeploymentShift:
-        """How far they lie from those of training."""
+        """How far the prompts of deployment lie from those of training."""
         from surefoot.audit import deployment_shift
         from surefoot.scorers import Encoder, EncoderOptions
 

@@ -121,7 +121,7 @@ def precision_of(place: str, precision: str | None, beside: str | None) -> str |
 
 
 def _kinds(place: str) -> set[str]:
-    """Of the scorers that surefoot trained there; none where another did."""
+    """Kinds of the scorers that surefoot trained there; none where another did."""
     from surefoot.scorers import storage
     from surefoot.scorers.ensemble_file import is_ensemble
 

@@ -77,7 +77,7 @@ def winrate(
 
 
 def _judged(place: str, pairs: Sequence[Preferences], yes: bool) -> list[Contests]:
-    """By a run, or by the endpoint that a YAML file names."""
+    """Contests judged by a run, or by the endpoint that a YAML file names."""
     from surefoot.evaluation.policies.contests import judged_by_endpoint, judged_by_model
     from surefoot.scorers.ensemble_file import is_ensemble
 

@@ -29,7 +29,7 @@ class FileReading(Options):
     lack a label are not among them."""
 
     def reading(self) -> dict[str, Any]:
-        """These options by name, as functions that read take them."""
+        """Options of reading by name, as functions that read take them."""
         return {name: getattr(self, name) for name in FileReading.model_fields}
 
     @field_validator("codings", mode="after")
@@ -47,5 +47,5 @@ class ReadingOptions(FileReading):
     """The data have no prompt: none is asked for, and none is implied by a common beginning."""
 
     def reading(self) -> dict[str, Any]:
-        """These options by name, as functions that read take them."""
+        """Options of reading by name, as functions that read take them."""
         return {**super().reading(), "no_prompt": self.no_prompt}

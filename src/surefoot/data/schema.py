@@ -134,7 +134,7 @@ class Preferences:
         return self.dataset.with_format("arrow")
 
     def read(self, *columns: str) -> Iterator[tuple[Any, ...]]:
-        """These columns row by row, with only a few rows in memory at a time."""
+        """Values of some columns, row by row, with only a few rows in memory at a time."""
         for batch in self.dataset.select_columns(list(columns)).iter(_BATCH):
             yield from zip(*(batch[name] for name in columns), strict=True)
 
@@ -173,11 +173,11 @@ class Preferences:
         return replace(self, dataset=self.dataset.select(rows), fingerprint=digest.hexdigest())
 
     def with_labels(self, labels: npt.ArrayLike) -> Preferences:
-        """The same comparisons with other labels, shape (N,) (used to inject known flips)."""
+        """A copy with other labels, shape (N,) (used to inject known flips)."""
         return self.with_columns(label=np.asarray(labels, dtype=np.float64).tolist())
 
     def with_columns(self, **columns: Sequence[Any]) -> Preferences:
-        """The same comparisons with these columns, N values each, in place of their own."""
+        """A copy with some columns, N values each, in place of its own."""
         digest = hashlib.blake2b(key=self.fingerprint.encode()[:64], digest_size=16)
         dataset = self.dataset
         for name, values in columns.items():

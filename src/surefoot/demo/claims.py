@@ -42,11 +42,11 @@ class TableRow(Protocol):
 
     @property
     def method(self) -> Method:
-        """What the row is of."""
+        """The method that the row is of."""
 
     @property
     def cells(self) -> Mapping[Any, Cell]:
-        """By column."""
+        """Figures of the row, by column."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Claim:
 
     @property
     def held(self) -> bool:
-        """Whether it came out as predicted."""
+        """Whether the figures came out as predicted."""
         return self.found == self.predicted
 
     def to_dict(self) -> dict[str, Any]:

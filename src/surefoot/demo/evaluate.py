@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MethodFit:
-    """One method on one seed.
+    """Figures of one method on one seed.
 
     Attributes:
         rewards: (N, 2) on each test set.
@@ -136,7 +136,7 @@ def _over_seeds(values: Sequence[float]) -> Estimate:
 
 
 def _calibration(runs: Sequence[MethodFit], test: WorldPairs) -> Calibration:
-    """Of all seeds together; a prompt is a cluster over seeds."""
+    """Calibration over all seeds together; a prompt is a cluster over seeds."""
     prompts = clusters_of(test.observed).ids
     return calibration(
         np.concatenate([run.probabilities["test"] for run in runs]),

@@ -28,7 +28,7 @@ class Parts:
     folder: Path | None = None
 
     def kept(self, depends_on: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What was made before, or is made now; JSON-ready, and the same to the bit.
+        """A piece that was made before, or is made now; JSON-ready, and the same to the bit.
 
         Args:
             depends_on: everything that it is made from.
@@ -48,6 +48,6 @@ class Parts:
         return found
 
     def clear(self) -> None:
-        """Take them away."""
+        """Remove what was kept."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -18,7 +18,7 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class Row:
-    """One method.
+    """A method's row of the table.
 
     Attributes:
         method: what it is.
@@ -81,7 +81,7 @@ class DemoResult:
         return claims_of(self.rows, COLUMNS)
 
     def row(self, name: str) -> Row:
-        """The row of a method."""
+        """The row of a method, by its name."""
         return next(row for row in self.rows if row.method.name == name)
 
     def to_dict(self) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Evaluation:
 
     @property
     def comparisons(self) -> dict[str, ComparisonResult]:
-        """With the baseline, by the name of the set."""
+        """Comparisons with the baseline, by the name of the set."""
         return {name: one.comparison for name, one in self.sets.items() if one.comparison}
 
     @property

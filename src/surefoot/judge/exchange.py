@@ -63,7 +63,7 @@ def bounded_client(openai: Any, deadline: threading.local) -> Any:
 
 
 def _whole(response: Any, given_up: threading.Event) -> Any:
-    """The same reply with its body read and unpacked."""
+    """Read and unpack the body of a reply."""
     try:
         packed = response.headers.get("content-encoding", "").strip().lower()
         if packed not in {"", "identity", *_PACKED}:

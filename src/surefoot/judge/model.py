@@ -34,7 +34,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Answers:
-    """What an auxiliary model says."""
+    """Probabilities by an auxiliary model."""
 
     pairs: Array  #: (N,) P(a preferred) of the data's pairs; NaN where there is no answer
     #: from a row to the (P,) probabilities of all reference pairs that count for it

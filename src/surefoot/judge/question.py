@@ -138,7 +138,7 @@ class Pair:
         return next((match[0] for match in found if match), "")
 
     def questions(self, template: Template) -> tuple[str, str] | None:
-        """With a shown first and with b shown first; None where both responses are the same."""
+        """Questions with a first and with b first; None where both responses are the same."""
         a, b = self.responses
         if a == b:
             return None

@@ -25,7 +25,7 @@ class Scrub:
         self._key = re.compile(alternatives, re.IGNORECASE) if forms else None
 
     def __call__(self, text: str) -> str:
-        """The text without them."""
+        """A text without the key, bearer tokens and what addresses carry."""
         if self._key is not None:
             text = self._key.sub("[key]", text)
         text = _BEARER.sub(r"\1 [key]", text)

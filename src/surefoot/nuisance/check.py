@@ -33,7 +33,7 @@ class ReferenceCheck:
 
     @property
     def verdict(self) -> str:
-        """What it means, in a sentence."""
+        """The meaning of the area under the curve, in a sentence."""
         low, high = self.auc.low, self.auc.high
         if low is None or high is None:
             return f"Nothing can be said: {self.auc.note}"

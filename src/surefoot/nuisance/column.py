@@ -16,7 +16,7 @@ class GivenAuxiliary(AuxiliaryModel, kind="column"):
     def judge(
         self, pairs: Preferences, references: References | None, conditions: Conditions
     ) -> Answers:
-        """What the columns say.
+        """Probabilities from the columns.
 
         Raises:
             DataError: a column is absent, or does not go with the references.

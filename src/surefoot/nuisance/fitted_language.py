@@ -51,7 +51,7 @@ def run_of(config: RunConfig, resume: bool, say: Callable[[str], None]) -> Train
 
 
 def _has_checkpoint(config: RunConfig) -> bool:
-    """Whether there is one that was written to its end."""
+    """Whether a run has a checkpoint that was written to its end."""
     try:
         newest(Path(config.output))
     except ConfigurationError:

@@ -42,7 +42,7 @@ class ReferenceSource(Member, slot="reference"):
         return True
 
     def usable(self, pairs: Preferences, say: Callable[[str], None]) -> Preferences:
-        """The comparisons to whose prompts it can respond; told of the others."""
+        """Comparisons to whose prompts the source can respond; `say` gets a line on the others."""
         del say
         return pairs
 
@@ -61,7 +61,7 @@ class PoolReference(ReferenceSource, kind="pool"):
 
     @property
     def pairing(self) -> Pairs:
-        """All: the whole expectation."""
+        """Every pair of the pool, for the whole expectation."""
         return "all"
 
     @property
@@ -116,7 +116,7 @@ class GivenReference(ReferenceSource, kind="column"):
     def collect(
         self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]
     ) -> Collected:
-        """The column.
+        """Responses in the column `references`.
 
         Raises:
             DataError: it is absent in some row, or does not make pairs.

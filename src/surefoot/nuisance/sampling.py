@@ -68,7 +68,7 @@ class LanguageModelReference(ReferenceSource, kind="language-model"):
         return self.compare
 
     def usable(self, pairs: Preferences, say: Callable[[str], None]) -> Preferences:
-        """Those whose prompts the chat template can write.
+        """Comparisons whose prompts the chat template can write.
 
         Raises:
             DataError: it cannot write most.
@@ -97,7 +97,7 @@ class LanguageModelReference(ReferenceSource, kind="language-model"):
 
 @dataclass(frozen=True)
 class ReferenceResponses:
-    """Reference responses."""
+    """Reference responses, with the law that they are drawn from."""
 
     responses: dict[int, list[str]]  #: 2 M texts for each prompt, by its key
     law: dict[str, Any]  #: how they were drawn, in full, for the column `reference_law`

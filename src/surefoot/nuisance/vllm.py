@@ -1,4 +1,4 @@
-"""The same law by vLLM, where it is installed."""
+"""Responses drawn by vLLM, where it is installed, from the law that transformers draws from."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class EstimatedRisk(Risk):
         return self.estimate == "dual"
 
     def of_all(self) -> Risk:
-        """Where all data are seen at once there is nothing to estimate."""
+        """The risk without running duals: all data at once leave nothing to estimate."""
         return self.model_copy(update={"estimate": "step"})
 
     @abstractmethod

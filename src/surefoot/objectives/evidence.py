@@ -29,7 +29,7 @@ def opposite(chance: Tensor) -> Tensor:
 
 
 def same(value: Any) -> Any:
-    """The same: it does not speak of which response is which."""
+    """A value that does not change where the two responses change places."""
     return value
 
 
@@ -67,7 +67,7 @@ class _Known:
                 yield one.name, value
 
     def like(self, tensor: Tensor) -> Self:
-        """The same in the type and on the device of a tensor; indices stay integers."""
+        """A copy in the type and on the device of a tensor; indices stay integers."""
 
         def moved(value: Any, said: Mapping[str, Any]) -> Any:
             del said
@@ -78,7 +78,7 @@ class _Known:
         return self._each(moved)
 
     def swapped(self) -> Self:
-        """The same with the two responses of every pair exchanged, not those of references."""
+        """A copy with the two responses of every pair exchanged, not those of references."""
         return self._each(lambda value, said: said["swap"](value))
 
     def as_columns(self) -> Self:
@@ -98,7 +98,7 @@ class _Known:
         return self._each(chosen)
 
     def _each(self, change: Callable[[Any, Mapping[str, Any]], Any]) -> Self:
-        """The same with everything changed that is there, given what :func:`known` says of it.
+        """A copy with each field changed that is there, given what :func:`known` says of it.
 
         Raises:
             TypeError: a field does not say what it is of.

@@ -43,7 +43,7 @@ class LabelProperties:
 
 
 class LabelModel(Member, slot="label model"):
-    """From the margin loss, the margins and the evidence to a loss per pair, without reduction."""
+    """A rule that makes margin loss, margins and evidence a loss per pair, without reduction."""
 
     properties: ClassVar[LabelProperties]
     holding_option: ClassVar[str] = ""

@@ -77,7 +77,7 @@ class RiskProperties:
 
 
 class Risk(Member, slot="risk"):
-    """From losses (N, ...), their mass and their units to a value and worst-case weights."""
+    """A rule that makes losses (N, ...), mass and units one value and worst-case weights."""
 
     unit: Literal["pair", "prompt", "source", "group", "cluster"] = "pair"
     """What shares one weight: losses are averaged inside a unit before the risk sees them.
@@ -100,11 +100,11 @@ class Risk(Member, slot="risk"):
 
     @property
     def stateful(self) -> bool:
-        """Whether something is carried from step to step."""
+        """Whether the risk carries a state from step to step."""
         return self.properties.stateful
 
     def of_all(self) -> Risk:
-        """The same risk where all the data are seen at once."""
+        """The risk to minimise where all the data are seen at once."""
         return self
 
     @property

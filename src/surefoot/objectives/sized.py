@@ -23,7 +23,7 @@ class SizedRisk(Risk):
 
     @property
     def size(self) -> float:
-        """The number.
+        """The size of the ball, as a number.
 
         Raises:
             ConfigurationError: it is still to be chosen.

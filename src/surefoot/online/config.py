@@ -116,7 +116,7 @@ class Online(Options):
 
     @classmethod
     def relatives(cls) -> Iterable[type[Options]]:
-        """The other objectives."""
+        """Objectives of other trainings: an unknown option may be one of theirs."""
         return (Objective, DoublyRobust)
 
     @property
@@ -125,7 +125,7 @@ class Online(Options):
         return not isinstance(self.risk, Mean) or self.risk.unit_mass != "pairs"
 
     def describe(self) -> str:
-        """In one line."""
+        """The objective in one line."""
         reward = self.reward
         if isinstance(reward, EnsembleOptions):
             reward = f"{reward.pessimism.kind} of {', '.join(reward.members)}"
@@ -143,7 +143,7 @@ class OnlineTrainingOptions(OptimiserOptions):
 
     @classmethod
     def relatives(cls) -> Iterable[type[Options]]:
-        """Those of a language model."""
+        """Options of training language models: an unknown option may be one of theirs."""
         return (LanguageTrainingOptions,)
 
     seed: int = Field(0, ge=0)

@@ -1,4 +1,4 @@
-"""From a matplotlib figure to SVG inside a page: themed by its CSS, without state or dates."""
+"""Matplotlib figures as SVG inside a page: themed by its CSS, without state or dates."""
 
 from __future__ import annotations
 

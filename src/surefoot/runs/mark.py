@@ -37,7 +37,7 @@ class Mark(BaseModel):
 
     @classmethod
     def of(cls, folder: Path) -> Self | None:
-        """That of a folder; None where it has none.
+        """Read the mark of a folder; None where it has none.
 
         Raises:
             ConfigurationError: it is damaged, or of another version.
@@ -96,7 +96,7 @@ def require_finished(place: str | Path) -> bool:
 
 
 def _lacks(folder: Path, mark: Mark) -> str:
-    """What is no longer there of a finished folder; empty where all is."""
+    """What a finished folder lacks, in words; empty where all is there."""
     for name, size in mark.pieces.items():
         path = folder / name
         if not path.is_file():

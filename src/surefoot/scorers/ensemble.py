@@ -42,12 +42,12 @@ class RewardEnsemble(TrainedScorer):
 
     @property
     def pairwise(self) -> bool:
-        """It gives rewards."""
+        """Whether pairs are judged: never, an ensemble gives rewards."""
         return False
 
     @property
     def members(self) -> int:
-        """K."""
+        """K, the number of members."""
         return sum(model.members for model in self.models)
 
     def member_scores(self, preferences: Preferences) -> Array:
@@ -71,11 +71,11 @@ class RewardEnsemble(TrainedScorer):
         return {k: v for one in self.models for k, v in one.refusals(preferences).items()}
 
     def notes(self) -> list[str]:
-        """Those of the members."""
+        """Notes of all members."""
         return [note for one in self.models for note in one.notes()]
 
     def reading_notes(self) -> list[str]:
-        """Those of the members."""
+        """Notes of all members."""
         return [note for one in self.models for note in one.reading_notes()]
 
     def _raw(self, preferences: Preferences) -> Array:

@@ -51,7 +51,7 @@ class Problem:
         return replace(self, mass=self.mass[:, fits], l2=self.l2[fits], seeds=seeds)
 
     def plain(self) -> Problem:
-        """The same fits under the plain objective, which is smooth and convex."""
+        """A copy under the plain objective, which is smooth and convex."""
         evidence = Evidence(self.evidence.label)
         return replace(self, objective=Objective(), evidence=evidence, units=None)
 

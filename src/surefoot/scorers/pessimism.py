@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Pessimism(Member, slot="pessimism"):
-    """From rewards (..., K) of K members, on one scale, to one reward (...)."""
+    """A rule that joins rewards (..., K) of K members, on one scale, into one reward (...)."""
 
     def __call__(self, rewards: Array) -> Array:
         """The reward (...) of each response, from those of the members (..., K)."""

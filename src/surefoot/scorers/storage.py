@@ -80,7 +80,7 @@ def require_finite(tensors: Mapping[str, Tensor]) -> None:
 
 
 def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read both files.
+    """Read tensors and description of a saved scorer.
 
     Raises:
         ConfigurationError: they are absent, damaged or of another schema version.
@@ -93,7 +93,7 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def write_description(folder: Path, description: Mapping[str, Any]) -> None:
-    """Write what the numbers mean."""
+    """Write `surefoot.json`, which says what the numbers mean."""
     atomic.write_json(folder / DESCRIPTION, {"schema_version": SCHEMA_VERSION, **description})
 
 

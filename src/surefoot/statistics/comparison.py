@@ -172,7 +172,7 @@ def paired_difference(
 
 
 def discordance(gap: Floats, weights: Floats, error: float) -> Discordance:
-    """Of the differences of rows, shape (N,), with the standard error of their mean."""
+    """Discordance from differences of rows (N,) and the standard error of their mean."""
     shares = weights / weights.sum()
     square, distance = float(shares @ gap**2), float(shares @ np.abs(gap))
     return Discordance(float(shares @ gap), error, square, square / distance if distance else 1.0)

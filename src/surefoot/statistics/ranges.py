@@ -49,7 +49,7 @@ class Range:
 
     @property
     def finite(self) -> bool:
-        """Whether both ends are."""
+        """Whether both ends are finite."""
         return all(map(math.isfinite, self.ends))
 
     def rows(self, at: npt.NDArray[np.generic]) -> Range:

@@ -67,7 +67,7 @@ DISTANCES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
 
 @dataclass(frozen=True)
 class Shift:
-    """From a histogram to the law that a sample of prompts was drawn from.
+    """The way from a histogram to the law that a sample of prompts was drawn from.
 
     Attributes:
         before, after: (U,) shares of the units.

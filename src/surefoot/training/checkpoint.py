@@ -101,7 +101,7 @@ def window(folder: Path) -> dict[str, Any]:
 
 
 def load(folder: Path, run: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The risk's state.
+    """State of the risk in a checkpoint.
 
     Raises:
         ConfigurationError: the checkpoint is of a run with other settings, or is not whole.

@@ -30,7 +30,7 @@ class FileOptions(Options):
 
     @classmethod
     def read(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> Self:
-        """From a YAML file and overrides such as `{"objective.loss": "hinge"}`.
+        """Read a YAML file, with overrides such as `{"objective.loss": "hinge"}`.
 
         Raises:
             ConfigurationError: an unreadable file, unknown options, values out of range.
@@ -39,7 +39,7 @@ class FileOptions(Options):
 
     @classmethod
     def given(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """The same by name, not checked yet.
+        """Options of a YAML file with overrides by name, not checked yet.
 
         Raises:
             ConfigurationError: an unreadable file.
@@ -67,7 +67,7 @@ class SeededConfig(FileOptions):
         output: str
 
     def for_seed(self, seed: int, output: str) -> Self:
-        """The same run with another training seed and folder."""
+        """A copy of the run with another training seed and folder."""
         check_values(seed, "training.seed")
         training = self.training.model_copy(update={"seed": seed})
         return self.model_copy(update={"training": training, "output": output})
@@ -113,7 +113,7 @@ class TrainingOptions(Options):
 
     @classmethod
     def relatives(cls) -> Iterable[type[Options]]:
-        """Those of a language model."""
+        """Options of training language models: an unknown option may be one of theirs."""
         return (LanguageTrainingOptions,)
 
     seed: int = Field(0, ge=0)
@@ -284,7 +284,7 @@ class RunConfig(SeededConfig):
 
 
 def _objective(given: Mapping[str, Any]) -> Objective | DoublyRobust:
-    """One of margins, which is what a mapping without a kind is, or one that names its kind."""
+    """The objective of a mapping: one of margins where it names no other kind."""
     if "kind" not in given:
         return Objective(**given)
     kind = str(given["kind"])

@@ -68,7 +68,7 @@ class _Together:
     finished: list[Path] = field(default_factory=list)
 
     def begin(self, data: Preferences) -> None:
-        """Mark their folder as begun, the first time; earlier runs are gone unless these go on.
+        """Mark the folder of all runs as begun, the first time; earlier runs are gone unless these go on.
 
         Raises:
             ConfigurationError: those that are finished were trained on other data.
@@ -85,7 +85,7 @@ class _Together:
             self.root.begin(None if self.resume else clear, self.names)
 
     def finish(self) -> None:
-        """Mark their folder as finished."""
+        """Mark the folder of all runs as finished."""
         if self.root is not None:
             self.root.finish(parts=self.names)
 
@@ -112,11 +112,11 @@ class OpenRun(Generic[C]):
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """The run folder."""
         return self.folder.path
 
     def warn(self, sentences: Iterable[str], kind: str = "warning") -> None:
-        """Say them now, and again in the model card."""
+        """Say sentences now, and again in the model card."""
         for one in sentences:
             self.say(f"{kind}: {one}")
             self.warnings.append(one)

@@ -25,7 +25,7 @@ _MOST = 0.49  # trim stays below a half
 
 @dataclass(frozen=True)
 class EstimatedTrim:
-    """What was estimated.
+    """An estimate of the share of wrong labels.
 
     Attributes:
         share: of the labels that point the wrong way.

@@ -43,7 +43,7 @@ class WorldPairs:
 
     @cached_property
     def clean(self) -> Preferences:
-        """The same with the true P(a preferred) as their label."""
+        """The comparisons with the true P(a preferred) as their label."""
         return self.observed.with_labels(self.truth)
 
     @property

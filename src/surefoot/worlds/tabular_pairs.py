@@ -40,7 +40,7 @@ class TabularPairs:
 
     @property
     def pairs(self) -> int:
-        """M."""
+        """M, the number of reference pairs per row."""
         return len(self.references) // len(self.prompts)
 
     @property

@@ -54,7 +54,7 @@ class TabularTruth(Options):
         return self
 
     def world(self, seed: int = 0) -> TabularWorld:
-        """One world."""
+        """A world drawn by a seed."""
         rng = np.random.default_rng([seed, 4])
         shape = (self.prompts, self.responses)
         features = rng.standard_normal((*shape, self.dimension))

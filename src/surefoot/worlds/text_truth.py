@@ -42,7 +42,7 @@ class TextTruth:
 
     @property
     def sentences(self) -> int:
-        """All of them."""
+        """Number of sentences of all kinds."""
         return self.filler + self.content + self.repeated + self.unknown
 
 

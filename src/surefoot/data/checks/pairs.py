@@ -89,7 +89,7 @@ def alike_responses(context: Context) -> Iterator[Finding]:
 
 
 def repeated_pairs(context: Context) -> Iterator[Finding]:
-    """The same pair again, in either orientation, with the same label or the opposite one."""
+    """Pairs that occur twice, in either orientation, with the same label or the opposite one."""
     low, high = np.sort(context.scan.responses, axis=1).T
     turned = context.scan.responses[:, 0] != low
     labels = np.where(turned, 1 - context.preferences.labels, context.preferences.labels)

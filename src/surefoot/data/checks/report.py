@@ -56,7 +56,7 @@ class Finding:
     )
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: everything but the positions."""
+        """JSON-ready form: everything but the positions."""
         return {name: value for name, value in asdict(self).items() if name != "positions"}
 
 
@@ -80,13 +80,13 @@ class DamageReport:
         return next((finding for finding in self.findings if finding.kind == kind), None)
 
     def beside(self, other: DamageReport) -> DamageReport:
-        """These findings and those of another report on the same data, as one."""
+        """Findings of this report and of another one on the same data, as one."""
         both = ordered([*self.findings, *other.findings])
         unchecked = tuple(r for r in self.unchecked if not r.startswith(other.covers))
         return replace(self, findings=both, unchecked=(*unchecked, *other.unchecked))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """JSON-ready form."""
         return {
             "schema_version": SCHEMA_VERSION,
             "name": self.name,

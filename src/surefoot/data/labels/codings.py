@@ -100,7 +100,7 @@ class Coding:
         return found
 
     def in_words(self, sides: tuple[str, str]) -> str:
-        """What it means, with the names of the two responses' columns."""
+        """The coding in words, with the names of the two responses' columns."""
         return self.meaning.format(a=sides[0], b=sides[1])
 
 

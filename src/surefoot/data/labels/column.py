@@ -41,7 +41,7 @@ class ExampleValue(NamedTuple):
 
 
 class LabelColumn:
-    """What stands in one label column, in bounded memory.
+    """Values of one label column, in bounded memory.
 
     Args:
         column: its name, as messages and `codings` call it.
@@ -79,7 +79,7 @@ class LabelColumn:
         self._known: set[Any] = set()
 
     def add(self, value: Any, row: int, claims: Claims) -> None:
-        """Another value of the column."""
+        """Note a value of the column."""
         number, example = as_number(value), ExampleValue(value, row, claims)
         is_text = isinstance(value, str)
         if number is not None and is_text and (value in claims[0]) != (value in claims[1]):

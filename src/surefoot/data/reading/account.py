@@ -65,12 +65,12 @@ class Reading:
     grouped: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """JSON-ready form."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Reading:
-        """From :meth:`to_dict`."""
+        """Restore what :meth:`to_dict` gave."""
         lists = {name: tuple(given[name]) for name in ("labels", "notes", "warnings")}
         return cls(**{**given, **lists})
 

@@ -19,7 +19,7 @@ from surefoot.errors import DataError
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found out.
+    """What a pass over a whole file found.
 
     Attributes:
         codings: of the label columns.
@@ -106,7 +106,7 @@ class Ballots:
         self._told: set[bytes] = set()
 
     def add(self, row: dict[str, Any], voter: str | None) -> None:
-        """Another vote."""
+        """Note a row, and who voted."""
         if voter is not None:
             key, turned = _key(row)
             label = row["label"]

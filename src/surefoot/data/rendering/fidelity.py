@@ -75,7 +75,7 @@ class Specials:
 
     @cached_property
     def ids(self) -> frozenset[int]:
-        """Their ids."""
+        """Token ids of the marks."""
         found = self.tokenizer.convert_tokens_to_ids(sorted(self.texts))
         return frozenset(one for one in found if one is not None)
 
@@ -104,7 +104,7 @@ class Specials:
         return tail if is_marked(tail) else ""
 
     def without(self, text: str) -> str:
-        """A text without them."""
+        """A text without the marks."""
         return self._pattern.sub("", text) if self.texts else text
 
     def marks(self, text: str) -> bool:

@@ -91,7 +91,7 @@ class TokenPairs:
         )
 
     def beside(self, others: TokenPairs) -> TokenPairs:
-        """These comparisons and then others; what had to be cut is that of these."""
+        """All comparisons of both, the others last; `cuts` are those of the first alone."""
         digest = hashlib.blake2b(f"{self.key} {others.key}".encode(), digest_size=16)
         return TokenPairs(
             concatenate_datasets([self.dataset, others.dataset]),

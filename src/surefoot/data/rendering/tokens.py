@@ -44,7 +44,7 @@ class TokenReader:
     """Reads comparisons with a tokenizer."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """With the tokenizer of the model, and its chat template."""
+        """Take the tokenizer of the model, with its chat template."""
         self.tokenizer = tokenizer
         self.specials = Specials(tokenizer)
         self.closing = _closing(tokenizer)

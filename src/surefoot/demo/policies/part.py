@@ -182,7 +182,7 @@ class _Lazy:
 
     @cached_property
     def made(self) -> _Base:
-        """It."""
+        """The supervised model, made when it is first asked for."""
         return self.make()
 
 

@@ -16,7 +16,7 @@ from surefoot.worlds.generation import Completion
 
 @dataclass(frozen=True)
 class PolicyRow:
-    """One method.
+    """A method's row of the policies' table.
 
     Attributes:
         method: what it is.

@@ -89,7 +89,7 @@ class ControlVariate(LabelModel, kind="control-variate"):
         return self.model_copy(update={"coefficient": coefficient})
 
     def neutral(self, psi: MarginLoss) -> LabelModel:
-        """Coefficient 0."""
+        """The control variate with coefficient 0."""
         return ControlVariate(coefficient=0.0)
 
     @property

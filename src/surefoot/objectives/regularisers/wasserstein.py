@@ -38,7 +38,7 @@ class Wasserstein(Regulariser, kind="wasserstein"):
         return self.radius * _root((share * squares).sum(0))
 
     def rate(self, squares: Tensor, share: Tensor) -> Tensor:
-        """By how much the penalty (...) grows with the mean of the squares; constant in both.
+        """Growth of the penalty (...) with the mean of the squares; constant in both.
 
         The penalty of a step has the gradient of `rate * sum(share * squares)`, in any split of it.
         """

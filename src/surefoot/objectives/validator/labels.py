@@ -44,7 +44,7 @@ def slack_on_a_loss_that_is_not_convex(objective: Objective, facts: Facts) -> Ve
 
 
 def slack_that_only_rescales(objective: Objective, facts: Facts) -> Verdict | None:
-    """On a loss of one slope, capping the slope multiplies the loss by a number."""
+    """Warn where the loss has one slope: capping it multiplies the loss by a number."""
     if not objective.labels.properties.needs_convex_loss or not objective.loss.properties.convex:
         return None
     if objective.loss.slack_point(0.3) != objective.loss.slack_point(0.6):

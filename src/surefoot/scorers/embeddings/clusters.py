@@ -115,7 +115,7 @@ class PromptClusters:
         return self.of_texts(_prompts(preferences), encoder)
 
     def of_texts(self, texts: list[str], encoder: Encoder | None = None) -> npt.NDArray[np.int64]:
-        """The same (N,) of last turns as they are.
+        """Clusters (N,) of last turns as they are.
 
         Raises:
             ConfigurationError: another encoder than the clusters are of.

@@ -99,7 +99,7 @@ class FeatureMap:
 
     @classmethod
     def fit(cls, embedded: Embedded, by_source: bool, weights: Array | None = None) -> FeatureMap:
-        """From training features.
+        """Fit the map on training features.
 
         Args:
             embedded: N rows.

@@ -74,7 +74,7 @@ class EmbeddingRewardModel(TrainedScorer):
 
     @property
     def members(self) -> int:
-        """Heads that it has."""
+        """Number of heads."""
         return self.scorer.members
 
     def scores(self, preferences: Preferences) -> Array:

@@ -136,7 +136,7 @@ class _Sums:
 
     @classmethod
     def of(cls, problem: Problem, mass: Tensor, s: Tensor, d: Tensor) -> _Sums:
-        """From mass (N, 1) and what is centred, (N, R)."""
+        """Sums over mass (N, 1) and centred values (N, R)."""
         references = problem.evidence.references
         assert references is not None
         live = mass[:, 0] > 0
@@ -213,7 +213,7 @@ def plain_heads(problem: Problem, folds: Tensor) -> PlainHeads:
 
 
 def _plain(problem: Problem) -> Problem:
-    """The same fits with the control variate and the reference pairs left out."""
+    """The fits without the control variate and the reference pairs."""
     rows = len(problem.mass)
     return replace(
         problem,

@@ -32,7 +32,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FittedHead:
-    """What one fit leaves."""
+    """A fitted head with what makes its rewards and probabilities."""
 
     features: FeatureMap  #: from embeddings to features
     parameters: Parameters  #: of the head with its M members

@@ -72,7 +72,7 @@ class RadiusChoice:
 
     @property
     def curve(self) -> str:
-        """Of each size, the loss of the worst held-out group and the mean."""
+        """Loss of the worst held-out group and mean loss of each size, in words."""
         return "; ".join(
             f"{one.size:g}: {one.worst:.3f}, {one.mean:.3f}"
             + ("" if one.allowed else " (too dear)")

@@ -36,7 +36,7 @@ class Task:
 
     @classmethod
     def of(cls, scorer: EmbeddingScorer, objective: Objective, preferences: Preferences) -> Task:
-        """Check that they go together.
+        """A task, once scorer, objective and comparisons go together.
 
         Raises:
             CompositionError: they do not.

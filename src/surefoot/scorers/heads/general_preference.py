@@ -67,5 +67,5 @@ class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):
 
     @property
     def context(self) -> bool:
-        """For the weights of the planes."""
+        """Whether prompts' own features set the weights of the planes."""
         return self.prompt_weights

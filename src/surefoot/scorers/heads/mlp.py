@@ -36,7 +36,7 @@ class MLP(TrainedHead, kind="mlp"):
 
     @property
     def width(self) -> int:
-        """The hidden layer."""
+        """Width of the hidden layer."""
         return self.hidden
 
 

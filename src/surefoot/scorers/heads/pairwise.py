@@ -55,5 +55,5 @@ class Pairwise(TrainedHead, kind="pairwise"):
 
     @property
     def context(self) -> bool:
-        """Where asked."""
+        """Whether the head looks at the prompts' own features."""
         return self.prompt

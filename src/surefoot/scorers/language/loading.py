@@ -211,7 +211,7 @@ def load_model(
 
 
 def missing_body(model: Any, missing: Iterable[str]) -> set[str]:
-    """Of weights that a checkpoint did not have, those that no training begins anew.
+    """Weights that a checkpoint lacks and that no training begins anew.
 
     A head does not lie in the body, and a pooler that lies there is part of what a head reads.
     """

@@ -147,7 +147,7 @@ class LanguageModel(TrainedScorer):
 
     @property
     def score_function(self) -> ScoreFunction:
-        """From batches to scores."""
+        """The function that makes batches scores."""
         if isinstance(self.scorer, PolicyScorer):
             engine = self.engine
             noise = noise_of(self.prepared.model, engine.precision, engine.device)
@@ -158,7 +158,7 @@ class LanguageModel(TrainedScorer):
 
     @cached_property
     def engine(self) -> Engine:
-        """On an accelerator, where there is one."""
+        """The engine of forward passes: on an accelerator, where there is one."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.prepared.model.to(device)
         return Engine(device, self.prepared.pad_id, precision=self.scorer.autocast_dtype)
@@ -231,7 +231,7 @@ class LanguageModel(TrainedScorer):
         return found if precision is None else found.in_precision(precision)
 
     def in_precision(self, precision: str) -> Self:
-        """The same model, and its reference, with passes in another precision.
+        """A copy, with its reference, whose passes are in another precision.
 
         Frozen weights keep the values beside which an adapter was trained.
 

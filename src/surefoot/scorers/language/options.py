@@ -72,7 +72,7 @@ class LanguageModelScorer(Scorer):
 
     @property
     def settled(self) -> Self:
-        """The same scorer, named so that it is found from any folder and on any machine.
+        """A copy that names its model so that any folder and any machine find it.
 
         Frozen weights were read in a precision that was the machine's choice, and are again.
         """
@@ -83,7 +83,7 @@ class LanguageModelScorer(Scorer):
 
     @property
     def autocast_dtype(self) -> torch.dtype | None:
-        """Of mixed precision; None: as the weights are."""
+        """Type of mixed precision; None: that of the weights."""
         if self.precision == "float32" or (self.precision == "auto" and not has_bfloat16()):
             return None
         return torch.bfloat16
@@ -176,7 +176,7 @@ T = TypeVar("T", bound=LanguageModelScorer)
 
 
 def with_precision(scorer: T, precision: str) -> T:
-    """The same options with another `precision`.
+    """A copy with another `precision`.
 
     Raises:
         ConfigurationError: there is no such precision.

@@ -17,7 +17,7 @@ from surefoot.scorers.language.noise import per_root_token
 
 
 class ScoreFunction(ABC):
-    """From batches to the scores of pairs."""
+    """A function that makes batches the scores of pairs."""
 
     kind: ClassVar[ScoreKind]
     beta: float | None = None

@@ -44,7 +44,7 @@ class Coordinates:
 
     @classmethod
     def of(cls, differences: Tensor) -> Coordinates:
-        """From differences of features (N, D)."""
+        """Coordinates for differences of features (N, D)."""
         rows, columns = differences.shape
         if min(rows, columns) > LARGEST_EIGENPROBLEM:
             return cls(differences, differences.square().mean(0), None)
@@ -59,7 +59,7 @@ class Coordinates:
 
     @classmethod
     def of_problem(cls, problem: Problem) -> Coordinates:
-        """From a problem's features, once for all fits on them."""
+        """Coordinates for a problem's features, once for all fits on them."""
         features, known = problem.shared.get("coordinates", (None, None))
         if features is not problem.features:
             known = cls.of((problem.features[:, 0] - problem.features[:, 1]).double())
@@ -80,7 +80,7 @@ class LinearSolver:
         self.l2 = problem.l2.double()
 
     def smooth(self) -> Fit:
-        """By L-BFGS from zero."""
+        """Minimise a smooth objective by L-BFGS from zero."""
         found = self._lbfgs(self._zeros())
         return self._fit(found, self._notes("L-BFGS", found))
 
@@ -98,7 +98,7 @@ class LinearSolver:
         return self._fit(found, [LOCAL.format(self.problem.objective.describe())] * len(self.l2))
 
     def with_kinks(self) -> Fit:
-        """By the bundle method, in lock-step from zero."""
+        """Minimise with kinks by the bundle method, in lock-step from zero."""
         with one_thread():
             ends = self._bundle()
         parameters, values, gaps, points, shares = zip(*ends, strict=True)
@@ -131,7 +131,7 @@ class LinearSolver:
         return risks + ridge / 2 * weights.square().sum(0), slopes + ridge * weights
 
     def risk(self, weights: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
-        """The same without the ridge penalty."""
+        """Risks and their slopes without the ridge penalty."""
         x = self.coordinates.values
         margins = (x @ weights).requires_grad_()
         steepness = weights.square().sum(0).requires_grad_()  # axes are orthonormal

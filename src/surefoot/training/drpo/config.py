@@ -49,7 +49,7 @@ class DoublyRobust(Options):
 
     @classmethod
     def relatives(cls) -> Iterable[type[Options]]:
-        """The objective of margins."""
+        """Objectives of margins: an unknown option may be one of theirs."""
         return (Objective,)
 
     @property
@@ -58,7 +58,7 @@ class DoublyRobust(Options):
         return 0.0
 
     def describe(self) -> str:
-        """In one line."""
+        """The objective in one line."""
         clip = f", ratios in {list(self.clip)}" if self.clip else ""
         return (
             f"doubly robust value less beta KL (DRPO): {self.samples} samples of each prompt, "

@@ -30,7 +30,7 @@ from surefoot.scorers.language.generation import (
 
 @dataclass(frozen=True)
 class StepResponses:
-    """What one process drew of a step: K responses to each of n prompts.
+    """Responses that one process drew in a step, K to each of n prompts.
 
     Attributes:
         places: (n,) positions in the step.

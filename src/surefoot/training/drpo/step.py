@@ -43,7 +43,7 @@ class DoublyRobustResult:
 
 @dataclass
 class DoublyRobustRunner:
-    """Runs steps.
+    """Runs optimiser steps of DRPO.
 
     Attributes:
         score: the policy's; its beta is the weight of the KL.

@@ -28,7 +28,7 @@ def processes() -> int:
 def shared_arguments(
     scorer: LanguageModelScorer, training: OptimiserOptions, folder: Path
 ) -> dict[str, Any]:
-    """By their names, what every run has.
+    """Arguments of transformers' trainers that every run has, by name.
 
     Raises:
         ConfigurationError: the launcher asks for another precision.

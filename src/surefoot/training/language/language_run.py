@@ -244,7 +244,7 @@ def _conversational(preferences: Preferences) -> bool:
 
 
 def _trainer_class(objective: Objective | DoublyRobust) -> Callable[..., PreferenceTrainer]:
-    """Lazily: both import transformers' Trainer."""
+    """The trainer of an objective, imported late: it imports transformers' Trainer."""
     if isinstance(objective, DoublyRobust):
         from surefoot.training.drpo.trainer import DoublyRobustTrainer
 

@@ -26,7 +26,7 @@ class LogWindow(TrainerCallback):  # type: ignore[misc]  # untyped
         self._started = time.monotonic()
 
     def kept(self) -> dict[str, float]:
-        """For a checkpoint; to be asked by every process."""
+        """State for a checkpoint; to be asked by every process."""
         this = self.trainer
         return {
             "loss": float(this.accelerator.gather(this._tr_loss).mean()),

@@ -166,7 +166,7 @@ class Monitors:
             self.sums[name] = (total + value, count + 1)
 
     def take(self) -> dict[str, float]:
-        """The means, and start anew."""
+        """Means since they were last taken; starts anew."""
         means = {name: total / count for name, (total, count) in self.sums.items()}
         self.sums = {}
         return means
@@ -176,7 +176,7 @@ class Monitors:
         return dict(self.sums)
 
     def go_on(self, state: Mapping[str, Sequence[float]]) -> None:
-        """From what a checkpoint holds."""
+        """Continue the means that a checkpoint holds."""
         self.sums = {name: (total, int(count)) for name, (total, count) in state.items()}
 
 

@@ -74,7 +74,7 @@ class TrainingPairs:
         learning: bool = True,
         step_size: int | None = None,
     ) -> TrainingPairs:
-        """Tokenise and check.
+        """Tokenise comparisons and check them against the objective.
 
         Args:
             data: preferences, or a data set or rows in a form that `read_preferences` reads.

@@ -122,7 +122,7 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
         return None if given is None else SkewOptions(**given)
 
     def one_batch_a_step(self) -> PreferenceConfig:
-        """The same arguments, as transformers is to see them: accumulation happens in a step."""
+        """A copy as transformers is to see it: accumulation happens in a step."""
         same = copy.copy(self)
         same.per_device_train_batch_size *= self.gradient_accumulation_steps
         same.gradient_accumulation_steps = 1

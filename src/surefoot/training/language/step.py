@@ -102,13 +102,13 @@ class StepResult:
 
     @property
     def state(self) -> State:
-        """Of the risk, for the next step."""
+        """State of the risk, for the next step."""
         return self.found.state
 
 
 @dataclass
 class StepRunner:
-    """Runs steps.
+    """Runs optimiser steps of a preference objective.
 
     Attributes:
         objective: what is minimised.

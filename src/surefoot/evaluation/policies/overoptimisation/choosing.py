@@ -40,7 +40,7 @@ class BestOfN:
 
     @property
     def verdict(self) -> ValueVerdict:
-        """What that curve says."""
+        """The sentence on the curve of the first model, and its cautions."""
         return verdict(self.ours)
 
     def to_dict(self) -> dict[str, Any]:
