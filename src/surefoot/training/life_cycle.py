@@ -68,7 +68,7 @@ class _Together:
     finished: list[Path] = field(default_factory=list)
 
     def begin(self, data: Preferences) -> None:
-        """Mark the folder of all runs as begun, the first time; earlier runs are gone unless these go on.
+        """Mark the common folder as begun, once; earlier runs are gone unless these go on.
 
         Raises:
             ConfigurationError: those that are finished were trained on other data.
@@ -85,7 +85,7 @@ class _Together:
             self.root.begin(None if self.resume else clear, self.names)
 
     def finish(self) -> None:
-        """Mark the folder of all runs as finished."""
+        """Mark the common folder as finished."""
         if self.root is not None:
             self.root.finish(parts=self.names)
 
