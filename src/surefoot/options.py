@@ -89,19 +89,19 @@ class Options(BaseModel):
 
 
 def _explain(cls: type[Options], error: ValidationError) -> str:
-    told: dict[Any, list[ErrorDetails]] = {}
-    for detail in error.errors():  # one for each kind of value that a union takes: told together
+    by_place: dict[Any, list[ErrorDetails]] = {}
+    for detail in error.errors():  # one for each kind of value that a union takes: one message
         loc = detail["loc"]
-        told.setdefault(loc[0] if loc and _is_union(cls, loc[0]) else loc, []).append(detail)
+        by_place.setdefault(loc[0] if loc and _is_union(cls, loc[0]) else loc, []).append(detail)
     lines = [
         _explain_one(cls, several[0]) if isinstance(place, tuple) else _explain_union(cls, several)
-        for place, several in itertools.islice(told.items(), _MOST)
+        for place, several in itertools.islice(by_place.items(), _MOST)
     ]
-    more = [f"and {len(told) - _MOST} more."] if len(told) > _MOST else []
+    more = [f"and {len(by_place) - _MOST} more."] if len(by_place) > _MOST else []
     return "\n".join([*lines, *more])
 
 
-#: Faults of one set of options that are told at once.
+#: Faults of one set of options in one message, at most.
 _MOST = 8
 
 

@@ -34,7 +34,7 @@ def _history(steps, alpha, beta, most=16.0, noise=0.3, seed=0):
     [
         (1.0, 0.6, "Over-optimised: the watched reward falls"),
         (1.0, 0.1, "No over-optimisation: the watched reward still grows"),
-        (1.0, 1.0 / (np.log(4.0) + 1), "The watched reward is not told to grow or to fall"),
+        (1.0, 1.0 / (np.log(4.0) + 1), "The watched reward neither grows nor falls for certain"),
     ],
 )
 def test_the_law_is_recovered_and_told(alpha, beta, words):

@@ -38,7 +38,7 @@ def test_it_tells_apart_what_differs_and_nothing_else(small_encoder):
     assert "plainly do not all come" in wrong.verdict
     right = check_references(_data("good", "good"), small_encoder)
     assert right.auc.low < 0.5
-    assert "cannot be told" in right.verdict
+    assert "cannot be distinguished" in right.verdict
     assert right.longer.low < 0.5 < right.longer.high
 
 
@@ -69,10 +69,10 @@ def test_each_response_stands_against_one_reference_that_is_not_the_same():
     ("low", "high", "said"),
     [
         (0.71, 0.75, "plainly do not all come"),
-        (0.56, 0.72, "can be told from this"),
+        (0.56, 0.72, "differ from this"),
         (0.51, 0.54, "may not come from this"),
         (0.51, 0.69, "may not come from this"),
-        (0.40, 0.55, "cannot be told from this"),
+        (0.40, 0.55, "cannot be distinguished from this"),
         (0.40, 0.62, "the interval reaches 0.62"),
     ],
 )

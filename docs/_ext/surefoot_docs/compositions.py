@@ -19,7 +19,7 @@ from surefoot_docs.markdown import code, paragraphs, prose, table
 #: What holds for any data; facts that are known refuse more (hard labels, missing columns).
 UNKNOWN = Facts()
 
-#: Kinds of scorers, and what the validator is told of them.
+#: Kinds of scorers, and what the validator knows of them.
 SCORERS = {
     "a head on frozen embeddings": Facts(frozen=True, linear=True),
     "reward model": Facts(scores="rewards", linear=False),

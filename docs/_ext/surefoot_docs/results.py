@@ -26,7 +26,7 @@ _CAPTIONS = {
     "demo/results": (
         "The demo's world. Accuracy against the truth, except under *noisy labels*; the last "
         "column is the log-loss, where lower is better. ▲ better and ▼ worse, where the interval "
-        "of the paired difference leaves out 0: to plain, of what is told the flip rate to plain "
+        "of the paired difference leaves out 0: to plain, of what is given the flip rate to plain "
         "calibrated for the flips."
     ),
     "demo/policies": (
@@ -87,7 +87,7 @@ def _kinds(given: Any) -> set[str]:
 
 
 def _name(row: Sequence[str], named: Objectives) -> str | None:
-    """The method of a row: its first or second cell, without what it is told."""
+    """The method of a row: its first or second cell, without what it is given."""
     return next((n for cell in row[:2] if (n := cell.partition(", told ")[0]) in named), None)
 
 

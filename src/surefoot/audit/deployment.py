@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 
 #: Prompts of deployment below which a histogram says next to nothing.
 FEWEST = 50
-#: Above this chance the two sides are not told apart.
+#: Above this chance the two sides may be of one law.
 _CHANCE = 0.05
 
 

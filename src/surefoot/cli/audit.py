@@ -14,7 +14,7 @@ from rich.text import Text
 
 from surefoot.cli.arguments import Codings, Columns, MaxUnusable, NoPrompt, Overwrite
 from surefoot.cli.console import out, quiet_libraries, say
-from surefoot.cli.inputs import ReadingFlags, read, tell_reading
+from surefoot.cli.inputs import ReadingFlags, read, show_reading
 from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import json_document
@@ -122,9 +122,9 @@ def _audit(
     if folder:
         from surefoot.report import damage_page
 
-        told = {"deployment": shift.to_dict()} if shift else {}
+        extra = {"deployment": shift.to_dict()} if shift else {}
         results: dict[str, Content] = {
-            "audit.json": report.to_dict() | told,
+            "audit.json": report.to_dict() | extra,
             "rows.jsonl": _rows(report, preferences),
             "report.html": lambda: damage_page(report, shift, command=invocation()),
         }
@@ -143,7 +143,7 @@ class Deployment:
         from surefoot.data.prompt_files import read_prompts
 
         prompts, _ = read_prompts(self.places, **reading.options)
-        tell_reading(prompts)
+        show_reading(prompts)
         return prompts
 
     def shift_from(self, training: Preferences, prompts: Preferences) -> DeploymentShift:

@@ -60,7 +60,7 @@ def complain(message: str) -> None:
     """One clear message about wrong input, from one of several processes.
 
     The first one speaks, and torchrun ends the others with it. What it does not meet within some
-    seconds (a file that is missing on one machine) is told by whoever met it.
+    seconds (a file that is missing on one machine) is reported by whoever met it.
     """
     rank = os.environ.get("RANK", "0")
     if rank != "0":

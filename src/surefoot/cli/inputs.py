@@ -59,11 +59,11 @@ def read(
             unlabelled=unlabelled,
             progress=bar.update,
         )
-    tell_reading(preferences)
+    show_reading(preferences)
     return preferences
 
 
-def tell_reading(preferences: Preferences) -> None:
+def show_reading(preferences: Preferences) -> None:
     """Say what became of every column, how labels are coded, and which rows were left out."""
     from surefoot.data.reading.account import lines_of
 

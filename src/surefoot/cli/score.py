@@ -87,8 +87,8 @@ def _score(
         places = preferences.read("id", "file", "row")
         for i, (name, source_name, row) in enumerate(places):
             found = {column: finite(float(v[i])) for column, v in columns_of_scores.items()}
-            told = {"id": name, "file": source_name, "row": row} | found
-            file.write(json.dumps(told, allow_nan=False) + "\n")
+            record = {"id": name, "file": source_name, "row": row} | found
+            file.write(json.dumps(record, allow_nan=False) + "\n")
     for note in notes_of([scorer]):
         say(f"note: {preferences.name}: {note}")
     if scorer.pairwise:

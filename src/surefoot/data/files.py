@@ -133,9 +133,9 @@ def read_records(
 def read_origin(conversion: Conversion) -> Preferences:
     """The table of an origin, from the cache or made now; what is wrong with it is an error."""
     origin, options = conversion.origin, conversion.options
-    told = [options.columns, options.codings, options.no_prompt, conversion.source_name]
-    told += [conversion.unlabelled, conversion.reader is not None]
-    fingerprint = _digest([origin.digest, *told, cache.code_digest()])
+    settings = [options.columns, options.codings, options.no_prompt, conversion.source_name]
+    settings += [conversion.unlabelled, conversion.reader is not None]
+    fingerprint = _digest([origin.digest, *settings, cache.code_digest()])
     # `file` and the default `source` depend on the origin's name too.
     key = _digest([fingerprint, origin.place])
     found = cache.load(key)

@@ -10,7 +10,7 @@ from surefoot.demo.methods import Measure, Method, Word
 from surefoot.report.words import Outcome, outcome
 from surefoot.statistics import Comparison, Estimate, holm
 
-#: Beside a difference that is told apart from 0.
+#: Beside a difference whose interval leaves out 0.
 MARKS: Mapping[str, str] = {"better": "▲", "longer": "▲", "worse": "▼", "shorter": "▼"}
 
 

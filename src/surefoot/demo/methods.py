@@ -66,8 +66,8 @@ class Method:
         theory: what to expect and why.
         predicted: where theory says how it differs from `against`.
         against: the row that it is compared with.
-        calibrated_for: flip rate told to the temperature of the probabilities alone; None: the one
-            that the objective is told.
+        calibrated_for: flip rate that the temperature of the probabilities allows for; None: the
+            one that the objective is given.
     """
 
     name: str
@@ -94,7 +94,7 @@ _GAINS: dict[ColumnKey, Word] = {
 def methods(world: TextWorld) -> tuple[Method, ...]:
     """Plain first, then the others.
 
-    What is told the flip rate is compared with plain whose temperature is told too: otherwise an
+    What is given the flip rate is compared with plain whose temperature is, too: otherwise an
     objective would be credited with what calibration does.
     """
     smoothed = {"kind": "smoothed", "flip_rate": world.flip_rate}
@@ -105,7 +105,7 @@ def methods(world: TextWorld) -> tuple[Method, ...]:
         Method(
             CALIBRATED,
             {},
-            "Plain's margins; only the temperature of the probabilities is told the flip rate, so "
+            "Plain's margins; only the temperature of the probabilities is given the flip rate, so "
             "that they are those of the truth and not of its noisy labels.",
             {"log-loss": "better"},
             calibrated_for=world.flip_rate,
@@ -113,7 +113,7 @@ def methods(world: TextWorld) -> tuple[Method, ...]:
         Method(
             "smoothed labels",
             {"labels": smoothed},
-            "Random flips hardly turn a linear head, and the temperature is told the flip rate "
+            "Random flips hardly turn a linear head, and the temperature is given the flip rate "
             "here too: nothing is predicted beyond what calibration does.",
             against=CALIBRATED,
         ),
@@ -126,7 +126,7 @@ def methods(world: TextWorld) -> tuple[Method, ...]:
         Method(
             "slack (R3M)",
             {"labels": "slack"},
-            "Caps how hard one pair pulls. It is not told the flip rate, and random flips hardly "
+            "Caps how hard one pair pulls. It does not know the flip rate, and random flips hardly "
             "turn a linear head: nothing is predicted.",
         ),
         Method(

@@ -69,7 +69,7 @@ def run_demo(
         world: another world, instead of the demo's own.
         policies: train language models too; without TRL that part is left out, and the result says
             so.
-        say: told one line per stage.
+        say: called with one line per stage.
         overwrite: write into an output folder that is not empty.
         resume: go on with what a demo that was stopped has computed.
     """

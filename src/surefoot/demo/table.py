@@ -38,7 +38,7 @@ def summary(result: DemoResult) -> list[str]:
         f"Data: {result.damage.rows} pairs; damage found, of what was planted: {damage}. Removed.",
         f"Figures: means over {result.seeds} seeds; intervals ({100 * first.level:g} %) cover "
         f"{first.covers}. Below each, the paired difference with its interval, to plain; where the "
-        "objective is told the flip rate, to plain calibrated for the flips: ▲ better, ▼ worse "
+        "objective is given the flip rate, to plain calibrated for the flips: ▲ better, ▼ worse "
         "where that leaves out 0.",
         *predictions(result.claims, COLUMNS),
     ]

@@ -97,7 +97,7 @@ def evaluate(
         seen: keys of the prompts that either was trained on
             (:func:`~surefoot.evaluation.training_prompt_keys`).
         tie_tolerance: a model ties where its rewards differ by no more than this.
-        say: told which set is next.
+        say: called with the set that is next.
 
     Raises:
         DataError: a set without pairs, rewards that are not finite, or other seeds on both sides.
@@ -147,7 +147,7 @@ def by_cluster(run: str, preferences: Preferences, say: Callable[[str], object])
     Args:
         run: its folder.
         preferences: the rows.
-        say: told why the clusters cannot be found, where they cannot.
+        say: called with the reason where the clusters cannot be found.
     """
     if not PromptClusters.has(run):
         return {}

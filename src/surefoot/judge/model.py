@@ -26,7 +26,7 @@ class Conditions:
     #: asked before anything is sent away, with an estimate of what it costs; unless given, it
     #: refuses
     proceed: Callable[[Any], bool] = lambda estimate: False
-    say: Callable[[str], None] = lambda line: None  #: told one line per stage
+    say: Callable[[str], None] = lambda line: None  #: called with one line per stage
     #: of the results, for what is trained on the way; None: nothing can be kept
     folder: Path | None = None
     resume: bool = False  #: go on with what the folder holds

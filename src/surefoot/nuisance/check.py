@@ -46,7 +46,7 @@ class ReferenceCheck:
             )
         if low > ALIKE:
             return (
-                "The data's responses can be told from this reference policy's: the control "
+                "The data's responses differ from this reference policy's: the control "
                 "variate is biased, in proportion to the auxiliary model's error."
             )
         if low > 0.5:
@@ -55,9 +55,9 @@ class ReferenceCheck:
                 "twenty says so where they do. More prompts would say more."
             )
         if high <= ALIKE:
-            return "The data's responses cannot be told from this reference policy's."
+            return "The data's responses cannot be distinguished from this reference policy's."
         return (
-            "The data's responses were not told from this reference policy's, but the interval "
+            "No difference from this reference policy's responses was found, but the interval "
             f"reaches {high:.2f}: more prompts would say more."
         )
 

@@ -28,7 +28,7 @@ class SampleConfig(FileOptions):
     clip: float = Field(0.02, ge=0, lt=0.5)
     """Auxiliary probabilities are cut to [clip, 1 - clip]: being sure and wrong costs most."""
     check: bool = True
-    """Test whether the data's responses can be told from the references."""
+    """Test whether the data's responses can be distinguished from the references."""
     seed: int = Field(0, ge=0)
     """Of the draws and the folds."""
     output: Annotated[str, WRITES] = Field(min_length=1)

@@ -130,7 +130,7 @@ def _sampled(
         pairs = _with_references(pairs, collected)
         references = _pairs_of_references(pairs, config.reference.pairing)
         if config.check and config.reference.checked:
-            conditions.say("reference check: can the data's responses be told from these?")
+            conditions.say("reference check: do the data's responses differ from these?")
             check = check_references(pairs)
     begin()
     if config.auxiliary is not None:

@@ -43,7 +43,7 @@ def run_of(config: RunConfig, resume: bool, say: Callable[[str], None]) -> Train
         config: of the run.
         resume: take a run that is finished as it is, and go on from a checkpoint (which
             `training.save_every` asks for) where one was killed.
-        say: told one line per stage and per warning.
+        say: called with one line per stage and per warning.
     """
     if not (resume and _is_finished(config)):
         train(config, overwrite=True, resume=resume and _has_checkpoint(config), say=say)

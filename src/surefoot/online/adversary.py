@@ -30,7 +30,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.objectives import Risk
 from surefoot.objectives.risk import State
 
-#: What changes in a run, and how the state of a risk is told from it.
+#: What changes in a run, and the prefix of a risk's state beside it.
 _RUNNING, _RISK = ("gains", "sums", "seen", "weights"), "risk/"
 
 

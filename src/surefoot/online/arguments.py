@@ -80,7 +80,7 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
             f"{objective.samples}) should be a multiple of training.micro_batch x processes "
             f"({training.micro_batch} x {ranks})."
         )
-    # TRL turns gradient checkpointing on unless it is told.
+    # TRL turns gradient checkpointing on by default.
     shared = {"gradient_checkpointing": False} | shared_arguments(scorer, training, folder)
     return made(
         **shared,

@@ -15,7 +15,7 @@ from surefoot.online.adversary import Adversary
 _SMOOTHING = 0.1
 #: Groups that are logged one by one, at most.
 _MOST_LOGGED = 12
-#: What changes in a run beside the history, and how that is told from it.
+#: What changes in a run, and the prefix of the history beside it.
 _RUNNING, _HISTORY = ("kl", "watched", "best_watched"), "history/"
 
 

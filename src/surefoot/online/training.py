@@ -74,7 +74,7 @@ def train_online(
             knows the gold reward. `stop_drop` needs `objective.watch`.
         overwrite: write into an output folder that is not empty.
         resume: go on from the last checkpoint in the output folder.
-        say: told one line per stage and per warning.
+        say: called with one line per stage and per warning.
 
     Raises:
         ConfigurationError: options that cannot be honoured.

@@ -147,9 +147,9 @@ def _locked(path: Path, lock: str = _LOCK) -> Iterator[None]:
             stack.callback(_remove, path / lock)
             if shutil.disk_usage(path).free < _ROOM:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            told = f"process {os.getpid()} on {socket.gethostname()}: {' '.join(sys.argv)}\n"
+            owner = f"process {os.getpid()} on {socket.gethostname()}: {' '.join(sys.argv)}\n"
             os.truncate(held, 0)
-            os.write(held, told.encode(errors="replace"))
+            os.write(held, owner.encode(errors="replace"))
             os.fsync(held)
             atomic.clean(path)
         except (OSError, ValueError) as error:

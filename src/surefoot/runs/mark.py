@@ -80,9 +80,9 @@ def require_finished(place: str | Path) -> bool:
         return False
     if not mark.finished:
         absent = [one for one in mark.parts if not (folder / one).is_dir()]
-        told = f" ({', '.join(absent)} absent)" if absent else ""
+        gone = f" ({', '.join(absent)} absent)" if absent else ""
         raise ConfigurationError(
-            f"{folder} was not finished{told}: surefoot {mark.command} was stopped before its end, "
+            f"{folder} was not finished{gone}: surefoot {mark.command} was stopped before its end, "
             "or is still at work. Go on with it (--resume, where the command has that), or begin "
             "anew (--overwrite)."
         )

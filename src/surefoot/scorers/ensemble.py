@@ -84,7 +84,7 @@ class RewardEnsemble(TrainedScorer):
         for place, model in zip(self.places, self.models, strict=True):
             rewards = model.member_scores(preferences)
             if not np.isfinite(rewards).all():
-                _tell_not_finite(place, rewards, preferences)
+                _refuse_not_finite(place, rewards, preferences)
             found.append(rewards)
         return np.concatenate(found, axis=-1)
 
@@ -98,8 +98,8 @@ class RewardEnsemble(TrainedScorer):
         if self.scorer.calibration:
             pairs = read_preferences(list(self.scorer.calibration), unlabelled=True)
             self.zero_, self.scale_ = zero_and_scale(self._raw(pairs), pairs.weights)
-            told = [origin != ABSENT for origin in pairs.strings("label_from")]
-            labelled = pairs.select(np.flatnonzero(told))  # ties among them
+            has_label = [origin != ABSENT for origin in pairs.strings("label_from")]
+            labelled = pairs.select(np.flatnonzero(has_label))  # ties among them
         else:
             self._require_one_scale(heads)
         if labelled is not None and len(labelled):
@@ -126,9 +126,9 @@ class RewardEnsemble(TrainedScorer):
         rates = [model.known_flip_rate for model in self.models]
         named = {p: rate for p, rate in zip(self.places, rates, strict=True) if rate is not None}
         if len(set(named.values())) > 1:
-            told = ", ".join(f"{place} {rate:g}" for place, rate in named.items())
+            listed = ", ".join(f"{place} {rate:g}" for place, rate in named.items())
             raise ConfigurationError(
-                f"the members were trained with several flip rates ({told}), and the calibration "
+                f"the members were trained with several flip rates ({listed}), and the calibration "
                 "pairs have one. Say which (flip_rate: 0.1)."
             )
         return next(iter(named.values()), 0.0)
@@ -156,8 +156,8 @@ class RewardEnsemble(TrainedScorer):
         elif kinds[0][0] == "policy":
             reason = "the rewards that policies imply have a scale of their own each"
         elif len(kinds) > 1:
-            told = " and ".join(f"{kind} with {n} head{'s' * (n > 1)}" for kind, n in kinds)
-            reason = f"they are of several kinds ({told}), whose rewards differ in scale"
+            listed = " and ".join(f"{kind} with {n} head{'s' * (n > 1)}" for kind, n in kinds)
+            reason = f"they are of several kinds ({listed}), whose rewards differ in scale"
         else:
             return
         raise ConfigurationError(
@@ -215,7 +215,7 @@ def load_ensemble(options: EnsembleOptions, load: Callable[[str], TrainedScorer]
     return made
 
 
-def _tell_not_finite(place: str, rewards: Array, preferences: Preferences) -> None:
+def _refuse_not_finite(place: str, rewards: Array, preferences: Preferences) -> None:
     row = int(np.argwhere(~np.isfinite(rewards))[0][0])
     one = preferences.dataset[row]
     prompt = " ".join(one["prompt"][-1]["content"].split())[:60] if one["prompt"] else ""

@@ -37,7 +37,7 @@ class EnsembleOptions(Options):
     """Pairs that set the members' zero and scale, and where they have labels the temperature too;
     some hundreds do. Absent: the zero and scale of each member's own training data."""
     flip_rate: float | None = Field(None, ge=0, lt=0.5)
-    """Share of the calibration pairs' labels taken to be flipped, which the temperature is told.
+    """Share of the calibration pairs' labels taken to be flipped, for the temperature.
     Absent: the rate that the members were trained with, where all name the same."""
 
 

@@ -66,7 +66,7 @@ def _whole(preferences: Preferences, column: str) -> Tensor | None:
 def facts_of(
     preferences: Preferences, units: Units | None, step: int | None = None, **of_the_scorer: Any
 ) -> Facts:
-    """What the validator is told of the data, and of the scorer beside.
+    """Facts about the data and the scorer, for the validator.
 
     Args:
         preferences: N comparisons.

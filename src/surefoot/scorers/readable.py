@@ -29,7 +29,7 @@ def readable(
     Args:
         models: trained scorers; those with chat templates may refuse rows.
         preferences: N comparisons.
-        say: told of the others.
+        say: called with a line on the others.
 
     Raises:
         DataError: more than half of the rows are refused.
@@ -38,13 +38,13 @@ def readable(
     if not refused:
         return preferences
     first = refused[min(refused)]
-    told = (
+    message = (
         f"{preferences.name}: {len(refused)} of {len(preferences)} pairs {REFUSED.predicate}, the "
         f"first in {first.file}, row {first.row}: {first.reason}."
     )
     if len(refused) > MOST_REFUSED * len(preferences):
-        raise DataError(f"{told} {REFUSED.remedy}")
-    say(f"warning: {told}")
+        raise DataError(f"{message} {REFUSED.remedy}")
+    say(f"warning: {message}")
     kept = [row for row in range(len(preferences)) if row not in refused]
     faults = (*preferences.faults, *(refused[row] for row in sorted(refused)))
     return replace(preferences.select(np.array(kept)), faults=faults)

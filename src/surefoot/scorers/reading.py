@@ -51,9 +51,9 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
         encoder = Encoder(EncoderOptions(name=name, max_length=max(8, max_length)))
         views = EmbeddingScorer().views
         limit = min(max_length, encoder.limit)
-        told = f"a head on the embeddings of {name} (views: {', '.join(views)})"
+        description = f"a head on the embeddings of {name} (views: {', '.join(views)})"
         arguments = {"tokenizer": encoder.tokenizer, "max_length": limit, "views": views}
-        return CheckArguments(told, arguments)
+        return CheckArguments(description, arguments)
     place = Encoder(EncoderOptions(name=name)).path
     tokenizer = load_tokenizer(place)
     config = config or _config(place)

@@ -142,7 +142,7 @@ class Spread:
         error: its standard error.
         freedom: degrees of freedom of the error.
         skewness: of the mean: third cumulant over error^3, at most 1 in size (one cluster is
-            everything); 0 where it is not told from that of a symmetric law.
+            everything); 0 where it may be that of a symmetric law.
     """
 
     mean: float

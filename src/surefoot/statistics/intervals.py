@@ -60,7 +60,7 @@ def mean(
       freedom are also bounded by what the clusters with the rarer value say of the design effect;
       exact where all values are equal.
     * Other values: t with the CR2 error and Imbens and Kolesar's degrees of freedom. Where their
-      skewness is told from that of a symmetric law, the interval is that of a Poisson count as
+      skewness is surely not that of a symmetric law, the interval is that of a Poisson count as
       skewed as the mean (:func:`skewed`).
     * Pairs of nodes: the dyadic-robust error in the same intervals, symmetric.
     * Values of a known range: the interval reaches at least as far as values that are too rare to

@@ -50,10 +50,10 @@ def require_agreement(own: Mapping[str, Any]) -> None:
     differing = sorted(k for k in {*own, *first} if own.get(k) != first.get(k))
     found: list[list[str]] = [[] for _ in range(dist.get_world_size())]
     dist.all_gather_object(found, differing)
-    told = [f"process {k} in {', '.join(names)}" for k, names in enumerate(found) if names]
-    if told:
+    differences = [f"process {k} in {', '.join(names)}" for k, names in enumerate(found) if names]
+    if differences:
         raise SurefootError(
             "the processes do not do the same: from the first differs "
-            f"{'; '.join(told)}. They read other files, or other versions of a model: give each "
-            "machine the same."
+            f"{'; '.join(differences)}. They read other files, or other versions of a model: give "
+            "each machine the same."
         )

@@ -147,9 +147,9 @@ def newest(folder: Path) -> str:
                 warn(f"{named}: damaged; going on from {path.name}.", stacklevel=2)
             return str(path)
         passed.append(f"{path.name}: {damage}" if len(every) == 1 else path.name)
-    told = f" ({', '.join(passed)}: damaged)" if passed else ""
+    damaged = f" ({', '.join(passed)}: damaged)" if passed else ""
     raise ConfigurationError(
-        f"{folder} holds no checkpoint that was written to its end{told}; a run that can be "
+        f"{folder} holds no checkpoint that was written to its end{damaged}; a run that can be "
         "resumed saves some on its way (training.save_every, or save_steps of a trainer)."
     )
 

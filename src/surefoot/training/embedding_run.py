@@ -113,7 +113,7 @@ def _notes(report: FitReport, objective: Objective) -> tuple[str, ...]:
         *report.warnings,
         f"labels.flip_rate is {said:g}, and these data leave room for {bound:.2g} at most: "
         f"heads that did not see them order {report.out_of_fold_accuracy} of the pairs as "
-        "labelled. Told too much, the objective mistakes preferences for noise.",
+        "labelled. With too high a rate, the objective mistakes preferences for noise.",
     )
 
 

@@ -97,7 +97,7 @@ class OpenRun(Generic[C]):
     Attributes:
         folder: where.
         config: complete.
-        say: told one line per stage and per warning; silent on all processes but the first.
+        say: called with one line per stage and per warning; silent on all processes but the first.
         together: the runs of the same command.
         checkpoint: from which it goes on.
         warnings: sentences for its model card.
@@ -217,7 +217,7 @@ def open_runs(
             refused, and which is marked as finished at the end.
         overwrite: the folders may hold something, which is replaced.
         resume: the folders may hold something, which is gone on with: runs that are finished stay.
-        say: told one line per stage and per warning.
+        say: called with one line per stage and per warning.
         reads: what is read beside what the configurations name.
         one_computation: all are run, or none, and there are no checkpoints.
 

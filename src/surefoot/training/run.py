@@ -75,7 +75,7 @@ def clustered(
         data: ready to train on.
         config: of the run.
         folder: of a run that is resumed, whose clusters are taken.
-        say: told where a column of the data is taken.
+        say: called with a line where a column of the data is taken.
 
     Raises:
         DataError: fewer distinct prompts than clusters.
@@ -140,7 +140,7 @@ def train(
         data: prepared data, where several runs share them; by default they are prepared here.
         overwrite: write into an output folder that is not empty.
         resume: go on from the last checkpoint in the output folder.
-        say: told one line per stage and per warning.
+        say: called with one line per stage and per warning.
 
     Raises:
         ConfigurationError: options that cannot be honoured.

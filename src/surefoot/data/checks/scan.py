@@ -23,7 +23,7 @@ from surefoot.data.text import Message, last_turn, to_text
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _EXAMPLES = 3
 
-#: A response that repeats its prompt is told from a short common start by this many characters.
+#: Characters of its prompt that a response repeats at least; fewer are a common start.
 _REPEATED = 30
 
 

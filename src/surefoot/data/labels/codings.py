@@ -197,10 +197,10 @@ def parse_coding(given: object, column: str) -> Coding:
         )
     texts = {str(value).strip().casefold(): _verdict(v, column) for value, v in given.items()}
     numbers = {number: texts[v] for v in texts if (number := as_number(v)) is not None}
-    told = ", ".join(f"{value} = {verdict}" for value, verdict in given.items())
-    told = told.replace("{", "{{").replace("}", "}}")
+    meanings = ", ".join(f"{value} = {verdict}" for value, verdict in given.items())
+    meanings = meanings.replace("{", "{{").replace("}", "}}")
     name = ",".join(f"{value}:{verdict}" for value, verdict in given.items())
-    return Coding(name, f"{told} ({{a}} is a, {{b}} is b)", numbers, texts=texts)
+    return Coding(name, f"{meanings} ({{a}} is a, {{b}} is b)", numbers, texts=texts)
 
 
 def _verdict(given: object, column: str) -> float | None:

@@ -165,7 +165,7 @@ def _checked(seen: LabelColumn, chosen: Coding, place: str) -> Coding:
 
 
 def _fitting(seen: LabelColumn) -> list[str]:
-    """Codings that the values allow: one, or the several that have to be told apart."""
+    """Codings that the values allow: one, or several between which the user has to decide."""
     values = set(seen.numbers)
     if seen.usual and _usual_fits(seen, values):
         return [seen.usual]

@@ -49,7 +49,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Reader:
-    """How one form of data is told from others and read.
+    """How one form of data is recognised and read.
 
     Attributes:
         name: what messages call the form.

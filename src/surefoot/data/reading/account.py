@@ -100,15 +100,15 @@ def lines_of(readings: Sequence[Reading], faults: Sequence[Fault] = ()) -> Itera
     """Sentences on what was read and what was left out, for every command alike.
 
     Args:
-        readings: of each file; files that were read alike are told of once.
+        readings: of each file; files that were read alike share their lines.
         faults: the rows that were left out.
     """
-    told: dict[tuple[str, ...], list[Reading]] = {}
+    alike_by_lines: dict[tuple[str, ...], list[Reading]] = {}
     for reading in readings:
-        told.setdefault(tuple(reading.lines()), []).append(reading)
-    for lines, alike in told.items():
+        alike_by_lines.setdefault(tuple(reading.lines()), []).append(reading)
+    for lines, alike in alike_by_lines.items():
         more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
-        before = f"{alike[0].place}{more}: " if len(told) > 1 else ""
+        before = f"{alike[0].place}{more}: " if len(alike_by_lines) > 1 else ""
         for line in lines:
             warned = line.startswith("warning: ")
             yield f"warning: {before}{line.removeprefix('warning: ')}" if warned else before + line

@@ -64,7 +64,7 @@ class Conversion:
     _left_out: dict[str, str] = field(default_factory=dict)
     _survey: Survey | None = None
     _surprised: bool = False
-    _told: int = 0
+    _reported: int = 0
 
     @property
     def _ballots(self) -> Ballots | None:
@@ -190,7 +190,7 @@ class Conversion:
     def _records(self, among: Iterable[Numbered], account: Account) -> Iterator[Record]:
         """The records that could be parsed."""
         for numbered in among:
-            self._tell(numbered)
+            self._report(numbered)
             if numbered.record is not None:
                 yield shown(numbered, self.options, self._left_out, account)
 
@@ -218,7 +218,7 @@ class Conversion:
         return StartAgainError()
 
     def _rows_of(self, reader: Reader, numbered: Numbered) -> list[dict[str, Any]]:
-        self._tell(numbered)
+        self._report(numbered)
         self._rows += 1
         try:
             if numbered.record is None:
@@ -261,10 +261,10 @@ class Conversion:
     def _fault(self, row: int, error: DataError) -> None:
         self.faults.append((row, str(error).rstrip("."), isinstance(error, NoLabelError)))
 
-    def _tell(self, numbered: Numbered) -> None:
+    def _report(self, numbered: Numbered) -> None:
         """Progress, once for each record however often the file is read."""
-        if self.progress is not None and numbered.row > self._told:
-            self._told = numbered.row
+        if self.progress is not None and numbered.row > self._reported:
+            self._reported = numbered.row
             self.progress(1)
 
     def _decide_misfits(self) -> None:

@@ -103,7 +103,7 @@ class Ballots:
 
     def __init__(self) -> None:
         self._votes: dict[bytes, list[tuple[str, float]]] = {}
-        self._told: set[bytes] = set()
+        self._gathered: set[bytes] = set()
 
     def add(self, row: dict[str, Any], voter: str | None) -> None:
         """Note a row, and who voted."""
@@ -114,7 +114,7 @@ class Ballots:
 
     def begin(self) -> None:
         """The rows come again, from the first one."""
-        self._told.clear()
+        self._gathered.clear()
 
     def gather(self, row: dict[str, Any], voter: str | None) -> bool:
         """Give the first row of a pair all its votes; False for the other rows of that pair."""
@@ -124,9 +124,9 @@ class Ballots:
         votes = self._votes.get(key, [])
         if len({name for name, _ in votes}) < 2:
             return True
-        if key in self._told:
+        if key in self._gathered:
             return False
-        self._told.add(key)
+        self._gathered.add(key)
         row["votes"] = [
             {"annotator": name, "value": 1 - value if turned else value} for name, value in votes
         ]

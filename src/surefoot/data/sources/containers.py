@@ -1,6 +1,6 @@
 """What is inside a file: records one at a time, from JSON lines, JSON, CSV, TSV, Parquet, Arrow.
 
-The form is told by content (and only then by the file's name), gzipped or not. Nothing here holds
+The form is known by content (and only then by the file's name), gzipped or not. Nothing here holds
 more than one record, or some rows of Parquet, in memory; what is larger or deeper than
 :mod:`surefoot.boundary.limits` allows is a fault of its row.
 """

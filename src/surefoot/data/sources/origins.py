@@ -121,7 +121,7 @@ def _from_folder(folder: Path, text: str) -> Origin:
     return _of_files(parts, text, folder.resolve().name)
 
 
-#: Parts that are told apart by their number alone, as `part-0001` or `0001`.
+#: Parts that differ by their number alone, as `part-0001` or `0001`.
 _NUMBERED = re.compile(r"(part|shard|data|chunk)?[-_.]?\d+([-_.].*)?")
 
 

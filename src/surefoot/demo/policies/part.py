@@ -90,7 +90,7 @@ class PolicyOptions(Options):
 NOWHERE = Parts()
 #: Tokens that the model has positions for, at least: room for longer texts than its own.
 POSITIONS = 256
-#: Steps at the end of supervised training whose mean loss is told.
+#: Steps at the end of supervised training whose mean loss is reported.
 _LAST = 20
 
 #: For a first look: one seed, so that intervals cover test prompts only, and shorter training.
@@ -127,7 +127,7 @@ def run_policies(
         clock: where to note the time.
         keep: where to save the first seed's supervised model.
         parts: where what is computed is kept.
-        say: told one line per model.
+        say: called with one line per model.
     """
     options, world, clock = options or PolicyOptions(), world or WORLD, clock or Clock()
     compared = policy_methods(world)

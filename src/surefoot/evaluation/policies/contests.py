@@ -85,7 +85,7 @@ def judged_by_endpoint(
         judge: endpoint, model, and how to ask.
         pairs: the contests.
         proceed: shown the estimate of the cost before anything is sent.
-        say: told lines about what is going on.
+        say: called with lines about what is going on.
 
     Raises:
         SurefootError: see :func:`surefoot.judge.judge_pairs`; or none was judged.

@@ -1,4 +1,4 @@
-"""What the validator is told of data and scorer, and what it answers."""
+"""What the validator knows of data and scorer, and what it answers."""
 
 from __future__ import annotations
 

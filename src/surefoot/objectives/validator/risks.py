@@ -124,11 +124,11 @@ def two_remedies_for_one_threat(objective: Objective, facts: Facts) -> Verdict |
         f"the risk {objective.risk.kind!r}" if _direction(objective) == "against noise" else "",
         "trim" if objective.risk.trim else "",
     ]
-    told = " and ".join(filter(None, remedies))
-    if " and " not in told:
+    named = " and ".join(filter(None, remedies))
+    if " and " not in named:
         return None
     return warned(
-        f"{told[0].upper()}{told[1:]} answer the same threat; together they distrust hard pairs "
+        f"{named[0].upper()}{named[1:]} answer the same threat; together they distrust hard pairs "
         "twice."
     )
 

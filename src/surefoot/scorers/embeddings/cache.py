@@ -44,7 +44,7 @@ class EmbeddingCache:
         )
         return {
             by_key[key]: (np.frombuffer(blob, dtype=np.float32), length)
-            for key, length, _, blob, told in self._sound(query, list(by_key))
+            for key, length, _, blob, _ in self._sound(query, list(by_key))
         }
 
     def known_tokens(self, tokens: Sequence[bytes]) -> dict[bytes, Vector]:
@@ -86,8 +86,8 @@ class EmbeddingCache:
         """
         damaged = []
         for row in self._select(query, keys):
-            *_, key, blob, told = row
-            if told in (None, _checksum(key, blob)):
+            *_, key, blob, checksum = row
+            if checksum in (None, _checksum(key, blob)):
                 yield row
             else:
                 damaged.append((key,))

@@ -88,7 +88,7 @@ class PromptClusters:
             options: of the encoder.
             seed: of the starts.
             folder: of a run that is resumed, whose clusters are taken if it has them already.
-            say: told where the data name them.
+            say: called with a line where the data name them.
 
         Raises:
             DataError: fewer distinct prompts than clusters.
@@ -138,13 +138,13 @@ class PromptClusters:
 
     def save(self, folder: str | Path) -> None:
         """Write `clusters.safetensors` into a folder."""
-        told = {
+        metadata = {
             "names": json.dumps(self.names),
             "encoder_key": self.encoder_key,
             "encoder": self.encoder_options.model_dump_json(),
         }
         with appearing(Path(folder) / FILE) as part:
-            save_file({"centroids": np.ascontiguousarray(self.centroids)}, part, told)
+            save_file({"centroids": np.ascontiguousarray(self.centroids)}, part, metadata)
 
     @classmethod
     def has(cls, folder: str | Path) -> bool:
@@ -163,15 +163,16 @@ class PromptClusters:
             raise ConfigurationError(f"{folder} holds no clusters of prompts ({FILE}).")
         with explained(path):
             with safe_open(path, "np") as file:
-                told = file.metadata() or {}
+                metadata = file.metadata() or {}
                 centroids = file.get_tensor("centroids")
-            if "encoder" not in told:
+            if "encoder" not in metadata:
                 raise ConfigurationError(
                     f"{path} was written by an earlier surefoot and does not name its encoder: "
                     "train anew."
                 )
-            options = EncoderOptions(**json.loads(told["encoder"]))
-            return cls(centroids, tuple(json.loads(told["names"])), told["encoder_key"], options)
+            names, options = json.loads(metadata["names"]), json.loads(metadata["encoder"])
+            key = metadata["encoder_key"]
+            return cls(centroids, tuple(names), key, EncoderOptions(**options))
 
 
 def k_means(

@@ -25,7 +25,7 @@ from surefoot.scorers.heads.linear import Linear
 from surefoot.scorers.solvers.linear import Coordinates
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 
-#: Probability at which few draws are told from many, by quantiles of Student's t and the normal.
+#: Probability at which few draws count as few, by quantiles of Student's t and the normal.
 SURE = 0.999
 
 

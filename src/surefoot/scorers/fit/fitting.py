@@ -176,11 +176,11 @@ def _scale(raw: Tensor) -> tuple[Tensor, Tensor]:
 def _left_out(embedded: Embedded, encoder: Encoder) -> list[str]:
     """A sentence where rows carry no information."""
     same = int(embedded.identical.sum())
-    told = (
+    sentence = (
         f"{same} pair(s) have responses that are the same to the encoder, as they are or "
         f"after truncation at {encoder.limit} tokens: they were left out."
     )
-    return [told] if same else []
+    return [sentence] if same else []
 
 
 def _disappointments(problem: Problem, ended: Fit, rewards: Tensor) -> list[str]:

@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 #: More groups than this are left out several at a time.
 _MOST = 20
 _FEWEST = 3
-#: By how much the mean loss may rise, unless told.
+#: By how much the mean loss may rise where no option says it.
 MEAN_COST = 0.01
 
 

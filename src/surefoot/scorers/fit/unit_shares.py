@@ -34,16 +34,16 @@ def unit_shares(
     """
     if not names:
         return ()
-    told = zip(names, mass.tolist(), weights.tolist(), losses.tolist(), strict=True)
-    made = [UnitShare(*one) for one in told]
+    figures = zip(names, mass.tolist(), weights.tolist(), losses.tolist(), strict=True)
+    made = [UnitShare(*one) for one in figures]
     return tuple(sorted(made, key=lambda one: -one.weight / max(one.mass, 1e-12)))
 
 
 def in_words(shares: Sequence[UnitShare], most: int = 3) -> str:
     """The units that gained most, on one line, as `name: mass to weight`."""
-    told = "; ".join(f"{o.unit}: {o.mass:.3f} to {o.weight:.3f}" for o in shares[:most])
-    told = told.replace("|", "/")  # it stands in a table
-    return told + (f" (of {len(shares)} units)" if len(shares) > most else "")
+    gains = "; ".join(f"{o.unit}: {o.mass:.3f} to {o.weight:.3f}" for o in shares[:most])
+    gains = gains.replace("|", "/")  # it stands in a table
+    return gains + (f" (of {len(shares)} units)" if len(shares) > most else "")
 
 
 def shares_of(names: Sequence[str], risk: RiskValue) -> tuple[UnitShare, ...]:

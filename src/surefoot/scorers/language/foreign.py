@@ -90,7 +90,7 @@ def _adapted(place: str) -> Foreign:
             f"into {place}/{_ADAPTER} (base_model_name_or_path)."
         ) from None
     if kind == "reward-model" and model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id  # as who trained it had told the model
+        model.config.pad_token_id = tokenizer.pad_token_id  # as whoever trained it had set it
     before = weights_key(model)
     adapted = read_adapter(model, place)
     return Foreign(kind, adapted, tokenizer, base, weights_key(adapted) == before)

@@ -263,8 +263,8 @@ class LanguageModel(TrainedScorer):
         passes = self.scorer.autocast_dtype
         chosen = " (chosen for this processor)" if self.scorer.precision == "auto" else ""
         digits = "" if passes is None else ", three digits; --precision float32 has seven"
-        told = f"weights in float32, passes in {name_of(passes)}{chosen}{digits}."
-        return [f"{self.scorer.model}: {told}"]
+        precision = f"weights in float32, passes in {name_of(passes)}{chosen}{digits}."
+        return [f"{self.scorer.model}: {precision}"]
 
     @classmethod
     def of_transformers(

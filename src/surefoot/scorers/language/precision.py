@@ -26,7 +26,7 @@ class Masters:
     Attributes:
         given: the half precision that the model came in; None where nothing was changed.
         cast: number of weights that were cast to float32.
-        passes: precision of mixed precision where the trainer is told none; None: as the weights.
+        passes: precision of mixed precision where the trainer has none; None: as the weights.
     """
 
     given: torch.dtype | None
@@ -63,7 +63,7 @@ def master_weights(model: Any) -> Masters:
     return Masters(given, cast, passes)
 
 
-def tell_masters(found: Masters, passes: torch.dtype | None) -> None:
+def warn_of_masters(found: Masters, passes: torch.dtype | None) -> None:
     """Warn of a cast: how much it was, and what passes and saved files are in.
 
     Args:

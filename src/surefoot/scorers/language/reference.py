@@ -199,8 +199,8 @@ def _read(path: Path, count: int) -> Tensor | None:
     try:
         with safe_open(path, "pt") as file:
             known: Tensor = file.get_tensor("log_probs")
-            told = (file.metadata() or {}).get(_SUM)
-        if (known.shape, known.dtype, _checksum(known)) == ((count, 2), torch.float64, told):
+            checksum = (file.metadata() or {}).get(_SUM)
+        if (known.shape, known.dtype, _checksum(known)) == ((count, 2), torch.float64, checksum):
             return known
     except (SafetensorError, OSError):
         pass

@@ -19,7 +19,7 @@ class Memory:
     """What the memory of this process is known to hold.
 
     Attributes:
-        say: told one line when a micro-batch did not fit.
+        say: called with one line when a micro-batch did not fit.
         most: pairs in a micro-batch; None: any number.
     """
 

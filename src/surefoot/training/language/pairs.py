@@ -93,8 +93,8 @@ class TrainingPairs:
         preferences = to_preferences(data, "train_dataset" if learning else "eval_dataset")
         tokens = tokenise(preferences, tokenizer, max_length, keep_end=encoder)
         cuts = tokens.cuts.notes(max_length, learning)
-        if preferences is not data:  # who read them has been told
-            cuts = [*_told_of_reading(preferences), *cuts]
+        if preferences is not data:  # whoever read them was warned
+            cuts = [*_warnings_of_reading(preferences), *cuts]
         weightless = (preferences.weights == 0) & ~tokens.refused
         if learning and weightless.any():
             cuts.append(f"{weightless.sum()} pairs have weight 0 and were left out.")
@@ -118,8 +118,8 @@ class TrainingPairs:
         if references is not None:
             theirs = tokenise(references, tokenizer, max_length, keep_end=encoder)
             theirs.require(references)
-            told = theirs.cuts.notes(max_length, left_out=False)
-            notes += tuple(f"Of the reference pairs: {one}" for one in told)
+            lost = theirs.cuts.notes(max_length, left_out=False)
+            notes += tuple(f"Of the reference pairs: {one}" for one in lost)
             tokens = tokens.beside(theirs)
         for note in notes:
             warn(f"{preferences.name}: {note}", stacklevel=2)
@@ -214,7 +214,7 @@ def _units(preferences: Preferences, risk: Risk) -> tuple[Units | None, tuple[st
     return Units(torch.from_numpy(ids), len(names)), tuple(names)
 
 
-def _told_of_reading(preferences: Preferences) -> list[str]:
+def _warnings_of_reading(preferences: Preferences) -> list[str]:
     """Warnings about columns, and rows that were left out."""
     found = [line for reading in preferences.readings for line in reading.warnings]
     return ([_unreadable(preferences)] if preferences.faults else []) + found

@@ -20,7 +20,7 @@ from surefoot.objectives import Objective
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.loading import Prepared, prepare_model
 from surefoot.scorers.language.noise import noise_of
-from surefoot.scorers.language.precision import master_weights, tell_masters
+from surefoot.scorers.language.precision import master_weights, warn_of_masters
 from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.saving import for_older_readers
@@ -134,7 +134,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self.window = LogWindow(self)
         self.add_callback(self.window)
         self.engine = self._engine(given, prepared.pad_id, masters.passes)
-        tell_masters(masters, self.engine.precision)
+        warn_of_masters(masters, self.engine.precision)
         self.reference = None
         if isinstance(self.score, PolicyScores):
             noise = noise_of(prepared.model, self.engine.precision, self.engine.device)

@@ -71,7 +71,7 @@ def _verdict(law: Law, trained: float, watched: float) -> str:
     found = {
         1: "No over-optimisation: the watched reward still grows",
         -1: "Over-optimised: the watched reward falls",
-        0: "The watched reward is not told to grow or to fall",
+        0: "The watched reward neither grows nor falls for certain",
     }[slope.side(0.0)]
     peak = law.peak
     where = f", its peak at d = {peak:.2f}" if peak is not None and peak <= law.last else ""

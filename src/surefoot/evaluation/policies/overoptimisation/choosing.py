@@ -18,7 +18,7 @@ from surefoot.evaluation.protocol import Floats
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics import Comparison
 
-#: Share of equal neighbours from which ties are told: KL is then an upper bound that is not tight.
+#: Share of equal neighbours from which ties are named: KL is then a bound that is not tight.
 _MANY_TIES = 0.05
 
 
@@ -117,7 +117,7 @@ def verdict(curve: Curve) -> ValueVerdict:
     if side > 0:
         found = f"No over-optimisation up to n = {n}: the gold reward still grows there"
         return ValueVerdict("good", f"{found} (slope {slope}); {ends}.", points)
-    found = f"At n = {n} the gold reward is not told to grow or to fall"
+    found = f"At n = {n} the gold reward neither grows nor falls for certain"
     return ValueVerdict("doubt", f"{found} (slope {slope}); {ends}.", points)
 
 
