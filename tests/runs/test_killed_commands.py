@@ -87,9 +87,11 @@ def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple
 @pytest.fixture(scope="module", autouse=True)
 def _import_what_commands_need():
     """Once, in the process that the others are forked from."""
+    import surefoot.cli.best_of_n
     import surefoot.cli.evaluate
     import surefoot.cli.sample
     import surefoot.cli.train
+    import surefoot.cli.winrate
     import surefoot.demo
     import surefoot.evaluation
     import surefoot.nuisance
@@ -102,6 +104,20 @@ def _import_what_commands_need():
     gc.freeze()  # children share these objects, and need not look through them
     yield
     gc.unfreeze()
+
+
+def _written(side: str) -> str:
+    """Four responses to each of twelve prompts, as a policy would have written them."""
+    rows = pairs(48)
+    samples = [
+        {
+            "prompt": rows[i]["prompt"],
+            "references": [row[side] for row in rows[i : i + 4]],
+            "gold": [float(len(row[side])) for row in rows[i : i + 4]],
+        }
+        for i in range(0, 48, 4)
+    ]
+    return "".join(json.dumps(one) + "\n" for one in samples)
 
 
 @pytest.fixture
@@ -155,6 +171,8 @@ def make(tmp_path, small_encoder, monkeypatch):
         folder.mkdir()
         rows = "".join(json.dumps(row) + "\n" for row in pairs(30, group=["a", "b"]))
         (folder / "pairs.jsonl").write_text(rows)
+        for side in ("response_a", "response_b"):
+            (folder / f"{side}.jsonl").write_text(_written(side))
         for config, content in configs.items():
             (folder / f"{config}.yaml").write_text(yaml.safe_dump(content | {"output": "out/run"}))
         return folder
@@ -239,6 +257,26 @@ COMMANDS = {
         "--overwrite",
         False,
     ),
+    "winrate": (
+        [
+            "winrate",
+            "--samples",
+            "response_a.jsonl",
+            "--against",
+            "response_b.jsonl",
+            "--judge",
+            "../model/out/run",
+            "--output",
+            "out/run",
+        ],
+        "--overwrite",
+        False,
+    ),
+    "best-of-n": (
+        ["best-of-n", "../model/out/run", "--samples", "response_a.jsonl", "--output", "out/run"],
+        "--overwrite",
+        False,
+    ),
     "score": (
         ["score", "../model/out/run", "pairs.jsonl", "--output", "out/run.jsonl"],
         "--overwrite",
@@ -260,7 +298,7 @@ def _content(folder: Path) -> dict[str, object]:
                 text = re.sub(r'"command": \[[^\]]*\]', "", text)
                 text = re.sub(r'"(train_runtime|\w+_per_second|step_time)": [\d.e-]+', "", text)
                 text = re.sub(r'"seconds": {[^}]*}|<p>Seconds: [^<]*</p>', "", text)
-                text = re.sub(r"surefoot (audit|train|evaluate) .*", "", text)
+                text = re.sub(r"surefoot (audit|train|evaluate|winrate|best-of-n) .*", "", text)
                 content = text.encode()
             found[str(path.relative_to(folder))] = content
     return found
