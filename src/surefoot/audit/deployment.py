@@ -79,7 +79,7 @@ class DeploymentShift:
         """
         if not self.told_apart or self.deployment < FEWEST:
             return ()
-        made = []
+        options = []
         for kind, distance in self.found.distances.items():
             end = distance.low if kind == "cvar" else distance.high
             if end is None or not np.isfinite(end) or not 0 < end < 1e3:
@@ -88,11 +88,11 @@ class DeploymentShift:
             # Rounded to the wide side.
             value = np.floor(end * 1000) / 1000 if kind == "cvar" else np.ceil(end * 1000) / 1000
             if value > 0 and not (kind == "tv" and value >= 1):
-                made.append(
+                options.append(
                     f"risk: {{kind: {kind}, {option}: {value:g}, unit: cluster, "
                     f"clusters: {self.clusters}}}"
                 )
-        return tuple(made)
+        return tuple(options)
 
     def moved(self, most: int = 5) -> list[tuple[str, float, float]]:
         """Names and shares (before, after) of the clusters whose share changed most."""
@@ -141,16 +141,16 @@ def deployment_shift(
     Raises:
         DataError: fewer distinct training prompts than clusters.
     """
-    made = PromptClusters.fit(training, encoder, clusters, seed)
+    units = PromptClusters.fit(training, encoder, clusters, seed)
     (before, keys, pairs), (after, others, _) = map(_distinct, (training, deployment))
-    first, second = (made.of_texts(texts.tolist(), encoder) for texts in (before, after))
+    first, second = (units.of_texts(texts.tolist(), encoder) for texts in (before, after))
     shared = np.isin(keys, others)
     parts = before[~shared], after[~np.isin(others, keys)], before[shared]
     own, theirs, both = (part.tolist() for part in parts)
     return DeploymentShift(
-        shift(first, second, len(made.names), seed, pairs=pairs),
+        shift(first, second, len(units.names), seed, pairs=pairs),
         one_law_by_clusters(own, theirs, both, encoder, clusters, seed),
-        made.names,
+        units.names,
         len(before),
         len(after),
         int(shared.sum()),

@@ -16,11 +16,11 @@ from surefoot.errors import ConfigurationError
 from surefoot.escaping import excerpt
 
 
-def check_values(given: Any, place: str = "", depth: int = 0) -> None:
+def check_values(entry: Any, place: str = "", depth: int = 0) -> None:
     """Refuse names that are no text, numbers and texts that are too long, and deep nesting.
 
     Args:
-        given: options by name, as a user wrote them, or a value inside.
+        entry: options by name, as a user wrote them, or a value inside.
         place: where it stands.
         depth: how deep that is.
 
@@ -30,15 +30,15 @@ def check_values(given: Any, place: str = "", depth: int = 0) -> None:
     here = place or "an option"
     if depth > DEPTH:
         raise ConfigurationError(f"{here}: {TOO_DEEP}.")
-    if isinstance(given, str):
-        _check_text(given, here)
-    elif isinstance(given, int) and abs(given) > LARGEST_NUMBER:
+    if isinstance(entry, str):
+        _check_text(entry, here)
+    elif isinstance(entry, int) and abs(entry) > LARGEST_NUMBER:
         raise ConfigurationError(
             f"{here} is larger than any option takes ({LARGEST_NUMBER:,}); got "
-            f"{excerpt(given, 30)}."
+            f"{excerpt(entry, 30)}."
         )
-    elif isinstance(given, Mapping):
-        for name, value in given.items():
+    elif isinstance(entry, Mapping):
+        for name, value in entry.items():
             if not isinstance(name, str):
                 raise ConfigurationError(
                     f"{here}: the name of an option should be a text; got {excerpt(name, 60)}."
@@ -49,8 +49,8 @@ def check_values(given: Any, place: str = "", depth: int = 0) -> None:
                 )
             _check_text(name, here)
             check_values(value, f"{place}.{name}" if place else name, depth + 1)
-    elif isinstance(given, list | tuple | set | frozenset):
-        for value in given:
+    elif isinstance(entry, list | tuple | set | frozenset):
+        for value in entry:
             check_values(value, place, depth + 1)
 
 

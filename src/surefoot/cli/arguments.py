@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 
-def _finite(given: float) -> float:
-    if not math.isfinite(given):
-        raise typer.BadParameter(f"a finite number is needed; got {given}.")
-    return given
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"a finite number is needed; got {value}.")
+    return value
 
 
 Report = Annotated[

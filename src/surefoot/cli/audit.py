@@ -154,15 +154,15 @@ class Deployment:
         return deployment_shift(training, prompts, Encoder(EncoderOptions()), self.clusters)
 
 
-def _show_shift(found: DeploymentShift) -> None:
-    out.print(Text.assemble(("\nDeployment:", "bold"), f" {found.verdict}"))
-    for name, before, after in found.moved() if found.told_apart else ():
+def _show_shift(shift: DeploymentShift) -> None:
+    out.print(Text.assemble(("\nDeployment:", "bold"), f" {shift.verdict}"))
+    for name, before, after in shift.moved() if shift.told_apart else ():
         out.print(f"    {before:.1%} to {after:.1%}  {name}", style="dim")
-    if found.remedies:
+    if shift.remedies:
         out.print(
             "Risks that hold this shift (upper ends of what the data allow; less may be better):"
         )
-        for line in found.remedies:
+        for line in shift.remedies:
             out.print(f"    {line}")
 
 

@@ -66,40 +66,40 @@ def best_of_n(
             else sampled_rewards(load_one(gold, "--gold"), written, source)
         )
         say(f"rewards of {sum(map(len, wanted))} responses to {len(wanted)} prompts")
-        found = choose_best(
+        result = choose_best(
             {model: models} | ({baseline: baselines} if baseline else {}),
             written,
             wanted,
             stand_in=gold,
             source=source,
         )
-        publish(folder, found.to_dict(), partial(best_of_n_page, found), partial(_show, found))
+        publish(folder, result.to_dict(), partial(best_of_n_page, result), partial(_show, result))
 
 
-def _show(found: BestOfN) -> None:
-    for place, one in found.curves.items():
+def _show(result: BestOfN) -> None:
+    for place, best in result.curves.items():
         rows = [
             [str(n), f"{kl:.3f}", figure(proxy), figure(gold)]
-            for n, kl, proxy, gold in zip(one.n, one.kl, one.proxy, one.gold, strict=True)
+            for n, kl, proxy, gold in zip(best.n, best.kl, best.proxy, best.gold, strict=True)
         ][1:]
         table(
             f"{place}: gain over one response, in deviations between responses to one prompt "
-            f"(covers {one.gold[-1].covers})",
+            f"(covers {best.gold[-1].covers})",
             ["n", "KL", "proxy", "gold"],
             rows,
         )
-        if one.gold[-1].low is None:
-            say(f"note: no interval: {one.gold[-1].note}")
-        if law := one.law:
+        if best.gold[-1].low is None:
+            say(f"note: no interval: {best.gold[-1].note}")
+        if law := best.law:
             fit = "" if law.r2 is None else f", R² {law.r2:.3f}"
-            line = f"gold = d (alpha - beta d), d = root of KL, n up to {one.n[law.points]}: alpha "
-            out.print(f"{line}{law.alpha}, beta {law.beta}{fit}", soft_wrap=True)
-    if found.compared:
+            line = f"gold = d (alpha - beta d), d = root of KL, n up to {best.n[law.points]}: "
+            out.print(f"{line}alpha {law.alpha}, beta {law.beta}{fit}", soft_wrap=True)
+    if result.compared:
         rows = [
             [str(n), figure(c.difference), "" if c.p_value is None else f"{c.p_value:.3g}"]
-            for n, c in zip(found.ours.n[1:], found.compared[1:], strict=True)
+            for n, c in zip(result.ours.n[1:], result.compared[1:], strict=True)
         ]
-        covers = found.compared[-1].difference.covers
+        covers = result.compared[-1].difference.covers
         table(f"Gold reward less the baseline's (covers {covers})", ["n", "difference", "p"], rows)
-    for line in (found.verdict.sentence, *found.verdict.points, *found.cautions):
+    for line in (result.verdict.sentence, *result.verdict.points, *result.cautions):
         out.print(line, soft_wrap=True)

@@ -147,15 +147,15 @@ def _stacked(cell: str) -> str:
     return cell.replace(" [", "\n[").replace(" (", "\n(").replace("] ", "]\n")
 
 
-def figure(found: Estimate | None, name: str | None = "") -> str:
+def figure(estimate: Estimate | None, name: str | None = "") -> str:
     """An estimate for a table; why it has no interval is for a line below the table."""
-    if found is None or found.estimate is None:
+    if estimate is None or estimate.estimate is None:
         return ""
     from surefoot.statistics.estimate import decimals
 
-    text = str(found)
-    if found.low is None:
-        text = f"{found.estimate + 0.0:.{decimals([found.estimate], 3)}f} (no interval)"
+    text = str(estimate)
+    if estimate.low is None:
+        text = f"{estimate.estimate + 0.0:.{decimals([estimate.estimate], 3)}f} (no interval)"
     return f"{text} {name or ''}".rstrip()
 
 

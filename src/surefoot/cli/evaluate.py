@@ -105,7 +105,7 @@ def evaluate(
         for name in data:
             pairs[name], own = read_pairs(name, suites, reading, source, [*models, *baselines])
             breakdowns[name] = {**own, **findings.by_cluster(str(runs[0]), pairs[name], say)}
-        found = findings.evaluate(
+        result = findings.evaluate(
             models,
             pairs,
             baselines,
@@ -115,7 +115,7 @@ def evaluate(
             tie_tolerance=tie_tolerance,
             say=say,
         )
-        publish(folder, found.to_dict(), partial(evaluation_page, found), partial(_show, found))
+        publish(folder, result.to_dict(), partial(evaluation_page, result), partial(_show, result))
 
 
 def read_pairs(
@@ -140,7 +140,7 @@ def read_pairs(
     return readable(models, read([name], reading, source), say), {}
 
 
-def _show(found: Evaluation) -> None:
+def _show(evaluation: Evaluation) -> None:
     rows = [
         [
             name,
@@ -150,56 +150,56 @@ def _show(found: Evaluation) -> None:
             figure(one.result.log_loss),
             figure(one.result.worst.value, one.result.worst.group) if one.result.worst else "",
         ]
-        for name, one in found.sets.items()
+        for name, one in evaluation.sets.items()
     ]
-    first = f"; first of {found.seeds} seeds" if found.seeds > 1 else ""
+    first = f"; first of {evaluation.seeds} seeds" if evaluation.seeds > 1 else ""
     columns = ["data", "pairs", "accuracy", "best ruler", "log-loss", "worst group"]
     table(f"Accuracy (intervals cover test items){first}", columns, rows)
-    over = {name: one.over_seeds for name, one in found.sets.items() if one.over_seeds}
+    over = {name: one.over_seeds for name, one in evaluation.sets.items() if one.over_seeds}
     if over:
         table(
-            f"Over {found.seeds} seeds (intervals cover seeds and test items)",
+            f"Over {evaluation.seeds} seeds (intervals cover seeds and test items)",
             ["data", "accuracy", "log-loss"],
             [[name, str(e["accuracy"]), str(e["log_loss"])] for name, e in over.items()],
         )
-    if found.comparisons:
-        _show_comparisons(found)
-    for name, one in found.sets.items():
+    if evaluation.comparisons:
+        _show_comparisons(evaluation)
+    for name, one in evaluation.sets.items():
         _show_cautions(name, one)
 
 
-def _show_comparisons(found: Evaluation) -> None:
+def _show_comparisons(evaluation: Evaluation) -> None:
     from surefoot.statistics.estimate import written
 
-    adjusted = found.adjusted
+    adjusted = evaluation.adjusted
     rows = []
-    for name, one in found.comparisons.items():
-        reach = one.accuracy.minimum_detectable
+    for name, comparison in evaluation.comparisons.items():
+        reach = comparison.accuracy.minimum_detectable
         rows.append(
             [
                 name,
-                figure(one.first),
-                figure(one.baseline),
-                figure(one.accuracy.difference),
-                "" if one.accuracy.p_value is None else f"{one.accuracy.p_value:.3g}",
+                figure(comparison.first),
+                figure(comparison.baseline),
+                figure(comparison.accuracy.difference),
+                "" if comparison.accuracy.p_value is None else f"{comparison.accuracy.p_value:.3g}",
                 f"{adjusted[name]:.3g}" if name in adjusted else "",
                 "" if reach is None else written(reach),
             ]
         )
-    covers = next(iter(found.comparisons.values())).accuracy.difference.covers
+    covers = next(iter(evaluation.comparisons.values())).accuracy.difference.covers
     table(
         f"Against the baseline, pair by pair (covers {covers})",
         ["data", "model", "baseline", "difference", "p", "p (Holm)", "detectable"],
         rows,
     )
-    if found.seeds == 1:
+    if evaluation.seeds == 1:
         out.print(
             "One seed each: this compares two models, not two methods (surefoot train --seeds)."
         )
 
 
-def _show_cautions(name: str, found: SetFindings) -> None:
-    result, overlap = found.result, found.overlap
+def _show_cautions(name: str, findings: SetFindings) -> None:
+    result, overlap = findings.result, findings.overlap
     beyond, loss = result.beyond_ruler.difference, result.log_loss
     if beyond.side(0.0) < 0:
         say(
@@ -218,5 +218,5 @@ def _show_cautions(name: str, found: SetFindings) -> None:
         )
     if result.accuracy.low is None:
         say(f"note: {name}: no interval: {result.accuracy.note}")
-    for note in (*found.notes, *result.notes):
+    for note in (*findings.notes, *result.notes):
         say(f"note: {name}: {note}")

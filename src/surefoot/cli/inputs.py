@@ -72,12 +72,12 @@ def show_reading(preferences: Preferences) -> None:
 
 
 def mapping(
-    given: Sequence[str], option: str, example: str, empty: bool = False
+    texts: Sequence[str], option: str, example: str, empty: bool = False
 ) -> dict[str, str] | None:
     """`["prompt=question"]` as a mapping; None where it is empty.
 
     Args:
-        given: what was given with an option.
+        texts: what was given with an option.
         option: its name, for the message.
         example: of it.
         empty: the right side may be empty.
@@ -85,7 +85,7 @@ def mapping(
     Raises:
         ConfigurationError: not of the form `ours=yours`.
     """
-    pairs = [one.partition("=") for one in given]
+    pairs = [one.partition("=") for one in texts]
     for name, equals, theirs in pairs:
         if not (name and equals and (theirs or empty)):
             raise ConfigurationError(
@@ -132,17 +132,17 @@ def _kinds(place: str) -> set[str]:
 
 
 def load_one(
-    place: str, what: str, reference: str | None = None, precision: str | None = None
+    place: str, taker: str, reference: str | None = None, precision: str | None = None
 ) -> TrainedScorer:
     """The one model at a place.
 
     Raises:
-        ConfigurationError: there are several seeds; `what` says who takes one.
+        ConfigurationError: there are several seeds; `taker` says who takes one.
     """
     folders = run_folders(place)
     if len(folders) > 1:
         raise ConfigurationError(
-            f"{what} takes one model; {place} holds {len(folders)} seeds: name one, such as "
+            f"{taker} takes one model; {place} holds {len(folders)} seeds: name one, such as "
             f"{folders[0]}, or an ensemble."
         )
     return load_models(place, reference, precision)[0]

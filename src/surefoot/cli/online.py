@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 20
 
 
-def is_online(given: Mapping[str, Any]) -> bool:
+def is_online(options: Mapping[str, Any]) -> bool:
     """Whether these options by name ask for online training."""
     from surefoot.online.config import is_online
 
-    return is_online(given)
+    return is_online(options)
 
 
-def run_online(given: Mapping[str, Any], seeds: int, how: Mapping[str, Any]) -> None:
+def run_online(options: Mapping[str, Any], seeds: int, how: Mapping[str, Any]) -> None:
     """Train one run, or one per seed, and print what came out.
 
     Args:
-        given: the configuration, by name.
+        options: the configuration, by name.
         seeds: how many.
         how: what :func:`~surefoot.online.training.train_online_seeds` takes beside.
     """
@@ -39,7 +39,7 @@ def run_online(given: Mapping[str, Any], seeds: int, how: Mapping[str, Any]) -> 
     from surefoot.online import OnlineConfig
     from surefoot.online.training import train_online_seeds
 
-    config = OnlineConfig(**given)
+    config = OnlineConfig(**options)
     root = config.output if seeds > 1 else None
     for found in train_online_seeds(config.for_seeds(seeds), root=root, **how):
         say(f"wrote {found.folder}")

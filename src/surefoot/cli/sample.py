@@ -48,16 +48,16 @@ def sample(
     )
 
 
-def _show(found: Sampled, folder: Path) -> None:
+def _show(sampled: Sampled, folder: Path) -> None:
     from surefoot.nuisance.evidence import PAIRS
 
-    for part in (found.collected, found.judged):
+    for part in (sampled.collected, sampled.judged):
         for note in part.notes if part else ():
             say(note)
-    if found.check is not None:
-        check = found.check
+    if sampled.check is not None:
+        check = sampled.check
         out.print(
             f"Reference check: AUC {check.auc} (.5: alike); data longer than references "
             f"{check.longer}. {check.verdict}"
         )
-    say(f"wrote {folder / PAIRS}: {len(found.pairs)} pairs")
+    say(f"wrote {folder / PAIRS}: {len(sampled.pairs)} pairs")

@@ -48,17 +48,17 @@ def train(
     from surefoot.cli.online import is_online, run_online
     from surefoot.training import RunConfig, train_seeds
 
-    given = RunConfig.given(configuration, overrides(context.args))
+    options = RunConfig.given(configuration, overrides(context.args))
     how: dict[str, Any] = {
         "overwrite": overwrite,
         "resume": resume,
         "say": say,
         "reads": [configuration],
     }
-    if is_online(given):
-        run_online(given, seeds, how)
+    if is_online(options):
+        run_online(options, seeds, how)
         return
-    config = RunConfig(**given)
+    config = RunConfig(**options)
     root = config.output if seeds > 1 else None
     runs = train_seeds(config.for_seeds(seeds), root=root, **how)
     for one in runs:
@@ -72,7 +72,7 @@ def overrides(arguments: Sequence[str]) -> dict[str, str]:
     Raises:
         ConfigurationError: an argument that is no option, or an option without a value.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
@@ -83,8 +83,8 @@ def overrides(arguments: Sequence[str]) -> dict[str, str]:
             if not rest:
                 raise ConfigurationError(f"--{name} needs a value.")
             value = rest.pop(0)
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def _show(runs: Sequence[Run]) -> None:

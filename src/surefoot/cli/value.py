@@ -77,7 +77,7 @@ def value(
         judge = load_one(auxiliary, "--auxiliary")
         written = read_samples(samples)
         reading = ReadingFlags(column, coding, max_unusable, no_prompt)
-        found = logged_values(
+        values = logged_values(
             model,
             {name: read_pairs(name, None, reading, source, [model, judge])[0] for name in data},
             judge,
@@ -86,10 +86,10 @@ def value(
             seen=saved_prompts(run_folders(auxiliary)[0]),
             names=(policy, auxiliary),
         )
-        publish(folder, found.to_dict(), partial(value_page, found), partial(_show, found))
+        publish(folder, values.to_dict(), partial(value_page, values), partial(_show, values))
 
 
-def _show(found: LoggedValues) -> None:
+def _show(values: LoggedValues) -> None:
     from surefoot.evaluation.policies.value_verdict import verdict
 
     rows = [
@@ -98,16 +98,16 @@ def _show(found: LoggedValues) -> None:
             *(figure(e) for e in (one.direct, one.importance, one.doubly_robust)),
             f"{one.effective:.1f} of {2 * one.n}",
         ]
-        for name, one in found.sets.items()
+        for name, one in values.sets.items()
     ]
     table(
         "Value of the policy: how often it is preferred to its reference (covers test prompts)",
         ["data", "direct", "importance", "doubly robust", "effective size"],
         rows,
     )
-    for name, one in found.sets.items():
+    for name, one in values.sets.items():
         said = verdict(one)
         for line in (said.sentence, *said.points):
             out.print(f"{name}: {line}", soft_wrap=True)
-    for line in found.warnings:
+    for line in values.warnings:
         say(f"warning: {line}")

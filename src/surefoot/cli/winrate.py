@@ -65,14 +65,14 @@ def winrate(
         ours, theirs = ([read_samples(path) for path in paths] for paths in (samples, against))
         both = list(zip(ours, theirs * len(ours) if len(theirs) == 1 else theirs, strict=True))
         pairs = [contests(a, b, source) for a, b in both]
-        found = win_rate(_judged(judge, pairs, yes), tie_tolerance)
+        rate = win_rate(_judged(judge, pairs, yes), tie_tolerance)
         a, b = (", ".join(map(str, paths)) for paths in (samples, against))
         content = {"schema_version": 1, "a": a, "b": b, "judge": judge}
         publish(
             folder,
-            content | {"win_rate": found.to_dict()},
-            lambda command: win_rate_page(found, a, b, judge=judge, command=command),
-            lambda: _show(found, sum(map(len, pairs)), sum(left_over(*one) for one in both)),
+            content | {"win_rate": rate.to_dict()},
+            lambda command: win_rate_page(rate, a, b, judge=judge, command=command),
+            lambda: _show(rate, sum(map(len, pairs)), sum(left_over(*one) for one in both)),
         )
 
 
@@ -105,33 +105,33 @@ def _endpoint(path: Path) -> Any:
     return Judge(**{name: value for name, value in options.items() if name != "kind"})
 
 
-def _show(found: WinRate, contests: int, left_over: int) -> None:
-    lengths = " and ".join(f"{e.estimate:.1f}" for e in found.lengths)
+def _show(rate: WinRate, contests: int, left_over: int) -> None:
+    lengths = " and ".join(f"{e.estimate:.1f}" for e in rate.lengths)
     rows = [
-        ["win rate of A (ties count half)", figure(found.win_rate)],
-        ["the same at equal length", figure(found.length_controlled)],
-        ["mean P(A preferred)", figure(found.probability)],
-        ["ties", figure(found.ties)],
-        ["A is longer", figure(found.longer)],
+        ["win rate of A (ties count half)", figure(rate.win_rate)],
+        ["the same at equal length", figure(rate.length_controlled)],
+        ["mean P(A preferred)", figure(rate.probability)],
+        ["ties", figure(rate.ties)],
+        ["A is longer", figure(rate.longer)],
         ["length of A, of B (characters)", lengths],
     ]
-    if found.position is not None and found.inconsistent is not None:
+    if rate.position is not None and rate.inconsistent is not None:
         rows += [
-            ["the response shown first wins", figure(found.position)],
-            ["another winner in the other order", figure(found.inconsistent)],
+            ["the response shown first wins", figure(rate.position)],
+            ["another winner in the other order", figure(rate.inconsistent)],
         ]
     table(
-        f"A against B: {found.n} comparisons on {found.prompts} prompts (covers "
-        f"{found.win_rate.covers})",
+        f"A against B: {rate.n} comparisons on {rate.prompts} prompts (covers "
+        f"{rate.win_rate.covers})",
         ["", "figure"],
         rows,
     )
-    for one in (found.win_rate, found.length_controlled):
+    for one in (rate.win_rate, rate.length_controlled):
         if one.low is None:
             say(f"note: no interval: {one.note}")
-    for note in found.notes:
+    for note in rate.notes:
         say(f"warning: {note}.")
     if left_over:
         say(f"note: {left_over} responses had no counterpart and were not compared.")
-    if found.n < contests:
-        say(f"warning: {contests - found.n} comparisons got no judgment and are left out.")
+    if rate.n < contests:
+        say(f"warning: {contests - rate.n} comparisons got no judgment and are left out.")

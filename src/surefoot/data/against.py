@@ -28,14 +28,14 @@ def against(
     columns = (*Prompt._fields, "source")
     rows_of = preferences.read("response_a", "response_b", *columns)
     for i, (a, b, *shared) in enumerate(rows_of):
-        for side, theirs in enumerate((a, b)):
-            for ours in responses[i]:
+        for side, response in enumerate((a, b)):
+            for written in responses[i]:
                 owners.append(2 * i + side)
                 rows.append(
                     {
                         **dict(zip(columns, shared, strict=True)),
-                        "response_a": ours,
-                        "response_b": theirs,
+                        "response_a": written,
+                        "response_b": response,
                         "label": 0.5,
                     }
                 )

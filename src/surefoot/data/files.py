@@ -138,18 +138,18 @@ def read_origin(conversion: Conversion) -> Preferences:
     fingerprint = _digest([origin.digest, *settings, cache.code_digest()])
     # `file` and the default `source` depend on the origin's name too.
     key = _digest([fingerprint, origin.place])
-    found = cache.load(key)
-    while found is None:
+    table = cache.load(key)
+    while table is None:
         try:
             cache.store(key, conversion.batches(), conversion.described)
         except StartAgainError:
             continue
-        found = cache.load(key)
-        if found is None:
+        table = cache.load(key)
+        if table is None:
             raise DataError(
                 f"{origin.place}: the table just written to {cache.folder()} cannot be read back."
             )
-    dataset, described = found
+    dataset, described = table
     faults = tuple(Fault(origin.place, *fault) for fault in described["faults"])
     reading = Reading.from_dict(described["reading"])
     if options.on_error == "fail":

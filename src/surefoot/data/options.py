@@ -34,10 +34,10 @@ class FileReading(Options):
 
     @field_validator("codings", mode="after")
     @classmethod
-    def _known(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        for column, coding in given.items():
+    def _known(cls, codings: Mapping[str, Any]) -> Mapping[str, Any]:
+        for column, coding in codings.items():
             parse_coding(coding, column)
-        return given
+        return codings
 
 
 class ReadingOptions(FileReading):

@@ -203,7 +203,7 @@ def concatenate(parts: Sequence[Preferences], name: str | None = None) -> Prefer
     )
 
 
-def complete_row(given: Mapping[str, Any], file: str, row: int) -> dict[str, Any]:
+def complete_row(values: Mapping[str, Any], file: str, row: int) -> dict[str, Any]:
     """A row with every column of the contract, from one that has at least pair and label.
 
     Raises:
@@ -211,10 +211,10 @@ def complete_row(given: Mapping[str, Any], file: str, row: int) -> dict[str, Any
             message starts with the place.
     """
     try:
-        complete = filled(given)
+        complete = filled(values)
     except DataError as error:
         raise DataError(f"{file}, row {row}: {str(error).rstrip('.')}.") from None
-    return {**complete, "file": given.get("file", file), "row": given.get("row", row)}
+    return {**complete, "file": values.get("file", file), "row": values.get("row", row)}
 
 
 def declared(name: str) -> Column | None:
@@ -230,16 +230,16 @@ def declared(name: str) -> Column | None:
 _BLANK: dict[str, Any] = dict.fromkeys(FEATURES)
 
 
-def filled(given: Mapping[str, Any]) -> dict[str, Any]:
+def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     """A checked row with every column (`file` and `row` null); errors do not name the place."""
-    for name in given:
+    for name in values:
         if name not in FEATURES and declared(name) is None:
             raise DataError(unknown_name("column", name, FEATURES))
     for name in ("prompt", *_SIDES, "label"):
-        if given.get(name) is None:
+        if values.get(name) is None:
             raise DataError(f"the column {name!r} is missing or null")
     complete = _BLANK.copy()
-    for name, value in given.items():
+    for name, value in values.items():
         if fields.missing(value):
             continue
         try:
@@ -255,15 +255,15 @@ def filled(given: Mapping[str, Any]) -> dict[str, Any]:
             raise fields.MisfitError(name, error) from None
     for name, role in (("prompt", "user"), *((side, "assistant") for side in _SIDES)):
         try:
-            complete[name] = to_messages(given[name], role)
+            complete[name] = to_messages(values[name], role)
         except DataError as error:
             raise DataError(f"{name!r}: {error}") from None
     try:
-        complete["label"] = fields.probability(given["label"], "label")
+        complete["label"] = fields.probability(values["label"], "label")
     except DataError:
-        raise DataError(f"label is P(a preferred), in [0, 1]; got {given['label']!r}") from None
+        raise DataError(f"label is P(a preferred), in [0, 1]; got {values['label']!r}") from None
     if complete["conversational"] is None:
-        plain = all(isinstance(given[name], str) for name in ("prompt", *_SIDES))
+        plain = all(isinstance(values[name], str) for name in ("prompt", *_SIDES))
         complete["conversational"] = not plain
     return complete
 

@@ -89,8 +89,8 @@ def _draw(key: str, seed: int) -> int:
     return int.from_bytes(digest.digest(), "little")
 
 
-def _too_few(preferences: Preferences, by: By, found: int, needed: int) -> DataError:
+def _too_few(preferences: Preferences, by: By, units: int, needed: int) -> DataError:
     return DataError(
-        f"{preferences.name}: {found} different {by}s in {len(preferences)} rows, and {needed} are "
+        f"{preferences.name}: {units} different {by}s in {len(preferences)} rows, and {needed} are "
         "needed. Split by something of which there is more, or add data."
     )

@@ -41,7 +41,7 @@ ROLES = {
 }
 
 
-def to_messages(given: object, role: str) -> list[Message]:
+def to_messages(value: object, role: str) -> list[Message]:
     """Messages from messages, from one message, or from a plain text spoken by `role`.
 
     Takes both `role`/`content` and ShareGPT's `from`/`value`.
@@ -49,13 +49,13 @@ def to_messages(given: object, role: str) -> list[Message]:
     Raises:
         DataError: anything else, with what was found (no place: the caller knows it).
     """
-    if isinstance(given, str):
-        return [Message(role=role, content=sound(given))]
-    if isinstance(given, Mapping):
-        return [_message(given)]
-    if isinstance(given, Sequence) and not isinstance(given, bytes):
-        return [_message(turn) for turn in given]
-    raise DataError(f"expected text or messages; got {describe(given)}")
+    if isinstance(value, str):
+        return [Message(role=role, content=sound(value))]
+    if isinstance(value, Mapping):
+        return [_message(value)]
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [_message(turn) for turn in value]
+    raise DataError(f"expected text or messages; got {describe(value)}")
 
 
 def _message(turn: object) -> Message:
@@ -80,10 +80,10 @@ def _message(turn: object) -> Message:
     return message | {"extra": sound(_json(extra))} if extra else message
 
 
-def extra_of(given: object) -> dict[str, Any]:
+def extra_of(value: object) -> dict[str, Any]:
     """The other keys of a message that was converted already; data may use the name otherwise."""
     try:
-        found = json_value(given) if isinstance(given, str) else None
+        found = json_value(value) if isinstance(value, str) else None
     except DataError:
         found = None
     return found if isinstance(found, dict) and found.keys() <= set(CARRIED_KEYS) else {}
@@ -110,13 +110,13 @@ def said(message: Message) -> str:
     return "\n".join(text for text in (message["content"], message.get("extra")) if text)
 
 
-def _either(turn: Mapping[str, Any], name: str, other: str) -> Any:
+def _either(turn: Mapping[str, Any], name: str, second_name: str) -> Any:
     """What stands under one of two names; where both have something, it has to be the same."""
-    if other not in turn:
+    if second_name not in turn:
         return turn.get(name)
-    first, second = turn.get(name), turn[other]
+    first, second = turn.get(name), turn[second_name]
     if first is not None and second is not None and first != second:
-        raise DataError(f"a message has {name!r} and {other!r}, which say different things")
+        raise DataError(f"a message has {name!r} and {second_name!r}, which say different things")
     return second if first is None else first
 
 

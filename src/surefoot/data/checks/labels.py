@@ -107,17 +107,17 @@ def disagreeing_votes(context: Context) -> Iterator[Finding | Unchecked]:
     """Votes on one pair that contradict each other, and the flip rate that they show."""
     data = context.preferences
     counts = vote_counts(data)
-    several = np.flatnonzero(counts[:, 1] >= 2)
-    if not len(several):
+    revoted = np.flatnonzero(counts[:, 1] >= 2)
+    if not len(revoted):
         yield Unchecked(
             "flip rate: no pair has two votes. Single labels cannot tell flips from preferences "
             "that are hard to predict; what a model predicts bounds the rate, and surefoot train "
             "says so."
         )
         return
-    first, votes = counts[several].T
+    first, votes = counts[revoted].T
     disagreement = disagreement_of(first, votes)
-    rate = flip_rate_of_votes(disagreement, data.prompt_keys()[several])
+    rate = flip_rate_of_votes(disagreement, data.prompt_keys()[revoted])
     assert rate.estimate is not None
     varying = varying_rates(first, votes)
     higher = ", or a higher rate, since this one is too low" if varying.seen else ""
@@ -126,9 +126,9 @@ def disagreeing_votes(context: Context) -> Iterator[Finding | Unchecked]:
     yield from context.finding(
         "disagreeing-votes",
         "note",
-        several[disagreement > 0],
+        revoted[disagreement > 0],
         f"If votes are the truth with flips at one rate, a single vote is flipped with rate {rate} "
-        f"(from {len(several)} pairs with two votes or more), and the majority of {usual} with "
+        f"(from {len(revoted)} pairs with two votes or more), and the majority of {usual} with "
         f"rate {majority}. {varying} People who want different things count as flips here.",
         "Where the labels are single votes: labels: {kind: flip-corrected, flip_rate: "
         f"{min(rate.estimate, 0.49):.2f}}}{higher}. A mean of votes is a soft label and needs "

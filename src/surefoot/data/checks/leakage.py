@@ -23,12 +23,12 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 def leakage(context: Context) -> Iterator[Finding | Unchecked]:
     """Prompts that the other data also has."""
-    other = context.against
-    if other is None:
+    against = context.against
+    if against is None:
         yield Unchecked("leakage between splits: no other data was given to compare with.")
         return
     keys = context.scan.prompt
-    pairs = [(prompt_key(one), opening_key(one.prompt)) for one in other.prompts()]
+    pairs = [(prompt_key(one), opening_key(one.prompt)) for one in against.prompts()]
     other_keys, other_openings = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     filled = context.scan.lengths[:, 0] > 0
     exact = np.isin(keys, other_keys) & filled
@@ -36,16 +36,16 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
         "leaked-prompt",
         "error",
         exact,
-        f"These prompts also occur in {other.name}: figures on one side say less about new prompts "
-        "when the other side was trained on.",
+        f"These prompts also occur in {against.name}: figures on one side say less about new "
+        "prompts when the other side was trained on.",
         "Split by prompt, or drop them from one side.",
     )
-    near = np.isin(keys, _similar(context.preferences, keys, filled & ~exact, other, other_keys))
+    near = np.isin(keys, _similar(context.preferences, keys, filled & ~exact, against, other_keys))
     yield from context.finding(
         "leaked-near-duplicate",
         "warning",
         near,
-        f"These prompts nearly occur in {other.name}: at least {SIMILAR:.0%} of their "
+        f"These prompts nearly occur in {against.name}: at least {SIMILAR:.0%} of their "
         f"{_SHINGLE}-letter pieces are shared. (The search by hashes finds about nine in ten of "
         "those just that similar, and nearly all of the more similar ones.)",
         "Look at some; drop them from one side, or report figures without them.",
@@ -55,7 +55,7 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
         "shared-opening",
         "note",
         opening,
-        f"These prompts begin with the same user turn as one in {other.name}, and then go on "
+        f"These prompts begin with the same user turn as one in {against.name}, and then go on "
         "differently, as the branches of one dialogue do.",
         "For a strict split, keep the branches of a dialogue together: give them one group.",
     )
@@ -65,7 +65,7 @@ def _similar(
     here: Preferences,
     keys: npt.NDArray[np.int64],
     wanted: npt.NDArray[np.bool_],
-    other: Preferences,
+    against: Preferences,
     other_keys: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """Keys of the wanted prompts that have a near-duplicate in the other data.
@@ -76,14 +76,14 @@ def _similar(
     # Weighted to miss nothing: candidates that are not similar are sorted out below.
     index = MinHashLSH(threshold=SIMILAR, num_perm=_PERMUTATIONS, weights=(0.1, 0.9))
     for position in np.unique(other_keys, return_index=True)[1].tolist():
-        index.insert(position, _minhash(_shingles_at(other, position)))
+        index.insert(position, _minhash(_shingles_at(against, position)))
     positions = np.flatnonzero(wanted)
     positions = positions[np.unique(keys[positions], return_index=True)[1]]
     found = []
     for position in positions.tolist():
         shingles = _shingles_at(here, position)
         candidates = index.query(_minhash(shingles))
-        if any(_jaccard(shingles, _shingles_at(other, c)) >= SIMILAR for c in candidates):
+        if any(_jaccard(shingles, _shingles_at(against, c)) >= SIMILAR for c in candidates):
             found.append(keys[position])
     return np.array(found, dtype=np.int64)
 

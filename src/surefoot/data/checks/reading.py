@@ -25,15 +25,15 @@ def reading(context: Context) -> Iterator[Finding | Unchecked]:
         )
         yield from _finding(context, _MARKED, context.scan.marked)
     elif context.views is not None:
-        found = read_by_encoder(context.preferences, tokenizer, limit, context.views)
+        cuts = read_by_encoder(context.preferences, tokenizer, limit, context.views)
         yield from context.finding(
             "text-cut",
             "note",
-            found.cut,
-            cut_note(found.share, limit),
+            cuts.cut,
+            cut_note(cuts.share, limit),
             "Raise the length if what is cut matters, as far as the encoder goes.",
         )
-        yield from _finding(context, IDENTICAL, found.identical & ~context.scan.same)
+        yield from _finding(context, IDENTICAL, cuts.identical & ~context.scan.same)
         yield from _finding(context, _MARKED, context.scan.marked)
     else:
         read = tokenise(context.preferences, tokenizer, limit, context.keep_end)

@@ -52,15 +52,15 @@ def scan(preferences: Preferences) -> Scan:
     numbers = np.empty((len(preferences), 7), dtype=np.int64)
     flags = np.zeros((len(preferences), 7), dtype=np.bool_)
     rows = preferences.read("response_a", "response_b")
-    for i, (given, sides) in enumerate(zip(preferences.prompts(), rows, strict=True)):
-        prompt, (a, b) = to_text(given.prompt), map(to_text, sides)
+    for i, (prompt_read, sides) in enumerate(zip(preferences.prompts(), rows, strict=True)):
+        prompt, (a, b) = to_text(prompt_read.prompt), map(to_text, sides)
         texts, keys = (prompt, a, b), [key_of(a), key_of(b)]
         same, alike = a == b, a != b and keys[0] == keys[1]
         if alike:
             keys = [key_of(a.encode().hex()), key_of(b.encode().hex())]
         lengths = (len(text.strip()) for text in texts)
-        numbers[i] = [prompt_key(given), *keys, *lengths, opening_key(given.prompt)]
-        start = last_turn(given.prompt).strip()
+        numbers[i] = [prompt_key(prompt_read), *keys, *lengths, opening_key(prompt_read.prompt)]
+        start = last_turn(prompt_read.prompt).strip()
         repeats = len(start) >= _REPEATED and a.startswith(start) and b.startswith(start)
         wrong = _wrong_characters(f"{prompt}\n{a}\n{b}")
         flags[i] = *wrong, repeats, same, alike, any(map(is_marked, texts))

@@ -48,19 +48,19 @@ def votes_of(
     Raises:
         DataError: the column holds something else.
     """
-    given = record.look(name)
-    if isinstance(given, Mapping):
+    cell = record.look(name)
+    if isinstance(cell, Mapping):
         counts = record.inside(name, "votes")
         return _written_out(name, [(_meant(key, name, sides), counts[key], key) for key in counts])
     try:
-        if isinstance(given, str | bytes) or not isinstance(given, Sequence):
-            found = fields.listed(record.use(name, "votes"), name)
+        if isinstance(cell, str | bytes) or not isinstance(cell, Sequence):
+            entries = fields.listed(record.use(name, "votes"), name)
         else:
-            found = record.inside(name, "votes")
+            entries = record.inside(name, "votes")
     except DataError as error:
         raise fields.MisfitError(name, error) from None
     votes = []
-    for vote in found:
+    for vote in entries:
         one: Mapping[str, Any] = vote if isinstance(vote, Mapping) else {"value": vote}
         annotator = next((one[key] for key in ANNOTATORS if key in one), None)
         value = next((one[key] for key in _VALUE if one.get(key) is not None), None)
@@ -72,9 +72,9 @@ def votes_of(
     return votes
 
 
-def is_vote(given: object) -> bool:
+def is_vote(value: object) -> bool:
     """Whether this is a mapping of who judged and what they said."""
-    keys = given.keys() if isinstance(given, Mapping) else frozenset()
+    keys = value.keys() if isinstance(value, Mapping) else frozenset()
     return not keys.isdisjoint(_ANNOTATORS) and not keys.isdisjoint(_VALUE)
 
 
@@ -108,13 +108,13 @@ def _meant(key: object, name: str, sides: tuple[str, str]) -> float:
     return found
 
 
-def _written_out(what: str, counts: Sequence[tuple[float, object, object]]) -> list[dict[str, Any]]:
+def _written_out(noun: str, counts: Sequence[tuple[float, object, object]]) -> list[dict[str, Any]]:
     """Votes one by one, from how many there were of each value, with the name of that number."""
     numbers = [(value, fields.number(count, str(name), low=0.0)) for value, count, name in counts]
     if any(number != int(number) for _, number in numbers):
-        raise DataError(f"{what} should be whole numbers of votes")
+        raise DataError(f"{noun} should be whole numbers of votes")
     if sum(number for _, number in numbers) > _MOST:
-        raise DataError(f"{what} count more than {_MOST} votes for a pair")
+        raise DataError(f"{noun} count more than {_MOST} votes for a pair")
     return [
         {"annotator": None, "value": value} for value, number in numbers for _ in range(int(number))
     ]
@@ -134,12 +134,12 @@ def twins_among(
 
     They end like the columns of the responses, or in `a` and `b`, `1` and `2`.
     """
-    found = []
+    twins = []
     own = (sides[0][-1:], sides[1][-1:])
     for first, second in dict.fromkeys((own, ("a", "b"), ("A", "B"), ("1", "2"))):
         for stem in stems:
             for between in ("_", "", " "):
                 names = (f"{stem}{between}{first}", f"{stem}{between}{second}")
                 if columns.issuperset(names):
-                    found.append(names)
-    return tuple(found)
+                    twins.append(names)
+    return tuple(twins)

@@ -164,53 +164,53 @@ CODINGS = {coding.name: coding for coding in _NAMED}
 VERDICTS: dict[str, float | None] = {"a": 1.0, "b": 0.0, "tie": 0.5, "none": None}
 
 
-def parse_coding(given: object, column: str) -> Coding:
+def parse_coding(coding: object, column: str) -> Coding:
     """A coding by its name, or a table of values: `first-is-0`, `1:a,2:b,3:tie`, `{1: a, 2: b}`.
 
     Args:
-        given: the name, the table as text, or a mapping of values to `a`, `b`, `tie`, `none` or a
+        coding: the name, the table as text, or a mapping of values to `a`, `b`, `tie`, `none` or a
             probability of the first.
         column: for messages.
 
     Raises:
         ConfigurationError: neither.
     """
-    if isinstance(given, str) and ":" not in given:
-        if given not in CODINGS:
+    if isinstance(coding, str) and ":" not in coding:
+        if coding not in CODINGS:
             raise ConfigurationError(
-                f"{unknown_name(f'coding of {column!r}:', given, CODINGS)} Or give what each value "
-                "stands for: 1:a,2:b,3:tie (a, b, tie, none, or a probability of the first)."
+                f"{unknown_name(f'coding of {column!r}:', coding, CODINGS)} Or give what each "
+                "value stands for: 1:a,2:b,3:tie (a, b, tie, none, or a probability of the first)."
             )
-        return CODINGS[given]
-    if isinstance(given, str):
-        pairs = [part.rpartition(":") for part in given.split(",") if part.strip()]
+        return CODINGS[coding]
+    if isinstance(coding, str):
+        pairs = [part.rpartition(":") for part in coding.split(",") if part.strip()]
         if not all(between for _, between, _ in pairs):
             raise ConfigurationError(
-                f"the coding of {column!r} has a part without ':' in {given!r}; values that hold a "
-                "comma can be given as a mapping in a configuration and in Python."
+                f"the coding of {column!r} has a part without ':' in {coding!r}; values that hold "
+                "a comma can be given as a mapping in a configuration and in Python."
             )
-        given = {value.strip(): verdict.strip() for value, _, verdict in pairs}
-    if not isinstance(given, Mapping) or not given:
+        coding = {value.strip(): verdict.strip() for value, _, verdict in pairs}
+    if not isinstance(coding, Mapping) or not coding:
         raise ConfigurationError(
             f"the coding of {column!r} is a name ({', '.join(sorted(CODINGS))}) or what each value "
-            f"stands for (1:a,2:b,3:tie); got {given!r}."
+            f"stands for (1:a,2:b,3:tie); got {coding!r}."
         )
-    texts = {str(value).strip().casefold(): _verdict(v, column) for value, v in given.items()}
+    texts = {str(value).strip().casefold(): _verdict(v, column) for value, v in coding.items()}
     numbers = {number: texts[v] for v in texts if (number := as_number(v)) is not None}
-    meanings = ", ".join(f"{value} = {verdict}" for value, verdict in given.items())
+    meanings = ", ".join(f"{value} = {verdict}" for value, verdict in coding.items())
     meanings = meanings.replace("{", "{{").replace("}", "}}")
-    name = ",".join(f"{value}:{verdict}" for value, verdict in given.items())
+    name = ",".join(f"{value}:{verdict}" for value, verdict in coding.items())
     return Coding(name, f"{meanings} ({{a}} is a, {{b}} is b)", numbers, texts=texts)
 
 
-def _verdict(given: object, column: str) -> float | None:
-    said = str(given).strip().casefold()
-    if said in VERDICTS or given is None:
-        return VERDICTS[said if given is not None else "none"]
-    number = as_number(given)
+def _verdict(value: object, column: str) -> float | None:
+    word = str(value).strip().casefold()
+    if word in VERDICTS or value is None:
+        return VERDICTS[word if value is not None else "none"]
+    number = as_number(value)
     if number is None or not 0 <= number <= 1:
         raise ConfigurationError(
             f"a value of {column!r} stands for {', '.join(VERDICTS)}, or a probability of the "
-            f"first in [0, 1]; got {json.dumps(given, default=str)}."
+            f"first in [0, 1]; got {json.dumps(value, default=str)}."
         )
     return number

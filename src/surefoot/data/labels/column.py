@@ -59,13 +59,13 @@ class LabelColumn:
     def __init__(
         self,
         column: str,
-        theirs: str,
+        their_name: str,
         mapped: bool,
         sides: tuple[str, str],
         named: tuple[str, str],
         usual: str = "",
     ) -> None:
-        self.column, self.theirs, self.mapped = column, theirs, mapped
+        self.column, self.theirs, self.mapped = column, their_name, mapped
         self.sides, self.named, self.usual = sides, named, usual
         self.numbers: dict[float, ExampleValue] = {}
         self.low, self.high = math.inf, -math.inf
@@ -89,14 +89,14 @@ class LabelColumn:
         if key in self._known:
             return
         if number is None:
-            said = said_by(value, self.named, claims)
-            if said is None and len(self.odd) < _EXAMPLES:
+            verdict = said_by(value, self.named, claims)
+            if verdict is None and len(self.odd) < _EXAMPLES:
                 self.odd.append(example)
                 self._known.add(key)
-            elif said is None:
+            elif verdict is None:
                 return
             else:
-                self.examples.setdefault(said, example)
+                self.examples.setdefault(verdict, example)
             return
         if len(self._known) < _DISTINCT:
             self._known.add(key)
@@ -129,14 +129,14 @@ class LabelColumn:
 WORDS = Coding("words", "words that name the preferred response")
 
 
-def decide(seen: LabelColumn, given: Mapping[str, Coding], place: str) -> Coding:
+def decide(seen: LabelColumn, codings: Mapping[str, Coding], place: str) -> Coding:
     """The coding of a column: the one that the user gave, or the only one that its values allow.
 
     Raises:
         DataError: several codings would do, or none does; the message names those that would and
             how to choose one.
     """
-    chosen = given.get(seen.column) or given.get(seen.theirs)
+    chosen = codings.get(seen.column) or codings.get(seen.theirs)
     if chosen is not None:
         return _checked(seen, chosen, place)
     if seen.odd:
@@ -240,21 +240,19 @@ def _odd(seen: LabelColumn, place: str) -> str:
     )
 
 
-def _ambiguous(seen: LabelColumn, found: list[str], place: str) -> str:
-    if not found:
+def _ambiguous(seen: LabelColumn, names: list[str], place: str) -> str:
+    if not names:
         return (
             f"{place}: the column {seen.theirs!r} holds {seen.shown()}: codes or strengths, not "
             f"probabilities, and nothing says which response they are for. {_table(seen)}"
         )
-    lines = [
-        f"  --coding {seen.column}={name}   {CODINGS[name].in_words(seen.named)}" for name in found
-    ]
+    lines = [f"  --coding {seen.column}={n}   {CODINGS[n].in_words(seen.named)}" for n in names]
     return (
         f"{place}: the column {seen.theirs!r} holds {seen.shown()}, which can be read in more than "
         "one way. Say which it is:\n"
         + "\n".join(lines)
-        + f"\n(`codings: {{{seen.column}: {found[0]}}}` in the data section of a configuration, "
-        f"codings={{'{seen.column}': '{found[0]}'}} in Python.) {_table(seen)}"
+        + f"\n(`codings: {{{seen.column}: {names[0]}}}` in the data section of a configuration, "
+        f"codings={{'{seen.column}': '{names[0]}'}} in Python.) {_table(seen)}"
     )
 
 

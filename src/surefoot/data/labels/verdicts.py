@@ -40,36 +40,36 @@ def word(text: str, sides: tuple[str, str]) -> float | None:
     >>> word("Answer B", ("response_a", "response_b")), word("maybe", ("x_a", "x_b"))
     (0.0, None)
     """
-    said = " ".join(text.split()).casefold()
-    if said.startswith("[[") and said.endswith("]]"):
-        said = said[2:-2].strip()
-        said = "[c]" if said == "c" else said
+    phrase = " ".join(text.split()).casefold()
+    if phrase.startswith("[[") and phrase.endswith("]]"):
+        phrase = phrase[2:-2].strip()
+        phrase = "[c]" if phrase == "c" else phrase
     names = [side.casefold() for side in sides]
-    if said in names:
-        return float(said == names[0])
-    if _TIES.fullmatch(re.sub(r"[ _\-()/,.]", "", said)):
+    if phrase in names:
+        return float(phrase == names[0])
+    if _TIES.fullmatch(re.sub(r"[ _\-()/,.]", "", phrase)):
         return 0.5
-    if found := _COMPARED.fullmatch(said):
-        one, other = (_which(found[part].strip(), names) for part in ("one", "other"))
+    if compared := _COMPARED.fullmatch(phrase):
+        one, other = (_which(compared[part].strip(), names) for part in ("one", "other"))
         if one is None or other is None or one + other != 1.0:
             return None
-        return {">": one, "≻": one, "<": other, "≺": other}.get(found["sign"][0], 0.5)
-    if found := _BETTER.fullmatch(said):
-        said = found["who"].strip()
-        if found["other"] is not None:
-            one, other = _which(said, names), _which(found["other"].strip(), names)
+        return {">": one, "≻": one, "<": other, "≺": other}.get(compared["sign"][0], 0.5)
+    if compared := _BETTER.fullmatch(phrase):
+        phrase = compared["who"].strip()
+        if compared["other"] is not None:
+            one, other = _which(phrase, names), _which(compared["other"].strip(), names)
             return one if one is not None and other is not None and one + other == 1.0 else None
-    return _which(said, names)
+    return _which(phrase, names)
 
 
-def _which(said: str, names: list[str]) -> float | None:
+def _which(name: str, names: list[str]) -> float | None:
     """Which response a name stands for; numbers count from 0 where those of the columns do."""
-    if said in names:
-        return float(said == names[0])
-    if said in _BARE:
-        return _BARE[said]
-    found = _NAMED.fullmatch(said)
-    if found is None or (found["which"] == said and said in "012"):
+    if name in names:
+        return float(name == names[0])
+    if name in _BARE:
+        return _BARE[name]
+    found = _NAMED.fullmatch(name)
+    if found is None or (found["which"] == name and name in "012"):
         return None
     which = found["which"]
     if which in ("a", "a1"):

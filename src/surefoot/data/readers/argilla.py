@@ -39,14 +39,14 @@ def _rows(record: Record) -> Iterator[Row]:
 
 def _question(record: Record) -> str:
     """The column of the question that says which response is better."""
-    found = [name for name in record if _is_question(name, record.look(name))]
-    stated = [name for name in found if "prefer" in name or "rank" in name or "better" in name]
-    if len(stated or found) != 1:
+    filled = [name for name in record if _is_question(name, record.look(name))]
+    stated = [name for name in filled if "prefer" in name or "rank" in name or "better" in name]
+    if len(stated or filled) != 1:
         raise DataError(
-            f"{len(found)} questions are answered ({', '.join(found) or 'none'}), and not one of "
+            f"{len(filled)} questions are answered ({', '.join(filled) or 'none'}), and not one of "
             "them is named preference, ranking or better"
         )
-    return (stated or found)[0]
+    return (stated or filled)[0]
 
 
 def _is_question(name: str, value: Any) -> bool:

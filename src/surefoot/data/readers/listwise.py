@@ -43,19 +43,19 @@ _EITHER = "ranking"
 def _rows(record: Record) -> Iterator[Row]:
     name = first_of(record, RESPONSES) or "responses"
     get(record, name, "response_a, response_b")
-    given = fields.listed(record.inside(name), name)
-    if len(given) < 2:
-        raise DataError(f"{name!r} has {len(given)} response; a comparison needs two")
-    texts = [text_of(response, name) for response in given]
-    scores, prompt = _scores(record, given, name), _prompt(record)
+    answers = fields.listed(record.inside(name), name)
+    if len(answers) < 2:
+        raise DataError(f"{name!r} has {len(answers)} response; a comparison needs two")
+    texts = [text_of(response, name) for response in answers]
+    scores, prompt = _scores(record, answers, name), _prompt(record)
     if scores is None:
         yield _labelled(record, name, texts) | {"prompt": prompt}
         return
     judged = [i for i, score in enumerate(scores) if score is not None]
     if len(judged) < 2:
-        raise DataError(f"{len(judged)} of {len(given)} {name!r} have a score or rank")
-    if len(judged) < len(given):
-        record.remarks[_UNSCORED] += len(given) - len(judged)
+        raise DataError(f"{len(judged)} of {len(answers)} {name!r} have a score or rank")
+    if len(judged) < len(answers):
+        record.remarks[_UNSCORED] += len(answers) - len(judged)
     for i, j in combinations(judged, 2):
         row = {"prompt": prompt, "response_a": texts[i], "response_b": texts[j]}
         if record.given("id"):
@@ -90,7 +90,7 @@ def _prompt(record: Record) -> Any:
     return prompt_of(record)
 
 
-def _scores(record: Record, given: list[Any], name: str) -> list[float | None] | None:
+def _scores(record: Record, answers: list[Any], name: str) -> list[float | None] | None:
     """One number per response, higher is better, None where it has none; rank 1 is the best.
 
     None instead of a list where no column says how good each of them is.
@@ -99,21 +99,21 @@ def _scores(record: Record, given: list[Any], name: str) -> list[float | None] |
         column = first_of(record, names)
         if column is not None:
             values = fields.listed(record.use(column, "label"), column)
-        elif any(isinstance(r, Mapping) and first_of(r, names) for r in given):
-            column = next(c for r in given if isinstance(r, Mapping) and (c := first_of(r, names)))
-            values = [r.get(column) if isinstance(r, Mapping) else None for r in given]
+        elif inner := [c for r in answers if isinstance(r, Mapping) and (c := first_of(r, names))]:
+            column = inner[0]
+            values = [r.get(column) if isinstance(r, Mapping) else None for r in answers]
         else:
             continue
-        _require_count(values, column, given, name)
+        _require_count(values, column, answers, name)
         return [
             None if fields.missing(v) else sign * fields.number(v, f"{column}[{i}]")
             for i, v in enumerate(values)
         ]
     if record.given(_ORDER):
-        places = _places(record.use(_ORDER, "label"), _ORDER, given, name)
-        return [-float(places.index(i)) for i in range(len(given))]
+        places = _places(record.use(_ORDER, "label"), _ORDER, answers, name)
+        return [-float(places.index(i)) for i in range(len(answers))]
     if record.given(_EITHER):
-        places = _places(record.use(_EITHER, "label"), _EITHER, given, name)
+        places = _places(record.use(_EITHER, "label"), _EITHER, answers, name)
         if any(places[place] != i for i, place in enumerate(places)):
             raise ColumnError(
                 f"{_EITHER!r} holds {record.look(_EITHER)} in row {record.row}: the rank of each "
@@ -124,19 +124,19 @@ def _scores(record: Record, given: list[Any], name: str) -> list[float | None] |
     return None
 
 
-def _places(value: Any, column: str, given: list[Any], name: str) -> list[int]:
+def _places(value: Any, column: str, answers: list[Any], name: str) -> list[int]:
     """Places of responses, counted from 0, from a list of all of them that counts from 0 or 1."""
     numbers = [fields.number(v, column) for v in fields.listed(value, column)]
-    _require_count(numbers, column, given, name)
+    _require_count(numbers, column, answers, name)
     first = int(min(numbers))
-    if first not in (0, 1) or sorted(numbers) != list(range(first, first + len(given))):
+    if first not in (0, 1) or sorted(numbers) != list(range(first, first + len(answers))):
         raise DataError(f"{column!r} should hold each place once, from 0 or 1; got {value}")
     return [int(number) - first for number in numbers]
 
 
-def _require_count(values: list[Any], column: str, given: list[Any], name: str) -> None:
-    if len(values) != len(given):
-        raise DataError(f"{len(values)} {column!r} for {len(given)} {name!r}")
+def _require_count(values: list[Any], column: str, answers: list[Any], name: str) -> None:
+    if len(values) != len(answers):
+        raise DataError(f"{len(values)} {column!r} for {len(answers)} {name!r}")
 
 
 def _recognises(columns: AbstractSet[str], sample: object) -> bool:

@@ -115,14 +115,14 @@ def _votes(record: Record, sides: tuple[str, str], optional: bool) -> list[dict[
         return votes_of(record, sides, "negative-is-first", _STRENGTHS, optional)
     if (counted := counted_votes(record, sides)) is not None:
         return counted
-    found = []
+    votes = []
     for name in _annotators(record):
         record.account.became[name] = "votes"
         chance = record.preference(
             name, sides, usual="first-is-1", column="annotators", optional=optional
         )
-        found.append({"annotator": name, "value": chance})
-    return found
+        votes.append({"annotator": name, "value": chance})
+    return votes
 
 
 def _annotators(record: Record) -> Iterable[str]:

@@ -69,10 +69,10 @@ class Reading:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Reading:
+    def from_dict(cls, described: Mapping[str, Any]) -> Reading:
         """Restore what :meth:`to_dict` gave."""
-        lists = {name: tuple(given[name]) for name in ("labels", "notes", "warnings")}
-        return cls(**{**given, **lists})
+        lists = {name: tuple(described[name]) for name in ("labels", "notes", "warnings")}
+        return cls(**{**described, **lists})
 
     def lines(self) -> Iterator[str]:
         """Sentences for the terminal: what was used, what was not read, labels, warnings."""

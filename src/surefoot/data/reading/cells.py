@@ -42,17 +42,17 @@ def in_clear(rows: Iterator[Numbered]) -> Iterator[Numbered]:
 
 
 def _in_clear(row: Numbered, columns: frozenset[str]) -> Numbered:
-    found = dict(row.record or {})
-    for name in columns & found.keys():
-        value = found[name]
+    record = dict(row.record or {})
+    for name in columns & record.keys():
+        value = record[name]
         if missing(value) or not isinstance(value, str):
             continue
         messages = parsed_messages(value)
         if messages is None:
             reason = f"{name!r} should hold messages as text, as in the first rows of the file"
             return Numbered(row.row, None, reason)
-        found[name] = messages
-    return Numbered(row.row, found)
+        record[name] = messages
+    return Numbered(row.row, record)
 
 
 def parsed_messages(text: str) -> list[dict[str, Any]] | dict[str, Any] | None:

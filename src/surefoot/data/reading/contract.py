@@ -241,20 +241,20 @@ def _is_system(turn: Message) -> bool:
     return turn["role"] == "system"
 
 
-def _history(given: object) -> Iterator[Message]:
+def _history(value: object) -> Iterator[Message]:
     """Earlier turns: messages, or pairs of what the user and what the assistant said."""
-    other = f"if it is another thing: --column {HISTORY}="
+    hint = f"if it is another thing: --column {HISTORY}="
     try:
-        turns = fields.listed(given, HISTORY)
+        turns = fields.listed(value, HISTORY)
     except DataError as error:
-        raise DataError(f"{error}; {other}") from None
+        raise DataError(f"{error}; {hint}") from None
     if turns and all(isinstance(turn, Mapping) for turn in turns):
         yield from messages(turns, "user", HISTORY)
         return
     for turn in turns:
         if not isinstance(turn, Sequence) or isinstance(turn, str) or len(turn) != 2:
             raise DataError(
-                f"{HISTORY!r} should hold messages, or pairs of what two speakers said; {other}"
+                f"{HISTORY!r} should hold messages, or pairs of what two speakers said; {hint}"
             )
         for role, said in zip(("user", "assistant"), turn, strict=True):
             if not fields.missing(said):

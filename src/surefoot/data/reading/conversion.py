@@ -125,8 +125,8 @@ class Conversion:
 
     def reading(self) -> Reading:
         """What was made of the file, once all batches have been taken."""
-        account, found = self.account, self._survey
-        assert found is not None
+        account, survey = self.account, self._survey
+        assert survey is not None
         taken = sorted(account.used, key=lambda name: "." in name)
         theirs = account.theirs
         used = {theirs.get(n, n): account.became.get(n, n if n in theirs else "") for n in taken}
@@ -138,8 +138,8 @@ class Conversion:
             rows=self._rows,
             used=used,
             not_read=not_read,
-            labels=found.sentences,
-            codings={name: coding.name for name, coding in found.codings.items()},
+            labels=survey.sentences,
+            codings={name: coding.name for name, coding in survey.codings.items()},
             notes=tuple(self._notes()),
             warnings=tuple(self._warnings(not_read)),
             unusable=sum(1 for fault in self.faults if not fault[2]),
@@ -290,6 +290,6 @@ class Conversion:
             self._survey = None  # rows that were refused for this column may hold votes
             raise StartAgainError
 
-    def _failed(self, faults: Sequence[tuple[int, str, bool]], what: str) -> DataError:
+    def _failed(self, faults: Sequence[tuple[int, str, bool]], failure: str) -> DataError:
         reasons = "\n".join(f"  row {row}: {reason}" for row, reason, _ in faults[:3])
-        return DataError(f"{self.place}: {what}.\n{reasons}")
+        return DataError(f"{self.place}: {failure}.\n{reasons}")

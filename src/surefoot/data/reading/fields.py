@@ -86,9 +86,9 @@ def votes(value: object) -> list[dict[str, Any]]:
     return result
 
 
-def mean_vote(given: Sequence[Mapping[str, Any]]) -> float:
+def mean_vote(votes: Sequence[Mapping[str, Any]]) -> float:
     """The label that votes amount to: their mean, a tie counting half; there is at least one."""
-    return math.fsum(vote["value"] for vote in given) / len(given)
+    return math.fsum(vote["value"] for vote in votes) / len(votes)
 
 
 def name_of(value: object, name: str) -> str:
@@ -162,5 +162,5 @@ def _literal(text: str) -> Any:
         return None
 
 
-def _with_comma(found: re.Match[str]) -> str:
-    return "}, {" if found["gap"] else found[0]
+def _with_comma(match: re.Match[str]) -> str:
+    return "}, {" if match["gap"] else match[0]

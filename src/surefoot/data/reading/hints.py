@@ -49,14 +49,14 @@ def hints(sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
     elif len(names) == 1 and (sign := next((s for s in ";|\t" if s in names[0]), "")):
         yield f"The columns are parted by {sign!r}: save it with commas, or as .tsv with tabs."
-    elif found := _better(names, values):
-        columns = {"chosen": found[0], "rejected": found[1]}
+    elif sides := _better(names, values):
+        columns = {"chosen": sides[0], "rejected": sides[1]}
         yield f"Perhaps: {_columns(_with_prompt(names, values, **columns))}"
-    elif found := _pair(names, values):
+    elif sides := _pair(names, values):
         votes = [name for name in names if _are_votes(values[name])]
-        labels = [n for n in names if n not in found and _is_label(n, values[n], names)]
-        labels.sort(key=lambda name: not _says_which(values[name], found))
-        columns = {"response_a": found[0], "response_b": found[1]}
+        labels = [n for n in names if n not in sides and _is_label(n, values[n], names)]
+        labels.sort(key=lambda name: not _says_which(values[name], sides))
+        columns = {"response_a": sides[0], "response_b": sides[1]}
         if label := next(iter(labels), None):
             columns["label"] = label
             yield f"Perhaps: {_columns(_with_prompt(names, values, **columns))}"
@@ -66,7 +66,7 @@ def hints(sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"Perhaps: {_columns(_with_prompt(names, values, **columns))}{several}"
         else:
             yield (
-                f"{found[0]!r} and {found[1]!r} may be two responses, but no column seems to say "
+                f"{sides[0]!r} and {sides[1]!r} may be two responses, but no column seems to say "
                 "which of them is better. If one does: "
                 f"{_columns(_with_prompt(names, values, **columns, label='yours'))}"
             )
@@ -77,15 +77,15 @@ def hints(sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
 
 
-def columns_options(given: Mapping[str, str]) -> str:
+def columns_options(columns: Mapping[str, str]) -> str:
     """Options that map these columns, as a shell takes them."""
-    said = (f"--column {shlex.quote(f'{new}={old}')}" for new, old in given.items() if new != old)
-    return " ".join(said)
+    moved = [f"{new}={old}" for new, old in columns.items() if new != old]
+    return " ".join(f"--column {shlex.quote(one)}" for one in moved)
 
 
-def _columns(given: Mapping[str, str]) -> str:
+def _columns(columns: Mapping[str, str]) -> str:
     """Options that map these columns, or say that there is no prompt."""
-    return columns_options(given) + ("" if "prompt" in given else " --no-prompt")
+    return columns_options(columns) + ("" if "prompt" in columns else " --no-prompt")
 
 
 def _with_prompt(

@@ -24,16 +24,16 @@ def shown(
     numbered: Numbered, options: ReadingOptions, hidden: Container[str], account: Account
 ) -> Record:
     """A record under the names that readers know, without the `hidden` ones of these."""
-    given, columns = numbered.record or {}, options.columns
+    cells, columns = numbered.record or {}, options.columns
     if not (columns or hidden):
-        return Record(given, account, numbered.row)
+        return Record(cells, account, numbered.row)
     moved = {name for name in columns.values() if name}
-    values = {name: value for name, value in given.items() if name not in moved}
+    values = {name: value for name, value in cells.items() if name not in moved}
     aside = {name: value for name, value in values.items() if name in columns or name in hidden}
     values = {name: value for name, value in values.items() if name not in aside}
     for new, old in columns.items():
-        if old and old in given:
-            (aside if new in hidden else values)[old if new in hidden else new] = given[old]
+        if old and old in cells:
+            (aside if new in hidden else values)[old if new in hidden else new] = cells[old]
     return Record(values, account, numbered.row, aside=aside)
 
 
@@ -86,7 +86,7 @@ def known() -> set[str]:
 
 
 def require_columns(
-    place: str, given: Mapping[str, str], sample: Sequence[Mapping[str, Any]]
+    place: str, mapped: Mapping[str, str], sample: Sequence[Mapping[str, Any]]
 ) -> None:
     """Check a user's column names by the contract's.
 
@@ -97,7 +97,7 @@ def require_columns(
     """
     columns = _columns(sample)
     valid = ({*FEATURES} | known()) - _OURS
-    for new, old in given.items():
+    for new, old in mapped.items():
         if old and new not in valid and declared(new) is None:
             raise DataError(unknown_name("name to map a column to:", new, valid))
         if (old or new) not in columns:

@@ -242,12 +242,12 @@ class Record(Mapping[str, Any]):
         if column not in account.codings:
             raise UndecidedError(column)
         try:
-            found = account.codings[column].decode(value, named, claims)
+            label = account.codings[column].decode(value, named, claims)
         except DataError as error:
             raise ColumnError(f"{name!r} in row {self.row}: {error}") from None
-        if found is None:
+        if label is None:
             raise NoLabelError(f"{name!r} is {value!r}, which stands for no label")
-        return found
+        return label
 
     def without(self, why: str) -> float:
         """What stands for the label of a row that has none, where those are taken too.
@@ -285,19 +285,19 @@ class Record(Mapping[str, Any]):
 
     def left(self) -> set[str]:
         """Columns with a value that nobody used, and keys inside those that somebody did."""
-        found: set[str] = set()
+        unread: set[str] = set()
         for name, value in self._values.items():
             if name in self._taken:
                 if isinstance(value, list | Mapping):
-                    found.update(f"{self._path}{name}{key}" for key in _unread_keys(value))
+                    unread.update(f"{self._path}{name}{key}" for key in _unread_keys(value))
             elif not _empty(value):
-                found.add(f"{self._path}{name}")
+                unread.add(f"{self._path}{name}")
         for records in self._inside.values():
             for record in records:
-                found |= record.left()
+                unread |= record.left()
         if self._aside:
-            found.update(name for name, value in self._aside.items() if not _empty(value))
-        return found
+            unread.update(name for name, value in self._aside.items() if not _empty(value))
+        return unread
 
 
 def _empty(value: object) -> bool:

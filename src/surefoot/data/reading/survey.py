@@ -36,7 +36,7 @@ def survey(
     reader: Reader,
     records: Callable[[Account], Iterable[Record]],
     account: Callable[[Mapping[str, Coding] | None], Account],
-    given: Mapping[str, Coding],
+    user_codings: Mapping[str, Coding],
     place: str,
     needed: bool,
     left_out: MutableMapping[str, str],
@@ -47,7 +47,7 @@ def survey(
         reader: of its form.
         records: all of them, that add up in an account.
         account: a new one, with these codings.
-        given: codings of the user's.
+        user_codings: codings of the user's.
         place: of the file.
         needed: rows need a label.
         left_out: takes label columns that are not needed and cannot be read, with the reason; the
@@ -56,11 +56,11 @@ def survey(
     Raises:
         DataError: a label column that is needed can be read in more than one way, or in none.
     """
-    found = collect(reader, records, account(None))
+    first_pass = collect(reader, records, account(None))
     codings, sentences = {}, []
-    for seen in found.seen.values():
+    for seen in first_pass.seen.values():
         try:
-            coding = decide(seen, given, place)
+            coding = decide(seen, user_codings, place)
         except DataError as error:
             if seen.needed and needed:
                 raise
@@ -70,7 +70,7 @@ def survey(
         codings[seen.column] = coding
         sentences.append(sentence(seen, coding))
     ballots = None
-    if found.voter:
+    if first_pass.voter:
         ballots = Ballots()
         collect(reader, records, account(codings), ballots)
     return Survey(codings, tuple(sentences), ballots)

@@ -231,10 +231,10 @@ def _absent(
 ) -> Iterator[str]:
     """Names of what the template does not look at: without it the texts are the same."""
 
-    def same(other: Prompt) -> bool:
+    def same(shortened: Prompt) -> bool:
         try:
-            before = opening(tokenizer, other)[0] if prompt.prompt else rendered.before
-            wholes = tuple(whole_text(tokenizer, other, side) for side in (a, b))
+            before = opening(tokenizer, shortened)[0] if prompt.prompt else rendered.before
+            wholes = tuple(whole_text(tokenizer, shortened, side) for side in (a, b))
         except DataError:
             return False
         return (before, wholes) == (rendered.before, rendered.wholes)
@@ -250,10 +250,10 @@ def _absent(
     for side, whole in zip((a, b), rendered.wholes, strict=True):
         for key in _keys(side):
             try:
-                other = whole_text(tokenizer, prompt, _dropped(side, key))
+                shortened = whole_text(tokenizer, prompt, _dropped(side, key))
             except DataError:
                 continue
-            if other == whole:
+            if shortened == whole:
                 yield f"response {key}"
 
 

@@ -63,21 +63,21 @@ class TokenReader:
             max_length: tokens of prompt and response together at most.
             keep_end: keep a last special token too (encoders: `[SEP]`).
         """
-        found: list[TokenRow | None] = [None] * len(rows)
+        tokenised: list[TokenRow | None] = [None] * len(rows)
         rendered: dict[int, Rendered] = {}
         for i, row in enumerate(rows):
             try:
                 rendered[i] = render(self.tokenizer, *_parts(row))
             except DataError as error:
-                found[i] = TokenRow(refused=str(error))
+                tokenised[i] = TokenRow(refused=str(error))
         texts = [(one.before, one.by_template) for one in rendered.values()]
         texts += [(one.wholes[k], one.by_template) for k in (0, 1) for one in rendered.values()]
         ids = self._encode(texts)
         count = len(rendered)
         for place, (i, one) in enumerate(rendered.items()):
             sides = (ids[place + count], ids[place + 2 * count])
-            found[i] = self._row(rows[i], one, ids[place], sides, max_length, keep_end)
-        return [one for one in found if one is not None]
+            tokenised[i] = self._row(rows[i], one, ids[place], sides, max_length, keep_end)
+        return [one for one in tokenised if one is not None]
 
     def opening(self, prompt: Prompt) -> list[int]:
         """Token ids after which a response is written: those of a comparison's prompt.
@@ -131,7 +131,7 @@ class TokenReader:
 
         Text that begins with a special token which the tokenizer would write has it once.
         """
-        found: list[list[int]] = [[] for _ in texts]
+        encoded: list[list[int]] = [[] for _ in texts]
         for by_template in (False, True):
             rows = [i for i, (_, of_template) in enumerate(texts) if of_template == by_template]
             if not rows:
@@ -143,8 +143,8 @@ class TokenReader:
                 if not by_template:
                     one = one[: len(one) - len(self.closing)]
                     one = one[1:] if self._begins_twice(one) else one
-                found[i] = one
-        return found
+                encoded[i] = one
+        return encoded
 
     def _opened(self, prompt: list[int]) -> list[int]:
         """A prompt of at least one token: a response's first has to be predicted by something."""

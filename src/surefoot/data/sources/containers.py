@@ -82,23 +82,23 @@ def _form(path: Path, stream: IO[bytes]) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is in UTF-16. Save it as UTF-8.")
     if head.startswith(b"PAR1"):
-        found = "parquet"
+        form = "parquet"
     elif head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
-        found = "arrow"
+        form = "arrow"
     elif b"\0" in head:
         raise DataError(f"{path} is a binary file. Accepted: {FORMS}.")
     else:
         first = head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-        found = {b"[": "json", b"{": "jsonl"}.get(first, "text")
-    if found == "text" and named in ("csv", "tsv"):
+        form = {b"[": "json", b"{": "jsonl"}.get(first, "text")
+    if form == "text" and named in ("csv", "tsv"):
         return named
-    if found == "text" or (named in ("csv", "tsv", "parquet", "arrow") and named != found):
-        what = {"text": "plain text", "json": "JSON", "jsonl": "JSON"}.get(found, found)
+    if form == "text" or (named in ("csv", "tsv", "parquet", "arrow") and named != form):
+        what = {"text": "plain text", "json": "JSON", "jsonl": "JSON"}.get(form, form)
         raise DataError(
             f"{path}: the name says {named or 'nothing of its form'}, the content is {what}. "
             f"Rename or convert it; accepted: {FORMS}."
         )
-    return found
+    return form
 
 
 def _json_lines(path: Path, stream: IO[bytes]) -> Iterator[Numbered]:

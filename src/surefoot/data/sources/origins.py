@@ -212,15 +212,15 @@ def _from_hub(text: str) -> Origin:
 
 
 def _hub_message(name: str, split: str, error: Exception) -> str:
-    said = " ".join(str(error).split())[:300]
+    reason = " ".join(str(error).split())[:300]
     if isinstance(error, datasets.exceptions.DatasetNotFoundError):
         return f"hub:{name} is neither a file here nor a data set on the Hub that can be seen."
     if isinstance(error, ValueError):  # an unknown split or configuration: the message lists them
-        hint = " Write it as hub:owner/name:configuration@split." if "onfig" in said else ""
-        return f"hub:{name}{f'@{split}' if split else ''} cannot be loaded: {said}{hint}"
+        hint = " Write it as hub:owner/name:configuration@split." if "onfig" in reason else ""
+        return f"hub:{name}{f'@{split}' if split else ''} cannot be loaded: {reason}{hint}"
     return (
         f"hub:{name}: the Hub cannot be reached or the data set cannot be loaded "
-        f"({type(error).__name__}: {said}). Check the connection (HF_ENDPOINT, HF_HUB_OFFLINE), "
+        f"({type(error).__name__}: {reason}). Check the connection (HF_ENDPOINT, HF_HUB_OFFLINE), "
         "or download the files and give their path."
     )
 
