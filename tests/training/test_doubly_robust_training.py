@@ -256,7 +256,7 @@ def test_processes_without_work_are_told(make):
 def test_too_many_responses_at_a_time_are_told(make, monkeypatch):
     trainer = make()
 
-    def full(**inputs):
+    def full(*given, **inputs):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate a lot.")
 
     monkeypatch.setattr(trainer.model, "generate", full)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import torch
 from pydantic import Field
+from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.options import Options
+from surefoot.scorers.language.adapters import close, rounding
+from surefoot.scorers.language.precision import half_of
+from surefoot.scorers.language.scores import autocast, base_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -94,18 +99,28 @@ def continuations(
         special: padding and the beginning of a text may be written, where the model would.
 
     Raises:
-        ConfigurationError: a banned token that the tokenizer does not know.
+        ConfigurationError: a banned token that the tokenizer does not know, or a model from which
+            transformers draws by another law than its own.
     """
     from transformers import GenerationConfig
 
     ends = ends_of(model, tokenizer)
     pad = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    width = max(map(len, given))
-    ids = torch.full((len(given), width), pad)
-    for row, one in enumerate(given):
-        ids[row, width - len(one) :] = torch.tensor(one, dtype=ids.dtype)
-    lengths = torch.tensor([len(one) for one in given])
-    mask = (torch.arange(width) >= (width - lengths)[:, None]).to(ids)
+    lengths = sorted({len(one) for one in given})
+    if not _draws_as_it_says(model, pad, alike=len(lengths) == 1):
+        if len(lengths) == 1:
+            raise ConfigurationError(
+                f"transformers draws from a {type(base_of(model)).__name__} by other probabilities "
+                "than those that it gives a whole text: what it writes would be of another law."
+            )
+        found: list[list[int]] = [[] for _ in given]
+        for length in lengths:
+            rows = [row for row, one in enumerate(given) if len(one) == length]
+            own = continuations(model, tokenizer, [given[row] for row in rows], law, special)
+            for row, one in zip(rows, own, strict=True):
+                found[row] = one
+        return found
+    ids, mask = _padded(given, lengths[-1], pad, model.device)
     config = GenerationConfig(
         do_sample=True,
         temperature=law.temperature,
@@ -120,11 +135,51 @@ def continuations(
     )
     model.eval()
     with torch.no_grad(), _no_defaults(model), finite_probabilities():
-        whole = model.generate(
-            ids.to(model.device), attention_mask=mask.to(model.device), generation_config=config
-        )
-    new: list[list[int]] = whole[:, width:].tolist()
+        whole = model.generate(ids, attention_mask=mask, generation_config=config)
+    new: list[list[int]] = whole[:, lengths[-1] :].tolist()
     return [_until(one, set(ends)) for one in new]
+
+
+def _padded(
+    given: Sequence[Sequence[int]], width: int, pad: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Token ids with padding in front, and the mask that says so, both (n, width)."""
+    ids = torch.tensor([[pad] * (width - len(one)) + list(one) for one in given], device=device)
+    lengths = torch.tensor([len(one) for one in given], device=device)
+    return ids, (torch.arange(width, device=device) >= (width - lengths)[:, None]).to(ids)
+
+
+_DRAWS: WeakKeyDictionary[Any, dict[bool, bool]] = WeakKeyDictionary()
+
+
+def _draws_as_it_says(model: Any, pad: int, alike: bool) -> bool:
+    """Whether tokens written in a batch have the probabilities that a text by itself gives them.
+
+    In transformers, recurrent models (RecurrentGemma) take padding in front for text, some others
+    count positions from it, and RWKV mixes up the rows of a batch. Seen by trying, once for a
+    model, with two tokens after each of two texts, whose lengths are `alike` or not.
+    """
+    from transformers import GenerationConfig
+
+    known = _DRAWS.setdefault(model, {})
+    if alike not in known:
+        tokens = [one for one in range(1, 6) if one != pad]
+        texts = [tokens[0 if alike else 1 : 3], tokens[1:4]]
+        ids, mask = _padded(texts, 3, pad, model.device)
+        law = GenerationConfig(
+            max_new_tokens=2, output_logits=True, return_dict_in_generate=True, pad_token_id=pad
+        )
+        model.eval()
+        with torch.no_grad(), _no_defaults(model), autocast(model.device, half_of(model)):
+            found = model.generate(ids, attention_mask=mask, generation_config=law)
+            shown = nn.functional.pad(mask, (0, 2), value=1)
+            alone = [
+                model(input_ids=row[at.bool()][None], use_cache=False).logits[0, -3:-1]
+                for row, at in zip(found.sequences, shown, strict=True)
+            ]
+        drawn, says = torch.stack(found.logits, 1).float(), torch.stack(alone).float()
+        known[alike] = close(drawn, says, 5 * rounding(model))
+    return known[alike]
 
 
 @contextmanager
