@@ -174,3 +174,28 @@ def test_through_the_trainer_in_half_precision(tmp_path, build):
     noise = trainer.score.noise * 40**0.5
     torch.testing.assert_close(found, expected, rtol=0, atol=max(noise, 0.2))
     assert float((moved - expected).abs().max()) > 0.5
+
+
+@pytest.mark.parametrize("how", ["alpha", "scale", "active"])
+def test_what_an_adapter_adds_is_part_of_the_key(how):
+    """The same weights, and another policy: figures of one are not kept for the other."""
+    found = []
+    for changed in (False, True):
+        torch.manual_seed(0)
+        alpha = 16 if changed and how == "alpha" else 8
+        options = {"r": 4, "init_lora_weights": False, "task_type": "CAUSAL_LM", **_Q}
+        policy = peft.get_peft_model(llama(), LoraConfig(lora_alpha=alpha, **options))
+        policy.add_adapter("other", LoraConfig(lora_alpha=8, **options))
+        if changed and how == "active":
+            policy.set_adapter("other")
+        if changed and how == "scale":
+            for module in policy.modules():
+                if hasattr(module, "scale_layer"):
+                    module.scale_layer(0.5)
+        with torch.no_grad():
+            logits = policy(torch.tensor([[1, 2, 3]])).logits
+        found.append((weights_key(policy, adapters=True), weights_key(policy), logits))
+    (one, base, here), (other, same, there) = found
+    assert (here - there).abs().max() > 0.01
+    assert one != other
+    assert base == same

@@ -48,7 +48,7 @@ def weights_key(model: nn.Module, adapters: bool = False, replaced: bool = True)
 
     Args:
         model: with an adapter or without.
-        adapters: those of adapters count too.
+        adapters: those of adapters count too, and how much they add.
         replaced: so does what an adapter puts a trained copy in place of, such as a new head.
     """
     digest = hashlib.blake2b(digest_size=16)
@@ -58,6 +58,9 @@ def weights_key(model: nn.Module, adapters: bool = False, replaced: bool = True)
         shape.pop(name, None)
     digest.update(json.dumps(shape, sort_keys=True, default=str).encode())
     left_out = set() if adapters else adapter_tensors(model)
+    for name, module in model.named_modules() if adapters else ():
+        if hasattr(module, "active_adapters") and hasattr(module, "scaling"):
+            digest.update(f"{name}: {module.active_adapters} {module.scaling}".encode())
     for name, tensor in sorted(model.state_dict().items()):
         if name in left_out or (".original_module." in name and not replaced):
             continue
