@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from encoders import save_encoder
 from language_models import (
     VOCABULARY,
@@ -15,7 +16,7 @@ from language_models import (
     save,
 )
 from peft import LoraConfig
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, Gemma3Config, Gemma3ForSequenceClassification
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import load_scorer
@@ -76,3 +77,23 @@ def test_an_encoder_is_too(tmp_path):
     tokenizer.save_pretrained(place)
     with pytest.raises(ConfigurationError, match="the two do not belong together"):
         load_encoder(EncoderOptions(name=str(place))).embed(["good"])
+
+
+def test_the_pad_token_of_a_text_inside_a_larger_configuration():
+    """Gemma 3 looks for it among the configuration of its text model, and has no other."""
+    text = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "head_dim": 8}
+    text |= {"num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 64}
+    vision = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision |= {"intermediate_size": 16, "image_size": 28, "patch_size": 14}
+    shape = {"text_config": text, "vision_config": vision, "mm_tokens_per_image": 4}
+    torch.manual_seed(0)
+    model = Gemma3ForSequenceClassification(Gemma3Config(**shape, num_labels=1)).eval()
+    prepared = prepare_model(model, byte_tokenizer(pad=None))
+    assert (
+        prepared.pad_id == prepared.tokenizer.pad_token_id == model.config.text_config.pad_token_id
+    )
+    assert prepared.pad_id != prepared.tokenizer.eos_token_id
+    with torch.no_grad():
+        alone = model(torch.tensor([[5, 6, 7]])).logits
+        padded = model(torch.tensor([[5, 6, 7, prepared.pad_id, prepared.pad_id]])).logits
+    torch.testing.assert_close(alone, padded)

@@ -7,14 +7,23 @@ import json
 import numpy as np
 import pytest
 import torch
-from language_models import bert_reward, bert_tokenizer, byte_tokenizer, llama, llama_reward, pairs
+from language_models import (
+    VOCABULARY,
+    bert_reward,
+    bert_tokenizer,
+    byte_tokenizer,
+    llama,
+    llama_reward,
+    pairs,
+)
 from peft import LoraConfig
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GemmaConfig, GemmaForCausalLM, LlamaForCausalLM
 
 from surefoot.data import Preferences
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.precision import master_weights
+from surefoot.scorers.language.scores import base_of
 
 HALF = [torch.bfloat16, torch.float16]
 SLOW = {"learning_rate": 5e-7, "max_steps": 20, "per_device_train_batch_size": 6}
@@ -151,3 +160,31 @@ def test_gradients_of_many_micro_batches_add_up_in_float32(trained):
         gradients.append(torch.cat([p.grad.flatten() for p in trainer.model.parameters()]))
     one, whole = gradients
     assert float((one - whole).norm() / whole.norm()) < 2e-3
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+@pytest.mark.parametrize("kind", ["cast", "cast and back", "read in half precision"])
+def test_what_a_cast_rounds_and_no_file_holds_is_as_a_reader_has_it(
+    trained, tmp_path, kind, adapter
+):
+    """Rotary frequencies and the scale of Gemma's embeddings: else the saved model is another."""
+    if kind.startswith("cast"):
+        model, reader = llama().bfloat16(), LlamaForCausalLM
+        model = model.float() if kind == "cast and back" else model
+    else:
+        shape = {"hidden_size": 40, "num_hidden_layers": 1, "num_attention_heads": 4, "head_dim": 8}
+        shape |= {"num_key_value_heads": 2, "intermediate_size": 64, "vocab_size": VOCABULARY}
+        torch.manual_seed(0)
+        GemmaForCausalLM(GemmaConfig(**shape)).save_pretrained(tmp_path / "given")
+        reader = GemmaForCausalLM
+        model = reader.from_pretrained(tmp_path / "given", dtype=torch.bfloat16)
+    lora = LoraConfig(target_modules=["q_proj"]) if adapter else None
+    trainer = trained(model, peft_config=lora, max_steps=1)
+    if adapter:
+        trainer.model.merge_and_unload().save_pretrained(tmp_path / "saved")
+    else:
+        trainer.save_model(tmp_path / "saved")
+    saved = reader.from_pretrained(tmp_path / "saved", dtype=torch.float32)
+    ours = dict(base_of(trainer.model).named_buffers())
+    for name, table in saved.named_buffers():
+        torch.testing.assert_close(ours[name], table, atol=0, rtol=0)

@@ -139,12 +139,19 @@ class Encoder:
         """The encoder, in evaluation mode and in its precision.
 
         Raises:
-            ConfigurationError: it cannot be loaded, weights are missing, or its tokenizer has
-                tokens that it has not.
+            ConfigurationError: it cannot be loaded, weights are missing, its tokenizer has tokens
+                that it has not, or it reads the padding behind a text.
         """
-        from transformers import AutoModel
+        from transformers import (
+            MODEL_FOR_TEXT_ENCODING_MAPPING,
+            AutoModel,
+            AutoModelForTextEncoding,
+        )
 
-        load = AutoModel.from_pretrained
+        alone = (
+            self.config.is_encoder_decoder and type(self.config) in MODEL_FOR_TEXT_ENCODING_MAPPING
+        )
+        load = (AutoModelForTextEncoding if alone else AutoModel).from_pretrained
         model, found = self._load(load, dtype=self.dtype, output_loading_info=True)
         self._drawn = frozenset(found["missing_keys"])
         missing = {name for name in self._drawn if "pooler" not in name.split(".")}
@@ -156,7 +163,17 @@ class Encoder:
             )
         model.eval()
         require_rows(model, self.tokenizer)
-        return model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        text = self.tokenizer("yes no").input_ids or [1]
+        with torch.inference_mode():
+            (own,), (beside, _) = (self._pool(m, model) for m in ([text], [text, text * 4]))
+        if float((own - beside).norm()) > (1e-3 if self.dtype == torch.float32 else 0.05):
+            raise ConfigurationError(
+                f"the encoder {self.options.name!r}, a {type(model).__name__}, reads the padding "
+                "behind a text: its vectors would depend on which texts are read together. Name "
+                "an encoder of another kind."
+            )
+        return model
 
     @cached_property
     def pooling(self) -> str:
@@ -222,7 +239,9 @@ class Encoder:
             while start < len(order):
                 size = max(1, TOKENS_PER_BATCH // max(1, len(tokens[order[start]])))
                 rows = order[start : start + size]
-                vectors[rows] = self._pool([tokens[i] for i in rows]).float().cpu().numpy()
+                vectors[rows] = (
+                    self._pool([tokens[i] for i in rows], self.model).float().cpu().numpy()
+                )
                 if not np.isfinite(vectors[rows]).all():
                     raise SurefootError(
                         f"the encoder {self.options.name!r} gives vectors that are not finite: its "
@@ -232,9 +251,9 @@ class Encoder:
                 bar.update(len(rows))
         return vectors
 
-    def _pool(self, tokens: list[list[int]]) -> Tensor:
-        batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(self.model.device)
-        states = self.model(**batch).last_hidden_state.float()  # (B, T, D)
+    def _pool(self, tokens: list[list[int]], model: PreTrainedModel) -> Tensor:
+        batch = self.tokenizer.pad({"input_ids": tokens}, return_tensors="pt").to(model.device)
+        states = model(**batch).last_hidden_state.float()  # (B, T, D)
         mask = batch["attention_mask"]
         match self.pooling:
             case "mean":

@@ -11,6 +11,7 @@ from surefoot.scorers.language.adapters import below_adapter, read_adapter, weig
 from surefoot.scorers.language.architecture import ModelKind, architecture
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
+from surefoot.scorers.language.vocabulary import text_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -89,8 +90,9 @@ def _adapted(place: str) -> Foreign:
             f"the base of the adapter {place}: {error} Where it lies elsewhere now, write it "
             f"into {place}/{_ADAPTER} (base_model_name_or_path)."
         ) from None
-    if kind == "reward-model" and model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id  # as whoever trained it had set it
+    text = text_config(model)
+    if kind == "reward-model" and text.pad_token_id is None:
+        text.pad_token_id = tokenizer.pad_token_id  # as whoever trained it had set it
     before = weights_key(model)
     adapted = read_adapter(model, place)
     return Foreign(kind, adapted, tokenizer, base, weights_key(adapted) == before)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.runs import require_finished
@@ -22,8 +23,9 @@ from surefoot.scorers.language.adapters import (
     with_adapter,
 )
 from surefoot.scorers.language.architecture import ModelKind, kind_named, positions_in
-from surefoot.scorers.language.scores import base_of, reward_head
-from surefoot.scorers.language.vocabulary import ensure_pad_token, require_rows
+from surefoot.scorers.language.precision import half_of, whole_tables
+from surefoot.scorers.language.scores import autocast, base_of, mode, reward_head
+from surefoot.scorers.language.vocabulary import ensure_pad_token, require_rows, text_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -51,8 +53,9 @@ class Prepared:
     def pad_id(self) -> int:
         """The padding token of a reward model; a policy never sees it, so any token will do."""
         found = self.tokenizer.pad_token_id
-        if self.kind == "reward-model" and self.model.config.pad_token_id is not None:
-            found = self.model.config.pad_token_id  # by which it finds the last token of a text
+        named = text_config(self.model).pad_token_id
+        if self.kind == "reward-model" and named is not None:
+            found = named  # by which it finds the last token of a text
         return int(self.tokenizer.eos_token_id or 0) if found is None else int(found)
 
     @property
@@ -108,9 +111,10 @@ def prepare_model(
     tokenizer = tokenizer or load_tokenizer(name)
     tokenizer.padding_side = "right"
     require_rows(model, tokenizer)
+    whole_tables(base_of(model))
     if found == "policy":
         _require_causal(model)
-    elif not keep_padding or model.config.pad_token_id is None:
+    elif not keep_padding or text_config(model).pad_token_id is None:
         adapted = peft_config is not None or hasattr(model, "peft_config")
         ensure_pad_token(model, tokenizer, adapted)
     refuse_prompt_learning(*getattr(model, "peft_config", {}).values(), peft_config)
@@ -123,7 +127,10 @@ def prepare_model(
     if (head := reward_head(model)) is not None and found == "reward-model":
         head.float()  # a reward in half a precision has three digits
     encoder = found == "reward-model" and not reads_causally(model)
-    return Prepared(never_packed(model), tokenizer, found, encoder, new_adapter)
+    prepared = Prepared(never_packed(model), tokenizer, found, encoder, new_adapter)
+    if found == "reward-model":
+        _require_blind_to_padding(prepared)
+    return prepared
 
 
 def kind_of(model: Any, labels: int = 1) -> ModelKind:
@@ -170,6 +177,34 @@ def _require_causal(model: Any) -> None:
         raise ConfigurationError(
             f"a {type(base_of(model)).__name__} that reads a text in both directions is no policy: "
             "it predicts tokens that it has seen. Name a causal language model."
+        )
+
+
+def _require_blind_to_padding(prepared: Prepared) -> None:
+    """Refuse a reward model that reads the padding behind a text.
+
+    Raises:
+        ConfigurationError: it does (XLNet, Nystroemformer, ConvBERT); what a text is worth would
+            depend on the texts beside it.
+    """
+    model: Any = prepared.model
+    device = model.get_input_embeddings().weight.device
+    texts = [prepared.tokenizer(one).input_ids or [1] for one in ("yes no", "no", "a", "yes yes")]
+
+    def scores(behind: int) -> Tensor:
+        found = []
+        for text in texts:
+            ids = torch.tensor([text + [prepared.pad_id] * behind], device=device)
+            mask = torch.tensor([[1] * len(text) + [0] * behind], device=device)
+            found.append(model(input_ids=ids, attention_mask=mask if prepared.encoder else None))
+        return torch.cat([one.logits.float() for one in found])
+
+    with torch.no_grad(), mode(model), autocast(device, half_of(model)):
+        alone, padded = scores(0), scores(9)
+    if not close(padded, alone, 5 * rounding(model)):
+        raise ConfigurationError(
+            f"a {type(base_of(model)).__name__} reads the padding behind a text: its rewards would "
+            "depend on which texts are read together. Take a model of another kind."
         )
 
 

@@ -42,6 +42,7 @@ from surefoot.scorers.language.precision import name_of
 from surefoot.scorers.language.preference import PreferenceScores
 from surefoot.scorers.language.reference import ReferencePolicy, base_key, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
+from surefoot.scorers.language.vocabulary import text_config
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.trained import Array, TrainedScorer
 
@@ -207,7 +208,7 @@ class LanguageModel(TrainedScorer):
                 with _trained_from(folder, scorer):
                     base = load_model(scorer.place, kind, beside=weights_in(place), **options)
                 if scorer.model_kind == "reward-model":
-                    base.config.pad_token_id = tokenizer.pad_token_id
+                    text_config(base).pad_token_id = tokenizer.pad_token_id
                 model = read_adapter(below_adapter(base), place)
             labels = scorer.load_options.get("num_labels", 1)
             prepared = prepare_model(model, tokenizer, labels=labels)

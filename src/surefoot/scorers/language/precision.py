@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,40 @@ HALF = (torch.bfloat16, torch.float16)
 def half_of(model: nn.Module) -> torch.dtype | None:
     """The half precision that any weight of a model is in; None where all are whole."""
     return next((one.dtype for one in model.parameters() if one.dtype in HALF), None)
+
+
+def whole_tables(model: Any) -> None:
+    """Compute tables that a cast has rounded anew, such as rotary frequencies.
+
+    They are no part of a saved model, which has them in float32 wherever it is read: with rounded
+    ones, what is trained would be another model than what is saved.
+
+    Args:
+        model: of transformers, below an adapter if there is one.
+    """
+    from accelerate import init_empty_weights
+
+    saved = model.state_dict().keys()
+    rounded = {name: t for name, t in model.named_buffers() if name not in saved and _rounded(t)}
+    if not rounded:
+        return
+    with torch.random.fork_rng(devices=[]), init_empty_weights(include_buffers=False):
+        tables = dict(type(model)(model.config).named_buffers())
+    for name, table in rounded.items():
+        place, _, own = name.rpartition(".")
+        whole = tables.get(_BELOW_ADAPTER.sub("", name))
+        if whole is not None:
+            setattr(model.get_submodule(place), own, whole.to(table.device))
+
+
+def _rounded(table: torch.Tensor) -> bool:
+    """Whether a table has no more digits than half precision, whatever it is held in."""
+    kinds = HALF if table.is_floating_point() else ()
+    return any(torch.equal(table.float(), table.to(kind).float()) for kind in kinds)
+
+
+#: What PEFT puts into the names of layers that it wraps.
+_BELOW_ADAPTER = re.compile(r"\.(base_layer|original_module|token_adapter|modules_to_save\.\w+)")
 
 
 @dataclass(frozen=True)

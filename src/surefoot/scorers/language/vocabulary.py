@@ -47,6 +47,11 @@ def _output(model: Any) -> Any:
     return getattr(model, "get_output_embeddings", lambda: None)()
 
 
+def text_config(model: Any) -> Any:
+    """The configuration in which a model looks for its pad token: models of images have two."""
+    return getattr(model.config, "text_config", model.config)
+
+
 def ensure_pad_token(model: Any, tokenizer: PreTrainedTokenizerBase, adapted: bool) -> None:
     """Give a reward model a pad token that is not the end token, and tell its config.
 
@@ -81,5 +86,4 @@ def ensure_pad_token(model: Any, tokenizer: PreTrainedTokenizerBase, adapted: bo
                 "the tokenizer has no token for padding beside its end token, and embeddings do "
                 "not grow under an adapter. Add a pad token to the tokenizer and the model first."
             )
-    if model.config.pad_token_id != tokenizer.pad_token_id:
-        model.config.pad_token_id = tokenizer.pad_token_id
+    text_config(model).pad_token_id = tokenizer.pad_token_id

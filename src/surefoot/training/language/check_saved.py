@@ -15,6 +15,7 @@ from surefoot.scorers.language.adapters import whole_where_not_quantised
 from surefoot.scorers.language.loading import never_packed
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.scores import mode, whole_head
+from surefoot.scorers.language.vocabulary import text_config
 
 #: Pairs whose scores are compared.
 _COMPARED = 8
@@ -47,9 +48,10 @@ def check_saved(folder: Path, model: LanguageModel, preferences: Preferences) ->
     device = next(found.model.parameters()).device
     tokenizer = AutoTokenizer.from_pretrained(folder)
     notes: tuple[str, ...] = ()
-    if plain.config.pad_token_id != tokenizer.pad_token_id:
+    text = text_config(plain)
+    if text.pad_token_id != tokenizer.pad_token_id:
         # PEFT reads the configuration of the base, where our pad token is not.
-        plain.config.pad_token_id = tokenizer.pad_token_id
+        text.pad_token_id = tokenizer.pad_token_id
         notes = (
             "the base's configuration has another pad token or none: who loads the adapter with "
             f"PEFT alone sets model.config.pad_token_id = {tokenizer.pad_token_id} afterwards.",
