@@ -24,6 +24,7 @@ from surefoot.errors import ConfigurationError, DataError
 from surefoot.nuisance.reference import Collected, Pairs, ReferenceSource
 from surefoot.nuisance.vllm import continue_by_vllm
 from surefoot.options import READS
+from surefoot.scorers.language.architecture import positions_in
 from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
@@ -166,8 +167,7 @@ def draw(
     size = max(1, source.batch // (2 * source.pairs))
     keys, every = list(prompts), list(prompts.values())
     openings = list(map(TokenReader(tokenizer).opening, every))
-    positions = getattr(model.config, "max_position_embeddings", None)
-    _require_room(every, openings, positions, source.law.max_new_tokens)
+    _require_room(every, openings, positions_in(model.config), source.law.max_new_tokens)
     order = sorted(range(len(prompts)), key=lambda i: len(openings[i]))
     write = _writer(source, model, tokenizer)
     with (
@@ -219,10 +219,8 @@ def _given(prompt: Prompt) -> dict[str, Any]:
 
 
 def _require_room(
-    prompts: Sequence[Prompt], openings: Sequence[Sequence[int]], positions: int | None, new: int
+    prompts: Sequence[Prompt], openings: Sequence[Sequence[int]], positions: int, new: int
 ) -> None:
-    if positions is None:
-        return
     over = [i for i, ids in enumerate(openings) if len(ids) + new > positions]
     if over:
         start = " ".join(turn["content"] for turn in prompts[over[0]].prompt)[:60]

@@ -260,7 +260,7 @@ def _coefficient(objective: Objective, data: TrainingData, seed: int) -> Coeffic
     Risk and regularisers have no part in it, nor has the length of a response.
     """
     loss, labels = objective.loss, objective.labels
-    if getattr(loss, "length_normalised", False):
+    if loss.per_token:
         loss = loss.model_copy(update={"length_normalised": False})
     task = Task.of(EmbeddingScorer(), Objective(loss=loss, labels=labels), data.train)
     return coefficient_of(task, load_encoder(task.scorer.encoder), seed)
