@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 from surefoot.data import Preferences
 from surefoot.objectives import Objective
@@ -31,8 +31,11 @@ def _loss(temperature, margins, labels, mass, rate):
     share = mass / mass.sum()
     n = mass.sum() ** 2 / (mass**2).sum()
     seen, not_seen = (1 - rate) * p + rate * q, (1 - rate) * q + rate * p
+    seen, not_seen = np.maximum(seen, LEAST), np.maximum(not_seen, LEAST)
     own = share @ (labels * np.log(seen) + (1 - labels) * np.log(not_seen))
-    return -(n * own + share @ (np.log(p) + np.log(q)))
+    most = 1000 * np.median(np.abs(margins))
+    like_theirs = np.clip(margins, -most, most) / temperature
+    return -(n * own + share @ (log_expit(like_theirs) + log_expit(-like_theirs)))
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2])
@@ -195,3 +198,46 @@ def test_language_models_too(monkeypatch):
     assert accuracy.estimate == 1
     assert to_probabilities(1.5, model.temperature_) == pytest.approx(61 / 62, rel=1e-5)
     assert "100% of the 60 held-out pairs" in note
+
+
+def _world(n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    margins = rng.normal(size=n) * 3
+    return margins, (rng.random(n) < expit(margins)).astype(float)
+
+
+@pytest.mark.parametrize("size", [30, 1e4, 1e8, 1e300])
+def test_one_pair_with_an_absurd_margin_does_not_decide(size):
+    margins, labels = _world()
+    usual = fit_temperature(margins, labels, np.ones(200)).value
+    for label in (0.0, 1.0):
+        found = fit_temperature([*margins, size], [*labels, label], np.ones(201)).value
+        assert found == pytest.approx(usual, rel=0.3)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-5, 1e200])
+def test_weights_count_by_their_ratios(size):
+    margins, labels = _world()
+    usual = fit_temperature(margins, labels, np.ones(200))
+    found = fit_temperature(margins, labels, np.full(200, size))
+    assert found.value == pytest.approx(usual.value, rel=1e-6)
+
+
+def test_soft_labels_say_how_sure_is_too_sure():
+    margins, _ = _world()
+    found = fit_temperature(margins, expit(margins), np.ones(200))
+    assert found.value == pytest.approx(1, rel=0.05)
+    assert found.note == ""
+
+
+@pytest.mark.parametrize("kind", ["turned round", "all ties", "a coin's"])
+def test_pairs_in_no_order_are_said_to_be(kind):
+    margins = np.repeat(_world()[0], 2)
+    labels = {
+        "turned round": margins < 0,
+        "all ties": np.full(400, 0.5),
+        "a coin's": np.tile([0, 1], 200),
+    }[kind].astype(float)
+    found = fit_temperature(margins, labels, np.ones(400))
+    assert found.value > 100 * np.median(np.abs(margins))
+    assert "no better than by chance" in found.note

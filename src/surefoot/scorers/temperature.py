@@ -24,6 +24,15 @@ FEWEST = 50
 _GRID = np.linspace(-10, 10, 81)
 
 
+#: Times the median margin; the two further pairs have none that is larger.
+_ABSURD = 1000.0
+
+_FLAT = (
+    "The held-out pairs are ordered no better than by chance: every probability is about 1/2. The "
+    "order of responses is not to be relied on either."
+)
+
+
 class Temperature(NamedTuple):
     """A fitted temperature."""
 
@@ -49,8 +58,9 @@ def fit_temperature(
     the two are pairs with true labels, and also bound T where labels may be flipped. They change a
     temperature by the order of 1/n.
 
-    With a flip rate the likelihood can have several optima: all that a grid shows are polished, and
-    the best is taken.
+    The likelihood is that of the probabilities as they are given out, none below :data:`LEAST`: a
+    single pair with an absurd margin does not decide. It can have several optima, with a flip rate
+    above all: those that a grid shows are polished, and the best is taken.
 
     Args:
         margins: (N,) from a scorer that did not see the pair.
@@ -64,12 +74,14 @@ def fit_temperature(
     m, y, weight = m[telling], y[telling], weight[telling]
     if not len(m):  # every pair a tie: any temperature says 1/2
         return Temperature(1.0, "No held-out pair has a margin: the temperature is not fitted.")
+    weight = weight / weight.max()
     n = float(weight.sum() ** 2 / np.square(weight).sum())
     weight = weight / weight.sum()
     scale = float(np.median(np.abs(m)))
     loss = _Loss(m / scale, y, weight, n, flip_rate)
     slope = min(_optima(loss), key=loss)
-    return Temperature(scale / float(np.exp(slope)), _note(m, y, weight, n, flip_rate))
+    note = _FLAT if slope <= _GRID[1] else _note(m, y, weight, n, flip_rate)
+    return Temperature(scale / float(np.exp(slope)), note)
 
 
 def _optima(loss: _Loss) -> Iterator[float]:
@@ -102,15 +114,18 @@ class _Loss:
             else one
             for one, other in ((right, wrong), (wrong, right))
         )
+        seen_right, seen_wrong = np.maximum([seen_right, seen_wrong], np.log(LEAST))
         observed = self.labels * seen_right + (1 - self.labels) * seen_wrong
-        return float(-(self.weight @ (self.n * observed + right + wrong)) / (self.n + 2))
+        like_theirs = np.clip(self.margins, -_ABSURD, _ABSURD) * np.exp(log_slope)
+        further = log_expit(like_theirs) + log_expit(-like_theirs)
+        return float(-(self.weight @ (self.n * observed + further)) / (self.n + 2))
 
 
 def _note(m: Array, y: Array, weight: Array, n: float, flip_rate: float) -> str:
     """What a reader should know of these pairs."""
     decided = y != 0.5
     if decided.any():
-        in_order = (m > 0) == (y > 0.5)
+        in_order = np.where(m > 0, y, 1 - y)  # of a soft label, as much as it says
         share = float(weight[decided] @ in_order[decided] / weight[decided].sum())
         if share > 1 - flip_rate - 1e-12:
             named = f" (more than a flip rate of {flip_rate:g} leaves)" if flip_rate else ""
