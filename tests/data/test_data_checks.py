@@ -239,6 +239,14 @@ def test_the_flip_rate_of_votes_on_easy_and_hard_pairs_is_said_to_be_too_low(vot
         assert "higher rate" not in found.remedy
 
 
+def test_votes_that_contradict_each_other_are_given_no_flip_rate():
+    votes = [{"annotator": "x", "value": 1.0}, {"annotator": "y", "value": 0.0}]
+    rows = [row(i, votes=votes, label=0.5) for i in range(60)]
+    found = check(Preferences.from_rows(rows)).of("disagreeing-votes")
+    assert "coded the other way" in found.remedy
+    assert "flip_rate:" not in found.remedy
+
+
 def test_single_votes_show_no_flip_rate():
     for data in (table(), table(row(50, votes=[{"annotator": "x", "value": 1.0}]))):
         report = check(data)

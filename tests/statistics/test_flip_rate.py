@@ -137,3 +137,11 @@ class TestVaryingRates:
         found = varying_rates([0, 1, 2, 3], [3, 3, 3, 3])
         assert (found.pairs, found.p_value) == (0, None)
         assert "takes 4 votes on a pair to see" in str(found)
+
+
+@pytest.mark.parametrize(("share", "said"), [(1.0, True), (0.9, True), (0.5, False), (0.1, False)])
+def test_votes_that_contradict_each_other_are_doubted(share, said):
+    """No flip rate makes two votes disagree in more than half of the pairs."""
+    found = flip_rate_of_votes((np.arange(200) < 200 * share).astype(float))
+    assert ("coded the other way" in found.note) == said
+    assert found.estimate <= 0.5

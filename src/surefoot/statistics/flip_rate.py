@@ -21,6 +21,10 @@ from surefoot.statistics.ranges import SHARE
 
 #: What the rate of votes is where pairs differ; the note of its estimate.
 LOWER_BOUND = "a lower bound of the mean rate where some pairs are harder than others"
+#: The same where the interval of the chance that two votes disagree lies above 1/2.
+MORE_THAN_COINS = (
+    "votes disagree more often than those of coins would: see whether some are coded the other way"
+)
 #: Votes on a pair from which on they say whether pairs differ.
 ENOUGH_VOTES = 4
 _DRAWS = 2000
@@ -46,7 +50,8 @@ def flip_rate_of_votes(
     covers = "pairs with two votes or more"
     found = mean(disagreement, clusters, None, level, covers, SHARE)
     rate = found.mapped(lambda chance: float(1 - np.sqrt(1 - 2 * np.clip(chance, 0, 0.5))) / 2)
-    return replace(rate, note=found.note or LOWER_BOUND)
+    more = found.low is not None and found.low > 0.5
+    return replace(rate, note=found.note or (MORE_THAN_COINS if more else LOWER_BOUND))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from surefoot.statistics import (
     flip_rate_of_votes,
     varying_rates,
 )
+from surefoot.statistics.flip_rate import MORE_THAN_COINS
 
 #: Fewer labels than this are too few to find a column constant.
 _ENOUGH = 10
@@ -130,7 +131,9 @@ def disagreeing_votes(context: Context) -> Iterator[Finding | Unchecked]:
         f"If votes are the truth with flips at one rate, a single vote is flipped with rate {rate} "
         f"(from {len(revoted)} pairs with two votes or more), and the majority of {usual} with "
         f"rate {majority}. {varying} People who want different things count as flips here.",
-        "Where the labels are single votes: labels: {kind: flip-corrected, flip_rate: "
+        f"No flip rate explains it: {rate.note}."
+        if rate.note == MORE_THAN_COINS
+        else "Where the labels are single votes: labels: {kind: flip-corrected, flip_rate: "
         f"{min(rate.estimate, 0.49):.2f}}}{higher}. A mean of votes is a soft label and needs "
         "none.",
     )
