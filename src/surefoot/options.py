@@ -205,15 +205,15 @@ class Member(Options):
         )
 
     @classmethod
-    def parse(cls, given: Any) -> Self:
+    def parse(cls, value: Any) -> Self:
         """Make a member from its name, from a mapping with `kind`, or return a member as it is."""
-        if isinstance(given, cls):
-            return given
-        check_values(given, cls.slot)
-        options = {"kind": given} if isinstance(given, str) else given
+        if isinstance(value, cls):
+            return value
+        check_values(value, cls.slot)
+        options = {"kind": value} if isinstance(value, str) else value
         if not isinstance(options, Mapping) or "kind" not in options:
             raise ConfigurationError(
-                f"a {cls.slot} is a name or a mapping with the key 'kind'; got {excerpt(given)}. "
+                f"a {cls.slot} is a name or a mapping with the key 'kind'; got {excerpt(value)}. "
                 f"Valid: {', '.join(sorted(cls.registry))}."
             )
         plugins.require(options)
@@ -223,15 +223,15 @@ class Member(Options):
         if not isinstance(kind, str) or kind not in cls.registry:
             known = unknown_name(cls.slot, kind, cls.registry)
             raise ConfigurationError(f"{known} One of a package of your own: --plugin MODULE.")
-        own = dict(options)
-        del own["kind"]
-        given, plugin = own.pop("plugin", ""), plugins.plugin_of(cls.registry[kind])
-        if given not in ("", plugin):
+        values = dict(options)
+        del values["kind"]
+        value, plugin = values.pop("plugin", ""), plugins.plugin_of(cls.registry[kind])
+        if value not in ("", plugin):
             raise ConfigurationError(
                 f"{cls.slot} {kind!r} is of {plugin or 'surefoot itself'}; got the plugin "
-                f"{excerpt(given)}."
+                f"{excerpt(value)}."
             )
-        member: Self = cls.registry[kind](**own)
+        member: Self = cls.registry[kind](**values)
         return member
 
     @classmethod

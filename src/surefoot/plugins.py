@@ -59,21 +59,21 @@ def load_offered(member: str) -> None:
         load(member)
 
 
-def require(given: Any, what: str = "this") -> None:
+def require(saved: Any, noun: str = "this") -> None:
     """Refuse what was saved with a plugin that is not there.
 
     Args:
-        given: options by name, in which members say which plugin they are from.
-        what: was saved, for the message.
+        saved: options by name, in which members say which plugin they are from.
+        noun: was saved, for the message.
 
     Raises:
         ConfigurationError: a plugin was not named, and no installed package offers it.
     """
-    for name in sorted(set(_named(given)) - sys.modules.keys()):
+    for name in sorted(set(_named(saved)) - sys.modules.keys()):
         offered = [one.name for one in _offers() if f"{name}.".startswith(f"{one.module}.")]
         if not offered:
             raise ConfigurationError(
-                f"{what} needs the plugin {name!r}, which is not loaded. Where you trust it: "
+                f"{noun} needs the plugin {name!r}, which is not loaded. Where you trust it: "
                 f"--plugin {name}, or surefoot.plugins.load({name!r}) in Python."
             )
         load(offered[0])
@@ -116,12 +116,12 @@ def _offers_on(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=GROUP))
 
 
-def _named(given: Any) -> Iterator[str]:
-    if isinstance(given, Mapping):
-        if "kind" in given and isinstance(given.get("plugin"), str):
-            yield given["plugin"]
-        given = given.values()
-    elif not isinstance(given, list | tuple):
+def _named(saved: Any) -> Iterator[str]:
+    if isinstance(saved, Mapping):
+        if "kind" in saved and isinstance(saved.get("plugin"), str):
+            yield saved["plugin"]
+        saved = saved.values()
+    elif not isinstance(saved, list | tuple):
         return
-    for one in given:
+    for one in saved:
         yield from _named(one)

@@ -37,10 +37,9 @@ def test_every_logged_figure_has_its_meaning():
     monitors = Monitors()
     result = StepResult(
         float(found.value),
-        float(found.value),
+        found,
         torch.tensor([0.1, 0.2]),
         Outputs(scores, scores, lengths),
-        found,
         gradient=0.5,
     )
     monitors.add(result, label, beta=0.1)

@@ -174,7 +174,9 @@ def _assert_equals_the_plain_sum(world, objective, sizes, tokens=None):
         world.model.zero_grad()
         result = runner.run(world.model, step, {})
         assert result.value == pytest.approx(float(value.detach()), rel=1e-5, abs=1e-5)
-        assert result.risk == pytest.approx(float(plain.value.detach()), rel=1e-5, abs=1e-5)
+        assert float(result.risk.value) == pytest.approx(
+            float(plain.value.detach()), rel=1e-5, abs=1e-5
+        )
         torch.testing.assert_close(result.weights, plain.weights, rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(
             result.outputs.scores, outputs.scores.detach().double(), rtol=1e-4, atol=2e-5

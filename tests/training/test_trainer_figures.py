@@ -62,7 +62,7 @@ class TestFigures:
             outputs = _outputs([[1.0, 0.0], [4.0, 2.0]], [[2, 1], [5, 1]])
             weights = torch.tensor(weights)
             found = RiskValue(torch.tensor(0.0), weights, weights, weights, weights)
-            result = StepResult(0.0, 0.0, torch.tensor([1.0, 3.0]), outputs, found)
+            result = StepResult(0.0, found, torch.tensor([1.0, 3.0]), outputs)
             monitors.add(result, torch.tensor([label, label]), None)
         found = monitors.take()
         assert found["margin"] == 1.5  # of the first step alone

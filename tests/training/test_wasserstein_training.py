@@ -171,7 +171,7 @@ def test_every_cut_of_a_step_is_the_same(world, size):
     result, gradients = _run(world, size=size)
     assert whole.value == pytest.approx(float(world.value().detach()), rel=1e-5)
     assert result.value == pytest.approx(whole.value, rel=1e-6)
-    assert result.value == pytest.approx(result.risk + RADIUS * result.gradient)
+    assert result.value == pytest.approx(float(result.risk.value) + RADIUS * result.gradient)
     scale = max(float(g.abs().max()) for g in expected)
     for got, want in zip(gradients, expected, strict=True):
         torch.testing.assert_close(got, want, rtol=0, atol=2e-5 * scale)

@@ -28,7 +28,7 @@ class DeploymentShift:
     """Training against deployment.
 
     Attributes:
-        found: distances from the training pairs to deployment, by clusters of training prompts.
+        shift: distances from the training pairs to deployment, by clusters of training prompts.
         test: whether both are of one law, by clusters of the prompts of both sides together.
         names: of the clusters, (U,).
         training, deployment: number of distinct prompts.
@@ -37,7 +37,7 @@ class DeploymentShift:
         clusters: how many were asked for; fewer come out where some stay empty.
     """
 
-    found: Shift
+    shift: Shift
     test: OneLaw
     names: tuple[str, ...]
     training: int
@@ -54,7 +54,7 @@ class DeploymentShift:
     @property
     def verdict(self) -> str:
         """Sentences for the user."""
-        tv, test = self.found.distances["tv"], self.test
+        tv, test = self.shift.distances["tv"], self.test
         apart, chance, p = written(test.apart), written(test.by_chance), written_p(test.p_value)
         held = f"; {self.shared} of both stay in both" if self.shared else ""
         lies = (
@@ -80,7 +80,7 @@ class DeploymentShift:
         if not self.told_apart or self.deployment < FEWEST:
             return ()
         options = []
-        for kind, distance in self.found.distances.items():
+        for kind, distance in self.shift.distances.items():
             end = distance.low if kind == "cvar" else distance.high
             if end is None or not np.isfinite(end) or not 0 < end < 1e3:
                 continue
@@ -96,14 +96,14 @@ class DeploymentShift:
 
     def moved(self, most: int = 5) -> list[tuple[str, float, float]]:
         """Names and shares (before, after) of the clusters whose share changed most."""
-        before, after = self.found.before, self.found.after
+        before, after = self.shift.before, self.shift.after
         order = np.argsort(-np.abs(after - before), kind="stable")[:most]
         return [(self.names[k], float(before[k]), float(after[k])) for k in order.tolist()]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
-            **self.found.to_dict(),
+            **self.shift.to_dict(),
             "one_law": self.test.to_dict(),
             "clusters": list(self.names),
             "training_prompts": self.training,

@@ -115,11 +115,11 @@ def claims_of(rows: Iterable[TableRow], columns: Mapping[Any, Measure]) -> tuple
     )
 
 
-def in_words(column: Measure, found: Outcome) -> Outcome | Word:
+def in_words(column: Measure, raw: Outcome) -> Outcome | Word:
     """What a comparison of a column says, given what it would say where more is better."""
     more, less = reversed(column.words) if column.lower_is_better else column.words
     words: dict[str, Word] = {"better": more, "worse": less}
-    return words.get(found, found)
+    return words.get(raw, raw)
 
 
 def described(columns: Mapping[Any, Measure]) -> dict[str, Any]:

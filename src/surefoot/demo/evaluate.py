@@ -67,12 +67,12 @@ def rows_of(
 
 
 def _cells(
-    runs: Sequence[MethodFit], others: Sequence[MethodFit] | None, tests: Mapping[str, WorldPairs]
+    runs: Sequence[MethodFit], baseline: Sequence[MethodFit] | None, tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Cell]:
     values = _values(runs, tests)
-    if others is None:
+    if baseline is None:
         return {key: Cell(value) for key, value in values.items()}
-    gaps = _differences(runs, others, tests)
+    gaps = _differences(runs, baseline, tests)
     return {
         key: Cell(value, gaps[key], in_words(COLUMNS[key], outcome(gaps[key])))
         for key, value in values.items()
@@ -108,17 +108,17 @@ def _values(
 
 
 def _differences(
-    runs: Sequence[MethodFit], others: Sequence[MethodFit], tests: Mapping[str, WorldPairs]
+    runs: Sequence[MethodFit], baseline: Sequence[MethodFit], tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Comparison]:
     """Paired differences to another method."""
 
     def against(test: str, noisy: bool = False) -> ComparisonResult:
         return compare(
             [run.rewards[test] for run in runs],
-            [run.rewards[test] for run in others],
+            [run.rewards[test] for run in baseline],
             tests[test].observed if noisy else tests[test].clean,
             probabilities=[run.probabilities[test] for run in runs],
-            baseline_probabilities=[run.probabilities[test] for run in others],
+            baseline_probabilities=[run.probabilities[test] for run in baseline],
         )
 
     clean = against("test")

@@ -158,20 +158,20 @@ def _reward_models(
                 kept = without(given, found)
             penalty = 0.0
             for number, method in enumerate(compared, start=1):
-                made = parts.kept(
+                record = parts.kept(
                     ["head", world.model_dump(mode="json"), seed, asdict(method), penalty],
                     partial(_fitted, method, kept, seed, encoder, penalty, world, tests, clock),
                 )
                 if method.name == PLAIN:
-                    penalty = made["l2"]
-                for note in made["warnings"]:
+                    penalty = record["l2"]
+                for note in record["warnings"]:
                     notes.setdefault(note, {})[method.name] = None
                 fitted[method.name].append(
                     MethodFit(
-                        {name: np.array(of) for name, of in made["rewards"].items()},
-                        {name: np.array(of) for name, of in made["probabilities"].items()},
-                        made["weight_on_rare"],
-                        made["weight_on_flipped"],
+                        {name: np.array(of) for name, of in record["rewards"].items()},
+                        {name: np.array(of) for name, of in record["probabilities"].items()},
+                        record["weight_on_rare"],
+                        record["weight_on_flipped"],
                     )
                 )
                 spent = time.perf_counter() - started

@@ -95,7 +95,7 @@ def _text(cell: Cell | None, column: Measure, wide: bool) -> Text:
     return text
 
 
-def figure(found: Estimate, wide: bool, signed: bool = False, digits: int = 3) -> str:
+def figure(estimate: Estimate, wide: bool, signed: bool = False, digits: int = 3) -> str:
     """Figure and interval, in one line or two; `demo.json` says why an interval is absent."""
-    (value, low, high), gap = parts(found, digits, signed), " " if wide else "\n"
+    (value, low, high), gap = parts(estimate, digits, signed), " " if wide else "\n"
     return f"{value}{gap}[{low}, {high}]" if low else f"{value}{gap}(no interval)"

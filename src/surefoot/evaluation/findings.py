@@ -102,7 +102,7 @@ def evaluate(
     Raises:
         DataError: a set without pairs, rewards that are not finite, or other seeds on both sides.
     """
-    found = {}
+    sets = {}
     for name, preferences in data.items():
         say(f"evaluating on {preferences.name}: {len(preferences)} pairs")
         scores, chances = _scored(models, preferences)
@@ -130,10 +130,10 @@ def evaluate(
         )
         overlap = prompt_overlap(seen, preferences) if seen else None
         notes = notes_of([*models, *baseline])
-        found[name] = SetFindings(
+        sets[name] = SetFindings(
             result, comparison, over_seeds, overlap, preferences.readings, notes
         )
-    return Evaluation(names[0], names[1] if baseline else None, len(models), found)
+    return Evaluation(names[0], names[1] if baseline else None, len(models), sets)
 
 
 def notes_of(models: Sequence[TrainedScorer]) -> tuple[str, ...]:

@@ -90,15 +90,15 @@ class _Account(BaseModel):
 def account(body: str) -> tuple[int, int, str]:
     """Tokens in, tokens out and the model's name of a reply, usable or not; 0 and "" if unsaid."""
     try:
-        found = _Account.model_validate_json(body)
+        bill = _Account.model_validate_json(body)
     except ValidationError:
         return 0, 0, ""
-    usage = found.usage or _Usage()
+    usage = bill.usage or _Usage()
     sent, received = (
         given if isinstance(given, int) and 0 <= given < _MOST_TOKENS else 0
         for given in (usage.prompt_tokens, usage.completion_tokens)
     )
-    return sent, received, found.model if isinstance(found.model, str) else ""
+    return sent, received, bill.model if isinstance(bill.model, str) else ""
 
 
 #: What an endpoint says beyond this is no count of tokens.

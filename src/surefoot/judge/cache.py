@@ -61,7 +61,7 @@ class AnswerCache:
         Damaged ones count as unknown, with a warning.
         """
         damaged = 0
-        found: dict[bytes, float] = {}
+        answers: dict[bytes, float] = {}
         refused: dict[bytes, str] = {}
         with self._explained():
             for start in range(0, len(keys), _KEYS_PER_QUERY):
@@ -75,10 +75,10 @@ class AnswerCache:
                     elif answer.probability is None:
                         refused[key] = answer.text
                     else:
-                        found[key] = answer.probability
+                        answers[key] = answer.probability
         if damaged:
             warn(f"{damaged:,} answer(s) in {self.path} are damaged: they are asked again.")
-        return found, refused
+        return answers, refused
 
     def put(self, answers: Mapping[bytes, Answer]) -> None:
         """Store some, in one transaction: the disk is waited for once."""

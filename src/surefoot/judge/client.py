@@ -181,7 +181,7 @@ class Client:
     def _rejected(self, error: Any, again: float) -> _Failed:
         """A reply whose status is no success."""
         options, status, headers = self._options, error.status_code, error.response.headers
-        said = f"{options.base_url} says {status}: {self._reason(error)}"
+        reply = f"{options.base_url} says {status}: {self._reason(error)}"
         asked = seconds_to_wait(headers.get("retry-after", ""))
         wait = again if asked is None else asked
         if 300 <= status < 400:
@@ -190,22 +190,22 @@ class Client:
             return _Failed(JudgeError(f"{where} Set `base_url`."))
         if status in (401, 403):
             key = f"in {options.key_variable}" if self._key else "(none was sent: `key_variable`)"
-            return _Failed(JudgeError(f"{said}. Check the key {key} and what it allows."))
+            return _Failed(JudgeError(f"{reply}. Check the key {key} and what it allows."))
         if status in (402, 429):
             waits = f", and asks to wait {asked:.4g} s" if asked is not None else ""
-            failure = JudgeError(f"{said}{waits}. Wait, lower `concurrency`, or check the quota.")
+            failure = JudgeError(f"{reply}{waits}. Wait, lower `concurrency`, or check the quota.")
             return _Failed(
                 failure, "stop" if status == 402 or wait > LONGEST_WAIT else "send", wait
             )
         if status in (404, 405):
             model = f"Check `base_url` and `model` ({options.model})."
-            return _Failed(JudgeError(f"{said}. {model}"))
+            return _Failed(JudgeError(f"{reply}. {model}"))
         if status >= 500 or status in _PASSING:
-            return _Failed(UnusableError(said), "send", wait if wait <= LONGEST_WAIT else again)
+            return _Failed(UnusableError(reply), "send", wait if wait <= LONGEST_WAIT else again)
         if any(name in error.response.text for name in _FILTERS):
             return _Failed(RefusedError(f"the endpoint refuses: {self._reason(error)}"))
         hint = "It may lack an option that is sent, or the text is too long"
-        return _Failed(UnusableError(f"{said}. {hint}"))
+        return _Failed(UnusableError(f"{reply}. {hint}"))
 
     def _reason(self, error: Any) -> str:
         """What the endpoint says: the message in OpenAI's form, or the beginning of it all."""
@@ -227,17 +227,17 @@ def _counted(failed: _Failed, count: int) -> JudgeError:
     return type(failed.failure)(f"{str(failed.failure).rstrip('.')} ({count} {what}).")
 
 
-def seconds_to_wait(given: str) -> float | None:
+def seconds_to_wait(header: str) -> float | None:
     """What a header `Retry-After` asks for, in seconds; None where that cannot be read.
 
     >>> [seconds_to_wait(text) for text in ("2.5", "-3", "soon", "nan")]
     [2.5, 0.0, None, None]
     """
     try:
-        seconds = float(given)
+        seconds = float(header)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(given).timestamp() - time.time()
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()
         except (TypeError, ValueError, OverflowError):
             return None
     return None if math.isnan(seconds) else max(0.0, seconds)

@@ -40,17 +40,17 @@ def bounded_client(openai: Any, deadline: threading.local) -> Any:
             request.headers["accept-encoding"] = "identity"
             options["stream"] = True
             given_up = threading.Event()
-            found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            replies: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
             def exchange() -> None:
                 try:
-                    found.put(_whole(super(Bounded, self).send(request, **options), given_up))
+                    replies.put(_whole(super(Bounded, self).send(request, **options), given_up))
                 except BaseException as error:  # for the thread that waits
-                    found.put(error)
+                    replies.put(error)
 
             threading.Thread(target=exchange, daemon=True, name="judge-request").start()
             try:
-                reply = found.get(timeout=max(0.0, deadline.at - time.monotonic()))
+                reply = replies.get(timeout=max(0.0, deadline.at - time.monotonic()))
             except queue.Empty:
                 given_up.set()
                 raise LateError from None

@@ -92,14 +92,14 @@ class Judge(AuxiliaryModel, kind="judge"):
 
     @field_validator("base_url")
     @classmethod
-    def _is_an_endpoint(cls, given: str) -> str:
-        shown = excerpt(bare_address(given))  # without what may be secret
+    def _is_an_endpoint(cls, address: str) -> str:
+        shown = excerpt(bare_address(address))  # without what may be secret
         try:
-            url = urlsplit(given)
+            url = urlsplit(address)
             whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
         except ValueError:
             whole = False
-        if not whole or any(c.isspace() for c in given):
+        if not whole or any(c.isspace() for c in address):
             raise ValueError(f"an endpoint is an address such as https://host/v1; got {shown}.")
         if url.username is not None or url.password is not None:
             raise ValueError("an endpoint with a name or password in it; use `key_variable`.")
@@ -107,26 +107,26 @@ class Judge(AuxiliaryModel, kind="judge"):
             raise ValueError(
                 f"give the part before /chat/completions, without a query; got {shown}."
             )
-        return given.rstrip("/")
+        return address.rstrip("/")
 
     @field_validator("key_variable")
     @classmethod
-    def _is_a_name(cls, given: str | None) -> str | None:
-        if given is None or re.fullmatch(r"[A-Za-z_]\w*", given, re.ASCII):
-            return given
+    def _is_a_name(cls, name: str | None) -> str | None:
+        if name is None or re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+            return name
         raise ValueError("this is the name of an environment variable, not the key itself.")
 
     @field_validator("extra")
     @classmethod
-    def _leaves_our_fields(cls, given: dict[str, Any]) -> dict[str, Any]:
-        for name in given:
+    def _leaves_our_fields(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        for name in extra:
             if name in _RESERVED:
                 instead = (
                     f"use the option {_RESERVED[name]!r}" if _RESERVED[name] else "leave it out"
                 )
                 raise ValueError(f"the judge sets {name!r} itself; {instead}.")
         try:
-            text = json.dumps(given, allow_nan=False)
+            text = json.dumps(extra, allow_nan=False)
             text.encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"these fields cannot be sent as JSON: {error}.") from None
@@ -135,7 +135,7 @@ class Judge(AuxiliaryModel, kind="judge"):
                 f"{secret[1]!r} looks like a secret, and the options are written into the output: "
                 "put the key into an environment variable and name that by `key_variable`."
             )
-        return given
+        return extra
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:

@@ -52,7 +52,7 @@ class JudgeResult:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What speaks against the answers, in sentences."""
-        found = []
+        sentences = []
         share = self.flipped / self.judged if self.judged else 0.0
         bias = self.position_bias
         large = bias.side(0.0) != 0 and abs(bias.estimate or 0.0) >= BIASED
@@ -62,12 +62,12 @@ class JudgeResult:
             np.abs(x).mean() if len(x) else 0.0 for x in (first + second - 1, first - second)
         )
         if share >= WORTHLESS and by_place > by_content:
-            found.append(
+            sentences.append(
                 f"{flips} ({share:.0%}): this judge goes by the place of a response, not by what "
                 "it says. Do not rely on it: take another model or template."
             )
         elif share >= OFTEN or large:
-            found.append(
+            sentences.append(
                 f"{flips} ({share:.0%}), position bias {bias:+.3f}: the place of a response "
                 "counts. The mean of both orders takes it out, and much of what was paid for "
                 "with it."
@@ -75,7 +75,7 @@ class JudgeResult:
         if self.imitations:
             shown = ", ".join(f"{one.file} row {one.row}" for one in self.imitations[:_SHOWN])
             more = ", ..." if len(self.imitations) > _SHOWN else ""
-            found.append(
+            sentences.append(
                 f"{len(self.imitations):,} pair(s) hold text that looks like an end of the "
                 f"question's parts ({self.imitations[0].reason}): {shown}{more}. It may be meant "
                 "for a judge; look at these pairs."
@@ -84,8 +84,8 @@ class JudgeResult:
             left = len(self.answered_by) - _SHOWN
             more = f" and {left} more" if left > 0 else ""
             names = f"{', '.join(self.answered_by[:_SHOWN])}{more}"
-            found.append(f"the endpoint answers as another model: {names}.")
-        return tuple(found)
+            sentences.append(f"the endpoint answers as another model: {names}.")
+        return tuple(sentences)
 
     def __str__(self) -> str:
         lines = [

@@ -27,9 +27,9 @@ class GivenAuxiliary(AuxiliaryModel, kind="column"):
                 raise DataError(f"{pairs.name}: auxiliary is 'column', and there is no {name!r}.")
         if references is None:
             return Answers(pairs.numbers("auxiliary"))
-        given = [values for (values,) in pairs.read("reference_auxiliary")]
+        columns = [values for (values,) in pairs.read("reference_auxiliary")]
         sizes = np.bincount(references.sets)
-        for row, (values, s) in enumerate(zip(given, references.of.tolist(), strict=True)):
+        for row, (values, s) in enumerate(zip(columns, references.of.tolist(), strict=True)):
             if len(values or []) != sizes[s]:
                 raise DataError(
                     f"{pairs.name}, row {row}: 'reference_auxiliary' holds {len(values or [])} "
@@ -38,7 +38,7 @@ class GivenAuxiliary(AuxiliaryModel, kind="column"):
 
         def of(row: int) -> Array:
             whole = np.full(len(references.pairs), np.nan)
-            whole[references.sets == references.of[row]] = given[row]
+            whole[references.sets == references.of[row]] = columns[row]
             return whole
 
         return Answers(pairs.numbers("auxiliary"), of)

@@ -78,21 +78,21 @@ def sample(
         if not begun:
             folder.begin(_clear_drawn)
         conditions = replace(conditions, seed=config.seed, folder=folder.path, resume=begun)
-        found = _sampled(config, data, conditions, partial(folder.begin, _clear_results))
+        sampled = _sampled(config, data, conditions, partial(folder.begin, _clear_results))
         if data.held_out is not None:
             write_preferences(data.held_out, folder.path / HELD_OUT)
         folder.write("config.yaml", config.to_yaml())
         described = {
             "train": list(config.data.train),
             "fingerprint": data.train.fingerprint,
-            "rows": len(found.pairs),
+            "rows": len(sampled.pairs),
             "removed_rows": data.removed,
             "readings": [reading.to_dict() for reading in data.train.readings],
         }
-        folder.write(RESULT, manifest(described, found.to_dict(), config.seed))
-        write_preferences(found.pairs, folder.path / PAIRS)
+        folder.write(RESULT, manifest(described, sampled.to_dict(), config.seed))
+        write_preferences(sampled.pairs, folder.path / PAIRS)
         folder.finish([PAIRS, RESULT, REFERENCES, "config.yaml"])
-    return found
+    return sampled
 
 
 def _is_begun(folder: Path) -> bool:

@@ -122,12 +122,12 @@ class GivenReference(ReferenceSource, kind="column"):
             DataError: it is absent in some row, or does not make pairs.
         """
         del seed, folder, say
-        given = [responses for (responses,) in pairs.read("references")]
-        for row, responses in enumerate(given):
+        column = [responses for (responses,) in pairs.read("references")]
+        for row, responses in enumerate(column):
             few = len(responses or []) < 2
             if few or (self.compare == "consecutive" and len(responses) % 2):
                 raise DataError(
                     f"{pairs.name}, row {row}: 'references' holds {len(responses or [])} "
                     "response(s); pairs take at least 2, and consecutive ones an even number."
                 )
-        return Collected(given, None)
+        return Collected(column, None)

@@ -113,14 +113,14 @@ class PromptReader:
 
     def refusals(self, preferences: Preferences) -> dict[int, Fault]:
         """Rows whose prompts the chat template cannot write, by their positions, and why."""
-        found: dict[int, Fault] = {}
+        faults: dict[int, Fault] = {}
         places = preferences.read("file", "row")
         for i, (prompt, (file, row)) in enumerate(zip(preferences.prompts(), places, strict=True)):
             try:
                 opening(self.tokenizer, prompt)
             except DataError as error:
-                found[i] = Fault(file, row, str(error))
-        return found
+                faults[i] = Fault(file, row, str(error))
+        return faults
 
 
 def distinct_prompts(preferences: Preferences) -> dict[int, Prompt]:
@@ -165,9 +165,9 @@ def draw(
     known = _known(path, law)
     ends = ends_of(model, tokenizer)
     size = max(1, source.batch // (2 * source.pairs))
-    keys, every = list(prompts), list(prompts.values())
-    openings = list(map(TokenReader(tokenizer).opening, every))
-    _require_room(every, openings, positions_in(model.config), source.law.max_new_tokens)
+    keys, all_prompts = list(prompts), list(prompts.values())
+    openings = list(map(TokenReader(tokenizer).opening, all_prompts))
+    _require_room(all_prompts, openings, positions_in(model.config), source.law.max_new_tokens)
     order = sorted(range(len(prompts)), key=lambda i: len(openings[i]))
     write = _writer(source, model, tokenizer)
     with (
@@ -187,7 +187,7 @@ def draw(
                 own = new[place * 2 * source.pairs : (place + 1) * 2 * source.pairs]
                 record = {
                     "key": keys[i],
-                    **_given(every[i]),
+                    **_given(all_prompts[i]),
                     "references": [response_text(tokenizer, ids, ends) for ids in own],
                     "unfinished": sum(not ids or ids[-1] not in ends for ids in own),
                 }
@@ -205,9 +205,9 @@ def _writer(source: LanguageModelReference, model: Any, tokenizer: Any) -> Write
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
 
-    def write(given: list[list[int]], seed: int) -> list[list[int]]:
+    def write(openings: list[list[int]], seed: int) -> list[list[int]]:
         torch.manual_seed(seed)
-        return continuations(model, tokenizer, given, source.law)
+        return continuations(model, tokenizer, openings, source.law)
 
     return write
 
@@ -265,7 +265,7 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     os.truncate(path, len(whole))
-    found = []
+    records = []
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
             value = json_value(line)
@@ -273,8 +273,8 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
             raise _damaged(path, number) from None
         if not isinstance(value, dict):
             raise _damaged(path, number)
-        found.append(value)
-    return found
+        records.append(value)
+    return records
 
 
 def _damaged(path: Path, number: int) -> ConfigurationError:

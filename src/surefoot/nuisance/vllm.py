@@ -26,7 +26,7 @@ def continue_by_vllm(
     engine = LLM(model=model, generation_config="vllm")  # not the model's own defaults
     never = dict.fromkeys(banned_ids(tokenizer, ends, law), -100.0)
 
-    def write(given: list[list[int]], seed: int) -> list[list[int]]:
+    def write(openings: list[list[int]], seed: int) -> list[list[int]]:
         parameters = [
             SamplingParams(
                 temperature=law.temperature,
@@ -39,9 +39,9 @@ def continue_by_vllm(
                 seed=seed * 100_003 + place,
                 detokenize=False,
             )
-            for place in range(len(given))
+            for place in range(len(openings))
         ]
-        prompts = [{"prompt_token_ids": ids} for ids in given]
+        prompts = [{"prompt_token_ids": ids} for ids in openings]
         found = engine.generate(prompts, parameters, use_tqdm=False)
         return [list(one.outputs[0].token_ids) for one in found]
 

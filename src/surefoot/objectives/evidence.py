@@ -103,7 +103,7 @@ class _Known:
         Raises:
             TypeError: a field does not say what it is of.
         """
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for one in fields(self):  # type: ignore[arg-type]
             if not one.metadata.keys() >= {"per", "swap", "problems"}:
                 raise TypeError(
@@ -112,10 +112,10 @@ class _Known:
                 )
             value = getattr(self, one.name)
             if isinstance(value, Mapping):
-                found[one.name] = {key: change(v, _SWAPS[key.swapped]) for key, v in value.items()}
+                values[one.name] = {key: change(v, _SWAPS[key.swapped]) for key, v in value.items()}
             elif value is not None:
-                found[one.name] = change(value, one.metadata)
-        return replace(self, **found)  # type: ignore[type-var]
+                values[one.name] = change(value, one.metadata)
+        return replace(self, **values)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
@@ -220,11 +220,11 @@ def rows_of_draws(draws: Tensor, of: Tensor, weight: Tensor | None = None) -> Te
         of: (N,) the set of each row.
         weight: (N,) of each row; rows of unequal weight w count as (sum w)^2 / sum w^2.
     """
-    names, own = draws.unique(return_inverse=True)
-    draw = own[of.reshape(-1)]
+    names, positions = draws.unique(return_inverse=True)
+    draw = positions[of.reshape(-1)]
     w = torch.ones(len(draw), dtype=torch.float64) if weight is None else weight.double()
     w = w.to(of.device)
     total, squares = (
         w.new_zeros(len(names)).index_add(0, draw, values) for values in (w, w.square())
     )
-    return (total.square() / squares).nan_to_num(0.0)[own]
+    return (total.square() / squares).nan_to_num(0.0)[positions]

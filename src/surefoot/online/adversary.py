@@ -117,12 +117,12 @@ class Adversary:
         own = {name: getattr(self, name) for name in _RUNNING}
         return own | {f"{_RISK}{name}": value for name, value in self.state.items()}
 
-    def remember(self, found: Mapping[str, Tensor]) -> None:
+    def remember(self, saved: Mapping[str, Tensor]) -> None:
         """Go on from what a checkpoint holds."""
         for name in _RUNNING:
-            setattr(self, name, found[name])
+            setattr(self, name, saved[name])
         cut = len(_RISK)
-        self.state = {n[cut:]: value for n, value in found.items() if n.startswith(_RISK)}
+        self.state = {n[cut:]: value for n, value in saved.items() if n.startswith(_RISK)}
 
     def _weigh(self) -> Tensor:
         """The worst distribution q (U,), or a point on the way to it, also in the ball."""

@@ -32,9 +32,9 @@ def settings_of(
         watched: whether an object is watched that the configuration does not name.
     """
     sections = config.model_dump(mode="json", include={"scorer", "objective", "training"})
-    given = {f"{s}.{name}": value for s, own in sections.items() for name, value in own.items()}
+    settings = {f"{s}.{name}": value for s, own in sections.items() for name, value in own.items()}
     for name in _MAY_CHANGE:
-        del given[f"training.{name}"]
+        del settings[f"training.{name}"]
     keys = prompts.preferences.prompt_keys().tolist()
     text = repr((keys, prompts.groups.tolist(), prompts.names))
     digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
@@ -46,7 +46,7 @@ def settings_of(
         "reward models": [_written(m) for m in (config.objective.reward, config.objective.watch)],
         "an object is watched": watched,
         "processes": processes(),
-        **given,
+        **settings,
     }
 
 
@@ -70,7 +70,7 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
     """
     scorer, objective, training = config.scorer, config.objective, config.training
     assert isinstance(scorer, PolicyScorer)
-    _, made = ALGORITHMS[objective.algorithm]
+    _, trl_config = ALGORITHMS[objective.algorithm]
     ranks = processes()
     responses = training.prompts_per_step * objective.samples
     accumulation, rest = divmod(responses, training.micro_batch * ranks)
@@ -82,7 +82,7 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
         )
     # TRL turns gradient checkpointing on by default.
     shared = {"gradient_checkpointing": False} | shared_arguments(scorer, training, folder)
-    return made(
+    return trl_config(
         **shared,
         beta=scorer.beta,
         num_generations=objective.samples,
@@ -91,16 +91,16 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
         gradient_accumulation_steps=accumulation,
         learning_rate=training.rate(scorer),
         disable_dropout=True,
-        **_vllm(objective.vllm, made),
+        **_vllm(objective.vllm, trl_config),
     )
 
 
-def _vllm(given: dict[str, Any] | None, made: type[Any]) -> dict[str, Any]:
+def _vllm(options: dict[str, Any] | None, trl_config: type[Any]) -> dict[str, Any]:
     """TRL's options of vLLM."""
-    if given is None:
+    if options is None:
         return {}
-    known = [f.name.removeprefix("vllm_") for f in fields(made) if f.name.startswith("vllm_")]
-    for name in given:
+    known = [f.name.removeprefix("vllm_") for f in fields(trl_config) if f.name.startswith("vllm_")]
+    for name in options:
         if name not in known:
             raise ConfigurationError(unknown_name("option of objective.vllm", name, known))
-    return {"use_vllm": True, **{f"vllm_{name}": value for name, value in given.items()}}
+    return {"use_vllm": True, **{f"vllm_{name}": value for name, value in options.items()}}

@@ -32,10 +32,10 @@ class PromptOptions(FileReading):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_file(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and isinstance(given.get("train"), str):
-            return {**given, "train": (given["train"],)}
-        return given
+    def _one_file(cls, options: Any) -> Any:
+        if isinstance(options, Mapping) and isinstance(options.get("train"), str):
+            return {**options, "train": (options["train"],)}
+        return options
 
 
 class Online(Options):
@@ -189,9 +189,9 @@ class OnlineConfig(SeededConfig):
         return self
 
 
-def is_online(given: Mapping[str, Any]) -> bool:
+def is_online(options: Mapping[str, Any]) -> bool:
     """Whether these options by name are those of an :class:`OnlineConfig`."""
-    objective = given.get("objective")
+    objective = options.get("objective")
     return objective == "online" or (
         isinstance(objective, Mapping) and objective.get("kind") == "online"
     )

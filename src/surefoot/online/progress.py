@@ -66,19 +66,19 @@ class Progress:
         Returns:
             Figures for the log.
         """
-        prompts, own = rows.unique(return_inverse=True)
-        gains = _mean_by(own, rewards - self.beta * kl, len(prompts)) - self.baseline[prompts]
+        prompts, positions = rows.unique(return_inverse=True)
+        gains = _mean_by(positions, rewards - self.beta * kl, len(prompts)) - self.baseline[prompts]
         groups = self.groups[prompts]
         self.adversary.update(groups, gains)
         self.steps += 1
         self.kl = self._smooth(self.kl, float(kl.mean()))
         figures = {"sequence_kl": float(kl.mean())}
         if self.watch_baseline is not None:
-            seen = _mean_by(own, watched, len(prompts)) - self.watch_baseline[prompts]
+            seen = _mean_by(positions, watched, len(prompts)) - self.watch_baseline[prompts]
             self.watched = self._smooth(self.watched, float(seen.mean()))
             self.best_watched = max(self.best_watched, self.watched)
             figures["watched_gain"] = float(seen.mean())
-            own_gain = _mean_by(own, rewards, len(prompts)) - self.baseline[prompts]
+            own_gain = _mean_by(positions, rewards, len(prompts)) - self.baseline[prompts]
             figures["trained_gain"] = float(own_gain.mean())
         figures |= self._of_groups()
         self.history.append(figures)
@@ -87,7 +87,7 @@ class Progress:
 
     def remembered(self) -> dict[str, Tensor]:
         """All that a run goes on with, for a checkpoint; `baseline` (R, P) of R rewards."""
-        own = [b for b in (self.baseline, self.watch_baseline) if b is not None]
+        baselines = [b for b in (self.baseline, self.watch_baseline) if b is not None]
         history = {
             f"{_HISTORY}{name}": torch.tensor(
                 [one[name] for one in self.history], dtype=torch.float64
@@ -95,16 +95,16 @@ class Progress:
             for name in (self.history[0] if self.history else ())
         }
         running = torch.tensor([getattr(self, name) for name in _RUNNING], dtype=torch.float64)
-        kept = {"running": running, "baseline": torch.stack(own)}
+        kept = {"running": running, "baseline": torch.stack(baselines)}
         return {**self.adversary.remembered(), **history, **kept}
 
-    def remember(self, found: Mapping[str, Tensor]) -> None:
+    def remember(self, saved: Mapping[str, Tensor]) -> None:
         """Go on from what a checkpoint holds; the baselines are given anew."""
-        self.adversary.remember(found)
-        for name, value in zip(_RUNNING, found["running"].tolist(), strict=True):
+        self.adversary.remember(saved)
+        for name, value in zip(_RUNNING, saved["running"].tolist(), strict=True):
             setattr(self, name, value)
         cut = len(_HISTORY)
-        columns = {n[cut:]: v.tolist() for n, v in found.items() if n.startswith(_HISTORY)}
+        columns = {n[cut:]: v.tolist() for n, v in saved.items() if n.startswith(_HISTORY)}
         self.steps = len(next(iter(columns.values()), ()))
         self.history = [{n: v[k] for n, v in columns.items()} for k in range(self.steps)]
 
@@ -117,7 +117,7 @@ class Progress:
         if len(adversary.names) < 2:
             return {}
         seen = adversary.seen > 0
-        found = {
+        figures = {
             "worst_gain": float(adversary.gains[seen].min()),
             "mean_gain": float((adversary.mass * adversary.gains).sum()),
             "effective_groups": float(1 / adversary.weights.square().sum()),
@@ -125,9 +125,9 @@ class Progress:
         }
         if len(adversary.names) <= _MOST_LOGGED:
             for place, name in enumerate(adversary.names):
-                found[f"gain/{name}"] = float(adversary.gains[place])
-                found[f"weight/{name}"] = float(adversary.multipliers[place])
-        return found
+                figures[f"gain/{name}"] = float(adversary.gains[place])
+                figures[f"weight/{name}"] = float(adversary.multipliers[place])
+        return figures
 
     def _look_for_a_reason(self) -> None:
         if self.stop_kl is not None and self.kl > self.stop_kl:
@@ -144,6 +144,6 @@ class Progress:
             )
 
 
-def _mean_by(own: Tensor, values: Tensor, count: int) -> Tensor:
-    sums = torch.zeros(count, dtype=torch.float64).index_add(0, own, values.double())
-    return sums / torch.bincount(own, minlength=count)
+def _mean_by(positions: Tensor, values: Tensor, count: int) -> Tensor:
+    sums = torch.zeros(count, dtype=torch.float64).index_add(0, positions, values.double())
+    return sums / torch.bincount(positions, minlength=count)

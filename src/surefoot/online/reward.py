@@ -79,15 +79,15 @@ def load_reward(model: Model) -> TrainedScorer:
         ConfigurationError: it judges pairs, and has no rewards.
     """
     if isinstance(model, EnsembleOptions):
-        found: TrainedScorer = load_ensemble(model, load_scorer)
+        scorer: TrainedScorer = load_ensemble(model, load_scorer)
     else:
-        found = load_scorer(model)
-    if found.pairwise:
+        scorer = load_scorer(model)
+    if scorer.pairwise:
         raise ConfigurationError(
             f"{model} judges pairs: online training needs rewards of single responses. DRPO "
             "(objective: {kind: doubly-robust}) trains a policy on what such a model says."
         )
-    return found
+    return scorer
 
 
 def reference_returns(
@@ -123,34 +123,34 @@ def reference_returns(
         enumerate(range(i, min(i + size, len(prompts))) for i in range(0, len(prompts), size))
     )
     on = [model.device] if model.device.type == "cuda" else []
-    found: list[tuple[list[int], list[list[float]]]] = []
+    scored: list[tuple[list[int], list[list[float]]]] = []
     for number, rows in tqdm(chunks[rank::processes], desc="reference", disable=None, leave=False):
-        given = [prompts.ids[row] for row in rows for _ in range(samples)]
+        openings = [prompts.ids[row] for row in rows for _ in range(samples)]
         with torch.random.fork_rng(devices=on):
             drawn = np.random.SeedSequence([seed, number, 1]).generate_state(1)[0]
             torch.manual_seed(int(drawn))
             # As TRL lets the policy write: it may end at once, and no token is banned.
-            written = continuations(model, tokenizer, given, law, special=True)
+            written = continuations(model, tokenizer, openings, law, special=True)
         texts = [
             [Message(role="assistant", content=response_text(tokenizer, ids, ends).strip())]
             for ids in written
         ]
         by_prompt = [texts[i : i + samples] for i in range(0, len(texts), samples)]
         means = [[float(r.mean()) for r in one.of(list(rows), by_prompt)] for one in rewards]
-        found.append((list(rows), means))
-    whole = gather_object(found) if processes > 1 else found
+        scored.append((list(rows), means))
+    whole = gather_object(scored) if processes > 1 else scored
     returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
     for places, means in whole:
         returns[:, places] = torch.tensor(means, dtype=torch.float64)
     return returns
 
 
-def data_returns(prompts: PromptSet, every: Preferences, rewards: Sequence[Reward]) -> Tensor:
+def data_returns(prompts: PromptSet, comparisons: Preferences, rewards: Sequence[Reward]) -> Tensor:
     """Mean reward (R, P) of the data's own responses to each of P prompts.
 
     Args:
         prompts: P of them.
-        every: all comparisons, of which some share a prompt.
+        comparisons: all comparisons, of which some share a prompt.
         rewards: R of them.
 
     Raises:
@@ -162,8 +162,8 @@ def data_returns(prompts: PromptSet, every: Preferences, rewards: Sequence[Rewar
             "baseline: data. Take baseline: reference."
         )
     place = {key: i for i, key in enumerate(prompts.preferences.prompt_keys().tolist())}
-    owners = np.array([place.get(key, -1) for key in every.prompt_keys().tolist()])
-    kept = every.select(np.flatnonzero(owners >= 0))
+    owners = np.array([place.get(key, -1) for key in comparisons.prompt_keys().tolist()])
+    kept = comparisons.select(np.flatnonzero(owners >= 0))
     owners = owners[owners >= 0]
     returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
     for k, one in enumerate(rewards):

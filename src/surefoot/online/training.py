@@ -139,7 +139,7 @@ def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> tuple[Any
     tokenizer = load_tokenizer(scorer.place)
     arguments = trl_arguments(run.config, run.path)  # which introduces the processes
     run.agree()
-    prompts, every = _prompts(run, tokenizer)
+    prompts, comparisons = _prompts(run, tokenizer)
     set_seed(training.seed)
     model = load_model(scorer.place, "policy", **scorer.load_options).to(arguments.device)
     require_rows(model, tokenizer)
@@ -157,7 +157,7 @@ def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> tuple[Any
     elif len(prompts.names) > 1 or watched is not None:
         run.say(f"baseline: {_baseline_in_words(run.config)} for each prompt")
         process = (arguments.process_index, arguments.world_size)
-        returns = _baselines(run.config, model, tokenizer, prompts, every, rewards, process)
+        returns = _baselines(run.config, model, tokenizer, prompts, comparisons, rewards, process)
     else:
         returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
     progress = _progress(run.config, prompts, of_first(returns))
@@ -196,17 +196,17 @@ def _prompts(
             f"objective.max_new_tokens ({objective.max_new_tokens}) leaves no room for a prompt in "
             f"scorer.max_length ({scorer.max_length})."
         )
-    every, alone = read_prompts(data.train, **data.reading())
-    for line in lines_of(every.readings):
+    comparisons, alone = read_prompts(data.train, **data.reading())
+    for line in lines_of(comparisons.readings):
         run.say(line)
     begun = run.path if run.checkpoint else None
-    prompts = prompt_set(every, alone, tokenizer, objective.risk, room, begun)
+    prompts = prompt_set(comparisons, alone, tokenizer, objective.risk, room, begun)
     groups, names, clusters = of_first((prompts.groups, prompts.names, prompts.clusters))
     prompts = replace(prompts, groups=groups, names=names, clusters=clusters)
     steps = _steps(run.config, len(prompts))
     run.warn([*prompts.notes, *_doubts_before(run.config, prompts, steps)])
-    run.say(f"prompts: {len(prompts)} from {every.name}, in {len(prompts.names)} group(s)")
-    return prompts, every
+    run.say(f"prompts: {len(prompts)} from {comparisons.name}, in {len(prompts.names)} group(s)")
+    return prompts, comparisons
 
 
 def _progress(config: OnlineConfig, prompts: PromptSet, returns: Tensor) -> Progress:
@@ -241,14 +241,14 @@ def _baselines(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
     prompts: PromptSet,
-    every: Preferences,
+    comparisons: Preferences,
     rewards: Sequence[Reward],
     process: tuple[int, int],
 ) -> Tensor:
     """What each prompt's return is compared with, by each reward (R, P)."""
     objective, training = config.objective, config.training
     if objective.baseline == "data":
-        return data_returns(prompts, every, rewards)
+        return data_returns(prompts, comparisons, rewards)
     return reference_returns(
         model,
         tokenizer,
@@ -282,12 +282,12 @@ def _steps(config: OnlineConfig, prompts: int) -> int:
 
 def _doubts_before(config: OnlineConfig, prompts: PromptSet, steps: int) -> list[str]:
     """What speaks against a run before it begins."""
-    found, objective = [], config.objective
+    doubts, objective = [], config.objective
     rarest = int(prompts.mass.argmin())
     share = float(prompts.mass[rarest]) / len(prompts)
     visits = steps * config.training.prompts_per_step * share
     if objective.robust and visits < 1 / objective.rate:
-        found.append(
+        doubts.append(
             f"{prompts.names[rarest]!r}, the rarest of {len(prompts.names)} groups, is seen some "
             f"{visits:.1f} times in {steps} steps, and a running value remembers "
             f"{1 / objective.rate:.0f} prompts: the weights will not go all the way to the worst "
@@ -297,8 +297,8 @@ def _doubts_before(config: OnlineConfig, prompts: PromptSet, steps: int) -> list
         if isinstance(place, str) and Path(place).exists():
             shared = saved_prompts(place) & set(prompts.preferences.prompt_keys().tolist())
             if name == "watch" and shared:
-                found.append(
+                doubts.append(
                     f"objective.watch ({place}) was trained on {len(shared)} of these prompts: it "
                     "may err where objective.reward errs."
                 )
-    return found
+    return doubts

@@ -78,7 +78,7 @@ class _Weighing:
 
     def __init__(
         self,
-        *given: Any,
+        *arguments: Any,
         progress: Progress,
         watch: Any = None,
         settings: Mapping[str, Any] | None = None,
@@ -87,7 +87,7 @@ class _Weighing:
         """A trainer of TRL on data with the columns of :meth:`PromptSet.dataset`.
 
         Args:
-            *given: positional arguments of TRL's trainer.
+            *arguments: positional arguments of TRL's trainer.
             progress: what prompts gained, and how they count.
             watch: a reward function that is shown what the policy writes, and not trained on.
             settings: what two runs share if they are the same run, for checkpoints.
@@ -98,7 +98,7 @@ class _Weighing:
         """
         require_version()
         require_plain_steps(named["args"])
-        super().__init__(*given, **named)
+        super().__init__(*arguments, **named)
         self.progress, self.watch, self._settings = progress, watch, settings or {}
         self._passes: list[Tensor] = []
         self._openings: list[list[int]] = []
@@ -128,23 +128,23 @@ class _Weighing:
         """Log as TRL does, with time and rates of the whole run."""
         super().log(self._window.of_the_whole(logs), start_time)  # type: ignore[misc]
 
-    def create_model_card(self, *given: Any, **named: Any) -> None:
+    def create_model_card(self, *args: Any, **named: Any) -> None:
         """None: TRL writes one with every checkpoint, and a run writes its own."""
 
-    def _get_per_token_logps_and_entropies(self, *given: Any, **named: Any) -> Any:
-        found = super()._get_per_token_logps_and_entropies(*given, **named)  # type: ignore[misc]
-        self._passes.append(found[0])
-        return found
+    def _get_per_token_logps_and_entropies(self, *args: Any, **named: Any) -> Any:
+        log_probs = super()._get_per_token_logps_and_entropies(*args, **named)  # type: ignore[misc]
+        self._passes.append(log_probs[0])
+        return log_probs
 
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
     ) -> Tensor:
-        every = super()._calculate_rewards(  # type: ignore[misc]
+        gathered = super()._calculate_rewards(  # type: ignore[misc]
             inputs, prompts, completions, completion_ids_list
         )
         this: Any = self
         start = this.accelerator.process_index * len(prompts)
-        own = every[start : start + len(prompts)]
+        own = gathered[start : start + len(prompts)]
         rewards = (own * this.reward_weights.to(own)).sum(1)
         if not bool(rewards.isfinite().all()):
             place = int((~rewards.isfinite()).nonzero()[0])
@@ -159,7 +159,7 @@ class _Weighing:
             found = self.watch(prompts=prompts, completions=completions, row=rows)
             watched = torch.tensor(found, dtype=torch.float64, device=own.device)
         self._scored = (rewards, watched)
-        return every
+        return gathered
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         """Our own token ids: TRL would render otherwise than whoever else reads the prompts."""
@@ -234,7 +234,7 @@ class RobustRLOOTrainer(_Weighing, RLOOTrainer):  # type: ignore[misc]
 class RobustGRPOTrainer(_Weighing, GRPOTrainer):  # type: ignore[misc]
     """TRL's GRPO, whose prompts count as an adversary says, in their KL too."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         args = named["args"]
         for name, weighed in (("loss_type", "dapo"), ("importance_sampling_level", "token")):
             if args.beta and getattr(args, name) != weighed:
@@ -242,7 +242,7 @@ class RobustGRPOTrainer(_Weighing, GRPOTrainer):  # type: ignore[misc]
                     f"the KL of prompts is weighed under {name} {weighed!r}; got "
                     f"{getattr(args, name)!r}."
                 )
-        super().__init__(*given, **named)
+        super().__init__(*arguments, **named)
 
     def _compute_loss(self, model: Any, inputs: Any) -> Tensor:
         self._passes = []

@@ -37,16 +37,16 @@ def overall(
     if against_baseline:
         tone = min(tone, _baseline_tone(against_baseline), key=_GRAVEST.index)
         sentence += f"; it is {_baseline_clause(against_baseline, baseline)}"
-    found = []
+    sentences = []
     if worse := _names(against_ruler, "worse"):
-        found.append(f"Worse than a ruler on {', '.join(worse)}: picking by looks does better.")
+        sentences.append(f"Worse than a ruler on {', '.join(worse)}: picking by looks does better.")
     if same := _names(against_ruler, "not told apart"):
-        found.append(f"Not told apart from a ruler on {', '.join(same)}.")
+        sentences.append(f"Not told apart from a ruler on {', '.join(same)}.")
     if untested := _names(against_ruler, "not tested"):
-        found.append(f"Too few independent pairs to test on {', '.join(untested)}.")
+        sentences.append(f"Too few independent pairs to test on {', '.join(untested)}.")
     if len(against_baseline) > 1:
-        found.append(_baseline_line(against_baseline, baseline))
-    return tone, f"{sentence}.", found
+        sentences.append(_baseline_line(against_baseline, baseline))
+    return tone, f"{sentence}.", sentences
 
 
 def one_suite(result: EvaluationResult, against_ruler: Outcome) -> tuple[str, str]:
@@ -71,39 +71,39 @@ def points(
     overlap: Overlap | None,
 ) -> list[str]:
     """What to know and do about one set of pairs, the most important first."""
-    found = []
+    sentences = []
     if against_ruler in ("not told apart", "not tested"):
-        found.append(_ruler_point(result.beyond_ruler))
+        sentences.append(_ruler_point(result.beyond_ruler))
     if comparison is not None:
-        found.append(_comparison_point(comparison, against_baseline, adjusted))
+        sentences.append(_comparison_point(comparison, against_baseline, adjusted))
     worst = result.worst
     if worst is not None and worst.value.side(0.5) < 0:
-        found.append(
+        sentences.append(
             f"At least one group is served worse than by a coin: {worst.group} is lowest at "
             f"{interval(worst.value)}. Read pairs of that group before using the model on it."
         )
     sure = result.calibration.overconfidence
     if sure.side(0.0) > 0:
-        found.append(
+        sentences.append(
             f"Its probabilities are too sure of themselves by {interval(sure)}: fit a temperature "
             "on pairs like these before using them as probabilities. Accuracy is not affected."
         )
     elif sure.side(0.0) < 0:
-        found.append(
+        sentences.append(
             f"Its probabilities are too cautious ({interval(sure, signed=True)}): fit a "
             "temperature on pairs like these before using them. Accuracy is not affected."
         )
     if overlap is not None and overlap.rows:
-        found.append(
+        sentences.append(
             f"{counted(overlap.rows, 'pair')} of {count(overlap.n)} ({percent(overlap.share)}) "
             "have a prompt that was seen in training: part of the accuracy may be memory."
         )
     if result.model_ties > _MANY_TIES * result.n:
-        found.append(
+        sentences.append(
             f"The model ties on {counted(result.model_ties, 'pair')} ({_share(result)}), each "
             "counted half right."
         )
-    return found + [note[:1].upper() + note[1:] + "." for note in result.notes]
+    return sentences + [note[:1].upper() + note[1:] + "." for note in result.notes]
 
 
 def _ruler_point(beyond: Comparison) -> str:
@@ -123,16 +123,16 @@ def _ruler_point(beyond: Comparison) -> str:
 def _comparison_point(
     comparison: ComparisonResult, against_baseline: Outcome, adjusted: float | None
 ) -> str:
-    found = comparison.accuracy
+    tested = comparison.accuracy
     what = "models" if comparison.seeds == 1 else "methods"
-    difference = interval(found.difference, signed=True)
+    difference = interval(tested.difference, signed=True)
     if against_baseline == "not tested":
         return f"Against the baseline {difference}: no test of the two {what}."
-    text = f"Against the baseline {against_baseline}: {difference}, {_p(found.p_value, adjusted)}"
-    if against_baseline == "not told apart" and found.minimum_detectable is not None:
+    text = f"Against the baseline {against_baseline}: {difference}, {_p(tested.p_value, adjusted)}"
+    if against_baseline == "not told apart" and tested.minimum_detectable is not None:
         text += (
             f". That is no proof of equality: a true difference below "
-            f"{number(found.minimum_detectable)} is often missed here"
+            f"{number(tested.minimum_detectable)} is often missed here"
         )
     text += "."
     if comparison.seeds == 1:
@@ -140,28 +140,28 @@ def _comparison_point(
     return text
 
 
-def _baseline_tone(found: Outcomes) -> str:
-    if _names(found, "worse"):
-        return "doubt" if _names(found, "better") else "bad"
-    return "good" if _names(found, "better") else "doubt"
+def _baseline_tone(outcomes: Outcomes) -> str:
+    if _names(outcomes, "worse"):
+        return "doubt" if _names(outcomes, "better") else "bad"
+    return "good" if _names(outcomes, "better") else "doubt"
 
 
-def _baseline_clause(found: Outcomes, baseline: str) -> str:
-    if len(found) == 1:
-        word = found[0][1]
+def _baseline_clause(outcomes: Outcomes, baseline: str) -> str:
+    if len(outcomes) == 1:
+        word = outcomes[0][1]
         if word == "not told apart":
             return f"not told apart from {baseline}"
         return (
             f"not tested against {baseline}" if word == "not tested" else f"{word} than {baseline}"
         )
-    better, worse = (len(_names(found, word)) for word in _CLAIMS)
+    better, worse = (len(_names(outcomes, word)) for word in _CLAIMS)
     if not better and not worse:
         return f"not told apart from {baseline} on any"
-    return f"better than {baseline} on {better} of {len(found)}, worse on {worse}"
+    return f"better than {baseline} on {better} of {len(outcomes)}, worse on {worse}"
 
 
-def _baseline_line(found: Outcomes, baseline: str) -> str:
-    parts = [f"{word} on {', '.join(names)}" for word in _WORDS if (names := _names(found, word))]
+def _baseline_line(outcomes: Outcomes, baseline: str) -> str:
+    parts = [f"{word} on {', '.join(n)}" for word in _WORDS if (n := _names(outcomes, word))]
     return f"Against {baseline}: {'; '.join(parts)} (p-values corrected for the number of sets)."
 
 
@@ -174,8 +174,8 @@ def _p(alone: float | None, adjusted: float | None) -> str:
     return f"{text} after correction for the number of sets ({p_value(alone)} before)"
 
 
-def _names(found: Outcomes, word: Outcome) -> list[str]:
-    return [name for name, outcome in found if outcome == word]
+def _names(outcomes: Outcomes, word: Outcome) -> list[str]:
+    return [name for name, outcome in outcomes if outcome == word]
 
 
 def _share(result: EvaluationResult) -> str:

@@ -10,15 +10,15 @@ from surefoot.report.page import render
 from surefoot.statistics import Estimate
 
 
-def best_of_n_page(found: BestOfN, command: str = "") -> str:
+def best_of_n_page(result: BestOfN, command: str = "") -> str:
     """An HTML page of one reward model, with a baseline beside it if there is one.
 
     Args:
-        found: the curves, and how they compare.
+        result: the curves, and how they compare.
         command: the command line that made it, shown at the end.
     """
-    (name, ours), *others = found.curves.items()
-    said = found.verdict
+    (name, ours), *others = result.curves.items()
+    said = result.verdict
     series: dict[str, Sequence[Estimate]] = {"proxy": ours.proxy, "gold": ours.gold}
     series |= {f"gold, by {place}": one.gold for place, one in others}
     picture = curve_chart(
@@ -30,15 +30,15 @@ def best_of_n_page(found: BestOfN, command: str = "") -> str:
     )
     return render(
         "best_of_n.html.jinja",
-        curves=found.curves,
+        curves=result.curves,
         name=name,
         found=ours,
         baseline=others[0][0] if others else None,
-        compared=found.compared,
-        gold=found.gold,
+        compared=result.compared,
+        gold=result.gold,
         tone=said.tone,
         sentence=said.sentence,
-        points=[*said.points, *found.cautions],
+        points=[*said.points, *result.cautions],
         picture=picture,
         command=command,
     )

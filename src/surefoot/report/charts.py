@@ -65,16 +65,16 @@ def dot_interval_chart(
             shift = (place - (len(series) - 1) / 2) * step
             look = _look(place)
             (handles[name],) = axes.plot([], [], linestyle="none", **look)
-            for line, found in enumerate(estimates):
-                if found is None or found.estimate is None or not found.reliable:
+            for line, point in enumerate(estimates):
+                if point is None or point.estimate is None or not point.reliable:
                     continue
-                known = found.low is not None and found.high is not None
+                known = point.low is not None and point.high is not None
                 if known:
                     axes.plot(
-                        [found.low, found.high], [line + shift] * 2, color=look["color"], lw=1.6
+                        [point.low, point.high], [line + shift] * 2, color=look["color"], lw=1.6
                     )
                 hollow = {} if known else {"markerfacecolor": "none"}
-                axes.plot([found.estimate], [line + shift], **look | hollow)
+                axes.plot([point.estimate], [line + shift], **look | hollow)
         _lines(axes, labels)
         axes.locator_params(axis="x", nbins=6)  # three decimals would touch each other
         axes.grid(axis="x")
@@ -225,17 +225,17 @@ def matrix_chart(
     with drawing():
         figure, axes = _axes(0.9 + 0.5 * len(rows))
         for i, line in enumerate(cells):
-            for j, found in enumerate(line):
-                value = 0.0 if found is None or found.estimate is None else found.estimate
+            for j, estimate in enumerate(line):
+                value = 0.0 if estimate is None or estimate.estimate is None else estimate.estimate
                 strength = 0.6 * min(max(value, 0.0), 1.0) ** 1.5
                 axes.add_patch(
                     Rectangle(
                         (j - 0.5, i - 0.5), 1, 1, facecolor=SERIES[0], alpha=strength, linewidth=0
                     )
                 )
-                if found is None or found.estimate is None:
+                if estimate is None or estimate.estimate is None:
                     continue
-                shown, low, high = parts(found)
+                shown, low, high = parts(estimate)
                 axes.text(j, i - 0.14, shown, ha="center", va="center", size=11)
                 if low:
                     axes.text(j, i + 0.24, f"[{low}, {high}]", ha="center", va="center", size=7.5)

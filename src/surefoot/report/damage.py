@@ -97,12 +97,12 @@ def _clusters(shift: DeploymentShift) -> Markup:
         counts = [round(n * share) for share in of]
         return [mean(np.arange(n) < count, covers="prompts") for count in counts]
 
-    order = np.argsort(-shift.found.before, kind="stable")
+    order = np.argsort(-shift.shift.before, kind="stable")
     return dot_interval_chart(
         [shift.names[k] for k in order],
         {
-            "training": shares(shift.found.before[order], shift.training),
-            "deployment": shares(shift.found.after[order], shift.deployment),
+            "training": shares(shift.shift.before[order], shift.training),
+            "deployment": shares(shift.shift.after[order], shift.deployment),
         },
         axis="share of prompts",
     )

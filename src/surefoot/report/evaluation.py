@@ -64,18 +64,18 @@ class SuiteSection:
     matrices: dict[str, Markup]
 
 
-def evaluation_page(found: Evaluation, command: str = "") -> str:
+def evaluation_page(result: Evaluation, command: str = "") -> str:
     """An HTML page of one model on one or several sets of pairs.
 
     Args:
-        found: the evaluation.
+        result: the evaluation.
         command: the command line that made it, shown at the end.
 
     Returns:
         The page. P-values against the baseline are Holm-adjusted over the sets.
     """
-    model, baseline, adjusted = found.model, found.baseline or "the baseline", found.adjusted
-    sections = [_section(name, one, adjusted.get(name)) for name, one in found.sets.items()]
+    model, baseline, adjusted = result.model, result.baseline or "the baseline", result.adjusted
+    sections = [_section(name, one, adjusted.get(name)) for name, one in result.sets.items()]
     tone, sentence, points = advice.overall(
         [(s.name, s.against_ruler) for s in sections],
         [(s.name, s.against_baseline) for s in sections if s.comparison],
@@ -87,7 +87,7 @@ def evaluation_page(found: Evaluation, command: str = "") -> str:
         sections=sections,
         model=model,
         baseline=baseline,
-        compared=bool(found.comparisons),
+        compared=bool(result.comparisons),
         overview=_overview(sections, model, baseline),
         tone=tone,
         sentence=sentence,
@@ -96,8 +96,8 @@ def evaluation_page(found: Evaluation, command: str = "") -> str:
     )
 
 
-def _section(name: str, found: SetFindings, adjusted: float | None) -> SuiteSection:
-    result, comparison = found.result, found.comparison
+def _section(name: str, findings: SetFindings, adjusted: float | None) -> SuiteSection:
+    result, comparison = findings.result, findings.comparison
     against_ruler = outcome(result.beyond_ruler)
     against_baseline: Outcome = (
         outcome(comparison.accuracy, adjusted) if comparison else "not tested"
@@ -110,14 +110,14 @@ def _section(name: str, found: SetFindings, adjusted: float | None) -> SuiteSect
         result=result,
         comparison=comparison,
         adjusted=adjusted,
-        overlap=found.overlap,
+        overlap=findings.overlap,
         about=f"{suite.description}. {suite.note}".strip() if suite else "",
         against_ruler=against_ruler,
         against_baseline=against_baseline,
         tone=tone,
         sentence=sentence,
         points=advice.points(
-            result, against_ruler, comparison, against_baseline, adjusted, found.overlap
+            result, against_ruler, comparison, against_baseline, adjusted, findings.overlap
         ),
         groups_picture=_groups_picture(result),
         reliability=(
@@ -139,16 +139,16 @@ def _overview(sections: Sequence[SuiteSection], model: str, baseline: str) -> Ma
     """Accuracy of the model, the best ruler and the baseline on each set."""
     if not sections:
         return None
-    found: list[tuple[str, list[Estimate | None]]] = [
+    rows: list[tuple[str, list[Estimate | None]]] = [
         (model, [s.result.accuracy for s in sections]),
         ("best ruler", [s.result.rulers[s.result.best_ruler] for s in sections]),
     ]
     if any(s.comparison for s in sections):
         name = f"{baseline} (baseline)" if baseline in (model, "best ruler") else baseline
-        found.append((name, [s.comparison.baseline if s.comparison else None for s in sections]))
+        rows.append((name, [s.comparison.baseline if s.comparison else None for s in sections]))
     return dot_interval_chart(
         [s.name for s in sections],
-        dict(found),
+        dict(rows),
         0.5,
         axis="accuracy",
         reference_label="chance",

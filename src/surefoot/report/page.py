@@ -26,22 +26,22 @@ def render(template: str, **context: Any) -> str:
 class _Page(Template):
     """A template whose page, pictures and all, shows the characters that would hide something."""
 
-    def render(self, *given: Any, **context: Any) -> str:
-        return visible(super().render(*given, **context))
+    def render(self, *arguments: Any, **context: Any) -> str:
+        return visible(super().render(*arguments, **context))
 
 
 @functools.cache
 def environment() -> Environment:
     """Where the templates are found, with the filters that they use; autoescape is on."""
-    made = Environment(
+    templates = Environment(
         loader=PackageLoader("surefoot.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.template_class = _Page
-    made.filters |= {
+    templates.template_class = _Page
+    templates.filters |= {
         "number": words.number,
         "parts": words.parts,
         "count": words.count,
@@ -52,9 +52,9 @@ def environment() -> Environment:
         "coverage": words.coverage,
         "basename": lambda path: re.split(r"[/\\\\]", path)[-1],
     }
-    made.globals["outcome"] = words.outcome
-    made.globals["version"] = _version()
-    return made
+    templates.globals["outcome"] = words.outcome
+    templates.globals["version"] = _version()
+    return templates
 
 
 def _version() -> str:

@@ -23,30 +23,30 @@ class ValueSection:
     picture: Markup
 
 
-def value_page(found: LoggedValues, command: str = "") -> str:
+def value_page(values: LoggedValues, command: str = "") -> str:
     """An HTML page of one policy on one or several sets of comparisons.
 
     Args:
-        found: the estimates.
+        values: the estimates.
         command: the command line that made it, shown at the end.
     """
     return render(
         "policy_value.html.jinja",
-        found=found,
-        sections=[_section(name, value) for name, value in found.sets.items()],
+        found=values,
+        sections=[_section(name, value) for name, value in values.sets.items()],
         command=command,
     )
 
 
 def _section(name: str, value: PolicyValue) -> ValueSection:
-    found = {
+    estimates = {
         "direct": value.direct,
         "importance": value.importance,
         "doubly robust": value.doubly_robust,
     }
     picture = dot_interval_chart(
-        list(found),
-        {"value": list(found.values())},
+        list(estimates),
+        {"value": list(estimates.values())},
         0.5,
         axis="preferred to the reference",
         reference_label="the reference",

@@ -89,15 +89,15 @@ def inline(figure: Any, description: str) -> Markup:
     stream = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(stream, format="svg", metadata=nothing)
-    found = stream.getvalue()
-    found = found[found.index("<svg") :]
-    found = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", found, count=1, flags=re.DOTALL)
-    found = re.sub(r"<metadata>.*?</metadata>", "", found, flags=re.DOTALL)
-    digest = hashlib.blake2b(found.encode(), digest_size=4).hexdigest()
-    found = _TAG.sub(lambda tag: _adapted(tag[0], f"c{digest}-"), found)
-    found = re.sub(r">\s+<", "><", found)
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    digest = hashlib.blake2b(svg.encode(), digest_size=4).hexdigest()
+    svg = _TAG.sub(lambda tag: _adapted(tag[0], f"c{digest}-"), svg)
+    svg = re.sub(r">\s+<", "><", svg)
     label = escape(clean(description))
-    return Markup(found.replace("<svg ", f'<svg class="chart" role="img" aria-label="{label}" ', 1))
+    return Markup(svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{label}" ', 1))
 
 
 def _adapted(tag: str, prefix: str) -> str:

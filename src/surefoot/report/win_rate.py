@@ -8,20 +8,20 @@ from surefoot.report.page import render
 
 
 def win_rate_page(
-    found: WinRate, a: str, b: str, *, judge: str = "the judge", command: str = ""
+    rate: WinRate, a: str, b: str, *, judge: str = "the judge", command: str = ""
 ) -> str:
     """An HTML page of one policy against another.
 
     Args:
-        found: the figures.
+        rate: the figures.
         a: what to call the first policy.
         b: what to call the second.
         judge: what judged.
         command: the command line that made it, shown at the end.
     """
-    tone, sentence = _verdict(found)
-    points = [f"{note[0].upper()}{note[1:]}." for note in found.notes]
-    rates = {"raw": found.win_rate, "at equal length": found.length_controlled}
+    tone, sentence = _verdict(rate)
+    points = [f"{note[0].upper()}{note[1:]}." for note in rate.notes]
+    rates = {"raw": rate.win_rate, "at equal length": rate.length_controlled}
     picture = dot_interval_chart(
         list(rates),
         {"win rate of A": list(rates.values())},
@@ -31,7 +31,7 @@ def win_rate_page(
     )
     return render(
         "win_rate.html.jinja",
-        found=found,
+        found=rate,
         a=a,
         b=b,
         judge=judge,
@@ -43,10 +43,10 @@ def win_rate_page(
     )
 
 
-def _verdict(found: WinRate) -> tuple[str, str]:
+def _verdict(rate: WinRate) -> tuple[str, str]:
     """The raw rate, and whether it stands at equal length."""
-    raw, equal = found.win_rate.side(0.5), found.length_controlled.side(0.5)
-    rates = f"{found.win_rate} raw, {found.length_controlled} at equal length"
+    raw, equal = rate.win_rate.side(0.5), rate.length_controlled.side(0.5)
+    rates = f"{rate.win_rate} raw, {rate.length_controlled} at equal length"
     if raw == 0:
         return "doubt", f"A and B are not told apart: {rates}."
     winner = "A" if raw > 0 else "B"

@@ -22,7 +22,7 @@ def number(value: float | None, digits: int = 3, signed: bool = False) -> str:
     return _fixed(value, digits if value is None else decimals([value], digits), signed)
 
 
-def parts(found: Estimate, digits: int = 3, signed: bool = False) -> tuple[str, str, str]:
+def parts(estimate: Estimate, digits: int = 3, signed: bool = False) -> tuple[str, str, str]:
     """A figure and the ends of its interval, in as many digits as show the interval.
 
     Returns:
@@ -31,11 +31,11 @@ def parts(found: Estimate, digits: int = 3, signed: bool = False) -> tuple[str, 
     >>> parts(Estimate(0.0, -0.0004, 0.0004, n=9, covers="x"))
     ('.0000', '−.0004', '.0004')
     """
-    given = [v for v in (found.estimate, found.low, found.high) if v is not None]
+    given = [v for v in (estimate.estimate, estimate.low, estimate.high) if v is not None]
     shown = [_fixed(v, decimals(given, digits), signed) for v in given]
     if len(given) == 3:
         return shown[0], shown[1], shown[2]
-    return _fixed(found.estimate, decimals(given, digits), signed), "", ""
+    return _fixed(estimate.estimate, decimals(given, digits), signed), "", ""
 
 
 def _fixed(value: float | None, digits: int, signed: bool) -> str:
@@ -96,29 +96,29 @@ def p_value(value: float | None) -> str:
     return number(value, 4 if value < 0.001 else 3 if value < 0.1 else 2)
 
 
-def interval(found: Estimate, digits: int = 3, signed: bool = False) -> str:
+def interval(estimate: Estimate, digits: int = 3, signed: bool = False) -> str:
     """Figure and interval in one line, or the reason why there is none.
 
     >>> interval(Estimate(0.612, 0.59, 0.634, n=1871, covers="test items"))
     '.612 [.590, .634]'
     """
-    if found.estimate is None:
-        return f"no figure ({found.note})"
-    figure, low, high = parts(found, digits, signed)
-    return f"{figure} [{low}, {high}]" if low else f"{figure} (no interval: {found.note})"
+    if estimate.estimate is None:
+        return f"no figure ({estimate.note})"
+    figure, low, high = parts(estimate, digits, signed)
+    return f"{figure} [{low}, {high}]" if low else f"{figure} (no interval: {estimate.note})"
 
 
-def coverage(found: Estimate) -> str:
+def coverage(figure: Estimate) -> str:
     """What the interval of a figure covers, for a tooltip.
 
     >>> coverage(Estimate(0.612, 0.59, 0.634, n=1871, covers="test prompts"))
     '95 % interval, covers test prompts; n = 1,871'
     """
-    if found.low is None:
-        text = f"no interval: {found.note}; n = {count(found.n)}"
+    if figure.low is None:
+        text = f"no interval: {figure.note}; n = {count(figure.n)}"
     else:
-        text = f"{100 * found.level:g} % interval, covers {found.covers}; n = {count(found.n)}"
-        text += f" ({found.note})" if found.note else ""
+        text = f"{100 * figure.level:g} % interval, covers {figure.covers}; n = {count(figure.n)}"
+        text += f" ({figure.note})" if figure.note else ""
     return text
 
 

@@ -42,11 +42,11 @@ def of_the_disk(error: Exception, folder: Path | None = None) -> bool:
         error: it.
         folder: of which every file should be writable; whatever happens to one is of the disk.
     """
-    said = str(error)
+    text = str(error)
     if isinstance(error, SurefootError):
         return False
-    if isinstance(error, OSError | RuntimeError) and folder is not None and f"{folder}/" in said:
+    if isinstance(error, OSError | RuntimeError) and folder is not None and f"{folder}/" in text:
         return True
     if isinstance(error, OSError):
         return error.errno in _KINDS
-    return "No space left" in said or "PytorchStreamWriter" in said or "I/O error" in said
+    return "No space left" in text or "PytorchStreamWriter" in text or "I/O error" in text

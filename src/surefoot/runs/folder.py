@@ -73,16 +73,16 @@ class RunFolder:
         if not is_first():
             return
         with self._explained():
-            found = {}
+            sizes = {}
             every = {path for one in pieces for path in self.path.glob(one) if path.is_file()}
             for path in sorted(every - {self.path / MARK}):
                 if path.name.startswith("."):  # our lock, or of the system
                     continue
                 atomic.sync(path)
                 weights = path.suffix == ".safetensors"  # texts may be mended by hand
-                found[path.name] = path.stat().st_size if weights else None
+                sizes[path.name] = path.stat().st_size if weights else None
             atomic.sync(self.path)
-            self._mark(finished=True, parts=list(parts), pieces=found)
+            self._mark(finished=True, parts=list(parts), pieces=sizes)
 
     def require_room(self, size: int) -> None:
         """Refuse to begin what will not fit.
@@ -112,8 +112,8 @@ class RunFolder:
             "of what it left."
         )
 
-    def _mark(self, **said: Any) -> None:
-        mark = Mark(command=self.command, **said)
+    def _mark(self, **fields: Any) -> None:
+        mark = Mark(command=self.command, **fields)
         atomic.write_json(self.path / MARK, mark.model_dump(mode="json"))
 
     @contextmanager

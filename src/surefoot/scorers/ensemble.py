@@ -91,9 +91,9 @@ class RewardEnsemble(TrainedScorer):
     def _calibrate(self) -> None:
         """Zero, scale and temperature, from the calibration pairs where there are some."""
         heads = [model.members for model in self.models]
-        own = np.repeat([model.temperature_ for model in self.models], heads)
+        temperatures = np.repeat([model.temperature_ for model in self.models], heads)
         self._warn_of_the_ignorant(np.array([model.temperature_ for model in self.models]))
-        self.zero_, self.scale_ = np.zeros(len(own)), np.ones(len(own))
+        self.zero_, self.scale_ = np.zeros(len(temperatures)), np.ones(len(temperatures))
         labelled = None
         if self.scorer.calibration:
             pairs = read_preferences(list(self.scorer.calibration), unlabelled=True)
@@ -104,14 +104,14 @@ class RewardEnsemble(TrainedScorer):
             self._require_one_scale(heads)
         if labelled is not None and len(labelled):
             scores = self.scores(labelled)
-            found = fit_temperature(
+            fitted = fit_temperature(
                 scores[:, 0] - scores[:, 1], labelled.labels, labelled.weights, self._flip_rate()
             )
-            self.temperature_ = found.value
-            if found.note:
-                warn(f"ensemble of {len(self.places)} models: {found.note}", stacklevel=2)
+            self.temperature_ = fitted.value
+            if fitted.note:
+                warn(f"ensemble of {len(self.places)} models: {fitted.note}", stacklevel=2)
         else:
-            self.temperature_ = float(np.mean(own / self.scale_))
+            self.temperature_ = float(np.mean(temperatures / self.scale_))
             if self.scorer.flip_rate is not None:
                 raise ConfigurationError(
                     f"flip_rate ({self.scorer.flip_rate:g}) is of the labels of calibration pairs, "

@@ -73,7 +73,7 @@ def member_places(options: EnsembleOptions) -> list[str]:
     Raises:
         ConfigurationError: a member is an ensemble itself.
     """
-    found: list[str] = []
+    places: list[str] = []
     for place in options.members:
         if is_ensemble(place):
             raise ConfigurationError(
@@ -81,5 +81,5 @@ def member_places(options: EnsembleOptions) -> list[str]:
             )
         alone = (Path(place) / storage.DESCRIPTION).is_file()
         seeds = [] if alone else seed_folders(place)
-        found += [str(path) for path in seeds] or [place]
-    return found
+        places += [str(path) for path in seeds] or [place]
+    return places

@@ -26,7 +26,7 @@ def evidence_of(
     Raises:
         DataError: a column that is needed is given in some rows only.
     """
-    found = Evidence(
+    evidence = Evidence(
         torch.from_numpy(preferences.labels),
         _whole(preferences, "auxiliary"),
         columns={
@@ -36,7 +36,7 @@ def evidence_of(
         },
     )
     if "references" not in objective.labels.properties.needs:
-        return found, None
+        return evidence, None
     references = references_of(preferences)
     of, draws = torch.from_numpy(references.of), torch.from_numpy(references.draws)
     pairs = ReferencePairs(
@@ -47,7 +47,7 @@ def evidence_of(
         draws,
         rows_of_draws(draws, of, torch.from_numpy(preferences.weights)),
     )
-    return replace(found, references=pairs), references.pairs
+    return replace(evidence, references=pairs), references.pairs
 
 
 def _whole(preferences: Preferences, column: str) -> Tensor | None:

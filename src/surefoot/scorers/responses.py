@@ -38,28 +38,28 @@ def rewards_of(
     rows = [
         {
             **prompts[i]._asdict(),
-            "response_a": several[k],
-            "response_b": several[min(k + 1, len(several) - 1)],
+            "response_a": texts[k],
+            "response_b": texts[min(k + 1, len(texts) - 1)],
             "label": 0.5,
             "source": sources[i] if sources is not None else None,
         }
-        for i, several in enumerate(responses)
-        for k in range(0, len(several), 2)
+        for i, texts in enumerate(responses)
+        for k in range(0, len(texts), 2)
     ]
     if not rows:
         return [np.empty(0) for _ in responses]
     scored = np.asarray(model.rewards(Preferences.from_rows(rows, name)), dtype=np.float64)
-    found, start = [], 0
-    for i, several in enumerate(responses):
-        end = start + (len(several) + 1) // 2
-        own = scored[start:end].ravel()[: len(several)]
-        if not np.isfinite(own).all():
+    rewards, start = [], 0
+    for i, texts in enumerate(responses):
+        end = start + (len(texts) + 1) // 2
+        scores = scored[start:end].ravel()[: len(texts)]
+        if not np.isfinite(scores).all():
             prompt = " ".join(to_text(prompts[i].prompt).split())[:60]
-            said = to_text(several[int((~np.isfinite(own)).argmax())])[:60]
+            text = to_text(texts[int((~np.isfinite(scores)).argmax())])[:60]
             raise DataError(
-                f"the reward of {said!r} to the prompt {prompt!r} is not finite: the reward model "
+                f"the reward of {text!r} to the prompt {prompt!r} is not finite: the reward model "
                 "cannot be used on it."
             )
-        found.append(own)
+        rewards.append(scores)
         start = end
-    return found
+    return rewards

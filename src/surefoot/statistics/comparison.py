@@ -82,15 +82,15 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: the difference as an estimate, p-value and minimum detectable difference."""
-        found: dict[str, Any] = {
+        content: dict[str, Any] = {
             "difference": self.difference.to_dict(),
             "p_value": finite(self.p_value),
             "minimum_detectable": finite(self.minimum_detectable),
             "power": POWER,
         }
         if self.traded is not None:
-            found["minimum_detectable_traded"] = finite(self.traded)
-        return found
+            content["minimum_detectable_traded"] = finite(self.traded)
+        return content
 
     def __str__(self) -> str:
         if self.p_value is None or self.minimum_detectable is None:

@@ -116,13 +116,13 @@ class Estimate:
         return format(self, "")
 
 
-def json_ready(found: Any) -> Any:
+def json_ready(result: Any) -> Any:
     """A result for JSON: itself by its `to_dict`, or its items one by one; None stays None."""
-    if hasattr(found, "to_dict"):
-        return found.to_dict()
-    if isinstance(found, Mapping):
-        return {name: json_ready(one) for name, one in found.items()}
-    return [json_ready(one) for one in found] if isinstance(found, tuple | list) else found
+    if hasattr(result, "to_dict"):
+        return result.to_dict()
+    if isinstance(result, Mapping):
+        return {name: json_ready(one) for name, one in result.items()}
+    return [json_ready(one) for one in result] if isinstance(result, tuple | list) else result
 
 
 def fields_ready(result: Any, *left_out: str) -> dict[str, Any]:

@@ -63,13 +63,13 @@ def by_group(
     if len(names) != len(v):
         raise ValueError(f"groups name the group of each of {len(v)} values; got {len(names)}.")
     ids = None if clusters is None else np.asarray(clusters)
-    found: dict[str, Estimate] = {}
+    estimates: dict[str, Estimate] = {}
     for name in sorted(set(names[present])):
         rows = np.flatnonzero(present & (names == name))
         inside = None if ids is None else ids[rows]
         limits = None if within is None else within.rows(rows)
-        found[name] = mean(v[rows], inside, None, level, covers, limits)
-    return found
+        estimates[name] = mean(v[rows], inside, None, level, covers, limits)
+    return estimates
 
 
 def worst_group(

@@ -118,12 +118,12 @@ def shift(
     Raises:
         DataError: one sample is empty.
     """
-    theirs = np.asarray(after)
-    m = len(theirs)
+    sample = np.asarray(after)
+    m = len(sample)
     _require_prompts(np.size(before), m)
     p = np.bincount(np.asarray(before), pairs, units)
     p = p / p.sum()
-    q = np.bincount(theirs, minlength=units) / m
+    q = np.bincount(sample, minlength=units) / m
     drawn = np.random.default_rng(seed).multinomial(m, q, _DRAWS) / m
     tail = (1 - level) / 4
 

@@ -35,19 +35,19 @@ def _together() -> bool:
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def require_agreement(own: Mapping[str, Any]) -> None:
+def require_agreement(settings: Mapping[str, Any]) -> None:
     """Stop every process where one is about to do something else than the first.
 
     Args:
-        own: what each step depends on, by name.
+        settings: what each step depends on, by name.
 
     Raises:
         SurefootError: a process differs; its message names what in.
     """
     if not _together():
         return
-    first = of_first(own)
-    differing = sorted(k for k in {*own, *first} if own.get(k) != first.get(k))
+    first = of_first(settings)
+    differing = sorted(k for k in {*settings, *first} if settings.get(k) != first.get(k))
     found: list[list[str]] = [[] for _ in range(dist.get_world_size())]
     dist.all_gather_object(found, differing)
     differences = [f"process {k} in {', '.join(names)}" for k, names in enumerate(found) if names]

@@ -125,10 +125,10 @@ def load(folder: Path, run: Mapping[str, Any]) -> dict[str, Tensor]:
     return load_file(folder / _STATE)
 
 
-def _difference(name: str, saved: Any, given: Any) -> str:
+def _difference(name: str, saved: Any, present: Any) -> str:
     if name == "training data":
         return "other training data (texts, labels, weights or units)"
-    return f"{name} was {saved!r} and is {given!r}"
+    return f"{name} was {saved!r} and is {present!r}"
 
 
 def newest(folder: Path) -> str:
@@ -138,15 +138,15 @@ def newest(folder: Path) -> str:
         ConfigurationError: there is none.
     """
     passed: list[str] = []
-    every = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
-    for path in sorted(every, key=_step, reverse=True):
+    checkpoints = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
+    for path in sorted(checkpoints, key=_step, reverse=True):
         damage = _damage(path)
         if not damage:
             if passed:
                 named = ", ".join(passed)
                 warn(f"{named}: damaged; going on from {path.name}.", stacklevel=2)
             return str(path)
-        passed.append(f"{path.name}: {damage}" if len(every) == 1 else path.name)
+        passed.append(f"{path.name}: {damage}" if len(checkpoints) == 1 else path.name)
     damaged = f" ({', '.join(passed)}: damaged)" if passed else ""
     raise ConfigurationError(
         f"{folder} holds no checkpoint that was written to its end{damaged}; a run that can be "

@@ -100,10 +100,10 @@ class DataOptions(ReadingOptions):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_file(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and isinstance(given.get("train"), str):
-            return {**given, "train": (given["train"],)}
-        return given
+    def _one_file(cls, options: Any) -> Any:
+        if isinstance(options, Mapping) and isinstance(options.get("train"), str):
+            return {**options, "train": (options["train"],)}
+        return options
 
 
 class TrainingOptions(Options):
@@ -202,32 +202,32 @@ class RunConfig(SeededConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _objective_by_name(cls, given: Any) -> Any:
-        found = given.get("objective") if isinstance(given, Mapping) else None
-        if isinstance(found, str) and found in _KINDS:
-            found = {"kind": found}
-        if isinstance(found, str):
-            if found not in PRESETS:
-                raise ConfigurationError(unknown_name("objective", found, [*PRESETS, *_KINDS]))
-            return {**given, "objective": PRESETS[found]}
-        if isinstance(found, Mapping):
-            return {**given, "objective": _objective(found)}
-        return given
+    def _objective_by_name(cls, options: Any) -> Any:
+        objective = options.get("objective") if isinstance(options, Mapping) else None
+        if isinstance(objective, str) and objective in _KINDS:
+            objective = {"kind": objective}
+        if isinstance(objective, str):
+            if objective not in PRESETS:
+                raise ConfigurationError(unknown_name("objective", objective, [*PRESETS, *_KINDS]))
+            return {**options, "objective": PRESETS[objective]}
+        if isinstance(objective, Mapping):
+            return {**options, "objective": _objective(objective)}
+        return options
 
     @model_validator(mode="before")
     @classmethod
-    def _training_of_the_scorer(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping) or isinstance(given.get("training"), Options):
-            return given
-        scorer = Scorer.parse(given.get("scorer", EmbeddingScorer()))
+    def _training_of_the_scorer(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or isinstance(values.get("training"), Options):
+            return values
+        scorer = Scorer.parse(values.get("scorer", EmbeddingScorer()))
         language = isinstance(scorer, LanguageModelScorer)
         options: type[Options] = LanguageTrainingOptions if language else TrainingOptions
-        chosen = given.get("training") or {}
+        chosen = values.get("training") or {}
         if not isinstance(chosen, Mapping):
             raise ConfigurationError(
                 f"training should hold options by name; got {excerpt(chosen)}."
             )
-        return {**given, "training": options(**chosen)}
+        return {**values, "training": options(**chosen)}
 
     @model_validator(mode="after")
     def _training_fits(self) -> Self:
@@ -283,18 +283,18 @@ class RunConfig(SeededConfig):
         return training.bootstrap or not scorer.head.linear or scorer.members > 1
 
 
-def _objective(given: Mapping[str, Any]) -> Objective | DoublyRobust:
+def _objective(options: Mapping[str, Any]) -> Objective | DoublyRobust:
     """The objective of a mapping: one of margins where it names no other kind."""
-    if "kind" not in given:
-        return Objective(**given)
-    kind = str(given["kind"])
+    if "kind" not in options:
+        return Objective(**options)
+    kind = str(options["kind"])
     if kind == "online":
         raise ConfigurationError(
             "objective 'online' has a configuration of its own: surefoot.online.OnlineConfig."
         )
     if kind not in _KINDS:
         raise ConfigurationError(unknown_name("kind of objective", kind, _KINDS))
-    return _KINDS[kind](**given)
+    return _KINDS[kind](**options)
 
 
 _KINDS = {"doubly-robust": DoublyRobust}
@@ -305,21 +305,21 @@ def _defaults() -> dict[str, Any]:
 
 
 def _override(
-    given: dict[str, Any], path: Sequence[str], value: Any, defaults: Mapping[str, Any]
+    options: dict[str, Any], path: Sequence[str], value: Any, defaults: Mapping[str, Any]
 ) -> None:
     """Set one value deep inside; a member that is absent or only named becomes a mapping."""
     name, *deeper = path
     if not deeper:
-        given[name] = value
+        options[name] = value
         return
     default = defaults.get(name, {})
     default = default if isinstance(default, Mapping) else {}
-    inner = given.get(name)
+    inner = options.get(name)
     if isinstance(inner, str):
         inner = {"name" if name == "encoder" else "kind": inner}
     elif not isinstance(inner, dict):
         inner = {"kind": default["kind"]} if "kind" in default else {}
-    given[name] = inner
+    options[name] = inner
     _override(inner, deeper, value, default)
 
 

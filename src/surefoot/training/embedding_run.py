@@ -74,27 +74,27 @@ def _readable(
     trim: EstimatedTrim | None,
 ) -> dict[str, str]:
     """The most important figures, in words."""
-    found = {
+    figures = {
         "out-of-fold accuracy": str(report.out_of_fold_accuracy),
         "ridge penalty": f"{report.l2:.3g}",
         "optimum": report.optimum,
     }
     if report.coefficient is not None:
-        found["coefficient of the control variate"] = str(report.coefficient)
+        figures["coefficient of the control variate"] = str(report.coefficient)
     if trim is not None:
-        found["trimmed"] = str(trim)
+        figures["trimmed"] = str(trim)
     if radius is not None:
-        found |= {"size of the ball": str(radius), _TRIED: radius.curve}
+        figures |= {"size of the ball": str(radius), _TRIED: radius.curve}
     ball = objective.wasserstein
     if ball is not None and report.input_gradient is not None:
         worst = float(report.risk.value[0]) + ball.radius * report.input_gradient
-        found["worst mean loss in the ball, to first order"] = f"{worst:.4f}"
+        figures["worst mean loss in the ball, to first order"] = f"{worst:.4f}"
     if report.shares:
-        found["who got the weight"] = in_words(report.shares)
+        figures["who got the weight"] = in_words(report.shares)
     bound = flip_rate_bound(report.out_of_fold_accuracy)
     if bound is not None:
-        found["labels flipped at random"] = f"at most {bound:.0%}"
-    return found
+        figures["labels flipped at random"] = f"at most {bound:.0%}"
+    return figures
 
 
 def reading_notes(preferences: Preferences, model: EmbeddingRewardModel) -> tuple[str, ...]:

@@ -85,11 +85,11 @@ def clustered(
         return data
     options = scorer.encoder if isinstance(scorer, EmbeddingScorer) else EncoderOptions()
     seed = config.data.split_seed
-    made = PromptClusters.for_risk(objective.risk, data.train, options, seed, folder, say)
-    if made is None:
+    clusters = PromptClusters.for_risk(objective.risk, data.train, options, seed, folder, say)
+    if clusters is None:
         return data
-    held_out = None if data.held_out is None else made.beside(data.held_out)
-    return replace(data, train=made.beside(data.train), held_out=held_out, clusters=made)
+    held_out = None if data.held_out is None else clusters.beside(data.held_out)
+    return replace(data, train=clusters.beside(data.train), held_out=held_out, clusters=clusters)
 
 
 #: Share of damaged rows from which they are most of what there is; held-out pairs that say little.

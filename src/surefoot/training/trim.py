@@ -65,15 +65,15 @@ def with_trim(objective: Objective, data: Preferences) -> tuple[Objective, Estim
     if objective.risk.trim != "auto":
         return objective, None
     first, votes = vote_counts(data).T
-    several = np.flatnonzero(votes >= 2)
-    if not len(several):
+    revoted = np.flatnonzero(votes >= 2)
+    if not len(revoted):
         raise DataError(
             f"{data.name}: risk.trim 'auto' needs pairs with two votes or more (column `votes`). "
             "Single labels cannot tell flips from preferences that are hard to predict: they bound "
             "the rate (surefoot train prints it for heads on frozen embeddings). Set risk.trim."
         )
-    disagreement = disagreement_of(first[several], votes[several])
-    rate = flip_rate_of_votes(disagreement, data.prompt_keys()[several])
+    disagreement = disagreement_of(first[revoted], votes[revoted])
+    rate = flip_rate_of_votes(disagreement, data.prompt_keys()[revoted])
     assert rate.estimate is not None
     of_votes = np.array([origin == "votes" for origin in data.strings("label_from")])
     behind = np.where(of_votes, np.maximum(votes, 1), 1).astype(int)

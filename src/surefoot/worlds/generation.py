@@ -60,7 +60,7 @@ def write_responses(
     """
     asked = [prompt for prompt in prompts for _ in range(options.responses)]
     order = sorted(range(len(asked)), key=lambda i: len(asked[i]))
-    found: dict[int, Completion] = {}
+    completions: dict[int, Completion] = {}
     law = SamplingLaw(min_new_tokens=options.min_new_tokens, max_new_tokens=options.max_new_tokens)
     torch.manual_seed(seed)
     for start in range(0, len(order), options.batch):
@@ -70,5 +70,5 @@ def write_responses(
             finished = ids[-1] == tokenizer.eos_token_id
             kept = ids[:-1] if finished else ids
             text = tokenizer.decode(kept, clean_up_tokenization_spaces=False)
-            found[i] = Completion(asked[i], text, len(kept), finished)
-    return [found[i] for i in range(len(asked))]
+            completions[i] = Completion(asked[i], text, len(kept), finished)
+    return [completions[i] for i in range(len(asked))]

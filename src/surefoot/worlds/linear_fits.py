@@ -133,8 +133,8 @@ class LinearProblems:
 
     def _with_kinks(self, start: Tensor, tolerance: float) -> Tensor:
         """L-BFGS, and the bundle method of the linear heads where that proves nothing."""
-        found = self._lbfgs(start, self.l2, tolerance)
-        weights, left = found.parameters.T.clone(), torch.nonzero(found.gaps > tolerance).squeeze(1)
+        fits = self._lbfgs(start, self.l2, tolerance)
+        weights, left = fits.parameters.T.clone(), torch.nonzero(fits.gaps > tolerance).squeeze(1)
         if not len(left):
             return weights
         unsolved = self.part(left)
@@ -147,10 +147,10 @@ class LinearProblems:
         ridge = np.full(len(left), self.l2)
         ends = bundle.minimise(oracle, np.zeros(weights.shape[1]), ridge, tolerance)
         for k, end in zip(left.tolist(), ends, strict=True):
-            value = min(end.value, float(found.values[k]))
+            value = min(end.value, float(fits.values[k]))
             if (gap := value - (end.value - end.gap)) > 10 * tolerance:
                 raise RuntimeError(f"no minimum was found: {gap:.1e} may be left.")
-            if end.value < found.values[k]:
+            if end.value < fits.values[k]:
                 weights[k] = torch.from_numpy(end.parameters)
         return weights
 

@@ -55,7 +55,7 @@ def prompts(
     bank = TOPICS[topic]
     asked = [(question, subject) for question in bank.questions for subject in bank.subjects]
     order = rng.permutation(len(asked))[: ordinary + hurried]
-    found = []
+    pool = []
     for place, i in enumerate(order):
         question, subject = asked[i]
         text = question.format(subject=subject)
@@ -63,32 +63,32 @@ def prompts(
         if hurry:
             text = HURRY[place % len(HURRY)].format(question=text)
         answers = tuple(_responses(rng, topic, subject, responses))
-        found.append(PoolPrompt(text, topic, RARE if hurry else COMMON, answers))
-    return found[:ordinary], found[ordinary:]
+        pool.append(PoolPrompt(text, topic, RARE if hurry else COMMON, answers))
+    return pool[:ordinary], pool[ordinary:]
 
 
 def _responses(rng: np.random.Generator, topic: str, subject: str, count: int) -> list[Response]:
     """Distinct responses, whose quality and amount of filler are independent."""
-    found: dict[str, Response] = {}
-    while len(found) < count:
-        filler = len(found) % (MOST_FILLER + 1)  # every amount equally often
+    responses: dict[str, Response] = {}
+    while len(responses) < count:
+        filler = len(responses) % (MOST_FILLER + 1)  # every amount equally often
         kinds = rng.choice(len(KINDS), CORE, p=FREQUENCY)
         core = _core(rng, [KINDS[k] for k in kinds], topic, subject)
         text = " ".join(_padded(rng, core, filler))
-        found.setdefault(text, Response(text, sum(WORTH[k] for k in kinds), filler))
-    return list(found.values())
+        responses.setdefault(text, Response(text, sum(WORTH[k] for k in kinds), filler))
+    return list(responses.values())
 
 
 def _core(rng: np.random.Generator, kinds: Sequence[str], topic: str, subject: str) -> list[str]:
     """One sentence of each kind, no sentence twice."""
-    others = [name for name in TOPICS if name != topic]
+    other_topics = [name for name in TOPICS if name != topic]
     chosen: list[str] = []
     while len(chosen) < len(kinds):
         match kinds[len(chosen)]:
             case "specific":
                 sentence = _pick(rng, TOPICS[topic].advice).format(subject=subject)
             case "off-topic":
-                other = TOPICS[_pick(rng, others)]
+                other = TOPICS[_pick(rng, other_topics)]
                 sentence = _pick(rng, other.advice).format(subject=_pick(rng, other.subjects))
             case "vague":
                 sentence = _pick(rng, VAGUE)

@@ -221,11 +221,11 @@ class TabularWorld:
         return policy
 
     @staticmethod
-    def _check(name: str, given: Array, shape: tuple[int, ...]) -> None:
-        if given.shape != shape:
-            raise DataError(f"{name} has shape {given.shape}; it takes {shape}.")
-        if given.min() < 0 or np.abs(given.sum(-1) - 1).max() > _ROUNDING:
-            raise DataError(f"{name} takes probabilities that sum to 1; got {given}.")
+    def _check(name: str, values: Array, shape: tuple[int, ...]) -> None:
+        if values.shape != shape:
+            raise DataError(f"{name} has shape {values.shape}; it takes {shape}.")
+        if values.min() < 0 or np.abs(values.sum(-1) - 1).max() > _ROUNDING:
+            raise DataError(f"{name} takes probabilities that sum to 1; got {values}.")
 
 
 def tilted(reference: Array, logits: Array) -> Array:

@@ -103,7 +103,7 @@ class TextWorld(Options):
     def prompts(self) -> dict[Split, tuple[PoolPrompt, ...]]:
         """The pool: training and test prompts, which are disjoint, with their responses."""
         rng = self._rng("pool", 0)
-        found: dict[Split, list[PoolPrompt]] = {"training": [], "test": []}
+        by_split: dict[Split, list[PoolPrompt]] = {"training": [], "test": []}
         for topic in self.topics:
             ordinary, hurried = prompts(
                 rng,
@@ -112,9 +112,9 @@ class TextWorld(Options):
                 2 * self.rare_prompts,
                 self.responses,
             )
-            found["training"] += ordinary[: self.training_prompts] + hurried[: self.rare_prompts]
-            found["test"] += ordinary[self.training_prompts :] + hurried[self.rare_prompts :]
-        return {split: tuple(some) for split, some in found.items()}
+            by_split["training"] += ordinary[: self.training_prompts] + hurried[: self.rare_prompts]
+            by_split["test"] += ordinary[self.training_prompts :] + hurried[self.rare_prompts :]
+        return {split: tuple(some) for split, some in by_split.items()}
 
     def reward(self, prompt: PoolPrompt, response: int) -> float:
         """True reward of a response (by position) to a prompt."""

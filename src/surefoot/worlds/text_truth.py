@@ -101,11 +101,11 @@ def _advice() -> dict[str, tuple[str, str | None]]:
 @cache
 def _questions() -> dict[str, tuple[str, str]]:
     """Every prompt, asked with time or in a hurry: its topic and subject."""
-    found = {}
+    questions = {}
     for name, topic in TOPICS.items():
         for question in topic.questions:
             for subject in topic.subjects:
                 asked = question.format(subject=subject)
                 for form in ("{question}", *HURRY):
-                    found[form.format(question=asked)] = (name, subject)
-    return found
+                    questions[form.format(question=asked)] = (name, subject)
+    return questions

@@ -96,11 +96,11 @@ def _cell(
     key: PolicyKey,
     values: _Values,
     method: Method,
-    theirs: Mapping[PolicyKey, _Values] | None,
+    baseline: Mapping[PolicyKey, _Values] | None,
 ) -> Cell:
-    if theirs is None or (key not in theirs and key != "change"):
+    if baseline is None or (key not in baseline and key != "change"):
         return Cell(values.estimate())
-    against = values.against(theirs.get(key))  # without preferences nothing has changed
+    against = values.against(baseline.get(key))  # without preferences nothing has changed
     return Cell(values.estimate(), against, in_words(POLICY_COLUMNS[key], outcome(against)))
 
 

@@ -11,14 +11,14 @@ from surefoot.demo.templates import environment
 from surefoot.worlds.pool import RARE
 
 
-def policy_section(found: PolicyResult | None, why_not: str) -> Markup:
+def policy_section(result: PolicyResult | None, why_not: str) -> Markup:
     """The section, escaped; without a result it says why there is none."""
-    claims = () if found is None else found.claims
+    claims = () if result is None else result.claims
     return Markup(
         environment()
         .get_template("policies.html.jinja")
         .render(
-            found=found,
+            found=result,
             why_not=why_not,
             columns=POLICY_COLUMNS,
             on_pairs=ON_PAIRS,

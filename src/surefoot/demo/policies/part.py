@@ -148,13 +148,13 @@ def run_policies(
         losses.append(said["loss"])
         parameters = said["parameters"]
         for number, method in enumerate(compared, start=1):
-            made = parts.kept(
+            record = parts.kept(
                 ["policy", described, seed, asdict(method)],
                 partial(_trained, base, method, world, options, seed, pool, clock),
             )
-            for note in made["notes"]:
+            for note in record["notes"]:
                 notes.setdefault(note, {})[method.name] = None
-            outcomes[method.name].append(_outcomes(made, options.beta))
+            outcomes[method.name].append(_outcomes(record, options.beta))
             say(
                 f"seed {seed + 1} of {options.seeds}, language model {number} of "
                 f"{len(compared)}: {method.name}"
@@ -223,11 +223,11 @@ def _trained(
     return {"scored": scored, "written": written, "notes": list(notes)}
 
 
-def _outcomes(made: Mapping[str, Any], beta: float) -> Outcomes:
+def _outcomes(record: Mapping[str, Any], beta: float) -> Outcomes:
     scored = None
-    if made["scored"] is not None:
-        scored = Scored({(prompt, text): value for prompt, text, value in made["scored"]}, beta)
-    return Outcomes(scored, tuple(Completion(**one) for one in made["written"]))
+    if record["scored"] is not None:
+        scored = Scored({(prompt, text): value for prompt, text, value in record["scored"]}, beta)
+    return Outcomes(scored, tuple(Completion(**one) for one in record["written"]))
 
 
 @contextmanager

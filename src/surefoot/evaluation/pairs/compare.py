@@ -140,7 +140,7 @@ def evaluate_over_seeds(
     shared = clusters_of(preferences, clusters)
     right = np.stack([j.correct for j in judged])
     rows = np.flatnonzero(judged[0].decided)
-    found = {
+    estimates = {
         "accuracy": _accuracy(right, rows, shared, level),
         "log_loss": hierarchical(
             _losses(judged), shared.ids, level, shared.covers, list(map(_range_of_loss, judged))
@@ -149,8 +149,8 @@ def evaluate_over_seeds(
     for column in ("group", "source"):
         names = np.array([n or "" for n in preferences.strings(column)], dtype=object)[rows]
         for name in sorted(set(names) - {""}):
-            found[f"{column}: {name}"] = _accuracy(right, rows[names == name], shared, level)
-    return found
+            estimates[f"{column}: {name}"] = _accuracy(right, rows[names == name], shared, level)
+    return estimates
 
 
 def holm_over_suites(results: Mapping[str, ComparisonResult]) -> dict[str, float]:
@@ -161,8 +161,8 @@ def holm_over_suites(results: Mapping[str, ComparisonResult]) -> dict[str, float
     return _adjusted({name: result.accuracy for name, result in results.items()})
 
 
-def _adjusted(found: Mapping[str, Comparison]) -> dict[str, float]:
-    tested = {name: c.p_value for name, c in found.items() if c.p_value is not None}
+def _adjusted(comparisons: Mapping[str, Comparison]) -> dict[str, float]:
+    tested = {name: c.p_value for name, c in comparisons.items() if c.p_value is not None}
     return dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
 
 
@@ -176,9 +176,9 @@ def _judged(
     return [judge(r, preferences, p, tolerance) for r, p in zip(scores, chances, strict=True)]
 
 
-def _by_seed(given: Rewards, dimensions: int) -> list[npt.ArrayLike]:
+def _by_seed(rewards: Rewards, dimensions: int) -> list[npt.ArrayLike]:
     """One array for each seed, from one array or several."""
-    arrays = [given] if np.ndim(given) == dimensions else list(given)  # type: ignore[arg-type]
+    arrays = [rewards] if np.ndim(rewards) == dimensions else list(rewards)  # type: ignore[arg-type]
     return [np.asarray(a, dtype=np.float64) for a in arrays]
 
 

@@ -135,12 +135,12 @@ def _against_rulers(
         name: judge(rewards, preferences).correct[rows]
         for name, rewards in ruler_rewards(preferences).items()
     }
-    found = {
+    accuracies = {
         name: mean(right, shared.ids[rows], level=level, covers=shared.covers)
         for name, right in correct.items()
     }
     notes: list[str] = []
-    contenders = list(found)
+    contenders = list(accuracies)
     first = correct["first position"]
     if len(first) and first.min() == first.max():
         notes.append(
@@ -148,8 +148,8 @@ def _against_rulers(
             "answer off it, and the ruler `first position` says nothing here"
         )
         contenders.remove("first position")
-    best = max(contenders, key=lambda name: found[name].estimate or 0.0)
+    best = max(contenders, key=lambda name: accuracies[name].estimate or 0.0)
     beyond = paired_difference(
         judged.correct[rows], correct[best], shared.ids[rows], level=level, covers=shared.covers
     )
-    return found, best, beyond, tuple(notes)
+    return accuracies, best, beyond, tuple(notes)

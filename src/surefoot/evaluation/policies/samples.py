@@ -67,7 +67,7 @@ def read_samples(path: str | Path) -> Samples:
         ConfigurationError: the `surefoot sample` that writes it was not finished.
     """
     require_finished(Path(path).parent)
-    rows = ((origin.place, one) for origin in origins_of(path) for one in origin.records())
+    rows = ((origin.place, row) for origin in origins_of(path) for row in origin.records())
     written: dict[int, WrittenResponses] = {}
     laws: dict[str, Mapping[str, Any]] = {}
     for place, numbered in rows:
@@ -81,14 +81,14 @@ def read_samples(path: str | Path) -> Samples:
                 laws[json.dumps(parsed, sort_keys=True, default=str)] = parsed
             if set(record) == {"law"}:
                 continue
-            one = _written(record)
+            entry = _written(record)
         except DataError as error:
             raise DataError(f"{place}, row {numbered.row}: {str(error).rstrip('.')}.") from None
-        key = prompt_key(one.prompt)
-        known = written.setdefault(key, one)
-        if known.responses != one.responses:
-            known.responses.extend(one.responses)
-            known.gold.extend(one.gold)
+        key = prompt_key(entry.prompt)
+        known = written.setdefault(key, entry)
+        if known.responses != entry.responses:
+            known.responses.extend(entry.responses)
+            known.gold.extend(entry.gold)
     if not written:
         raise DataError(f"{path} holds no responses. It takes {_FORM}.")
     return Samples(str(path), written, tuple(laws.values()))
@@ -120,10 +120,10 @@ def _json(record: Mapping[str, Any], name: str, kind: Any) -> str | None:
     return fields.json_text(record[name], name, kind) if record.get(name) else None
 
 
-def _gold(given: Any, count: int) -> list[float]:
-    if given is None:
+def _gold(column: Any, count: int) -> list[float]:
+    if column is None:
         return []
-    numbers = [fields.number(value, "gold") for value in fields.listed(given, "gold")]
+    numbers = [fields.number(value, "gold") for value in fields.listed(column, "gold")]
     if len(numbers) != count:
         raise DataError(
             f"'gold' holds a number for each of the {count} 'references'; got {len(numbers)}"
@@ -131,11 +131,11 @@ def _gold(given: Any, count: int) -> list[float]:
     return numbers
 
 
-def _law(given: Any) -> Mapping[str, Any]:
+def _law(column: Any) -> Mapping[str, Any]:
     try:
-        found = json_value(given) if isinstance(given, str) else given
+        found = json_value(column) if isinstance(column, str) else column
     except DataError:
-        return {"law": given}
+        return {"law": column}
     return found if isinstance(found, Mapping) else {"law": found}
 
 
@@ -210,13 +210,13 @@ def log_ratios(policy: TrainedScorer, preferences: Preferences) -> Floats:
     return np.asarray(policy.raw_scores(preferences) / policy.scorer.beta)
 
 
-def require_prompts(what: str, samples: Samples, prompts: Mapping[int, Prompt]) -> None:
+def require_prompts(place: str, samples: Samples, prompts: Mapping[int, Prompt]) -> None:
     """Every prompt has samples; those that have none are named."""
     absent = [one.prompt for key, one in prompts.items() if key not in samples.written]
     if absent:
         shown = ", ".join(repr(" ".join(to_text(prompt).split())[:60]) for prompt in absent[:3])
         raise DataError(
-            f"{len(absent)} of {len(prompts)} prompts of {what} have no response in "
+            f"{len(absent)} of {len(prompts)} prompts of {place} have no response in "
             f"{samples.place}: {shown}{', ...' if len(absent) > 3 else ''}. Draw samples for these "
             "prompts (surefoot sample), or leave them out."
         )

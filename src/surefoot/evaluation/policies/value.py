@@ -207,19 +207,19 @@ def policy_value(
 
     top = float(used.max())
     base = top if options.self_normalise and np.isfinite(top) else 0.0
-    found = terms(z, g, s, np.exp(np.minimum(used - base, _LARGEST_LOG)))
-    importance, correction = found.importance, found.correction
+    parts = terms(z, g, s, np.exp(np.minimum(used - base, _LARGEST_LOG)))
+    importance, correction = parts.importance, parts.correction
     if options.self_normalise:
-        importance, correction = (_normalised(v, found.ratio) for v in (importance, correction))
+        importance, correction = (_normalised(v, parts.ratio) for v in (importance, correction))
     total = logsumexp(logs)
     return PolicyValue(
         n=n,
         prompts=len(np.unique(ids)),
-        direct=mean(found.direct, ids, None, level, covers, SHARE),
+        direct=mean(parts.direct, ids, None, level, covers, SHARE),
         importance=weighted(
             importance, top - base, None if options.self_normalise else NOT_NEGATIVE
         ),
-        doubly_robust=weighted(found.direct + correction, top - base),
+        doubly_robust=weighted(parts.direct + correction, top - base),
         correction=weighted(correction, top - base),
         mean_ratio=weighted(
             np.exp(np.minimum(logs, _LARGEST_LOG)).mean(axis=1), float(logs.max()), NOT_NEGATIVE
@@ -251,8 +251,8 @@ def _normalised(values: Floats, ratio: Floats) -> Floats:
     return np.asarray(quotient + (values - quotient * ratio) / scale)
 
 
-def _probabilities(name: str, given: npt.ArrayLike, shape: tuple[int, ...] | None) -> Floats:
-    values = np.asarray(given, dtype=np.float64)
+def _probabilities(name: str, numbers: npt.ArrayLike, shape: tuple[int, ...] | None) -> Floats:
+    values = np.asarray(numbers, dtype=np.float64)
     if values.shape != (shape or (values.size,)):
         raise DataError(f"{name} have shape {shape or '(N,)'}; got {values.shape}.")
     if not values.size:

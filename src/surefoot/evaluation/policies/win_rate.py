@@ -223,16 +223,16 @@ def length_controlled(
 def _intercepts(outcomes: Floats, log_ratios: Floats) -> Floats:
     """Intercept of the logistic regression, plus N times each comparison's influence, (N,)."""
     design = np.column_stack([np.ones_like(log_ratios), log_ratios])
-    found = np.zeros(2)
+    coefficients = np.zeros(2)
     for _ in range(100):
-        p = expit(design @ found)
+        p = expit(design @ coefficients)
         hessian = design.T @ (design * (p * (1 - p))[:, None])
         step = np.linalg.solve(hessian, design.T @ (outcomes - p))
-        found = found + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+        coefficients = coefficients + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
         if np.abs(step).max() < 1e-10:
             break
-    scores = design * (outcomes - expit(design @ found))[:, None]
-    return np.asarray(found[0] + len(outcomes) * np.linalg.solve(hessian, scores.T)[0])
+    scores = design * (outcomes - expit(design @ coefficients))[:, None]
+    return np.asarray(coefficients[0] + len(outcomes) * np.linalg.solve(hessian, scores.T)[0])
 
 
 def _unsolvable(outcomes: Floats, log_ratios: Floats) -> str:

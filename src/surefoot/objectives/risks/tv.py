@@ -33,13 +33,13 @@ class TotalVariation(Ball, kind="tv"):
 
     @field_validator("estimate", mode="before")
     @classmethod
-    def _no_dual(cls, given: object) -> object:
-        if given == "dual":
+    def _no_dual(cls, estimate: object) -> object:
+        if estimate == "dual":
             raise ValueError(
                 "'dual' is refused for 'tv': its term radius * max L is no expectation, so that no "
                 "step gives an unbiased gradient of it. Use 'chi-squared', 'kl' or 'cvar'."
             )
-        return given
+        return estimate
 
     properties = RiskProperties(
         direction="against shift", convex=True, smooth=False, neutral={"radius": 0.0}

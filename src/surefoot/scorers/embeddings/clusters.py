@@ -187,14 +187,14 @@ def k_means(
     for _ in range(starts):
         with warnings.catch_warnings():  # of clusters that stay empty
             warnings.simplefilter("ignore", UserWarning)
-            found = x[rng.choice(len(x), count, replace=False)]
+            means = x[rng.choice(len(x), count, replace=False)]
             for _ in range(_ITERATIONS // _AT_ONCE):
-                before, (found, _) = found, vq.kmeans2(x, found, iter=_AT_ONCE, minit="matrix")
-                if np.array_equal(found, before):
+                before, (means, _) = means, vq.kmeans2(x, means, iter=_AT_ONCE, minit="matrix")
+                if np.array_equal(means, before):
                     break
-        own, distances = vq.vq(x, found)
+        own, distances = vq.vq(x, means)
         if (spread := float((distances**2).sum())) < lowest:
-            best, lowest = found[np.unique(own)], spread
+            best, lowest = means[np.unique(own)], spread
     return best
 
 

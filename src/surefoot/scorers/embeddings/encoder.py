@@ -38,8 +38,8 @@ class EncoderOptions(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_name(cls, given: Any) -> Any:
-        return {"name": given} if isinstance(given, str) else given
+    def _from_name(cls, options: Any) -> Any:
+        return {"name": options} if isinstance(options, str) else options
 
     name: Annotated[str, READS] = "default"
     """`default` (all-MiniLM-L6-v2 from the extra `encoder`, no hub), a folder, or a hub name."""

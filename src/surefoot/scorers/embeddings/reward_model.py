@@ -200,10 +200,10 @@ class EmbeddingRewardModel(TrainedScorer):
             )
         return model
 
-    def _take(self, found: FittedHead) -> None:
-        self.features_, self.parameters_ = found.features, found.parameters
-        self.mean_, self.std_ = found.mean, found.std
-        self.temperature_, self.report_ = found.temperature, found.report
+    def _take(self, fitted: FittedHead) -> None:
+        self.features_, self.parameters_ = fitted.features, fitted.parameters
+        self.mean_, self.std_ = fitted.mean, fitted.std
+        self.temperature_, self.report_ = fitted.temperature, fitted.report
 
 
 def fit_models(

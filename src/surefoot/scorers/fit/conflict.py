@@ -94,16 +94,16 @@ def source_conflict(
     usable = (problem.mass.numpy() > 0) & (side_of_half(labels) != 0)[:, None]
     names = [_large_enough(named[rows]) for rows in usable.T]
     tried = [k for k, several in enumerate(names) if len(several) >= 2]
-    found: list[SourceConflict | None] = [None] * len(names)
+    conflicts: list[SourceConflict | None] = [None] * len(names)
     if not tried:
-        return found
+        return conflicts
     member = [np.stack([named == name for name in names[k]], axis=1) for k in tried]
     margins = _held_out_margins(problem.part(torch.tensor(tried)), member, halves[:, tried])
     for k, one in zip(tried, margins, strict=True):
         right = credit(side_of_margins(one), labels[:, None])  # (N, S + 1)
         rows = [np.flatnonzero(usable[:, k] & (named == name)) for name in names[k]]
-        found[k] = _judge(names[k], right, rows, halves[:, k].numpy(), clusters)
-    return found
+        conflicts[k] = _judge(names[k], right, rows, halves[:, k].numpy(), clusters)
+    return conflicts
 
 
 def _large_enough(named: npt.NDArray[np.object_]) -> tuple[str, ...]:

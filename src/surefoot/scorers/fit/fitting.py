@@ -75,7 +75,7 @@ def fit_seeds(
     def one(k: int) -> FittedHead:
         """The fit of one seed."""
         members = torch.arange(k * scorer.members, (k + 1) * scorer.members)
-        own, ended, live = final.part(members), fitted.part(members), problem.mass[:, k]
+        problem_of_seed, ended, live = final.part(members), fitted.part(members), problem.mass[:, k]
         validation, conflict = validations[k], conflicts[k]
         raw = problem.scores(scorer.head, ended.parameters)[: len(live)].double()
         mean, std = _scale(raw[live > 0])
@@ -92,7 +92,7 @@ def fit_seeds(
                 *task.notes,
                 *([conflict.warning()] if conflict and conflict.opposed else []),
                 *_left_out(embedded, encoder),
-                *_disappointments(own, ended, ((raw - mean) / std).mean(-1)),
+                *_disappointments(problem_of_seed, ended, ((raw - mean) / std).mean(-1)),
                 *([temperature.note] if temperature.note else []),
             ),
             optimum=ended.note,
@@ -104,9 +104,9 @@ def fit_seeds(
             conflict=conflict,
             truncated=embedded.truncated,
             identical=int(embedded.identical.sum()),
-            risk=worst_case(own, ended, scorer.head),
+            risk=worst_case(problem_of_seed, ended, scorer.head),
             units=task.names,
-            input_gradient=_input_gradient(own, ended, scorer.head),
+            input_gradient=_input_gradient(problem_of_seed, ended, scorer.head),
         )
         return FittedHead(features, ended.parameters, mean, std, temperature.value / unit, report)
 
@@ -185,15 +185,15 @@ def _left_out(embedded: Embedded, encoder: Encoder) -> list[str]:
 
 def _disappointments(problem: Problem, ended: Fit, rewards: Tensor) -> list[str]:
     """What went wrong in a fit, from its rewards (N, 2)."""
-    found = [ended.note] if ended.note.startswith("Not solved") else []
+    sentences = [ended.note] if ended.note.startswith("Not solved") else []
     if bool((rewards == 0).all()):
-        found.append(
+        sentences.append(
             "Nothing was learnt: every response gets the same reward. The objective's best "
             "head is zero; try a weaker risk or another objective."
             if problem.objective.wasserstein is None or bool((problem.evidence.label == 0.5).all())
             else _too_wide(problem)
         )
-    return found
+    return sentences
 
 
 def _input_gradient(problem: Problem, ended: Fit, head: Head) -> float | None:

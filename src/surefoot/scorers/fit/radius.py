@@ -224,15 +224,15 @@ def _require_plain_losses(objective: Objective) -> None:
 
 def _unit(objective: Objective, preferences: Preferences) -> Unit:
     """The groups that are left out: the risk's own units, where they are larger than prompts."""
-    own = objective.risk.unit
-    if own not in ("pair", "prompt"):
-        return own
+    unit = objective.risk.unit
+    if unit not in ("pair", "prompt"):
+        return unit
     for column in ("group", "source"):
         if preferences.has(column):
             return column
     raise ConfigurationError(
         f"choosing a size leaves groups out, and the data give neither 'group' nor 'source' (the "
-        f"risk is over {own}s). Take unit: cluster, or give a number."
+        f"risk is over {unit}s). Take unit: cluster, or give a number."
     )
 
 

@@ -68,23 +68,23 @@ def worst_case(problem: Problem, fitted: Fit, head: Head) -> RiskValue:
 
     Where units tie at the optimum, the weights are those of the mixture that balances them.
     """
-    found = problem.risk(margins_of(problem.scores(head, fitted.parameters)).double())
+    pooled = problem.risk(margins_of(problem.scores(head, fitted.parameters)).double())
     mixed = [
         _mixture(problem, k, margins_of(problem.scores(head, parameters)), shares)
         for k, (parameters, shares) in enumerate(fitted.mixtures)
     ]
-    weights = torch.stack([w for w, _ in mixed], dim=-1) if mixed else found.weights
-    by_unit = torch.stack([u for _, u in mixed], dim=-1) if mixed else found.unit_weights
+    weights = torch.stack([w for w, _ in mixed], dim=-1) if mixed else pooled.weights
+    by_unit = torch.stack([u for _, u in mixed], dim=-1) if mixed else pooled.unit_weights
 
     def average(values: Tensor) -> Tensor:
         return values.mean(-1, keepdim=True)
 
     return RiskValue(
-        average(found.value),
+        average(pooled.value),
         average(weights),
         average(by_unit),
-        average(found.unit_mass),
-        average(found.unit_losses),
+        average(pooled.unit_mass),
+        average(pooled.unit_losses),
     )
 
 

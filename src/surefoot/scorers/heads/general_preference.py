@@ -30,18 +30,18 @@ class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):
 
     def initial(self, dimension: int, context: int, generator: torch.Generator) -> Parameters:
         """W (D, 2k), or (H, 2k) behind a hidden layer; weights of prompts (C, k); rewards (D,)."""
-        found = {}
+        parameters = {}
         inputs = dimension
         if self.hidden:
-            found["weight"] = drawn(generator, dimension, self.hidden)
-            found["bias"] = torch.zeros(self.hidden)
+            parameters["weight"] = drawn(generator, dimension, self.hidden)
+            parameters["bias"] = torch.zeros(self.hidden)
             inputs = self.hidden
-        found["embedding"] = drawn(generator, inputs, 2 * self.blocks, gain=0.3)
+        parameters["embedding"] = drawn(generator, inputs, 2 * self.blocks, gain=0.3)
         if self.prompt_weights:
-            found["prompt"] = drawn(generator, context, self.blocks, gain=0.1)
+            parameters["prompt"] = drawn(generator, context, self.blocks, gain=0.1)
         if self.reward:
-            found["reward"] = torch.zeros(dimension)
-        return found
+            parameters["reward"] = torch.zeros(dimension)
+        return parameters
 
     def batch_scores(
         self, parameters: Parameters, features: Tensor, context: Tensor | None

@@ -26,15 +26,15 @@ class Pairwise(TrainedHead, kind="pairwise"):
 
     def initial(self, dimension: int, context: int, generator: torch.Generator) -> Parameters:
         """W and U (D, H), of the prompt (C, H), b0 (H,) and v (H,)."""
-        found = {
+        parameters = {
             "own": drawn(generator, dimension, self.hidden),
             "other": drawn(generator, dimension, self.hidden),
             "bias": torch.zeros(self.hidden),
             "out": drawn(generator, self.hidden),
         }
         if self.prompt:
-            found["prompt"] = drawn(generator, context, self.hidden)
-        return found
+            parameters["prompt"] = drawn(generator, context, self.hidden)
+        return parameters
 
     def batch_scores(
         self, parameters: Parameters, features: Tensor, context: Tensor | None

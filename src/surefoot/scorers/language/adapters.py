@@ -163,7 +163,7 @@ def refuse_adapter_alone(name: str, kind: ModelKind) -> None:
     )
 
 
-def lies_below(model: Any, given: Tensor) -> bool:
+def lies_below(model: Any, logits: Tensor) -> bool:
     """Whether a policy as it was given is what lies below its new adapter.
 
     It is not where the adapter begins with a part of the weights, which it takes out of the model
@@ -171,16 +171,16 @@ def lies_below(model: Any, given: Tensor) -> bool:
 
     Args:
         model: with the adapter on.
-        given: what the policy said before (:func:`probe`).
+        logits: what the policy said before (:func:`probe`).
 
     Raises:
         ConfigurationError: it is neither.
     """
     with model.disable_adapter():
         below = probe(model)
-    if close(below, given, 1e-6):
+    if close(below, logits, 1e-6):
         return True
-    if close(probe(model), given, rounding(model)):
+    if close(probe(model), logits, rounding(model)):
         return False
     raise ConfigurationError(
         "the adapter's start changes the model: neither with the adapter nor below it is the "

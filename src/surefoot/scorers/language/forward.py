@@ -69,7 +69,7 @@ def over_rows(
     description: str,
 ) -> npt.NDArray[np.float64]:
     """A score (n, 2) of each pair in `rows` (N,), shape (N, 2); every rank returns all of them."""
-    found = np.empty((len(rows), 2))
+    scores = np.empty((len(rows), 2))
     shown = None if engine.rank == 0 else True
     with (
         torch.no_grad(),
@@ -92,5 +92,5 @@ def over_rows(
                     if not should_reduce_batch_size(error) or len(part) == 1:
                         raise
                     parts[:0] = np.array_split(part, 2)
-            found[start : start + len(block)] = engine.sum_over_ranks(values).cpu().numpy()
-    return found
+            scores[start : start + len(block)] = engine.sum_over_ranks(values).cpu().numpy()
+    return scores

@@ -80,7 +80,7 @@ def response_text(
 def continuations(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
-    given: Sequence[Sequence[int]],
+    openings: Sequence[Sequence[int]],
     law: SamplingLaw,
     special: bool = False,
 ) -> list[list[int]]:
@@ -94,7 +94,7 @@ def continuations(
     Args:
         model: a causal language model.
         tokenizer: its own.
-        given: token ids to go on from.
+        openings: token ids to go on from.
         law: how.
         special: padding and the beginning of a text may be written, where the model would.
 
@@ -106,21 +106,21 @@ def continuations(
 
     ends = ends_of(model, tokenizer)
     pad = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    lengths = sorted({len(one) for one in given})
+    lengths = sorted({len(one) for one in openings})
     if not _draws_as_it_says(model, pad, alike=len(lengths) == 1):
         if len(lengths) == 1:
             raise ConfigurationError(
                 f"transformers draws from a {type(base_of(model)).__name__} by other probabilities "
                 "than those that it gives a whole text: what it writes would be of another law."
             )
-        found: list[list[int]] = [[] for _ in given]
+        found: list[list[int]] = [[] for _ in openings]
         for length in lengths:
-            rows = [row for row, one in enumerate(given) if len(one) == length]
-            own = continuations(model, tokenizer, [given[row] for row in rows], law, special)
+            rows = [row for row, one in enumerate(openings) if len(one) == length]
+            own = continuations(model, tokenizer, [openings[row] for row in rows], law, special)
             for row, one in zip(rows, own, strict=True):
                 found[row] = one
         return found
-    ids, mask = _padded(given, lengths[-1], pad, model.device)
+    ids, mask = _padded(openings, lengths[-1], pad, model.device)
     config = GenerationConfig(
         do_sample=True,
         temperature=law.temperature,

@@ -103,16 +103,16 @@ def prepare_model(
             )
         options: dict[str, Any] = {"num_labels": labels} if kind == "reward-model" else {}
         model = load_model(model, kind, **options)
-    found = kind_of(model, labels)
-    if kind not in (None, found):
-        raise ConfigurationError(f"args.scorer is {kind!r}, and the model given is a {found}.")
+    kind_found = kind_of(model, labels)
+    if kind not in (None, kind_found):
+        raise ConfigurationError(f"args.scorer is {kind!r}, and the model given is a {kind_found}.")
     if tokenizer is None and not name:
         raise ConfigurationError("a model made in memory needs its tokenizer (processing_class).")
     tokenizer = tokenizer or load_tokenizer(name)
     tokenizer.padding_side = "right"
     require_rows(model, tokenizer)
     whole_tables(base_of(model))
-    if found == "policy":
+    if kind_found == "policy":
         _require_causal(model)
     elif not keep_padding or text_config(model).pad_token_id is None:
         adapted = peft_config is not None or hasattr(model, "peft_config")
@@ -121,14 +121,14 @@ def prepare_model(
     new_adapter = False
     if peft_config is not None:
         model = below_adapter(model)
-        given = probe(model) if found == "policy" else None
-        model = with_adapter(model, peft_config, found)
+        given = probe(model) if kind_found == "policy" else None
+        model = with_adapter(model, peft_config, kind_found)
         new_adapter = given is None or lies_below(model, given)
-    if (head := reward_head(model)) is not None and found == "reward-model":
+    if (head := reward_head(model)) is not None and kind_found == "reward-model":
         head.float()  # a reward in half a precision has three digits
-    encoder = found == "reward-model" and not reads_causally(model)
-    prepared = Prepared(never_packed(model), tokenizer, found, encoder, new_adapter)
-    if found == "reward-model":
+    encoder = kind_found == "reward-model" and not reads_causally(model)
+    prepared = Prepared(never_packed(model), tokenizer, kind_found, encoder, new_adapter)
+    if kind_found == "reward-model":
         _require_blind_to_padding(prepared)
     return prepared
 
@@ -234,13 +234,13 @@ def load_model(
         load = AutoModelForSequenceClassification.from_pretrained
     model, found = _load(load, name, "model", **options)
     missing = set(found["missing_keys"]) - set(beside or ())
-    what = "causal language model" if kind == "policy" else "trained reward model"
+    noun = "causal language model" if kind == "policy" else "trained reward model"
     if kind == "reward-model" and beside is None:
         missing = missing_body(model, missing)
-        what = f"{type(model).__name__} with a new head"
+        noun = f"{type(model).__name__} with a new head"
     if missing:
         raise ConfigurationError(
-            f"{name} is no {what}: it has no {min(missing)}, which would be drawn at random."
+            f"{name} is no {noun}: it has no {min(missing)}, which would be drawn at random."
         )
     return never_packed(model)
 
@@ -303,7 +303,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _load(loader: Callable[..., Any], name: str, what: str, **options: Any) -> Any:
+def _load(loader: Callable[..., Any], name: str, noun: str, **options: Any) -> Any:
     require_finished(name)
     try:
         return loader(name, trust_remote_code=False, **options)
@@ -311,9 +311,9 @@ def _load(loader: Callable[..., Any], name: str, what: str, **options: Any) -> A
         raise
     except Exception as error:  # a damaged file can end in any
         absent = "there is no such folder here, and none of that name could be had from the Hub"
-        found = f"the folder holds no transformers {what}, or a damaged one"
+        found = f"the folder holds no transformers {noun}, or a damaged one"
         why = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise ConfigurationError(
-            f"cannot load the {what} of {name!r}: {found if Path(name).exists() else absent} "
+            f"cannot load the {noun} of {name!r}: {found if Path(name).exists() else absent} "
             f"({why})"
         ) from error

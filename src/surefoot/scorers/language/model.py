@@ -212,7 +212,7 @@ class LanguageModel(TrainedScorer):
                 model = read_adapter(below_adapter(base), place)
             labels = scorer.load_options.get("num_labels", 1)
             prepared = prepare_model(model, tokenizer, labels=labels)
-        found = cls(
+        loaded = cls(
             scorer,
             prepared,
             mean_=description["rewards"]["mean"],
@@ -222,14 +222,14 @@ class LanguageModel(TrainedScorer):
             reference_key=description["reference_key"],
         )
         with _trained_from(folder, scorer):
-            _ = found.reference  # a wrong one is an error now, not in the middle of an evaluation
-            known = None if scorer.model_kind == "policy" else found.reference_key
+            _ = loaded.reference  # a wrong one is an error now, not in the middle of an evaluation
+            known = None if scorer.model_kind == "policy" else loaded.reference_key
             if known is not None and base_key(model) != known:  # older runs did not note it
                 raise ConfigurationError(
                     f"{scorer.place} is not the model that the adapter was trained on (other "
                     "weights): its rewards would be wrong."
                 )
-        return found if precision is None else found.in_precision(precision)
+        return loaded if precision is None else loaded.in_precision(precision)
 
     def in_precision(self, precision: str) -> Self:
         """A copy, with its reference, whose passes are in another precision.
@@ -247,15 +247,15 @@ class LanguageModel(TrainedScorer):
                 f"precision {precision!r} is refused: weights in 4 bits are multiplied in "
                 f"{self.scorer.settled.precision}, as they were in training."
             )
-        known, found = self.reference, replace(self, scorer=asked)
+        known, changed = self.reference, replace(self, scorer=asked)
         whole = asked.autocast_dtype is None
         if whole:
             self.prepared.model.float()
         if known is not None:
             model: Any = known.model.float() if whole else known.model
             above = not known.without_adapter
-            found.reference = ReferencePolicy.of(model, found.engine, False, with_adapter=above)
-        return found
+            changed.reference = ReferencePolicy.of(model, changed.engine, False, with_adapter=above)
+        return changed
 
     def reading_notes(self) -> list[str]:
         """What the weights and the passes of a model of another origin are in."""
@@ -297,11 +297,11 @@ class LanguageModel(TrainedScorer):
         scorer = with_precision(scorers[kind](model=place, max_length=2048), precision or "auto")
         read = read_foreign(place)
         prepared = prepare_model(read.model, read.tokenizer, keep_padding=True)
-        found = cls(scorer, prepared, foreign=True)
+        trained = cls(scorer, prepared, foreign=True)
         if kind == "policy":
             below = read.base is not None and read.intact
-            found.reference = found.policy_at(reference or (None if below else read.base))
-        return found
+            trained.reference = trained.policy_at(reference or (None if below else read.base))
+        return trained
 
     def policy_at(self, place: str | None) -> ReferencePolicy:
         """A reference from a folder or a hub name, or (None) from under the adapter.

@@ -82,8 +82,8 @@ def master_weights(model: Any) -> Masters:
         model: with its adapter, if any; the same parameters are held afterwards, so that an
             optimiser that was made for them goes on with them.
     """
-    given, cast = half_of(model), 0
-    if given is None:
+    original, cast = half_of(model), 0
+    if original is None:
         return Masters(None, 0, None)
     for module in model.modules():
         own = list(module.parameters(recurse=False))
@@ -94,23 +94,23 @@ def master_weights(model: Any) -> Masters:
                 one.data = one.data.float()
                 cast += one.numel() if one.requires_grad else 0
     frozen = half_of(model)
-    passes = frozen or (given if given is torch.bfloat16 else None)
-    return Masters(given, cast, passes)
+    passes = frozen or (original if original is torch.bfloat16 else None)
+    return Masters(original, cast, passes)
 
 
-def warn_of_masters(found: Masters, passes: torch.dtype | None) -> None:
+def warn_of_masters(masters: Masters, passes: torch.dtype | None) -> None:
     """Warn of a cast: how much it was, and what passes and saved files are in.
 
     Args:
-        found: what was cast.
+        masters: what was cast.
         passes: the precision in force; None: as the weights are.
     """
-    if not found.cast:
+    if not masters.cast:
         return
     warn(
-        f"the model came in {name_of(found.given)}, in which AdamW's steps would be rounded away: "
-        f"its {found.cast:,} trained weights are held in float32, and saved so. Passes are in "
-        f"{name_of(passes)}" + ("." if passes else "; bf16=True makes them smaller and faster."),
+        f"the model came in {name_of(masters.given)}, in which AdamW's steps would be rounded "
+        f"away: its {masters.cast:,} trained weights are held in float32, and saved so. Passes are "
+        f"in {name_of(passes)}" + ("." if passes else "; bf16=True makes them smaller and faster."),
         stacklevel=3,
     )
 

@@ -93,18 +93,18 @@ def at_prompt_ends(values: Tensor, batch: PairBatch) -> Tensor:
 def _at_every_token(model: nn.Module) -> Iterator[list[Tensor]]:
     """A list that the head's outputs (B, T, labels) are put into, before one token is chosen."""
     head = reward_head(model)
-    found: list[Tensor] = []
+    rewards: list[Tensor] = []
     if head is None:
-        yield found
+        yield rewards
         return
 
     def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         del module, inputs
-        found.append(output)
+        rewards.append(output)
 
     hook = head.register_forward_hook(keep)
     try:
-        yield found
+        yield rewards
     finally:
         hook.remove()
 

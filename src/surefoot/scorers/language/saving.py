@@ -34,36 +34,36 @@ def older_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: as version 5 writes it.
     """
-    found: dict[str, Any] = {}
+    added: dict[str, Any] = {}
     if "dtype" in config:
-        found["torch_dtype"] = config["dtype"]
+        added["torch_dtype"] = config["dtype"]
     rope = config.get("rope_parameters") or {}
     by_layer = {name: one for name, one in rope.items() if isinstance(one, Mapping)}
     if by_layer:
         whole, near = by_layer.get("full_attention"), by_layer.get("sliding_attention")
         if whole is not None:
-            found |= _rotary(whole) | {"global_rope_theta": whole.get("rope_theta")}
+            added |= _rotary(whole) | {"global_rope_theta": whole.get("rope_theta")}
         if near is not None:
             theta = near.get("rope_theta")
-            found |= {"rope_local_base_freq": theta, "local_rope_theta": theta}
+            added |= {"rope_local_base_freq": theta, "local_rope_theta": theta}
     elif rope:
-        found |= _rotary(rope)
-    found |= _windows(config.get("layer_types") or [])
-    return {name: value for name, value in found.items() if name not in config}
+        added |= _rotary(rope)
+    added |= _windows(config.get("layer_types") or [])
+    return {name: value for name, value in added.items() if name not in config}
 
 
 def _rotary(rope: Mapping[str, Any]) -> dict[str, Any]:
     """Rotary positions as version 4 names them; GPT-NeoX has names of its own."""
     own = ("rope_theta", "partial_rotary_factor")
-    found = {name: rope[name] for name in own if name in rope}
+    keys = {name: rope[name] for name in own if name in rope}
     if "rope_theta" in rope:
-        found["rotary_emb_base"] = rope["rope_theta"]
+        keys["rotary_emb_base"] = rope["rope_theta"]
     if "partial_rotary_factor" in rope:
-        found["rotary_pct"] = rope["partial_rotary_factor"]
+        keys["rotary_pct"] = rope["partial_rotary_factor"]
     scaling = {name: value for name, value in rope.items() if name not in own}
     if scaling.get("rope_type", "default") != "default":
-        found["rope_scaling"] = scaling
-    return found
+        keys["rope_scaling"] = scaling
+    return keys
 
 
 def _windows(layers: Sequence[str]) -> dict[str, int]:
@@ -136,12 +136,12 @@ _OLD = (
 def _tokenizer_as_read(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
-    found: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     return (
-        found.backend_tokenizer.to_str(),
-        found.special_tokens_map,
-        sorted(found.all_special_ids),
-        found.chat_template,
-        found.model_input_names,
-        found.padding_side,
+        tokenizer.backend_tokenizer.to_str(),
+        tokenizer.special_tokens_map,
+        sorted(tokenizer.all_special_ids),
+        tokenizer.chat_template,
+        tokenizer.model_input_names,
+        tokenizer.padding_side,
     )

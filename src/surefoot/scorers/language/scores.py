@@ -80,13 +80,13 @@ class PolicyScores(ScoreFunction):
         """Log-probabilities (n, 2)."""
         return log_probs(model, batch)
 
-    def of_log_probs(self, found: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
+    def of_log_probs(self, log_probs: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
         """Scores (n, 2) from log-probabilities (n, 2) of responses of these lengths (n, 2).
 
         A difference that rounding alone makes is none: a policy that equals its reference has
         margins of exactly 0, and ties are ties in any split of a step. It has its gradient.
         """
-        change = found - reference
+        change = log_probs - reference
         none = per_root_token(change.detach(), lengths) < self.noise
         return self.beta * torch.where(none, change - change.detach(), change)
 
@@ -132,7 +132,7 @@ def whole_head(model: nn.Module) -> Iterator[None]:
         yield
         return
     *_, last = head.parameters()  # of a head and PEFT's trained copy, that of the copy
-    forward, own = head.forward, vars(head).get("forward")
+    forward, patched = head.forward, vars(head).get("forward")
 
     def whole(states: Tensor, *rest: Any, **named: Any) -> Any:
         with autocast(states.device, None):
@@ -143,7 +143,7 @@ def whole_head(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         del vars(head)["forward"]
-        vars(head).update({} if own is None else {"forward": own})
+        vars(head).update({} if patched is None else {"forward": patched})
 
 
 def output_head(model: nn.Module) -> nn.Module:

@@ -46,18 +46,18 @@ def with_steepness(
 @contextmanager
 def _input_embeddings(model: nn.Module) -> Iterator[list[Tensor]]:
     """A list of what the embedding layer gives (B, T, D), each time that it is asked."""
-    found: list[Tensor] = []
+    embeddings: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         del module, inputs
         if not output.requires_grad:  # of a table that is not trained
             output = output.detach().requires_grad_()
-        found.append(output)
+        embeddings.append(output)
         return output
 
     layer: Any = model
     hook = layer.get_input_embeddings().register_forward_hook(keep)
     try:
-        yield found
+        yield embeddings
     finally:
         hook.remove()

@@ -29,13 +29,13 @@ def require_rows(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
     last = max(vocabulary, key=vocabulary.__getitem__)
     needed = vocabulary[last] + 1
     layers = {"embedding": model.get_input_embeddings(), "output": _output(model)}
-    for what, layer in layers.items():
+    for name, layer in layers.items():
         rows = getattr(getattr(layer, "weight", None), "shape", (needed,))[0]
-        if what == "output":  # weights of some kinds lie transposed, or packed in 4 bits
+        if name == "output":  # weights of some kinds lie transposed, or packed in 4 bits
             rows = getattr(layer, "out_features", needed)
         if needed > rows:
             raise ConfigurationError(
-                f"the tokenizer has {needed} tokens (the last is {last!r}) and the model {what} "
+                f"the tokenizer has {needed} tokens (the last is {last!r}) and the model {name} "
                 f"rows for {rows}: the two do not belong together. Take the tokenizer that the "
                 "model was trained with; or, to train the new tokens, give the model rows for them "
                 f"and save both together: model.resize_token_embeddings({needed})."

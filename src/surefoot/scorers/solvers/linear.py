@@ -102,14 +102,14 @@ class LinearSolver:
         with one_thread():
             ends = self._bundle()
         parameters, values, gaps, points, shares = zip(*ends, strict=True)
-        found = lbfgs.Minima(
+        minima = lbfgs.Minima(
             torch.from_numpy(np.stack(parameters, axis=1)),
             torch.tensor(values, dtype=torch.float64),
             torch.tensor(gaps, dtype=torch.float64),
         )
         tops = [{"weight": self.coordinates.to_features(torch.from_numpy(p.T))} for p in points]
         mixtures = tuple(zip(tops, map(torch.from_numpy, shares), strict=True))
-        return replace(self._fit(found, self._notes("a bundle method", found)), mixtures=mixtures)
+        return replace(self._fit(minima, self._notes("a bundle method", minima)), mixtures=mixtures)
 
     def largest_radius(self) -> Tensor:
         """The radius (K,) of a Wasserstein ball from which the head of zeros is a local optimum.
@@ -163,16 +163,16 @@ class LinearSolver:
         start = np.zeros(self.coordinates.values.shape[1])
         return bundle.minimise(oracle, start, self.l2.numpy(), GAPS[False, self.certify], steps)
 
-    def _notes(self, method: str, found: lbfgs.Minima) -> list[str]:
+    def _notes(self, method: str, minima: lbfgs.Minima) -> list[str]:
         solved = 10 * GAPS[self.problem.objective.smooth, self.certify]
         return [
             (SOLVED if gap <= solved else NOT_SOLVED).format(method, gap)
-            for gap in found.gaps.tolist()
+            for gap in minima.gaps.tolist()
         ]
 
-    def _fit(self, found: lbfgs.Minima, notes: Sequence[str]) -> Fit:
-        weight = self.coordinates.to_features(found.parameters)
-        return Fit({"weight": weight}, 1, found.values, found.gaps, tuple(notes))
+    def _fit(self, minima: lbfgs.Minima, notes: Sequence[str]) -> Fit:
+        weight = self.coordinates.to_features(minima.parameters)
+        return Fit({"weight": weight}, 1, minima.values, minima.gaps, tuple(notes))
 
 
 @contextmanager

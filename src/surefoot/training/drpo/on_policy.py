@@ -98,17 +98,17 @@ class Writer:
 
     def notes(self, step: int, engine: Engine) -> list[str]:
         """Sentences for the user; `step`: prompts in a step."""
-        found = []
+        sentences = []
         if self.cut:
-            found.append(
+            sentences.append(
                 f"the samples of {self.cut} of {len(self.openings)} prompts are written without "
                 f"the prompt's start, for {self.law.max_new_tokens} new tokens to fit."
             )
         chunks, k = -(-step // self.chunk), self.count
         if chunks >= min(engine.ranks, step):
-            return found
+            return sentences
         return [
-            *found,
+            *sentences,
             f"{engine.ranks - chunks} of {engine.ranks} processes have nothing to do: the samples "
             f"of a step are written in {chunks} batches, each by one process. Lower "
             f"objective.batch to {k * max(1, step // engine.ranks)}.",
@@ -131,11 +131,11 @@ class Writer:
         own = chunks[engine.rank :: engine.ranks]
         written: list[list[int]] = []
         for number, places in own:
-            given = [self.openings[rows[i]].tolist() for i in places for _ in range(self.count)]
+            openings = [self.openings[rows[i]].tolist() for i in places for _ in range(self.count)]
             on = [engine.device] if engine.device.type == "cuda" else []
             with torch.random.fork_rng(devices=on), engine.autocast():
                 torch.manual_seed(int(np.random.SeedSequence([*seed, number]).generate_state(1)[0]))
-                written += self._write(model, given)
+                written += self._write(model, openings)
         places = np.concatenate([np.empty(0, dtype=np.int64), *(one for _, one in own)])
         k = self.count
         by_prompt = [written[i : i + k] for i in range(0, len(written), k)]
@@ -150,14 +150,14 @@ class Writer:
             ),
         )
 
-    def _write(self, model: Any, given: list[list[int]]) -> list[list[int]]:
+    def _write(self, model: Any, openings: list[list[int]]) -> list[list[int]]:
         try:
-            return continuations(model, self.tokenizer, given, self.law, special=True)
+            return continuations(model, self.tokenizer, openings, self.law, special=True)
         except RuntimeError as error:
             if not should_reduce_batch_size(error):
                 raise
             raise SurefootError(
-                f"out of memory with {len(given)} responses written at a time: lower "
+                f"out of memory with {len(openings)} responses written at a time: lower "
                 "objective.batch (which draws other responses)."
             ) from error
 

@@ -106,7 +106,7 @@ class DoublyRobustRunner:
 
         parts, _ = self.memory.fit(parts, look)
         change = here - there
-        own = credits(
+        credited = credits(
             step.evidence.label[drawn.places].double(),
             auxiliary[drawn.places],
             sampled,
@@ -116,7 +116,7 @@ class DoublyRobustRunner:
             self.clip,
         )
         share = (step.mass / step.mass.sum())[drawn.places].double()
-        credit = torch.cat([own.data, own.samples.view(-1, 2)])
+        credit = torch.cat([credited.data, credited.samples.view(-1, 2)])
         credit *= torch.cat([share, share.repeat_interleave(count // 2)])[:, None]
 
         def learn(now: list[Ints]) -> None:
@@ -127,7 +127,7 @@ class DoublyRobustRunner:
         self.memory.fit(parts, learn, undo=model.zero_grad)
         lengths = torch.tensor([[len(a), len(b)] for _, a, b in work.items], dtype=torch.float64)
         written = lengths[n:].view(n, count).mean(1)
-        columns = (own.direct, own.correction, own.kl, written, drawn.finished)
+        columns = (credited.direct, credited.correction, credited.kl, written, drawn.finished)
         return torch.cat([here[:n], there[:n], lengths[:n], torch.stack(columns, 1)], 1)
 
     def _batch(self, work: _Work, part: Ints) -> PairBatch:

@@ -134,7 +134,7 @@ class DoublyRobustTrainer(PreferenceTrainer):
 
 
 def _figures(
-    found: DoublyRobustResult, label: Tensor, share: Tensor, beta: float
+    result: DoublyRobustResult, label: Tensor, share: Tensor, beta: float
 ) -> dict[str, float]:
     """What a step shows, beside the figures of the data's pairs.
 
@@ -145,17 +145,17 @@ def _figures(
       share of their number.
     * `sample_tokens`, `finished`: mean length of the samples; share that ended by themselves.
     """
-    figures = figures_of(found.outputs, label, beta)
+    figures = figures_of(result.outputs, label, beta)
     figures.pop("kl", None)  # of the data's responses: another divergence
-    logs = found.outputs.scores.flatten() / beta
+    logs = result.outputs.scores.flatten() / beta
     effective = (2 * logs.logsumexp(0) - (2 * logs).logsumexp(0)).exp() / len(logs)
     means = {
-        "value": found.direct + found.correction,
-        "direct": found.direct,
-        "correction": found.correction,
-        "sampled_kl": found.kl,
-        "sample_tokens": found.sample_tokens,
-        "finished": found.finished,
+        "value": result.direct + result.correction,
+        "direct": result.direct,
+        "correction": result.correction,
+        "sampled_kl": result.kl,
+        "sample_tokens": result.sample_tokens,
+        "finished": result.finished,
     }
     return (
         figures

@@ -68,13 +68,13 @@ def _difference(
         return reference(batch)
 
     if pairs.reference is not None:
-        given = pairs.reference[torch.from_numpy(rows)]
+        before = pairs.reference[torch.from_numpy(rows)]
     else:
-        given = torch.from_numpy(over_rows(theirs, model, pairs.tokens, rows, engine, "reference"))
+        before = torch.from_numpy(over_rows(theirs, model, pairs.tokens, rows, engine, "reference"))
     lengths = torch.from_numpy(pairs.tokens.response_lengths[rows])
     worst = 0.0
     for size in SHAPES:
         some = replace(engine, pairs=size)
         found = torch.from_numpy(over_rows(own, model, pairs.tokens, rows, some, "first look"))
-        worst = max(worst, float(per_root_token(found - given, lengths).max()))
+        worst = max(worst, float(per_root_token(found - before, lengths).max()))
     return worst

@@ -35,17 +35,17 @@ def check_saved(folder: Path, model: LanguageModel, preferences: Preferences) ->
     """
     from transformers import AutoTokenizer
 
-    found = model.prepared
+    read = model.prepared
     tokens = tokenise(
         preferences.select(np.arange(min(len(preferences), _COMPARED))),
-        found.tokenizer,
+        read.tokenizer,
         model.max_length,
-        keep_end=found.encoder,
+        keep_end=read.encoder,
     )
     pairs = tokens.read(np.arange(len(tokens)))
     texts = [prompt + response for prompt, *both in pairs for response in both]
     plain = _plain(folder, model)
-    device = next(found.model.parameters()).device
+    device = next(read.model.parameters()).device
     tokenizer = AutoTokenizer.from_pretrained(folder)
     notes: tuple[str, ...] = ()
     text = text_config(plain)
@@ -57,8 +57,8 @@ def check_saved(folder: Path, model: LanguageModel, preferences: Preferences) ->
             f"PEFT alone sets model.config.pad_token_id = {tokenizer.pad_token_id} afterwards.",
         )
     padded = tokenizer.pad({"input_ids": texts}, return_tensors="pt").to(device)
-    with torch.no_grad(), mode(found.model), whole_head(found.model):
-        ours = torch.stack([found.model(torch.tensor([t], device=device)).logits[0] for t in texts])
+    with torch.no_grad(), mode(read.model), whole_head(read.model):
+        ours = torch.stack([read.model(torch.tensor([t], device=device)).logits[0] for t in texts])
         theirs = plain.to(device)(**padded).logits
     worst = float((ours - theirs).abs().max() / ours.abs().max().clamp_min(1.0))
     exact = model.scorer.load_options["dtype"] == torch.float32

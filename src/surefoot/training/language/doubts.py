@@ -36,20 +36,20 @@ def doubts_of_samples(last: Mapping[str, float], max_new_tokens: int) -> list[st
         last: figures of the last log; see :mod:`surefoot.training.drpo.trainer`.
         max_new_tokens: tokens of a sample at most.
     """
-    found = []
+    sentences = []
     share, finished = last.get("effective_share", 1.0), last.get("finished", 1.0)
     if share < _FEW_EFFECTIVE:
-        found.append(
+        sentences.append(
             f"the ratios pi / pi_ref of a step have an effective size of {share:.0%} of its "
             "responses: the labels correct the auxiliary model through a few of them only. A "
             "larger scorer.beta keeps the policy nearer to its reference."
         )
     if finished < _FEW_FINISHED:
-        found.append(
+        sentences.append(
             f"{1 - finished:.0%} of the samples reached {max_new_tokens} tokens and were judged as "
             "they were: raise objective.max_new_tokens."
         )
-    return found
+    return sentences
 
 
 def doubts(last: Mapping[str, float], ignorant: float, accuracy: Estimate | None) -> list[str]:
@@ -60,16 +60,16 @@ def doubts(last: Mapping[str, float], ignorant: float, accuracy: Estimate | None
         ignorant: see :func:`ignorant_loss`.
         accuracy: on held-out pairs, if there are any.
     """
-    found = []
+    sentences = []
     loss = last.get("mean_loss")
     if loss is not None and loss > _DIVERGED * ignorant:
-        found.append(
+        sentences.append(
             f"training diverged: the last mean loss is {loss:.3g}, and a model that tells no pair "
             f"apart has {ignorant:.3g}. Do not use this model; lower training.learning_rate."
         )
     if accuracy is not None and accuracy.side(0.5) < 0:
-        found.append(
+        sentences.append(
             f"on held-out pairs the model is worse than a coin: it orders {accuracy} of them as "
             "labelled. Do not use it as it is."
         )
-    return found
+    return sentences

@@ -46,15 +46,15 @@ def evaluation_figures(
         return score.of_model(model, batch)
 
     def steepness(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:
-        found = with_steepness(score, model, batch).steepness
-        assert found is not None
-        return found[:, None].expand(-1, 2)
+        slopes = with_steepness(score, model, batch).steepness
+        assert slopes is not None
+        return slopes[:, None].expand(-1, 2)
 
     values = over_rows(of_model, model, pairs.tokens, step.rows, engine, "evaluating")
     outputs = pairs.outputs(torch.from_numpy(values), score)
     if objective.wasserstein is not None:
-        found = over_rows(steepness, model, pairs.tokens, step.rows, engine, "input gradients")
-        outputs = replace(outputs, steepness=torch.from_numpy(found[:, 0]))
+        slopes = over_rows(steepness, model, pairs.tokens, step.rows, engine, "input gradients")
+        outputs = replace(outputs, steepness=torch.from_numpy(slopes[:, 0]))
     result = judge(objective, step, outputs, state)
     figures = {"loss": result.value, "mean_loss": float(result.losses.mean())}
     label, pairwise = step.evidence.label, score.kind == "margins"

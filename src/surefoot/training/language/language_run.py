@@ -210,7 +210,7 @@ def _same_clusters(data: TrainingData) -> TrainingData:
     if data.clusters is None:
         return data
     held_out = data.held_out
-    clusters, train, others = of_first(
+    clusters, train, held_out_clusters = of_first(
         (
             data.clusters,
             data.train.strings("cluster"),
@@ -220,7 +220,7 @@ def _same_clusters(data: TrainingData) -> TrainingData:
     return replace(
         data,
         train=data.train.with_columns(cluster=train),
-        held_out=None if held_out is None else held_out.with_columns(cluster=others),
+        held_out=None if held_out is None else held_out.with_columns(cluster=held_out_clusters),
         clusters=clusters,
     )
 

@@ -116,11 +116,11 @@ class TrainingPairs:
         notes = (*enforce(objective, facts), *cuts)
         evidence, references = evidence_of(preferences, objective)
         if references is not None:
-            theirs = tokenise(references, tokenizer, max_length, keep_end=encoder)
-            theirs.require(references)
-            lost = theirs.cuts.notes(max_length, left_out=False)
+            reference_tokens = tokenise(references, tokenizer, max_length, keep_end=encoder)
+            reference_tokens.require(references)
+            lost = reference_tokens.cuts.notes(max_length, left_out=False)
             notes += tuple(f"Of the reference pairs: {one}" for one in lost)
-            tokens = tokens.beside(theirs)
+            tokens = tokens.beside(reference_tokens)
         for note in notes:
             warn(f"{preferences.name}: {note}", stacklevel=2)
         return cls(

@@ -65,45 +65,43 @@ class Step:
         """Micro-batches of this process; a comparison and its reference pairs are never parted."""
         lengths = tokens.lengths[self.rows].max(axis=1)
         count, references = len(self.mass), self.evidence.references
-        own, copies = lengths[:count], 1
+        longest_own, copies = lengths[:count], 1
         if references is not None:
             sets = references.sets.numpy()
             longest = np.zeros(len(references.independent), dtype=np.int64)
             np.maximum.at(longest, sets, lengths[count:])
-            own = np.maximum(own, longest[references.of.numpy()])
+            longest_own = np.maximum(longest_own, longest[references.of.numpy()])
             copies = 1 + int(np.bincount(sets).max())
-        return engine.plan(np.stack([own, own], axis=1), copies)
+        return engine.plan(np.stack([longest_own, longest_own], axis=1), copies)
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step found, on the CPU in float64, the same on every rank.
+    """Outcome of a step, on the CPU in float64, the same on every rank.
 
     Attributes:
         value: the objective with its regularisers.
-        risk: the objective without them.
+        risk: the objective without them, with its weights by pair and by unit.
         losses: (N,) loss of each pair.
         outputs: scores, log-probabilities and lengths of the N pairs.
-        found: the risk with its weights, by pair and by unit.
         gradient: root mean square of |grad loss| in the input embeddings, where it is looked at.
     """
 
     value: float
-    risk: float
+    risk: RiskValue
     losses: Tensor
     outputs: Outputs
-    found: RiskValue
     gradient: float | None = None
 
     @property
     def weights(self) -> Tensor:
         """Worst-case weight (N,) of each pair."""
-        return self.found.weights
+        return self.risk.weights
 
     @property
     def state(self) -> State:
         """State of the risk, for the next step."""
-        return self.found.state
+        return self.risk.state
 
 
 @dataclass
@@ -139,7 +137,7 @@ class StepRunner:
         parts = step.plan(self.tokens, self.engine)
         seen = StepOutputs(len(step.rows), self.engine)
         kept: list[Outputs] = []
-        found: RiskValue | None = None
+        risk: RiskValue | None = None
         ball, rate = self.objective.wasserstein, torch.zeros(())
         if not self.objective.risk.adaptive and ball is None:  # does not look at losses
             nothing = torch.zeros(len(step.mass), dtype=torch.float64)
@@ -147,8 +145,8 @@ class StepRunner:
         else:
             parts, kept = self.memory.fit(parts, lambda now: self._look(model, step, now, seen))
             looked_at = seen.gather()
-            found = _weigh(self.objective, step, looked_at, state)
-            weights = found.weights
+            risk = _weigh(self.objective, step, looked_at, state)
+            weights = risk.weights
             if ball is not None:
                 squares = _squared_gradients(self.objective, step.evidence, looked_at)
                 rate = ball.rate(squares, weights)
@@ -158,7 +156,7 @@ class StepRunner:
             undo=model.zero_grad,
         )
         add_up_gradients(model, self.engine)
-        return judge(self.objective, step, seen.gather(), state, found)
+        return judge(self.objective, step, seen.gather(), state, risk)
 
     def _look(
         self, model: nn.Module, step: Step, parts: list[Ints], seen: StepOutputs
@@ -228,24 +226,23 @@ def judge(
     step: Step,
     outputs: Outputs,
     state: State,
-    found: RiskValue | None = None,
+    risk: RiskValue | None = None,
 ) -> StepResult:
-    """The result of a step from all its outputs; `found` is the risk, where it is known already."""
-    found = found or _weigh(objective, step, outputs, state)
+    """The result of a step from all its outputs; `risk`: where it is known already."""
+    risk = risk or _weigh(objective, step, outputs, state)
     share = step.mass / step.mass.sum()
-    own = outputs.first(len(step.mass))
-    penalty = (share * objective.penalties(own, step.evidence.label)).sum()
+    of_pairs = outputs.first(len(step.mass))
+    penalty = (share * objective.penalties(of_pairs, step.evidence.label)).sum()
     gradient = None
     if (ball := objective.wasserstein) is not None:
         squares = _squared_gradients(objective, step.evidence, outputs)
-        penalty = penalty + ball(squares, found.weights)
-        gradient = float((found.weights * squares).sum().sqrt())
+        penalty = penalty + ball(squares, risk.weights)
+        gradient = float((risk.weights * squares).sum().sqrt())
     return StepResult(
-        float(found.value + penalty),
-        float(found.value),
+        float(risk.value + penalty),
+        risk,
         _losses(objective, step.evidence, outputs),
-        own,
-        found,
+        of_pairs,
         gradient,
     )
 

@@ -98,16 +98,16 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             DataError: data that cannot be used.
         """
         self.objective = objective or Objective()
-        given = args or PreferenceConfig(output_dir="run")
-        set_seed(given.seed)  # a new head or adapter is drawn here
-        skew = given.skew_options
+        config = args or PreferenceConfig(output_dir="run")
+        set_seed(config.seed)  # a new head or adapter is drawn here
+        skew = config.skew_options
         labels = 1 if skew is None else labels_of(skew)
-        prepared = prepare_model(model, processing_class, peft_config, given.scorer, labels=labels)
+        prepared = prepare_model(model, processing_class, peft_config, config.scorer, labels=labels)
         masters = master_weights(prepared.model)
-        self.score = score_function(prepared.kind, prepared.encoder, given.beta, skew)
-        given.check(self.objective, self.score.kind, peft_config)
-        self.room = min(given.max_length, prepared.positions)
-        size = given.pairs_in_a_step
+        self.score = score_function(prepared.kind, prepared.encoder, config.beta, skew)
+        config.check(self.objective, self.score.kind, peft_config)
+        self.room = min(config.max_length, prepared.positions)
+        size = config.pairs_in_a_step
         self.pairs = None
         if train_dataset is not None:
             self.pairs = self._pairs(train_dataset, prepared, size, learning=True)
@@ -119,7 +119,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         }
         super().__init__(
             model=prepared.model,
-            args=given.one_batch_a_step(),
+            args=config.one_batch_a_step(),
             train_dataset=self.pairs,
             eval_dataset=self.eval_pairs or None,
             processing_class=prepared.tokenizer,
@@ -133,13 +133,13 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self.add_callback(FiniteWeights)
         self.window = LogWindow(self)
         self.add_callback(self.window)
-        self.engine = self._engine(given, prepared.pad_id, masters.passes)
+        self.engine = self._engine(config, prepared.pad_id, masters.passes)
         warn_of_masters(masters, self.engine.precision)
         self.reference = None
         if isinstance(self.score, PolicyScores):
             noise = noise_of(prepared.model, self.engine.precision, self.engine.device)
             self.score.noise = noise.usual
-            live = given.reference == "live"
+            live = config.reference == "live"
             given_with = not prepared.new_adapter
             self.reference = ReferencePolicy.of(prepared.model, self.engine, live, given_with)
         self.risk_state: Mapping[str, Tensor] = {}
@@ -160,14 +160,14 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             size,
         )
 
-    def _engine(self, given: PreferenceConfig, pad_id: int, passes: torch.dtype | None) -> Engine:
+    def _engine(self, config: PreferenceConfig, pad_id: int, passes: torch.dtype | None) -> Engine:
         """Where forward passes run; in the precision `passes` where none is launched."""
         ranks = self.accelerator.num_processes
         return Engine(
             device=self.args.device,
             pad_id=pad_id,
-            pairs=given.per_device_train_batch_size,
-            tokens=given.max_tokens,
+            pairs=config.per_device_train_batch_size,
+            tokens=config.max_tokens,
             precision=autocast_dtype(self.accelerator.mixed_precision) or passes,
             rank=self.accelerator.process_index,
             ranks=ranks,
@@ -241,7 +241,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         require_finite(sound, result.value, number, lambda i: pairs.place(inputs[i]))
         self.risk_state = result.state
         if step.units is not None and not pairs.renumbered:
-            self.ledger.add(int((self.state.epoch or 0) + 1e-6), result.found)
+            self.ledger.add(int((self.state.epoch or 0) + 1e-6), result.risk)
         pairwise = self.score.kind == "margins"
         self.monitors.add(result, step.evidence.label, self.score.beta, pairwise)
         return torch.tensor(result.value, device=self.args.device)

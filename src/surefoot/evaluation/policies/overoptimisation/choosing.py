@@ -46,14 +46,14 @@ class BestOfN:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
         model, *others = self.curves
-        said = self.verdict
+        judged = self.verdict
         content: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "model": model,
             "baseline": others[0] if others else None,
             "gold": self.gold or "column",
             "best_of_n": self.ours.to_dict()
-            | {"verdict": said.sentence, "points": list(said.points)},
+            | {"verdict": judged.sentence, "points": list(judged.points)},
         }
         if self.compared:
             content["baseline_best_of_n"] = self.curves[others[0]].to_dict()
@@ -123,9 +123,9 @@ def verdict(curve: Curve) -> ValueVerdict:
 
 def _points(curve: Curve) -> list[str]:
     proxy, gold = curve.proxy[-1].estimate, curve.gold[-1].estimate
-    found = []
+    points = []
     if proxy and gold is not None:
-        found.append(
+        points.append(
             f"Of {proxy:.2f} deviations that the proxy promises at n = {curve.n[-1]}, the gold "
             f"reward has {gold:.2f}."
         )
@@ -133,14 +133,14 @@ def _points(curve: Curve) -> list[str]:
         peak, last = curve.law.peak, curve.law.last
         inside = f"at d = {peak:.2f}; the fit ends at {last:.2f}"
         beyond = f"beyond the fit, which ends at d = {last:.2f}"
-        found.append(f"The law has its peak {inside if peak <= last else beyond}.")
+        points.append(f"The law has its peak {inside if peak <= last else beyond}.")
     if curve.most > curve.n[-1]:
-        found.append(
+        points.append(
             f"Prompts have {curve.n[-1]} to {curve.most} responses: the curve ends at the fewest."
         )
     if curve.tied > _MANY_TIES:
-        found.append(
+        points.append(
             f"{curve.tied:.0%} of neighbouring responses have the same proxy reward: KL is an "
             "upper bound."
         )
-    return found
+    return points

@@ -220,11 +220,11 @@ def _share_of_ties(rewards: Floats) -> float:
     return 1 - int(groups_of_equals(rewards).max()) / (len(rewards) - 1)
 
 
-def _unit(what: str, rewards: Sequence[Floats]) -> float:
+def _unit(name: str, rewards: Sequence[Floats]) -> float:
     """Deviation of a reward between responses to one prompt."""
     unit = math.sqrt(float(np.mean([one.var(ddof=1) for one in rewards])))
     if unit <= TIE * max(float(np.abs(one).max()) for one in rewards):
-        raise DataError(f"{what} is the same for all responses to each prompt: nothing to choose.")
+        raise DataError(f"{name} is the same for all responses to each prompt: nothing to choose.")
     return unit
 
 
@@ -232,11 +232,11 @@ def _check(seeds: Sequence[Sequence[Floats]], gold: Sequence[Floats]) -> None:
     if not gold or not seeds:
         raise DataError("there are no responses to choose from.")
     for k, rewards in enumerate([*seeds, gold]):
-        what = "the gold reward" if k == len(seeds) else f"proxy {k}"
+        name = "the gold reward" if k == len(seeds) else f"proxy {k}"
         if [one.shape for one in rewards] != [one.shape for one in gold]:
-            raise DataError(f"{what} and the gold reward are not of the same responses.")
+            raise DataError(f"{name} and the gold reward are not of the same responses.")
         for place, one in enumerate(rewards):
             if len(one) < 2:
                 raise DataError(f"prompt {place} has {len(one)} response(s): best-of-n needs two.")
             if not np.isfinite(one).all():
-                raise DataError(f"{what} is not finite for a response to prompt {place}.")
+                raise DataError(f"{name} is not finite for a response to prompt {place}.")
