@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
-from surefoot.data.reading.cells import in_clear, parsed_messages
+from surefoot.data.reading.cells import disguised_columns, in_clear, parsed_messages
 from surefoot.data.sources.tables import Numbered
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -25,12 +25,14 @@ turns = st.lists(
 )
 
 
-@given(turns, st.sampled_from(["json", "python", "numpy"]))
+@given(turns, st.sampled_from(["json", "python", "numpy", "numpy inside", "twice"]))
 def test_messages_come_out_as_they_went_in(messages, writer):
     written = {
         "json": json.dumps(messages),
         "python": str(messages),
         "numpy": str(np.array(messages, dtype=object)),
+        "numpy inside": repr(np.array(messages, dtype=object)),
+        "twice": json.dumps(json.dumps(messages)),
     }[writer]
     assert parsed_messages(written) == messages
     assert parsed_messages(f"  {written}\n") == messages
@@ -44,10 +46,20 @@ def test_other_texts_stay_texts(text):
 def test_a_column_is_judged_whole():
     told = str([{"role": "user", "content": "Tea?"}])
     rows = [{"all": told, "some": told, "none": "x"}, {"all": told, "some": "x", "none": None}]
+    assert disguised_columns(rows) == {"all"}
     first, second = in_clear(Numbered(i, row) for i, row in enumerate(rows, start=1))
     messages = [{"role": "user", "content": "Tea?"}]
     assert first.record == {"all": messages, "some": told, "none": "x"}
     assert second.record == {"all": messages, "some": "x", "none": None}
+
+
+@pytest.mark.parametrize("place", [0, 40, 99])
+def test_a_damaged_cell_among_the_first_rows_does_not_make_the_others_text(place):
+    told = str([{"role": "user", "content": "Tea?"}])
+    rows = [{"prompt": told[:-2] if i == place else told} for i in range(120)]
+    found = list(in_clear(Numbered(i, row) for i, row in enumerate(rows)))
+    assert [row.row for row in found if row.record is None] == [place]
+    assert found[1].record == {"prompt": [{"role": "user", "content": "Tea?"}]}
 
 
 def test_a_later_row_that_holds_something_else_is_named():

@@ -6,6 +6,8 @@ Tables without nested values (CSV, `DataFrame.to_csv`, JSON text in a column) wr
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,21 +15,23 @@ from surefoot.data.reading.fields import missing, written_value
 from surefoot.data.sources.tables import Numbered
 from surefoot.data.text import ROLES
 
+#: How numpy writes an array inside another value.
+_ARRAY = re.compile(r"^array\((.*?)(?:,\s*dtype=object)?\)$", re.DOTALL)
 #: Records that tell which columns are disguised.
 _SAMPLE = 100
 
 
 def disguised_columns(sample: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """Columns whose every value in the sample is messages written as text.
+    """Columns of which most values in the sample are messages written as text.
 
     A text that merely looks so among others stays text: it may be an answer about such a format.
     """
-    found: dict[str, bool] = {}
+    found: Counter[str] = Counter()
     for record in sample:
         for name, value in record.items():
-            if not missing(value) and found.get(name, True):
-                found[name] = isinstance(value, str) and parsed_messages(value) is not None
-    return frozenset(name for name, all_of_it in found.items() if all_of_it)
+            if not missing(value):
+                found[name] += 1 if isinstance(value, str) and parsed_messages(value) else -1
+    return frozenset(name for name, more in found.items() if more > 0)
 
 
 def in_clear(rows: Iterator[Numbered]) -> Iterator[Numbered]:
@@ -62,7 +66,9 @@ def parsed_messages(text: str) -> list[dict[str, Any]] | dict[str, Any] | None:
     [{'role': 'user', 'content': 'Tea?'}]
     >>> parsed_messages("[1, 2]")
     """
-    stripped = text.strip()
+    stripped = _ARRAY.sub(r"\1", text.strip())
+    if stripped[:2] in ('"[', '"{') and isinstance(inner := written_value(stripped), str):
+        stripped = inner  # written twice
     if stripped[:1] not in "[{" or stripped[-1:] not in "]}" or not stripped:
         return None
     value = written_value(stripped)
