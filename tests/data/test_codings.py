@@ -374,3 +374,55 @@ def test_scores_of_two_responses_are_their_label(stem, sides):
     assert found.faults[0].unlabelled
     assert [row[0] for row in found.read("label_from")] == ["scores"] * 3
     assert [row[0] for row in found.read("score_b")] == [1, 2.5, -1]
+
+
+@pytest.mark.parametrize("column", ["loser", "worse_response", "rejected_id", "not_preferred"])
+@pytest.mark.parametrize("values", [["b", "a"], ["response_b", "response_a"], [0, 1], [2, 1]])
+def test_a_column_that_names_the_worse_response_is_not_taken_for_the_better_one(column, values):
+    records = rows(SIDES["letters"], column, values * 2)
+    with pytest.raises(DataError, match="seems to hold the response that is worse") as refusal:
+        read(records, columns={"label": column})
+    coding = dict(zip(values, "ab", strict=True))
+    assert all(f"{value}:?" in str(refusal.value) for value in values)
+    found = read(records, columns={"label": column}, codings={"label": coding})
+    assert found.labels.tolist() == [1, 0] * 2
+
+
+@pytest.mark.parametrize("column", ["b_wins", "prefers_second", "rank", "swapped", "margin"])
+def test_a_name_that_makes_1_stand_for_something_else_is_asked_about(column):
+    with pytest.raises(DataError, match="more than one way"):
+        read(rows(SIDES["letters"], column, [0, 1, 1]), columns={"label": column})
+
+
+@pytest.mark.parametrize("values", [[1, 2], [1.5, 1.25], [0, 1, 2]])
+def test_strengths_without_a_direction_are_no_label(values):
+    with pytest.raises(DataError, match="nothing says which response they are for"):
+        read(rows(SIDES["one"], "preference_strength", values))
+
+
+@pytest.mark.parametrize(
+    "columns", [("response_a_score", "response_b_score"), ("a_rank", "b_rank"), ("is_swapped",)]
+)
+def test_no_hint_proposes_what_says_something_else_as_the_label(columns):
+    records = rows(SIDES["letters"], "x", [None] * 6)
+    for i, record in enumerate(records):
+        record |= {name: (i + k) % 2 for k, name in enumerate(columns)}
+        record |= {"response_a": f"one text {i}", "response_b": f"another text {i}"}
+    with pytest.raises(DataError, match="no column seems to say which") as refusal:
+        read(records)
+    assert "label=yours" in str(refusal.value)
+
+
+def test_how_numbers_of_the_responses_are_compared_is_said():
+    pair = {"prompt": "p", "response_a": "x", "response_b": "y"}
+    several = {"prompt": "p", "responses": ["x", "y"]}
+    for record, words in [
+        (pair | {"score_a": 2, "score_b": 1}, "score_a and score_b: the higher is better"),
+        (pair | {"rank_a": 1, "rank_b": 2}, "rank_a and rank_b: the lower is better"),
+        (several | {"scores": [2, 1]}, "scores: the higher is better (row 1: [2, 1])"),
+        (several | {"ranks": [1, 2]}, "ranks: ranks, the lower is better"),
+        (several | {"order": [0, 1]}, "order: the places of responses, from 0, the best first"),
+    ]:
+        found = read([record])
+        assert found.labels.tolist() == [1]
+        assert words in found.readings[0].labels[0]

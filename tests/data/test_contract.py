@@ -252,6 +252,9 @@ def test_parts_of_messages_that_are_not_text_are_refused_by_name():
         ("question", "may change what is learnt (taken as the prompt: prompt)"),
         ("chosen_scor", "column 'chosen_scor' was not read: did you mean 'chosen_score'?"),
         ("sytem", "column 'sytem' was not read: did you mean 'system'?"),
+        ("chatHistory", "column 'chatHistory' was not read, and may change what is learnt"),
+        ("image_url", "column 'image_url' was not read, and may change what is learnt"),
+        ("enable_thinking", "may change what is learnt"),
     ],
 )
 def test_what_may_matter_is_a_warning(column, warning):
@@ -259,6 +262,14 @@ def test_what_may_matter_is_a_warning(column, warning):
     (line,) = found.warnings
     assert warning in line
     assert column in found.not_read
+
+
+def test_keys_of_mappings_are_warned_of_as_columns_are_and_counts_are_not():
+    prompt = {"text": "p", "system": "Be brief.", "system_id": 3}
+    record = {"prompt": prompt, "chosen": "x", "rejected": "y", "num_turns": 2}
+    assert reading_of(record).warnings == (
+        "the key 'prompt.system' was not read, and may change what is learnt",
+    )
 
 
 def test_the_account_survives_the_cache(tmp_path, monkeypatch):

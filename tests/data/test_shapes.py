@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
 from surefoot.data.checks import check
@@ -302,6 +304,14 @@ def test_counts_of_votes(names):
     assert [len(votes) for votes in found.dataset["votes"]] == [3, 4]
     (fault,) = read(*(PAIR | dict(zip(names, n, strict=True)) for n in ((2, 1), (0, 0)))).faults
     assert fault.unlabelled
+    tied = PAIR | dict(zip(names, (2, 0), strict=True)) | {"ties": 2}
+    assert read(tied).labels.tolist() == [0.75]
+
+
+def test_names_of_groups_are_blind_to_spaces_around_and_to_how_a_number_is_written():
+    groups = ["de", " de ", 7, 7.0, "7", " ", None]
+    found = read(*(PLAIN | {"group": one} for one in groups))
+    assert found.strings("group") == ["de", "de", "7", "7", "7", None, None]
 
 
 # How much may be wrong.
@@ -488,6 +498,53 @@ def test_what_the_prompt_says_before_the_dialogues_begin_is_kept(before):
     (row,) = found.dataset
     assert [one["content"] for one in row["prompt"]] == [one["content"] for one in prompt]
     assert row["note"] is None
+
+
+@given(st.booleans(), st.integers(0, 3), st.data())
+def test_a_prompt_and_dialogues_that_go_on_from_it_are_joined(system, pairs, data):
+    """However much of the prompt the dialogues repeat."""
+    whole = [turn("system", "s")] * system
+    for i in range(pairs):
+        whole += [turn("user", f"u{i}"), turn("assistant", f"a{i}")]
+    whole.append(turn("user", "last"))
+    start = data.draw(
+        st.sampled_from([i for i, one in enumerate(whole) if one["role"] != "assistant"])
+    )
+    end = data.draw(st.integers(max(start, 1), len(whole)))
+    sides = {"chosen": "hot", "rejected": "cold"}
+    sides = {name: [*whole[start:], turn("assistant", text)] for name, text in sides.items()}
+    (row,) = read({"prompt": whole[:end], **sides}).dataset
+    assert [(one["role"], one["content"]) for one in row["prompt"]] == [
+        (one["role"], one["content"]) for one in whole
+    ]
+    assert texts(row)[1:] == ("hot", "cold")
+    assert row["note"] is None
+
+
+def test_a_prompt_is_kept_beside_responses_that_are_said_by_the_user():
+    sides = {"chosen": [turn("user", "hot")], "rejected": [turn("user", "cold")]}
+    (row,) = read({"prompt": [turn("user", "On tea?")], **sides}).dataset
+    assert texts(row) == ("On tea?", "hot", "cold")
+
+
+def test_another_prompt_than_the_dialogues_is_said_to_be_left():
+    (reading,) = read({"prompt": "A title", "chosen": HOT, "rejected": COLD}).readings
+    assert "1 rows have a prompt that is not in their dialogues" in reading.notes[0]
+
+
+@pytest.mark.parametrize("system", [[], [turn("system", "s")]])
+def test_a_history_that_the_dialogues_repeat_stands_once(system):
+    earlier = [*system, *asked("a", "b")]
+    sides = {"chosen": [*earlier, *HOT], "rejected": [*earlier, *COLD]}
+    expected = [one["content"] for one in (*earlier, *HOT[:-1])]
+    for columns in ({"history": earlier}, {"history": earlier[len(system) :]}):
+        (row,) = read({**columns, **sides}).dataset
+        assert [one["content"] for one in row["prompt"]] == expected
+    both = PLAIN | {"history": [turn("system", "s"), *asked("a", "b")]}
+    (row,) = read(both | {"system": "s"}).dataset
+    assert [one["content"] for one in row["prompt"]] == ["s", "a", "b", "On tea?"]
+    with pytest.raises(DataError, match="different system messages"):
+        read(both | {"system": "t"})
 
 
 def test_no_prompt_is_implied_where_one_is_null():

@@ -106,7 +106,8 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
         again,
         "The same pair with the same label occurs before; it counts more than once, and may fall "
         "on both sides of a split.",
-        "Drop these rows, unless each is a judgment of its own (then split by prompt).",
+        "Drop these rows, unless each is a judgment of its own: then split by prompt, and name the "
+        "column that says who judged (--column annotator=yours), which makes them votes.",
     )
     size = int(pair.max(initial=-1)) + 1
     first = np.bincount(pair[labels > 0.5], minlength=size) > 0
@@ -116,8 +117,8 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
         "warning",
         (first & second)[pair] & ~context.scan.same,
         "The same pair occurs with opposite labels.",
-        "If several people judged, merge the rows into one with votes (they show the label noise); "
-        "otherwise drop them.",
+        "If several people judged, name the column that says who (--column annotator=yours): votes "
+        "show the label noise. Otherwise drop these rows.",
     )
 
 

@@ -16,12 +16,22 @@ ANNOTATORS = (
     *("annotator", "annotator_id", "worker", "worker_id", "rater", "rater_id"),
     *("evaluator", "evaluator_id", "voter", "voter_id", "labeler", "labeler_id", "judge"),
     *("annotator_name", "participant", "participant_id", "reviewer", "reviewer_id"),
+    *("labeller", "labeller_id", "assessor", "assessor_id", "grader", "grader_id", "judge_id"),
+    *("judge_name", "judge_model", "coder_id", "expert_id", "respondent", "respondent_id"),
 )
 _ANNOTATORS = frozenset(ANNOTATORS)
 _VALUE = ("value", "vote", "label", "preference", "score", "winner", "overall_pref")
 
 #: Columns that count the votes for either response: `votes_a` and `votes_b`, `wins_1`, ...
 COUNTED = ("votes", "wins", "num_votes", "n_votes", "vote_count")
+_TIES = (
+    *(f"{stem}_tie" for stem in COUNTED),
+    "votes_ties",
+    "tie_votes",
+    "ties",
+    "n_ties",
+    "num_ties",
+)
 
 #: Counts above this are not written out vote by vote.
 _MOST = 1000
@@ -91,11 +101,12 @@ def voter_of(record: Record) -> str | None:
 
 def counted_votes(record: Record, sides: tuple[str, str]) -> list[dict[str, Any]] | None:
     """Votes from columns that count those for either response; None where there are none."""
-    names = twins(record, sides, COUNTED)
-    if names is None:
+    pair = twins(record, sides, COUNTED)
+    if pair is None:
         return None
+    names = (*pair, *(name for name in _TIES if record.given(name)))
     what = " and ".join(map(repr, names))
-    values = zip((1.0, 0.0), names, strict=True)
+    values = zip((1.0, 0.0, 0.5), names, strict=False)
     return _written_out(what, [(value, record.use(name, "votes"), name) for value, name in values])
 
 

@@ -30,6 +30,19 @@ _INDEX = re.compile(r"(?:^|[_\W])(?:index|idx|id|ids|position|pos)(?:$|[_\W])", 
 _CHOICE = re.compile(
     r"winner|choice|chosen|selected|picked|better|best|vote|verdict", re.IGNORECASE
 )
+#: How strong a preference is, without which way it goes.
+_STRENGTH = re.compile(r"strength|margin|confidence|degree", re.IGNORECASE)
+#: Names that make a 1 stand for something else than the first response, or leave it open.
+_ASKED = re.compile(
+    rf"rank|place|swap|flip|revers|order|{_STRENGTH.pattern}"
+    r"|(?:^|[_\W])(?:b|second|right|latter)(?:$|[_\W])",
+    re.IGNORECASE,
+)
+#: Names of columns that hold the worse response.
+_WORSE = re.compile(
+    r"loser|losing|lost|worse|worst|reject|dispref|inferior|(?:not|non|un)_?(?:pref|chosen|select)",
+    re.IGNORECASE,
+)
 
 
 class ExampleValue(NamedTuple):
@@ -141,6 +154,9 @@ def decide(seen: LabelColumn, codings: Mapping[str, Coding], place: str) -> Codi
         return _checked(seen, chosen, place)
     if seen.odd:
         raise DataError(_odd(seen, place))
+    if _WORSE.search(seen.theirs):
+        what = "seems to hold the response that is worse"
+        raise DataError(f"{place}: the column {seen.theirs!r} {what}. {_table(seen)}")
     if not seen.numbers:
         return WORDS
     found = _fitting(seen)
@@ -184,6 +200,8 @@ def _general(seen: LabelColumn) -> list[str]:
     if seen.high <= 1:
         return _within_one(seen, values)
     from_zero = seen.numbering == "0"
+    if _STRENGTH.search(seen.theirs):
+        return []
     if not seen.whole:
         return ["one-to-two"] if seen.low >= 1 and not from_zero else []
     if seen.low >= 1:
@@ -209,27 +227,20 @@ def _within_one(seen: LabelColumn, values: set[float]) -> list[str]:
     """Codings of numbers in [0, 1]."""
     chances = ["probability", "probability-of-second"]
     documented = seen.column in ("label", "labels") and (seen.mapped or seen.numbering == "letters")
-    index, choice = (pattern.search(seen.theirs) for pattern in (_INDEX, _CHOICE))
-    if documented and not index and not choice:
+    index, choice, asked = (one.search(seen.theirs) for one in (_INDEX, _CHOICE, _ASKED))
+    if documented and not (index or choice or asked):
         return ["probability"]
     if not seen.whole:
         return chances
     if seen.true_or_false:
         return chances
-    if seen.numbering == "0" and (index or choice):
+    if seen.numbering == "0" and (index or choice) and not asked:
         return ["first-is-0"]
     if values == {1.0} and seen.numbering == "1" and not index and not choice:
         return ["first-is-1"]
     if index and 0.0 in values and not seen.mapped:
         return ["first-is-0"]
-    return (
-        ["first-is-0", "first-is-1"]
-        if index and 0.0 not in values
-        else [
-            "first-is-0",
-            "probability",
-        ]
-    )
+    return ["first-is-0", "first-is-1" if index and 0.0 not in values else "probability"]
 
 
 def _odd(seen: LabelColumn, place: str) -> str:
@@ -259,7 +270,8 @@ def _ambiguous(seen: LabelColumn, names: list[str], place: str) -> str:
 def _table(seen: LabelColumn) -> str:
     if any(isinstance(one.value, list | Mapping) for one in seen.odd):
         return f"Write it as a number or a word, or leave it out: --column {seen.column}="
-    values = [f"{n:g}" for n in sorted(seen.numbers)] or [str(e.value) for e in seen.odd]
+    words = [str(one.value) for one in (*seen.odd, *seen.examples.values())]
+    values = [f"{n:g}" for n in sorted(seen.numbers)] or words
     more = ",..." if len(values) > _VALUES else ""
     option = f"{seen.column}=" + ",".join(f"{value}:?" for value in values[:_VALUES]) + more
     said = f"--coding {shlex.quote(option)}"

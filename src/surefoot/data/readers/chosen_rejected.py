@@ -50,6 +50,8 @@ _SCORES = {
     for side, who in (("a", "chosen"), ("b", "rejected"))
 }
 
+_OTHER_PROMPT = "rows have a prompt that is not in their dialogues, and the dialogues were taken"
+
 Turns = str | list[Message]
 _SHAREGPT = "conversations"
 _LISTS = "rows have responses that look like lists of texts, and were read as the text they are"
@@ -188,15 +190,30 @@ def _parted(
         record.use("messages", "what chosen or rejected holds")
     if not (has_prompt(record, dialogues=False) or is_dialogue(record, _SHAREGPT)):
         return parted
-    # The responses repeat the dialogue, or the end of it (as in UltraFeedback): what says more of
-    # the two is the prompt.
     asked = _asked(_prompt(record), a[-1]["content"], b[-1]["content"])
-    given = messages(asked, "user", "prompt")
-    if parted.prompt and given[-len(parted.prompt) :] == parted.prompt:
-        return parted._replace(prompt=given)
-    said = [turn["content"] for turn in parted.prompt]
-    apart = parted.note or any(turn["content"] not in said for turn in given)
-    return parted._replace(note=CONTEXT_DIFFERS if apart else None)
+    joined = _joined(messages(asked, "user", "prompt"), parted.prompt, [*a, *b])
+    if joined is not None:
+        return parted._replace(prompt=joined)
+    record.remarks[_OTHER_PROMPT] += 1
+    return parted._replace(note=CONTEXT_DIFFERS)
+
+
+def _joined(
+    given: list[Message], shared: list[Message], turns: list[Message]
+) -> list[Message] | None:
+    """The whole prompt, of which dialogues repeat all, the end (as in UltraFeedback), or nothing.
+
+    None where the dialogues, which both begin with the turns `shared`, have another prompt.
+    """
+    for place in range(len(given)):
+        if given[place:] == shared[: len(given) - place]:
+            return given[:place] + shared
+    said = [turn["content"].strip() for turn in shared or turns]
+    new = [turn for turn in given if turn["content"].strip() not in said]
+    if not new:
+        return shared
+    goes_on = not shared or (given[-1]["role"] != "user" and shared[0]["role"] != "system")
+    return given + shared if len(new) == len(given) and goes_on else None
 
 
 def _is_given(record: Record) -> bool:

@@ -105,12 +105,15 @@ def _scores(record: Record, answers: list[Any], name: str) -> list[float | None]
         else:
             continue
         _require_count(values, column, answers, name)
+        best = "the higher is better" if sign > 0 else "ranks, the lower is better"
+        record.compares(column, values, best)
         return [
             None if fields.missing(v) else sign * fields.number(v, f"{column}[{i}]")
             for i, v in enumerate(values)
         ]
     if record.given(_ORDER):
         places = _places(record.use(_ORDER, "label"), _ORDER, answers, name)
+        record.compares(_ORDER, places, f"the places of {name}, from 0, the best first")
         return [-float(places.index(i)) for i in range(len(answers))]
     if record.given(_EITHER):
         places = _places(record.use(_EITHER, "label"), _EITHER, answers, name)
@@ -120,6 +123,7 @@ def _scores(record: Record, answers: list[Any], name: str) -> list[float | None]
                 f"response, or their places from the best to the worst? Say which: --column "
                 f"ranks={_EITHER} or --column {_ORDER}={_EITHER}"
             )
+        record.compares(_EITHER, places, f"the places of {name}, from 0, the best first")
         return [-float(place) for place in places]
     return None
 

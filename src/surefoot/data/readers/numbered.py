@@ -95,6 +95,8 @@ def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
     compared = scores or twins(record, sides, _RANKED)
     if label is None and not votes and compared:
         a, b = (fields.number(record.use(name, "label"), name) for name in compared)
+        best = "the higher is better" if scores else "the lower is better"
+        record.compares(" and ".join(compared), f"{a:g} and {b:g}", best)
         a, b = (a, b) if scores else (-a, -b)
         return {**row, "label": 0.5 if a == b else float(a > b), "label_from": "scores"}
     if label is not None or not votes:

@@ -7,6 +7,7 @@ for all of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -50,14 +51,23 @@ _PLACES = ("<image>", "<audio>", "<video>")
 
 _CARRIED, _MEDIA, _BEFORE = frozenset(CARRIED), frozenset(MEDIA), frozenset((*SYSTEMS, HISTORY))
 
-#: Columns that change what is learnt where they are read, and so are warned of where they are not.
-MEANINGFUL = frozenset(
-    (
-        *(*PROMPTS, *DIALOGUES, *SYSTEMS, *MEDIA),
-        *("margin", *_TOOLS, "documents", "weight"),
-        *("swapped", "is_swapped", "flipped", "is_flipped", "reversed", "is_reversed"),
-    )
+#: Words in the names of columns that change what is learnt where they are read, and so are warned
+#: of where they are not; and words beside which they are only counted or named.
+_MEANINGFUL = re.compile(
+    "system|developer|persona|preamble|history|context|messages|turns|prompts|thinking|reasoning|"
+    "swapped|flipped|reversed|loss|mask|(?:conversation|dialog|dialogue|image|audio|video|document|"
+    "passage|tool|function|instruction|margin|weight|thought)s?"
 )
+_COUNTED = re.compile("ids?|hash|num|n|count|length|len|name|type|version|tokens")
+
+
+def changes_meaning(name: str) -> bool:
+    """Whether a column or a key (`prompt.system`, `chosen[].weight`) may change what is learnt."""
+    last = name.rpartition(".")[2]
+    words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", "_", last).casefold())
+    counted = any(map(_COUNTED.fullmatch, words))
+    return last in PROMPTS or (not counted and any(map(_MEANINGFUL.fullmatch, words)))
+
 
 #: Beside those of readers, names that a user may map their own columns to.
 COMMON = (*CARRIED, *SYSTEMS, HISTORY, TEMPLATE_ARGUMENTS, *ANNOTATORS)
@@ -215,25 +225,23 @@ def _with_context(record: Record, row: Row) -> Row:
     """The row with a system message and a history in front of its prompt."""
     if not record.has_any(_BEFORE):
         return row
-    turns: list[Message] = []
     name = next((name for name in SYSTEMS if record.given(name) and not record.used(name)), None)
-    if name is not None:
-        turns += messages(record.use(name, "prompt"), "system", name)
+    told = messages(record.use(name, "prompt"), "system", name) if name is not None else []
+    earlier: list[Message] = []
     if record.given(HISTORY) and not record.used(HISTORY):
-        turns += list(_history(record.use(HISTORY, "prompt")))
-    if not turns:
+        earlier = list(_history(record.use(HISTORY, "prompt")))
+    if not told and not earlier:
         return row
     prompt = messages(row["prompt"], "user", "prompt") if row["prompt"] != "" else []
-    both = [group[0]["content"] for group in (turns, prompt) if group[:1] and _is_system(group[0])]
-    if len(both) == 2:
-        if both[0] != both[1]:
-            raise DataError(
-                f"the column {name!r} and the prompt hold different system messages; leave the "
-                f"column out with --column {name}="
-            )
-        prompt = prompt[1:]
-    system = [turn for turn in prompt[:1] if _is_system(turn)]
-    row["prompt"] = [*system, *turns, *prompt[len(system) :]]
+    first = [turns.pop(0) for turns in (told, earlier, prompt) if turns and _is_system(turns[0])]
+    if any(turn["content"] != first[0]["content"] for turn in first):
+        name = name or HISTORY
+        raise DataError(
+            f"the column {name!r} and the prompt hold different system messages; leave the "
+            f"column out with --column {name}="
+        )
+    earlier = [] if prompt[: len(earlier)] == earlier else earlier
+    row["prompt"] = [*first[-1:], *told, *earlier, *prompt]
     return {**row, "conversational": True}
 
 

@@ -14,7 +14,7 @@ from surefoot.data.readers import Reader
 from surefoot.data.readers.numbered import is_response, label_among
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import Reading, misspelt
-from surefoot.data.reading.contract import COMMON, DIALOGUES, MEANINGFUL, PROMPTS, complete
+from surefoot.data.reading.contract import COMMON, DIALOGUES, PROMPTS, changes_meaning, complete
 from surefoot.data.reading.recognition import recognised, require_columns, shown
 from surefoot.data.reading.record import Account, ColumnError, NoLabelError, Record, UndecidedError
 from surefoot.data.reading.survey import Ballots, Survey, collect, survey
@@ -138,7 +138,7 @@ class Conversion:
             rows=self._rows,
             used=used,
             not_read=not_read,
-            labels=survey.sentences,
+            labels=(*survey.sentences, *account.compared.values()),
             codings={name: coding.name for name, coding in survey.codings.items()},
             notes=tuple(self._notes()),
             warnings=tuple(self._warnings(not_read)),
@@ -149,7 +149,7 @@ class Conversion:
         )
 
     def _notes(self) -> Iterator[str]:
-        yield from (line for name, line in self._left_out.items() if name not in MEANINGFUL)
+        yield from (line for name, line in self._left_out.items() if not changes_meaning(name))
         yield from (f"{count} {what}" for what, count in self.account.remarks.items())
         if self._grouped:
             yield (
@@ -158,27 +158,25 @@ class Conversion:
             )
 
     def _warnings(self, not_read: Mapping[str, int]) -> Iterator[str]:
-        yield from (line for name, line in self._left_out.items() if name in MEANINGFUL)
+        yield from (line for name, line in self._left_out.items() if changes_meaning(name))
         for name in self.account.used if self._grouped else ():
             if name not in self._form.familiar and declared(name) is not None:
                 yield f"column {name!r} of votes that were taken together is the first one's alone"
-        near = dict(misspelt(not_read.keys() - MEANINGFUL, self._known()))
+        near = dict(misspelt(not_read, self._known()))
         for name in not_read:
-            last = name.rpartition(".")[2]
             if name in near:
                 yield f"column {name!r} was not read: did you mean {near[name]!r}?"
-            elif name in MEANINGFUL and name not in self._left_out:
+            elif changes_meaning(name) and name not in self._left_out:
+                what = "the key" if "." in name else "column"
                 taken = ""
                 if name in (*PROMPTS, *DIALOGUES):
                     names = ", ".join(self.account.source_of("prompt")) or "what responses share"
                     taken = f" (taken as the prompt: {names})"
-                yield f"column {name!r} was not read, and may change what is learnt{taken}"
+                yield f"{what} {name!r} was not read, and may change what is learnt{taken}"
             elif is_response(name):
                 yield f"column {name!r} was not read, and may hold another response"
             elif label_among(frozenset((name,))) and name not in self._left_out:
                 yield f"column {name!r} was not read, and may say too which response is preferred"
-            elif "[]" in name and last in MEANINGFUL:
-                yield f"the key {name!r} was not read, and may change what is learnt"
 
     def _known(self) -> set[str]:
         return {*self._form.columns, *COMMON} - set(self.account.used)

@@ -41,8 +41,10 @@ class MisfitError(DataError):
 
 
 def missing(value: object) -> bool:
-    """Whether an optional value is not given: null, an empty CSV cell, or pandas' NaN."""
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+    """Whether an optional value is not given: null, an empty or blank cell, or pandas' NaN."""
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def number(value: object, name: str, low: float = -math.inf, high: float = math.inf) -> float:
@@ -92,9 +94,10 @@ def mean_vote(votes: Sequence[Mapping[str, Any]]) -> float:
 
 
 def name_of(value: object, name: str) -> str:
-    """The name of a group or source, or an id: text or a whole number."""
+    """The name of a group or source, or an id: text or a whole number, `7` written as 7.0 too."""
     if isinstance(value, str | int | float):
-        return sound(str(value))
+        whole = isinstance(value, float) and value.is_integer()
+        return sound(str(int(value) if whole else value).strip())
     raise DataError(f"{name!r} should be text or a number; got {describe(value)}")
 
 

@@ -25,6 +25,8 @@ _BETTER = (
 _ONE = ("response", "completion", "answer", "output")
 #: What the names of columns of one kind begin with: `Input.response_a`, `Input.prompt`.
 _START = re.compile(r"[A-Za-z]+[_.]")
+#: Names of columns that say something else than which response is better.
+_NO_LABEL = re.compile(r"ids?$|swap|flip|revers|order", re.IGNORECASE)
 _ID = re.compile(r"[\w.:/-]{0,64}")
 
 
@@ -167,8 +169,10 @@ def _are_votes(column: Sequence[Any]) -> bool:
 
 def _is_label(name: str, column: Sequence[Any], names: Sequence[str]) -> bool:
     """Whether a column has few different values, as labels do, and none for either response."""
-    if name.casefold().endswith(("id", "ids")) or any(
-        name.endswith(one) and name.removesuffix(one) + other in names
+    parts = re.split(r"([_\W]+)", name)
+    if _NO_LABEL.search(name) or any(
+        "".join(other if part == one else part for part in parts) in {*names} - {name}
+        or (name.endswith(one) and name.removesuffix(one) + other in names)
         for pair in _ENDS
         for one, other in (pair, pair[::-1])
     ):

@@ -14,7 +14,7 @@ from typing import Any
 from surefoot.data.labels.codings import Claims, Coding
 from surefoot.data.labels.column import LabelColumn
 from surefoot.data.reading import fields
-from surefoot.data.text import MESSAGE_KEYS, PART_KEYS, extra_of
+from surefoot.data.text import MESSAGE_KEYS, PART_KEYS, extra_of, start_of
 from surefoot.errors import DataError
 
 #: How columns begin and end that name who wrote the two responses.
@@ -49,6 +49,7 @@ class Account:
         no_prompt: the data have no prompt, and none is implied.
         voter: the column that says who judged, where one does.
         authors: columns of who wrote the responses, which labels name; a tie names nobody.
+        compared: how columns are read that say of each response how good it is, with an example.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Account:
         self.unlabelled = unlabelled
         self.no_prompt = no_prompt
         self.authors: set[str] = set()
+        self.compared: dict[str, str] = {}
         self.voter = ""
 
     def source_of(self, became: str) -> list[str]:
@@ -248,6 +250,12 @@ class Record(Mapping[str, Any]):
         if label is None:
             raise NoLabelError(f"{name!r} is {value!r}, which stands for no label")
         return label
+
+    def compares(self, column: str, value: object, meaning: str) -> None:
+        """Say once how a column of numbers is read, of which the responses have one each."""
+        if column not in self.account.compared:
+            name, shown = self.account.theirs.get(column, column), start_of(str(value), 40)
+            self.account.compared[column] = f"{name}: {meaning} (row {self.row}: {shown})"
 
     def without(self, why: str) -> float:
         """What stands for the label of a row that has none, where those are taken too.
