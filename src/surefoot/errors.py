@@ -34,7 +34,7 @@ class DataError(SurefootError, ValueError):
 _LONGEST, _MOST = 200, 200
 
 
-def unknown_name(what: str, received: object, valid: Iterable[str], elsewhere: str = "") -> str:
+def unknown_name(noun: str, received: object, valid: Iterable[str], elsewhere: str = "") -> str:
     """Say that a name is unknown, and whose it is (`elsewhere`) or which valid one is nearest.
 
     >>> unknown_name("margin loss", "logstic", ["logistic", "hinge"])
@@ -53,4 +53,4 @@ def unknown_name(what: str, received: object, valid: Iterable[str], elsewhere: s
     )
     more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
     known = f"Valid: {shown}{more}." if names else "It has none."
-    return f"unknown {what} {excerpt(received)}{hint} {known}"
+    return f"unknown {noun} {excerpt(received)}{hint} {known}"

@@ -26,7 +26,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _MERGED = "tag:yaml.org,2002:merge"
 
 
-def yaml_file(path: str | Path, what: str = "the configuration") -> Any:
+def yaml_file(path: str | Path, noun: str = "the configuration") -> Any:
     """The value in a YAML file.
 
     Raises:
@@ -40,7 +40,7 @@ def yaml_file(path: str | Path, what: str = "the configuration") -> Any:
     except FileNotFoundError:
         raise ConfigurationError(f"no configuration at {path}.") from None
     except (OSError, ValueError) as error:  # no file, no UTF-8, or a name with a null in it
-        raise ConfigurationError(f"cannot read {what} {path}: {error}.") from None
+        raise ConfigurationError(f"cannot read {noun} {path}: {error}.") from None
     if len(raw) > CONFIGURATION_BYTES:
         raise ConfigurationError(
             f"{path} is larger than {size(CONFIGURATION_BYTES)}, the most of a configuration. Is "

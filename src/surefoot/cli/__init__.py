@@ -46,8 +46,8 @@ def _notes(stopped: BaseException | None) -> list[str]:
 
 def _with_plugins(arguments: list[str]) -> list[str]:
     """The arguments without `--plugin MODULE`, wherever it stands, once those are imported."""
-    left, given = [], iter(arguments)
-    for argument in given:
+    left, rest = [], iter(arguments)
+    for argument in rest:
         option, equals, name = argument.partition("=")
         if option != "--plugin":
             left.append(argument)
@@ -55,7 +55,7 @@ def _with_plugins(arguments: list[str]) -> list[str]:
         from surefoot import plugins
         from surefoot.errors import ConfigurationError
 
-        name = name if equals else next(given, "")
+        name = name if equals else next(rest, "")
         if not name or name.startswith("-"):
             raise ConfigurationError("--plugin needs the name of a module.")
         plugins.load(name)

@@ -30,6 +30,6 @@ class SampleConfig(FileOptions):
     check: bool = True
     """Test whether the data's responses can be distinguished from the references."""
     seed: int = Field(0, ge=0)
-    """Of the draws and the folds."""
+    """Seed of the draws and the folds."""
     output: Annotated[str, WRITES] = Field(min_length=1)
     """The folder; never overwritten unless asked."""

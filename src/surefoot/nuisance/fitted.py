@@ -38,11 +38,11 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
     """
 
     scorer: Scorer = EmbeddingScorer(head=GeneralPreference(), folds=2)
-    """Of the auxiliary model, which is fitted K times: seconds on frozen embeddings, K runs of a
-    language model. A model of rewards knows nothing that the rewards which are trained could not
-    say themselves."""
+    """Scorer of the auxiliary model, which is fitted K times: seconds on frozen embeddings, K
+    runs of a language model. A model of rewards knows nothing that the rewards which are
+    trained could not say themselves."""
     objective: Objective = Objective()
-    """What it minimises."""
+    """Objective that the auxiliary model minimises."""
     training: LanguageTrainingOptions | None = None
     """How a language model is trained; absent: by the defaults of a run."""
     held_out: float | None = Field(None, gt=0, lt=1)
@@ -175,13 +175,13 @@ def _judged(
     references: list[Array],
     fold: npt.NDArray[np.int64],
     judge_of: npt.NDArray[np.int64],
-    other: Array,
+    other_model: Array,
     named: str,
 ) -> Answers:
     """What was said out of fold, beside what another model says of the same pairs."""
     against = paired_difference(
         log_loss(probabilities, pairs.labels),
-        log_loss(other, pairs.labels),
+        log_loss(other_model, pairs.labels),
         pairs.prompt_keys(),
     )
     figures = {f"log_loss_less_{named}": against.to_dict()}

@@ -106,7 +106,7 @@ class GivenReference(ReferenceSource, kind="column"):
     """The data bring their own, in the column `references`."""
 
     compare: Pairs = "consecutive"
-    """Which pairs of them."""
+    """Which pairs of a prompt's responses are compared."""
 
     @property
     def pairing(self) -> Pairs:

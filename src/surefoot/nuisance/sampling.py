@@ -54,14 +54,14 @@ class LanguageModelReference(ReferenceSource, kind="language-model"):
     pairs: int = Field(4, ge=1)
     """M: pairs for each prompt, of 2 M responses."""
     law: SamplingLaw = SamplingLaw()
-    """How they are drawn; the same as the data's responses were."""
+    """How responses are drawn; the same as the data's responses were."""
     compare: Pairs = "consecutive"
     """M independent pairs, or all M (2 M - 1) pairs of the 2 M responses: less noise and nothing
     more to write, but more to train on for a language model."""
     batch: int = Field(64, ge=1)
     """Responses written at a time."""
     engine: Literal["transformers", "vllm"] = "transformers"
-    """What writes them."""
+    """Library that writes the responses."""
 
     @property
     def pairing(self) -> Pairs:

@@ -43,9 +43,9 @@ class Regulariser(Member, slot="regulariser"):
     """What is added to an objective: a penalty per pair, or a function of all pairs of a step."""
 
     needs: ClassVar[ScoreKind]
-    """What a scorer has to give."""
+    """Outputs that a scorer has to give."""
     of_linear_heads: ClassVar[bool] = False
-    """Whether linear heads on frozen embeddings have it too."""
+    """Whether linear heads on frozen embeddings take the regulariser too."""
 
 
 class PairPenalty(Regulariser):

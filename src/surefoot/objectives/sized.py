@@ -12,7 +12,7 @@ class SizedRisk(Risk):
     """A risk whose size is a number, or `auto`: chosen by `surefoot train` on frozen embeddings."""
 
     size_option: ClassVar[str] = "radius"
-    """Name of the option."""
+    """Name of the option that holds the size."""
     sizes: ClassVar[tuple[float, ...]]
     """What `auto` chooses from, the mean first."""
 

@@ -48,7 +48,7 @@ class Online(Options):
     title: ClassVar[str] = "the objective 'online'"
 
     kind: Literal["online"] = "online"
-    """What tells it from an objective of margins."""
+    """Mark of this objective beside those of margins."""
     algorithm: Literal["rloo", "grpo"] = "rloo"
     """TRL's trainer. RLOO (2402.14740) takes the KL into the reward; GRPO (2402.03300) divides
     rewards by their deviation for each prompt, and has the KL in its loss."""
@@ -176,7 +176,7 @@ class OnlineConfig(SeededConfig):
     objective: Online
     """What is maximised."""
     training: OnlineTrainingOptions = OnlineTrainingOptions()
-    """How."""
+    """Steps, learning rate and writing of a run."""
     output: Annotated[str, WRITES] = Field(min_length=1)
     """The run folder; never overwritten unless asked."""
 

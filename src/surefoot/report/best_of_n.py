@@ -18,7 +18,7 @@ def best_of_n_page(result: BestOfN, command: str = "") -> str:
         command: the command line that made it, shown at the end.
     """
     (name, ours), *others = result.curves.items()
-    said = result.verdict
+    verdict = result.verdict
     series: dict[str, Sequence[Estimate]] = {"proxy": ours.proxy, "gold": ours.gold}
     series |= {f"gold, by {place}": one.gold for place, one in others}
     picture = curve_chart(
@@ -36,9 +36,9 @@ def best_of_n_page(result: BestOfN, command: str = "") -> str:
         baseline=others[0][0] if others else None,
         compared=result.compared,
         gold=result.gold,
-        tone=said.tone,
-        sentence=said.sentence,
-        points=[*said.points, *result.cautions],
+        tone=verdict.tone,
+        sentence=verdict.sentence,
+        points=[*verdict.points, *result.cautions],
         picture=picture,
         command=command,
     )

@@ -31,7 +31,7 @@ class EnsembleOptions(Options):
     then from where you are. A folder of seeds stands for all of them, a run with several heads
     (`scorer.members`) for each of its heads."""
     pessimism: Pessimism = MeanOfMembers()
-    """How their rewards become one: `mean`, `worst-case` (WCO) or
+    """How the members' rewards become one: `mean`, `worst-case` (WCO) or
     `{kind: variance-penalised, coefficient: 0.5}` (UWO)."""
     calibration: Annotated[tuple[str, ...], READS] = ()
     """Pairs that set the members' zero and scale, and where they have labels the temperature too;

@@ -26,7 +26,7 @@ class EmbeddingScorer(Scorer, kind="embedding"):
     """A head on the frozen embeddings of an encoder."""
 
     encoder: EncoderOptions = EncoderOptions()
-    """The encoder."""
+    """Encoder whose embeddings the head reads."""
     head: Head = Linear()
     """The head: `linear` or `mlp` give rewards, `general-preference` or `pairwise` judge pairs."""
     views: tuple[FeatureView, ...] = Field(("together",), min_length=1)

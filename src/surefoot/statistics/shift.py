@@ -238,9 +238,9 @@ def one_law(
     _require_prompts(n, m)
     dealt = np.random.default_rng(seed).multivariate_hypergeometric(alone, first.sum(), _DRAWS)
 
-    def apart(own: Any) -> tuple[Floats, Floats]:
+    def apart(counts: Any) -> tuple[Floats, Floats]:
         """Total variation and chi-squared (up to a factor) of counts (..., U) of the first."""
-        gap = (own + shared) / n - (alone - own + shared) / m
+        gap = (counts + shared) / n - (alone - counts + shared) / m
         return np.abs(gap).sum(-1) / 2, (gap**2 / np.maximum(everyone, 1)).sum(-1)
 
     seen, statistic = apart(first)

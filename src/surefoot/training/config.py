@@ -139,7 +139,7 @@ class OptimiserOptions(Options):
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of the steps in which it rises, from 0 in the first: two steps learn hardly a thing."""
     weight_decay: float = Field(0.0, ge=0)
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are cut to this norm."""
     log_every: int = Field(10, ge=1)
@@ -196,7 +196,7 @@ class RunConfig(SeededConfig):
     objective: Objective | DoublyRobust = Objective()
     """What is minimised; `{kind: doubly-robust, ...}` is DRPO's, for policies."""
     training: TrainingOptions | LanguageTrainingOptions = TrainingOptions()
-    """How; the options depend on the scorer."""
+    """How the run trains; the options depend on the scorer."""
     output: Annotated[str, WRITES] = Field(min_length=1)
     """The run folder; never overwritten unless asked."""
 

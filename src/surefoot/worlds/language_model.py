@@ -25,11 +25,11 @@ class LanguageOptions(Options):
     vocabulary: int = Field(2048, ge=300)
     """Tokens of the tokenizer, bytes and special tokens among them."""
     width: int = Field(64, ge=8)
-    """Of the hidden states."""
+    """Width of the hidden states."""
     layers: int = Field(2, ge=1)
-    """Of the transformer."""
+    """Layers of the transformer."""
     heads: int = Field(4, ge=1)
-    """Of attention."""
+    """Heads of attention."""
     epochs: float = Field(6.0, gt=0)
     """Passes over prompts and responses in supervised training."""
     batch: int = Field(8, ge=1)

@@ -23,9 +23,9 @@ class TabularTruth(Options):
     """
 
     prompts: int = Field(12, ge=1)
-    """X."""
+    """X, the number of prompts."""
     responses: int = Field(6, ge=2)
-    """A, to each prompt."""
+    """A, the number of responses to each prompt."""
     dimension: int = Field(4, ge=2)
     """D, of the features, which are standard normal."""
     reward: float = Field(1.0, ge=0)

@@ -46,16 +46,16 @@ def _texts(data: Record) -> tuple[str, str] | None:
 
 def _answers(record: Record) -> Iterator[tuple[str | None, str]]:
     """Who chose what, without annotations that were cancelled."""
-    for one in fields.listed(record.inside("annotations", "votes"), "annotations"):
-        if not isinstance(one, Record) or one.get("was_cancelled"):
+    for entry in fields.listed(record.inside("annotations", "votes"), "annotations"):
+        if not isinstance(entry, Record) or entry.get("was_cancelled"):
             continue
-        results = [r for r in fields.listed(one.inside("result") or [], "result") if _answer(r)]
+        results = [r for r in fields.listed(entry.inside("result") or [], "result") if _answer(r)]
         pairwise = [r for r in results if r["type"] == "pairwise"]
         controls = {str(r.get("from_name")) for r in pairwise or results}
         if len(controls) > 1:
             raise DataError(f"several controls were answered ({', '.join(controls)}){_OTHERWISE}")
         for result in pairwise or results:
-            who = one.inside("completed_by")
+            who = entry.inside("completed_by")
             who = who.get("id", who.get("email")) if isinstance(who, Mapping) else who
             name = None if fields.missing(who) else fields.name_of(who, "completed_by")
             yield name, str(_answer(result))

@@ -75,11 +75,11 @@ class PolicyOptions(Options):
     beta: float = Field(0.1, gt=0)
     """Scale of the log-ratio to the reference."""
     learning_rate: float = Field(1e-3, gt=0)
-    """Of preference training, at its highest; it falls linearly."""
+    """Learning rate of preference training, at its highest; it falls linearly."""
     epochs: float = Field(2.0, gt=0)
     """Passes over the pairs."""
     pairs_per_step: int = Field(64, ge=1)
-    """What a risk looks at."""
+    """Pairs that a risk looks at together, in one step."""
     micro_batch_pairs: int = Field(16, ge=1)
     """Pairs in a forward pass; changes no number."""
     writing: GenerationOptions = GenerationOptions()

@@ -85,13 +85,13 @@ def compare(
     Raises:
         DataError: shapes that do not fit, or different numbers of seeds.
     """
-    ours = _judged(rewards, probabilities, preferences, tie_tolerance)
-    theirs = _judged(baseline, baseline_probabilities, preferences, tie_tolerance)
-    if len(ours) != len(theirs):
-        raise DataError(f"compare needs the same seeds; got {len(ours)} and {len(theirs)}.")
+    judged = _judged(rewards, probabilities, preferences, tie_tolerance)
+    baselines = _judged(baseline, baseline_probabilities, preferences, tie_tolerance)
+    if len(judged) != len(baselines):
+        raise DataError(f"compare needs the same seeds; got {len(judged)} and {len(baselines)}.")
     shared = clusters_of(preferences, clusters)
-    right = np.stack([j.correct for j in ours]), np.stack([j.correct for j in theirs])
-    rows = np.flatnonzero(ours[0].decided)
+    right = np.stack([j.correct for j in judged]), np.stack([j.correct for j in baselines])
+    rows = np.flatnonzero(judged[0].decided)
 
     def difference(at: npt.NDArray[np.int64]) -> Comparison:
         a, b = right
@@ -106,11 +106,11 @@ def compare(
     groups, sources = by("group"), by("source")
     return ComparisonResult(
         name=preferences.name,
-        seeds=len(ours),
+        seeds=len(judged),
         first=_accuracy(right[0], rows, shared, level),
         baseline=_accuracy(right[1], rows, shared, level),
         accuracy=difference(rows),
-        log_loss=_loss_difference(ours, theirs, shared, level),
+        log_loss=_loss_difference(judged, baselines, shared, level),
         groups=groups,
         sources=sources,
         adjusted=_adjusted(

@@ -27,7 +27,7 @@ class SamplingLaw(Options):
     title: ClassVar[str] = "the sampling law"
 
     temperature: float = Field(1.0, gt=0)
-    """Of the next token's distribution; 1: the model as it is."""
+    """Temperature of the next token's distribution; 1: the model as it is."""
     top_p: float = Field(1.0, gt=0, le=1)
     """Share of the next token's distribution that is kept, the likeliest tokens first; 1: all."""
     min_new_tokens: int = Field(1, ge=0)

@@ -58,7 +58,7 @@ class LanguageModelScorer(Scorer):
     """Tokens of prompt and response together: beyond it a pair loses the start of its prompt, down
     to half of this, then the ends of its responses."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the forward passes; `auto` is bfloat16 where the processor has it, float32 elsewhere."""
+    """Precision of passes; `auto` is bfloat16 where the processor has it, float32 elsewhere."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, about a third slower."""
 

@@ -59,12 +59,12 @@ class Masters:
     """What was made of the weights that are trained.
 
     Attributes:
-        given: the half precision that the model came in; None where nothing was changed.
+        original: the half precision that the model came in; None where nothing was changed.
         cast: number of weights that were cast to float32.
         passes: precision of mixed precision where the trainer has none; None: as the weights.
     """
 
-    given: torch.dtype | None
+    original: torch.dtype | None
     cast: int
     passes: torch.dtype | None
 
@@ -108,7 +108,7 @@ def warn_of_masters(masters: Masters, passes: torch.dtype | None) -> None:
     if not masters.cast:
         return
     warn(
-        f"the model came in {name_of(masters.given)}, in which AdamW's steps would be rounded "
+        f"the model came in {name_of(masters.original)}, in which AdamW's steps would be rounded "
         f"away: its {masters.cast:,} trained weights are held in float32, and saved so. Passes are "
         f"in {name_of(passes)}" + ("." if passes else "; bf16=True makes them smaller and faster."),
         stacklevel=3,

@@ -23,7 +23,7 @@ class DoublyRobust(Options):
     title: ClassVar[str] = "the objective 'doubly-robust'"
 
     kind: Literal["doubly-robust"] = "doubly-robust"
-    """What tells it from an objective of margins."""
+    """Mark of this objective beside those of margins."""
     auxiliary: Annotated[str, READS] = Field(min_length=1)
     """Run folder or model whose P(first preferred) is asked for every sample. Of the data's own
     pairs, the column `auxiliary` is taken where there is one (`surefoot sample` cross-fits it)."""

@@ -68,7 +68,7 @@ def _none(reason: str) -> AlongTraining:
 
 def _verdict(law: Law, trained: float, watched: float) -> str:
     slope = law.slope
-    found = {
+    direction = {
         1: "No over-optimisation: the watched reward still grows",
         -1: "Over-optimised: the watched reward falls",
         0: "The watched reward neither grows nor falls for certain",
@@ -77,7 +77,7 @@ def _verdict(law: Law, trained: float, watched: float) -> str:
     where = f", its peak at d = {peak:.2f}" if peak is not None and peak <= law.last else ""
     fit = "" if law.r2 is None else f"; R² {law.r2:.2f}"
     return (
-        f"{found} where the run went furthest from the reference, d = {law.last:.2f} root nats "
+        f"{direction} where the run went furthest from the reference, d = {law.last:.2f} root nats "
         f"(slope {slope}{where}{fit}). At the end the trained reward has gained "
         f"{trained:.3g}, the watched one {watched:.3g}."
     )
