@@ -111,7 +111,7 @@ def _offers() -> tuple[EntryPoint, ...]:
 
 @functools.cache
 def _offers_on(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Those of all distributions on this path, which takes a while to look through."""
+    """Entry points of all distributions on this path, which takes a while to look through."""
     del path  # it is what `entry_points` looks at
     return tuple(entry_points(group=GROUP))
 

@@ -11,7 +11,7 @@ ROOT = Path(surefoot.__file__).parent
 TREES = {file.relative_to(ROOT): ast.parse(file.read_text("utf-8")) for file in ROOT.rglob("*.py")}
 DESCRIBED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 #: Beginnings of docstrings that send the reader elsewhere instead of saying what the thing is.
-LEANING = ("As ", "See ", "Same as", "The same as", "It is.", "Ditto")
+LEANING = ("As ", "See ", "Same as", "The same", "Those ", "That ", "It is.", "It gives", "Ditto")
 
 
 def _docstrings() -> Iterator[tuple[str, str]]:

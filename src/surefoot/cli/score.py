@@ -109,7 +109,7 @@ def _rewards(scores: Any, members: Any) -> dict[str, Any]:
 
 
 def _margins(scores: Any, members: Any) -> dict[str, Any]:
-    """The same from scores of models that judge pairs."""
+    """Margins from scores of models that judge pairs."""
     margins = members[:, 0] - members[:, 1]
     found = {"margin": scores[:, 0] - scores[:, 1]}
     return found | ({"spread": margins.std(-1)} if members.shape[-1] > 1 else {})

@@ -126,7 +126,7 @@ def _known_refusal(plan: _Plan, preferences: Preferences) -> str:
 def _questions(
     options: Judge, template: Template, preferences: Preferences, plan: _Plan
 ) -> Iterator[Question]:
-    """Those without an answer, each once; made as they are needed, as the texts may be many."""
+    """Questions without an answer, each once; made as they are needed, as the texts may be many."""
     left = set(plan.missing)
     pairs = zip(plan.keys, _pairs(options, preferences), strict=True)
     for keys, (pair, place) in pairs:

@@ -49,7 +49,7 @@ def brier(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
 def probabilities_and_labels(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Both as float vectors of one length within [0, 1].
+    """Probabilities and labels as float vectors of one length within [0, 1].
 
     Raises:
         ValueError: they are not.

@@ -157,7 +157,7 @@ class LanguageTrainingOptions(OptimiserOptions):
 
     @classmethod
     def relatives(cls) -> Iterable[type[Options]]:
-        """Those of a head on embeddings."""
+        """Options of a head on embeddings: an unknown option may be one of theirs."""
         return (TrainingOptions,)
 
     seed: int = Field(0, ge=0)

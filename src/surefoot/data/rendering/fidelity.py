@@ -67,7 +67,7 @@ class Specials:
     """The special tokens of a tokenizer, as texts."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Those that it names and those that it has added."""
+        """Take special tokens that the tokenizer names, and those that were added."""
         self.tokenizer = tokenizer
         added = (str(one) for one in tokenizer.added_tokens_decoder.values() if one.special)
         self.texts = frozenset({*map(str, tokenizer.all_special_tokens), *added} - {""})
@@ -81,7 +81,7 @@ class Specials:
 
     @cached_property
     def ends(self) -> tuple[str, ...]:
-        """Those that may end a turn: neither padding nor the beginning of a text."""
+        """Special tokens that may end a turn: neither padding nor the beginning of a text."""
         named = (getattr(self.tokenizer, f"{name}_token", None) for name in _NO_ENDS)
         end = self.tokenizer.eos_token
         return tuple(sorted(self.texts - ({str(one) for one in named if one} - {str(end)})))

@@ -103,7 +103,7 @@ class ControlVariate(LabelModel, kind="control-variate"):
         return free and (psi.properties.odd_part_linear or self.coefficient == 0)
 
     def growth(self, psi: MarginLoss) -> Growth:
-        """That of signed labels; what is left of the squared loss at c = 1 is linear."""
+        """Growth of signed labels; what is left of the squared loss at c = 1 is linear."""
         if self.coefficient == 0 or self.margin_limit is not None or psi.properties.bounded:
             return "none"
         if psi.properties.signed_growth == "none":  # grows like m^2 (1 - c)

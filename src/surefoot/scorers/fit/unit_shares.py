@@ -47,5 +47,5 @@ def in_words(shares: Sequence[UnitShare], most: int = 3) -> str:
 
 
 def shares_of(names: Sequence[str], risk: RiskValue) -> tuple[UnitShare, ...]:
-    """Those of a risk whose trailing dimension is 1."""
+    """Shares of units from a risk whose trailing dimension is 1."""
     return unit_shares(names, risk.unit_mass[:, 0], risk.unit_weights[:, 0], risk.unit_losses[:, 0])

@@ -90,7 +90,7 @@ def trackers(named: Sequence[str]) -> list[str]:
 
 
 def preference_arguments(config: RunConfig, folder: Path, held_out: bool) -> PreferenceConfig:
-    """Those of the trainer on comparisons.
+    """Arguments of the trainer on comparisons.
 
     Args:
         config: of a language model's run.
