@@ -160,6 +160,16 @@ class TestKinds:
         assert hasattr(model, "score")
         assert prepare_model(model, byte_tokenizer()).encoder
 
+    @pytest.mark.parametrize(
+        ("build", "tokenizer"),
+        [(llama, byte_tokenizer), (llama_reward, byte_tokenizer), (bert_reward, bert_tokenizer)],
+    )
+    def test_weights_that_are_no_numbers(self, build, tokenizer):
+        model = build()
+        next(model.parameters()).data.fill_(float("nan"))
+        with pytest.raises(ConfigurationError, match=r"not finite: its weights are damaged"):
+            prepare_model(model, tokenizer())
+
     def test_by_name(self, tmp_path):
         llama_reward(3).save_pretrained(tmp_path)
         byte_tokenizer().save_pretrained(tmp_path)

@@ -246,5 +246,14 @@ def rounding(model: Any) -> float:
 
 
 def close(one: Tensor, other: Tensor, part: float) -> bool:
-    """Whether the two are the same up to this part of the largest."""
+    """Whether the two are the same up to this part of the largest.
+
+    Raises:
+        ConfigurationError: they are no numbers.
+    """
+    if bool((one + other).isnan().any()):
+        raise ConfigurationError(
+            "the model gives figures that are not finite: its weights are damaged, or too large "
+            "for this precision."
+        )
     return float((one - other).abs().max()) <= part * float(other.abs().max())
