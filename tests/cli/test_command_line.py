@@ -85,6 +85,18 @@ def test_importing_is_light():
     assert done.stdout.strip() == "False"
 
 
+def test_reading_a_column_that_nobody_knows_is_light(tmp_path):
+    row = {"prompt": "p", "chosen": "x", "rejected": "y", "weird": 3}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row) + "\n")
+    code = (
+        "import sys, surefoot.data; "
+        f"surefoot.data.read_preferences({str(tmp_path / 'pairs.jsonl')!r}); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "False"
+
+
 @pytest.mark.slow
 def test_the_loop(surefoot, folder):
     audit = surefoot("audit", "train.jsonl", "--against", "test.jsonl", "--output", "audit")

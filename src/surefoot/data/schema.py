@@ -10,7 +10,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -221,9 +222,17 @@ def declared(name: str) -> Column | None:
     """The column of this name that a member reads beside those of the contract, if one does."""
     if name in FEATURES:
         return None
-    import surefoot.objectives  # noqa: F401  # whose members declare them; heavy
+    if f'"{name}"' in _sources_of_members():
+        import surefoot.objectives  # noqa: F401  # heavy: it needs torch
 
     return DECLARED.get(name)
+
+
+@cache
+def _sources_of_members() -> str:
+    """The code of surefoot's own members, in which a column that one declares is named."""
+    folder = Path(__file__).parents[1] / "objectives"
+    return "".join(one.read_text(encoding="utf-8") for one in sorted(folder.rglob("*.py")))
 
 
 #: A row in which nothing is given.
