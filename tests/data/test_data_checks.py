@@ -47,6 +47,8 @@ PLANTED = {
     "mojibake": [row(50, response_a="The cafÃ© was dÃ©jÃ vu, voilÃ  â€œquoteâ€\x9d")],
     "replacement-character": [row(50, prompt="caf\ufffd is what was left")],
     "control-character": [row(50, response_a="beep \x07 beep")],
+    "messages-as-text": [row(50, prompt='[{"role": "user", "content": "Tea?"}]')],
+    "ends-with-user": [row(50, response_a=[{"role": "user", "content": "Thanks, that is it."}])],
     "prompt-repeated": [
         row(
             50,
@@ -62,6 +64,19 @@ def test_clean_rows_have_no_findings():
     report = check(table())
     assert report.findings == ()
     assert report.rows == 30
+
+
+@pytest.mark.parametrize("text", ["nan", "None", " NULL ", "N/A", ""])
+def test_what_tables_write_for_nothing_is_an_empty_response(text):
+    assert kinds(check(table(row(50, response_b=text)))) == {"empty-response"}
+    assert kinds(check(table(row(50, response_b=f"{text} at all of it")))) == set()
+
+
+@pytest.mark.parametrize("sign", ["\u200b", "\ufeff", "\u202e", "\u2066"])
+def test_signs_that_nobody_sees_are_noted(sign):
+    assert kinds(check(table(row(50, response_a=f"One{sign} answer to it")))) == {
+        "control-character"
+    }
 
 
 @pytest.mark.parametrize("kind", PLANTED)

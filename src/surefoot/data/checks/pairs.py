@@ -54,7 +54,8 @@ def empty_text(context: Context) -> Iterator[Finding]:
         "empty-response",
         "warning",
         empty[:, 1:].any(axis=1),
-        "A response is empty: the pair only teaches that saying something beats silence.",
+        "A response is empty, or what tables write where there is nothing (nan, None): the pair only "
+        "teaches that saying something beats silence.",
         "Drop these rows, unless an empty answer is a real choice in your data.",
     )
     yield from context.finding(
@@ -145,6 +146,24 @@ def repeated_prompt(context: Context) -> Iterator[Finding]:
     )
 
 
+def turns_in_disguise(context: Context) -> Iterator[Finding]:
+    """Messages that stand as text, and responses that end with what the user says."""
+    yield from context.finding(
+        "messages-as-text",
+        "warning",
+        context.scan.written,
+        "A text is messages as JSON or Python writes them, and a model reads their brackets.",
+        "Write all cells of the column so, and they are parsed; or mend these rows.",
+    )
+    yield from context.finding(
+        "ends-with-user",
+        "warning",
+        context.scan.user_ends,
+        "The last words of a response are the user's: a policy would learn to speak for the user.",
+        "Cut the last turn off the responses.",
+    )
+
+
 def extreme_length(context: Context) -> Iterator[Finding]:
     """Lengths far from all others."""
     total = context.scan.lengths[:, 0] + context.scan.lengths[:, 1:].max(axis=1)
@@ -202,6 +221,7 @@ CHECKS = (
     repeated_pairs,
     context_differs,
     repeated_prompt,
+    turns_in_disguise,
     extreme_length,
     wrong_characters,
 )

@@ -14,13 +14,19 @@ import numpy.typing as npt
 from ftfy.badness import is_bad
 
 from surefoot.data.checks.report import ExampleRow, Finding
+from surefoot.data.reading.cells import parsed_messages
 from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.rendering.fidelity import is_marked
 from surefoot.data.rendering.notes import Severity
 from surefoot.data.schema import Preferences, key_of, prompt_key
 from surefoot.data.text import Message, last_turn, to_text
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+#: Beside them, spaces without width and signs that turn the direction of what follows.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]"
+)
+#: What tables and languages write where there is nothing.
+_NOTHING = frozenset(("nan", "none", "null", "n/a", "<na>", "nat", "undefined"))
 _EXAMPLES = 3
 
 #: Characters of its prompt that a response repeats at least; fewer are a common start.
@@ -36,7 +42,9 @@ class Scan:
 
     prompt: npt.NDArray[np.int64]  # (N,) key
     responses: npt.NDArray[np.int64]  # (N, 2) keys of the responses alone
-    lengths: npt.NDArray[np.int64]  # (N, 3) of prompt, response a, response b; blanks stripped
+    lengths: npt.NDArray[
+        np.int64
+    ]  # (N, 3) of prompt, response a, response b; blanks stripped, `nan` has 0
     opening: npt.NDArray[np.int64]  # (N,) key of what the user says first
     mojibake: npt.NDArray[np.bool_]  # (N,)
     replaced: npt.NDArray[np.bool_]  # (N,)
@@ -45,12 +53,14 @@ class Scan:
     same: npt.NDArray[np.bool_]  # (N,) both responses are one text
     alike: npt.NDArray[np.bool_]  # (N,) they differ in case and spacing alone
     marked: npt.NDArray[np.bool_]  # (N,) a text holds marks of a chat template
+    written: npt.NDArray[np.bool_]  # (N,) a text is messages as JSON or Python writes them
+    user_ends: npt.NDArray[np.bool_]  # (N,) the last words of a response are the user's
 
 
 def scan(preferences: Preferences) -> Scan:
     """Read every text once."""
     numbers = np.empty((len(preferences), 7), dtype=np.int64)
-    flags = np.zeros((len(preferences), 7), dtype=np.bool_)
+    flags = np.zeros((len(preferences), 9), dtype=np.bool_)
     rows = preferences.read("response_a", "response_b")
     for i, (prompt_read, sides) in enumerate(zip(preferences.prompts(), rows, strict=True)):
         prompt, (a, b) = to_text(prompt_read.prompt), map(to_text, sides)
@@ -58,13 +68,18 @@ def scan(preferences: Preferences) -> Scan:
         same, alike = a == b, a != b and keys[0] == keys[1]
         if alike:
             keys = [key_of(a.encode().hex()), key_of(b.encode().hex())]
-        lengths = (len(text.strip()) for text in texts)
+        lengths = (0 if t.strip().casefold() in _NOTHING else len(t.strip()) for t in texts)
         numbers[i] = [prompt_key(prompt_read), *keys, *lengths, opening_key(prompt_read.prompt)]
         start = last_turn(prompt_read.prompt).strip()
         repeats = len(start) >= _REPEATED and a.startswith(start) and b.startswith(start)
         wrong = _wrong_characters(f"{prompt}\n{a}\n{b}")
-        flags[i] = *wrong, repeats, same, alike, any(map(is_marked, texts))
+        shape = [any(map(is_marked, texts)), any(map(parsed_messages, texts))]
+        flags[i] = *wrong, repeats, same, alike, *shape, any(map(_by_user, sides))
     return Scan(numbers[:, 0], numbers[:, 1:3], numbers[:, 3:6], numbers[:, 6], *flags.T)
+
+
+def _by_user(response: Sequence[Message]) -> bool:
+    return bool(response) and response[-1]["role"] == "user"
 
 
 def opening_key(prompt: Sequence[Message]) -> int:
