@@ -54,8 +54,8 @@ def empty_text(context: Context) -> Iterator[Finding]:
         "empty-response",
         "warning",
         empty[:, 1:].any(axis=1),
-        "A response is empty, or what tables write where there is nothing (nan, None): the pair only "
-        "teaches that saying something beats silence.",
+        "A response is empty, or what tables write where there is nothing (nan, None): the pair "
+        "only teaches that saying something beats silence.",
         "Drop these rows, unless an empty answer is a real choice in your data.",
     )
     yield from context.finding(

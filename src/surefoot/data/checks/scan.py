@@ -42,9 +42,7 @@ class Scan:
 
     prompt: npt.NDArray[np.int64]  # (N,) key
     responses: npt.NDArray[np.int64]  # (N, 2) keys of the responses alone
-    lengths: npt.NDArray[
-        np.int64
-    ]  # (N, 3) of prompt, response a, response b; blanks stripped, `nan` has 0
+    lengths: npt.NDArray[np.int64]  # (N, 3) of prompt, response a, response b; blanks stripped
     opening: npt.NDArray[np.int64]  # (N,) key of what the user says first
     mojibake: npt.NDArray[np.bool_]  # (N,)
     replaced: npt.NDArray[np.bool_]  # (N,)
