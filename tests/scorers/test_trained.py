@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
+from surefoot.evaluation.findings import evaluate
 from surefoot.scorers import EmbeddingRewardModel, LanguageModel, RewardEnsemble, TrainedScorer
 from surefoot.scorers.readable import readable
 from surefoot.scorers.responses import rewards_of
@@ -68,3 +69,10 @@ def test_each_kind_is_one():
         issubclass(kind, TrainedScorer)
         for kind in (EmbeddingRewardModel, LanguageModel, RewardEnsemble)
     )
+
+
+def test_an_evaluation_says_that_it_does_not_weigh(pairs):
+    for weights, noted in ((None, False), ([0.0, *[2.0] * 6], True)):
+        data = pairs if weights is None else pairs.with_columns(weight=weights)
+        notes = evaluate([Short()], {"set": data}).sets["set"].notes
+        assert any("`weight` is not used" in note for note in notes) == noted

@@ -282,7 +282,9 @@ def test_a_head_says_what_it_does_not_read(tmp_path, small_encoder):
     assert cut in told
     assert "5 of 20 pairs have a system turn, earlier turns or tools" in told
     model.scores(read_preferences(path))
-    assert cut in model.notes()[0]
+    cut_said, unread = model.notes()
+    assert cut in cut_said
+    assert "5 of 20 pairs have a system turn, earlier turns or tools" in unread
     report = check(
         read_preferences(path), tokenizer=model.encoder.tokenizer, max_length=40, views=["together"]
     )

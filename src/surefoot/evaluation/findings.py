@@ -130,6 +130,8 @@ def evaluate(
         )
         overlap = prompt_overlap(seen, preferences) if seen else None
         notes = notes_of([*models, *baseline])
+        if preferences.has("weight"):
+            notes += ("the column `weight` is not used: every pair counts once",)
         sets[name] = SetFindings(
             result, comparison, over_seeds, overlap, preferences.readings, notes
         )

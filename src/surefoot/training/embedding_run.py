@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from surefoot.data.rendering.embedding_texts import cut_note, unread_note
+from surefoot.data.rendering.embedding_texts import unread_notes
 from surefoot.data.schema import Preferences
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
@@ -99,9 +99,8 @@ def _readable(
 
 def reading_notes(preferences: Preferences, model: EmbeddingRewardModel) -> tuple[str, ...]:
     """Sentences on what the encoder did not read of what a model was fitted on."""
-    share, unread = model.report_.truncated, unread_note(preferences, model.scorer.views)
-    cut = (cut_note(share, model.encoder.limit),) if share else ()
-    return (*cut, *([unread] if unread else []))
+    truncated, limit = model.report_.truncated, model.encoder.limit
+    return tuple(unread_notes(preferences, model.scorer.views, truncated, limit))
 
 
 def _notes(report: FitReport, objective: Objective) -> tuple[str, ...]:

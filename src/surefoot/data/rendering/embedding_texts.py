@@ -105,19 +105,23 @@ def cut_note(share: float, limit: int) -> str:
     )
 
 
-def unread_note(preferences: Preferences, views: Sequence[FeatureView]) -> str | None:
-    """A sentence for the user where prompts have parts that no view has; None where none has."""
-    if "full" in views:
-        return None
+def unread_notes(
+    preferences: Preferences, views: Sequence[FeatureView], truncated: float, limit: int
+) -> list[str]:
+    """Sentences for the user on what of these texts a head on these views does not see."""
+    cut = [cut_note(truncated, limit)] if truncated else []
+    if not {"full", "prompt"}.isdisjoint(views):
+        return cut
     prompts = preferences.prompts()
     count = sum(len(one.prompt) > 1 or one.tools is not None for one in prompts)
     if not count:
-        return None
-    return (
+        return cut
+    return [
+        *cut,
         f"{count} of {len(preferences)} pairs have a system turn, earlier turns or tools, which "
         f"the head does not see: it reads the last turn of a prompt (scorer.views: "
-        f"[{', '.join(views)}]; `full` has everything)."
-    )
+        f"[{', '.join(views)}]; `full` has everything).",
+    ]
 
 
 def _batches(sides: tuple[list[str], list[str]]) -> Iterator[tuple[int, list[str], list[str]]]:

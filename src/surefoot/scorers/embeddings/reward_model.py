@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from surefoot.data.rendering.embedding_texts import cut_note
+from surefoot.data.rendering.embedding_texts import unread_notes
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.escaping import warn
@@ -51,7 +51,7 @@ class EmbeddingRewardModel(TrainedScorer):
     scorer: EmbeddingScorer = field(default_factory=EmbeddingScorer)
     objective: Objective = field(default_factory=Objective)
     seed: int = 0
-    _truncated: float = field(default=0.0, init=False, repr=False)
+    _unread: list[str] = field(default_factory=list, init=False, repr=False)
 
     def fit(self, preferences: Preferences, mass: npt.ArrayLike | None = None) -> Self:
         """Fit on comparisons, each with a weight (N,) if given (times the column `weight`).
@@ -87,8 +87,9 @@ class EmbeddingRewardModel(TrainedScorer):
     def member_scores(self, preferences: Preferences) -> Array:
         """Scores (N, 2, K) by each of the K members, on one scale; their mean is the score."""
         head = self.scorer.head
-        embedded = embed(preferences, self.encoder, self.scorer.views, head.context)
-        self._truncated = embedded.truncated
+        views = self.scorer.views
+        embedded = embed(preferences, self.encoder, views, head.context)
+        self._unread = unread_notes(preferences, views, embedded.truncated, self.encoder.limit)
         unknown = {s for s in embedded.sources if s not in self.features_.sources}
         if self.features_.sources and unknown:
             named = ", ".join(sorted(repr(s) if s else "(none)" for s in unknown)[:3])
@@ -118,9 +119,8 @@ class EmbeddingRewardModel(TrainedScorer):
         return float(credit(side_of_rewards(scores), labels)[decided].mean())
 
     def notes(self) -> list[str]:
-        """Sentences on what was cut when scores were last asked for."""
-        share = self._truncated
-        return [cut_note(share, self.encoder.limit)] if share else []
+        """Sentences on what was not read when scores were last asked for."""
+        return self._unread
 
     @property
     def known_flip_rate(self) -> float:
