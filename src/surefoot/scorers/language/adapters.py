@@ -104,17 +104,28 @@ def read_adapter(model: Any, folder: str | Path) -> Any:
     """A base with the adapter that lies in a folder, whole.
 
     Raises:
-        ConfigurationError: the two do not go together, or weights of the adapter are missing.
+        ConfigurationError: the two do not go together, or weights of the adapter are missing, or
+            are for layers that the base does not have.
     """
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
 
+    held, layers = weights_in(folder), dict(model.named_modules())
+    places = {one: one.rsplit(".", 2)[0] for one in held if not one.startswith("base_model.")}
     with warnings.catch_warnings():  # PEFT says so, and begins them anew
-        warnings.filterwarnings("error", "(?s).*missing adapter keys.*lora_", UserWarning)
+        warnings.filterwarnings("error", ".*missing adapter keys", UserWarning)
         try:
-            return PeftModel.from_pretrained(model, str(folder))
-        except (RuntimeError, ValueError, UserWarning) as error:
+            if unread := [one for one, at in places.items() if "." in one and at not in layers]:
+                raise ValueError(f"the base has no layer for {min(unread)}.")
+            made: Any = PeftModel.from_pretrained(model, str(folder))
+            kept = get_peft_model_state_dict(made, save_embedding_layers=False)
+            biases = {one.removeprefix("base_model.model.") for one in kept if "bias" in one}
+            if biases - held:  # of these PEFT says nothing
+                raise KeyError(min(biases - held))
+            return made
+        except (RuntimeError, ValueError, KeyError, UserWarning) as error:
+            why = f"it has no {error}." if isinstance(error, KeyError) else str(error)
             raise ConfigurationError(
-                f"the adapter {folder} does not go with its base: {str(error).splitlines()[0]} "
+                f"the adapter {folder} does not go with its base: {why.splitlines()[0]} "
                 "Merge the two where they were trained (merge_and_unload), and name the merged "
                 "model."
             ) from None
