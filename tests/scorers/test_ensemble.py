@@ -224,7 +224,7 @@ class TestScale:
         models = {name: Noted(rng.normal(size=(60, 2, 1))) for name in "abc"}
         place = written(tmp_path, pairs(60))
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.filterwarnings("error", message=".*hardly tells")
             together(models, [place])
         models["b"].temperature_ = 400.0
         with pytest.warns(UserWarning, match=r"b hardly tells responses apart \(temperature 400,"):
