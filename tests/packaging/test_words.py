@@ -40,3 +40,14 @@ def test_no_docstring_leans_on_another():
 def test_one_file_is_called_run():
     """Files of one name in several folders say nothing in a traceback or a list of tabs."""
     assert [file.parent.as_posix() for file in TREES if file.name == "run.py"] == ["training"]
+
+
+def test_no_value_is_called_told():
+    """A variable says what it holds; persons are told."""
+    found = [
+        f"{file}:{node.lineno}"
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if getattr(node, "id", getattr(node, "arg", "")) == "told"
+    ]
+    assert found == []

@@ -96,15 +96,15 @@ def prompt_set(
             empty += 1
             continue
         try:
-            own = reader.opening(prompt)
+            opening = reader.opening(prompt)
         except DataError as error:
             refused.append(str(error))
             continue
-        if len(own) > room:
+        if len(opening) > room:
             long += 1
         else:
             kept.append(place)
-            ids.append(own)
+            ids.append(opening)
     notes = [left_out(preferences)] if preferences.faults else []
     if long:
         notes.append(

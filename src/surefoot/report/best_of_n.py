@@ -17,12 +17,12 @@ def best_of_n_page(result: BestOfN, command: str = "") -> str:
         result: the curves, and how they compare.
         command: the command line that made it, shown at the end.
     """
-    (name, ours), *others = result.curves.items()
+    (name, curve), *others = result.curves.items()
     verdict = result.verdict
-    series: dict[str, Sequence[Estimate]] = {"proxy": ours.proxy, "gold": ours.gold}
+    series: dict[str, Sequence[Estimate]] = {"proxy": curve.proxy, "gold": curve.gold}
     series |= {f"gold, by {place}": one.gold for place, one in others}
     picture = curve_chart(
-        ours.kl,
+        curve.kl,
         series,
         axis="gain, in deviations",
         along="KL from the policy (nats)",
@@ -32,7 +32,7 @@ def best_of_n_page(result: BestOfN, command: str = "") -> str:
         "best_of_n.html.jinja",
         curves=result.curves,
         name=name,
-        found=ours,
+        found=curve,
         baseline=others[0][0] if others else None,
         compared=result.compared,
         gold=result.gold,

@@ -199,21 +199,21 @@ def _parted(
 
 
 def _joined(
-    given: list[Message], shared: list[Message], turns: list[Message]
+    stated: list[Message], shared: list[Message], turns: list[Message]
 ) -> list[Message] | None:
     """The whole prompt, of which dialogues repeat all, the end (as in UltraFeedback), or nothing.
 
     None where the dialogues, which both begin with the turns `shared`, have another prompt.
     """
-    for place in range(len(given)):
-        if given[place:] == shared[: len(given) - place]:
-            return given[:place] + shared
+    for place in range(len(stated)):
+        if stated[place:] == shared[: len(stated) - place]:
+            return stated[:place] + shared
     said = [turn["content"].strip() for turn in shared or turns]
-    new = [turn for turn in given if turn["content"].strip() not in said]
+    new = [turn for turn in stated if turn["content"].strip() not in said]
     if not new:
         return shared
-    goes_on = not shared or (given[-1]["role"] != "user" and shared[0]["role"] != "system")
-    return given + shared if len(new) == len(given) and goes_on else None
+    goes_on = not shared or (stated[-1]["role"] != "user" and shared[0]["role"] != "system")
+    return stated + shared if len(new) == len(stated) and goes_on else None
 
 
 def _is_given(record: Record) -> bool:

@@ -226,14 +226,14 @@ def _with_context(record: Record, row: Row) -> Row:
     if not record.has_any(_BEFORE):
         return row
     name = next((name for name in SYSTEMS if record.given(name) and not record.used(name)), None)
-    told = messages(record.use(name, "prompt"), "system", name) if name is not None else []
+    system = messages(record.use(name, "prompt"), "system", name) if name is not None else []
     earlier: list[Message] = []
     if record.given(HISTORY) and not record.used(HISTORY):
         earlier = list(_history(record.use(HISTORY, "prompt")))
-    if not told and not earlier:
+    if not system and not earlier:
         return row
     prompt = messages(row["prompt"], "user", "prompt") if row["prompt"] != "" else []
-    first = [turns.pop(0) for turns in (told, earlier, prompt) if turns and _is_system(turns[0])]
+    first = [turns.pop(0) for turns in (system, earlier, prompt) if turns and _is_system(turns[0])]
     if any(turn["content"] != first[0]["content"] for turn in first):
         name = name or HISTORY
         raise DataError(
@@ -241,7 +241,7 @@ def _with_context(record: Record, row: Row) -> Row:
             f"column out with --column {name}="
         )
     earlier = [] if prompt[: len(earlier)] == earlier else earlier
-    row["prompt"] = [*first[-1:], *told, *earlier, *prompt]
+    row["prompt"] = [*first[-1:], *system, *earlier, *prompt]
     return {**row, "conversational": True}
 
 

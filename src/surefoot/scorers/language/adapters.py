@@ -116,12 +116,12 @@ def read_adapter(model: Any, folder: str | Path) -> Any:
         try:
             if unread := [one for one, at in places.items() if "." in one and at not in layers]:
                 raise ValueError(f"the base has no layer for {min(unread)}.")
-            made: Any = PeftModel.from_pretrained(model, str(folder))
-            kept = get_peft_model_state_dict(made, save_embedding_layers=False)
+            adapted: Any = PeftModel.from_pretrained(model, str(folder))
+            kept = get_peft_model_state_dict(adapted, save_embedding_layers=False)
             biases = {one.removeprefix("base_model.model.") for one in kept if "bias" in one}
             if biases - held:  # of these PEFT says nothing
                 raise KeyError(min(biases - held))
-            return made
+            return adapted
         except (RuntimeError, ValueError, KeyError, UserWarning) as error:
             why = f"it has no {error}." if isinstance(error, KeyError) else str(error)
             raise ConfigurationError(

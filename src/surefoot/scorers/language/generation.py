@@ -113,13 +113,13 @@ def continuations(
                 f"transformers draws from a {type(base_of(model)).__name__} by other probabilities "
                 "than those that it gives a whole text: what it writes would be of another law."
             )
-        found: list[list[int]] = [[] for _ in openings]
+        written: list[list[int]] = [[] for _ in openings]
         for length in lengths:
             rows = [row for row, one in enumerate(openings) if len(one) == length]
-            own = continuations(model, tokenizer, [openings[row] for row in rows], law, special)
-            for row, one in zip(rows, own, strict=True):
-                found[row] = one
-        return found
+            drawn = continuations(model, tokenizer, [openings[row] for row in rows], law, special)
+            for row, one in zip(rows, drawn, strict=True):
+                written[row] = one
+        return written
     ids, mask = _padded(openings, lengths[-1], pad, model.device)
     config = GenerationConfig(
         do_sample=True,
@@ -141,11 +141,11 @@ def continuations(
 
 
 def _padded(
-    given: Sequence[Sequence[int]], width: int, pad: int, device: torch.device
+    openings: Sequence[Sequence[int]], width: int, pad: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Token ids with padding in front, and the mask that says so, both (n, width)."""
-    ids = torch.tensor([[pad] * (width - len(one)) + list(one) for one in given], device=device)
-    lengths = torch.tensor([len(one) for one in given], device=device)
+    ids = torch.tensor([[pad] * (width - len(one)) + list(one) for one in openings], device=device)
+    lengths = torch.tensor([len(one) for one in openings], device=device)
     return ids, (torch.arange(width, device=device) >= (width - lengths)[:, None]).to(ids)
 
 
@@ -171,13 +171,13 @@ def _draws_as_it_says(model: Any, pad: int, alike: bool) -> bool:
         )
         model.eval()
         with torch.no_grad(), _no_defaults(model), autocast(model.device, half_of(model)):
-            found = model.generate(ids, attention_mask=mask, generation_config=law)
+            output = model.generate(ids, attention_mask=mask, generation_config=law)
             shown = nn.functional.pad(mask, (0, 2), value=1)
             alone = [
                 model(input_ids=row[at.bool()][None], use_cache=False).logits[0, -3:-1]
-                for row, at in zip(found.sequences, shown, strict=True)
+                for row, at in zip(output.sequences, shown, strict=True)
             ]
-        drawn, says = torch.stack(found.logits, 1).float(), torch.stack(alone).float()
+        drawn, says = torch.stack(output.logits, 1).float(), torch.stack(alone).float()
         known[alike] = close(drawn, says, 5 * rounding(model))
     return known[alike]
 
