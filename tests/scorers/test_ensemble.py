@@ -134,6 +134,12 @@ class TestScale:
             zero_and_scale(rewards)[1], zero_and_scale(rewards + offsets)[1], rtol=1e-9
         )
 
+    def test_pairs_without_a_weight_set_none(self, tmp_path):
+        place = written(tmp_path, pairs(4, weight=0.0))
+        rewards = np.random.default_rng(0).normal(size=(4, 2, 1))
+        with pytest.raises(DataError, match="every calibration pair has weight 0"):
+            together({"a": Noted(rewards), "b": Noted(2 * rewards)}, [place])
+
     def test_labels_set_the_temperature_and_pairs_without_leave_the_members(self, tmp_path):
         rng = np.random.default_rng(0)
         rewards = rng.normal(size=(2000, 2, 2)) * [1.0, 3.0]
@@ -221,7 +227,8 @@ class TestScale:
 
     def test_a_member_that_learnt_nothing_is_told(self, tmp_path):
         rng = np.random.default_rng(0)
-        models = {name: Noted(rng.normal(size=(60, 2, 1))) for name in "abc"}
+        better = np.array([[[r["label"]], [1 - r["label"]]] for r in pairs(60)])
+        models = {name: Noted(better + rng.normal(size=(60, 2, 1))) for name in "abc"}
         place = written(tmp_path, pairs(60))
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*hardly tells")

@@ -66,6 +66,13 @@ def test_minimum_detectable_difference_is_found_four_times_in_five():
     assert found == pytest.approx(0.8, abs=0.03)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n", [11, 12, 33, 101])
+def test_what_is_detectable_asks_nothing_that_scipy_gives_up(n):
+    right = np.arange(n) % 2 * 1.0
+    assert 0 < paired_difference(right, 1 - right).minimum_detectable < 1
+
+
 def test_pairs_needed_for_the_minimum_detectable_difference_is_the_present_number():
     rng = np.random.default_rng(5)
     found = paired_difference(rng.normal(size=300), rng.normal(size=300))

@@ -173,8 +173,11 @@ def zero_and_scale(rewards: Array, weights: Array | None = None) -> tuple[Array,
     sqrt(mean (r_a - r_b)^2 / 2): what lies between prompts is not identified by preferences.
 
     Raises:
-        DataError: a member gives both responses of every pair the same reward.
+        DataError: a member gives both responses of every pair the same reward, or no pair has a
+            weight.
     """
+    if weights is not None and not np.any(weights):
+        raise DataError("every calibration pair has weight 0: name pairs that count.")
     scale = np.sqrt(np.average(np.square(rewards[:, 0] - rewards[:, 1]), 0, weights) / 2)
     if not (scale > 0).all():
         raise DataError(

@@ -206,7 +206,8 @@ class SignTest:
         enough = np.floor((np.sqrt(t2 * differ * units / (units - 1 + t2)) + differ) / 2)
         one_way = min((1 + difference / size / share) / 2, 1.0) if share > 0 else 0.5
         beyond = sum(
-            special.bdtrc(np.minimum(enough, differ), differ, p) for p in (one_way, 1 - one_way)
+            special.bdtrc(np.minimum(enough, differ), differ.astype(int), p)
+            for p in (one_way, 1 - one_way)
         )
         return float(_binomial(differ, units, share) @ np.where(enough < differ, beyond, 0.0))
 
