@@ -218,6 +218,30 @@ def test_dialogues_that_part_early_are_noted_and_whole(jsonl):
     assert row["note"] == CONTEXT_DIFFERS
 
 
+@pytest.mark.parametrize(
+    ("prompt", "before", "after", "expected"),
+    [
+        ("\n\nHuman: p", "\n\nAssistant: ", "", [U("p")]),
+        ("\n\nHuman: p\n\nAssistant:", " ", "", [U("p")]),
+        ("Human: p\n\nAssistant: q", "\n\nHuman: r\n\nAssistant: ", "", [U("p"), A("q"), U("r")]),
+        (None, "\r\n\r\nHuman: p\r\n\r\nAssistant: ", "\r\n", [U("p")]),
+    ],
+)
+def test_the_transcript_beside_hh_is_kept_however_the_answers_go_on(
+    jsonl, prompt, before, after, expected
+):
+    record = {name: f"{before}{text}{after}" for name, text in (("chosen", "x"), ("rejected", "y"))}
+    row = rows_of(read_preferences(jsonl(record | ({"prompt": prompt} if prompt else {}))))[0]
+    assert (row["prompt"], row["response_a"], row["response_b"]) == (expected, [A("x")], [A("y")])
+    assert row["note"] is None
+
+
+def test_marks_of_speakers_on_single_lines_are_not_hh(jsonl):
+    texts = {"chosen": "Human: p\nAssistant: x", "rejected": "Human: p\nAssistant: y"}
+    row = rows_of(read_preferences(jsonl(texts)))[0]
+    assert (row["prompt"], row["conversational"]) == ([U("Human: p\nAssistant:")], False)
+
+
 def test_a_prompt_that_the_dialogues_do_not_hold_is_noted(jsonl):
     record = {"chosen": [U("p"), A("x")], "rejected": [U("p"), A("y")]}
     for prompt, note in [("p", None), ("q", CONTEXT_DIFFERS), ([], None)]:

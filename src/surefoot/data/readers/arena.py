@@ -71,6 +71,7 @@ def _label(record: Record) -> float:
         return record.without(f"{', '.join(shares)} are all 0")
     if total != 1:
         raise DataError(f"{', '.join(shares)} should sum to 1; got {total:g}")
+    record.compares(", ".join(shares), list(shares.values()), "1 for what was chosen")
     return sum(_OUTCOMES[name] * share for name, share in shares.items())
 
 

@@ -21,7 +21,7 @@ from surefoot.data.readers import (
 from surefoot.data.readers.numbered import pair_among
 from surefoot.data.reading import fields
 from surefoot.data.reading.contract import PROMPTS, has_prompt, is_dialogue
-from surefoot.data.reading.dialogues import CONTEXT_DIFFERS, part, part_texts
+from surefoot.data.reading.dialogues import CONTEXT_DIFFERS, Parted, part, part_texts
 from surefoot.data.reading.record import ColumnError
 from surefoot.data.text import Message
 from surefoot.errors import DataError
@@ -184,16 +184,21 @@ def _parted(
             return part(a, b)
         prompt = messages(_prompt(record), "user", "prompt")
         return _asked(prompt, a[0]["content"], b[0]["content"]), a, b, None
-    parted = part(a, b)
     repeated = record.look("messages")
     if repeated is not None and repeated in (chosen, rejected) and not record.used("messages"):
         record.use("messages", "what chosen or rejected holds")
     if not (has_prompt(record, dialogues=False) or is_dialogue(record, _SHAREGPT)):
-        return parted
+        return part(a, b)
     asked = _asked(_prompt(record), a[-1]["content"], b[-1]["content"])
-    joined = _joined(messages(asked, "user", "prompt"), parted.prompt, [*a, *b])
-    if joined is not None:
-        return parted._replace(prompt=joined)
+    return joined(record, messages(asked, "user", "prompt"), a, b)
+
+
+def joined(record: Record, given: list[Message], a: list[Message], b: list[Message]) -> Parted:
+    """Two dialogues taken apart, with what the prompt beside them says before they begin."""
+    parted = part(a, b)
+    prompt = _joined(given, parted.prompt, [*a, *b])
+    if prompt is not None:
+        return parted._replace(prompt=prompt)
     record.remarks[_OTHER_PROMPT] += 1
     return parted._replace(note=CONTEXT_DIFFERS)
 

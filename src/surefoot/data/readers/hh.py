@@ -8,27 +8,30 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from surefoot.data.readers import CARRIED, Reader, Record, Row, get
-from surefoot.data.readers.chosen_rejected import chosen_first
+from surefoot.data.readers.chosen_rejected import chosen_first, joined
 from surefoot.data.reading.dialogues import part
 from surefoot.data.text import Message, describe, sound
 from surefoot.errors import DataError
 
-_TURN = re.compile(r"(?:^\s*|\n\n)(Human|Assistant):")
+_TURN = re.compile(r"(?:^\s*|\r?\n\r?\n)(Human|Assistant):")
 _START = re.compile(r"\s*(?:Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
 def _rows(record: Record) -> Iterator[Row]:
-    chosen = _text(record, "chosen", "response_a")
-    rejected = _text(record, "rejected", "response_b")
-    if record.look("prompt") is not None:  # the transcript so far: put it back in front
-        prompt = _text(record, "prompt", "prompt")
-        chosen, rejected = (
-            text if _START.match(text) else f"{_open(prompt)}{text}" for text in (chosen, rejected)
-        )
-    yield chosen_first(
-        record, *part(_dialogue(chosen, "chosen"), _dialogue(rejected, "rejected"))
-    ) | {"conversational": True}
+    texts = {"chosen": "response_a", "rejected": "response_b"}
+    texts = {name: _text(record, name, became) for name, became in texts.items()}
+    if record.look("prompt") is None:
+        parted = part(*(_dialogue(text, name) for name, text in texts.items()))
+    else:  # the transcript so far
+        given = _dialogue(_text(record, "prompt", "prompt"), "prompt")
+        if given[-1] == {"role": "assistant", "content": ""}:
+            given.pop()
+        marked = {n: t if _START.match(t) else f"Assistant:{t}" for n, t in texts.items()}
+        sides = (_dialogue(text, name) for name, text in marked.items())
+        whole = [one if one[0]["role"] == "user" else given + one for one in sides]
+        parted = joined(record, given, *whole)
+    yield chosen_first(record, *parted) | {"conversational": True}
 
 
 def _text(record: Record, name: str, became: str) -> str:
@@ -36,11 +39,6 @@ def _text(record: Record, name: str, became: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"{name!r} should be text; got {describe(value)}")
     return value
-
-
-def _open(prompt: str) -> str:
-    """The prompt with an assistant's turn open at its end."""
-    return prompt if prompt.rstrip().endswith("Assistant:") else f"{prompt}\n\nAssistant:"
 
 
 def _dialogue(text: str, name: str) -> list[Message]:
@@ -56,7 +54,8 @@ def _dialogue(text: str, name: str) -> list[Message]:
 def _recognises(columns: AbstractSet[str], sample: Sequence[Mapping[str, Any]]) -> bool:
     name = "prompt" if "prompt" in columns else "chosen"
     texts = [record[name] for record in sample if isinstance(record.get(name), str)]
-    found = sum(1 for text in texts if _START.match(text))
+    least = 1 if name == "prompt" else 2  # turns that are parted by a blank line
+    found = sum(1 for text in texts if _START.match(text) and len(_TURN.findall(text)) >= least)
     return columns >= {"chosen", "rejected"} and found > len(texts) / 2
 
 
