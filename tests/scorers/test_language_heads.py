@@ -17,6 +17,7 @@ from surefoot.scorers.language.adapters import below_adapter
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
+from surefoot.scorers.language.precision import master_weights
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.language.scores import RewardScores
 
@@ -36,11 +37,12 @@ def test_the_head_on_a_base_in_half_precision_is_trained_in_float32(
     """In bfloat16 a small step changes nothing. With mixed precision, and without."""
     model = build().to(torch.bfloat16)
     prepared = prepare_model(model, tokenizer(), LoraConfig(r=4, target_modules=targets))
+    masters = master_weights(prepared.model)  # as every trainer does
     trained = {n: p for n, p in prepared.model.named_parameters() if p.requires_grad}
     assert any(".modules_to_save." in name for name in trained)
     assert {p.dtype for p in trained.values()} == {torch.float32}
     tokens = tokenise(Preferences.from_rows(pairs(3)), prepared.tokenizer, 40, prepared.encoder)
-    engine = Engine(CPU, prepared.pad_id, precision=precision)
+    engine = Engine(CPU, prepared.pad_id, precision=precision or masters.passes)
     with engine.autocast():
         batch = engine.batch(tokens, torch.arange(3).numpy())
         RewardScores(prepared.encoder).of_model(prepared.model, batch).sum().backward()
@@ -93,21 +95,21 @@ def test_a_quantised_base_is_the_same_in_training_and_when_it_is_loaded(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("scorer", "build", "head"),
+    ("scorer", "build", "whole"),
     [
-        (RewardModelScorer, llama_reward, "score"),
-        (RewardModelScorer, bert_reward, "classifier"),
-        (PolicyScorer, llama, "lm_head"),
+        (RewardModelScorer, llama_reward, ["score"]),
+        (RewardModelScorer, bert_reward, ["bert.pooler.dense", "classifier"]),
+        (PolicyScorer, llama, ["lm_head"]),
     ],
 )
-def test_the_head_is_not_quantised(scorer, build, head):
+def test_what_is_trained_whole_is_not_quantised(scorer, build, whole):
     """By transformers' own rule for what bitsandbytes replaces."""
     pytest.importorskip("bitsandbytes", reason="quantised adapters need bitsandbytes")
     made = scorer(model="x", adapter={"quantised": True}).load_options["quantization_config"]
     model = build()
     spared = HfQuantizer.get_modules_to_not_convert(model, made.llm_int8_skip_modules)
     linear = [name for name, one in model.named_modules() if isinstance(one, torch.nn.Linear)]
-    assert [name for name in linear if not should_convert_module(name, spared)] == [head]
+    assert [name for name in linear if not should_convert_module(name, spared)] == whole
 
 
 @pytest.mark.parametrize("adapter", [PromptTuningConfig, PrefixTuningConfig])
