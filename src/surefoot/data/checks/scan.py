@@ -72,12 +72,9 @@ def scan(preferences: Preferences) -> Scan:
         repeats = len(start) >= _REPEATED and a.startswith(start) and b.startswith(start)
         wrong = _wrong_characters(f"{prompt}\n{a}\n{b}")
         shape = [any(map(is_marked, texts)), any(map(parsed_messages, texts))]
-        flags[i] = *wrong, repeats, same, alike, *shape, any(map(_by_user, sides))
+        by_user = any(one and one[-1]["role"] == "user" for one in sides)
+        flags[i] = *wrong, repeats, same, alike, *shape, by_user
     return Scan(numbers[:, 0], numbers[:, 1:3], numbers[:, 3:6], numbers[:, 6], *flags.T)
-
-
-def _by_user(response: Sequence[Message]) -> bool:
-    return bool(response) and response[-1]["role"] == "user"
 
 
 def opening_key(prompt: Sequence[Message]) -> int:

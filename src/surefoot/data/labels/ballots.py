@@ -11,27 +11,18 @@ from surefoot.data.reading import fields
 from surefoot.data.reading.record import Record
 from surefoot.errors import DataError
 
-#: Columns, and keys of a vote, that say who judged.
-ANNOTATORS = (
-    *("annotator", "annotator_id", "worker", "worker_id", "rater", "rater_id"),
-    *("evaluator", "evaluator_id", "voter", "voter_id", "labeler", "labeler_id", "judge"),
-    *("annotator_name", "participant", "participant_id", "reviewer", "reviewer_id"),
-    *("labeller", "labeller_id", "assessor", "assessor_id", "grader", "grader_id", "judge_id"),
-    *("judge_name", "judge_model", "coder_id", "expert_id", "respondent", "respondent_id"),
+_PEOPLE = (
+    *("annotator", "worker", "rater", "evaluator", "voter", "labeler", "labeller", "judge"),
+    *("participant", "reviewer", "assessor", "grader", "coder", "respondent"),
 )
+#: Columns, and keys of a vote, that say who judged.
+ANNOTATORS = tuple(f"{who}{end}" for who in _PEOPLE for end in ("", "_id", "_name", "_model"))
 _ANNOTATORS = frozenset(ANNOTATORS)
 _VALUE = ("value", "vote", "label", "preference", "score", "winner", "overall_pref")
 
 #: Columns that count the votes for either response: `votes_a` and `votes_b`, `wins_1`, ...
 COUNTED = ("votes", "wins", "num_votes", "n_votes", "vote_count")
-_TIES = (
-    *(f"{stem}_tie" for stem in COUNTED),
-    "votes_ties",
-    "tie_votes",
-    "ties",
-    "n_ties",
-    "num_ties",
-)
+_TIES = (*(f"{stem}_tie" for stem in COUNTED), "ties", "n_ties", "num_ties", "tie_votes")
 
 #: Counts above this are not written out vote by vote.
 _MOST = 1000

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, prompt_of
-from surefoot.data.readers.numbered import pair_among
+from surefoot.data.readers.numbered import pair_among, plain_name
 from surefoot.data.reading import fields
 from surefoot.errors import DataError
 
@@ -88,8 +88,8 @@ def _chance(record: Record, question: str, sides: tuple[str, str], value: Any) -
     ranks = _ranks(question, value)
     if ranks is None:
         return record.preference(question, sides, value=value)
-    plain = {_plain(name): rank for name, rank in ranks.items()}
-    places = [plain.get(_plain(side)) for side in sides]
+    plain = {plain_name(name): rank for name, rank in ranks.items()}
+    places = [plain.get(plain_name(side)) for side in sides]
     if places[0] is None or places[1] is None:
         raise DataError(f"{question!r} ranks {', '.join(ranks)}, not {' and '.join(sides)}")
     return 0.5 if places[0] == places[1] else float(places[0] < places[1])
@@ -107,10 +107,6 @@ def _ranks(question: str, value: Any) -> dict[str, float] | None:
         return None
     together = _together(question, names, ranks)
     return {str(name): fields.number(rank, "rank") for name, rank in together}
-
-
-def _plain(name: str) -> str:
-    return name.casefold().replace("-", "").replace("_", "").replace(" ", "")
 
 
 def _recognises(columns: Any, sample: Any) -> bool:

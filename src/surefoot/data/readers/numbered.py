@@ -40,7 +40,7 @@ def pair_among(columns: frozenset[str]) -> tuple[str, str] | None:
     plain = _by_plain_name(columns)
     for stem in _STEMS:
         for first, second in _ENDS:
-            found = [plain.get(f"{_plain(stem)}{end}") for end in (first, second)]
+            found = [plain.get(f"{plain_name(stem)}{end}") for end in (first, second)]
             if found[0] is not None and found[1] is not None:
                 return found[0], found[1]
     return None
@@ -48,23 +48,24 @@ def pair_among(columns: frozenset[str]) -> tuple[str, str] | None:
 
 def is_response(name: str) -> bool:
     """Whether a column is named like one of several responses: `response_3`, `answer c`."""
-    return _RESPONSE.fullmatch(_plain(name)) is not None
+    return _RESPONSE.fullmatch(plain_name(name)) is not None
 
 
 @functools.lru_cache(maxsize=256)
 def label_among(columns: frozenset[str]) -> str | None:
     """The column of the label among these, in the order of :data:`LABELS`."""
     plain = _by_plain_name(columns)
-    return next((plain[_plain(name)] for name in LABELS if _plain(name) in plain), None)
+    return next((plain[plain_name(name)] for name in LABELS if plain_name(name) in plain), None)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name without case, spaces, hyphens and underscores."""
     return re.sub(r"[\s_\-]", "", name.casefold())
 
 
 def _by_plain_name(columns: AbstractSet[str]) -> dict[str, str]:
     """Columns by what is left of their names; of `Label` and `label`, the one in small letters."""
-    return {_plain(name): name for name in sorted(map(str, columns))}
+    return {plain_name(name): name for name in sorted(map(str, columns))}
 
 
 def _rows(record: Record) -> Iterator[Row]:
