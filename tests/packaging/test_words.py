@@ -37,9 +37,12 @@ def test_no_docstring_leans_on_another():
     assert [f"{place}: {text}" for place, text in texts if text.startswith(LEANING)] == []
 
 
-def test_one_file_is_called_run():
-    """Files of one name in several folders say nothing in a traceback or a list of tabs."""
-    assert [file.parent.as_posix() for file in TREES if file.name == "run.py"] == ["training"]
+def test_few_files_are_called_run():
+    """What a training run and an evaluation do from end to end; more would say nothing in a list."""
+    assert {file.parent.as_posix() for file in TREES if file.name == "run.py"} == {
+        "evaluation",
+        "training",
+    }
 
 
 def test_no_value_is_called_told():

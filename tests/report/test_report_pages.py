@@ -10,7 +10,7 @@ from jinja2 import UndefinedError
 from surefoot.data.checks import DamageReport, ExampleRow, Finding, check
 from surefoot.data.schema import Preferences
 from surefoot.evaluation import Overlap, compare, evaluate_rewards
-from surefoot.evaluation.findings import Evaluation, SetFindings
+from surefoot.evaluation.run import Evaluation, SetFindings
 from surefoot.report import advice
 from surefoot.report.damage import damage_page
 from surefoot.report.evaluation import Matrix, evaluation_page

@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
-from surefoot.evaluation.findings import evaluate
+from surefoot.evaluation.run import evaluate
 from surefoot.scorers import EmbeddingRewardModel, LanguageModel, RewardEnsemble, TrainedScorer
 from surefoot.scorers.readable import readable
 from surefoot.scorers.responses import rewards_of

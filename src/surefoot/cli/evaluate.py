@@ -34,7 +34,7 @@ from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
-    from surefoot.evaluation.findings import Evaluation, SetFindings
+    from surefoot.evaluation.run import Evaluation, SetFindings
     from surefoot.scorers import TrainedScorer
 
 #: Options that `evaluate` had, and the command that has them.

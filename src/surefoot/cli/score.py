@@ -72,7 +72,7 @@ def _score(
     precision: str | None,
 ) -> tuple[int, list[int]]:
     """Write the rows; their number, and which have a score that is not finite, written as null."""
-    from surefoot.evaluation.findings import notes_of
+    from surefoot.evaluation.run import notes_of
     from surefoot.scorers.readable import readable
     from surefoot.statistics.estimate import finite
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
-from surefoot.evaluation.findings import Evaluation, SetFindings
+from surefoot.evaluation.run import Evaluation, SetFindings
 from surefoot.evaluation.suites import suites
 from surefoot.report import advice
 from surefoot.report.charts import dot_interval_chart, matrix_chart, reliability_chart
