@@ -38,7 +38,7 @@ def test_no_docstring_leans_on_another():
 
 
 def test_few_files_are_called_run():
-    """What a training run and an evaluation do from end to end; more would say nothing in a list."""
+    """What a training run and an evaluation do from end to end; more would say nothing."""
     assert {file.parent.as_posix() for file in TREES if file.name == "run.py"} == {
         "evaluation",
         "training",

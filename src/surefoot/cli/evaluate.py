@@ -94,7 +94,7 @@ def evaluate(
     """
     reads: list[str | Path | None] = [*data, suites, model, baseline, reference]
     with reporting(output, overwrite, reads) as folder:
-        from surefoot.evaluation import findings
+        from surefoot.evaluation import run
         from surefoot.report import evaluation_page
         from surefoot.training.folder import saved_prompts
 
@@ -104,8 +104,8 @@ def evaluate(
         pairs, breakdowns = {}, {}
         for name in data:
             pairs[name], own = read_pairs(name, suites, reading, source, [*models, *baselines])
-            breakdowns[name] = {**own, **findings.by_cluster(str(runs[0]), pairs[name], say)}
-        result = findings.evaluate(
+            breakdowns[name] = {**own, **run.by_cluster(str(runs[0]), pairs[name], say)}
+        result = run.evaluate(
             models,
             pairs,
             baselines,
