@@ -82,7 +82,8 @@ def require(saved: Any, noun: str = "this") -> None:
 def found(package: str, attribute: str) -> list[Any]:
     """What the modules of a package of surefoot's, and those of plugins, define by one name."""
     modules = [*modules_of(package), *(one for several in _loaded.values() for one in several)]
-    return [getattr(one, attribute) for one in modules if hasattr(one, attribute)]
+    # Once each: a package and a module of it may both have been named.
+    return [getattr(one, attribute) for one in dict.fromkeys(modules) if hasattr(one, attribute)]
 
 
 @functools.cache

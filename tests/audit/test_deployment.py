@@ -46,7 +46,7 @@ def test_a_planted_shift_is_found_and_its_remedies_construct(encoder):
     training = _prompts(300, 0)
     found = deployment_shift(training, _prompts(200, 1, half=0.9), encoder, clusters=4)
     assert found.told_apart
-    assert found.found.distances["tv"].estimate == pytest.approx(0.4, abs=0.12)
+    assert found.shift.distances["tv"].estimate == pytest.approx(0.4, abs=0.12)
     assert len(found.remedies) == 4
     for line in found.remedies:
         risk = Objective(**yaml.safe_load(line)).risk

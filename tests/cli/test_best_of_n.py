@@ -104,6 +104,10 @@ def test_a_stand_in_is_said_and_a_baseline_compared(made, monkeypatch, capsys):
             ["reward", "--samples", "samples.jsonl", "--baseline", "ensemble.yaml"],
             "reward holds the seeds 0, 1, 2 and the baseline one model without a seed",
         ),
+        (
+            ["reward", "--samples", "samples.jsonl", "--baseline", "reward"],
+            "--baseline reward is the model itself",
+        ),
     ],
 )
 def test_wrong_input(made, monkeypatch, arguments, words):

@@ -463,11 +463,33 @@ def test_counts_of_votes_in_a_mapping():
     (row,) = read(pair | {"votes": {"response_a": 3, "b": 1, "tie": 2}}).dataset
     assert [vote["value"] for vote in row["votes"]] == [1.0, 1.0, 1.0, 0.0, 0.5, 0.5]
     assert row["label"] == pytest.approx(4 / 6)
+    (row,) = read(pair | {"votes": {"a": 1, "b": 1, "tie": None}}).dataset
+    assert [vote["value"] for vote in row["votes"]] == [1.0, 0.0]
     with pytest.raises(DataError, match="has a label"):
         read(pair | {"votes": {"a": 3, "neutral-ish": 1}})
     (reading,) = read(pair | {"label": 1, "votes": {"a": 3, "neutral-ish": 1}}).readings
     assert "votes" in reading.not_read
     assert "names neither response nor a tie" in reading.notes[0]
+
+
+def test_two_responses_in_a_list_need_no_label_where_none_is_needed(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps({"prompt": "p", "responses": ["x", "y"]}) + "\n")
+    (row,) = read_preferences(path, unlabelled=True).dataset
+    assert texts(row) == ("p", "x", "y")
+
+
+def test_a_label_that_is_read_since_another_one_was_left_out(tmp_path):
+    rows = [
+        {"prompt": f"p{i}", "output_1": "x", "output_2": "y", "label": "maybe", "preference": i % 2}
+        for i in range(6)
+    ]
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row | {"annotator": "ann"}) + "\n" for row in rows))
+    found = read_preferences(path, unlabelled=True)
+    assert len(found) == 6
+    (reading,) = found.readings
+    assert "label" in " ".join(reading.notes)
 
 
 def test_the_score_beside_a_response_is_evidence():

@@ -119,6 +119,29 @@ def test_a_run_that_was_killed_goes_on(data, auxiliary, tmp_path, monkeypatch):
     np.testing.assert_array_equal(resumed.numbers("auxiliary"), whole.numbers("auxiliary"))
 
 
+def test_a_run_that_was_killed_inside_a_fold_goes_on(data, auxiliary, tmp_path, monkeypatch):
+    """From that fold's checkpoint; the outcome is the same."""
+    from surefoot.training.language.trainer import PreferenceTrainer
+
+    saving = auxiliary | {"training": auxiliary["training"] | {"save_every": 1}}
+    whole = sample(_config(data, tmp_path / "whole", saving), Conditions()).pairs
+    steps, step = [], PreferenceTrainer.training_step
+
+    def stopped(trainer, *arguments):
+        steps.append(trainer.state.global_step)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return step(trainer, *arguments)
+
+    config = _config(data, tmp_path / "cut", saving)
+    monkeypatch.setattr(PreferenceTrainer, "training_step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sample(config, Conditions())
+    resumed = sample(config, Conditions(), resume=True).pairs
+    assert steps == [0, 1, 2, 2, 0, 1, 2]
+    np.testing.assert_array_equal(resumed.numbers("auxiliary"), whole.numbers("auxiliary"))
+
+
 def test_runs_of_other_options_are_not_taken_over(data, auxiliary, tmp_path, monkeypatch):
     sample(_config(data, tmp_path / "out", auxiliary), Conditions())
     trained = []

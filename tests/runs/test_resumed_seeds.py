@@ -119,6 +119,8 @@ def test_stopped_before_the_first_checkpoint_it_begins_anew(configure, tmp_path,
     with pytest.raises(ConfigurationError, match="another configuration"):
         train(other, resume=True)
     resumed = train(config, resume=True).model.prepared.model.state_dict()
+    with pytest.raises(ConfigurationError, match="is finished already"):
+        train(config, resume=True)
     shutil.rmtree(tmp_path / "run")
     for name, value in train(config).model.prepared.model.state_dict().items():
         assert torch.equal(value, resumed[name])

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import LanguageModel
+from surefoot.scorers.language.adapters import rounding
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 _Q = {"target_modules": ["q_proj", "v_proj"]}
@@ -81,3 +82,11 @@ def test_a_base_of_fewer_layers_is_refused(adapter, kind):
     save(place.parent / "base", llama(num_hidden_layers=1), byte_tokenizer())
     with pytest.raises(ConfigurationError, match=r"has no layer for model\.layers\.1"):
         LanguageModel.of_transformers(str(place))
+
+
+def test_layers_in_few_bits_are_compared_as_they_compute():
+    """Whatever the model around them is in: their products are rounded to half precision."""
+    model = llama()
+    assert rounding(model) == 1e-4
+    model.model.layers[0].mlp.up_proj.compute_dtype = torch.bfloat16
+    assert rounding(model) == 1e-2

@@ -74,5 +74,6 @@ def test_each_kind_is_one():
 def test_an_evaluation_says_that_it_does_not_weigh(pairs):
     for weights, noted in ((None, False), ([0.0, *[2.0] * 6], True)):
         data = pairs if weights is None else pairs.with_columns(weight=weights)
-        notes = evaluate([Short()], {"set": data}).sets["set"].notes
-        assert any("`weight` is not used" in note for note in notes) == noted
+        found = evaluate([Short()], {"set": data})
+        for notes in (found.sets["set"].notes, found.to_dict()["results"]["set"]["notes"]):
+            assert any("`weight` is not used" in note for note in notes) == noted

@@ -27,7 +27,13 @@ from surefoot.nuisance.sampling import LanguageModelReference
 from surefoot.objectives import Objective
 from surefoot.objectives.risks.mean import Mean
 from surefoot.online.prompts import prompt_set
-from surefoot.scorers import Encoder, EncoderOptions, LanguageModel
+from surefoot.scorers import (
+    EmbeddingRewardModel,
+    EmbeddingScorer,
+    Encoder,
+    EncoderOptions,
+    LanguageModel,
+)
 from surefoot.scorers.embeddings.features import embed
 from surefoot.scorers.readable import readable
 from surefoot.training import RunConfig, train
@@ -282,6 +288,10 @@ def test_a_head_says_what_it_does_not_read(tmp_path, small_encoder):
     assert cut in told
     assert "5 of 20 pairs have a system turn, earlier turns or tools" in told
     model.scores(read_preferences(path))
+    last_turns = EmbeddingScorer(encoder=scorer["encoder"], views=("prompt", "response"))
+    of_the_last_turn = EmbeddingRewardModel(last_turns).fit(read_preferences(path))
+    of_the_last_turn.scores(read_preferences(path))
+    assert any("which the head does not see" in note for note in of_the_last_turn.notes())
     cut_said, unread = model.notes()
     assert cut in cut_said
     assert "5 of 20 pairs have a system turn, earlier turns or tools" in unread

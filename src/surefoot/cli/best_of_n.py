@@ -18,8 +18,9 @@ from surefoot.cli.arguments import (
     Source,
 )
 from surefoot.cli.console import figure, out, say, table
-from surefoot.cli.inputs import load_both, load_one
+from surefoot.cli.inputs import load_both, load_one, say_notes
 from surefoot.cli.results import publish, reporting
+from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
@@ -52,6 +53,8 @@ def best_of_n(
         surefoot best-of-n ensemble.yaml --samples written/references.jsonl --gold runs/held-out \
             --baseline runs/reward --output report
     """
+    if baseline == model:
+        raise ConfigurationError(f"--baseline {baseline} is the model itself: name another one.")
     reads: list[str | Path | None] = [samples, model, baseline, gold, reference]
     with reporting(output, overwrite, reads) as folder:
         from surefoot.evaluation.policies.overoptimisation.choosing import choose_best
@@ -73,6 +76,7 @@ def best_of_n(
             stand_in=gold,
             source=source,
         )
+        say_notes([*models, *baselines])
         publish(folder, result.to_dict(), partial(best_of_n_page, result), partial(_show, result))
 
 

@@ -148,6 +148,14 @@ def load_one(
     return load_models(place, reference, precision)[0]
 
 
+def say_notes(models: Sequence[TrainedScorer]) -> None:
+    """Say what models could not read of what they scored last."""
+    from surefoot.evaluation.run import notes_of
+
+    for note in notes_of(models):
+        say(f"note: {note}")
+
+
 def load_both(
     model: str, baseline: str | None, reference: str | None, precision: str | None
 ) -> tuple[list[TrainedScorer], list[TrainedScorer]]:

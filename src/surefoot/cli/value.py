@@ -22,7 +22,7 @@ from surefoot.cli.arguments import (
 )
 from surefoot.cli.console import figure, out, say, table
 from surefoot.cli.evaluate import read_pairs
-from surefoot.cli.inputs import ReadingFlags, load_one, run_folders
+from surefoot.cli.inputs import ReadingFlags, load_one, run_folders, say_notes
 from surefoot.cli.results import publish, reporting
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def value(
             seen=saved_prompts(run_folders(auxiliary)[0]),
             names=(policy, auxiliary),
         )
+        say_notes([model, judge])
         publish(folder, values.to_dict(), partial(value_page, values), partial(_show, values))
 
 

@@ -10,7 +10,7 @@ import typer
 
 from surefoot.cli.arguments import Overwrite, Report, Source, TieTolerance, Yes
 from surefoot.cli.console import confirmed, figure, say, table
-from surefoot.cli.inputs import load_one
+from surefoot.cli.inputs import load_one, say_notes
 from surefoot.cli.results import publish, reporting
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import excerpt
@@ -83,7 +83,9 @@ def _judged(place: str, pairs: Sequence[Preferences], yes: bool) -> list[Contest
 
     if Path(place).suffix not in (".yaml", ".yml") or is_ensemble(place):
         model = load_one(place, "--judge")
-        return [judged_by_model(model, one, place) for one in pairs]
+        contests = [judged_by_model(model, one, place) for one in pairs]
+        say_notes([model])
+        return contests
     judge = _endpoint(Path(place))
     proceed = (lambda cost: True) if yes else confirmed
     return [judged_by_endpoint(judge, one, proceed=proceed, say=say) for one in pairs]

@@ -42,8 +42,13 @@ class SetFindings:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        beside = fields_ready(self, "result", "overlap", "notes")
-        return self.result.to_dict() | beside | {"prompt_overlap": json_ready(self.overlap)}
+        figures = self.result.to_dict()
+        return {
+            **figures,
+            **fields_ready(self, "result", "overlap", "notes"),
+            "notes": [*self.notes, *figures["notes"]],
+            "prompt_overlap": json_ready(self.overlap),
+        }
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ def run_of(config: RunConfig, resume: bool, say: Callable[[str], None]) -> Train
         say: called with one line per stage and per warning.
     """
     if not (resume and _is_finished(config)):
-        train(config, overwrite=True, resume=resume and _has_checkpoint(config), say=say)
+        goes_on = resume and _has_checkpoint(config)
+        train(config, overwrite=not goes_on, resume=goes_on, say=say)
     return load_scorer(config.output)
 
 

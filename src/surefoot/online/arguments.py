@@ -13,6 +13,7 @@ from surefoot.online.config import Model, OnlineConfig
 from surefoot.online.prompts import PromptSet
 from surefoot.online.trl_adapter import ALGORITHMS
 from surefoot.scorers import EnsembleOptions, PolicyScorer
+from surefoot.scorers.ensemble_file import member_places
 from surefoot.scorers.loading import run_folders_of
 from surefoot.training.language.arguments import processes, shared_arguments
 
@@ -54,7 +55,7 @@ def _written(model: Model | None) -> str:
     """Digest of the manifests of a reward model's folders: another, if it was trained again."""
     places: Sequence[str | Path] = ()
     if isinstance(model, EnsembleOptions):
-        places = model.members
+        places = member_places(model)
     elif model is not None:
         places = run_folders_of(model)
     files = [Path(place) / "manifest.json" for place in places]

@@ -116,9 +116,12 @@ def _section(name: str, findings: SetFindings, adjusted: float | None) -> SuiteS
         against_baseline=against_baseline,
         tone=tone,
         sentence=sentence,
-        points=advice.points(
-            result, against_ruler, comparison, against_baseline, adjusted, findings.overlap
-        ),
+        points=[
+            *advice.points(
+                result, against_ruler, comparison, against_baseline, adjusted, findings.overlap
+            ),
+            *findings.notes,
+        ],
         groups_picture=_groups_picture(result),
         reliability=(
             reliability_chart({name: result.calibration})

@@ -11,7 +11,7 @@ from surefoot.data.checks import check, leaks, without
 from surefoot.data.reading.account import lines_of
 from surefoot.data.splits import split
 from surefoot.data.units import pairs_per_unit, unit_ids
-from surefoot.errors import DataError
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.embeddings.clusters import PromptClusters
@@ -146,8 +146,13 @@ def train(
         ConfigurationError: options that cannot be honoured.
         DataError: data that cannot be used.
     """
-    (run,) = train_seeds([config], data, overwrite=overwrite, resume=resume, say=say)
-    return run
+    runs = train_seeds([config], data, overwrite=overwrite, resume=resume, say=say)
+    if not runs:
+        raise ConfigurationError(
+            f"no run is returned: {config.output} is finished already, or this is not the first of "
+            "several processes. load_scorer reads what is there; train_seeds returns an empty list."
+        )
+    return runs[0]
 
 
 def train_seeds(

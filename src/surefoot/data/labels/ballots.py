@@ -112,7 +112,11 @@ def _meant(key: object, name: str, sides: tuple[str, str]) -> float:
 
 def _written_out(noun: str, counts: Sequence[tuple[float, object, object]]) -> list[dict[str, Any]]:
     """Votes one by one, from how many there were of each value, with the name of that number."""
-    numbers = [(value, fields.number(count, str(name), low=0.0)) for value, count, name in counts]
+    numbers = [
+        (value, fields.number(count, str(name), low=0.0))
+        for value, count, name in counts
+        if count is not None
+    ]
     if any(number != int(number) for _, number in numbers):
         raise DataError(f"{noun} should be whole numbers of votes")
     if sum(number for _, number in numbers) > _MOST:

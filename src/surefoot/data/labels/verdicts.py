@@ -19,7 +19,6 @@ _STEM = (
     r"argument|summary|side|player|chatbot|human)"
 )
 _NAMED = re.compile(rf"(?:the )?(?:{_STEM}[ _\-]*)?(?P<which>[ab]|[012]|a1|a2)")
-_NUMBERED = re.compile(rf"(?:the )?{_STEM}[ _\-]*[012]")
 _BETTER = re.compile(
     r"(?P<who>.+?)[ _\-]+(?:(?:is|was)[ _\-]+)?(?:(?:slightly|somewhat|much|clearly|significantly|"
     r"far|a lot|a bit|moderately|marginally|considerably|substantially|strongly|definitely)"

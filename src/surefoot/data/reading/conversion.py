@@ -200,15 +200,18 @@ class Conversion:
         if not (begun.seen or begun.voter or self._surprised):
             self._survey = Survey({})
             return
-        self._survey = survey(
-            reader,
-            lambda account: self._records(self.origin.records(), account),
-            self._account,
-            {name: parse_coding(coding, name) for name, coding in self.options.codings.items()},
-            self.place,
-            needed=not self.unlabelled,
-            left_out=self._left_out,
-        )
+        try:
+            self._survey = survey(
+                reader,
+                lambda account: self._records(self.origin.records(), account),
+                self._account,
+                {name: parse_coding(coding, name) for name, coding in self.options.codings.items()},
+                self.place,
+                needed=not self.unlabelled,
+                left_out=self._left_out,
+            )
+        except UndecidedError:  # a label that is read since another one was left out
+            raise self._surprise() from None
 
     def _surprise(self) -> StartAgainError:
         """A label or a vote where the first rows had none."""

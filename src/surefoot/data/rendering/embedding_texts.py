@@ -110,7 +110,7 @@ def unread_notes(
 ) -> list[str]:
     """Sentences for the user on what of these texts a head on these views does not see."""
     cut = [cut_note(truncated, limit)] if truncated else []
-    if not {"full", "prompt"}.isdisjoint(views):
+    if "full" in views:
         return cut
     prompts = preferences.prompts()
     count = sum(len(one.prompt) > 1 or one.tools is not None for one in prompts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ class Prepared:
             found = named  # by which it finds the last token of a text
         return int(self.tokenizer.eos_token_id or 0) if found is None else int(found)
 
-    @property
+    @cached_property
     def positions(self) -> int:
         """Tokens that the model can read; encoders may keep a few positions for themselves."""
         return positions_of(self.model.config, self.tokenizer, self.encoder)
