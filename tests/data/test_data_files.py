@@ -218,6 +218,12 @@ def test_hub_splits_have_to_be_named_without_train(monkeypatch):
         read_preferences("hub:owner/name")
 
 
+@pytest.mark.parametrize("source", ["hub:", "hub:@train", "hub::binary"])
+def test_a_data_set_of_the_hub_has_a_name(source):
+    with pytest.raises(DataError, match="names no data set"):
+        read_preferences(source)
+
+
 def test_a_local_folder_of_the_hubs_form(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
     folder = tmp_path / "repository"

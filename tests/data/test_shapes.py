@@ -489,7 +489,8 @@ def test_a_label_that_is_read_since_another_one_was_left_out(tmp_path):
     found = read_preferences(path, unlabelled=True)
     assert len(found) == 6
     (reading,) = found.readings
-    assert "label" in " ".join(reading.notes)
+    assert any("'label' was left out" in note for note in reading.notes)
+    assert not any("\n" in note for note in reading.notes)
 
 
 def test_the_score_beside_a_response_is_evidence():

@@ -65,7 +65,7 @@ def survey(
             if seen.needed and needed:
                 raise
             for name in sorted(seen.among):
-                left_out[name] = f"column {name!r} was left out: {error}"
+                left_out[name] = f"column {name!r} was left out: {' '.join(str(error).split())}"
             continue
         codings[seen.column] = coding
         sentences.append(sentence(seen, coding))

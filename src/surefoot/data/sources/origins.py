@@ -196,6 +196,8 @@ def _short(path: Path) -> str:
 def _from_hub(text: str) -> Origin:
     whole, _, split = text.partition("@")
     name, _, configuration = whole.partition(":")
+    if not name:
+        raise DataError(f"hub:{text} names no data set: hub:owner/name[:configuration][@split].")
     try:
         loaded = datasets.load_dataset(name, configuration or None, split=split or None)
     except Exception as error:  # whatever the network, the Hub or its files come up with
