@@ -91,6 +91,7 @@ def _import_what_commands_need():
     import surefoot.cli.evaluate
     import surefoot.cli.sample
     import surefoot.cli.train
+    import surefoot.cli.value
     import surefoot.cli.winrate
     import surefoot.demo
     import surefoot.evaluation
@@ -107,16 +108,13 @@ def _import_what_commands_need():
 
 
 def _written(side: str) -> str:
-    """Four responses to each of twelve prompts, as a policy would have written them."""
-    rows = pairs(48)
-    samples = [
-        {
-            "prompt": rows[i]["prompt"],
-            "references": [row[side] for row in rows[i : i + 4]],
-            "gold": [float(len(row[side])) for row in rows[i : i + 4]],
-        }
-        for i in range(0, 48, 4)
-    ]
+    """Four responses to the prompt of each pair, as a policy would have written them."""
+    rows = pairs(30)
+    samples = []
+    for i, row in enumerate(rows):
+        references = [rows[(i + k) % len(rows)][side] for k in range(4)]
+        gold = [float(len(one)) for one in references]
+        samples.append({"prompt": row["prompt"], "references": references, "gold": gold})
     return "".join(json.dumps(one) + "\n" for one in samples)
 
 
@@ -272,6 +270,14 @@ COMMANDS = {
         "--overwrite",
         False,
     ),
+    "value": (
+        [
+            *("value", "../model/out/policy", "pairs.jsonl", "--output", "out/run"),
+            *("--samples", "response_a.jsonl", "--auxiliary", "../model/out/run"),
+        ],
+        "--overwrite",
+        False,
+    ),
     "best-of-n": (
         ["best-of-n", "../model/out/run", "--samples", "response_a.jsonl", "--output", "out/run"],
         "--overwrite",
@@ -298,7 +304,9 @@ def _content(folder: Path) -> dict[str, object]:
                 text = re.sub(r'"command": \[[^\]]*\]', "", text)
                 text = re.sub(r'"(train_runtime|\w+_per_second|step_time)": [\d.e-]+', "", text)
                 text = re.sub(r'"seconds": {[^}]*}|<p>Seconds: [^<]*</p>', "", text)
-                text = re.sub(r"surefoot (audit|train|evaluate|winrate|best-of-n) .*", "", text)
+                text = re.sub(
+                    r"surefoot (audit|train|evaluate|value|winrate|best-of-n) .*", "", text
+                )
                 content = text.encode()
             found[str(path.relative_to(folder))] = content
     return found
@@ -309,7 +317,11 @@ def test_killed_at_five_points(make, name):
     command, goes_on, read = COMMANDS[name]
     if "../model/out/run" in command or name == "train online":
         model = make("model")
-        assert _run(model, ["train", "heads.yaml"])[0] == 0, Path(f"{model}-log").read_text()
+        trained = ["heads.yaml", *(["policy.yaml"] if name == "value" else [])]
+        for config in trained:
+            output = f"out/{'policy' if config == 'policy.yaml' else 'run'}"
+            code, _ = _run(model, ["train", config, "--output", output])
+            assert code == 0, Path(f"{model}-log").read_text()
     whole = make("whole")
     code, touched = _run(whole, command)
     assert code == 0, Path(f"{whole}-log").read_text()
