@@ -71,9 +71,12 @@ def _rows(record: Record) -> Iterator[Row]:
 
 def _labelled(record: Record, name: str, texts: list[Any]) -> Row:
     """A row of two responses, of which a column says which is better."""
+    label = label_among(frozenset(record))
     if len(texts) != 2:
-        raise DataError(f"{name!r} has {len(texts)} responses and no scores or ranks of them")
-    label = label_among(frozenset(record)) or "label"
+        lacks = f"no scores or ranks for {name!r}"
+        many = f"{name!r} has {len(texts)} responses; one label compares two"
+        raise DataError(many if label else lacks)
+    label = label or "label"  # which may be needed or not
     record.account.became[label] = "label"
     sides = (f"{name} 0", f"{name} 1")  # places in lists are counted from 0
     chance = record.preference(label, sides, claims=((texts[0],), (texts[1],)))
