@@ -9,7 +9,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.batch import pad
-from surefoot.scorers.language.generation import SamplingLaw, continuations
+from surefoot.scorers.language.generation import (
+    SamplingLaw,
+    continuations,
+    require_padding_in_front,
+)
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.scores import log_probs
 
@@ -89,3 +93,11 @@ def test_what_transformers_draws_by_another_law_is_refused(build, given):
     prepared = prepare_model(build(), byte_tokenizer())
     with pytest.raises(ConfigurationError, match="other probabilities"):
         continuations(prepared.model, prepared.tokenizer, given, SamplingLaw())
+
+
+def test_whoever_reads_padding_in_front_is_not_trained_online():
+    """TRL pads there, whatever the model makes of it."""
+    tokenizer = byte_tokenizer()
+    require_padding_in_front(llama(), tokenizer)
+    with pytest.raises(ConfigurationError, match=r"RecurrentGemma.* cannot be trained online"):
+        require_padding_in_front(_recurrent_gemma(), tokenizer)

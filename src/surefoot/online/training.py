@@ -24,7 +24,7 @@ from surefoot.online.report import SHOWN, OnlineReport, describe_run, write_onli
 from surefoot.online.reward import Reward, data_returns, load_reward, reference_returns
 from surefoot.online.trl_adapter import ALGORITHMS, require_version
 from surefoot.scorers import PolicyScorer
-from surefoot.scorers.language.generation import SamplingLaw
+from surefoot.scorers.language.generation import SamplingLaw, require_padding_in_front
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.language.saving import for_older_readers
@@ -143,6 +143,7 @@ def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> tuple[Any
     set_seed(training.seed)
     model = load_model(scorer.place, "policy", **scorer.load_options).to(arguments.device)
     require_rows(model, tokenizer)
+    require_padding_in_front(model, tokenizer)
     key = weights_key(model)
     rewards = [Reward(load_reward(objective.reward), prompts.preferences)]
     watched = load_reward(objective.watch) if objective.watch is not None else watch

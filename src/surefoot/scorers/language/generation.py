@@ -105,7 +105,7 @@ def continuations(
     from transformers import GenerationConfig
 
     ends = ends_of(model, tokenizer)
-    pad = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    pad = _pad_of(model, tokenizer)
     lengths = sorted({len(one) for one in openings})
     if not _draws_as_it_says(model, pad, alike=len(lengths) == 1):
         if len(lengths) == 1:
@@ -138,6 +138,25 @@ def continuations(
         whole = model.generate(ids, attention_mask=mask, generation_config=config)
     new: list[list[int]] = whole[:, lengths[-1] :].tolist()
     return [_until(one, set(ends)) for one in new]
+
+
+def require_padding_in_front(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a model that takes padding in front of a text for text, where others pad so.
+
+    Raises:
+        ConfigurationError: what it writes in a batch would be of another law than what is trained.
+    """
+    if not _draws_as_it_says(model, _pad_of(model, tokenizer), alike=False):
+        raise ConfigurationError(
+            f"a {type(base_of(model)).__name__} reads the padding in front of shorter prompts, "
+            "which TRL puts there: it cannot be trained online. Use DRPO (objective: {kind: "
+            "doubly-robust}), which draws for prompts of one length at a time."
+        )
+
+
+def _pad_of(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
+    pad = tokenizer.pad_token_id
+    return ends_of(model, tokenizer)[0] if pad is None else int(pad)
 
 
 def _padded(
