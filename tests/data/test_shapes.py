@@ -472,6 +472,17 @@ def test_counts_of_votes_in_a_mapping():
     assert "names neither response nor a tie" in reading.notes[0]
 
 
+@pytest.mark.parametrize("column", ["weight", "w"])
+@pytest.mark.parametrize("weights", [(2, 3, 1), (2, None, 1), (None, None, None)])
+def test_rows_without_a_weight_among_weighted_ones_are_warned_of(tmp_path, column, weights):
+    pair = {"prompt": "p", "response_a": "x", "response_b": "y", "label": 1}
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(pair | {column: weight}) + "\n" for weight in weights))
+    (reading,) = read_preferences(path, columns={"weight": column}).readings
+    said = any("1 of 3 rows have no weight" in warning for warning in reading.warnings)
+    assert said == (None in weights and 2 in weights)
+
+
 def test_two_responses_in_a_list_need_no_label_where_none_is_needed(tmp_path):
     path = tmp_path / "data.jsonl"
     path.write_text(json.dumps({"prompt": "p", "responses": ["x", "y"]}) + "\n")
