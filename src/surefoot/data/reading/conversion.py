@@ -161,7 +161,8 @@ class Conversion:
         yield from (line for name, line in self._left_out.items() if changes_meaning(name))
         rows, weighted = self._rows - len(self.faults), self.account.used["weight"]
         if 0 < weighted < rows:
-            yield f"{rows - weighted} of {rows} rows have no weight, and count 1 each beside the others"
+            lacking = f"{rows - weighted} of {rows} rows have no weight"
+            yield f"{lacking}, and count 1 each beside the others"
         for name in self.account.used if self._grouped else ():
             if name not in self._form.familiar and declared(name) is not None:
                 yield f"column {name!r} of votes that were taken together is the first one's alone"
