@@ -74,8 +74,8 @@ def _short(value: float) -> float:
 
 
 def _shown(value: float) -> list[str]:
-    """As it is, in hundredths and in thousandths."""
-    shown = [f"{value:.{decimals}f}" for decimals in range(DIGITS)]
+    """As it is, as a percentage, in hundredths and in thousandths."""
+    shown = [f"{value:.{decimals}{kind}}" for kind in "f%" for decimals in range(DIGITS)]
     return shown + [f"{scale * value:.2f}" for scale in (100, 1000)]
 
 
