@@ -33,10 +33,10 @@ def marked(found: dict[str, Any], lower_is_better: bool = False) -> str:
     return f"{estimate(found['difference'])}{mark}"
 
 
-def told_apart(family: Iterable[dict[str, Any]]) -> str:
+def remaining(family: Iterable[dict[str, Any]]) -> str:
     """How many of a family remain.
 
-    >>> told_apart([{"adjusted_p_value": 0.2}, {"adjusted_p_value": 0.01}, {"p_value": None}])
+    >>> remaining([{"adjusted_p_value": 0.2}, {"adjusted_p_value": 0.01}, {"p_value": None}])
     '1 of 3'
     """
     every = list(family)

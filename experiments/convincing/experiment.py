@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from experiments.common.work import Work
 from surefoot.data import Preferences
 from surefoot.data.references import POOL, references_of
@@ -221,7 +221,10 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         for name, cell in cells.items():
             lines.append(f"| {budget} | {_row(name, cell)} |")
             family += [cell["accuracy_difference"]] if "accuracy_difference" in cell else []
-    lines += ["", f"Of the differences of accuracy {told_apart(family)} are told apart from 0."]
+    lines += [
+        "",
+        f"Of the differences of accuracy {remaining(family)} are distinguishable from 0.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from experiments.common.work import Work
 from experiments.convincing.experiment import World
 from surefoot.evaluation import clusters_of
@@ -141,13 +141,13 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         accuracy, low = estimate(row["accuracy"]), estimate(row["worst_accuracy"])
         cells = [name, str(accuracy), gaps[0], str(low), gaps[1], gaps[2], gaps[3]]
         lines.append(f"| {' | '.join([*cells, _sizes(row.get('sizes'))])} |")
-    told = [
-        told_apart(row[key] for row in content["methods"].values() if key in row) for key in KINDS
+    left = [
+        remaining(row[key] for row in content["methods"].values() if key in row) for key in KINDS
     ]
     lines += [
         "",
-        f"Told apart from 0: {told[0]} differences of accuracy, {told[1]} of the worst debate's, "
-        f"{told[2]} of log-loss, {told[3]} of the worst debate's.",
+        f"Distinguishable from 0: {left[0]} differences of accuracy, {left[1]} of the worst "
+        f"debate's, {left[2]} of log-loss, {left[3]} of the worst debate's.",
     ]
     return "\n".join(lines) + "\n"
 

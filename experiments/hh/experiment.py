@@ -1,6 +1,6 @@
 """HH helpful and harmless: pooled sources that cancel, flipped labels, other suites.
 
-What is told the flip rate is compared with plain whose temperature is told it: otherwise the
+What knows the flip rate is compared with plain whose temperature knows it: otherwise the
 objective would be credited with what calibration does.
 """
 
@@ -35,11 +35,11 @@ from surefoot.statistics import (
     log_loss,
 )
 
-#: Plain margins, whose temperature alone is told the flip rate.
+#: Plain margins, whose temperature alone knows the flip rate.
 CALIBRATED = "plain, calibrated for the flips"
 DIFFERENCES = (
-    "Differences are to plain; those of objectives that are told a flip rate are to plain whose "
-    "temperature is told it. Marks: after Holm's correction over both tables."
+    "Differences are to plain; those of objectives that know a flip rate are to plain whose "
+    "temperature knows it. Marks: after Holm's correction over both tables."
 )
 
 
@@ -49,7 +49,7 @@ class Method(embedding.Method):
     train: tuple[str, ...] = SOURCES
     """Sources to train on."""
     calibrated_for: float | None = Field(None, ge=0, lt=0.5)
-    """Flip rate told to the temperature; null: the one that the objective is told."""
+    """Flip rate given to the temperature; null: the one that the objective is given."""
     against: str = "plain"
     """The row that it is compared with."""
 
@@ -230,8 +230,8 @@ def _flip_row(name: str, cell: Mapping[str, Any], rate: float) -> str:
         gaps = [marked(cell["accuracy_difference"]), marked(cell["log_loss_difference"], True)]
     if name == CALIBRATED:
         gaps[0] = "the same order"
-    told = f", told {rate:.0%}" if cell.get("against") == CALIBRATED else ""
-    return f"| {name}{told} | {accuracy} | {gaps[0]} | {loss} | {gaps[1]} |"
+    known = f", given {rate:.0%}" if cell.get("against") == CALIBRATED else ""
+    return f"| {name}{known} | {accuracy} | {gaps[0]} | {loss} | {gaps[1]} |"
 
 
 def experiment(settings: Settings, _: Work) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """HH pairs and language models: DPO and reward models, plain and robust, clean and flipped labels.
 
-Objectives that are told the flip rate have a temperature that is told it, too. Where a part has
+Objectives that know the flip rate have a temperature that knows it, too. Where a part has
 any, the row `plain, calibrated for the flips` shows what that does alone: plain's margins, no new
 training.
 """
@@ -44,10 +44,14 @@ class Outcome:
     clusters: list[np.ndarray] = field(default_factory=list)
 
     def add(
-        self, cell: Mapping[str, np.ndarray], test: Preferences, ids: np.ndarray, told: float = 0.0
+        self,
+        cell: Mapping[str, np.ndarray],
+        test: Preferences,
+        ids: np.ndarray,
+        flip_rate: float = 0.0,
     ) -> None:
-        """One more seed; `told` is the flip rate that the temperature is told."""
-        judged = judge(cell["rewards"], test, probabilities(cell, told))
+        """One more seed; `flip_rate` is what its temperature is given."""
+        judged = judge(cell["rewards"], test, probabilities(cell, flip_rate))
         self.right.append(judged.correct)
         self.losses.append(log_loss(judged.probabilities, test.labels))
         self.clusters.append(ids)
@@ -64,12 +68,12 @@ class Outcome:
         return hierarchical_difference(getattr(self, what), getattr(other, what), self.clusters)
 
 
-def probabilities(cell: Mapping[str, np.ndarray], told: float) -> np.ndarray:
+def probabilities(cell: Mapping[str, np.ndarray], flip_rate: float) -> np.ndarray:
     """P(a preferred) of the held-out pairs, by a temperature fitted on the calibration pairs."""
     margins, labels = (cell[f"calibration_{n}"] for n in ("margins", "labels"))
     temperature = 1.0
     if len(margins):
-        temperature = fit_temperature(margins, labels, np.ones_like(labels), told).value
+        temperature = fit_temperature(margins, labels, np.ones_like(labels), flip_rate).value
     return to_probabilities(cell["rewards"][:, 0] - cell["rewards"][:, 1], temperature)
 
 
@@ -100,9 +104,11 @@ def run(settings: Settings, work: Work) -> dict[str, Any]:
                 for title, method in part.methods.items():
                     outcome = found[name][rate][title]
                     cell = run_cell(settings, part, method, rate, seed, work)
-                    outcome.add(cell, seed.test, ids, method.told)
-                    if title == "plain" and part.told:
-                        found[name][rate][CALIBRATED].add(cell, seed.test, ids, part.told)
+                    outcome.add(cell, seed.test, ids, method.known_flip_rate)
+                    if title == "plain" and part.known_flip_rate:
+                        found[name][rate][CALIBRATED].add(
+                            cell, seed.test, ids, part.known_flip_rate
+                        )
                     print(
                         f"seed {seed.number}, {name}, {rate:.0%} flipped, {title}: "
                         f"accuracy {outcome.right[-1].mean():.3f}, "
@@ -154,8 +160,8 @@ def figures(found: dict[str, Any], settings: Settings) -> dict[str, Any]:
         if outcome.chosen:
             content["chosen_change"] = outcome.mean("chosen").to_dict()
         if title != "plain":
-            told = title in part.methods and part.methods[title].told
-            content["against"] = against = CALIBRATED if told else "plain"
+            knows = title in part.methods and part.methods[title].known_flip_rate
+            content["against"] = against = CALIBRATED if knows else "plain"
             content["accuracy_difference"] = outcome.against(cells[against]).to_dict()
             content["log_loss_difference"] = outcome.against(cells[against], "losses").to_dict()
         return content

@@ -36,8 +36,8 @@ class Method(Options):
     training: dict[str, Any] = Field({})
 
     @property
-    def told(self) -> float:
-        """The flip rate that the objective is told."""
+    def known_flip_rate(self) -> float:
+        """The flip rate that the objective is given."""
         return Objective(**self.objective).labels.known_flip_rate
 
 
@@ -54,15 +54,15 @@ class Part(Options):
     methods: dict[str, Method]
 
     @property
-    def told(self) -> float:
-        """The flip rate that any of its objectives is told."""
-        return max(method.told for method in self.methods.values())
+    def known_flip_rate(self) -> float:
+        """The flip rate that any of its objectives is given."""
+        return max(method.known_flip_rate for method in self.methods.values())
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """The methods, with plain's calibrated twin behind it where others are told flips."""
+        """The methods, with plain's calibrated twin behind it where others know the flips."""
         plain, *others = self.methods
-        return (plain, CALIBRATED, *others) if self.told else (plain, *others)
+        return (plain, CALIBRATED, *others) if self.known_flip_rate else (plain, *others)
 
 
 class Settings(Options):

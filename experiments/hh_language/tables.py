@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from surefoot.statistics.estimate import written
 
 if TYPE_CHECKING:
     from experiments.hh_language.runs import Part, Settings
 
-#: Plain's margins, whose temperature alone is told the flip rate.
+#: Plain's margins, whose temperature alone knows the flip rate.
 CALIBRATED = "plain, calibrated for the flips"
 KINDS = ("accuracy_difference", "log_loss_difference")
 
@@ -49,10 +49,10 @@ def markdown(found: Figures, settings: Settings) -> str:
         cells = (found["plain_against"][name].get(title) for name in names)
         row = " | ".join(_difference(cell) if cell else "" for cell in cells)
         lines.append(f"| {title} | {row} |")
-    accuracy, loss, plain = (told_apart(family) for family in families(found).values())
+    accuracy, loss, plain = (remaining(family) for family in families(found).values())
     lines += [
         "",
-        "Told apart from 0 after Holm's correction within each kind: "
+        "Distinguishable from 0 after Holm's correction within each kind: "
         f"{accuracy} differences of accuracy, {loss} of log-loss, {plain} of plain's.",
     ]
     return "\n".join(lines) + "\n"
@@ -71,7 +71,7 @@ def _introduction(found: Figures, settings: Settings) -> list[str]:
         "",
         "Held-out pairs with their labels as given. Intervals cover seeds and pairs. Log-loss is "
         f"of probabilities whose temperature was fitted on {settings.calibration:.0%} of the "
-        "training pairs (with their flips). Rows that say so are told a flip rate, at "
+        "training pairs (with their flips). Rows that say so know a flip rate, at "
         f"{_rates(found)} alike, and so is the temperature of their probabilities. *Detects*: the "
         "true difference that would be found with 80 % chance. *Chosen*: change of the preferred "
         "response's log-probability.",
@@ -87,9 +87,11 @@ def _table(name: str, found: Figures, part: Part) -> list[str]:
     policy = part.scorer["kind"] == "policy"
     titles = ["flipped", "objective", "accuracy", "difference", "log-loss", "difference"]
     titles += ["chosen, nats"] if policy else []
-    compared = "to plain (of log-loss, where a row is told flips: objective and calibration in one)"
+    compared = (
+        "to plain (of log-loss, where a row knows the flips: objective and calibration in one)"
+    )
     if any(CALIBRATED in cells for cells in found["parts"][name].values()):
-        compared = "to plain, of what is told flips to plain calibrated for them"
+        compared = "to plain, of what knows the flips to plain calibrated for them"
     lines = [
         f"**{name}**, {part.seeds} seed{'s' * (part.seeds > 1)}; differences {compared}",
         "",
@@ -100,7 +102,7 @@ def _table(name: str, found: Figures, part: Part) -> list[str]:
         for title, cell in cells.items():
             row = [
                 f"{float(rate):.0%}",
-                title + _told(title, part),
+                title + _given(title, part),
                 str(estimate(cell["accuracy"])),
             ]
             row += [_difference(cell.get(KINDS[0])), str(estimate(cell["log_loss"]))]
@@ -113,11 +115,11 @@ def _table(name: str, found: Figures, part: Part) -> list[str]:
     return lines
 
 
-def _told(title: str, part: Part) -> str:
-    """What a row is told."""
+def _given(title: str, part: Part) -> str:
+    """The flip rate that a row is given."""
     labels = part.methods[title].objective.get("labels", {}) if title in part.methods else {}
     rate = labels.get("flip_rate") if isinstance(labels, Mapping) else None
-    return f", told {rate:.0%}" if rate else ""
+    return f", given {rate:.0%}" if rate else ""
 
 
 def _difference(found: dict[str, Any] | None, lower_is_better: bool = False) -> str:

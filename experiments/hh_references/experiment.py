@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from experiments.common.work import Work
 from experiments.hh_references.runs import AUXILIARIES, VERSION, Settings, checks, fit_all, prepare
 from surefoot.statistics import hierarchical, hierarchical_difference
@@ -101,10 +101,10 @@ def figures(found: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
 
 
 def _check(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the first round of a check says, and how often data and references were told apart."""
-    told_apart = sum((one["auc"]["low"] or 0) > 0.5 for one in rounds)
+    """What the first round of a check says, and how often the two were distinguishable."""
+    distinguishable = sum((one["auc"]["low"] or 0) > 0.5 for one in rounds)
     return {key: rounds[0][key] for key in ("verdict", "auc", "longer")} | {
-        "told_apart": told_apart
+        "distinguishable": distinguishable
     }
 
 
@@ -138,10 +138,10 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         f"chance). Of its responses {cut} were cut at the largest number of tokens.",
         "",
         f"The check, on {settings.checks} draws of the references: the first one's AUC with its "
-        "interval, how often the two were told apart, how often the data's response is the longer "
-        "one, and what the check says.",
+        "interval, how often the two were distinguishable, how often the data's response is the "
+        "longer one, and what the check says.",
         "",
-        "| part | data | references | AUC | told apart | longer | it says |",
+        "| part | data | references | AUC | distinguishable | longer | it says |",
         "|---|---|---|---|---|---|---|",
     ]
     verdicts: dict[str, int] = {}
@@ -149,7 +149,7 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         for title, one in part["checks"].items():
             number = verdicts.setdefault(_general(one["verdict"]), len(verdicts) + 1)
             lines.append(
-                f"| {name} | {title} | {estimate(one['auc'])} | {one['told_apart']} of "
+                f"| {name} | {title} | {estimate(one['auc'])} | {one['distinguishable']} of "
                 f"{settings.checks} | {estimate(one['longer'])} | ({number}) |"
             )
     lines += ["", *(f"({n}) {said}\n" for said, n in verdicts.items())]
@@ -165,7 +165,7 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         for rate, methods in part["vrpo"].items():
             for title, cell in methods.items():
                 lines.append(f"| {name} | {float(rate):.0%} | {title} | {_row(cell)} |")
-    told = {what: told_apart(family) for what, family in families(content).items()}
+    left = {what: remaining(family) for what, family in families(content).items()}
     better = [
         f"{mean:+.3f} ({name}, {float(rate):.0%} flipped)"
         for name, part in parts.items()
@@ -173,8 +173,8 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
     ]
     lines += [
         "",
-        f"Told apart from 0: {told['accuracy_difference']} differences of accuracy, "
-        f"{told['log_loss_difference']} of log-loss. The auxiliary model's log-loss on the "
+        f"Distinguishable from 0: {left['accuracy_difference']} differences of accuracy, "
+        f"{left['log_loss_difference']} of log-loss. The auxiliary model's log-loss on the "
         "training labels, out of fold, less that of Bradley-Terry, mean over seeds: "
         f"{', '.join(better)}.",
     ]

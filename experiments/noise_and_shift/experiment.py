@@ -21,7 +21,15 @@ from experiments.common.work import Work
 from experiments.noise_and_shift.hh import HH, hh_figures
 from experiments.noise_and_shift.rule import Shortfall, recommended, shortfalls
 from experiments.noise_and_shift.tables import markdown
-from experiments.noise_and_shift.world import Drawn, Floats, Size, World, cross_fitted, draw, told
+from experiments.noise_and_shift.world import (
+    Drawn,
+    Floats,
+    Size,
+    World,
+    cross_fitted,
+    draw,
+    with_rate,
+)
 from surefoot.objectives import Evidence, Objective
 from surefoot.options import Options
 from surefoot.worlds.linear_fits import LinearProblems
@@ -82,7 +90,7 @@ def run(settings: Settings, work: Work) -> Found:
             started = time.process_time()
             cell = Cell(settings.size, world, rate, work)
             kept = [
-                cell.outcome(Objective(**told(options, rate)))
+                cell.outcome(Objective(**with_rate(options, rate)))
                 for options in settings.methods.values()
             ]
             found[name, rate] = {key: np.stack([one[key] for one in kept]) for key in kept[0]}

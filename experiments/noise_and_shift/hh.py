@@ -12,9 +12,9 @@ from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
 from experiments.common.hh import flipped
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from experiments.common.work import Work
-from experiments.noise_and_shift.world import told
+from experiments.noise_and_shift.world import with_rate
 from experiments.shares.experiment import LOAD, SHARES, Part, outcomes, split, weighed
 from surefoot.data import Preferences
 from surefoot.objectives import Objective
@@ -67,7 +67,10 @@ def hh_figures(hh: HH, work: Work) -> list[dict[str, Any]]:
 def _outcome(
     method: Method, rate: float, train: Preferences, test: Preferences, seed: int
 ) -> Outcomes:
-    objective, scorer = Objective(**told(method.objective, rate)), EmbeddingScorer(**method.scorer)
+    objective, scorer = (
+        Objective(**with_rate(method.objective, rate)),
+        EmbeddingScorer(**method.scorer),
+    )
     if objective.risk.regret:
         train = with_auxiliary(train, fitted(train, scorer, Objective(), seed))
     return outcomes(fitted(train, scorer, objective, seed), test)
@@ -112,8 +115,12 @@ def hh_markdown(content: list[dict[str, Any]], hh: HH) -> list[str]:
             for use in USES:
                 gap = row[use].get("difference")
                 accuracy = estimate(row[use]["accuracy"])
-                told_gap = f" {marked(gap)}" if gap else ""
-                shown.append(f"{accuracy.estimate:.3f}".lstrip("0") + told_gap)
+                marked_gap = f" {marked(gap)}" if gap else ""
+                shown.append(f"{accuracy.estimate:.3f}".lstrip("0") + marked_gap)
             rate = f"{one['flips']:.0%}".replace("%", " %")
             lines.append(f"| {rate} | {name} | {' | '.join(shown)} |")
-    return [*lines, "", f"Told apart from 0: {told_apart(_differences(content))} differences."]
+    return [
+        *lines,
+        "",
+        f"Distinguishable from 0: {remaining(_differences(content))} differences.",
+    ]

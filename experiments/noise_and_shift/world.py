@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 
 #: What stands for the flip rate in an objective.
-TOLD = "flips"
+FLIPS = "flips"
 
 
 class World(Options):
@@ -171,15 +171,15 @@ def cross_fitted(drawn: Drawn, folds: int, l2: float) -> Tensor:
     return found
 
 
-def told(objective: Any, flip_rate: float) -> Any:
+def with_rate(objective: Any, flip_rate: float) -> Any:
     """An objective's options with the flip rate in its place.
 
-    >>> told({"risk": {"kind": "mean", "trim": "flips"}}, 0.2)
+    >>> with_rate({"risk": {"kind": "mean", "trim": "flips"}}, 0.2)
     {'risk': {'kind': 'mean', 'trim': 0.2}}
     """
     if isinstance(objective, dict):
-        return {key: told(value, flip_rate) for key, value in objective.items()}
-    return flip_rate if objective == TOLD else objective
+        return {key: with_rate(value, flip_rate) for key, value in objective.items()}
+    return flip_rate if objective == FLIPS else objective
 
 
 def _blocks(counts: Sequence[int]) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from experiments.common.work import Work
 from experiments.common.writing import written
 from experiments.online.world import (
@@ -186,7 +186,7 @@ def _figures(settings: Settings, by_seed: Sequence[dict[str, Any]]) -> dict[str,
         found["differences"][name] = gaps
         family += [gaps["mean"], gaps[WORST]]
     correct(family)
-    found["told_apart"] = told_apart(family)
+    found["distinguishable"] = remaining(family)
     return found
 
 
@@ -207,7 +207,8 @@ def markdown(figures: dict[str, Any], settings: Settings) -> str:
     lines += [
         "",
         f"Less {BASELINE}, prompt by prompt and seed by seed. Tested: the mean and {WORST}, which "
-        f"was set up to be the worst group ({figures['told_apart']} told apart after Holm).",
+        f"was set up to be the worst group ({figures['distinguishable']} distinguishable after "
+        "Holm).",
         "",
         "| | mean | travel | garden | kitchen |",
         "| --- | --- | --- | --- | --- |",

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from experiments.common import embedding
 from experiments.common.hh import SOURCES, load_sources, unseen
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from experiments.common.work import Work
 from surefoot.data import Preferences, concatenate
 from surefoot.data.splits import split
@@ -43,7 +43,7 @@ class Method(embedding.Method):
     """One row of a table."""
 
     parts: tuple[str, ...] = ()
-    """Tables that it is in; all unless told."""
+    """Tables that it is in; all by default."""
 
 
 class Settings(Options):
@@ -197,9 +197,9 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         f"Accuracy; {settings.seeds} seeds, each trains on another draw of the same pairs, which "
         "the intervals do not know; they cover seeds and prompts. Differences are to plain, marked "
         f"after Holm's correction over all {len(family)} out of distribution, those of heads that "
-        f"say nothing too ({told_apart(family)} told apart). Intervals are for one difference "
-        "alone: without a mark it is not told apart, though its interval may leave out 0. Heads "
-        "that say nothing are left out of the tables by subset.",
+        f"say nothing too ({remaining(family)} distinguishable). Intervals are for one "
+        "difference alone: without a mark it is not distinguishable, though its interval may leave "
+        "out 0. Heads that say nothing are left out of the tables by subset.",
     ]
     for part, rows in content["parts"].items():
         lines += [

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.tables import correct, told_apart
+from experiments.common.tables import correct, remaining
 from experiments.common.work import Work
 from experiments.overoptimisation.runs import Arm, Seed, Settings, prepare, trained
 from experiments.overoptimisation.tables import SINGLE, markdown
@@ -45,7 +45,7 @@ def experiment(settings: Settings, work: Work) -> dict[str, Any]:
     for family in ("question", "reasons"):
         tested = [one for part in (chosen, rl) for one in part["differences"][family].values()]
         correct(tested)
-        figures[f"{family}_told_apart"] = told_apart(tested)
+        figures[f"{family}_distinguishable"] = remaining(tested)
     return figures
 
 

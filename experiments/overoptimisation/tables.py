@@ -30,8 +30,8 @@ def markdown(figures: Mapping[str, Any], settings: Settings) -> str:
         *_training(figures["training"]),
         f"**Differences at n = {found[main]['arms'][SINGLE]['n'][-1]} and at the end of RL**, "
         "prompt by prompt and seed by seed. What was asked beforehand "
-        f"({figures['question_told_apart']} told apart after Holm), and, as a family of its own, "
-        f"what tells averaging from pessimism ({figures['reasons_told_apart']}):",
+        f"({figures['question_distinguishable']} distinguishable after Holm), and, as a family of "
+        f"its own, what tells averaging from pessimism ({figures['reasons_distinguishable']}):",
         *_differences(found[main], figures["training"]),
     ]
     for name in list(settings.worlds)[1:]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 
 if TYPE_CHECKING:
     from experiments.sentiment.data import Settings
@@ -38,10 +38,10 @@ def markdown(found: Figures, settings: Settings) -> str:
     lines = _introduction(found, settings)
     for name in found["worlds"]:
         lines += ["", *_table(name, found)]
-    reward, wins, over = (told_apart(family) for family in families(found).values())
+    reward, wins, over = (remaining(family) for family in families(found).values())
     lines += [
         "",
-        f"Told apart from {BASELINE} after Holm's correction within each kind: {reward} "
+        f"Distinguishable from {BASELINE} after Holm's correction within each kind: {reward} "
         f"differences of reward, {wins} of wins over the reference, {over} rates of wins over "
         f"{BASELINE}.",
     ]

@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from experiments.common.work import Work
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.schema import concatenate
@@ -229,7 +229,7 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
                 family += [cell["difference"]] if gap else []
                 shown.append(f"{estimate(cell['accuracy']).estimate:.3f}".lstrip("0") + gap)
             lines.append(f"| {title} | {' | '.join(shown)} |")
-    lines += ["", f"Told apart from 0: {told_apart(family)} differences."]
+    lines += ["", f"Distinguishable from 0: {remaining(family)} differences."]
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
 from experiments.common.hh import load_sources, unseen
-from experiments.common.tables import correct, estimate, marked, told_apart
+from experiments.common.tables import correct, estimate, marked, remaining
 from experiments.common.work import Work
 from surefoot.data import Preferences
 from surefoot.data.splits import split
@@ -144,7 +144,8 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         f"Linear heads on HH helpful; {settings.seeds} seeds, each trains on another draw of the "
         "same pairs, which the intervals do not know; they cover seeds and prompts. Log-loss is of "
         "probabilities with the temperature of the training folds. Differences are to plain, "
-        f"marked after Holm's correction over all {len(family)} ({told_apart(family)} told apart).",
+        f"marked after Holm's correction over all {len(family)} ({remaining(family)} "
+        "distinguishable).",
     ]
     for name in TESTS:
         lines += [

@@ -45,7 +45,7 @@ def encoder(small_encoder):
 def test_a_planted_shift_is_found_and_its_remedies_construct(encoder):
     training = _prompts(300, 0)
     found = deployment_shift(training, _prompts(200, 1, half=0.9), encoder, clusters=4)
-    assert found.told_apart
+    assert found.distinguishable
     assert found.shift.distances["tv"].estimate == pytest.approx(0.4, abs=0.12)
     assert len(found.remedies) == 4
     for line in found.remedies:
@@ -58,14 +58,14 @@ def test_a_planted_shift_is_found_and_its_remedies_construct(encoder):
     json.dumps(found.to_dict(), allow_nan=False)
 
 
-def test_one_law_is_not_told_apart(encoder):
+def test_one_law_is_not_distinguishable(encoder):
     found = deployment_shift(_prompts(300, 0), _prompts(200, 1), encoder, clusters=4)
-    assert not found.told_apart
+    assert not found.distinguishable
     assert found.remedies == ()
     assert "No shift between clusters is seen" in found.verdict
 
 
-def test_parts_of_one_law_are_not_told_apart(encoder):
+def test_parts_of_one_law_are_not_distinguishable(encoder):
     """Clusters of the training prompts alone would tell most of these apart."""
     everything = _prompts(1000, 5)
     order = np.random.default_rng(0).permutation(len(everything))
@@ -73,7 +73,7 @@ def test_parts_of_one_law_are_not_told_apart(encoder):
     for k in range(6):
         rows = np.roll(order, 150 * k)
         sides = (everything.select(part) for part in (rows[:200], rows[200:]))
-        small += deployment_shift(*sides, encoder, clusters=64).told_apart
+        small += deployment_shift(*sides, encoder, clusters=64).distinguishable
     assert small <= 2
 
 

@@ -224,7 +224,7 @@ def test_predictions_over_three_seeds_are_tested_against_the_row_they_name():
     assert (kept.against, kept.found, kept.held) == ("plain (DPO)", "better", True)
     assert kept.difference.difference.estimate == pytest.approx(1.5, abs=0.1)
     same = claims["smoothed labels (cDPO)", "change"]
-    assert (same.found, same.held) == ("not told apart", False)
+    assert (same.found, same.held) == ("not distinguishable", False)
     assert same.adjusted >= same.difference.p_value
     assert kept.difference.difference.covers == "seeds and test prompts"
 

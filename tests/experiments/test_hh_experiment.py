@@ -26,12 +26,12 @@ def test_the_reduced_experiment(tmp_path):
 
 
 @pytest.mark.parametrize("size", ["config", "quick"])
-def test_what_is_told_the_flip_rate_is_compared_with_calibrated_plain(size):
+def test_what_knows_the_flip_rate_is_compared_with_calibrated_plain(size):
     settings = settings_of("hh", size)
     assert settings.flips[CALIBRATED].calibrated_for == settings.flip_rate
     for method in settings.flips.values():
-        told = Objective(**method.objective).labels.known_flip_rate
-        assert method.against == (CALIBRATED if told else "plain")
+        known = Objective(**method.objective).labels.known_flip_rate
+        assert method.against == (CALIBRATED if known else "plain")
 
 
 def test_the_committed_results_have_every_row():

@@ -7,7 +7,7 @@ import pytest
 from quick import again, committed, quick, settings_of
 from realdata import real_data
 
-from experiments.common.tables import correct, marked, told_apart
+from experiments.common.tables import correct, marked, remaining
 from experiments.hh_language.experiment import probabilities
 from experiments.hh_language.tables import CALIBRATED, families
 
@@ -29,10 +29,10 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert found["small_model"][0]["held_out_loss"] < found["small_model"][0]["chance_loss"]
     rulers = found["rulers"]["DPO"]
     assert sum(one["estimate"] for one in rulers.values()) == pytest.approx(1, abs=1e-5)
-    told = found["parts"]["reward model from the small model"]["0.2"]
-    assert told[CALIBRATED]["accuracy"] == told["plain"]["accuracy"]
-    assert told["flip-corrected"]["against"] == CALIBRATED
-    assert CALIBRATED not in dpo["0.0"]  # nothing there is told a flip rate
+    flipped = found["parts"]["reward model from the small model"]["0.2"]
+    assert flipped[CALIBRATED]["accuracy"] == flipped["plain"]["accuracy"]
+    assert flipped["flip-corrected"]["against"] == CALIBRATED
+    assert CALIBRATED not in dpo["0.0"]  # nothing there knows a flip rate
     table = once.tables
     assert all(name in table for name in found["parts"])
 
@@ -46,7 +46,7 @@ def test_the_reduced_experiment_and_that_it_goes_on_where_it_stopped(tmp_path):
     assert repeated == found
 
 
-def test_the_calibrated_row_is_told_the_flips():
+def test_the_calibrated_row_knows_the_flips():
     """Its probabilities are further from 1/2 than where labels are taken as true."""
     rng = np.random.default_rng(0)
     margins = rng.normal(size=(2, 400))
@@ -57,8 +57,8 @@ def test_the_calibrated_row_is_told_the_flips():
         "calibration_labels": flipped[0].astype(float),
         "rewards": np.stack([margins[1], np.zeros(400)], axis=1),
     }
-    plain, told = (np.abs(probabilities(cell, rate) - 0.5) for rate in (0.0, 0.2))
-    assert (told > plain).all()
+    plain, knowing = (np.abs(probabilities(cell, rate) - 0.5) for rate in (0.0, 0.2))
+    assert (knowing > plain).all()
 
 
 def test_the_committed_results_have_every_row():
@@ -72,7 +72,7 @@ def test_the_committed_results_have_every_row():
 
 
 def test_marks_are_those_of_holms_correction():
-    """By hand: three comparisons, the smallest of which is told apart on its own alone."""
+    """By hand: three comparisons, the smallest of which is distinguishable on its own alone."""
     for family in families(committed("hh_language")).values():
         # A row of plain's own margins has no test of accuracy.
         tested = [one for one in family if one["p_value"] is not None]
@@ -89,4 +89,4 @@ def test_marks_are_those_of_holms_correction():
     correct(alone := family[:1])
     assert marked(alone[0]).endswith("**worse**")
     assert marked(alone[0], lower_is_better=True).endswith("**better**")
-    assert told_apart(alone) == "1 of 1"
+    assert remaining(alone) == "1 of 1"

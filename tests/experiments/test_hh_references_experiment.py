@@ -66,6 +66,6 @@ def test_the_committed_results_have_every_row():
     assert settings.seeds >= 10
     assert list(found["parts"]) == list(settings.parts)
     for part in found["parts"].values():
-        assert all(one["told_apart"] <= settings.checks for one in part["checks"].values())
+        assert all(one["distinguishable"] <= settings.checks for one in part["checks"].values())
         for methods in part["vrpo"].values():
             assert list(methods) == list(settings.methods)

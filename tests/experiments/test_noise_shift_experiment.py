@@ -1,4 +1,4 @@
-"""The experiment on noise and shift: it runs, its worlds are as told, its rule decides rightly."""
+"""The experiment on noise and shift: it runs, its worlds are as asked, its rule decides rightly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from experiments.noise_and_shift.experiment import (
 from experiments.noise_and_shift.hh import HH, hh_figures, hh_markdown
 from experiments.noise_and_shift.rule import recommended, shortfalls
 from experiments.noise_and_shift.tables import markdown
-from experiments.noise_and_shift.world import Size, World, cross_fitted, draw, told
+from experiments.noise_and_shift.world import Size, World, cross_fitted, draw, with_rate
 from experiments.shares.experiment import Part
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Evidence, Objective
@@ -267,7 +267,7 @@ class TestWorlds:
         torch.testing.assert_close(before[own], after[own])
         assert float((before - after)[~own].abs().max()) > 0.01
 
-    def test_the_fit_is_told_the_group(self, tmp_path):
+    def test_the_fit_knows_the_group(self, tmp_path):
         cell = Cell(SIZE, EVEN.model_copy(update={"own": 0.5}), 0.0, Work(tmp_path))
         alike = {"risk": {"kind": "mean", "unit": "group", "unit_mass": "equal"}}
         regrets = [
@@ -278,7 +278,7 @@ class TestWorlds:
 
 def test_the_flip_rate_takes_its_place():
     given = {"labels": {"kind": "smoothed", "flip_rate": "flips"}, "risk": {"trim": 0.2}}
-    assert told(given, 0.3) == {
+    assert with_rate(given, 0.3) == {
         "labels": {"kind": "smoothed", "flip_rate": 0.3},
         "risk": {"trim": 0.2},
     }

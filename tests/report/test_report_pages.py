@@ -90,7 +90,7 @@ def test_the_verdict_counts_sets_against_the_ruler():
     )
     assert "runs/robust beats the best content-blind ruler on 1 of 2 sets of pairs." in page
     assert "the model" not in page.partition("Accuracy with")[0]
-    assert "Not told apart from a ruler on coin." in page
+    assert "Not distinguishable from a ruler on coin." in page
 
 
 def test_a_useless_model_is_called_so():
@@ -129,19 +129,24 @@ def test_a_comparison_gives_verdict_difference_p_and_power(accuracy, word):
     [
         (["better"], ["better"], "good", "beats the best content-blind ruler here; it is better"),
         (["better"], ["worse"], "bad", "it is worse than b."),
-        (["better"], ["not told apart"], "doubt", "it is not told apart from b."),
+        (["better"], ["not distinguishable"], "doubt", "it is not distinguishable from b."),
         (["better"], ["not tested"], "doubt", "it is not tested against b."),
         (["worse"], ["better"], "bad", "Nothing shows that m knows more"),
         (
             ["better", "better"],
-            ["better", "not told apart"],
+            ["better", "not distinguishable"],
             "good",
             "than b on 1 of 2, worse on 0",
         ),
         (["better", "better"], ["better", "worse"], "doubt", "than b on 1 of 2, worse on 1."),
         (["better", "worse"], [], "doubt", "on 1 of 2 sets of pairs."),
         (["worse", "worse"], [], "bad", "On no set of pairs does m beat"),
-        (["better", "better"], ["not told apart"] * 2, "doubt", "not told apart from b on any."),
+        (
+            ["better", "better"],
+            ["not distinguishable"] * 2,
+            "doubt",
+            "not distinguishable from b on any.",
+        ),
     ],
 )
 def test_the_first_sentence(against_ruler, against_baseline, tone, words):

@@ -64,7 +64,7 @@ def judged(seed=0, bias=0.0, shift=0.0, n=300):
     [
         (judged(bias=1.5), "A wins, at equal length too"),
         (judged(bias=-1.5), "B wins, at equal length too"),
-        (judged(), "not told apart"),
+        (judged(), "not distinguishable"),
         (judged(shift=0.8, bias=-0.1), "A wins; not shown that it would at equal length"),
         (judged(shift=1.2, bias=-0.9), "A wins by length"),
     ],

@@ -142,11 +142,11 @@ def answers(place: str, cls: type[Any]) -> str:
     if place == "labels":
         return cls.properties.threat or "nothing: the plain model"
     if place == "risk":
-        told = {
+        against = {
             "against shift": "shift: hard units gain weight",
             "against noise": "noise: hard units lose weight",
         }
-        return told.get(cls.properties.direction, "nothing: the plain risk")
+        return against.get(cls.properties.direction, "nothing: the plain risk")
     heads = "linear heads, " if cls.of_linear_heads else ""
     return heads + {"rewards": "reward models", "token sums": "policies"}[cls.needs]
 
@@ -187,8 +187,8 @@ def neutral(place: str, cls: type[Any]) -> str:
 
 
 def _options(given: Mapping[str, Any]) -> str:
-    told = {name: value for name, value in given.items() if value is not None}
-    return ", ".join(f"`{name}: {value:g}`".replace("e+0", "e") for name, value in told.items())
+    settings = {name: value for name, value in given.items() if value is not None}
+    return ", ".join(f"`{name}: {value:g}`".replace("e+0", "e") for name, value in settings.items())
 
 
 def own_options(cls: type[Any]) -> str:
@@ -224,10 +224,10 @@ def composes(place: str, kind: str) -> str:
         if not found:
             groups.setdefault(("allowed", ""), []).append(named)
     plain = objective(**{place: kind}) if place != "regularisers" else regularised(kind)
-    told = set(verdicts(plain))
+    of_plain = set(verdicts(plain))
     for named, known in LATER.items():
         for verdict in verdicts(plain, known):
-            if verdict not in told:
+            if verdict not in of_plain:
                 groups.setdefault((verdict.outcome, verdict.reason), []).append(f"where {named}")
     order = {"allowed": 0, "warned": 1, "refused": 2}
     lines = [

@@ -88,7 +88,7 @@ def _kinds(given: Any) -> set[str]:
 
 def _name(row: Sequence[str], named: Objectives) -> str | None:
     """The method of a row: its first or second cell, without what it is given."""
-    return next((n for cell in row[:2] if (n := cell.partition(", told ")[0]) in named), None)
+    return next((n for cell in row[:2] if (n := cell.partition(", given ")[0]) in named), None)
 
 
 def _tables(path: Path, caption: str) -> Iterator[Found]:

@@ -47,7 +47,7 @@ class DeploymentShift:
     clusters: int
 
     @property
-    def told_apart(self) -> bool:
+    def distinguishable(self) -> bool:
         """Whether one law would rarely give samples that differ this much."""
         return self.test.p_value <= _CHANCE
 
@@ -66,7 +66,7 @@ class DeploymentShift:
             return f"{lies} All are training prompts: that they are of one law cannot be tested."
         if self.deployment < FEWEST:
             return f"{lies} {self.deployment} prompts say little: collect {FEWEST} or more."
-        if not self.told_apart:
+        if not self.distinguishable:
             return f"{lies} No shift between clusters is seen; inside them there may be one."
         return lies
 
@@ -77,7 +77,7 @@ class DeploymentShift:
         For runs on these pairs, with the default encoder and this `data.split_seed`: others make
         other clusters.
         """
-        if not self.told_apart or self.deployment < FEWEST:
+        if not self.distinguishable or self.deployment < FEWEST:
             return ()
         options = []
         for kind, distance in self.shift.distances.items():

@@ -156,7 +156,7 @@ class Deployment:
 
 def _show_shift(shift: DeploymentShift) -> None:
     out.print(Text.assemble(("\nDeployment:", "bold"), f" {shift.verdict}"))
-    for name, before, after in shift.moved() if shift.told_apart else ():
+    for name, before, after in shift.moved() if shift.distinguishable else ():
         out.print(f"    {before:.1%} to {after:.1%}  {name}", style="dim")
     if shift.remedies:
         out.print(

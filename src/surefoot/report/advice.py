@@ -11,7 +11,7 @@ from surefoot.statistics import Comparison
 Outcomes = Sequence[tuple[str, Outcome]]
 
 _CLAIMS: tuple[Outcome, Outcome] = ("better", "worse")
-_WORDS: tuple[Outcome, ...] = (*_CLAIMS, "not told apart", "not tested")
+_WORDS: tuple[Outcome, ...] = (*_CLAIMS, "not distinguishable", "not tested")
 _GRAVEST = ("bad", "doubt", "good")
 
 #: Share of tied pairs from which a model that ties is worth a sentence.
@@ -40,8 +40,8 @@ def overall(
     sentences = []
     if worse := _names(against_ruler, "worse"):
         sentences.append(f"Worse than a ruler on {', '.join(worse)}: picking by looks does better.")
-    if same := _names(against_ruler, "not told apart"):
-        sentences.append(f"Not told apart from a ruler on {', '.join(same)}.")
+    if same := _names(against_ruler, "not distinguishable"):
+        sentences.append(f"Not distinguishable from a ruler on {', '.join(same)}.")
     if untested := _names(against_ruler, "not tested"):
         sentences.append(f"Too few independent pairs to test on {', '.join(untested)}.")
     if len(against_baseline) > 1:
@@ -57,8 +57,8 @@ def one_suite(result: EvaluationResult, against_ruler: Outcome) -> tuple[str, st
         return "good", f"{right}, better than {ruler}."
     if against_ruler == "worse":
         return "bad", f"{right}, worse than {ruler}: picking by looks does better here."
-    if against_ruler == "not told apart":
-        return "doubt", f"{right}, not told apart from {ruler}."
+    if against_ruler == "not distinguishable":
+        return "doubt", f"{right}, not distinguishable from {ruler}."
     return "doubt", f"{right}; too few independent pairs to compare it with {ruler}."
 
 
@@ -72,7 +72,7 @@ def points(
 ) -> list[str]:
     """What to know and do about one set of pairs, the most important first."""
     sentences = []
-    if against_ruler in ("not told apart", "not tested"):
+    if against_ruler in ("not distinguishable", "not tested"):
         sentences.append(_ruler_point(result.beyond_ruler))
     if comparison is not None:
         sentences.append(_comparison_point(comparison, against_baseline, adjusted))
@@ -129,7 +129,7 @@ def _comparison_point(
     if against_baseline == "not tested":
         return f"Against the baseline {difference}: no test of the two {what}."
     text = f"Against the baseline {against_baseline}: {difference}, {_p(tested.p_value, adjusted)}"
-    if against_baseline == "not told apart" and tested.minimum_detectable is not None:
+    if against_baseline == "not distinguishable" and tested.minimum_detectable is not None:
         text += (
             f". That is no proof of equality: a true difference below "
             f"{number(tested.minimum_detectable)} is often missed here"
@@ -149,14 +149,14 @@ def _baseline_tone(outcomes: Outcomes) -> str:
 def _baseline_clause(outcomes: Outcomes, baseline: str) -> str:
     if len(outcomes) == 1:
         word = outcomes[0][1]
-        if word == "not told apart":
-            return f"not told apart from {baseline}"
+        if word == "not distinguishable":
+            return f"not distinguishable from {baseline}"
         return (
             f"not tested against {baseline}" if word == "not tested" else f"{word} than {baseline}"
         )
     better, worse = (len(_names(outcomes, word)) for word in _CLAIMS)
     if not better and not worse:
-        return f"not told apart from {baseline} on any"
+        return f"not distinguishable from {baseline} on any"
     return f"better than {baseline} on {better} of {len(outcomes)}, worse on {worse}"
 
 

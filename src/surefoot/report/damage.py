@@ -26,7 +26,7 @@ def damage_page(
         command: the command line that made it, shown at the end.
     """
     tone, sentence, points = _verdict(report)
-    if shift is not None and shift.told_apart:
+    if shift is not None and shift.distinguishable:
         points.append(shift.verdict)
     return render(
         "damage.html.jinja",

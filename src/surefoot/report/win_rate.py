@@ -48,7 +48,7 @@ def _verdict(rate: WinRate) -> tuple[str, str]:
     raw, equal = rate.win_rate.side(0.5), rate.length_controlled.side(0.5)
     rates = f"{rate.win_rate} raw, {rate.length_controlled} at equal length"
     if raw == 0:
-        return "doubt", f"A and B are not told apart: {rates}."
+        return "doubt", f"A and B are not distinguishable: {rates}."
     winner = "A" if raw > 0 else "B"
     if equal == raw:
         return ("good" if raw > 0 else "bad"), f"{winner} wins, at equal length too: {rates}."

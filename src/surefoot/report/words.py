@@ -8,7 +8,7 @@ from typing import Literal
 from surefoot.statistics import Comparison, Estimate
 from surefoot.statistics.estimate import LARGEST, MOST_DECIMALS, decimals
 
-Outcome = Literal["better", "worse", "not told apart", "not tested"]
+Outcome = Literal["better", "worse", "not distinguishable", "not tested"]
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -137,5 +137,5 @@ def outcome(
     if p is None or difference.estimate is None:
         return "not tested"
     if p >= 1 - difference.level:
-        return "not told apart"
+        return "not distinguishable"
     return "better" if (difference.estimate > 0) != lower_is_better else "worse"

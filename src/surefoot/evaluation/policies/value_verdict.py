@@ -29,7 +29,7 @@ def verdict(value: PolicyValue) -> ValueVerdict:
     tone: Literal["good", "bad", "doubt"] = "doubt"
     if usable and side:
         tone = "good" if side > 0 else "bad"
-    standing = against.get(side, "not told apart from its reference (1/2)")
+    standing = against.get(side, "not distinguishable from its reference (1/2)")
     return ValueVerdict(
         tone, f"The policy is {standing}: {read} ({name}).", tuple(_points(value, usable))
     )
