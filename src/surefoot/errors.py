@@ -30,6 +30,11 @@ class DataError(SurefootError, ValueError):
     """Input data that cannot be read or used; the message names the file and the row."""
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says, in one line: its kind, where it says nothing."""
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
 #: Characters of a name, and names, that are compared and listed.
 _LONGEST, _MOST = 200, 200
 

@@ -13,7 +13,7 @@ from language_models import bert_reward, bert_tokenizer, byte_tokenizer, llama, 
 from surefoot.cli.app import app
 from surefoot.cli.inputs import load_models
 from surefoot.data import read_preferences
-from surefoot.scorers import LanguageModel
+from surefoot.scorers.language.foreign import of_transformers
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_seeds_share_their_reference(folder, capsys):
     assert (one.rewards(rows) != other.rewards(rows)).all()
     first = weakref.ref(one.reference)
     save(folder / "base", llama(seed=4), byte_tokenizer())  # what has changed is not shared
-    assert LanguageModel.of_transformers("base", "base").reference is not first()
+    assert of_transformers("base", "base").reference is not first()
     del one, other
     gc.collect()
     assert first() is None  # nor held longer than it is used

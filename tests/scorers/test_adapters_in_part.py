@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
-from surefoot.scorers import LanguageModel
 from surefoot.scorers.language.adapters import rounding
+from surefoot.scorers.language.foreign import of_transformers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 _Q = {"target_modules": ["q_proj", "v_proj"]}
@@ -61,7 +61,7 @@ def adapter(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_one_is_read_and_one_in_part_is_refused(adapter, kind):
     place, model = adapter(kind)
-    read = LanguageModel.of_transformers(str(place), precision="float32")
+    read = of_transformers(str(place), precision="float32")
     rows = Preferences.from_rows(pairs(3))
     assert np.abs(read.raw_scores(rows)).max() > 1e-4
     text = torch.tensor([[5, 6, 7, 8]])
@@ -73,7 +73,7 @@ def test_a_whole_one_is_read_and_one_in_part_is_refused(adapter, kind):
     del weights[lost]
     save_file(weights, place / "adapter_model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ConfigurationError, match="does not go with its base"):
-        LanguageModel.of_transformers(str(place))
+        of_transformers(str(place))
 
 
 @pytest.mark.parametrize("kind", ["lora", "ia3", "norms"])
@@ -81,7 +81,7 @@ def test_a_base_of_fewer_layers_is_refused(adapter, kind):
     place, _ = adapter(kind)
     save(place.parent / "base", llama(num_hidden_layers=1), byte_tokenizer())
     with pytest.raises(ConfigurationError, match=r"has no layer for model\.layers\.1"):
-        LanguageModel.of_transformers(str(place))
+        of_transformers(str(place))
 
 
 def test_layers_in_few_bits_are_compared_as_they_compute():

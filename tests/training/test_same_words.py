@@ -27,14 +27,9 @@ from surefoot.nuisance.sampling import LanguageModelReference
 from surefoot.objectives import Objective
 from surefoot.objectives.risks.mean import Mean
 from surefoot.online.prompts import prompt_set
-from surefoot.scorers import (
-    EmbeddingRewardModel,
-    EmbeddingScorer,
-    Encoder,
-    EncoderOptions,
-    LanguageModel,
-)
+from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder, EncoderOptions
 from surefoot.scorers.embeddings.features import embed
+from surefoot.scorers.language.foreign import of_transformers
 from surefoot.scorers.readable import readable
 from surefoot.training import RunConfig, train
 from surefoot.training.drpo.on_policy import Writer
@@ -210,7 +205,7 @@ def test_a_row_that_the_template_refuses_is_left_out_everywhere(tmp_path, traine
         trainer = trained(data=preferences, tokenizer=tokenizer, eval_data=preferences)
     assert len(trainer.pairs) == len(trainer.eval_pairs[""]) == 5
     place = save(tmp_path / "model", llama_reward(), tokenizer)
-    model = LanguageModel.of_transformers(place)
+    model = of_transformers(place)
     said = []
     kept = readable([model], preferences, said.append)
     assert kept.dataset["row"][:] == [1, 2, 3, 5, 6]

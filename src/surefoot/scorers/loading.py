@@ -11,7 +11,8 @@ from surefoot.scorers import storage
 from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel
 from surefoot.scorers.ensemble import load_ensemble
 from surefoot.scorers.ensemble_file import is_ensemble, member_places, read_ensemble
-from surefoot.scorers.language.foreign import is_adapter
+from surefoot.scorers.language.adapters import is_adapter
+from surefoot.scorers.language.foreign import of_transformers
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.trained import TrainedScorer
 
@@ -44,7 +45,7 @@ def load_scorer(
                 f"{folder} is no run folder (it has no {storage.DESCRIPTION}), no transformers "
                 "model (no config.json), and no adapter (no adapter_config.json)."
             )
-        return LanguageModel.of_transformers(str(place), reference, precision)
+        return of_transformers(str(place), reference, precision)
     kind = storage.read_description(folder)["scorer"]["kind"]
     if reference is not None and kind != "policy":
         raise ConfigurationError(

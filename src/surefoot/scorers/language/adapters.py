@@ -16,6 +16,34 @@ from surefoot.scorers.language.architecture import ModelKind
 from surefoot.scorers.language.precision import HALF, half_of
 from surefoot.scorers.language.scores import autocast, mode, reward_head
 
+#: What PEFT calls a sequence classifier and a causal language model.
+TASKS: dict[str, ModelKind] = {"SEQ_CLS": "reward-model", "CAUSAL_LM": "policy"}
+
+
+def is_adapter(place: str | Path) -> bool:
+    """Whether a folder holds an adapter of PEFT, and no whole model."""
+    folder = Path(place)
+    return (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file()
+
+
+def refuse_adapter_alone(place: str, kind: ModelKind) -> None:
+    """Refuse a folder that holds an adapter where a whole model is needed.
+
+    Raises:
+        ConfigurationError: it does; the message says how to merge it.
+    """
+    if not is_adapter(place):
+        return
+    model = "CausalLM" if kind == "policy" else "SequenceClassification"
+    labels = "" if kind == "policy" else ", num_labels=1"
+    raise ConfigurationError(
+        f"{place} holds an adapter, and not the whole model that is needed here. Merge it in "
+        "Python, and name the new folder: "
+        f"peft.AutoPeftModelFor{model}.from_pretrained({place!r}{labels}).merge_and_unload()"
+        ".save_pretrained('merged'); "
+        f"transformers.AutoTokenizer.from_pretrained({place!r}).save_pretrained('merged')"
+    )
+
 
 def refuse_prompt_learning(*adapters: Any) -> None:
     """Refuse adapters that put tokens of their own before a text.
@@ -53,7 +81,11 @@ def whole_where_not_quantised(model: Any) -> Any:
 
 
 def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
-    """The model with a PEFT adapter; a reward model's head is trained and saved whole."""
+    """The model with a PEFT adapter; a reward model's head is trained and saved whole.
+
+    Raises:
+        ConfigurationError: it has one, or the adapter is not for such a model.
+    """
     from peft import get_peft_model
 
     if hasattr(model, "peft_config"):
@@ -61,7 +93,7 @@ def with_adapter(model: Any, peft_config: Any, kind: ModelKind) -> Any:
             "the model has an adapter already: merge it first (merge_and_unload), or train it "
             "on without a peft_config."
         )
-    task = "SEQ_CLS" if kind == "reward-model" else "CAUSAL_LM"
+    task = next(name for name, one in TASKS.items() if one == kind)
     if peft_config.task_type not in (None, task):
         raise ConfigurationError(
             f"peft_config.task_type is {peft_config.task_type}; a {kind} needs {task}."
@@ -86,6 +118,24 @@ def _head_of(model: Any) -> list[str]:
     inside = [(name, child) for name, child in body.named_children() if name == "pooler"]
     parts = [(name, child) for name, child in (*beside, *inside) if child is not body]
     return [name for name, child in parts if any(True for _ in child.parameters())]
+
+
+def _require_layers(model: Any, targets: Any) -> None:
+    """Refuse names of layers that the model does not have, all of them; PEFT minds if none fits."""
+    if targets is None or isinstance(targets, str):  # PEFT's own choice, all-linear or a pattern
+        return
+    layers = dict(model.named_modules())
+    absent = [t for t in targets if not any(f".{full}".endswith(f".{t}") for full in layers)]
+    if absent:
+        linear = {
+            full.rpartition(".")[2]
+            for full, layer in layers.items()
+            if isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+        }
+        raise ConfigurationError(
+            f"the adapter's targets {', '.join(map(repr, sorted(absent)))} are no layers of this "
+            f"model. Its linear layers: {', '.join(sorted(linear))}."
+        )
 
 
 def weights_in(folder: str | Path) -> set[str]:
@@ -133,47 +183,18 @@ def read_adapter(model: Any, folder: str | Path) -> Any:
             ) from None
 
 
-def _require_layers(model: Any, targets: Any) -> None:
-    """Refuse names of layers that the model does not have, all of them; PEFT minds if none fits.
-
-    Raises:
-        ConfigurationError: a name fits no layer; the message lists those that do.
-    """
-    if targets is None or isinstance(targets, str):  # PEFT's own choice, all-linear or a pattern
-        return
-    layers = dict(model.named_modules())
-    names = {name for full in layers for name in (full, full.rpartition(".")[2])}
-    absent = [t for t in targets if t not in names and not any(n.endswith(f".{t}") for n in names)]
-    if absent:
-        linear = {
-            full.rpartition(".")[2]
-            for full, layer in layers.items()
-            if isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
-        }
-        raise ConfigurationError(
-            f"the adapter's targets {', '.join(map(repr, sorted(absent)))} are no layers of this "
-            f"model. Its linear layers: {', '.join(sorted(linear))}."
-        )
-
-
-def refuse_adapter_alone(name: str, kind: ModelKind) -> None:
-    """Refuse a folder that holds an adapter where a whole model is needed.
-
-    Raises:
-        ConfigurationError: it does; the message says how to merge it.
-    """
-    folder = Path(name)
-    if (folder / "config.json").is_file() or not (folder / "adapter_config.json").is_file():
-        return
-    model = "CausalLM" if kind == "policy" else "SequenceClassification"
-    labels = "" if kind == "policy" else ", num_labels=1"
-    raise ConfigurationError(
-        f"{name} holds an adapter, and not the whole model that is needed here. Merge it in "
-        "Python, and name the new folder: "
-        f"peft.AutoPeftModelFor{model}.from_pretrained({name!r}{labels}).merge_and_unload()"
-        ".save_pretrained('merged'); "
-        f"transformers.AutoTokenizer.from_pretrained({name!r}).save_pretrained('merged')"
+def adapter_tensors(model: nn.Module) -> set[str]:
+    """Names, among those of its state, of what belongs to adapters and not to the model below."""
+    own = tuple(
+        f"{name}.{part}."
+        for name, module in model.named_modules()
+        for parts in ("adapter_layer_names", "other_param_names")
+        for part in getattr(module, parts, ())
     )
+    names = list(model.state_dict())
+    shared = {one for one in names if one.startswith("base_model.")}
+    shared -= {one for one in names if one.startswith("base_model.model.")}
+    return shared | {one for one in names if f"{one}.".startswith(own)}
 
 
 def lies_below(model: Any, logits: Tensor) -> bool:
@@ -220,25 +241,6 @@ def stays_below(model: Any) -> bool:
             for one, data in zip(trained, kept, strict=True):
                 one.data = data
     return bool(torch.equal(before, after))
-
-
-def adapter_tensors(model: nn.Module) -> set[str]:
-    """Names, among those of its state, of what belongs to adapters and not to the model below."""
-    own = {
-        f"{name}.{part}"
-        for name, module in model.named_modules()
-        for part in (
-            *getattr(module, "adapter_layer_names", ()),
-            *getattr(module, "other_param_names", ()),
-        )
-    }
-
-    def of_adapter(name: str) -> bool:
-        shared = name.startswith("base_model.") and not name.startswith("base_model.model.")
-        parts = name.split(".")
-        return shared or any(".".join(parts[:i]) in own for i in range(1, len(parts) + 1))
-
-    return {name for name in model.state_dict() if of_adapter(name)}
 
 
 def probe(model: Any) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, first_line
 
 ModelKind = Literal["reward-model", "policy"]
 
@@ -35,15 +35,16 @@ def architecture(place: str) -> ModelKind:
     except Exception as error:  # a damaged file can end in any
         found = f"{place} is neither a run folder nor a transformers model"
         absent = f"no run folder at {place}, and no model of that name on the Hub"
-        why = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise ConfigurationError(f"{found if Path(place).exists() else absent} ({why})") from error
+        named = found if Path(place).exists() else absent
+        raise ConfigurationError(f"{named} ({first_line(error)})") from error
     names = config.architectures or []
-    if (kind := kind_named(names)) is not None:
-        return kind
-    raise ConfigurationError(
-        f"{place} is a {', '.join(names) or 'model without a head'}: neither a sequence classifier "
-        "nor a causal language model."
-    )
+    kind = kind_named(names)
+    if kind is None:
+        raise ConfigurationError(
+            f"{place} is a {', '.join(names) or 'model without a head'}: neither a sequence "
+            "classifier nor a causal language model."
+        )
+    return kind
 
 
 def is_causal(config: Any) -> bool:
@@ -53,13 +54,10 @@ def is_causal(config: Any) -> bool:
     """
     from transformers.models.auto import modeling_auto as known
 
-    if getattr(config, "is_decoder", False):
-        return True
-    both_ways = getattr(config, "use_bidirectional_attention", False)
-    return (
+    return getattr(config, "is_decoder", False) or (
         config.model_type in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
         and config.model_type not in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-        and not both_ways
+        and not getattr(config, "use_bidirectional_attention", False)
         and not config.is_encoder_decoder
     )
 
@@ -70,30 +68,23 @@ def positions_in(config: Any) -> int:
     RoBERTa and its relatives number positions from behind their padding token on: the first of
     their table are never used.
     """
-    known = getattr(config.get_text_config(), "max_position_embeddings", None) or 0
-    if known <= 0:  # XLNet says -1
-        return sys.maxsize
-    return known - _kept_for_padding(config, known)
-
-
-def _kept_for_padding(config: Any, positions: int) -> int:
-    """How many of a table of positions go to the padding token and what lies before it."""
     import torch
     from transformers import AutoModel
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+    known: int = getattr(config.get_text_config(), "max_position_embeddings", None) or 0
+    if known <= 0:  # XLNet says -1
+        return sys.maxsize
     if config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
-        return 0
+        return known
     with torch.device("meta"):
         layers = AutoModel.from_config(config).named_modules()
-    tables = [one for name, one in layers if name.endswith("position_embeddings")]
-    return max(
-        (
-            one.padding_idx + 1
-            for one in tables
-            if isinstance(one, torch.nn.Embedding)
-            and one.padding_idx is not None
-            and one.num_embeddings == positions
-        ),
-        default=0,
-    )
+    kept = [
+        one.padding_idx + 1
+        for name, one in layers
+        if name.endswith("position_embeddings")
+        and isinstance(one, torch.nn.Embedding)
+        and one.padding_idx is not None
+        and one.num_embeddings == known
+    ]
+    return known - max(kept, default=0)

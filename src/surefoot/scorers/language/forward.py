@@ -23,25 +23,16 @@ _BLOCK = 2048
 
 @dataclass(frozen=True)
 class Engine:
-    """Where and how forward passes run.
-
-    Attributes:
-        device: where the batches go.
-        pad_id: the padding token.
-        pairs: pairs in a micro-batch at most.
-        tokens: tokens in a micro-batch at most, padding counted.
-        precision: of mixed precision; None: as the model is.
-        rank, ranks: this process among all.
-        sum_over_ranks: from this process's tensor to the sum over all of them.
-    """
+    """Where and how forward passes run."""
 
     device: torch.device
     pad_id: int
-    pairs: int = 32
-    tokens: int | None = 16_384
-    precision: torch.dtype | None = None
-    rank: int = 0
-    ranks: int = 1
+    pairs: int = 32  #: in a micro-batch at most
+    tokens: int | None = 16_384  #: in a micro-batch at most, padding counted
+    precision: torch.dtype | None = None  #: of mixed precision; None: as the model is
+    rank: int = 0  #: of this process
+    ranks: int = 1  #: processes
+    #: From this process's tensor to the sum over all of them.
     sum_over_ranks: Callable[[Tensor], Tensor] = lambda tensor: tensor
 
     def plan(self, lengths: Ints, copies: int = 1) -> list[Ints]:

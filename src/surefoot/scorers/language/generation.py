@@ -45,8 +45,8 @@ def ends_of(model: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         ConfigurationError: there are none.
     """
     named = getattr(model.generation_config, "eos_token_id", None)
-    own = [named] if isinstance(named, int) else list(named or [])
-    found = sorted({*own, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])})
+    own = {named} if isinstance(named, int) else set(named or [])
+    found = sorted((own | {tokenizer.eos_token_id}) - {None})
     if not found:
         raise ConfigurationError("the tokenizer has no end token: no response would ever end.")
     return found
@@ -64,8 +64,13 @@ def banned_ids(
         ConfigurationError: a banned token that the tokenizer does not know.
     """
     own = {i for i in (tokenizer.pad_token_id, tokenizer.bos_token_id) if i is not None}
-    never = set() if special else own - set(ends)
-    return sorted(never | {_known(tokenizer, token) for token in law.banned})
+    never: set[Any] = set() if special else own - set(ends)
+    for token in law.banned:
+        known = tokenizer.convert_tokens_to_ids(token)
+        if not isinstance(known, int) or known == tokenizer.unk_token_id:
+            raise ConfigurationError(f"banned: the tokenizer knows no token {token!r}.")
+        never.add(known)
+    return sorted(never)
 
 
 def response_text(
@@ -102,25 +107,35 @@ def continuations(
         ConfigurationError: a banned token that the tokenizer does not know, or a model from which
             transformers draws by another law than its own.
     """
+    lengths = sorted({len(one) for one in openings})
+    alike, pad = len(lengths) == 1, _pad_of(model, tokenizer)
+    if _draws_as_it_says(model, pad, alike):
+        return _continued(model, tokenizer, openings, law, special)
+    if alike:
+        raise ConfigurationError(
+            f"transformers draws from a {type(base_of(model)).__name__} by other probabilities "
+            "than those that it gives a whole text: what it writes would be of another law."
+        )
+    written: dict[int, list[int]] = {}
+    for length in lengths:
+        rows = [row for row, one in enumerate(openings) if len(one) == length]
+        drawn = continuations(model, tokenizer, [openings[row] for row in rows], law, special)
+        written |= zip(rows, drawn, strict=True)
+    return [written[row] for row in range(len(openings))]
+
+
+def _continued(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    openings: Sequence[Sequence[int]],
+    law: SamplingLaw,
+    special: bool,
+) -> list[list[int]]:
+    """New tokens after each sequence, all in one batch."""
     from transformers import GenerationConfig
 
-    ends = ends_of(model, tokenizer)
-    pad = _pad_of(model, tokenizer)
-    lengths = sorted({len(one) for one in openings})
-    if not _draws_as_it_says(model, pad, alike=len(lengths) == 1):
-        if len(lengths) == 1:
-            raise ConfigurationError(
-                f"transformers draws from a {type(base_of(model)).__name__} by other probabilities "
-                "than those that it gives a whole text: what it writes would be of another law."
-            )
-        written: list[list[int]] = [[] for _ in openings]
-        for length in lengths:
-            rows = [row for row, one in enumerate(openings) if len(one) == length]
-            drawn = continuations(model, tokenizer, [openings[row] for row in rows], law, special)
-            for row, one in zip(rows, drawn, strict=True):
-                written[row] = one
-        return written
-    ids, mask = _padded(openings, lengths[-1], pad, model.device)
+    ends, pad = ends_of(model, tokenizer), _pad_of(model, tokenizer)
+    ids, mask = _padded(openings, pad, model.device)
     config = GenerationConfig(
         do_sample=True,
         temperature=law.temperature,
@@ -136,8 +151,9 @@ def continuations(
     model.eval()
     with torch.no_grad(), _no_defaults(model), finite_probabilities():
         whole = model.generate(ids, attention_mask=mask, generation_config=config)
-    new: list[list[int]] = whole[:, lengths[-1] :].tolist()
-    return [_until(one, set(ends)) for one in new]
+    new: list[list[int]] = whole[:, ids.shape[1] :].tolist()
+    stops = (next((i for i, one in enumerate(row) if one in ends), len(row)) for row in new)
+    return [row[: stop + 1] for row, stop in zip(new, stops, strict=True)]
 
 
 def require_padding_in_front(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -160,12 +176,13 @@ def _pad_of(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def _padded(
-    openings: Sequence[Sequence[int]], width: int, pad: int, device: torch.device
+    openings: Sequence[Sequence[int]], pad: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Token ids with padding in front, and the mask that says so, both (n, width)."""
-    ids = torch.tensor([[pad] * (width - len(one)) + list(one) for one in openings], device=device)
-    lengths = torch.tensor([len(one) for one in openings], device=device)
-    return ids, (torch.arange(width, device=device) >= (width - lengths)[:, None]).to(ids)
+    """Token ids with padding in front, and the mask that says so, both (n, T)."""
+    width = max(len(one) for one in openings)
+    ids = [[pad] * (width - len(one)) + list(one) for one in openings]
+    mask = [[0] * (width - len(one)) + [1] * len(one) for one in openings]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
 _DRAWS: WeakKeyDictionary[Any, dict[bool, bool]] = WeakKeyDictionary()
@@ -184,7 +201,7 @@ def _draws_as_it_says(model: Any, pad: int, alike: bool) -> bool:
     if alike not in known:
         tokens = [one for one in range(1, 6) if one != pad]
         texts = [tokens[0 if alike else 1 : 3], tokens[1:4]]
-        ids, mask = _padded(texts, 3, pad, model.device)
+        ids, mask = _padded(texts, pad, model.device)
         law = GenerationConfig(
             max_new_tokens=2, output_logits=True, return_dict_in_generate=True, pad_token_id=pad
         )
@@ -217,18 +234,6 @@ def finite_probabilities() -> Iterator[None]:
             "the model gives probabilities that are not finite, and nothing can be drawn from it: "
             "in training, the run has diverged. Lower the learning rate."
         ) from error
-
-
-def _until(ids: list[int], ends: set[int]) -> list[int]:
-    at = next((i for i, one in enumerate(ids) if one in ends), None)
-    return ids if at is None else ids[: at + 1]
-
-
-def _known(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
-    found = tokenizer.convert_tokens_to_ids(token)
-    if not isinstance(found, int) or found == tokenizer.unk_token_id:
-        raise ConfigurationError(f"banned: the tokenizer knows no token {token!r}.")
-    return found
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.runs import require_finished
 from surefoot.scorers.language.adapters import (
     below_adapter,
@@ -34,21 +34,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model and its tokenizer, ready to train.
+    """A model and its tokenizer, ready to train."""
 
-    Attributes:
-        model: with its adapter, if any.
-        tokenizer: padding on the right.
-        kind: what the model is.
-        encoder: whether it reads a text in both directions and closes it with a special token.
-        new_adapter: the model as it was given is this one with its adapter switched off.
-    """
-
-    model: Any
-    tokenizer: PreTrainedTokenizerBase
-    kind: ModelKind
-    encoder: bool
-    new_adapter: bool = False
+    model: Any  #: with its adapter, if any
+    tokenizer: PreTrainedTokenizerBase  #: padding on the right
+    kind: ModelKind  #: what the model is
+    encoder: bool  #: it reads a text in both directions and closes it with a special token
+    new_adapter: bool = False  #: the model as given is this one with its adapter switched off
 
     @property
     def pad_id(self) -> int:
@@ -61,7 +53,7 @@ class Prepared:
 
     @cached_property
     def positions(self) -> int:
-        """Tokens that the model can read; encoders may keep a few positions for themselves."""
+        """Tokens that the model can read."""
         return positions_of(self.model.config, self.tokenizer, self.encoder)
 
 
@@ -103,8 +95,8 @@ def prepare_model(
                 "loaded model."
             )
         options: dict[str, Any] = {"num_labels": labels} if kind == "reward-model" else {}
-        model = load_model(model, kind, **options)
-    kind_found = kind_of(model, labels)
+        model = load_model(name, kind, **options)
+    kind_found = _kind_of(model, labels)
     if kind not in (None, kind_found):
         raise ConfigurationError(f"args.scorer is {kind!r}, and the model given is a {kind_found}.")
     if tokenizer is None and not name:
@@ -125,21 +117,18 @@ def prepare_model(
         given = probe(model) if kind_found == "policy" else None
         model = with_adapter(model, peft_config, kind_found)
         new_adapter = given is None or lies_below(model, given)
-    if (head := reward_head(model)) is not None and kind_found == "reward-model":
+    model = never_packed(model)
+    if kind_found == "policy":
+        return Prepared(model, tokenizer, kind_found, False, new_adapter)
+    if (head := reward_head(model)) is not None:
         head.float()  # a reward in half a precision has three digits
-    encoder = kind_found == "reward-model" and not reads_causally(model)
-    prepared = Prepared(never_packed(model), tokenizer, kind_found, encoder, new_adapter)
-    if kind_found == "reward-model":
-        _require_blind_to_padding(prepared)
+    prepared = Prepared(model, tokenizer, kind_found, not reads_causally(model), new_adapter)
+    _require_blind_to_padding(prepared)
     return prepared
 
 
-def kind_of(model: Any, labels: int = 1) -> ModelKind:
-    """What a loaded model is, by its class.
-
-    Raises:
-        ConfigurationError: it is neither, or has not this number of labels.
-    """
+def _kind_of(model: Any, labels: int) -> ModelKind:
+    """What a loaded model is, by its class; it has to have this number of labels."""
     inner = base_of(model)
     name = type(inner).__name__
     kind = kind_named([name])
@@ -168,11 +157,7 @@ def reads_causally(model: Any) -> bool:
 
 
 def _require_causal(model: Any) -> None:
-    """Refuse a policy whose prediction of a token depends on the tokens behind it.
-
-    Raises:
-        ConfigurationError: it does; log-probabilities would be those of tokens that it has seen.
-    """
+    """Refuse a policy whose prediction of a token depends on the tokens behind it."""
     found = probe(model)
     if not close(found[0, 0], found[1, 0], rounding(model)):
         raise ConfigurationError(
@@ -182,11 +167,9 @@ def _require_causal(model: Any) -> None:
 
 
 def _require_blind_to_padding(prepared: Prepared) -> None:
-    """Refuse a reward model that reads the padding behind a text.
+    """Refuse a reward model that reads the padding behind a text (XLNet, Nystroemformer, ConvBERT).
 
-    Raises:
-        ConfigurationError: it does (XLNet, Nystroemformer, ConvBERT); what a text is worth would
-            depend on the texts beside it.
+    What a text is worth would depend on the texts beside it.
     """
     model: Any = prepared.model
     device = model.get_input_embeddings().weight.device
@@ -229,30 +212,23 @@ def load_model(
     refuse_adapter_alone(name, kind)
     options = {"dtype": torch.float32, "output_loading_info": True} | options
     load: Callable[..., Any] = AutoModelForCausalLM.from_pretrained
+    noun = "causal language model"
     if kind == "reward-model":
         options = {"num_labels": 1} | options
         _require_labels(name, options["num_labels"])
-        load = AutoModelForSequenceClassification.from_pretrained
+        load, noun = AutoModelForSequenceClassification.from_pretrained, "trained reward model"
     model, found = _load(load, name, "model", **options)
     missing = set(found["missing_keys"]) - set(beside or ())
-    noun = "causal language model" if kind == "policy" else "trained reward model"
     if kind == "reward-model" and beside is None:
-        missing = missing_body(model, missing)
         noun = f"{type(model).__name__} with a new head"
+        # A head does not lie in the body, and a pooler there is part of what a head reads.
+        body = f"{model.base_model_prefix}."
+        missing = {m for m in missing if m.startswith(body) and "pooler" not in m.split(".")}
     if missing:
         raise ConfigurationError(
             f"{name} is no {noun}: it has no {min(missing)}, which would be drawn at random."
         )
     return never_packed(model)
-
-
-def missing_body(model: Any, missing: Iterable[str]) -> set[str]:
-    """Weights that a checkpoint lacks and that no training begins anew.
-
-    A head does not lie in the body, and a pooler that lies there is part of what a head reads.
-    """
-    body = f"{model.base_model_prefix}."
-    return {one for one in missing if one.startswith(body) and "pooler" not in one.split(".")}
 
 
 def never_packed(model: Any) -> Any:
@@ -313,8 +289,7 @@ def _load(loader: Callable[..., Any], name: str, noun: str, **options: Any) -> A
     except Exception as error:  # a damaged file can end in any
         absent = "there is no such folder here, and none of that name could be had from the Hub"
         found = f"the folder holds no transformers {noun}, or a damaged one"
-        why = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise ConfigurationError(
             f"cannot load the {noun} of {name!r}: {found if Path(name).exists() else absent} "
-            f"({why})"
+            f"({first_line(error)})"
         ) from error

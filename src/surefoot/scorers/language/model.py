@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,21 +22,14 @@ from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.embeddings.encoder import file_stamps
 from surefoot.scorers.language.adapters import below_adapter, read_adapter, weights_in
-from surefoot.scorers.language.foreign import is_adapter, kind_at, read_foreign
+from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
-from surefoot.scorers.language.loading import (
-    Prepared,
-    load_model,
-    load_tokenizer,
-    prepare_model,
-)
+from surefoot.scorers.language.loading import Prepared, load_model, load_tokenizer, prepare_model
 from surefoot.scorers.language.noise import noise_of
 from surefoot.scorers.language.options import (
     GeneralPreferenceScorer,
     LanguageModelScorer,
     PolicyScorer,
-    RewardModelScorer,
-    with_precision,
 )
 from surefoot.scorers.language.precision import name_of
 from surefoot.scorers.language.preference import PreferenceScores
@@ -45,9 +38,6 @@ from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFu
 from surefoot.scorers.language.vocabulary import text_config
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.trained import Array, TrainedScorer
-
-if TYPE_CHECKING:
-    from surefoot.scorers.language.batch import PairBatch
 
 
 @dataclass
@@ -60,10 +50,6 @@ class LanguageModel(TrainedScorer):
         reference_key: hash of the weights that a policy is scored against, or that the adapter of a
             reward model lies on; None for whole reward models.
         mean_, std_: of the raw scores on the training data: rewards have mean 0 and deviation 1.
-        temperature_: P(a preferred) is sigma(difference of rewards / temperature).
-        known_flip_rate: what its training took for the share of flipped labels, None where that is
-            not known: it was trained elsewhere.
-        cuts: what was cut when scores were last asked for.
         foreign: surefoot did not train it.
     """
 
@@ -96,18 +82,16 @@ class LanguageModel(TrainedScorer):
 
     def scores_of(self, tokens: TokenPairs, reference: torch.Tensor | None) -> Array:
         """Raw scores (N, 2), given the reference's log-probabilities (N, 2) for a policy."""
+        function, rows = self.score_function, np.arange(len(tokens))
 
         def score(model: Any, batch: PairBatch, rows: Any) -> torch.Tensor:
-            return self.score_function.of_model(model, batch)
+            return function.of_model(model, batch)
 
-        rows = np.arange(len(tokens))
-        values = over_rows(score, self.prepared.model, tokens, rows, self.engine, "scoring")
-        function = self.score_function
-        if reference is None or not isinstance(function, PolicyScores):
-            return values
-        lengths = torch.from_numpy(tokens.response_lengths)
-        found = function.of_log_probs(torch.from_numpy(values), reference.double(), lengths)
-        scores: Array = found.numpy()
+        scores = over_rows(score, self.prepared.model, tokens, rows, self.engine, "scoring")
+        if reference is not None and isinstance(function, PolicyScores):
+            lengths = torch.from_numpy(tokens.response_lengths)
+            found = function.of_log_probs(torch.from_numpy(scores), reference.double(), lengths)
+            scores = found.numpy()
         return scores
 
     def scores(self, preferences: Preferences) -> Array:
@@ -199,32 +183,34 @@ class LanguageModel(TrainedScorer):
             raise ConfigurationError(f"{folder} holds a {scorer.label()}, no language model.")
         if reference is not None:
             scorer = scorer.model_copy(update={"model": reference})
+        kind, options = scorer.model_kind, scorer.load_options
         with storage.explained(place):
             tokenizer = load_tokenizer(str(place))
-            kind, options = scorer.model_kind, scorer.load_options
             if scorer.adapter is None:
                 model: Any = load_model(str(place), kind, beside=(), **options)
             else:
                 with _trained_from(folder, scorer):
                     base = load_model(scorer.place, kind, beside=weights_in(place), **options)
-                if scorer.model_kind == "reward-model":
+                if kind == "reward-model":
                     text_config(base).pad_token_id = tokenizer.pad_token_id
                 model = read_adapter(below_adapter(base), place)
-            labels = scorer.load_options.get("num_labels", 1)
-            prepared = prepare_model(model, tokenizer, labels=labels)
+            prepared = prepare_model(model, tokenizer, labels=options.get("num_labels", 1))
+        labels, rewards = description["objective"].get("labels"), description["rewards"]
         loaded = cls(
             scorer,
             prepared,
-            mean_=description["rewards"]["mean"],
-            std_=description["rewards"]["std"],
-            temperature_=description["temperature"],
-            known_flip_rate=_flip_rate_of(description["objective"]),
             reference_key=description["reference_key"],
+            mean_=rewards["mean"],
+            std_=rewards["std"],
+            temperature_=description["temperature"],
+            # Without a label model there is no flip rate.
+            known_flip_rate=0.0 if labels is None else LabelModel.parse(labels).known_flip_rate,
         )
         with _trained_from(folder, scorer):
             _ = loaded.reference  # a wrong one is an error now, not in the middle of an evaluation
-            known = None if scorer.model_kind == "policy" else loaded.reference_key
-            if known is not None and base_key(model) != known:  # older runs did not note it
+            known = loaded.reference_key
+            # Older runs did not note that of a reward model.
+            if kind == "reward-model" and known is not None and base_key(model) != known:
                 raise ConfigurationError(
                     f"{scorer.place} is not the model that the adapter was trained on (other "
                     "weights): its rewards would be wrong."
@@ -239,7 +225,7 @@ class LanguageModel(TrainedScorer):
         Raises:
             ConfigurationError: there is no such precision, or weights in 4 bits have their own.
         """
-        asked = with_precision(self.scorer, precision)
+        asked = self.scorer.in_precision(precision)
         if asked.autocast_dtype == self.scorer.autocast_dtype:
             return replace(self, scorer=asked)
         if self.scorer.adapter is not None and self.scorer.adapter.quantised:
@@ -267,59 +253,22 @@ class LanguageModel(TrainedScorer):
         precision = f"weights in float32, passes in {name_of(passes)}{chosen}{digits}."
         return [f"{self.scorer.model}: {precision}"]
 
-    @classmethod
-    def of_transformers(
-        cls, place: str, reference: str | None = None, precision: str | None = None
-    ) -> Self:
-        """A model that surefoot did not train, from a folder or a hub name.
-
-        Args:
-            place: a sequence classifier with one label, a causal language model, or the folder of
-                an adapter of PEFT on one of these.
-            reference: what a causal language model is scored against; an adapter's is by default
-                the base that it was trained on.
-            precision: of the passes (`scorer.precision`); None: `auto`.
-
-        Raises:
-            ConfigurationError: it cannot be loaded, a policy comes without a reference, or there is
-                no such precision.
-        """
-        kind = kind_at(place)
-        if kind == "policy" and reference is None and not is_adapter(place):
-            raise ConfigurationError(
-                f"{place} is a causal language model: as a reward model it is beta * log(pi / "
-                "pi_ref), so name the model that it was trained from (--reference, where a command "
-                "has it)."
-            )
-        if kind == "reward-model" and reference is not None:
-            raise ConfigurationError(f"{place} is a reward model, and has no reference.")
-        scorers = {"policy": PolicyScorer, "reward-model": RewardModelScorer}
-        scorer = with_precision(scorers[kind](model=place, max_length=2048), precision or "auto")
-        read = read_foreign(place)
-        prepared = prepare_model(read.model, read.tokenizer, keep_padding=True)
-        trained = cls(scorer, prepared, foreign=True)
-        if kind == "policy":
-            below = read.base is not None and read.intact
-            trained.reference = trained.policy_at(reference or (None if below else read.base))
-        return trained
-
     def policy_at(self, place: str | None) -> ReferencePolicy:
         """A reference from a folder or a hub name, or (None) from under the adapter.
 
         Scorers that are loaded beside each other, such as the seeds of a run, share theirs.
         """
         options, engine = self.scorer.load_options, self.engine
+        if place is None:
+            return ReferencePolicy.of(self.prepared.model, engine, live=False)
 
         def read() -> ReferencePolicy:
-            model: Any = (
-                self.prepared.model if place is None else load_model(place, "policy", **options)
-            )
+            model: Any = load_model(place, "policy", **options)
             return ReferencePolicy.of(model.to(engine.device), engine, live=False)
 
-        if place is None:
-            return read()
-        name = (place, file_stamps(place), str(options), engine.precision, engine.pad_id)
-        return held(name, read)
+        return held(
+            (place, file_stamps(place), str(options), engine.precision, engine.pad_id), read
+        )
 
 
 @contextmanager
@@ -334,9 +283,3 @@ def _trained_from(folder: str | Path, scorer: LanguageModelScorer) -> Iterator[N
             f"the {what} of {folder}, which it was trained from: {error} Where it lies elsewhere "
             f"now, name the place: {how}."
         ) from None
-
-
-def _flip_rate_of(objective: Mapping[str, Any]) -> float:
-    """The flip rate that the objective of a run names; without a label model there is none."""
-    labels = objective.get("labels")
-    return 0.0 if labels is None else LabelModel.parse(labels).known_flip_rate

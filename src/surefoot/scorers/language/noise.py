@@ -15,6 +15,7 @@ risk weighs its pairs alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import torch
 from torch import Tensor
@@ -27,18 +28,11 @@ SAFETY = 4.0
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of a precision, in nats per root of a token.
+    """Noise of a precision, in nats per root of a token."""
 
-    Attributes:
-        least: assumed where less was measured.
-        usual: assumed where nothing was measured.
-        most: the bound: two passes over one text with the same weights differ by no more. At 250
-            tokens it is 16 times as much in nats.
-    """
-
-    least: float
-    usual: float
-    most: float
+    least: float  #: assumed where less was measured
+    usual: float  #: assumed where nothing was measured
+    most: float  #: two passes over one text with the same weights differ by no more
 
     def of(self, measured: float) -> float:
         """What counts as no change, by what a few pairs have shown."""
@@ -50,13 +44,10 @@ _HALF = Noise(5e-3, 0.03, 0.1)
 
 
 def noise_of(model: torch.nn.Module, passes: torch.dtype | None, device: torch.device) -> Noise:
-    """The noise to expect.
+    """The noise to expect of passes in mixed precision, or (None) as the weights are.
 
-    Args:
-        model: of which any weights may be in half precision.
-        passes: precision of mixed precision; None: as the weights are.
-        device: where passes run; one that multiplies float32 numbers in fewer digits (TF32, or what
-            `torch.set_float32_matmul_precision` asks for) counts as half precision.
+    A device that multiplies float32 numbers in fewer digits (TF32, or what
+    `torch.set_float32_matmul_precision` asks for) counts as half precision.
     """
     half = passes is not None or half_of(model) is not None
     return _HALF if half or matmul_precision(device) != "ieee" else _WHOLE
@@ -77,21 +68,13 @@ def per_root_token(change: Tensor, lengths: Tensor) -> Tensor:
 def circumstances(
     model: torch.nn.Module, passes: torch.dtype | None, device: torch.device
 ) -> dict[str, str]:
-    """All beside weights and texts that a log-probability depends on, by name.
-
-    Args:
-        model: in the attention that it runs with.
-        passes: precision of mixed precision; None: as the weights are.
-        device: where passes run.
-    """
-    from importlib.metadata import version
-
-    config = getattr(model, "config", None)
+    """All beside weights and texts that a log-probability depends on, by name."""
+    attention = getattr(getattr(model, "config", None), "_attn_implementation", None)
     return {
         "precision": "as-is" if passes is None else name_of(passes),
         "matrices": matmul_precision(device),
         "device": device_name(device),
-        "attention": str(getattr(config, "_attn_implementation", None)),
+        "attention": str(attention),
         "torch": torch.__version__,
         "transformers": version("transformers"),
     }

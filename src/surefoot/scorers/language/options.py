@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, field_validator
@@ -81,6 +81,14 @@ class LanguageModelScorer(Scorer):
             changed["precision"] = "float32" if self.autocast_dtype is None else "bfloat16"
         return self.model_copy(update=changed)
 
+    def in_precision(self, precision: str) -> Self:
+        """A copy with another `precision`.
+
+        Raises:
+            ConfigurationError: there is no such precision.
+        """
+        return type(self)(**{**dict(self), "precision": precision})
+
     @property
     def autocast_dtype(self) -> torch.dtype | None:
         """Type of mixed precision; None: that of the weights."""
@@ -95,10 +103,7 @@ class LanguageModelScorer(Scorer):
         Raises:
             ConfigurationError: 4 bits are asked for and bitsandbytes is not installed.
         """
-        if self.adapter is None or self.autocast_dtype is None:
-            dtype = torch.float32
-        else:
-            dtype = self.autocast_dtype
+        dtype = (self.autocast_dtype if self.adapter else None) or torch.float32
         if self.adapter is None or not self.adapter.quantised:
             return {"dtype": dtype}
         from importlib.util import find_spec
@@ -170,16 +175,3 @@ class PolicyScorer(LanguageModelScorer, kind="policy"):
     """Scale of the log-ratio, the strength of the pull to the reference; IPO: 1."""
     reference: Literal["cached", "live"] = "cached"
     """Log-probabilities of the model as given: computed once and kept, or again in every step."""
-
-
-T = TypeVar("T", bound=LanguageModelScorer)
-
-
-def with_precision(scorer: T, precision: str) -> T:
-    """A copy with another `precision`.
-
-    Raises:
-        ConfigurationError: there is no such precision.
-    """
-    same = {name: getattr(scorer, name) for name in type(scorer).model_fields}
-    return type(scorer)(**{**same, "precision": precision})

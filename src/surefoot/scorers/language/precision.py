@@ -13,6 +13,8 @@ from surefoot.escaping import warn
 
 #: Floating types that lose what an optimiser adds to a weight.
 HALF = (torch.bfloat16, torch.float16)
+#: What PEFT puts into the names of layers that it wraps.
+_BELOW_ADAPTER = re.compile(r"\.(base_layer|original_module|token_adapter|modules_to_save\.\w+)")
 
 
 def half_of(model: nn.Module) -> torch.dtype | None:
@@ -24,10 +26,8 @@ def whole_tables(model: Any) -> None:
     """Compute tables that a cast has rounded anew, such as rotary frequencies.
 
     They are no part of a saved model, which has them in float32 wherever it is read: with rounded
-    ones, what is trained would be another model than what is saved.
-
-    Args:
-        model: of transformers, below an adapter if there is one.
+    ones, what is trained would be another model than what is saved. The model is the one of
+    transformers, below an adapter if there is one.
     """
     from accelerate import init_empty_weights
 
@@ -50,23 +50,13 @@ def _rounded(table: torch.Tensor) -> bool:
     return any(torch.equal(table.float(), table.to(kind).float()) for kind in kinds)
 
 
-#: What PEFT puts into the names of layers that it wraps.
-_BELOW_ADAPTER = re.compile(r"\.(base_layer|original_module|token_adapter|modules_to_save\.\w+)")
-
-
 @dataclass(frozen=True)
 class Masters:
-    """What was made of the weights that are trained.
+    """What was made of the weights that are trained."""
 
-    Attributes:
-        original: the half precision that the model came in; None where nothing was changed.
-        cast: number of weights that were cast to float32.
-        passes: precision of mixed precision where the trainer has none; None: as the weights.
-    """
-
-    original: torch.dtype | None
-    cast: int
-    passes: torch.dtype | None
+    original: torch.dtype | None  #: the half precision that they came in; None: nothing was changed
+    cast: int  #: number of weights that were cast to float32
+    passes: torch.dtype | None  #: of mixed precision where the trainer has none; None: as they are
 
 
 def master_weights(model: Any) -> Masters:
@@ -78,9 +68,8 @@ def master_weights(model: Any) -> Masters:
     given. Passes go on in the precision that it came in, as mixed precision. Not in float16,
     though, whose small gradients vanish without a scaler (that is `fp16=True`).
 
-    Args:
-        model: with its adapter, if any; the same parameters are held afterwards, so that an
-            optimiser that was made for them goes on with them.
+    The model holds the same parameters afterwards, so that an optimiser that was made for them goes
+    on with them.
     """
     original, cast = half_of(model), 0
     if original is None:
@@ -99,12 +88,7 @@ def master_weights(model: Any) -> Masters:
 
 
 def warn_of_masters(masters: Masters, passes: torch.dtype | None) -> None:
-    """Warn of a cast: how much it was, and what passes and saved files are in.
-
-    Args:
-        masters: what was cast.
-        passes: the precision in force; None: as the weights are.
-    """
+    """Warn of a cast: how much it was, and what saved files and passes (now in force) are in."""
     if not masters.cast:
         return
     warn(

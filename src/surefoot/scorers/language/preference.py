@@ -8,8 +8,7 @@ and saves a classifier does so here, and nothing lies outside its folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +21,8 @@ from surefoot.scorers.language.scores import (
     PolicyScores,
     RewardScores,
     ScoreFunction,
+    labels_of_texts,
     reward_head,
-    whole_head,
 )
 from surefoot.scorers.skew import SkewOptions
 
@@ -36,24 +35,15 @@ def labels_of(options: SkewOptions) -> int:
 
 @dataclass(frozen=True)
 class PreferenceScores(ScoreFunction):
-    """Half the margin of a pair and its opposite: there is no score of a response alone.
-
-    Attributes:
-        options: of the general preference model.
-        bidirectional: the model reads a text in both directions, and would see padding.
-    """
+    """Half the margin of a pair and its opposite: there is no score of a response alone."""
 
     options: SkewOptions
-    bidirectional: bool = False
+    bidirectional: bool = False  #: the model reads a text in both directions
 
     kind = "margins"
 
     def __post_init__(self) -> None:
-        """Refuse weights by prompts that have seen the response.
-
-        Raises:
-            ConfigurationError: the model reads in both directions and planes weigh by prompt.
-        """
+        """Refuse weights by prompts that have seen the response."""
         if self.bidirectional and self.options.prompt_weights:
             raise ConfigurationError(
                 "prompt_weights is refused: this model reads a text in both directions, so that "
@@ -63,11 +53,14 @@ class PreferenceScores(ScoreFunction):
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Half the margin and its opposite (n, 2)."""
-        options, k = self.options, self.options.blocks
-        mask = batch.attention_mask if self.bidirectional else None
-        with whole_head(model), _at_every_token(model) as everywhere:
-            found = model(input_ids=batch.input_ids, attention_mask=mask)
-        last = found.logits.float().unflatten(0, (-1, 2))  # (n, 2, labels)
+        options, k, head = self.options, self.options.blocks, reward_head(model)
+        everywhere: list[Tensor] = []  # labels (B, T, L), before one token is chosen
+
+        def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+            everywhere.append(output)
+
+        with nullcontext() if head is None else head.register_forward_hook(keep):
+            last = labels_of_texts(model, batch, self.bidirectional)
         prompts = None
         if options.prompt_weights:
             prompts = at_prompt_ends(everywhere[0].float()[..., 2 * k : 3 * k], batch)
@@ -89,39 +82,14 @@ def at_prompt_ends(values: Tensor, batch: PairBatch) -> Tensor:
     return found.unflatten(0, (-1, 2)).mean(1)
 
 
-@contextmanager
-def _at_every_token(model: nn.Module) -> Iterator[list[Tensor]]:
-    """A list that the head's outputs (B, T, labels) are put into, before one token is chosen."""
-    head = reward_head(model)
-    rewards: list[Tensor] = []
-    if head is None:
-        yield rewards
-        return
-
-    def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        del module, inputs
-        rewards.append(output)
-
-    hook = head.register_forward_hook(keep)
-    try:
-        yield rewards
-    finally:
-        hook.remove()
-
-
 def score_function(
     kind: str, bidirectional: bool, beta: float, options: SkewOptions | None
 ) -> ScoreFunction:
-    """What a model is trained as: a policy, a reward model, or a general preference model.
-
-    Args:
-        kind: `policy` or `reward-model`, which is any sequence classifier.
-        bidirectional: whether it reads a text in both directions.
-        beta: of a policy.
-        options: of a general preference model; None where it is none.
+    """What a model is trained as: a policy, or a classifier with or without the `options` of pairs.
 
     Raises:
-        ConfigurationError: options of a general preference model for a policy.
+        ConfigurationError: options of a general preference model for a policy, or for a model that
+            they do not go with.
     """
     if kind == "policy":
         if options is not None:

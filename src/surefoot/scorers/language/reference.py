@@ -53,9 +53,8 @@ def weights_key(model: nn.Module, adapters: bool = False, replaced: bool = True)
     """
     digest = hashlib.blake2b(digest_size=16)
     config: Any = getattr(model, "config", None)
-    shape = config.to_dict() if config is not None else {}
-    for name in _NOT_WHAT_IT_COMPUTES:
-        shape.pop(name, None)
+    shape = {} if config is None else config.to_dict()
+    shape = {name: one for name, one in shape.items() if name not in _NOT_WHAT_IT_COMPUTES}
     digest.update(json.dumps(shape, sort_keys=True, default=str).encode())
     left_out = set() if adapters else adapter_tensors(model)
     for name, module in model.named_modules() if adapters else ():
@@ -76,20 +75,15 @@ def weights_key(model: nn.Module, adapters: bool = False, replaced: bool = True)
 class ReferencePolicy:
     """The policy as it was given, in memory: what log-ratios are taken to.
 
-    Attributes:
-        model: the policy itself before it is trained, or with its adapter switched off where that
-            is the policy as given whatever is trained, or a frozen copy.
-        engine: where forward passes run.
-        live: whether it is asked in every step; otherwise its figures are kept on disk.
-        without_adapter: the reference is the model with its adapter switched off.
-        key: hash of its weights.
+    It is the policy itself before that is trained, or with its adapter switched off where that is
+    the policy as given whatever is trained, or a frozen copy.
     """
 
     model: nn.Module
-    engine: Engine
-    live: bool
-    without_adapter: bool
-    key: str
+    engine: Engine  #: where forward passes run
+    live: bool  #: whether it is asked in every step; otherwise its figures are kept on disk
+    without_adapter: bool  #: it is the model with its adapter switched off
+    key: str  #: hash of its weights
 
     @classmethod
     def of(
@@ -97,11 +91,7 @@ class ReferencePolicy:
     ) -> ReferencePolicy:
         """The reference of a policy that has not been trained yet.
 
-        Args:
-            policy: as it was given, or with an adapter on it.
-            engine: where forward passes run.
-            live: see the attribute.
-            with_adapter: an adapter is part of the reference, not what is trained beside it.
+        Where it is `with_adapter`, an adapter is part of it, not what is trained beside it.
         """
         without = hasattr(policy, "disable_adapter") and not with_adapter
         key = weights_key(policy, adapters=with_adapter)
@@ -117,18 +107,18 @@ class ReferencePolicy:
 
     def __call__(self, batch: PairBatch) -> Tensor:
         """Log pi_ref(y | x) (n, 2) of a batch."""
-        with torch.no_grad(), self._as_given() as model, mode(model):
-            return log_probs(model, batch)
+        with torch.no_grad(), self._as_given(), mode(self.model):
+            return log_probs(self.model, batch)
 
     @contextmanager
-    def _as_given(self) -> Iterator[nn.Module]:
-        inner: Any = self.model
+    def _as_given(self) -> Iterator[None]:
+        model: Any = self.model
         half = self.engine.precision is not None
         with (
-            inner.disable_adapter() if self.without_adapter else nullcontext(),
-            quick_attention(inner, self.engine.device, half),
+            model.disable_adapter() if self.without_adapter else nullcontext(),
+            quick_attention(model, self.engine.device, half),
         ):
-            yield self.model
+            yield
 
     def log_probs(self, tokens: TokenPairs) -> Tensor:
         """Log pi_ref(y | x) (N, 2) in float64, from disk where they are known.
@@ -140,35 +130,39 @@ class ReferencePolicy:
         Raises:
             SurefootError: the weights are no longer the reference's, or a figure is not finite.
         """
-        with self._as_given() as model:
-            how = circumstances(model, self.engine.precision, self.engine.device)
+        engine = self.engine
+        with self._as_given():
+            how = circumstances(self.model, engine.precision, engine.device)
         named = hashlib.blake2b(json.dumps(how, sort_keys=True).encode(), digest_size=8).hexdigest()
         path = cache_folder("reference") / f"{self.key}-{tokens.key}-{named}.safetensors"
-        known = _read(path, len(tokens)) if self.engine.rank == 0 else None
-        flag = torch.tensor(0.0 if known is None else 1.0, device=self.engine.device)
-        if bool(self.engine.sum_over_ranks(flag)):  # rank 0 tells the others
+        known = _read(path, len(tokens)) if engine.rank == 0 else None
+        flag = torch.tensor(0.0 if known is None else 1.0, device=engine.device)
+        if bool(engine.sum_over_ranks(flag)):  # rank 0 tells the others
             known = torch.zeros(len(tokens), 2, dtype=torch.float64) if known is None else known
-            return self.engine.sum_over_ranks(known.to(self.engine.device)).cpu()
+            return engine.sum_over_ranks(known.to(engine.device)).cpu()
         if weights_key(self.model, adapters=not self.without_adapter) != self.key:
             raise SurefootError(
                 "the policy has been trained, so its reference is gone: give every data set when "
                 "the trainer is made, and train afterwards."
             )
+
+        def score(model: nn.Module, batch: PairBatch, rows: Ints) -> Tensor:
+            return log_probs(model, batch)
+
         rows = np.arange(len(tokens))
-        with self._as_given() as model:
-            values = torch.from_numpy(
-                over_rows(_log_probs, model, tokens, rows, self.engine, "reference")
-            )
+        with self._as_given():
+            found = over_rows(score, self.model, tokens, rows, engine, "reference")
+        values = torch.from_numpy(found)
         if not bool(values.isfinite().all()):
             bad = int((~values.isfinite()).any(1).nonzero()[0])
             raise SurefootError(
                 f"the reference's log-probability of pair {bad} is not finite: the model as given "
                 "cannot score this data."
             )
-        if self.engine.rank == 0:
+        if engine.rank == 0:
             atomic.clean(path.parent)
             with atomic.appearing(path) as part:
-                save_file({"log_probs": values}, part, metadata=how | {_SUM: _checksum(values)})
+                save_file({"log_probs": values}, part, how | {"checksum": _checksum(values)})
         return values
 
 
@@ -184,13 +178,6 @@ def _frozen(policy: nn.Module) -> nn.Module:
     return made.eval().requires_grad_(False)
 
 
-def _log_probs(model: nn.Module, batch: PairBatch, rows: Ints) -> Tensor:
-    return log_probs(model, batch)
-
-
-_SUM = "checksum"
-
-
 def _checksum(values: Tensor) -> str:
     return str(zlib.crc32(values.contiguous().numpy().tobytes()))
 
@@ -202,7 +189,7 @@ def _read(path: Path, count: int) -> Tensor | None:
     try:
         with safe_open(path, "pt") as file:
             known: Tensor = file.get_tensor("log_probs")
-            checksum = (file.metadata() or {}).get(_SUM)
+            checksum = (file.metadata() or {}).get("checksum")
         if (known.shape, known.dtype, _checksum(known)) == ((count, 2), torch.float64, checksum):
             return known
     except (SafetensorError, OSError):

@@ -34,36 +34,39 @@ class ScoreFunction(ABC):
 
 @dataclass(frozen=True)
 class RewardScores(ScoreFunction):
-    """r(x, y): the one label of a sequence classifier.
+    """r(x, y): the one label of a sequence classifier."""
 
-    Attributes:
-        bidirectional: the model would see padding without a mask. In a causal model no real token
-            does, and attention without a mask is faster.
-    """
-
-    bidirectional: bool = True
+    bidirectional: bool = True  #: it reads a text in both directions
 
     kind = "rewards"
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Rewards (n, 2)."""
-        mask = batch.attention_mask if self.bidirectional else None
-        with whole_head(model):
-            found = model(input_ids=batch.input_ids, attention_mask=mask)
-        return found.logits.float().view(-1, 2)
+        return labels_of_texts(model, batch, self.bidirectional)[..., 0]
+
+
+def labels_of_texts(model: nn.Module, batch: PairBatch, bidirectional: bool) -> Tensor:
+    """Labels (n, 2, L) of both texts by a sequence classifier, in float32.
+
+    A model that reads in both directions would see padding without a mask. In a causal model no
+    real token does, and attention without a mask is faster.
+    """
+    mask = batch.attention_mask if bidirectional else None
+    with whole_head(model):
+        found = model(input_ids=batch.input_ids, attention_mask=mask)
+    labels: Tensor = found.logits.float().unflatten(0, (-1, 2))
+    return labels
 
 
 @dataclass
 class PolicyScores(ScoreFunction):
     """beta log(pi(y | x) / pi_ref(y | x)): DPO's implicit reward (Rafailov et al., 2305.18290).
 
-    Attributes:
-        beta: scale of the log-ratio, the strength of the pull to the reference.
-        noise: below it a log-ratio is none, in nats per root of a token
-            (:mod:`surefoot.scorers.language.noise`); what trains a policy measures it first.
+    A log-ratio below the `noise`, in nats per root of a token, is none
+    (:mod:`surefoot.scorers.language.noise`); what trains a policy measures it first.
     """
 
-    beta: float
+    beta: float  #: scale of the log-ratio, the strength of the pull to the reference
     noise: float = 0.0
 
     kind = "token sums"
@@ -73,8 +76,7 @@ class PolicyScores(ScoreFunction):
         if reference is None:
             raise TypeError("a policy's score needs the reference's log-probabilities")
         found = self.of_model(model, batch)
-        scores = self.of_log_probs(found, reference, batch.lengths)
-        return Outputs(scores, found, batch.lengths)
+        return Outputs(self.of_log_probs(found, reference, batch.lengths), found, batch.lengths)
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Log-probabilities (n, 2)."""
@@ -97,28 +99,18 @@ def log_probs(model: nn.Module, batch: PairBatch) -> Tensor:
     Logits are computed only where a response's token is predicted. There is no attention mask: in a
     causal model no real token sees the padding behind it.
     """
-    with _head_only_at(model, batch.predicts):
+
+    def select(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        states, *rest = inputs  # (B, T, D)
+        return (states.flatten(0, 1)[batch.predicts].unsqueeze(0), *rest)
+
+    head: nn.Module = _unwrapped(model).get_output_embeddings()
+    with head.register_forward_pre_hook(select):
         logits = model(input_ids=batch.input_ids, use_cache=False).logits
     found = -nn.functional.cross_entropy(
         logits.flatten(0, -2).float(), batch.targets, reduction="none"
     )
     return batch.by_response(found.double())
-
-
-@contextmanager
-def _head_only_at(model: nn.Module, positions: Tensor) -> Iterator[None]:
-    """Let the output head see these flat positions (K,) of its input (B, T, D) only."""
-
-    def select(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        del module
-        states, *rest = inputs
-        return (states.flatten(0, 1)[positions].unsqueeze(0), *rest)
-
-    hook = output_head(model).register_forward_pre_hook(select)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 @contextmanager
@@ -144,12 +136,6 @@ def whole_head(model: nn.Module) -> Iterator[None]:
     finally:
         del vars(head)["forward"]
         vars(head).update({} if patched is None else {"forward": patched})
-
-
-def output_head(model: nn.Module) -> nn.Module:
-    """The module from hidden states to logits, through any wrapping."""
-    head: nn.Module = _unwrapped(model).get_output_embeddings()
-    return head
 
 
 #: What transformers calls the head of a sequence classifier.
@@ -185,15 +171,14 @@ def mode(model: nn.Module, dropout: bool = False) -> Iterator[None]:
 
     before = {module: module.training for module in model.modules()}
     model.train(dropout)
-    checkpointing: list[Any] = [
-        module
+    functions: dict[Any, Callable[..., Any]] = {
+        module: module._gradient_checkpointing_func
         for module in before
         if not dropout
         and isinstance(module, GradientCheckpointingLayer)
         and module.gradient_checkpointing
-    ]
-    functions = [module._gradient_checkpointing_func for module in checkpointing]
-    for module, function in zip(checkpointing, functions, strict=True):
+    }
+    for module, function in functions.items():
         module.training = True  # for its own question whether to checkpoint
         module._gradient_checkpointing_func = _without_dropout(module, function)
     try:
@@ -201,7 +186,7 @@ def mode(model: nn.Module, dropout: bool = False) -> Iterator[None]:
     finally:
         for module, training in before.items():
             module.training = training
-        for module, function in zip(checkpointing, functions, strict=True):
+        for module, function in functions.items():
             module._gradient_checkpointing_func = function
 
 
@@ -228,9 +213,8 @@ def quick_attention(model: nn.Module, device: torch.device, half: bool) -> Itera
     It took 8 to 15 times as long (torch 2.13, bfloat16, 80 tokens), and a whole step 1.3 times. The
     mathematics is the same; the model is as before afterwards.
     """
-    config: Any = getattr(model, "config", None)
-    before = getattr(config, "_attn_implementation", None)
     inner: Any = model
+    before = getattr(getattr(inner, "config", None), "_attn_implementation", None)
     if device.type != "cpu" or not half or before != "sdpa":
         yield
         return

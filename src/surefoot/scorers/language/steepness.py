@@ -7,8 +7,6 @@ table, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -25,14 +23,25 @@ def with_steepness(
 ) -> Outputs:
     """Rewards of a batch of n pairs, and |grad_e (r_a - r_b)|^2 (n,) in the input embeddings e.
 
+    Pairs do not see each other, nor their padding, so that one backward pass gives the gradient of
+    each.
+
     Args:
         score: of rewards.
         model: in the mode that it is trained in; its parameters' gradients are left alone.
-        batch: the pairs. Pairs do not see each other, nor their padding, so that one backward pass
-            gives the gradient of each.
+        batch: the pairs.
         learn: keep the graph of both, for a second derivative.
     """
-    with torch.enable_grad(), _input_embeddings(model) as looked_up:
+    looked_up: list[Tensor] = []  # (B, T, D) each time that the embedding layer is asked
+
+    def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+        if not output.requires_grad:  # of a table that is not trained
+            output = output.detach().requires_grad_()
+        looked_up.append(output)
+        return output
+
+    layer: Any = model
+    with torch.enable_grad(), layer.get_input_embeddings().register_forward_hook(keep):
         outputs = score(model, batch, None)
         margins = outputs.scores[:, 0] - outputs.scores[:, 1]
         gradients = torch.autograd.grad(margins.sum(), looked_up, create_graph=learn)
@@ -41,23 +50,3 @@ def with_steepness(
     if learn:
         return replace(outputs, steepness=steepness)
     return replace(outputs, scores=outputs.scores.detach(), steepness=steepness.detach())
-
-
-@contextmanager
-def _input_embeddings(model: nn.Module) -> Iterator[list[Tensor]]:
-    """A list of what the embedding layer gives (B, T, D), each time that it is asked."""
-    embeddings: list[Tensor] = []
-
-    def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
-        del module, inputs
-        if not output.requires_grad:  # of a table that is not trained
-            output = output.detach().requires_grad_()
-        embeddings.append(output)
-        return output
-
-    layer: Any = model
-    hook = layer.get_input_embeddings().register_forward_hook(keep)
-    try:
-        yield embeddings
-    finally:
-        hook.remove()

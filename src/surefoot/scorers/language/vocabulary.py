@@ -16,10 +16,6 @@ _RESERVED = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoft
 def require_rows(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse a tokenizer with tokens for which the model has no embedding, or no output.
 
-    Args:
-        model: any transformers model of text.
-        tokenizer: the one that is to write for it.
-
     Raises:
         ConfigurationError: it has; the message names both numbers.
     """
@@ -28,11 +24,13 @@ def require_rows(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
         return
     last = max(vocabulary, key=vocabulary.__getitem__)
     needed = vocabulary[last] + 1
-    layers = {"embedding": model.get_input_embeddings(), "output": _output(model)}
-    for name, layer in layers.items():
-        rows = getattr(getattr(layer, "weight", None), "shape", (needed,))[0]
-        if name == "output":  # weights of some kinds lie transposed, or packed in 4 bits
-            rows = getattr(layer, "out_features", needed)
+    weight = getattr(model.get_input_embeddings(), "weight", None)
+    output = getattr(model, "get_output_embeddings", lambda: None)()
+    for name, rows in (
+        ("embedding", getattr(weight, "shape", (needed,))[0]),
+        # Its weights lie transposed in some kinds, or packed in 4 bits.
+        ("output", getattr(output, "out_features", needed)),
+    ):
         if needed > rows:
             raise ConfigurationError(
                 f"the tokenizer has {needed} tokens (the last is {last!r}) and the model {name} "
@@ -40,11 +38,6 @@ def require_rows(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
                 "model was trained with; or, to train the new tokens, give the model rows for them "
                 f"and save both together: model.resize_token_embeddings({needed})."
             )
-
-
-def _output(model: Any) -> Any:
-    """The module from hidden states to the tokens; None where the model has none."""
-    return getattr(model, "get_output_embeddings", lambda: None)()
 
 
 def text_config(model: Any) -> Any:
@@ -58,12 +51,7 @@ def ensure_pad_token(model: Any, tokenizer: PreTrainedTokenizerBase, adapted: bo
     A sequence classifier reads the last token that is not padding: were padding the end token, the
     end of a text would be taken for padding. Taken are, in this order: the tokenizer's own, a token
     reserved for it, a new one (where the embeddings have a row left, or may grow), and the token
-    that begins a text, which never ends one.
-
-    Args:
-        model: a sequence classifier.
-        tokenizer: its tokenizer.
-        adapted: whether only an adapter is trained, so that embeddings cannot grow.
+    that begins a text, which never ends one. Under an adapter (`adapted`), embeddings cannot grow.
 
     Raises:
         ConfigurationError: there is no such token.
