@@ -13,7 +13,7 @@ from surefoot.data.text import last_turn
 from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
 from surefoot.scorers.embeddings.encoder import Encoder
 from surefoot.statistics.estimate import written, written_p
-from surefoot.statistics.shift import OneLaw, Shift, one_law, shift
+from surefoot.statistics.shift import DISTANCES, OneLaw, Shift, one_law, shift
 
 Ints = npt.NDArray[np.int64]
 
@@ -25,26 +25,17 @@ _CHANCE = 0.05
 
 @dataclass(frozen=True)
 class DeploymentShift:
-    """Training against deployment.
+    """Training against deployment."""
 
-    Attributes:
-        shift: distances from the training pairs to deployment, by clusters of training prompts.
-        test: whether both are of one law, by clusters of the prompts of both sides together.
-        names: of the clusters, (U,).
-        training, deployment: number of distinct prompts.
-        shared: how many prompts of deployment are training prompts.
-        seed: of the clusters.
-        clusters: how many were asked for; fewer come out where some stay empty.
-    """
-
+    #: distances from the training pairs to deployment, by clusters of training prompts
     shift: Shift
-    test: OneLaw
-    names: tuple[str, ...]
-    training: int
-    deployment: int
-    shared: int
-    seed: int
-    clusters: int
+    test: OneLaw  #: whether both are of one law, by clusters of the prompts of both sides together
+    names: tuple[str, ...]  #: of the clusters, (U,)
+    training: int  #: number of distinct prompts
+    deployment: int  #: number of distinct prompts
+    shared: int  #: how many prompts of deployment are training prompts
+    seed: int  #: of the clusters
+    clusters: int  #: how many were asked for; fewer come out where some stay empty
 
     @property
     def distinguishable(self) -> bool:
@@ -81,15 +72,9 @@ class DeploymentShift:
             return ()
         options = []
         for kind, distance in self.shift.distances.items():
-            end = distance.low if kind == "cvar" else distance.high
-            if end is None or not np.isfinite(end) or not 0 < end < 1e3:
-                continue
-            option = "level" if kind == "cvar" else "radius"
-            # Rounded to the wide side.
-            value = np.floor(end * 1000) / 1000 if kind == "cvar" else np.ceil(end * 1000) / 1000
-            if value > 0 and not (kind == "tv" and value >= 1):
+            if (value := DISTANCES[kind].safe(distance)) is not None:
                 options.append(
-                    f"risk: {{kind: {kind}, {option}: {value:g}, unit: cluster, "
+                    f"risk: {{kind: {kind}, {DISTANCES[kind].option}: {value:g}, unit: cluster, "
                     f"clusters: {self.clusters}}}"
                 )
         return tuple(options)

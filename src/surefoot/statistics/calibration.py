@@ -13,13 +13,12 @@ and for two overconfident models (400 draws each).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Floats
-from surefoot.statistics.estimate import Estimate, refused, written
+from surefoot.statistics.estimate import Estimate, Result, refused, written
 from surefoot.statistics.intervals import mean, quantile
 from surefoot.statistics.ranges import SHARE, Range
 from surefoot.statistics.scores import probabilities_and_labels
@@ -27,55 +26,25 @@ from surefoot.statistics.ties import side_of_half
 
 
 @dataclass(frozen=True)
-class ReliabilityBin:
-    """Pairs of similar confidence.
+class ReliabilityBin(Result):
+    """Pairs of similar confidence."""
 
-    Attributes:
-        low, high: smallest and largest confidence in the bin.
-        confidence: mean confidence in the predicted winner.
-        accuracy: how often the predicted winner won; its `n` is the number of pairs.
-    """
-
-    low: float
-    high: float
-    confidence: float
-    accuracy: Estimate
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {
-            "low": self.low,
-            "high": self.high,
-            "confidence": self.confidence,
-            "accuracy": self.accuracy.to_dict(),
-        }
+    low: float  #: smallest confidence in the bin
+    high: float  #: largest confidence in the bin
+    confidence: float  #: mean confidence in the predicted winner
+    accuracy: Estimate  #: how often the predicted winner won; its `n` is the number of pairs
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How far confidence is from accuracy.
+class Calibration(Result):
+    """How far confidence is from accuracy."""
 
-    Attributes:
-        error: mean squared gap over bins, debiased: 0 on average for a perfect model.
-        binned: the usual expected calibration error (mean absolute gap), which is biased; its note
-            says what a perfectly calibrated model would show here. It has no interval.
-        overconfidence: mean confidence minus accuracy.
-        bins: the reliability table, by rising confidence.
-    """
-
-    error: Estimate
+    error: Estimate  #: mean squared gap over bins, debiased: 0 on average for a perfect model
+    #: the usual expected calibration error (mean absolute gap), which is biased; its note says what
+    #: a perfectly calibrated model would show here. It has no interval.
     binned: Estimate
-    overconfidence: Estimate
-    bins: tuple[ReliabilityBin, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {
-            "error": self.error.to_dict(),
-            "binned": self.binned.to_dict(),
-            "overconfidence": self.overconfidence.to_dict(),
-            "bins": [b.to_dict() for b in self.bins],
-        }
+    overconfidence: Estimate  #: mean confidence minus accuracy
+    bins: tuple[ReliabilityBin, ...]  #: the reliability table, by rising confidence
 
 
 def calibration(
@@ -88,13 +57,9 @@ def calibration(
 ) -> Calibration:
     """Calibration error and reliability table on bins of equal numbers of pairs.
 
-    Args:
-        probabilities: P(a preferred), shape (N,).
-        outcomes: labels: 1, 0, 0.5 or soft, shape (N,). A tie counts half for the predicted winner.
-        clusters: as in :func:`~surefoot.statistics.intervals.mean`.
-        bins: number of bins; fewer are made where a bin would hold fewer than 10 clusters.
-        level: nominal coverage.
-        covers: what the intervals cover.
+    Of P(a preferred), shape (N,), and labels that are 1, 0, 0.5 or soft, shape (N,): a tie counts
+    half for the predicted winner. There are fewer bins where one would hold fewer than 10 clusters.
+    `clusters`, `level` and `covers` are those of :func:`~surefoot.statistics.intervals.mean`.
 
     Raises:
         ValueError: shapes that do not agree, or values outside [0, 1].

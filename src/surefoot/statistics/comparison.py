@@ -39,16 +39,11 @@ LEAST_P = 1e-300
 
 @dataclass(frozen=True)
 class Comparison:
-    """A difference on the same items, its test, and its power.
+    """A difference on the same items, its test, and its power."""
 
-    Attributes:
-        difference: first minus second, with its interval.
-        p_value: two-sided, of no difference; None where an interval was refused.
-        test: how likely the test finds what; None where an interval was refused.
-    """
-
-    difference: Estimate
-    p_value: float | None
+    difference: Estimate  #: first minus second, with its interval
+    p_value: float | None  #: two-sided, of no difference; None where an interval was refused
+    #: how likely the test finds what; None where an interval was refused
     test: TTest | SignTest | None = field(default=None, repr=False)
 
     @cached_property
@@ -108,7 +103,7 @@ def paired_difference(
     covers: str = "test items",
     within: Range | None = None,
 ) -> Comparison:
-    """Mean of a - b over the same items, with a cluster-robust t test.
+    """Mean of a - b over the same items, shape (N,) each, with a cluster-robust t test.
 
     The degrees of freedom are also bounded by the number of clusters in which the two differ,
     less one: with four discordant items, all in one direction, the usual t test rejects one time
@@ -116,15 +111,8 @@ def paired_difference(
     Interval and p-value of other values than accuracies allow for skewness and for what was not
     seen, as those of a mean do.
 
-    Args:
-        a: values of the first, shape (N,).
-        b: values of the second on the same items, shape (N,).
-        clusters: as in :func:`~surefoot.statistics.intervals.mean`.
-        weights: shape (N,).
-        level: nominal coverage.
-        covers: what the interval covers.
-        within: the range of the differences. None: [-1, 1] if a and b are all 0, 1/2 or 1, else
-            without end.
+    The rest is as in :func:`~surefoot.statistics.intervals.mean`; `within` is the range of the
+    differences, by default [-1, 1] if a and b are all 0, 1/2 or 1, else without end.
 
     Raises:
         ValueError: shapes that do not agree, values that are not finite, or differences outside
@@ -134,8 +122,7 @@ def paired_difference(
     second, _ = check(b, weights, level)
     if first.shape != second.shape:
         raise ValueError(f"a and b are of the same items; got {first.shape} and {second.shape}.")
-    n = len(first)
-    if n == 0:
+    if not len(first):
         return Comparison(refused(None, 0, covers, level, "there are no values"), None)
     kept = w > 0
     if not kept.all():
@@ -145,7 +132,7 @@ def paired_difference(
         return paired_difference(a, b, ids, w, level, covers, inside)
     shares = within in (None, SHARE_DIFFERENCE) and is_share(first, second)
     limits = SHARE_DIFFERENCE if shares else within or UNBOUNDED
-    dependence = Dependence.of(clusters, n)
+    dependence = Dependence.of(clusters, len(first))
     with np.errstate(over="ignore"):
         gap = first - second
     limits.check(gap)
@@ -154,21 +141,27 @@ def paired_difference(
     if not reason and as_one(gap) and not limits.finite:
         reason = "all differences are equal, so their spread is unknown"
     if reason:
-        return Comparison(refused(moments.mean, n, covers, level, reason, limits.ends), None)
+        return Comparison(refused(moments.mean, len(gap), covers, level, reason, limits.ends), None)
     if as_one(gap):
         return _unanimous(gap, w, limits, dependence.independent, covers, level)
     differ = int(((dependence.incidence @ (gap != 0)) > 0).sum())
     freedom = max(min(moments.freedom, differ - 1), 1.0)
     test: TTest | SignTest = TTest(1.0, freedom, level, unit=moments.error)
     if shares:
-        known = discordance(gap, w, moments.error)
-        units = round((known.square - known.difference**2) / known.error**2) + 1
-        each = differ * known.size**2 / (units * known.square)
-        test = SignTest(known, units, each, moments.freedom, level)
+        test = _sign_test(gap, w, moments, differ, level)
         moments = replace(moments, skewness=0.0)
     moments = replace(moments, freedom=freedom)
     unseen = (UNBOUNDED if shares else limits).unseen(gap, w, dependence.independent)
-    return compared(moments, test, n, covers, limits.ends, unseen)
+    return compared(moments, test, len(gap), covers, limits.ends, unseen)
+
+
+def _sign_test(
+    gap: Floats, weights: Floats, moments: Spread, differ: int, level: float
+) -> SignTest:
+    known = discordance(gap, weights, moments.error)
+    units = round((known.square - known.difference**2) / known.error**2) + 1
+    each = differ * known.size**2 / (units * known.square)
+    return SignTest(known, units, each, moments.freedom, level)
 
 
 def discordance(gap: Floats, weights: Floats, error: float) -> Discordance:

@@ -22,19 +22,13 @@ FEWEST_CLUSTERS = 10
 
 @dataclass(frozen=True)
 class Dependence:
-    """Rows that share clusters.
+    """Rows that share clusters."""
 
-    Attributes:
-        ids: cluster ids numbered from 0, shape (N, 1), or (N, 2) for pairs of nodes.
-        count: number of clusters (or nodes).
-        incidence: (count, N) matrix, 1 where the row belongs to the cluster.
-        repeats: (pairs of nodes, N) matrix, 1 where the row joins these two distinct nodes;
-            None for one-way clusters.
-    """
-
-    ids: Ints
-    count: int
-    incidence: Any
+    ids: Ints  #: cluster ids numbered from 0, shape (N, 1), or (N, 2) for pairs of nodes
+    count: int  #: number of clusters (or nodes)
+    incidence: Any  #: (count, N) matrix, 1 where the row belongs to the cluster
+    #: (pairs of nodes, N) matrix, 1 where the row joins these two distinct nodes; None for one-way
+    #: clusters
     repeats: Any
 
     @classmethod
@@ -69,17 +63,11 @@ class Dependence:
         return self.count // int(self.ids.shape[1])
 
     def gram(self, residuals: Floats) -> Floats:
-        """Sum of e_i e_j' over all pairs of rows that share a cluster.
+        """Sum of e_i e_j' over all pairs of rows that share a cluster: (K, K) from (N, K).
 
         For one-way clusters the usual cluster-robust meat; for pairs of nodes the dyadic-robust
         one of Aronow, Samii and Assenova (Political Analysis 2015): over nodes, less the pairs of
         rows that share both nodes and were counted twice.
-
-        Args:
-            residuals: shape (N, K).
-
-        Returns:
-            shape (K, K).
         """
         sums = self.incidence @ residuals
         meat = sums.T @ sums
@@ -135,19 +123,13 @@ def _ones(rows: Ints, columns: Ints, shape: tuple[int, int]) -> Any:
 
 @dataclass(frozen=True)
 class Spread:
-    """A weighted mean, its standard error, and what is known of that error.
+    """A weighted mean, its standard error, and what is known of that error."""
 
-    Attributes:
-        mean: the mean.
-        error: its standard error.
-        freedom: degrees of freedom of the error.
-        skewness: of the mean: third cumulant over error^3, at most 1 in size (one cluster is
-            everything); 0 where it may be that of a symmetric law.
-    """
-
-    mean: float
-    error: float
-    freedom: float
+    mean: float  #: the mean
+    error: float  #: its standard error
+    freedom: float  #: degrees of freedom of the error
+    #: of the mean: third cumulant over error^3, at most 1 in size (one cluster is everything); 0
+    #: where it may be that of a symmetric law
     skewness: float = 0.0
 
 

@@ -16,26 +16,16 @@ _FIXED = re.compile(r"\.(\d+)f")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its interval, and what the interval covers.
+    """A figure, its interval, and what the interval covers."""
 
-    Attributes:
-        estimate: the figure; None only where there was nothing to measure (n = 0).
-        low: lower end of the interval, or None where an interval was refused (see `note`).
-        high: upper end of the interval, or None.
-        level: nominal coverage of the interval.
-        n: number of values that the figure rests on.
-        covers: which repetition the interval speaks of, such as "test items".
-        note: the reason for a refusal, or a caution.
-        within: the ends of the quantity; those of the interval are cut to them.
-    """
-
-    estimate: float | None
-    low: float | None
-    high: float | None
-    n: int
-    covers: str
-    level: float = 0.95
-    note: str = ""
+    estimate: float | None  #: None only where there was nothing to measure (n = 0)
+    low: float | None  #: lower end of the interval; None where one was refused (see `note`)
+    high: float | None  #: upper end of the interval, or None
+    n: int  #: number of values that the figure rests on
+    covers: str  #: which repetition the interval speaks of, such as "test items"
+    level: float = 0.95  #: nominal coverage of the interval
+    note: str = ""  #: the reason for a refusal, or a caution
+    #: the ends of the quantity; those of the interval are cut to them
     within: tuple[float, float] = field(default=(-math.inf, math.inf), repr=False)
 
     def __post_init__(self) -> None:
@@ -77,20 +67,13 @@ class Estimate:
 
         A number that is not finite is null, with `reliable` false and the number in the note.
         """
-        values: dict[str, Any] = {
-            "estimate": finite(self.estimate),
-            "low": finite(self.low),
-            "high": finite(self.high),
-            "level": self.level,
-            "n": self.n,
-            "covers": self.covers,
-        }
-        note = self.note
-        if not self.reliable:
-            odd = [f"{k} is {getattr(self, k)}" for k in ("estimate", "low", "high")]
-            odd = [text for text in odd if text.endswith(("inf", "nan"))]
-            note = "; ".join(filter(None, [note, *odd]))
+        numbers = {name: getattr(self, name) for name in ("estimate", "low", "high")}
+        values: dict[str, Any] = {name: finite(number) for name, number in numbers.items()}
+        values |= {"level": self.level, "n": self.n, "covers": self.covers}
+        odd = [f"{k} is {v}" for k, v in numbers.items() if finite(v) != v]
+        if odd:
             values["reliable"] = False
+        note = "; ".join(filter(None, [self.note, *odd]))
         return {**values, "note": note} if note else values
 
     def __format__(self, spec: str) -> str:
@@ -116,13 +99,23 @@ class Estimate:
         return format(self, "")
 
 
+class Result:
+    """A frozen dataclass that JSON holds by its fields."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return fields_ready(self)
+
+
 def json_ready(result: Any) -> Any:
     """A result for JSON: itself by its `to_dict`, or its items one by one; None stays None."""
     if hasattr(result, "to_dict"):
         return result.to_dict()
     if isinstance(result, Mapping):
         return {name: json_ready(one) for name, one in result.items()}
-    return [json_ready(one) for one in result] if isinstance(result, tuple | list) else result
+    if isinstance(result, tuple | list):
+        return [json_ready(one) for one in result]
+    return result.tolist() if hasattr(result, "tolist") else result
 
 
 def fields_ready(result: Any, *left_out: str) -> dict[str, Any]:

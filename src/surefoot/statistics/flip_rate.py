@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import comb
 from scipy.stats import binom
 
-from surefoot.statistics.estimate import Estimate, written_p
+from surefoot.statistics.estimate import Estimate, Result, written_p
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import SHARE
 
@@ -55,17 +55,12 @@ def flip_rate_of_votes(
 
 
 @dataclass(frozen=True)
-class VaryingRates:
-    """Whether some pairs are flipped more often than others.
+class VaryingRates(Result):
+    """Whether some pairs are flipped more often than others."""
 
-    Attributes:
-        pairs: how many have four votes or more.
-        variance: estimate of the variance of e (1 - e) over those; 0 where all have one rate.
-        p_value: how often one rate gives a variance as large or larger; None without such pairs.
-    """
-
-    pairs: int
-    variance: float
+    pairs: int  #: how many have four votes or more
+    variance: float  #: estimate of the variance of e (1 - e) over those; 0 where all have one rate
+    #: how often one rate gives a variance as large or larger; None without such pairs
     p_value: float | None
 
     @property
@@ -81,10 +76,6 @@ class VaryingRates:
         seen = "they are" if self.seen else "that is not seen"
         p = written_p(self.p_value)
         return f"{bound}; on {self.pairs} pairs with {ENOUGH_VOTES} votes or more {seen} ({p})."
-
-    def to_dict(self) -> dict[str, float | int | None]:
-        """JSON-ready."""
-        return {"pairs": self.pairs, "variance": self.variance, "p_value": self.p_value}
 
 
 def varying_rates(first: npt.ArrayLike, votes: npt.ArrayLike, seed: int = 0) -> VaryingRates:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.statistics.estimate import Estimate, refused
+from surefoot.statistics.estimate import Estimate, fields_ready, refused
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import Range
 
@@ -18,22 +18,17 @@ Groups = Sequence[str | None] | npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class WorstGroup:
-    """The group with the lowest mean.
+    """The group with the lowest mean."""
 
-    Attributes:
-        group: its name; None where no group could be measured.
-        value: the lowest of the true group means. Its estimate is the lowest mean seen, which is
-            low on average because it was picked; its interval allows for that.
-        groups: interval of each group, simultaneously valid for all of them.
-    """
-
-    group: str | None
+    group: str | None  #: its name; None where no group could be measured
+    #: the lowest of the true group means. Its estimate is the lowest mean seen, which is low on
+    #: average because it was picked; its interval allows for that.
     value: Estimate
-    groups: dict[str, Estimate]
+    groups: dict[str, Estimate]  #: interval of each group, simultaneously valid for all of them
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, without the intervals of the other groups."""
-        return {"group": self.group, "value": self.value.to_dict()}
+        return fields_ready(self, "groups")
 
 
 def by_group(
@@ -46,13 +41,8 @@ def by_group(
 ) -> dict[str, Estimate]:
     """Mean of each group in alphabetical order; rows whose group is None belong to none.
 
-    Args:
-        values: shape (N,).
-        groups: name of each row's group, length N.
-        clusters: as in :func:`~surefoot.statistics.intervals.mean`.
-        level: nominal coverage of each interval on its own.
-        covers: what the intervals cover.
-        within: the range of the values, as for :func:`~surefoot.statistics.intervals.mean`.
+    The level is that of each interval on its own; the rest is as in
+    :func:`~surefoot.statistics.intervals.mean`.
 
     Raises:
         ValueError: lengths that do not agree.
@@ -63,7 +53,7 @@ def by_group(
     if len(names) != len(v):
         raise ValueError(f"groups name the group of each of {len(v)} values; got {len(names)}.")
     ids = None if clusters is None else np.asarray(clusters)
-    estimates: dict[str, Estimate] = {}
+    estimates = {}
     for name in sorted(set(names[present])):
         rows = np.flatnonzero(present & (names == name))
         inside = None if ids is None else ids[rows]

@@ -35,19 +35,12 @@ _NOTHING = 1e-30
 
 @dataclass(frozen=True)
 class Discordance:
-    """How two models' right and wrong differ on the same rows.
+    """How two models' right and wrong differ on the same rows."""
 
-    Attributes:
-        difference: of accuracy.
-        error: its standard error, from items.
-        square: mean squared difference of a row.
-        size: difference of a row on which the two differ: 1, or less where some tie.
-    """
-
-    difference: float
-    error: float
-    square: float
-    size: float
+    difference: float  #: of accuracy
+    error: float  #: its standard error, from items
+    square: float  #: mean squared difference of a row
+    size: float  #: difference of a row on which the two differ: 1, or less where some tie
 
     def square_at(self, difference: float, new: bool) -> float:
         """Mean squared difference of a row where the true difference is another, positive one."""
@@ -65,27 +58,17 @@ class Discordance:
 
 @dataclass(frozen=True)
 class TTest:
-    """A t test of a difference, whose variance has a part from seeds and one that they share.
+    """A t test of a difference, whose variance has a part from seeds and one that they share."""
 
-    Attributes:
-        between: variance of the mean from draws on their own: of seeds; with one, of items.
-        freedom: degrees of freedom of that.
-        level: nominal coverage of the interval that must leave out 0.
-        shared: variance that comes on top, because seeds share items.
-        doubt: variance of that as it was estimated.
-        items: of the whole variance, what falls with the number of items. None: all.
-        discordance: of right and wrong.
-        unit: of the differences; variances are in its square, which may be no number.
-    """
-
-    between: float
-    freedom: float
-    level: float
-    shared: float = 0.0
-    doubt: float = 0.0
+    between: float  #: variance of the mean from draws on their own: of seeds; with one, of items
+    freedom: float  #: degrees of freedom of that
+    level: float  #: nominal coverage of the interval that must leave out 0
+    shared: float = 0.0  #: variance that comes on top, because seeds share items
+    doubt: float = 0.0  #: variance of that as it was estimated
+    #: of the whole variance, what falls with the number of items. None: all.
     items: float | None = None
-    discordance: Discordance | None = None
-    unit: float = 1.0
+    discordance: Discordance | None = None  #: of right and wrong
+    unit: float = 1.0  #: of the differences; variances are in its square, which may be no number
 
     def detectable(self, new: bool = True) -> float:
         """The true difference that is found with 80 % chance."""
@@ -155,21 +138,13 @@ class TTest:
 
 @dataclass(frozen=True)
 class SignTest:
-    """The test of two models' right and wrong: t over the units in which they differ.
+    """The test of two models' right and wrong: t over the units in which they differ."""
 
-    Attributes:
-        discordance: what is known of the two.
-        units: independent rows; of clusters, as many as would have the same error.
-        clusters_each: clusters that a unit in which the two differ stands for.
-        freedom: degrees of freedom of the error, whatever the number of units that differ.
-        level: nominal coverage of the interval that must leave out 0.
-    """
-
-    discordance: Discordance
-    units: int
-    clusters_each: float
-    freedom: float
-    level: float
+    discordance: Discordance  #: what is known of the two
+    units: int  #: independent rows; of clusters, as many as would have the same error
+    clusters_each: float  #: clusters that a unit in which the two differ stands for
+    freedom: float  #: degrees of freedom of the error, whatever the number of units that differ
+    level: float  #: nominal coverage of the interval that must leave out 0
 
     def detectable(self, new: bool = True) -> float:
         """The true difference that is found with 80 % chance."""

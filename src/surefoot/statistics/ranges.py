@@ -19,13 +19,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """The ends of a quantity: of all its values, or of each row.
+    """The ends of a quantity: of all its values, or of each row."""
 
-    Attributes:
-        lowest, highest: numbers, infinite where there is no end; or shape (N,), the ends of each
-            row, such as the log-loss of each prediction under either label.
-    """
-
+    #: numbers, infinite where there is no end; or shape (N,), the ends of each row, such as the
+    #: log-loss of each prediction under either label
     lowest: float | Floats = -math.inf
     highest: float | Floats = math.inf
 
@@ -56,8 +53,7 @@ class Range:
         """The range of some rows."""
         if np.ndim(self.lowest) == 0 and np.ndim(self.highest) == 0:
             return self
-        low, high = (e if np.ndim(e) == 0 else np.asarray(e)[at] for e in self._both())
-        return Range(low, high)
+        return Range(*(e if np.ndim(e) == 0 else np.asarray(e)[at] for e in self._both()))
 
     def check(self, values: Floats) -> None:
         """Refuse values outside.
@@ -78,12 +74,9 @@ class Range:
             )
 
     def unseen(self, values: Floats, weights: Floats, units: int) -> Unseen:
-        """What values that were not seen in some independent units can do to the mean.
+        """What values that were not seen can do to the mean of N weighted ones.
 
-        Args:
-            values: shape (N,).
-            weights: shape (N,).
-            units: how many rows, or clusters of rows, share nothing.
+        Of the rows, or clusters of rows, so many `units` share nothing.
         """
         shares = weights / weights.sum()
         return Unseen(
@@ -99,18 +92,12 @@ class Range:
 
 @dataclass(frozen=True)
 class Unseen:
-    """How far a mean can lie from the mean of what was seen.
+    """How far a mean can lie from the mean of what was seen."""
 
-    Attributes:
-        mean: of what was seen.
-        down, up: how far the ends of the range lie from it on average; infinite without an end.
-        units: independent ones.
-    """
-
-    mean: float
-    down: float
-    up: float
-    units: int
+    mean: float  #: of what was seen
+    down: float  #: how far the lower end lies from it on average; infinite without an end
+    up: float  #: the same of the upper end
+    units: int  #: independent ones
 
     def ends(self, level: float) -> tuple[float, float]:
         """Lowest and highest mean if all that was missed lies at an end."""

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.errors import DataError
-from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.estimate import Estimate, Result
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,7 +30,7 @@ _COVERS = "prompts of the second sample"
 
 
 def total_variation(q: Floats, p: Floats) -> Floats:
-    """1/2 sum_u |q_u - p_u| (...), of shares (..., U): in [0, 1]."""
+    """1/2 sum_u |q_u - p_u| (...), of shares (..., U)."""
     return np.abs(q - p).sum(-1) / 2
 
 
@@ -56,39 +56,50 @@ def _sum_over(p: Floats, q: Floats, of: Callable[[Floats], Floats]) -> Floats:
     return np.where(((p == 0) & (q > 0)).any(-1), np.inf, found)
 
 
-#: Distances by the kind of risk whose ball they are the radius of (for CVaR, the level).
-DISTANCES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
-    "tv": total_variation,
-    "chi-squared": chi_squared,
-    "kl": kl,
-    "cvar": largest_share,
+@dataclass(frozen=True)
+class Distance:
+    """A distance between laws, which says how large a risk's ball is that holds the other one."""
+
+    of: Callable[[Floats, Floats], Floats]  #: from the shares q and p (..., U)
+    option: str = "radius"  #: of the risk
+    highest: float = math.inf  #: its largest value
+    falls: bool = False  #: as laws move apart
+
+    def __call__(self, q: Floats, p: Floats) -> Floats:
+        """The distance (...) of q from p, shares (..., U)."""
+        return self.of(q, p)
+
+    def safe(self, distance: Estimate) -> float | None:
+        """The option with which a ball holds every law of an interval, rounded to the wide side.
+
+        None where no ball does, or only one without end.
+        """
+        end = distance.low if self.falls else distance.high
+        if end is None or not 0 < end < 1e3:
+            return None
+        value = (math.floor if self.falls else math.ceil)(end * 1000) / 1000
+        return value if value > 0 and (self.falls or value < self.highest) else None
+
+
+#: Distances by the kind of risk.
+DISTANCES: Mapping[str, Distance] = {
+    "tv": Distance(total_variation, highest=1.0),
+    "chi-squared": Distance(chi_squared),
+    "kl": Distance(kl),
+    "cvar": Distance(largest_share, "level", highest=1.0, falls=True),
 }
 
 
 @dataclass(frozen=True)
-class Shift:
-    """The way from a histogram to the law that a sample of prompts was drawn from.
+class Shift(Result):
+    """The way from a histogram to the law that a sample of prompts was drawn from."""
 
-    Attributes:
-        before, after: (U,) shares of the units.
-        distances: by kind of ball, from the shares `before` as they are to the law of the second
-            sample. A sample lies too far out, which the lower ends allow for and estimates do not.
-        unseen: share of the second sample in units that the first one lacks.
-    """
-
-    before: Floats
-    after: Floats
+    #: by kind of risk, from the shares `before` as they are to the law of the second sample. A
+    #: sample lies too far out, which the lower ends allow for and estimates do not.
     distances: dict[str, Estimate]
-    unseen: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; distances that are infinite are null."""
-        return {
-            "distances": {kind: one.to_dict() for kind, one in self.distances.items()},
-            "unseen": self.unseen,
-            "before": self.before.tolist(),
-            "after": self.after.tolist(),
-        }
+    unseen: float  #: share of the second sample in units that the first one lacks
+    before: Floats  #: (U,) shares of the units
+    after: Floats  #: (U,) the same of the second sample
 
 
 def shift(
@@ -111,9 +122,9 @@ def shift(
         before: (N,) the unit of each training prompt, in [0, units).
         after: (M,) the same of the prompts of deployment, which are independent of one another.
         units: how many there are.
-        pairs: (N,) how many pairs each training prompt has: a risk weighs units by these.
         seed: of the draws.
         level: of the intervals.
+        pairs: (N,) how many pairs each training prompt has: a risk weighs units by these.
 
     Raises:
         DataError: one sample is empty.
@@ -134,19 +145,19 @@ def shift(
         return np.random.default_rng(seed + 1).multinomial(m, law, _FEWER) / m
 
     distances = {}
-    for kind, of in DISTANCES.items():
-        outwards = -1 if kind == "cvar" else 1  # its distances fall as laws move apart
+    for kind, distance in DISTANCES.items():
+        outwards = -1 if distance.falls else 1
 
-        def far(laws: Floats, of: Any = of, outwards: int = outwards) -> Floats:
+        def far(laws: Floats, of: Distance = distance, outwards: int = outwards) -> Floats:
             return outwards * of(laws, p)
 
         seen = float(far(q))
         farthest = max(_quantile(far(drawn), 1 - tail), seen)
         nearest = float(far(_nearest(p, q, draws_at, far, tail)))
         low, high = sorted((outwards * nearest, outwards * farthest))
-        within = (0.0, 1.0 if kind in ("tv", "cvar") else math.inf)
+        within = (0.0, distance.highest)
         distances[kind] = Estimate(outwards * seen, low, high, m, _COVERS, level, within=within)
-    return Shift(p, q, distances, float(q[p == 0].sum()))
+    return Shift(distances, float(q[p == 0].sum()), p, q)
 
 
 def _nearest(
@@ -184,22 +195,13 @@ def _quantile(values: Floats, share: float) -> float:
 
 
 @dataclass(frozen=True)
-class OneLaw:
-    """Whether two samples of prompts can be of one law.
+class OneLaw(Result):
+    """Whether two samples of prompts can be of one law."""
 
-    Attributes:
-        apart: total variation between their shares of the units.
-        by_chance: what samples of these sizes from one law lie apart, in the middle of the draws.
-        p_value: how often one law gives samples that differ as much or more.
-    """
-
-    apart: float
+    apart: float  #: total variation between their shares of the units
+    #: what samples of these sizes from one law lie apart, in the middle of the draws
     by_chance: float
-    p_value: float
-
-    def to_dict(self) -> dict[str, float]:
-        """JSON-ready."""
-        return {"apart": self.apart, "by_chance": self.by_chance, "p_value": self.p_value}
+    p_value: float  #: how often one law gives samples that differ as much or more
 
 
 def one_law(
