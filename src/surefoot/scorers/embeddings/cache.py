@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,10 @@ from surefoot.paths import cache_folder
 Vector = npt.NDArray[np.float32]
 
 _ROWS_PER_QUERY = 500
+_TABLES = (
+    "vectors (key BLOB PRIMARY KEY, vector BLOB)",
+    "texts (key BLOB PRIMARY KEY, length INTEGER, tokens BLOB)",
+)
 
 
 @dataclass(frozen=True)
@@ -28,32 +31,21 @@ class EmbeddingCache:
 
     Texts that become the same tokens (after truncation, say) share one vector to the bit: computed
     in batches of other shapes, two would differ by rounding, and a head could learn from that.
-
-    Attributes:
-        encoder: hash of everything the vectors depend on.
     """
 
-    encoder: str
+    encoder: str  #: hash of everything the vectors depend on
 
     def get(self, texts: Sequence[str]) -> dict[str, tuple[Vector, int]]:
         """Vector and number of tokens of those texts that are known."""
         by_key = {_text_key(text): text for text in texts}
-        query = (
-            "SELECT texts.key, texts.length, vectors.key, vectors.vector, vectors.sum FROM texts "
-            "JOIN vectors ON vectors.key = texts.tokens WHERE texts.key IN ({})"
-        )
-        return {
-            by_key[key]: (np.frombuffer(blob, dtype=np.float32), length)
-            for key, length, _, blob, _ in self._sound(query, list(by_key))
-        }
+        table = "texts JOIN vectors ON vectors.key = texts.tokens"
+        found = self._sound(table, "texts.key", "texts.length", list(by_key))
+        return {by_key[key]: (vector, length) for key, length, vector in found}
 
     def known_tokens(self, tokens: Sequence[bytes]) -> dict[bytes, Vector]:
         """Vectors of those token keys that are known."""
-        query = "SELECT key, vector, sum FROM vectors WHERE key IN ({})"
-        return {
-            key: np.frombuffer(blob, dtype=np.float32)
-            for key, blob, _ in self._sound(query, list(tokens))
-        }
+        found = self._sound("vectors", "vectors.key", "0", tokens)
+        return {key: vector for key, _, vector in found}
 
     def put(
         self,
@@ -63,49 +55,44 @@ class EmbeddingCache:
         vectors: Sequence[Vector],
     ) -> None:
         """Store texts, each with its number of tokens, token key and vector."""
+        named = zip(tokens, (vector.tobytes() for vector in vectors), strict=True)
         with self._open() as database:
             database.executemany(
                 "INSERT OR IGNORE INTO vectors (key, vector, sum) VALUES (?, ?, ?)",
-                (
-                    (key, blob := v.tobytes(), _checksum(key, blob))
-                    for key, v in zip(tokens, vectors, strict=True)
-                ),
+                ((key, blob, _checksum(key, blob)) for key, blob in named),
             )
             database.executemany(
                 "INSERT OR REPLACE INTO texts VALUES (?, ?, ?)",
-                (
-                    (_text_key(text), length, key)
-                    for text, length, key in zip(texts, lengths, tokens, strict=True)
-                ),
+                zip(map(_text_key, texts), lengths, tokens, strict=True),
             )
 
-    def _sound(self, query: str, keys: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
-        """Rows that end in a vector's key, the vector and its checksum; damaged ones are removed.
+    def _sound(
+        self, table: str, key: str, length: str, keys: Sequence[bytes]
+    ) -> list[tuple[bytes, int, Vector]]:
+        """Keys, lengths and vectors; damaged ones are removed.
 
         Those of an older version have no checksum, and are taken as they are.
         """
-        damaged = []
-        for row in self._select(query, keys):
-            *_, key, blob, checksum = row
-            if checksum in (None, _checksum(key, blob)):
-                yield row
-            else:
-                damaged.append((key,))
+        found: list[tuple[bytes, int, Vector]] = []
+        damaged: list[tuple[bytes]] = []
+        columns = f"{key}, {length}, vectors.key, vectors.vector, vectors.sum"
+        with self._open() as database:
+            for start in range(0, len(keys), _ROWS_PER_QUERY):
+                some = keys[start : start + _ROWS_PER_QUERY]
+                marks = ",".join("?" * len(some))
+                query = f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})"
+                for one, tokens, own, blob, checksum in database.execute(query, some):
+                    if checksum in (None, _checksum(own, blob)):
+                        found.append((one, tokens, np.frombuffer(blob, dtype=np.float32)))
+                    else:
+                        damaged.append((own,))
+            database.executemany("DELETE FROM vectors WHERE key = ?", damaged)
         if damaged:
-            with self._open() as database:
-                database.executemany("DELETE FROM vectors WHERE key = ?", damaged)
             warn(
                 f"{len(damaged)} embeddings in the cache are damaged: they are computed anew.",
                 stacklevel=3,
             )
-
-    def _select(self, query: str, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = []
-        with self._open() as database:
-            for start in range(0, len(keys), _ROWS_PER_QUERY):
-                some = keys[start : start + _ROWS_PER_QUERY]
-                rows += database.execute(query.format(",".join("?" * len(some))), some)
-        return rows
+        return found
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -122,12 +109,6 @@ class EmbeddingCache:
                 f"the cache of embeddings {path} cannot be used ({error}). Delete it to compute "
                 "them again, or set SUREFOOT_CACHE to a folder with space and write permission."
             ) from None
-
-
-_TABLES = (
-    "vectors (key BLOB PRIMARY KEY, vector BLOB)",
-    "texts (key BLOB PRIMARY KEY, length INTEGER, tokens BLOB)",
-)
 
 
 def _checksum(key: bytes, blob: bytes) -> int:

@@ -23,6 +23,8 @@ from surefoot.runs.atomic import appearing
 from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions, load_encoder
 from surefoot.scorers.storage import explained
 
+Array = npt.NDArray[np.float64]
+
 FILE = "clusters.safetensors"
 #: Starts of k-means, iterations of each at most, and after how many it is asked whether it moves.
 _STARTS, _ITERATIONS, _AT_ONCE = 10, 100, 5
@@ -30,29 +32,18 @@ _STARTS, _ITERATIONS, _AT_ONCE = 10, 100, 5
 
 @dataclass(frozen=True)
 class PromptClusters:
-    """C clusters of prompts. A prompt belongs to the nearest centroid, whenever it is asked.
+    """C clusters of prompts. A prompt belongs to the nearest centroid, whenever it is asked."""
 
-    Attributes:
-        centroids: (C, D) of the embeddings of the prompts' last turns.
-        names: of the clusters: a number, and the prompt nearest to the centroid.
-        encoder_key: hash of the encoder that the embeddings are of.
-        encoder_options: with which that is loaded.
-    """
-
-    centroids: npt.NDArray[np.float64]
-    names: tuple[str, ...]
-    encoder_key: str
-    encoder_options: EncoderOptions
+    centroids: Array  #: (C, D) of the embeddings of the prompts' last turns
+    names: tuple[str, ...]  #: of the clusters: a number, and the prompt nearest to the centroid
+    encoder_key: str  #: hash of the encoder that the embeddings are of
+    encoder_options: EncoderOptions  #: with which that is loaded
 
     @classmethod
     def fit(cls, preferences: Preferences, encoder: Encoder, count: int, seed: int = 0) -> Self:
         """Clusters of the distinct prompts, whatever the order of the rows.
 
-        Args:
-            preferences: whose prompts are clustered.
-            encoder: reads them.
-            count: of clusters; fewer come out where some stay empty.
-            seed: of the starts.
+        There are `count`, or fewer where some stay empty; `seed` draws the starts.
 
         Raises:
             DataError: fewer distinct prompts than clusters.
@@ -82,13 +73,8 @@ class PromptClusters:
     ) -> Self | None:
         """The clusters that a risk is over; None where it is over none, or the data name them.
 
-        Args:
-            risk: says whether, and how many.
-            preferences: whose prompts are clustered.
-            options: of the encoder.
-            seed: of the starts.
-            folder: of a run that is resumed, whose clusters are taken if it has them already.
-            say: called with a line where the data name them.
+        A `folder` is that of a run that is resumed, whose clusters are taken if it has them
+        already. Where the data name them, `say` is called with a line.
 
         Raises:
             DataError: fewer distinct prompts than clusters.
@@ -107,15 +93,11 @@ class PromptClusters:
         return cls.fit(preferences, load_encoder(options), risk.clusters, seed)
 
     def of(self, preferences: Preferences, encoder: Encoder | None = None) -> npt.NDArray[np.int64]:
-        """The cluster (N,) of each row's prompt; without an encoder, theirs is loaded.
-
-        Raises:
-            ConfigurationError: another encoder than the clusters are of.
-        """
+        """The cluster (N,) of each row's prompt; see :meth:`of_texts`."""
         return self.of_texts(_prompts(preferences), encoder)
 
     def of_texts(self, texts: list[str], encoder: Encoder | None = None) -> npt.NDArray[np.int64]:
-        """Clusters (N,) of last turns as they are.
+        """Clusters (N,) of last turns as they are; without an encoder, theirs is loaded.
 
         Raises:
             ConfigurationError: another encoder than the clusters are of.
@@ -126,7 +108,7 @@ class PromptClusters:
                 f"the clusters of prompts are of another encoder than {encoder.options.name!r}, or "
                 "of it in another precision (auto is bfloat16 where the processor has it)."
             )
-        return _nearest(_embedded(texts, encoder), self.centroids)
+        return vq.vq(_embedded(texts, encoder), self.centroids)[0].astype(np.int64)
 
     def names_of(self, preferences: Preferences, encoder: Encoder | None = None) -> list[str]:
         """The name of the cluster of each row's prompt."""
@@ -170,14 +152,12 @@ class PromptClusters:
                     f"{path} was written by an earlier surefoot and does not name its encoder: "
                     "train anew."
                 )
-            names, options = json.loads(metadata["names"]), json.loads(metadata["encoder"])
-            key = metadata["encoder_key"]
-            return cls(centroids, tuple(names), key, EncoderOptions(**options))
+            options = EncoderOptions(**json.loads(metadata["encoder"]))
+            names = tuple(json.loads(metadata["names"]))
+            return cls(centroids, names, metadata["encoder_key"], options)
 
 
-def k_means(
-    x: npt.NDArray[np.float64], count: int, seed: int, starts: int = _STARTS
-) -> npt.NDArray[np.float64]:
+def k_means(x: Array, count: int, seed: int, starts: int = _STARTS) -> Array:
     """Centroids (C, D) of rows x (n, D): the best of some starts at rows drawn at random.
 
     Clusters that end empty are left out, so that C may be below `count`.
@@ -205,21 +185,13 @@ def clusters_of_texts(
 
     Their order, and which is given twice, do not matter: swapping texts swaps their clusters.
     """
-    x = _embedded(sorted(set(texts)), encoder)
-    centroids = k_means(x, count, seed, starts)
-    return _nearest(_embedded(texts, encoder), centroids), len(centroids)
-
-
-def _nearest(
-    x: npt.NDArray[np.float64], centroids: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
-    own: npt.NDArray[np.int64] = vq.vq(x, centroids)[0].astype(np.int64)
-    return own
+    centroids = k_means(_embedded(sorted(set(texts)), encoder), count, seed, starts)
+    return vq.vq(_embedded(texts, encoder), centroids)[0].astype(np.int64), len(centroids)
 
 
 def _prompts(preferences: Preferences) -> list[str]:
     return [last_turn(prompt) for (prompt,) in preferences.read("prompt")]
 
 
-def _embedded(texts: list[str], encoder: Encoder) -> npt.NDArray[np.float64]:
+def _embedded(texts: list[str], encoder: Encoder) -> Array:
     return encoder.embed(texts, keep="right").astype(np.float64)

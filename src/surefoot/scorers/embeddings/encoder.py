@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from surefoot.data.rendering.embedding_texts import Side, cut_texts
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.options import READS, Options
 from surefoot.scorers.embeddings.cache import EmbeddingCache, Vector, token_key
 from surefoot.scorers.language.architecture import is_causal, positions_in
@@ -53,14 +53,10 @@ class EncoderOptions(Options):
 
 @dataclass
 class Encoder:
-    """A loaded encoder with its cache on disk.
-
-    Attributes:
-        options: what was asked for.
-        truncated: how many texts of the last :meth:`embed` were longer than :attr:`limit`.
-    """
+    """A loaded encoder with its cache on disk."""
 
     options: EncoderOptions = field(default_factory=EncoderOptions)
+    #: How many texts of the last :meth:`embed` were longer than :attr:`limit`.
     truncated: int = field(default=0, init=False)
     _tokenizer_as_loaded: str = field(default="", init=False, repr=False)
     _drawn: frozenset[str] = field(default=frozenset(), init=False, repr=False)
@@ -68,17 +64,13 @@ class Encoder:
     def embed(
         self, texts: Sequence[str], keep: Side = "left", description: str = "embedding"
     ) -> Embeddings:
-        """Unit vectors of texts, shape (n, D), computed once per distinct text.
+        """Unit vectors (n, D) of texts, of which the end `keep` survives truncation.
 
-        Args:
-            texts: any texts; equal ones are embedded once.
-            keep: which end of a text survives truncation.
-            description: what the progress bar says.
+        Each distinct text is computed once.
         """
-        distinct = list(dict.fromkeys(texts))
         cache = EmbeddingCache(f"{self.key}-{keep}")
-        known = cache.get(distinct)
-        missing = [text for text in distinct if text not in known]
+        known = cache.get(texts)
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
         for start in range(0, len(missing), TEXTS_PER_SAVE):
             some = missing[start : start + TEXTS_PER_SAVE]
             known |= self._compute(some, keep, cache, description)
@@ -89,14 +81,12 @@ class Encoder:
     def key(self) -> str:
         """A hash of everything the vectors depend on: weights, tokenizer, options."""
         digest = hashlib.blake2b(digest_size=16)
-        options = self.options.model_dump(exclude={"name"}) | {
-            "pooling": self.pooling,
-            "precision": str(self.dtype),
-        }
+        options = self.options.model_dump(exclude={"name"})
+        options |= {"pooling": self.pooling, "precision": str(self.dtype)}
         digest.update(json.dumps(options, sort_keys=True).encode())
+        where_from = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
         config = self.model.config.to_dict()
-        for name in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
-            config.pop(name, None)  # where it came from, not what it computes
+        config = {name: one for name, one in config.items() if name not in where_from}
         digest.update(json.dumps(config, sort_keys=True, default=str).encode())
         digest.update(self._tokenizer_as_loaded.encode())
         for name, tensor in sorted(self.model.state_dict().items()):
@@ -108,11 +98,7 @@ class Encoder:
 
     @cached_property
     def path(self) -> str:
-        """Where the encoder is loaded from.
-
-        Raises:
-            ConfigurationError: the default encoder is not installed.
-        """
+        """Where the encoder is loaded from."""
         return default_encoder() if self.options.name == "default" else self.options.name
 
     @cached_property
@@ -142,16 +128,11 @@ class Encoder:
             ConfigurationError: it cannot be loaded, weights are missing, its tokenizer has tokens
                 that it has not, or it reads the padding behind a text.
         """
-        from transformers import (
-            MODEL_FOR_TEXT_ENCODING_MAPPING,
-            AutoModel,
-            AutoModelForTextEncoding,
-        )
+        import transformers as hf
 
-        alone = (
-            self.config.is_encoder_decoder and type(self.config) in MODEL_FOR_TEXT_ENCODING_MAPPING
-        )
-        load = (AutoModelForTextEncoding if alone else AutoModel).from_pretrained
+        config = self.config
+        alone = config.is_encoder_decoder and type(config) in hf.MODEL_FOR_TEXT_ENCODING_MAPPING
+        load = (hf.AutoModelForTextEncoding if alone else hf.AutoModel).from_pretrained
         model, found = self._load(load, dtype=self.dtype, output_loading_info=True)
         self._drawn = frozenset(found["missing_keys"])
         missing = {name for name in self._drawn if "pooler" not in name.split(".")}
@@ -201,7 +182,7 @@ class Encoder:
             where = "folder" if Path(self.path).exists() else "folder or reachable hub name"
             raise ConfigurationError(
                 f"cannot load the encoder {self.options.name!r}: not a {where} with a transformers "
-                f"model and tokenizer ({str(error).splitlines()[0]})"
+                f"model and tokenizer ({first_line(error)})"
             ) from None
 
     def _compute(
@@ -210,18 +191,16 @@ class Encoder:
         """Embed and save texts: vector and number of tokens of each."""
         cut, lengths = cut_texts(self.tokenizer, texts, self.limit, keep)
         blank = [self.tokenizer.pad_token_id]  # some tokenizers make nothing of an empty text
-        cut = [ids or blank for ids in cut]
-        keys = [token_key(ids) for ids in cut]
+        ids = {token_key(own or blank): own or blank for own in cut}
+        keys = [token_key(own or blank) for own in cut]
         vectors = cache.known_tokens(keys)
-        new = {key: ids for key, ids in zip(keys, cut, strict=True) if key not in vectors}
-        vectors |= zip(new, self.forward(list(new.values()), description), strict=True)
+        new = [key for key in ids if key not in vectors]
+        vectors |= zip(new, self.forward([ids[key] for key in new], description), strict=True)
         cache.put(texts, lengths, keys, [vectors[key] for key in keys])
         # Another process may have been first, with batches of other shapes: all take its vectors.
-        vectors |= cache.known_tokens(list(new))
-        return {
-            text: (vectors[key], length)
-            for text, key, length in zip(texts, keys, lengths, strict=True)
-        }
+        vectors |= cache.known_tokens(new)
+        pairs = zip((vectors[key] for key in keys), lengths, strict=True)
+        return dict(zip(texts, pairs, strict=True))
 
     @torch.inference_mode()
     def forward(self, tokens: Sequence[list[int]], description: str = "embedding") -> Embeddings:
@@ -232,22 +211,18 @@ class Encoder:
         """
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))  # longest: fails early
         vectors = np.empty((len(tokens), self.model.config.hidden_size), dtype=np.float32)
-        with tqdm(
-            total=len(tokens), desc=description, unit="text", disable=None, leave=False
-        ) as bar:
-            start = 0
-            while start < len(order):
-                size = max(1, TOKENS_PER_BATCH // max(1, len(tokens[order[start]])))
-                rows = order[start : start + size]
-                vectors[rows] = (
-                    self._pool([tokens[i] for i in rows], self.model).float().cpu().numpy()
-                )
+        bar = tqdm(total=len(tokens), desc=description, unit="text", disable=None, leave=False)
+        with bar:
+            while order:  # a batch at a time
+                size = max(1, TOKENS_PER_BATCH // max(1, len(tokens[order[0]])))
+                rows, order = order[:size], order[size:]
+                pooled = self._pool([tokens[i] for i in rows], self.model)
+                vectors[rows] = pooled.float().cpu().numpy()
                 if not np.isfinite(vectors[rows]).all():
                     raise SurefootError(
                         f"the encoder {self.options.name!r} gives vectors that are not finite: its "
                         "weights are damaged, or too large for this precision (precision: float32)."
                     )
-                start += size
                 bar.update(len(rows))
         return vectors
 
@@ -288,10 +263,7 @@ def load_encoder(options: EncoderOptions) -> Encoder:
     return _loaded(options, file_stamps(options.name))
 
 
-Stamps = tuple[tuple[str, int], ...]
-
-
-def file_stamps(place: str) -> Stamps:
+def file_stamps(place: str) -> tuple[tuple[str, int], ...]:
     """Names and times of change of the files in a folder; of a hub name, none."""
     path = Path(place)
     files = sorted(path.iterdir()) if path.is_dir() else []
@@ -299,7 +271,7 @@ def file_stamps(place: str) -> Stamps:
 
 
 @lru_cache(maxsize=2)
-def _loaded(options: EncoderOptions, stamp: Stamps) -> Encoder:
+def _loaded(options: EncoderOptions, stamps: tuple[tuple[str, int], ...]) -> Encoder:
     return Encoder(options)
 
 

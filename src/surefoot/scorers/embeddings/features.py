@@ -43,14 +43,14 @@ def embed(
     Texts are read in blocks, so that only their features are ever held whole. With `prompts` the
     view `prompt` is kept apart too, once for each pair.
     """
-    starts = range(0, len(preferences), ROWS_PER_BLOCK)
-    blocks = [
-        preferences
-        if len(starts) == 1
-        else preferences.select(range(start, min(start + ROWS_PER_BLOCK, len(preferences))))
-        for start in starts
+    rows = range(len(preferences))
+    blocks = [rows[start : start + ROWS_PER_BLOCK] for start in rows[::ROWS_PER_BLOCK]]
+    parts = [
+        _embed_block(
+            preferences if len(blocks) == 1 else preferences.select(block), encoder, views, prompts
+        )
+        for block in blocks
     ]
-    parts = [_embed_block(block, encoder, views, prompts) for block in blocks]
     values = torch.cat([part for part, _, _ in parts])
     identical = (values[:, 0] == values[:, 1]).all(-1)
     texts = max(1, 2 * len(preferences) * len(read_views(views, prompts)))
@@ -84,28 +84,16 @@ class FeatureMap:
     With sources, phi = [e, e * 1(source 1), e * 1(source 2), ...]: a head has a part that all
     sources share and one of each (Evgeniou and Pontil, 2004). A source that was not seen in
     training gets the shared part alone.
-
-    Attributes:
-        mean: (D,) of the training features.
-        scale: (D,) their standard deviation.
-        sources: the sources that have a copy; empty for none.
-        prompts: standardises the features of the prompts, where a head looks at them.
     """
 
-    mean: Tensor
-    scale: Tensor
-    sources: tuple[str, ...] = ()
-    prompts: FeatureMap | None = None
+    mean: Tensor  #: (D,) of the training features
+    scale: Tensor  #: (D,) their standard deviation
+    sources: tuple[str, ...] = ()  #: the sources that have a copy; empty for none
+    prompts: FeatureMap | None = None  #: of the prompts' features, where a head looks at them
 
     @classmethod
     def fit(cls, embedded: Embedded, by_source: bool, weights: Array | None = None) -> FeatureMap:
-        """Fit the map on training features.
-
-        Args:
-            embedded: N rows.
-            by_source: give each source its copy.
-            weights: (N,) of the rows; default: 1 each.
-        """
+        """Fit the map on training features of N rows of weights (N,), 1 each by default."""
         named = {source for source in embedded.sources if source is not None}
         w = torch.ones(len(embedded.values)) if weights is None else torch.from_numpy(weights)
         return cls(

@@ -74,7 +74,7 @@ class EmbeddingRewardModel(TrainedScorer):
 
     @property
     def members(self) -> int:
-        """Number of heads."""
+        """K, the number of its heads."""
         return self.scorer.members
 
     def scores(self, preferences: Preferences) -> Array:
@@ -86,8 +86,7 @@ class EmbeddingRewardModel(TrainedScorer):
 
     def member_scores(self, preferences: Preferences) -> Array:
         """Scores (N, 2, K) by each of the K members, on one scale; their mean is the score."""
-        head = self.scorer.head
-        views = self.scorer.views
+        head, views = self.scorer.head, self.scorer.views
         embedded = embed(preferences, self.encoder, views, head.context)
         self._unread = unread_notes(preferences, views, embedded.truncated, self.encoder.limit)
         unknown = {s for s in embedded.sources if s not in self.features_.sources}
@@ -151,12 +150,14 @@ class EmbeddingRewardModel(TrainedScorer):
     def tensors(self) -> dict[str, Tensor]:
         """The numbers of a fitted model, by name."""
         features, prompts = self.features_, self.features_.prompts
-        of_prompts = {"mean": prompts.mean, "scale": prompts.scale} if prompts else {}
+        of_prompts = (
+            {"prompts.mean": prompts.mean, "prompts.scale": prompts.scale} if prompts else {}
+        )
         return {
             **{f"head.{name}": value for name, value in self.parameters_.items()},
             "features.mean": features.mean,
             "features.scale": features.scale,
-            **{f"prompts.{name}": value for name, value in of_prompts.items()},
+            **of_prompts,
             "rewards.mean": self.mean_,
             "rewards.std": self.std_,
         }
@@ -175,22 +176,17 @@ class EmbeddingRewardModel(TrainedScorer):
         if not isinstance(scorer, EmbeddingScorer):
             raise ConfigurationError(f"{folder} holds a {scorer.label()}, not an embedding one.")
         model = cls(scorer, objective, description["seed"])
-        model.parameters_ = {
-            name.removeprefix("head."): value
-            for name, value in tensors.items()
-            if name.startswith("head.")
-        }
-        with storage.explained(Path(folder) / storage.TENSORS):
-            model.features_ = FeatureMap(
-                tensors["features.mean"],
-                tensors["features.scale"],
-                tuple(description["sources"]),
-                FeatureMap(tensors["prompts.mean"], tensors["prompts.scale"])
-                if scorer.head.context
-                else None,
-            )
-            model.mean_, model.std_ = tensors["rewards.mean"], tensors["rewards.std"]
         model.temperature_ = description["temperature"]
+        own = [name for name in tensors if name.startswith("head.")]
+        model.parameters_ = {name.removeprefix("head."): tensors[name] for name in own}
+        with storage.explained(Path(folder) / storage.TENSORS):
+
+            def of(part: str) -> tuple[Tensor, Tensor]:
+                return tensors[f"{part}.mean"], tensors[f"{part}.scale"]
+
+            prompts = FeatureMap(*of("prompts")) if scorer.head.context else None
+            model.features_ = FeatureMap(*of("features"), tuple(description["sources"]), prompts)
+            model.mean_, model.std_ = tensors["rewards.mean"], tensors["rewards.std"]
         if model.encoder.key != description["encoder_key"]:
             raise ConfigurationError(
                 f"the encoder {scorer.encoder.name!r} is not the one that {folder} was fitted on "
@@ -213,12 +209,8 @@ def fit_models(
 ) -> None:
     """Fit S models that differ in their seed alone, as one batch; their warnings are in `report_`.
 
-    Each ends as :meth:`EmbeddingRewardModel.fit` would leave it.
-
-    Args:
-        models: S of them.
-        preferences: N comparisons.
-        mass: (N, S) weight of each row in each fit (times the column `weight`); default: 1.
+    Each ends as :meth:`EmbeddingRewardModel.fit` would leave it. Beside the column `weight`, `mass`
+    is the weight (N, S) of each row in each fit.
 
     Raises:
         ConfigurationError: the models differ in more than their seed.
