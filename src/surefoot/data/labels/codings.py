@@ -19,6 +19,8 @@ from surefoot.errors import ConfigurationError, DataError, unknown_name
 #: What stands for the first response in a row, and what for the second: texts, names of models.
 Claims = tuple[tuple[Any, ...], tuple[Any, ...]]
 
+_TRUTHS = {"true": 1.0, "false": 0.0}
+
 
 def as_number(value: object) -> float | None:
     """A finite number, from a number, a truth value or its text; None where it is something else.
@@ -27,20 +29,13 @@ def as_number(value: object) -> float | None:
     (2.0, 1.0, 1.0, None)
     """
     if isinstance(value, str):
-        text = value.strip()
-        if text.casefold() in ("true", "false"):
-            return float(text.casefold() == "true")
-        try:
-            value = float(text)
-        except ValueError:
-            return None
-    if isinstance(value, int | float):
-        try:
-            number = float(value)
-        except OverflowError:
-            return None
-        return number if math.isfinite(number) else None
-    return None
+        text = value.strip().casefold()
+        value = _TRUTHS.get(text, text)
+    try:
+        number = float(value) if isinstance(value, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 @dataclass(frozen=True)
@@ -120,40 +115,28 @@ def _sign(number: float) -> float:
     return 0.5 if number == 0 else float(number > 0)
 
 
-_FIRST, _SECOND = "{a} preferred", "{b} preferred"
+_A, _B = "{a} preferred", "{b} preferred"
 _NAMED = (
-    Coding(
-        "probability",
-        f"1 = {_FIRST}, 0 = {_SECOND}, between them P({_FIRST})",
-        formula=float,
-        low=0.0,
-        high=1.0,
-    ),
+    Coding("probability", f"1 = {_A}, 0 = {_B}, between them P({_A})", {}, float, 0, 1),
     Coding(
         "probability-of-second",
-        f"0 = {_FIRST}, 1 = {_SECOND}, between them P({_SECOND})",
-        formula=lambda number: 1 - number,
-        low=0.0,
-        high=1.0,
+        f"0 = {_A}, 1 = {_B}, between them P({_B})",
+        {},
+        lambda n: 1 - n,
+        0,
+        1,
     ),
-    Coding("first-is-0", f"0 = {_FIRST}, 1 = {_SECOND}, 2 = a tie", {0.0: 1.0, 1.0: 0.0, 2.0: 0.5}),
-    Coding("first-is-1", f"1 = {_FIRST}, 2 = {_SECOND}, 0 = a tie", {1.0: 1.0, 2.0: 0.0, 0.0: 0.5}),
+    Coding("first-is-0", f"0 = {_A}, 1 = {_B}, 2 = a tie", {0: 1.0, 1: 0.0, 2: 0.5}),
+    Coding("first-is-1", f"1 = {_A}, 2 = {_B}, 0 = a tie", {1: 1.0, 2: 0.0, 0: 0.5}),
     Coding(
-        "one-to-two",
-        f"1 = {_FIRST}, 2 = {_SECOND}, between them 2 - P({_FIRST})",
-        formula=lambda number: 2 - number,
-        low=1.0,
-        high=2.0,
+        "one-to-two", f"1 = {_A}, 2 = {_B}, between them 2 - P({_A})", {}, lambda n: 2 - n, 1, 2
     ),
-    Coding(
-        "positive-is-first",
-        f"positive = {_FIRST}, negative = {_SECOND}, 0 = a tie",
-        formula=_sign,
-    ),
+    Coding("positive-is-first", f"positive = {_A}, negative = {_B}, 0 = a tie", {}, _sign),
     Coding(
         "negative-is-first",
-        f"negative = {_FIRST}, positive = {_SECOND}, 0 = a tie",
-        formula=lambda number: 1 - _sign(number),
+        f"negative = {_A}, positive = {_B}, 0 = a tie",
+        {},
+        lambda n: 1 - _sign(n),
     ),
 )
 
@@ -204,9 +187,9 @@ def parse_coding(coding: object, column: str) -> Coding:
 
 
 def _verdict(value: object, column: str) -> float | None:
-    word = str(value).strip().casefold()
-    if word in VERDICTS or value is None:
-        return VERDICTS[word if value is not None else "none"]
+    said = "none" if value is None else str(value).strip().casefold()
+    if said in VERDICTS:
+        return VERDICTS[said]
     number = as_number(value)
     if number is None or not 0 <= number <= 1:
         raise ConfigurationError(

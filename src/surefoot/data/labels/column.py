@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from surefoot.data.labels.codings import CODINGS, Claims, Coding, as_number, said_by
 from surefoot.data.text import describe, start_of
 from surefoot.errors import DataError
 
-#: Distinct numbers that are kept; a column with more is one of measurements, not of codes.
+#: Numbers that are kept; a column with more is one of measurements, not of codes.
 _DISTINCT = 64
 #: Values of which a message shows how what they stand for is given.
 _VALUES = 8
@@ -53,75 +53,74 @@ class ExampleValue(NamedTuple):
     claims: Claims
 
 
+@dataclass
 class LabelColumn:
     """Values of one label column, in bounded memory.
 
-    Args:
+    Attributes:
         column: its name, as messages and `codings` call it.
         theirs: the user's name of it.
         mapped: the user said that this column is the one.
         sides: the columns of the two responses.
         named: the user's names of these.
         usual: coding that the form documents for this column.
-
-    Attributes:
         needed: some row has no label without it.
         among: the columns that hold its values, where several are coded alike.
+        numbers: the numbers in it and where each stands first; of many, some and the ends.
+        true_or_false: all of them are truth values, or texts of these.
+        words: values that say which response is preferred, by what they say.
+        odd: values that say nothing.
     """
 
-    def __init__(
-        self,
-        column: str,
-        their_name: str,
-        mapped: bool,
-        sides: tuple[str, str],
-        named: tuple[str, str],
-        usual: str = "",
-    ) -> None:
-        self.column, self.theirs, self.mapped = column, their_name, mapped
-        self.sides, self.named, self.usual = sides, named, usual
-        self.numbers: dict[float, ExampleValue] = {}
-        self.low, self.high = math.inf, -math.inf
-        self.edges: dict[str, ExampleValue] = {}
-        self.whole = True
-        self.true_or_false = True
-        self.needed = False
-        self.among: set[str] = set()
-        self.odd: list[ExampleValue] = []
-        self.examples: dict[float, ExampleValue] = {}
-        self._known: set[Any] = set()
+    column: str
+    theirs: str
+    mapped: bool
+    sides: tuple[str, str]
+    named: tuple[str, str]
+    usual: str = ""
+    needed: bool = False
+    among: set[str] = field(default_factory=set)
+    numbers: dict[float, ExampleValue] = field(default_factory=dict)
+    true_or_false: bool = True
+    words: dict[float, ExampleValue] = field(default_factory=dict)
+    odd: list[ExampleValue] = field(default_factory=list)
 
     def add(self, value: Any, row: int, claims: Claims) -> None:
         """Note a value of the column."""
         number, example = as_number(value), ExampleValue(value, row, claims)
-        is_text = isinstance(value, str)
-        if number is not None and is_text and (value in claims[0]) != (value in claims[1]):
-            self.odd = [*self.odd, example][:_EXAMPLES]  # a code, or the text of a response?
+        repeats = isinstance(value, str) and (value in claims[0]) != (value in claims[1])
+        if number is not None and not repeats:
+            self._add_number(number, example)
+        elif number is None and (said := said_by(value, self.named, claims)) is not None:
+            self.words.setdefault(said, example)
+        elif len(self.odd) < _EXAMPLES and value not in [one.value for one in self.odd]:
+            self.odd.append(example)  # a number here: a code, or the text of a response?
+
+    def _add_number(self, number: float, example: ExampleValue) -> None:
+        if self.true_or_false:
+            self.true_or_false = str(example.value).strip().casefold() in ("true", "false")
+        if number in self.numbers:
             return
-        key = (type(value), value) if isinstance(value, str | int | float) else None
-        if key in self._known:
-            return
-        if number is None:
-            verdict = said_by(value, self.named, claims)
-            if verdict is None and len(self.odd) < _EXAMPLES:
-                self.odd.append(example)
-                self._known.add(key)
-            elif verdict is None:
+        if len(self.numbers) >= _DISTINCT:
+            if self.low < number < self.high:
                 return
-            else:
-                self.examples.setdefault(verdict, example)
-            return
-        if len(self._known) < _DISTINCT:
-            self._known.add(key)
-        if not isinstance(value, bool) and str(value).strip().casefold() not in ("true", "false"):
-            self.true_or_false = False
-        if number < self.low:
-            self.low, self.edges["low"] = number, example
-        if number > self.high:
-            self.high, self.edges["high"] = number, example
-        self.whole = self.whole and number == int(number)
-        if number not in self.numbers and len(self.numbers) < _DISTINCT:
-            self.numbers[number] = example
+            del self.numbers[self.low if number < self.low else self.high]
+        self.numbers[number] = example
+
+    @property
+    def low(self) -> float:
+        """The least number."""
+        return min(self.numbers)
+
+    @property
+    def high(self) -> float:
+        """The greatest number."""
+        return max(self.numbers)
+
+    @property
+    def whole(self) -> bool:
+        """Whether they are whole numbers."""
+        return all(number == int(number) for number in self.numbers)
 
     @property
     def numbering(self) -> str:
@@ -151,42 +150,56 @@ def decide(seen: LabelColumn, codings: Mapping[str, Coding], place: str) -> Codi
     """
     chosen = codings.get(seen.column) or codings.get(seen.theirs)
     if chosen is not None:
-        return _checked(seen, chosen, place)
-    if seen.odd:
-        raise DataError(_odd(seen, place))
-    if _WORSE.search(seen.theirs):
-        what = "seems to hold the response that is worse"
-        raise DataError(f"{place}: the column {seen.theirs!r} {what}. {_table(seen)}")
-    if not seen.numbers:
+        why = _misfit(seen, chosen)
+        if not why:
+            return chosen
+    elif seen.odd:
+        shown = "; ".join(f"row {one.row}: {describe(one.value)}" for one in seen.odd)
+        why = f"holds values that do not say which response is preferred ({shown})."
+    elif _WORSE.search(seen.theirs):
+        why = "seems to hold the response that is worse."
+    elif not seen.numbers:
         return WORDS
-    found = _fitting(seen)
-    if len(found) == 1:
-        return CODINGS[found[0]]
-    raise DataError(_ambiguous(seen, found, place))
+    else:
+        found = _fitting(seen)
+        if len(found) == 1:
+            return CODINGS[found[0]]
+        why = _ambiguity(seen, found)
+    raise DataError(f"{place}: the column {seen.theirs!r} {why} {_table(seen)}")
 
 
-def _checked(seen: LabelColumn, chosen: Coding, place: str) -> Coding:
-    """The user's coding, which every value has to fit."""
-    examples = [*seen.numbers.values(), *seen.edges.values(), *seen.odd]
-    for example in examples:
+def _misfit(seen: LabelColumn, chosen: Coding) -> str:
+    """The first value that the user's coding does not read; empty where it reads all."""
+    for example in (*seen.numbers.values(), *seen.odd):
         try:
             chosen.decode(example.value, seen.named, example.claims)
         except DataError as error:
-            raise DataError(
-                f"{place}: the column {seen.theirs!r} was said to be coded as {chosen.name!r} "
-                f"({chosen.in_words(seen.named)}), but row {example.row} holds {error}. "
-                f"{_table(seen)}"
-            ) from None
-    return chosen
+            return (
+                f"was said to be coded as {chosen.name!r} ({chosen.in_words(seen.named)}), but row "
+                f"{example.row} holds {error}."
+            )
+    return ""
 
 
 def _fitting(seen: LabelColumn) -> list[str]:
-    """Codings that the values allow: one, or several between which the user has to decide."""
-    values = set(seen.numbers)
-    if seen.usual and _usual_fits(seen, values):
-        return [seen.usual]
-    if seen.low >= 0 and seen.high <= _STRONGEST and seen.usual in _SIGNED:
-        return list(dict.fromkeys((seen.usual, *(_general(seen) or _SIGNED))))
+    """Codings that the values allow: one, or several between which the user has to decide.
+
+    The coding that a form documents needs its highest code, or a strength below 0: without it the
+    numbers may be a scale.
+    """
+    usual = CODINGS.get(seen.usual)
+    if usual is None:
+        return _general(seen)
+    if usual.name in _SIGNED:
+        if seen.low < 0:
+            return [usual.name]
+        if seen.high <= _STRONGEST:
+            return list(dict.fromkeys((usual.name, *(_general(seen) or _SIGNED))))
+    elif usual.numbers:
+        if seen.numbers.keys() <= usual.numbers.keys() and max(usual.numbers) in seen.numbers:
+            return [usual.name]
+    elif usual.low <= seen.low and seen.high <= usual.high:
+        return [usual.name]
     return _general(seen)
 
 
@@ -194,14 +207,11 @@ def _general(seen: LabelColumn) -> list[str]:
     """Codings that the values allow, whatever the form documents."""
     if seen.low < 0:
         return list(_SIGNED)
-    values = set(seen.numbers)
-    if seen.high > 2:
-        return []
     if seen.high <= 1:
-        return _within_one(seen, values)
-    from_zero = seen.numbering == "0"
-    if _STRENGTH.search(seen.theirs):
+        return _within_one(seen)
+    if seen.high > 2 or _STRENGTH.search(seen.theirs):
         return []
+    from_zero = seen.numbering == "0"
     if not seen.whole:
         return ["one-to-two"] if seen.low >= 1 and not from_zero else []
     if seen.low >= 1:
@@ -210,67 +220,44 @@ def _general(seen: LabelColumn) -> list[str]:
     return ["first-is-0"] if from_zero and named else ["first-is-0", "first-is-1"]
 
 
-def _usual_fits(seen: LabelColumn, values: set[float]) -> bool:
-    """Whether a form's own coding of a column explains its values.
-
-    Codes need their highest, and strengths one below 0: without it they may be a scale.
-    """
-    coding = CODINGS[seen.usual]
-    if seen.usual in _SIGNED:
-        return seen.low < 0
-    if coding.numbers:
-        return values <= set(coding.numbers) and max(coding.numbers) in values
-    return coding.low <= seen.low and seen.high <= coding.high
-
-
-def _within_one(seen: LabelColumn, values: set[float]) -> list[str]:
+def _within_one(seen: LabelColumn) -> list[str]:
     """Codings of numbers in [0, 1]."""
     chances = ["probability", "probability-of-second"]
     documented = seen.column in ("label", "labels") and (seen.mapped or seen.numbering == "letters")
     index, choice, asked = (one.search(seen.theirs) for one in (_INDEX, _CHOICE, _ASKED))
     if documented and not (index or choice or asked):
         return ["probability"]
-    if not seen.whole:
-        return chances
-    if seen.true_or_false:
+    if not seen.whole or seen.true_or_false:
         return chances
     if seen.numbering == "0" and (index or choice) and not asked:
         return ["first-is-0"]
-    if values == {1.0} and seen.numbering == "1" and not index and not choice:
+    if seen.numbers.keys() == {1.0} and seen.numbering == "1" and not index and not choice:
         return ["first-is-1"]
-    if index and 0.0 in values and not seen.mapped:
+    if index and 0.0 in seen.numbers and not seen.mapped:
         return ["first-is-0"]
-    return ["first-is-0", "first-is-1" if index and 0.0 not in values else "probability"]
+    return ["first-is-0", "first-is-1" if index and 0.0 not in seen.numbers else "probability"]
 
 
-def _odd(seen: LabelColumn, place: str) -> str:
-    shown = "; ".join(f"row {one.row}: {describe(one.value)}" for one in seen.odd)
-    return (
-        f"{place}: the column {seen.theirs!r} holds values that do not say which response is "
-        f"preferred ({shown}). {_table(seen)}"
-    )
-
-
-def _ambiguous(seen: LabelColumn, names: list[str], place: str) -> str:
+def _ambiguity(seen: LabelColumn, names: list[str]) -> str:
+    """What the values leave open, and how to choose a coding."""
     if not names:
         return (
-            f"{place}: the column {seen.theirs!r} holds {seen.shown()}: codes or strengths, not "
-            f"probabilities, and nothing says which response they are for. {_table(seen)}"
+            f"holds {seen.shown()}: codes or strengths, not probabilities, and nothing says which "
+            "response they are for."
         )
     lines = [f"  --coding {seen.column}={n}   {CODINGS[n].in_words(seen.named)}" for n in names]
     return (
-        f"{place}: the column {seen.theirs!r} holds {seen.shown()}, which can be read in more than "
-        "one way. Say which it is:\n"
+        f"holds {seen.shown()}, which can be read in more than one way. Say which it is:\n"
         + "\n".join(lines)
         + f"\n(`codings: {{{seen.column}: {names[0]}}}` in the data section of a configuration, "
-        f"codings={{'{seen.column}': '{names[0]}'}} in Python.) {_table(seen)}"
+        f"codings={{'{seen.column}': '{names[0]}'}} in Python.)"
     )
 
 
 def _table(seen: LabelColumn) -> str:
     if any(isinstance(one.value, list | Mapping) for one in seen.odd):
         return f"Write it as a number or a word, or leave it out: --column {seen.column}="
-    words = [str(one.value) for one in (*seen.odd, *seen.examples.values())]
+    words = [str(one.value) for one in (*seen.odd, *seen.words.values())]
     values = [f"{n:g}" for n in sorted(seen.numbers)] or words
     more = ",..." if len(values) > _VALUES else ""
     option = f"{seen.column}=" + ",".join(f"{value}:?" for value in values[:_VALUES]) + more
@@ -286,15 +273,14 @@ def _table(seen: LabelColumn) -> str:
 
 def sentence(seen: LabelColumn, coding: Coding) -> str:
     """How a column was read, with an example row."""
-    examples = [*seen.examples.values(), *seen.numbers.values()]
-    for example in examples:
-        found = coding.decode(example.value, seen.named, example.claims)
+    said = ""
+    for value, row, claims in (*seen.words.values(), *seen.numbers.values()):
+        found = coding.decode(value, seen.named, claims)
         if found in (0.0, 1.0):
-            side = 0 if found == 1.0 else 1
-            text = example.claims[side][0]
+            side = 1 - int(found)
+            text = claims[side][0]
             shown = f" {start_of(text, 40)!r}" if isinstance(text, str) else ""
-            said = f" (row {example.row}: {example.value!r}, so {seen.named[side]}{shown})"
+            said = f" (row {row}: {value!r}, so {seen.named[side]}{shown})"
             break
-    else:
-        said = f" (row {examples[0].row}: {examples[0].value!r})" if examples else ""
+        said = said or f" (row {row}: {value!r})"
     return f"{seen.theirs}: {coding.in_words(seen.named)}{said}"

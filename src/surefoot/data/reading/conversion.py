@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
+from surefoot.data.labels.ballots import Ballots
 from surefoot.data.labels.codings import Coding, parse_coding
+from surefoot.data.labels.column import decide, sentence
 from surefoot.data.options import ReadingOptions
 from surefoot.data.readers import Reader
 from surefoot.data.readers.numbered import is_response, label_among
@@ -16,8 +17,7 @@ from surefoot.data.reading import fields
 from surefoot.data.reading.account import Reading, misspelt
 from surefoot.data.reading.contract import COMMON, DIALOGUES, PROMPTS, changes_meaning, complete
 from surefoot.data.reading.recognition import recognised, require_columns, shown
-from surefoot.data.reading.record import Account, ColumnError, NoLabelError, Record, UndecidedError
-from surefoot.data.reading.survey import Ballots, Survey, collect, survey
+from surefoot.data.reading.record import Account, ColumnError, NoLabelError
 from surefoot.data.schema import declared
 from surefoot.data.sources import cache
 from surefoot.data.sources.origins import Origin
@@ -37,12 +37,15 @@ _OF_THE_TEMPLATE = ("tools", "template_arguments")
 
 
 class StartAgainError(Exception):
-    """What was learnt on the way makes it necessary to read the file again from the start."""
+    """What was learnt on the way makes it necessary to take all batches again."""
 
 
 @dataclass
 class Conversion:
     """One origin on its way into the cache.
+
+    It is read until a pass meets nothing that the rows depend on and that was not known before: the
+    coding of a label column, other votes on a pair, or a column that is not what its name says.
 
     Attributes:
         origin: the records.
@@ -62,13 +65,10 @@ class Conversion:
     reader: Reader | None = None
     faults: list[tuple[int, str, bool]] = field(default_factory=list)
     _left_out: dict[str, str] = field(default_factory=dict)
-    _survey: Survey | None = None
-    _surprised: bool = False
+    _codings: dict[str, Coding] = field(default_factory=dict)
+    _sentences: list[str] = field(default_factory=list)
+    _ballots: Ballots | None = None
     _reported: int = 0
-
-    @property
-    def _ballots(self) -> Ballots | None:
-        return None if self._survey is None else self._survey.ballots
 
     @property
     def place(self) -> str:
@@ -82,6 +82,18 @@ class Conversion:
             StartAgainError: start over.
             DataError: the form is unknown, a column cannot be read, or no row can be used.
         """
+        begun = False
+        while True:
+            try:
+                for batch in self._pass():
+                    begun = True
+                    yield batch
+                return
+            except StartAgainError:
+                if begun:
+                    raise
+
+    def _pass(self) -> Iterator[list[dict[str, Any]]]:
         self.faults.clear()
         self._misfits: dict[str, list[str]] = {}
         self._rows, self._used, self._empty, self._grouped = 0, 0, 0, 0
@@ -91,32 +103,26 @@ class Conversion:
         if not sample:
             reasons = [(n.row, n.reason, False) for n in first]
             raise self._failed(reasons, "no row can be read")
-        self._form = reader = self.reader or recognised(
-            self.place, sample, self.options, self.unlabelled
-        )
         require_columns(self.place, self.options.columns, sample)
-        self._look_over(reader, first)
-        assert self._survey is not None
-        self.account = self._account(self._survey.codings)
-        if self._ballots is not None:
-            self._ballots.begin()
+        self._form = self.reader or recognised(self.place, sample, self.options, self.unlabelled)
+        theirs = {ours: name for ours, name in self.options.columns.items() if name}
+        self.account = Account(theirs, self._codings, self.unlabelled, self.options.no_prompt)
+        self._votes = Ballots() if self._ballots is None else self._ballots
+        self._votes.begin()
         batch: list[dict[str, Any]] = []
         for numbered in itertools.chain(first, records):
-            batch += self._rows_of(reader, numbered)
+            batch += self._rows_of(numbered)
             if len(batch) >= cache.BATCH:
                 yield batch
                 batch = []
-        self._decide_misfits()
+        self._learn()
         if not self._used:
             kind = "has a label" if all(f[2] for f in self.faults) else "can be used"
             raise self._failed(
                 self.faults,
-                f"none of its {self._rows} rows {kind} (read as {reader.name}: {reader.accepts})",
+                f"none of its {self._rows} rows {kind} (read as {self._form.name}: "
+                f"{self._form.accepts})",
             )
-        if self.options.on_error == "fail":
-            for row, reason, without_label in self.faults:
-                if not without_label:
-                    raise DataError(f"{self.place}, row {row}: {reason}.")
         yield batch
 
     def described(self) -> dict[str, Any]:
@@ -125,8 +131,7 @@ class Conversion:
 
     def reading(self) -> Reading:
         """What was made of the file, once all batches have been taken."""
-        account, survey = self.account, self._survey
-        assert survey is not None
+        account = self.account
         taken = sorted(account.used, key=lambda name: "." in name)
         theirs = account.theirs
         used = {theirs.get(n, n): account.became.get(n, n if n in theirs else "") for n in taken}
@@ -138,8 +143,8 @@ class Conversion:
             rows=self._rows,
             used=used,
             not_read=not_read,
-            labels=(*survey.sentences, *account.compared.values()),
-            codings={name: coding.name for name, coding in survey.codings.items()},
+            labels=(*self._sentences, *account.compared.values()),
+            codings={name: coding.name for name, coding in self._codings.items()},
             notes=tuple(self._notes()),
             warnings=tuple(self._warnings(not_read)),
             unusable=sum(1 for fault in self.faults if not fault[2]),
@@ -166,7 +171,7 @@ class Conversion:
         for name in self.account.used if self._grouped else ():
             if name not in self._form.familiar and declared(name) is not None:
                 yield f"column {name!r} of votes that were taken together is the first one's alone"
-        near = dict(misspelt(not_read, self._known()))
+        near = dict(misspelt(not_read, {*self._form.columns, *COMMON} - {*self.account.used}))
         for name in not_read:
             if name in near:
                 yield f"column {name!r} was not read: did you mean {near[name]!r}?"
@@ -182,95 +187,83 @@ class Conversion:
             elif label_among(frozenset((name,))) and name not in self._left_out:
                 yield f"column {name!r} was not read, and may say too which response is preferred"
 
-    def _known(self) -> set[str]:
-        return {*self._form.columns, *COMMON} - set(self.account.used)
-
-    def _account(self, codings: Mapping[str, Coding] | None) -> Account:
-        theirs = {ours: name for ours, name in self.options.columns.items() if name}
-        return Account(theirs, codings, self.unlabelled, self.options.no_prompt)
-
-    def _records(self, among: Iterable[Numbered], account: Account) -> Iterator[Record]:
-        """The records that could be parsed."""
-        for numbered in among:
-            self._report(numbered)
-            if numbered.record is not None:
-                yield shown(numbered, self.options, self._left_out, account)
-
-    def _look_over(self, reader: Reader, first: Sequence[Numbered]) -> None:
-        """Find out what rows depend on, if the first ones tell that the file has such columns."""
-        if self._survey is not None:
-            return
-        begun = collect(reader, partial(self._records, first), self._account(None))
-        if not (begun.seen or begun.voter or self._surprised):
-            self._survey = Survey({})
-            return
-        try:
-            self._survey = survey(
-                reader,
-                lambda account: self._records(self.origin.records(), account),
-                self._account,
-                {name: parse_coding(coding, name) for name, coding in self.options.codings.items()},
-                self.place,
-                needed=not self.unlabelled,
-                left_out=self._left_out,
-            )
-        except UndecidedError:  # a label that is read since another one was left out
-            raise self._surprise() from None
-
-    def _surprise(self) -> StartAgainError:
-        """A label or a vote where the first rows had none."""
-        self._survey, self._surprised = None, True
-        return StartAgainError()
-
-    def _rows_of(self, reader: Reader, numbered: Numbered) -> list[dict[str, Any]]:
-        self._report(numbered)
+    def _rows_of(self, numbered: Numbered) -> list[dict[str, Any]]:
+        """The rows in a record; none while what they depend on is only collected."""
+        if self.progress is not None and numbered.row > self._reported:  # once for each record
+            self._reported = numbered.row
+            self.progress(1)
         self._rows += 1
         try:
             if numbered.record is None:
                 raise DataError(numbered.reason)
             record = shown(numbered, self.options, self._left_out, self.account)
-            rows = [complete(record, row, reader.familiar) for row in reader.rows(record)]
-        except UndecidedError:
-            raise self._surprise() from None
-        except ColumnError as error:
-            raise ColumnError(f"{self.place}: {error}") from None
+            rows = [complete(record, row, self._form.familiar) for row in self._form.rows(record)]
         except DataError as error:
-            if isinstance(error, fields.MisfitError):
-                self._misfits.setdefault(error.column, []).append(str(error))
-            elif self.options.on_error == "fail" and not isinstance(error, NoLabelError):
-                reason = str(error).rstrip(".")
-                raise DataError(f"{self.place}, row {numbered.row}: {reason}.") from None
-            self._fault(numbered.row, error)
+            if not self._is_open():  # else it is met again
+                self._fault(numbered.row, error)
+            return []
+        if self._is_open():
+            for row in rows if not self.account.seen else ():
+                self._votes.add(row, record.voter)
             return []
         self.account.settle(record)
-        if record.voter is not None and self._ballots is None:
-            raise self._surprise()
-        return [self._placed(row, record) for row in rows if self._counts(row, record)]
+        kept = [row for row in rows if self._votes.gather(row, record.voter)]
+        self._used += len(kept)
+        self._grouped += len(rows) - len(kept)
+        for row in kept:
+            self._empty += is_empty_prompt(row["prompt"]) and row["note"] is None
+            row["file"], row["row"] = self.place, record.row
+            row["source"] = row["source"] or self.source_name or self.origin.name
+        return kept
 
-    def _counts(self, row: dict[str, Any], record: Record) -> bool:
-        """Whether a row stands for itself; another vote on an earlier pair does not."""
-        if self._ballots is None:
-            return True
-        counts = self._ballots.gather(row, record.voter)
-        self._grouped += not counts
-        return counts
-
-    def _placed(self, row: dict[str, Any], record: Record) -> dict[str, Any]:
-        self._used += 1
-        self._empty += is_empty_prompt(row["prompt"]) and row["note"] is None
-        row["file"], row["row"] = self.place, record.row
-        if row["source"] is None:
-            row["source"] = self.source_name or self.origin.name
-        return row
+    def _is_open(self) -> bool:
+        """Whether a label without a coding was met, or a vote beside which there may be others."""
+        return bool(self.account.seen or (self.account.voter and self._ballots is None))
 
     def _fault(self, row: int, error: DataError) -> None:
-        self.faults.append((row, str(error).rstrip("."), isinstance(error, NoLabelError)))
+        """Note a row that is left out, or fail."""
+        reason = str(error).rstrip(".")
+        if isinstance(error, ColumnError):
+            raise ColumnError(f"{self.place}: {error}") from None
+        if isinstance(error, fields.MisfitError):
+            self._misfits.setdefault(error.column, []).append(str(error))
+        elif self.options.on_error == "fail" and not isinstance(error, NoLabelError):
+            raise DataError(f"{self.place}, row {row}: {reason}.") from None
+        self.faults.append((row, reason, isinstance(error, NoLabelError)))
 
-    def _report(self, numbered: Numbered) -> None:
-        """Progress, once for each record however often the file is read."""
-        if self.progress is not None and numbered.row > self._reported:
-            self._reported = numbered.row
-            self.progress(1)
+    def _learn(self) -> None:
+        """Keep what a pass found out.
+
+        Raises:
+            StartAgainError: the rows depend on it.
+            DataError: a column that is needed cannot be read.
+        """
+        if self.account.seen:
+            self._decide_codings()
+        elif self._is_open():
+            self._ballots = self._votes
+        else:
+            self._decide_misfits()
+            return
+        raise StartAgainError
+
+    def _decide_codings(self) -> None:
+        """The codings of the label columns that were met; what needs none is left out."""
+        options = self.options.codings.items()
+        given = {name: parse_coding(coding, name) for name, coding in options}
+        self._ballots = None
+        for seen in self.account.seen.values():
+            try:
+                coding = decide(seen, given, self.place)
+            except DataError as error:
+                if seen.needed and not self.unlabelled:
+                    raise
+                why = " ".join(str(error).split())
+                for name in sorted(seen.among):
+                    self._left_out[name] = f"column {name!r} was left out: {why}"
+                continue
+            self._codings[seen.column] = coding
+            self._sentences.append(sentence(seen, coding))
 
     def _decide_misfits(self) -> None:
         """Leave out whole columns that do not fit; a few stray values are faults of their rows."""
@@ -292,7 +285,8 @@ class Conversion:
                     f"column {name!r} was left out: it is not what {column!r} stands for here "
                     f"({reasons[0]}); --column {name}= says so without this line"
                 )
-            self._survey = None  # rows that were refused for this column may hold votes
+            # Rows that were refused for this column may hold other labels and votes.
+            self._codings, self._sentences, self._ballots = {}, [], None
             raise StartAgainError
 
     def _failed(self, faults: Sequence[tuple[int, str, bool]], failure: str) -> DataError:

@@ -51,7 +51,6 @@ def recognised(
     Raises:
         DataError: none reads it; the message lists what is read, and how to name columns.
     """
-    require_columns(place, options.columns, sample)
     records = renamed(sample, options)
     names = {name for record in records for name in record}
     for reader in readers():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from surefoot.data.labels.codings import Claims, Coding
@@ -30,48 +31,37 @@ class ColumnError(DataError):
     """What is wrong with a whole column, and so with the file: no fault of a single row."""
 
 
-class UndecidedError(Exception):
-    """A label was met in a column for which no coding has been decided yet."""
-
-
+@dataclass
 class Account:
     """What became of the columns and keys of one file, and how its label columns are coded.
 
     Attributes:
-        rows: records accounted for.
+        theirs: the user's name of a column that was mapped.
+        codings: of the label columns for which one was decided.
+        unlabelled: pairs are taken without a label too.
+        no_prompt: the data have no prompt, and none is implied.
+        seen: label columns for which none was decided, with their values.
         used: rows in which a column, or a key inside one (`answers[].rank`), was taken, by name.
         became: the column of the contract that it was taken for, where the reader says so.
         unread: rows in which it has a value that nobody took.
         remarks: what else a reader has to say of values, and of how many.
-        theirs: the user's name of a column that was mapped.
-        codings: of label columns; None while their values are only collected into `seen`.
-        unlabelled: pairs are taken without a label too.
-        no_prompt: the data have no prompt, and none is implied.
-        voter: the column that says who judged, where one does.
         authors: columns of who wrote the responses, which labels name; a tie names nobody.
         compared: how columns are read that say of each response how good it is, with an example.
+        voter: the column that says who judged, where one does.
     """
 
-    def __init__(
-        self,
-        theirs: Mapping[str, str] | None = None,
-        codings: Mapping[str, Coding] | None = None,
-        unlabelled: bool = False,
-        no_prompt: bool = False,
-    ) -> None:
-        self.rows = 0
-        self.used: Counter[str] = Counter()
-        self.became: dict[str, str] = {}
-        self.unread: Counter[str] = Counter()
-        self.remarks: Counter[str] = Counter()
-        self.theirs = dict(theirs or {})
-        self.codings = codings
-        self.seen: dict[str, LabelColumn] = {}
-        self.unlabelled = unlabelled
-        self.no_prompt = no_prompt
-        self.authors: set[str] = set()
-        self.compared: dict[str, str] = {}
-        self.voter = ""
+    theirs: Mapping[str, str] = field(default_factory=dict)
+    codings: Mapping[str, Coding] = field(default_factory=dict)
+    unlabelled: bool = False
+    no_prompt: bool = False
+    seen: dict[str, LabelColumn] = field(default_factory=dict)
+    used: Counter[str] = field(default_factory=Counter)
+    became: dict[str, str] = field(default_factory=dict)
+    unread: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
+    authors: set[str] = field(default_factory=set)
+    compared: dict[str, str] = field(default_factory=dict)
+    voter: str = ""
 
     def source_of(self, became: str) -> list[str]:
         """The columns that were taken for one of the contract, by the user's names."""
@@ -79,13 +69,9 @@ class Account:
 
     def settle(self, record: Record) -> None:
         """Take a record into account that rows came from."""
-        self.rows += 1
-        for name in record.taken():
-            self.used[name] += 1
-        for name in sorted(record.left()):  # so that what is written is the same every time
-            self.unread[name] += 1
-        if record.remarks:
-            self.remarks.update(record.remarks)
+        self.used.update(record.taken())
+        self.unread.update(sorted(record.left()))  # what is written is the same every time
+        self.remarks.update(record.remarks)
 
 
 class Record(Mapping[str, Any]):
@@ -134,13 +120,6 @@ class Record(Mapping[str, Any]):
         value = self._values[name]
         self._taken.add(name)
         return value
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value, or `default` where there is none."""
-        if name not in self._values:
-            return default
-        self._taken.add(name)
-        return self._values[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._values
@@ -229,20 +208,15 @@ class Record(Mapping[str, Any]):
             return self.without(f"{name!r} has no value")
         named = (account.theirs.get(sides[0], sides[0]), account.theirs.get(sides[1], sides[1]))
         claims = claims or self.claims(sides, value)
-        if account.codings is None:
+        if column not in account.codings:
+            theirs, mapped = account.theirs.get(name, column), name in account.theirs
             seen = account.seen.get(column)
-            if seen is None:
-                theirs = account.theirs
-                seen = LabelColumn(
-                    column, theirs.get(name, column), name in theirs, sides, named, usual
-                )
-                account.seen[column] = seen
+            seen = seen or LabelColumn(column, theirs, mapped, sides, named, usual)
+            account.seen[column] = seen
             seen.needed = seen.needed or not optional
             seen.among.add(name)
             seen.add(value, self.row, claims)
             return 0.5
-        if column not in account.codings:
-            raise UndecidedError(column)
         try:
             label = account.codings[column].decode(value, named, claims)
         except DataError as error:
