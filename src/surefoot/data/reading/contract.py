@@ -15,7 +15,7 @@ from typing import Any
 from surefoot.data.labels.ballots import ANNOTATORS, voter_of, votes_of
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import misspelt
-from surefoot.data.reading.record import Record
+from surefoot.data.reading.record import ColumnError, Record
 from surefoot.data.schema import ABSENT, declared, filled
 from surefoot.data.text import Message, to_messages, to_text
 from surefoot.errors import DataError
@@ -203,6 +203,8 @@ def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
     for name in CARRIED if record.has_any(_CARRIED) else ():
         if name not in row and record.given(name):
             row[name] = votes_of(record, optional=True) if name == "votes" else record[name]
+    if not fields.missing(row.get("time")):
+        row["time"] = _seconds(record, row["time"])
     for name in record.keys() - familiar:
         if name not in row and record.given(name) and declared(name) is not None:
             row[name] = record[name]
@@ -219,6 +221,30 @@ def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
         row["votes"] = [{"annotator": voter, "value": row["label"]}]
         row["label_from"] = "votes" if row["label_from"] == "label" else row["label_from"]
     return filled(row)
+
+
+def _seconds(record: Record, value: object) -> float:
+    """A time in seconds, from a number in the one unit that the whole column has.
+
+    Raises:
+        MisfitError: it is no time.
+        ColumnError: other times of the column are in another unit.
+    """
+    try:
+        seconds, unit = fields.dated(value)
+    except DataError as error:
+        raise fields.MisfitError("time", error) from None
+    units = record.account.units
+    if unit:
+        units.setdefault(unit, f"row {record.row}: {value}")
+    if len(units) > 1:
+        found = " and ".join(f"{one} ({where})" for one, where in units.items())
+        name = next((n for n, it in record.account.became.items() if it == "time"), "time")
+        raise ColumnError(
+            f"{name!r} seems to hold {found} since 1970. Write all of it in one unit, or leave it "
+            f"out: --column {name}="
+        )
+    return seconds
 
 
 def _with_context(record: Record, row: Row) -> Row:

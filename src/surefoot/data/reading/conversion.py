@@ -156,6 +156,10 @@ class Conversion:
     def _notes(self) -> Iterator[str]:
         yield from (line for name, line in self._left_out.items() if not changes_meaning(name))
         yield from (f"{count} {what}" for what, count in self.account.remarks.items())
+        for unit, where in self.account.units.items():
+            if unit != "seconds":
+                name = ", ".join(self.account.source_of("time")) or "time"
+                yield f"{name}: {unit} since 1970, converted to seconds ({where})"
         if self._grouped:
             yield (
                 f"{self._grouped} rows are votes on pairs that stand in an earlier row too, and "

@@ -15,7 +15,7 @@ import math
 import re
 import tokenize
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from surefoot.boundary.json_texts import json_value
@@ -27,6 +27,12 @@ _SIDES = ("response_a", "response_b")
 
 #: Longer texts are not parsed as Python, whose parser takes a hundred times their length in memory.
 LONGEST_PYTHON = 1_000_000
+
+#: Seconds since 1970 at the start of these years, and how many of each unit a second has.
+_YEAR_1990, _YEAR_2200 = 631_152_000.0, 7_258_118_400.0
+_UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+#: A day as text, which is no number of seconds: `20261130`.
+_DAY = re.compile(r"\s*\d{8}\s*")
 
 #: Texts, and where numpy leaves out the comma between the mappings of an array that it prints.
 _TEXTS_AND_GAPS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?P<gap>\}\s+\{)""")
@@ -114,16 +120,37 @@ def json_text(value: object, name: str, kind: type[list[Any]] | type[dict[str, A
     return sound(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
 
 
+def dated(value: object) -> tuple[float, str]:
+    """Seconds since 1970, and the unit of the number that says so; no unit for 0 and for dates.
+
+    Takes a date, ISO 8601 text (UTC unless it says), or a number: of seconds up to the year 2200,
+    else of the smaller unit in which it is a time from 1990 to 2200.
+    """
+    if isinstance(value, str) and (as_number(value) is None or _DAY.fullmatch(value)):
+        with contextlib.suppress(ValueError):
+            value = datetime.fromisoformat(value.strip())
+    if isinstance(value, date):
+        moment = value if isinstance(value, datetime) else datetime(*value.timetuple()[:3])
+        moments = {"": (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()}
+    else:
+        count = number(value, "time")
+        moments = {unit: count / many for unit, many in _UNITS.items() if count}
+        moments = moments or {"": 0.0}
+    for unit, seconds in moments.items():
+        low = -_YEAR_2200 if unit in ("", "seconds") else _YEAR_1990
+        if low <= seconds < _YEAR_2200:
+            return seconds, unit
+    raise DataError(
+        f"'time' should be a date before 2200, or seconds since 1970; got {describe(value)}"
+    )
+
+
 def time_of(value: object) -> float:
-    """Seconds since 1970, from a number, a date, or ISO 8601 text (UTC unless it says)."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return number(value, "time")
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-    return number(value, "time")
+    """Seconds since 1970, from a number of them, a date, or ISO 8601 text."""
+    seconds, unit = dated(value)
+    if unit not in ("", "seconds"):
+        raise DataError(f"'time' should be in seconds since 1970; got {value}, as of {unit}")
+    return seconds
 
 
 def listed(value: object, name: str) -> list[Any]:

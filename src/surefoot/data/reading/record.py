@@ -47,6 +47,7 @@ class Account:
         remarks: what else a reader has to say of values, and of how many.
         authors: columns of who wrote the responses, which labels name; a tie names nobody.
         compared: how columns are read that say of each response how good it is, with an example.
+        units: of the numbers in the column of times, with an example.
         voter: the column that says who judged, where one does.
     """
 
@@ -61,6 +62,7 @@ class Account:
     remarks: Counter[str] = field(default_factory=Counter)
     authors: set[str] = field(default_factory=set)
     compared: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
     voter: str = ""
 
     def source_of(self, became: str) -> list[str]:
