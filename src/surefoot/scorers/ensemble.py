@@ -23,27 +23,16 @@ _IGNORANT = 10
 
 @dataclass
 class RewardEnsemble(TrainedScorer):
-    """K members as one reward model: a member's reward is (reward - zero) / scale.
-
-    Attributes:
-        scorer: the options.
-        places: where each model was loaded from, for messages.
-        models: them; those with several heads give several members.
-        zero_, scale_: (K,) of the members' rewards.
-        temperature_: P(a preferred) is sigma(difference of rewards / temperature).
-    """
+    """K members as one reward model: a member's reward is (reward - zero) / scale."""
 
     scorer: EnsembleOptions
-    places: Sequence[str]
-    models: Sequence[TrainedScorer]
-    zero_: Array | float = 0.0
-    scale_: Array | float = 1.0
+    places: Sequence[str]  #: where each model was loaded from, for messages
+    models: Sequence[TrainedScorer]  #: them; those with several heads give several members
+    zero_: Array | float = 0.0  #: (K,) of the members' rewards
+    scale_: Array | float = 1.0  #: (K,) of the members' rewards
     temperature_: float = 1.0
 
-    @property
-    def pairwise(self) -> bool:
-        """Whether pairs are judged: never, an ensemble gives rewards."""
-        return False
+    pairwise = False
 
     @property
     def members(self) -> int:
@@ -80,20 +69,22 @@ class RewardEnsemble(TrainedScorer):
 
     def _raw(self, preferences: Preferences) -> Array:
         """Rewards (N, 2, K) as the members give them."""
-        found = []
-        for place, model in zip(self.places, self.models, strict=True):
-            rewards = model.member_scores(preferences)
+        found = [model.member_scores(preferences) for model in self.models]
+        for place, rewards in zip(self.places, found, strict=True):
             if not np.isfinite(rewards).all():
-                _refuse_not_finite(place, rewards, preferences)
-            found.append(rewards)
+                one = preferences.dataset[int(np.argwhere(~np.isfinite(rewards))[0][0])]
+                prompt = " ".join(one["prompt"][-1]["content"].split()) if one["prompt"] else ""
+                raise DataError(
+                    f"{place} gives a reward that is not finite in {one['file']}, row "
+                    f"{one['row']} (prompt {prompt[:60]!r})."
+                )
         return np.concatenate(found, axis=-1)
 
     def _calibrate(self) -> None:
         """Zero, scale and temperature, from the calibration pairs where there are some."""
         heads = [model.members for model in self.models]
-        temperatures = np.repeat([model.temperature_ for model in self.models], heads)
-        self._warn_of_the_ignorant(np.array([model.temperature_ for model in self.models]))
-        self.zero_, self.scale_ = np.zeros(len(temperatures)), np.ones(len(temperatures))
+        own = np.array([model.temperature_ for model in self.models])
+        self._warn_of_the_ignorant(own)
         labelled = None
         if self.scorer.calibration:
             pairs = read_preferences(list(self.scorer.calibration), unlabelled=True)
@@ -111,7 +102,7 @@ class RewardEnsemble(TrainedScorer):
             if fitted.note:
                 warn(f"ensemble of {len(self.places)} models: {fitted.note}", stacklevel=2)
         else:
-            self.temperature_ = float(np.mean(temperatures / self.scale_))
+            self.temperature_ = float(np.mean(np.repeat(own, heads) / self.scale_))
             if self.scorer.flip_rate is not None:
                 raise ConfigurationError(
                     f"flip_rate ({self.scorer.flip_rate:g}) is of the labels of calibration pairs, "
@@ -188,11 +179,7 @@ def zero_and_scale(rewards: Array, weights: Array | None = None) -> tuple[Array,
 
 
 def load_ensemble(options: EnsembleOptions, load: Callable[[str], TrainedScorer]) -> RewardEnsemble:
-    """Load the members and bring them on one scale.
-
-    Args:
-        options: which, and how.
-        load: from a place to its model.
+    """Load the members, each from its place, and bring them on one scale.
 
     Raises:
         ConfigurationError: members that cannot be joined, or fewer than two.
@@ -216,13 +203,3 @@ def load_ensemble(options: EnsembleOptions, load: Callable[[str], TrainedScorer]
     made = RewardEnsemble(options, places, models)
     made._calibrate()
     return made
-
-
-def _refuse_not_finite(place: str, rewards: Array, preferences: Preferences) -> None:
-    row = int(np.argwhere(~np.isfinite(rewards))[0][0])
-    one = preferences.dataset[row]
-    prompt = " ".join(one["prompt"][-1]["content"].split())[:60] if one["prompt"] else ""
-    raise DataError(
-        f"{place} gives a reward that is not finite in {one['file']}, row {one['row']} (prompt "
-        f"{prompt!r})."
-    )

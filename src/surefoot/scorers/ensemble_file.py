@@ -54,17 +54,13 @@ def read_ensemble(place: str | Path) -> EnsembleOptions:
     """The options in the YAML file of an ensemble, whose paths are found from its folder."""
     file = Path(place)
     options = EnsembleOptions(**yaml_file(file, "the ensemble in"))
-    found = {
-        name: tuple(_beside(file, one) for one in getattr(options, name))
-        for name in ("members", "calibration")
-    }
-    return options.model_copy(update=found)
 
+    def found(places: tuple[str, ...]) -> tuple[str, ...]:
+        beside = [(file.parent / one, one) for one in places]
+        return tuple(str(path) if path.exists() else one for path, one in beside)
 
-def _beside(file: Path, place: str) -> str:
-    """A place from the folder of a file, where there is one; else as it is named."""
-    beside = file.parent / place
-    return str(beside) if beside.exists() else place
+    own = {"members": found(options.members), "calibration": found(options.calibration)}
+    return options.model_copy(update=own)
 
 
 def member_places(options: EnsembleOptions) -> list[str]:

@@ -26,14 +26,11 @@ def evidence_of(
     Raises:
         DataError: a column that is needed is given in some rows only.
     """
+    columns = {one: _whole(preferences, one.name) for one in objective.labels.properties.columns}
     evidence = Evidence(
         torch.from_numpy(preferences.labels),
         _whole(preferences, "auxiliary"),
-        columns={
-            column: values
-            for column in objective.labels.properties.columns
-            if (values := _whole(preferences, column.name)) is not None
-        },
+        columns={one: values for one, values in columns.items() if values is not None},
     )
     if "references" not in objective.labels.properties.needs:
         return evidence, None

@@ -26,10 +26,7 @@ def readable(
 ) -> Preferences:
     """The rows that every model can read; the others are added to the faults, as unusable ones.
 
-    Args:
-        models: trained scorers; those with chat templates may refuse rows.
-        preferences: N comparisons.
-        say: called with a line on the others.
+    `say` is called with a line on these.
 
     Raises:
         DataError: more than half of the rows are refused.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
@@ -14,17 +13,12 @@ from surefoot.scorers.scorer import EmbeddingScorer
 _KINDS = ("embedding", "reward-model", "policy")
 
 
-@dataclass(frozen=True)
-class CheckArguments:
+class CheckArguments(NamedTuple):
     """Arguments of :func:`surefoot.data.checks.check`, and what they are in words."""
 
     reader: str
     arguments: dict[str, Any]
-
-    @property
-    def max_length(self) -> int:
-        """Tokens at most: no more than the model has positions."""
-        return int(self.arguments["max_length"])
+    max_length: int  #: tokens at most: no more than the model has positions
 
 
 def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckArguments:
@@ -53,7 +47,7 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
         limit = min(max_length, encoder.limit)
         description = f"a head on the embeddings of {name} (views: {', '.join(views)})"
         arguments = {"tokenizer": encoder.tokenizer, "max_length": limit, "views": views}
-        return CheckArguments(description, arguments)
+        return CheckArguments(description, arguments, limit)
     place = Encoder(EncoderOptions(name=name)).path
     tokenizer = load_tokenizer(place)
     config = config or _config(place)
@@ -62,7 +56,8 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
     positions = max_length if config is None else positions_of(config, tokenizer, keep_end)
     limit = min(max_length, positions)
     arguments = {"tokenizer": tokenizer, "max_length": limit, "keep_end": keep_end}
-    return CheckArguments(f"a {kind.replace('-', ' ')} with the tokenizer of {name}", arguments)
+    description = f"a {kind.replace('-', ' ')} with the tokenizer of {name}"
+    return CheckArguments(description, arguments, limit)
 
 
 def _config(place: str) -> Any:

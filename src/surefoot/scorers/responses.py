@@ -24,13 +24,6 @@ def rewards_of(
     Two responses to one prompt are scored beside each other, the last of an odd number beside
     itself. Where a language model has to cut a prompt, both of a pair lose the same part of it.
 
-    Args:
-        model: a trained scorer that gives rewards.
-        prompts: P of them.
-        responses: to each.
-        sources: of each prompt, for models that know sources.
-        name: what messages call them.
-
     Raises:
         ConfigurationError: the model judges pairs.
         DataError: a reward is not finite; the message names the prompt.

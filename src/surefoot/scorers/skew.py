@@ -46,10 +46,8 @@ class SkewOptions(Options):
     def margins(self, a: Tensor, b: Tensor, prompts: Tensor | None = None) -> Tensor:
         """Log-odds s / tau (...) that the first response is preferred.
 
-        Args:
-            a: (..., 2k) what a network makes of first responses.
-            b: (..., 2k) of second responses.
-            prompts: (..., k) of the prompts; their softmax weighs the planes.
+        Of what a network makes of both responses, `a` and `b` (..., 2k), and of their `prompts`
+        (..., k), whose softmax weighs the planes.
         """
         v_a, v_b = (unit_embeddings(offsets, self.temperature) for offsets in (a, b))
         weights = None if prompts is None else prompts.softmax(-1)
@@ -67,10 +65,7 @@ def unit_embeddings(offsets: Tensor, temperature: float) -> Tensor:
     say, whatever tau is. With tau itself, fits that began near ties often missed a cycle.
 
     Where |u| is below 1e-4 it counts as 1e-4: u = 0 has no direction, gives 0 and ties with all.
-
-    Args:
-        offsets: (..., 2k) as a network gives them.
-        temperature: tau.
+    Offsets (..., 2k) are as a network gives them, and the temperature is tau.
     """
     planes = offsets.unflatten(-1, (-1, 2))
     mean = torch.tensor([planes.shape[-2] ** -0.5, 0.0]).to(planes)
@@ -81,13 +76,8 @@ def unit_embeddings(offsets: Tensor, temperature: float) -> Tensor:
 def skew_score(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:
     """s(a, b) = sum_l lambda_l v_a' R v_b in plane l, with R = ((0, -1), (1, 0)).
 
-    Args:
-        a: (..., k, 2) unit vectors of first responses.
-        b: (..., k, 2) of second responses.
-        weights: (..., k) lambda of each plane; None: 1.
-
-    Returns:
-        Scores (...), of which s(b, a) is the exact opposite.
+    From unit vectors (..., k, 2) and weights lambda (..., k), by default 1. Of the scores (...)
+    s(b, a) is the exact opposite.
     """
     sines = a[..., 1] * b[..., 0] - a[..., 0] * b[..., 1]
     return (sines if weights is None else weights * sines).sum(-1)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from surefoot import plugins
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.escaping import warn
 from surefoot.runs import atomic, require_finished
 
@@ -53,11 +53,7 @@ class _OfLanguage(_Description):
 
 
 def save(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Write both files into a folder, which is made if absent.
-
-    Raises:
-        ConfigurationError: a tensor is not finite: such a model would score everything NaN.
-    """
+    """Write both files into a folder, which is made if absent; see :func:`require_finite`."""
     require_finite(tensors)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION).unlink(missing_ok=True)  # never one that is of other numbers
@@ -86,10 +82,9 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ConfigurationError: they are absent, damaged or of another schema version.
     """
     description = read_description(folder)
-    if not (folder / TENSORS).is_file():
-        raise ConfigurationError(f"{folder} is not a saved surefoot model: it has no {TENSORS}.")
-    with explained(folder / TENSORS):
-        return load_file(folder / TENSORS), description
+    path = _file_in(folder, TENSORS)
+    with explained(path):
+        return load_file(path), description
 
 
 def write_description(folder: Path, description: Mapping[str, Any]) -> None:
@@ -105,11 +100,7 @@ def read_description(folder: Path) -> dict[str, Any]:
             it was not finished, or a plugin is missing that it was trained with.
     """
     marked = require_finished(folder)
-    path = folder / DESCRIPTION
-    if not path.is_file():
-        raise ConfigurationError(
-            f"{folder} is not a saved surefoot model: it has no {DESCRIPTION}."
-        )
+    path = _file_in(folder, DESCRIPTION)
     if not marked:
         _require_older_whole(folder)
     with explained(path):
@@ -126,6 +117,12 @@ def read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
+def _file_in(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise ConfigurationError(f"{folder} is not a saved surefoot model: it has no {name}.")
+    return folder / name
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Whatever goes wrong in reading a saved file is one message that names it.
@@ -137,28 +134,22 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except (SurefootError, MemoryError, ImportError):
         raise
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(_damaged(path, f"{place}: {first['msg']}")) from error
     except Exception as error:
-        why = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise ConfigurationError(_damaged(path, f"{type(error).__name__}: {why}")) from error
-
-
-def _damaged(path: Path, why: str) -> str:
-    return (
-        f"{path} is damaged ({why}). Copy it again from where it is whole, or run again what "
-        "wrote it."
-    )
+        why = f"{type(error).__name__}: {first_line(error)}"
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise ConfigurationError(
+            f"{path} is damaged ({why}). Copy it again from where it is whole, or run again what "
+            "wrote it."
+        ) from error
 
 
 def _require_older_whole(folder: Path) -> None:
     """A folder without a mark is a bare model, or a run of an older version: then all of it."""
-    there = [name for name in _OLDER if (folder / name).is_file()]
-    if not there:
+    absent = [name for name in _OLDER if not (folder / name).is_file()]
+    if len(absent) == len(_OLDER):
         return
-    absent = [name for name in _OLDER if name not in there]
     if absent:
         raise ConfigurationError(
             f"{folder} holds a run that is not whole: {', '.join(absent)} missing, and nothing "

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,6 @@ FEWEST = 50
 
 #: Logarithms of the slope, in units of the median margin, among which optima are looked for.
 _GRID = np.linspace(-10, 10, 81)
-
 
 #: Times the median margin; the two further pairs have none that is larger.
 _ABSURD = 1000.0
@@ -78,13 +76,29 @@ def fit_temperature(
     n = float(weight.sum() ** 2 / np.square(weight).sum())
     weight = weight / weight.sum()
     scale = float(np.median(np.abs(m)))
-    loss = _Loss(m / scale, y, weight, n, flip_rate)
+    units = m / scale
+
+    def loss(log_slope: float) -> float:
+        """Less the log-likelihood of a slope, with the two further pairs, per pair."""
+        z = units * np.exp(log_slope)
+        right, wrong = log_expit(z), log_expit(-z)  # of true labels
+        if flip_rate:
+            kept, flipped = np.log1p(-flip_rate), np.log(flip_rate)
+            right, wrong = (
+                np.logaddexp(kept + one, flipped + other)
+                for one, other in ((right, wrong), (wrong, right))
+            )
+        right, wrong = np.maximum([right, wrong], np.log(LEAST))
+        like_theirs = np.clip(units, -_ABSURD, _ABSURD) * np.exp(log_slope)
+        further = log_expit(like_theirs) + log_expit(-like_theirs)
+        return float(-(weight @ (n * (y * right + (1 - y) * wrong) + further)) / (n + 2))
+
     slope = min(_optima(loss), key=loss)
     note = _FLAT if slope <= _GRID[1] else _note(m, y, weight, n, flip_rate)
     return Temperature(scale / float(np.exp(slope)), note)
 
 
-def _optima(loss: _Loss) -> Iterator[float]:
+def _optima(loss: Callable[[float], float]) -> Iterator[float]:
     """Every local optimum that the grid shows, polished."""
     values = np.array([loss(at) for at in _GRID])
     walled = np.concatenate([[np.inf], values, [np.inf]])
@@ -93,32 +107,6 @@ def _optima(loss: _Loss) -> Iterator[float]:
         ends = float(_GRID[max(k - 1, 0)]), float(_GRID[min(k + 1, len(_GRID) - 1)])
         yield float(_GRID[k])
         yield float(minimize_scalar(loss, bounds=ends, method="bounded").x)
-
-
-@dataclass(frozen=True)
-class _Loss:
-    """Less the log-likelihood of a slope, with the two further pairs, per pair."""
-
-    margins: Array
-    labels: Array
-    weight: Array
-    n: float
-    flip_rate: float
-
-    def __call__(self, log_slope: float) -> float:
-        z = self.margins * np.exp(log_slope)
-        right, wrong = log_expit(z), log_expit(-z)  # of true labels
-        seen_right, seen_wrong = (
-            np.logaddexp(np.log1p(-self.flip_rate) + one, np.log(self.flip_rate) + other)
-            if self.flip_rate
-            else one
-            for one, other in ((right, wrong), (wrong, right))
-        )
-        seen_right, seen_wrong = np.maximum([seen_right, seen_wrong], np.log(LEAST))
-        observed = self.labels * seen_right + (1 - self.labels) * seen_wrong
-        like_theirs = np.clip(self.margins, -_ABSURD, _ABSURD) * np.exp(log_slope)
-        further = log_expit(like_theirs) + log_expit(-like_theirs)
-        return float(-(self.weight @ (self.n * observed + further)) / (self.n + 2))
 
 
 def _note(m: Array, y: Array, weight: Array, n: float, flip_rate: float) -> str:

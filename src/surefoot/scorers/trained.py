@@ -20,16 +20,11 @@ class TrainedScorer(ABC):
     """A head on embeddings, a language model, several of these as one, or a scorer of your own.
 
     Your own defines :attr:`pairwise` and :meth:`scores`.
-
-    Attributes:
-        scorer: the options that it was trained with; your own has none.
-        temperature_: P(a preferred) is sigma(difference of scores / temperature).
-        cuts: what a language model cut of the texts that it scored last.
     """
 
-    scorer: Any
-    temperature_: float = 1.0
-    cuts: Cuts | None = None
+    scorer: Any  #: the options that it was trained with; your own has none
+    temperature_: float = 1.0  #: P(a preferred) is sigma(difference of scores / temperature)
+    cuts: Cuts | None = None  #: what a language model cut of the texts that it scored last
 
     @property
     @abstractmethod
@@ -40,8 +35,7 @@ class TrainedScorer(ABC):
     def scores(self, preferences: Preferences) -> Array:
         """Scores (N, 2) of both responses, whose difference is the margin of a pair.
 
-        They are rewards, if there are any. Where pairs are judged, they are half the margin and
-        its opposite.
+        They are rewards, if there are any; else half the margin and its opposite.
         """
 
     def rewards(self, preferences: Preferences) -> Array:
@@ -94,7 +88,6 @@ class TrainedScorer(ABC):
 
     def refusals(self, preferences: Preferences) -> dict[int, Fault]:
         """Rows that it cannot read, by their positions, and why."""
-        del preferences
         return {}
 
     def label(self) -> str:
