@@ -181,6 +181,10 @@ def test_where_it_was_is_said(tmp_path):
         "a": [1.0, None],
         "b": {"c": None},
     }
-    with pytest.raises(DataError, match=r"a\.1, x\.json: b\.c came out"):
-        results.refuse_lost(lost)
-    results.refuse_lost([])
+    shown = []
+    with (
+        pytest.raises(DataError, match=r"n\.json: a\.1, evaluation\.json: b\.c came out"),
+        claim(tmp_path / "report", "evaluate", overwrite=False, reads=[]) as folder,
+    ):
+        results.publish(folder, content["x.json"], str, lambda: shown.append("drawn"))
+    assert shown == ["drawn"]

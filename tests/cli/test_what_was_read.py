@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from types import SimpleNamespace
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 import yaml
 
 from surefoot.cli import main
-from surefoot.cli.arguments import MaxUnusable
+from surefoot.cli.arguments import ReadingFlags
 from surefoot.data.options import ReadingOptions
 
 
@@ -138,5 +138,6 @@ def test_data_without_a_prompt(surefoot, made):
 
 
 def test_the_help_states_the_default():
-    stated = get_args(MaxUnusable)[1].help
+    hints = get_type_hints(ReadingFlags, include_extras=True)
+    stated = get_args(hints["max_unusable"])[1].help
     assert f"[{ReadingOptions.model_fields['max_unusable'].default}]" in stated

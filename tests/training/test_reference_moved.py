@@ -57,4 +57,3 @@ def test_of_two_models_the_reference_is_for_the_one_that_needs_it(tmp_path):
     assert not given("reward", "policy")
     assert given("policy", "policy")
     assert given("reward", "reward")  # which is then refused
-    assert reference_of(places["policy"], "r", None) == "r"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from surefoot.cli.arguments import in_groups
 from surefoot.cli.audit import audit
 from surefoot.cli.best_of_n import best_of_n
 from surefoot.cli.demo import demo
@@ -28,14 +29,12 @@ app = typer.Typer(
 )
 _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-app.command()(audit)
+app.command()(in_groups(audit))
 app.command(context_settings=_OVERRIDES)(train)
 app.command(context_settings=_OVERRIDES)(sample)
-app.command(cls=PairsOnly)(evaluate)
-app.command()(value)
-app.command()(winrate)
-app.command()(best_of_n)
-app.command()(score)
+app.command(cls=PairsOnly)(in_groups(evaluate))
+for command in (value, winrate, best_of_n, score):
+    app.command()(in_groups(command))
 app.command()(demo)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from surefoot.cli.arguments import Codings, Columns, MaxUnusable, NoPrompt, Overwrite
+from surefoot.cli.arguments import Overwrite, ReadingFlags
 from surefoot.cli.console import out, quiet_libraries, say
-from surefoot.cli.inputs import ReadingFlags, read, show_reading
+from surefoot.cli.inputs import read, show_reading
 from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import json_document
@@ -25,29 +24,47 @@ if TYPE_CHECKING:
     from surefoot.runs import RunFolder
 
 
-def audit(
-    data: Annotated[list[str], typer.Argument(help="Files, or hub data sets (hub:owner/name).")],
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Folder for audit.json, rows.jsonl (every row), report.html."),
-    ] = None,
+@dataclass(frozen=True)
+class ReaderFlags:
+    """The model that is to be trained on the data, as far as it reads them."""
+
     tokenizer: Annotated[
         str | None,
         typer.Option(help="Of the model to be trained: a folder, a hub name or `default`."),
-    ] = None,
+    ] = None
     max_length: Annotated[
         int | None,
         typer.Option(
             min=1, max=10**7, help="Tokens the model keeps: finds pairs cut to the same text."
         ),
-    ] = None,
+    ] = None
     scorer: Annotated[
         str | None,
         typer.Option(
             help="For --tokenizer: what will be trained, `embedding`, `reward-model` or `policy`. "
             "[by the configuration beside the tokenizer]"
         ),
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `check`; says who reads."""
+        if self.tokenizer is None or self.max_length is None:
+            return {"tokenizer": self.tokenizer, "max_length": self.max_length}
+        from surefoot.scorers.reading import reading_of
+
+        found = reading_of(self.tokenizer, self.max_length, self.scorer)
+        say(f"read as by {found.reader}, {found.max_length} tokens at most")
+        return found.arguments
+
+
+def audit(
+    data: Annotated[list[str], typer.Argument(help="Files, or hub data sets (hub:owner/name).")],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for audit.json, rows.jsonl (every row), report.html."),
     ] = None,
+    reader: ReaderFlags,
     against: Annotated[
         list[str] | None,
         typer.Option(help="The other side of a split, to find leaked prompts. Repeatable."),
@@ -63,10 +80,7 @@ def audit(
         int | None,
         typer.Option(min=2, max=9999, help="For --deployment: clusters of prompts. [16]"),
     ] = None,
-    column: Columns = None,
-    coding: Codings = None,
-    max_unusable: MaxUnusable = None,
-    no_prompt: NoPrompt = False,
+    reading: ReadingFlags,
     overwrite: Overwrite = False,
 ) -> None:
     """What is wrong with these preferences? Prints the damage report.
@@ -80,81 +94,54 @@ def audit(
     """
     if deployment is None and clusters is not None:
         raise ConfigurationError("--clusters goes with --deployment, which was not given.")
-    if tokenizer is None and scorer is not None:
+    if reader.tokenizer is None and reader.scorer is not None:
         raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
-    quiet_libraries(models=tokenizer is not None or deployment is not None)
+    quiet_libraries(models=reader.tokenizer is not None or deployment is not None)
+    from surefoot.data.checks import check
     from surefoot.runs import claim
 
-    reading = ReadingFlags(column, coding, max_unusable, no_prompt)
-    shift = None if deployment is None else Deployment(deployment, clusters or 16)
     held: AbstractContextManager[RunFolder | None] = nullcontext()
     if output:
-        reads = [*data, *(against or ()), *(deployment or ()), *([tokenizer] if tokenizer else [])]
+        tokenizer = [reader.tokenizer] if reader.tokenizer else []
+        reads = [*data, *(against or ()), *(deployment or ()), *tokenizer]
         held = claim(output, "audit", overwrite=overwrite, reads=reads)
     with held as folder:
-        _audit(data, folder, tokenizer, max_length, scorer, against or [], shift, reading)
+        preferences = read(data, reading)
+        prompts = _prompts(deployment, reading) if deployment else None
+        report = check(
+            preferences,
+            **reader.arguments(),
+            against=read(against, reading) if against else None,
+        )
+        _show(report)
+        shift = None if prompts is None else _shift(preferences, prompts, clusters or 16)
+        if folder:
+            from surefoot.report import damage_page
+
+            extra = {"deployment": shift.to_dict()} if shift else {}
+            results: dict[str, Content] = {
+                "audit.json": report.to_dict() | extra,
+                "rows.jsonl": _rows(report, preferences),
+                "report.html": lambda: damage_page(report, shift, command=invocation()),
+            }
+            write(folder, results)
 
 
-def _audit(
-    data: list[str],
-    folder: RunFolder | None,
-    tokenizer: str | None,
-    max_length: int | None,
-    scorer: str | None,
-    against: list[str],
-    deployment: Deployment | None,
-    reading: ReadingFlags,
-) -> None:
-    from surefoot.data.checks import check
+def _prompts(places: list[str], reading: ReadingFlags) -> Preferences:
+    """The prompts of deployment."""
+    from surefoot.data.prompt_files import read_prompts
 
-    preferences = read(data, reading)
-    prompts = deployment.prompts(reading) if deployment else None
-    report = check(
-        preferences,
-        **_reading(tokenizer, max_length, scorer),
-        against=read(against, reading) if against else None,
-    )
-    _show(report)
-    shift = None
-    if deployment and prompts is not None:
-        shift = deployment.shift_from(preferences, prompts)
-        _show_shift(shift)
-    if folder:
-        from surefoot.report import damage_page
-
-        extra = {"deployment": shift.to_dict()} if shift else {}
-        results: dict[str, Content] = {
-            "audit.json": report.to_dict() | extra,
-            "rows.jsonl": _rows(report, preferences),
-            "report.html": lambda: damage_page(report, shift, command=invocation()),
-        }
-        write(folder, results)
+    prompts, _ = read_prompts(places, **reading.options)
+    show_reading(prompts)
+    return prompts
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """Where the prompts of deployment are, and into how many clusters prompts fall."""
+def _shift(training: Preferences, prompts: Preferences, clusters: int) -> DeploymentShift:
+    """How far the prompts of deployment lie from those of training; prints it."""
+    from surefoot.audit import deployment_shift
+    from surefoot.scorers import Encoder, EncoderOptions
 
-    places: Sequence[str]
-    clusters: int
-
-    def prompts(self, reading: ReadingFlags) -> Preferences:
-        """The prompts of deployment."""
-        from surefoot.data.prompt_files import read_prompts
-
-        prompts, _ = read_prompts(self.places, **reading.options)
-        show_reading(prompts)
-        return prompts
-
-    def shift_from(self, training: Preferences, prompts: Preferences) -> DeploymentShift:
-        """How far the prompts of deployment lie from those of training."""
-        from surefoot.audit import deployment_shift
-        from surefoot.scorers import Encoder, EncoderOptions
-
-        return deployment_shift(training, prompts, Encoder(EncoderOptions()), self.clusters)
-
-
-def _show_shift(shift: DeploymentShift) -> None:
+    shift = deployment_shift(training, prompts, Encoder(EncoderOptions()), clusters)
     out.print(Text.assemble(("\nDeployment:", "bold"), f" {shift.verdict}"))
     for name, before, after in shift.moved() if shift.distinguishable else ():
         out.print(f"    {before:.1%} to {after:.1%}  {name}", style="dim")
@@ -162,8 +149,9 @@ def _show_shift(shift: DeploymentShift) -> None:
         out.print(
             "Risks that hold this shift (upper ends of what the data allow; less may be better):"
         )
-        for line in shift.remedies:
-            out.print(f"    {line}")
+    for line in shift.remedies:
+        out.print(f"    {line}")
+    return shift
 
 
 def _rows(report: Any, preferences: Any) -> str:
@@ -180,17 +168,6 @@ def _rows(report: Any, preferences: Any) -> str:
             place = {"kind": finding.kind, "severity": finding.severity, "file": file, "row": row}
             lines.append(json_document(json.dumps(place, ensure_ascii=False)) + "\n")
     return "".join(lines)
-
-
-def _reading(name: str | None, max_length: int | None, scorer: str | None) -> dict[str, Any]:
-    """How the model to be trained will read these data, as arguments of `check`."""
-    if name is None or max_length is None:
-        return {"tokenizer": name, "max_length": max_length}
-    from surefoot.scorers.reading import reading_of
-
-    found = reading_of(name, max_length, scorer)
-    say(f"read as by {found.reader}, {found.max_length} tokens at most")
-    return found.arguments
 
 
 def _show(report: Any) -> None:

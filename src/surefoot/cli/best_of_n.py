@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surefoot.cli.arguments import (
-    Baseline,
-    Model,
-    Overwrite,
-    Precision,
-    Reference,
-    Report,
-    Source,
-)
+from surefoot.cli.arguments import Baseline, LoadingFlags, Model, ReportFlags, Source
 from surefoot.cli.console import figure, out, say, table
 from surefoot.cli.inputs import load_both, load_one, say_notes
 from surefoot.cli.results import publish, reporting
@@ -31,16 +23,15 @@ def best_of_n(
     samples: Annotated[
         Path, typer.Option(help="Several responses to each prompt, from surefoot sample.")
     ],
-    output: Report,
+    report: ReportFlags,
+    *,
     gold: Annotated[
         str | None,
         typer.Option(help="A run that stands in where the samples have no `gold` column."),
     ] = None,
     baseline: Baseline = None,
     source: Source = None,
-    reference: Reference = None,
-    precision: Precision = None,
-    overwrite: Overwrite = False,
+    loading: LoadingFlags,
 ) -> None:
     r"""What does the gold reward do as a reward model chooses the best of n responses?
 
@@ -55,13 +46,12 @@ def best_of_n(
     """
     if baseline == model:
         raise ConfigurationError(f"--baseline {baseline} is the model itself: name another one.")
-    reads: list[str | Path | None] = [samples, model, baseline, gold, reference]
-    with reporting(output, overwrite, reads) as folder:
+    with reporting(report, samples, model, baseline, gold, loading.reference) as folder:
         from surefoot.evaluation.policies.overoptimisation.choosing import choose_best
         from surefoot.evaluation.policies.samples import gold_of, read_samples, sampled_rewards
         from surefoot.report import best_of_n_page
 
-        models, baselines = load_both(model, baseline, reference, precision)
+        models, baselines = load_both(model, baseline, loading)
         written = read_samples(samples)
         wanted = (
             gold_of(written)

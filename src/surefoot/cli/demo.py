@@ -10,15 +10,15 @@ import typer
 from surefoot.cli.arguments import Overwrite
 from surefoot.cli.console import out, quiet_libraries, say
 
+_OUTPUT = Path("demo")
+
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the page, figures and data.")] = Path(
-        "demo"
-    ),
+    output: Annotated[Path, typer.Option(help="Folder for the page, figures and data.")] = _OUTPUT,
     seeds: Annotated[int, typer.Option(min=3, help="Seeds per method.")] = 10,
-    quick: Annotated[bool, typer.Option("--quick", help="A smaller world, for a first look.")] = (
-        False
-    ),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A smaller world, for a first look.")
+    ] = False,
     policy: Annotated[
         bool, typer.Option("--policy/--no-policy", help="Train small language models too.")
     ] = True,

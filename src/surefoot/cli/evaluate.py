@@ -7,28 +7,23 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typer.core import TyperCommand
 
 from surefoot.cli.arguments import (
     Baseline,
-    Codings,
-    Columns,
-    MaxUnusable,
+    LoadingFlags,
     Model,
-    NoPrompt,
-    Overwrite,
-    Precision,
-    Reference,
-    Report,
+    ReadingFlags,
+    ReportFlags,
     Source,
-    Suites,
     TestData,
     TieTolerance,
 )
 from surefoot.cli.console import figure, out, say, table
-from surefoot.cli.inputs import ReadingFlags, load_both, read, run_folders
+from surefoot.cli.inputs import load_both, read, run_folders
 from surefoot.cli.results import publish, reporting
 from surefoot.errors import ConfigurationError
 
@@ -66,18 +61,16 @@ class PairsOnly(TyperCommand):
 def evaluate(
     model: Model,
     data: TestData,
-    output: Report,
+    report: ReportFlags,
+    *,
     baseline: Baseline = None,
-    suites: Suites = None,
+    suites: Annotated[
+        Path | None, typer.Option(help="Folder that holds the suites, instead of their origins.")
+    ] = None,
     tie_tolerance: TieTolerance = 0.0,
     source: Source = None,
-    column: Columns = None,
-    coding: Codings = None,
-    max_unusable: MaxUnusable = None,
-    no_prompt: NoPrompt = False,
-    reference: Reference = None,
-    precision: Precision = None,
-    overwrite: Overwrite = False,
+    reading: ReadingFlags,
+    loading: LoadingFlags,
 ) -> None:
     """Is this reward model any good, and better than that one?
 
@@ -92,15 +85,13 @@ def evaluate(
         surefoot evaluate runs/robust test.jsonl --baseline runs/plain --output report
         surefoot evaluate dpo-model test.jsonl --reference sft-model --output report
     """
-    reads: list[str | Path | None] = [*data, suites, model, baseline, reference]
-    with reporting(output, overwrite, reads) as folder:
+    with reporting(report, *data, suites, model, baseline, loading.reference) as folder:
         from surefoot.evaluation import run
         from surefoot.report import evaluation_page
         from surefoot.training.folder import saved_prompts
 
-        models, baselines = load_both(model, baseline, reference, precision)
+        models, baselines = load_both(model, baseline, loading)
         runs = run_folders(model) + (run_folders(baseline) if baseline else [])
-        reading = ReadingFlags(column, coding, max_unusable, no_prompt)
         pairs, breakdowns = {}, {}
         for name in data:
             pairs[name], own = read_pairs(name, suites, reading, source, [*models, *baselines])

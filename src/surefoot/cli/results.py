@@ -9,46 +9,48 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surefoot.cli.arguments import ReportFlags
 from surefoot.cli.console import quiet_libraries, say
 from surefoot.errors import DataError, SurefootError
 
 if TYPE_CHECKING:
     from surefoot.runs import RunFolder
 
+#: What a file holds: JSON, a text, or a text that is made when what stands before it is written.
+Content = Mapping[str, Any] | str | Callable[[], str]
+
 
 @contextmanager
-def reporting(
-    output: Path, overwrite: bool, reads: Iterable[str | Path | None]
-) -> Iterator[RunFolder]:
+def reporting(report: ReportFlags, *reads: str | Path | None) -> Iterator[RunFolder]:
     """The folder of a report on models, which takes the place of no other kind of folder.
 
     Args:
-        output: the folder.
-        overwrite: it may hold something.
+        report: where it is, and whether it may hold something.
         reads: places that the command reads, where they are given: they are not overwritten, nor
             is what runs among them were made from.
     """
     quiet_libraries()
     from surefoot.runs import claim
 
-    every = [one for place in reads if place is not None for one in (place, *origins_of_run(place))]
-    with claim(output, "evaluate", overwrite=overwrite, reads=every) as folder:
+    sources = with_origins(reads)
+    with claim(report.output, "evaluate", overwrite=report.overwrite, reads=sources) as folder:
         yield folder
 
 
-def origins_of_run(place: str | Path) -> list[str]:
-    """What a run was made from and is read with: its base, its reference, its encoder.
+def with_origins(places: Iterable[str | Path | None]) -> list[str | Path]:
+    """Places, and what runs there were made from and are read with: base, reference, encoder.
 
-    None of another place, or of one whose reader will have to complain.
+    Nothing more of another place, or of one whose reader will have to complain.
     """
     from surefoot.options import places_of
     from surefoot.scorers import Scorer, storage
 
-    found: list[str] = []
-    for folder in (Path(place), *Path(place).glob("seed-*")):
-        if (folder / storage.DESCRIPTION).is_file():
-            with suppress(SurefootError):
-                found += places_of(Scorer.parse(storage.read_description(folder)["scorer"]))
+    found: list[str | Path] = [place for place in places if place is not None]
+    for place in tuple(found):
+        for folder in (Path(place), *Path(place).glob("seed-*")):
+            if (folder / storage.DESCRIPTION).is_file():
+                with suppress(SurefootError):
+                    found += places_of(Scorer.parse(storage.read_description(folder)["scorer"]))
     return found
 
 
@@ -61,15 +63,16 @@ def publish(
     """Write the figures, then the page (of the command line that made it), then print them.
 
     Raises:
-        DataError: a figure is not finite.
+        DataError: a figure is not finite, and null is written.
     """
-    results: dict[str, Content] = {
-        "evaluation.json": content,
-        "report.html": lambda: page(invocation()),
-    }
-    lost = write(folder, results)
+    lost = write(folder, {"evaluation.json": content, "report.html": lambda: page(invocation())})
     show()
-    refuse_lost(lost)
+    if lost:
+        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        raise DataError(
+            f"{', '.join(lost[:5])}{more} came out infinite or not a number, and null is written. "
+            "The model may have diverged: look at what it says of each pair (surefoot score)."
+        )
 
 
 def invocation() -> str:
@@ -77,11 +80,7 @@ def invocation() -> str:
     return shlex.join(["surefoot", *sys.argv[1:]])
 
 
-#: What a file holds: JSON, a text, or a text that is made when what stands before it is written.
-Content = Mapping[str, Any] | str | Callable[[], str]
-
-
-def write(folder: RunFolder, results: Mapping[str, Content]) -> list[str]:
+def write(folder: RunFolder, results: Mapping[str, Content]) -> Sequence[str]:
     """Write the results of a command into its folder, by name, and say where they are.
 
     Returns:
@@ -103,17 +102,3 @@ def write(folder: RunFolder, results: Mapping[str, Content]) -> list[str]:
     for name in results:
         say(f"wrote {folder.path / name}")
     return lost
-
-
-def refuse_lost(lost: Sequence[str]) -> None:
-    """End a command whose results, which are written and shown, hold numbers that are not finite.
-
-    Raises:
-        DataError: there are any; the message names them.
-    """
-    if lost:
-        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
-        raise DataError(
-            f"{', '.join(lost[:5])}{more} came out infinite or not a number, and null is written. "
-            "The model may have diverged: look at what it says of each pair (surefoot score)."
-        )

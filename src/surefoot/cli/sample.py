@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surefoot.cli.arguments import Overwrite
+from surefoot.cli.arguments import Configuration, Overwrite
 from surefoot.cli.console import confirmed, out, quiet_libraries, say
 from surefoot.cli.train import overrides
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def sample(
     context: typer.Context,
-    configuration: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML configuration.")],
+    configuration: Configuration,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the references of the output folder.")
     ] = False,
@@ -42,10 +42,8 @@ def sample(
 
     config = nuisance.SampleConfig.read(configuration, overrides(context.args))
     conditions = nuisance.Conditions(proceed=lambda cost: yes or confirmed(cost), say=say)
-    _show(
-        nuisance.sample(config, conditions, overwrite=overwrite, resume=resume),
-        Path(config.output),
-    )
+    sampled = nuisance.sample(config, conditions, overwrite=overwrite, resume=resume)
+    _show(sampled, Path(config.output))
 
 
 def _show(sampled: Sampled, folder: Path) -> None:

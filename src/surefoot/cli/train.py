@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from surefoot.cli.arguments import Overwrite
+from surefoot.cli.arguments import Configuration, Overwrite
 from surefoot.cli.console import figure, out, quiet_libraries, say, table
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from surefoot.online.training import OnlineRun
     from surefoot.scorers.fit.report import FitReport
     from surefoot.scorers.fit.unit_shares import UnitShare
     from surefoot.statistics import Estimate
     from surefoot.training.language.language_run import LanguageReport
     from surefoot.training.run import Run
 
+#: Figures of the last log that the table of language models shows.
+_LAST = ("loss", "value", "sampled_kl", "margin", "chosen_change", "effective_pairs")
+#: Groups of prompts that the table of online training shows, at most.
+_MOST_SHOWN = 20
+
 
 def train(
     context: typer.Context,
-    configuration: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML configuration.")],
+    configuration: Configuration,
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, help="Train with this many seeds, one folder each.")
     ] = 1,
@@ -45,7 +51,7 @@ def train(
         torchrun --nproc_per_node 2 -m surefoot train policy.yaml
     """
     quiet_libraries()
-    from surefoot.cli.online import is_online, run_online
+    from surefoot.online.config import is_online
     from surefoot.training import RunConfig, train_seeds
 
     options = RunConfig.given(configuration, overrides(context.args))
@@ -56,7 +62,7 @@ def train(
         "reads": [configuration],
     }
     if is_online(options):
-        run_online(options, seeds, how)
+        _train_online(options, seeds, how)
         return
     config = RunConfig(**options)
     root = config.output if seeds > 1 else None
@@ -73,18 +79,57 @@ def overrides(arguments: Sequence[str]) -> dict[str, str]:
         ConfigurationError: an argument that is no option, or an option without a value.
     """
     values: dict[str, str] = {}
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
+    rest = iter(arguments)
+    for argument in rest:
         if not argument.startswith("--"):
             raise ConfigurationError(f"expected --section.key value; got {argument!r}.")
         name, equals, value = argument[2:].partition("=")
-        if not equals:
-            if not rest:
-                raise ConfigurationError(f"--{name} needs a value.")
-            value = rest.pop(0)
-        values[name] = value
+        given = value if equals else next(rest, None)
+        if given is None:
+            raise ConfigurationError(f"--{name} needs a value.")
+        values[name] = given
     return values
+
+
+def _train_online(options: Mapping[str, Any], seeds: int, how: Mapping[str, Any]) -> None:
+    """Train one run, or one per seed, and print what came out of each."""
+    if find_spec("trl") is None:
+        raise ConfigurationError(
+            "online training stands on TRL, which is absent: pip install 'surefoot[online]'."
+        )
+    from surefoot.online import OnlineConfig
+    from surefoot.online.training import train_online_seeds
+
+    config = OnlineConfig(**options)
+    root = config.output if seeds > 1 else None
+    for found in train_online_seeds(config.for_seeds(seeds), root=root, **how):
+        say(f"wrote {found.folder}")
+        _show_online(found)
+
+
+def _show_online(run: OnlineRun) -> None:
+    from surefoot.online.report import SHOWN
+
+    report = run.report
+    _show_logs("The last log", {str(run.folder): report}, SHOWN)
+    if report.along is not None:
+        out.print(report.along.sentence, soft_wrap=True)
+    if report.groups:
+        worst = sorted(report.groups, key=lambda group: group.gain)[:_MOST_SHOWN]
+        table(
+            "Prompts by group: what they gained over the reference, and how often they count",
+            ["group", "share", "prompts seen", "gain", "weight"],
+            [
+                [
+                    g.name,
+                    f"{g.share:.3f}",
+                    str(g.seen),
+                    f"{g.gain:.3f}" if g.seen else "–",
+                    f"{g.weight:.2f}",
+                ]
+                for g in worst
+            ],
+        )
 
 
 def _show(runs: Sequence[Run]) -> None:
@@ -92,47 +137,52 @@ def _show(runs: Sequence[Run]) -> None:
     from surefoot.training.language.language_run import LanguageReport
 
     reports = {str(run.folder): run.report for run in runs}
-    _show_heads({k: r for k, r in reports.items() if isinstance(r, FitReport)})
-    _show_language_models({k: r for k, r in reports.items() if isinstance(r, LanguageReport)})
+    if heads := {k: r for k, r in reports.items() if isinstance(r, FitReport)}:
+        _show_heads(heads)
+    if language := {k: r for k, r in reports.items() if isinstance(r, LanguageReport)}:
+        _show_language_models(language)
 
 
 def _show_language_models(reports: Mapping[str, LanguageReport]) -> None:
-    if not reports:
-        return
-    shown = [name for name in _LAST if any(name in one.last for one in reports.values())]
-    rows = [
-        [
-            folder,
-            figure(report.held_out_accuracy),
-            str(report.steps),
-            *(f"{report.last[name]:.4g}" if name in report.last else "" for name in shown),
-        ]
-        for folder, report in reports.items()
-    ]
-    names = [name.replace("_", " ") for name in shown]
-    table("Held-out accuracy, and the last log", ["run", "accuracy", "steps", *names], rows)
-    for folder, report in reports.items():
-        _no_interval(folder, report.held_out_accuracy)
+    accuracies = {folder: report.held_out_accuracy for folder, report in reports.items()}
+    _show_logs("Held-out accuracy, and the last log", reports, _LAST, accuracies)
     report = next(iter(reports.values()))
     title = f"Who got the weight, over the {report.share_steps} last steps (of one epoch)"
     _show_shares(title, report.shares)
 
 
-def _no_interval(folder: str, accuracy: Estimate | None) -> None:
-    """Why an accuracy stands alone in a table."""
-    if accuracy is None:
-        say(f"note: {folder}: no pairs were held out (data.held_out), so there is no accuracy.")
-    elif accuracy.low is None:
-        say(f"note: {folder}: no interval: {accuracy.note}")
+def _show_logs(
+    title: str,
+    reports: Mapping[str, Any],
+    names: Sequence[str],
+    accuracies: Mapping[str, Estimate | None] | None = None,
+) -> None:
+    """The figures of each run's last log that have one of these names."""
+    shown = [name for name in names if any(name in one.last for one in reports.values())]
+    rows = [
+        [
+            folder,
+            *([figure(accuracies[folder])] if accuracies else []),
+            str(report.steps),
+            *(f"{report.last[name]:.4g}" if name in report.last else "" for name in shown),
+        ]
+        for folder, report in reports.items()
+    ]
+    columns = ["run", *(["accuracy"] if accuracies else []), "steps"]
+    table(title, [*columns, *(name.replace("_", " ") for name in shown)], rows)
+    _say_why_alone(accuracies or {})
 
 
-#: Figures of the last log that the table shows.
-_LAST = ("loss", "value", "sampled_kl", "margin", "chosen_change", "effective_pairs")
+def _say_why_alone(accuracies: Mapping[str, Estimate | None]) -> None:
+    """Why accuracies stand alone in a table, or not at all."""
+    for folder, accuracy in accuracies.items():
+        if accuracy is None:
+            say(f"note: {folder}: no pairs were held out (data.held_out), so there is no accuracy.")
+        elif accuracy.low is None:
+            say(f"note: {folder}: no interval: {accuracy.note}")
 
 
 def _show_heads(reports: Mapping[str, FitReport]) -> None:
-    if not reports:
-        return
     rows = [
         [
             folder,
@@ -147,8 +197,7 @@ def _show_heads(reports: Mapping[str, FitReport]) -> None:
         ["run", "accuracy", "l2", "objective"],
         rows,
     )
-    for folder, one in reports.items():
-        _no_interval(folder, one.out_of_fold_accuracy)
+    _say_why_alone({folder: one.out_of_fold_accuracy for folder, one in reports.items()})
     report = next(iter(reports.values()))
     out.print(report.optimum)
     _show_shares("Who got the weight", report.shares)
@@ -156,9 +205,8 @@ def _show_heads(reports: Mapping[str, FitReport]) -> None:
 
 def _show_shares(title: str, shares: Sequence[UnitShare]) -> None:
     """The units that gained most, and those that lost most."""
-    if not shares:
-        return
-    shown = [*shares[:8], *shares[max(8, len(shares) - 2) :]]
-    rows = [[o.unit, f"{o.mass:.3f}", f"{o.weight:.3f}", f"{o.loss:.3f}"] for o in shown]
-    more = f" ({len(shown)} of {len(shares)} units)" if len(shown) < len(shares) else ""
-    table(title + more, ["unit", "before", "worst-case weight", "loss"], rows)
+    if shares:
+        shown = [*shares[:8], *shares[max(8, len(shares) - 2) :]]
+        rows = [[o.unit, f"{o.mass:.3f}", f"{o.weight:.3f}", f"{o.loss:.3f}"] for o in shown]
+        more = f" ({len(shown)} of {len(shares)} units)" if len(shown) < len(shares) else ""
+        table(title + more, ["unit", "before", "worst-case weight", "loss"], rows)

@@ -8,21 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surefoot.cli.arguments import (
-    Codings,
-    Columns,
-    MaxUnusable,
-    NoPrompt,
-    Overwrite,
-    Precision,
-    Reference,
-    Report,
-    Source,
-    TestData,
-)
+from surefoot.cli.arguments import LoadingFlags, ReadingFlags, ReportFlags, Source, TestData
 from surefoot.cli.console import figure, out, say, table
 from surefoot.cli.evaluate import read_pairs
-from surefoot.cli.inputs import ReadingFlags, load_one, run_folders, say_notes
+from surefoot.cli.inputs import load_one, run_folders, say_notes
 from surefoot.cli.results import publish, reporting
 
 if TYPE_CHECKING:
@@ -38,7 +27,8 @@ def value(
     auxiliary: Annotated[
         str, typer.Option(help="A run that gives P(preferred); of other data than these.")
     ],
-    output: Report,
+    report: ReportFlags,
+    *,
     clip: Annotated[
         tuple[float, float] | None,
         typer.Option(help="Smallest and largest ratio; biased, see the docs."),
@@ -47,13 +37,8 @@ def value(
         bool, typer.Option("--self-normalise", help="Divide by the mean ratio.")
     ] = False,
     source: Source = None,
-    column: Columns = None,
-    coding: Codings = None,
-    max_unusable: MaxUnusable = None,
-    no_prompt: NoPrompt = False,
-    reference: Reference = None,
-    precision: Precision = None,
-    overwrite: Overwrite = False,
+    reading: ReadingFlags,
+    loading: LoadingFlags,
 ) -> None:
     r"""What is a policy worth: how often would it be preferred to its reference? (DRPO)
 
@@ -64,8 +49,7 @@ def value(
         surefoot value runs/policy test.jsonl --auxiliary runs/reward \
             --samples written/references.jsonl --output report
     """
-    reads: list[str | Path | None] = [*data, samples, policy, auxiliary, reference]
-    with reporting(output, overwrite, reads) as folder:
+    with reporting(report, *data, samples, policy, auxiliary, loading.reference) as folder:
         from surefoot.evaluation.policies.logged import logged_values
         from surefoot.evaluation.policies.samples import read_samples
         from surefoot.evaluation.policies.value import RatioOptions
@@ -73,10 +57,9 @@ def value(
         from surefoot.training.folder import saved_prompts
 
         options = RatioOptions(clip=clip, self_normalise=self_normalise)
-        model = load_one(policy, "surefoot value", reference, precision)
+        model = load_one(policy, "surefoot value", loading)
         judge = load_one(auxiliary, "--auxiliary")
         written = read_samples(samples)
-        reading = ReadingFlags(column, coding, max_unusable, no_prompt)
         values = logged_values(
             model,
             {name: read_pairs(name, None, reading, source, [model, judge])[0] for name in data},

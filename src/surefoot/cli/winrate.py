@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from surefoot.cli.arguments import Overwrite, Report, Source, TieTolerance, Yes
+from surefoot.cli.arguments import ReportFlags, Source, TieTolerance
 from surefoot.cli.console import confirmed, figure, say, table
 from surefoot.cli.inputs import load_one, say_notes
 from surefoot.cli.results import publish, reporting
@@ -30,11 +30,12 @@ def winrate(
     judge: Annotated[
         str, typer.Option(help="Who compares: a run, or a YAML file that names an endpoint.")
     ],
-    output: Report,
+    report: ReportFlags,
     tie_tolerance: TieTolerance = 0.0,
     source: Source = None,
-    yes: Yes = False,
-    overwrite: Overwrite = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Send to a judge at an endpoint without asking.")
+    ] = False,
 ) -> None:
     """Is what policy A writes preferred to what policy B writes, and is that its length?
 
@@ -55,8 +56,7 @@ def winrate(
         raise ConfigurationError(
             f"--tie-tolerance of a win rate is below 1/2; got {tie_tolerance:g}."
         )
-    reads: list[str | Path | None] = [*samples, *against, judge]
-    with reporting(output, overwrite, reads) as folder:
+    with reporting(report, *samples, *against, judge) as folder:
         from surefoot.evaluation.policies.contests import contests, left_over
         from surefoot.evaluation.policies.samples import read_samples
         from surefoot.evaluation.policies.win_rate import win_rate
