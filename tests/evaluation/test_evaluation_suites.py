@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.evaluation import evaluate_rewards
 from surefoot.evaluation.origin import fetch
 from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, read_records
 from surefoot.evaluation.suites import find_suite, load_suite, rm_bench, suites
@@ -259,17 +258,3 @@ def test_suites_whose_public_form_differs_say_so(name, monkeypatch):
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     with pytest.raises(DataError, match=r"its public form \(GitHub .*differs.*--suites DIR"):
         load_suite(name)
-
-
-def test_style_matrix_is_printed():
-    record = {"id": 0, "prompt": "q", "chosen": ["c", "c" * 50, "c" * 99], "rejected": ["r"] * 3}
-    records = [{**record, "id": i, "prompt": f"q{i}"} for i in range(12)]
-    preferences = rm_bench.Preferences.from_rows(rows_of("rm_bench", chat=records)[0])
-    texts = preferences.texts("response")
-    rewards = np.array([[float("c" in t and len(t) < 60) for t in side] for side in texts]).T
-    found = evaluate_rewards(rewards, preferences, breakdowns=rm_bench.breakdowns(preferences))
-    lines = rm_bench.style_matrix(found).splitlines()
-    assert lines[0].split() == ["chosen", "\\", "rejected", *rm_bench.STYLES]
-    assert lines[1].startswith("concise")
-    assert "1.000" in lines[1]
-    assert ".500" in lines[3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,10 +10,10 @@ from urllib.request import urlopen
 
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
-from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, Suite, digest
+from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, Suite
 from surefoot.paths import cache_folder
+from surefoot.runs.atomic import appearing
 
-#: Environment variable that names the cache; by default `~/.cache/surefoot`.
 #: Seconds without an answer after which a download is given up.
 TIMEOUT = 30
 
@@ -38,24 +38,20 @@ def fetch(suite: Suite) -> Preferences:
 
 
 def _cached(suite: Suite, part: Part, remedy: str) -> Path:
+    digest = hashlib.blake2b(part.url.encode(), digest_size=8).hexdigest()
     name = Path(urlsplit(part.url).path).name
-    path = cache_folder("suites") / suite.name / f"{digest(part.url)}-{name}"
-    if not path.is_file():
-        content = _download(suite, part, remedy)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        partial.write_bytes(content)
-        partial.replace(path)  # never a half-written file under the final name
-    return path
-
-
-def _download(suite: Suite, part: Part, remedy: str) -> bytes:
+    path = cache_folder("suites") / suite.name / f"{digest}-{name}"
+    if path.is_file():
+        return path
     try:
         with urlopen(part.url, timeout=TIMEOUT) as stream:
-            content: bytes = stream.read()
-            return content
+            content = stream.read()
     except (OSError, HTTPException) as error:
         raise DataError(
             f"suite {suite.name!r} could not be fetched from {part.url} "
             f"({type(error).__name__}: {error}). {remedy}"
         ) from None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with appearing(path) as partial:
+        partial.write_bytes(content)
+    return path

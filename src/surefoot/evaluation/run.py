@@ -18,10 +18,10 @@ from surefoot.evaluation.pairs.compare import (
 from surefoot.evaluation.pairs.metrics import evaluate_rewards
 from surefoot.evaluation.pairs.overlap import Overlap, prompt_overlap
 from surefoot.evaluation.pairs.result import SCHEMA_VERSION, EvaluationResult
-from surefoot.evaluation.protocol import Floats
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.statistics import Estimate
+from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import fields_ready, json_ready
 
 Breakdowns = Mapping[str, Sequence[str | None]]
@@ -151,10 +151,7 @@ def notes_of(models: Sequence[TrainedScorer]) -> tuple[str, ...]:
 def by_cluster(run: str, preferences: Preferences, say: Callable[[str], object]) -> Breakdowns:
     """Rows by the clusters that the risk of a run was over; nothing where it was over none.
 
-    Args:
-        run: its folder.
-        preferences: the rows.
-        say: called with the reason where the clusters cannot be found.
+    Where the clusters cannot be found, the reason is said.
     """
     if not PromptClusters.has(run):
         return {}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,8 +45,9 @@ class Suite:
     licence: str  #: of texts and labels
     parts: Mapping[str, Part]  #: its files by short name
     #: from the records of each part to rows under the data contract, and to a
-    #: :class:`~surefoot.data.schema.Fault` for each record that is left out
-    rows: Callable[[Mapping[str, list[Record]]], Iterator[Row | Fault]]
+    #: :class:`~surefoot.data.schema.Fault` for each record that is left out (see :func:`each`);
+    #: `file` of either may be the name of the part
+    rows: Callable[[Mapping[str, list[Record]]], Iterable[Row | Fault]]
     note: str = ""  #: what a reader of results should know
     #: further groupings of the loaded rows, by title
     breakdowns: Callable[[Preferences], dict[str, list[str | None]]] = field(
@@ -71,14 +71,16 @@ class Suite:
             DataError: a file that is not what the suite expects.
         """
         records = {name: read_records(path) for name, path in files.items()}
+        places = {name: part.path for name, part in self.parts.items()}
         rows: list[Row] = []
         faults: list[Fault] = []
         try:
             for found in self.rows(records):
                 if isinstance(found, Fault):
-                    faults.append(found)
+                    faults.append(replace(found, file=places.get(found.file, found.file)))
                 else:
-                    rows.append(found)
+                    file = found.get("file")
+                    rows.append({**found, "file": places[file]} if file in places else found)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             paths = ", ".join(str(path) for path in files.values())
             raise DataError(
@@ -139,26 +141,37 @@ def numbered(records: Mapping[str, list[Record]]) -> Iterator[tuple[str, int, Re
             yield part, place, record
 
 
+def each(
+    row: Callable[[Record, str, int], Row | str | Iterable[Row]],
+) -> Callable[[Mapping[str, list[Record]]], Iterator[Row | Fault]]:
+    """The rows of a suite whose records stand alone.
+
+    Args:
+        row: of a record, the name of its part and its place there: a row, several, or the reason
+            why the record is left out.
+    """
+
+    def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
+        for part, place, record in numbered(records):
+            found = row(record, part, place)
+            if isinstance(found, str):
+                yield Fault(part, place, found)
+            else:
+                for one in [found] if isinstance(found, dict) else found:
+                    yield {"file": part, "row": place, **one}
+
+    return rows
+
+
 def pair(prompt: Turns, chosen: Turns, rejected: Turns, **columns: Any) -> Row:
     """A row whose preferred response stands in a position drawn by hash.
 
     Chosen-first data lets a model (or a judge with a taste for the first answer) win by position.
     The draw depends on the texts only, not on which of them is preferred.
     """
-    texts = sorted((_text(chosen), _text(rejected)))
+    sides = [to_text(to_messages(side, role="assistant")) for side in (chosen, rejected)]
     prompt_text = to_text(to_messages(prompt, role="user"))
-    chosen_sorts_first = _text(chosen) == texts[0]
-    turned = bool(key_of("\0".join([prompt_text, *texts])) & 1)
-    first = chosen_sorts_first != turned
+    turned = bool(key_of("\0".join([prompt_text, *sorted(sides)])) & 1)
+    first = (sides[0] <= sides[1]) != turned
     a, b = (chosen, rejected) if first else (rejected, chosen)
-    label = 1.0 if first else 0.0
-    return {"prompt": prompt, "response_a": a, "response_b": b, "label": label, **columns}
-
-
-def _text(response: Turns) -> str:
-    return to_text(to_messages(response, role="assistant"))
-
-
-def digest(text: str) -> str:
-    """A short hash for file names."""
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return {"prompt": prompt, "response_a": a, "response_b": b, "label": float(first), **columns}

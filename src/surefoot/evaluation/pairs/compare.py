@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
-from surefoot.evaluation.clusters import Choice, Clusters, clusters_of
+from surefoot.evaluation.clusters import Choice, clusters_of
 from surefoot.evaluation.pairs.judgments import Judgments, judge
-from surefoot.evaluation.protocol import Floats
 from surefoot.statistics import (
     Comparison,
     Estimate,
@@ -21,11 +20,11 @@ from surefoot.statistics import (
     hierarchical,
     hierarchical_difference,
     holm,
-    log_loss,
 )
 from surefoot.statistics.estimate import fields_ready
 
 Rewards = npt.ArrayLike | Sequence[npt.ArrayLike]
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,12 @@ class ComparisonResult:
 
     name: str  #: of the data
     seeds: int  #: number of seeds; with one, the figures speak of two models, not of two methods
-    first: Estimate  #: accuracy of each
-    baseline: Estimate  #: accuracy of each
+    first: Estimate  #: its accuracy
+    baseline: Estimate  #: the baseline's
     accuracy: Comparison  #: difference of accuracy (positive: better than the baseline)
     log_loss: Comparison  #: difference of log-loss in nats (negative: better than the baseline)
-    groups: dict[str, Comparison]  #: difference of accuracy by group and by source
-    sources: dict[str, Comparison]  #: difference of accuracy by group and by source
+    groups: dict[str, Comparison]  #: difference of accuracy by group
+    sources: dict[str, Comparison]  #: the same by source
     #: Holm-adjusted p-values over all groups and sources with a test, by `group: name` or `source:
     #: name`
     adjusted: dict[str, float]
@@ -85,38 +84,39 @@ def compare(
     Raises:
         DataError: shapes that do not fit, or different numbers of seeds.
     """
-    judged = _judged(rewards, probabilities, preferences, tie_tolerance)
-    baselines = _judged(baseline, baseline_probabilities, preferences, tie_tolerance)
-    if len(judged) != len(baselines):
-        raise DataError(f"compare needs the same seeds; got {len(judged)} and {len(baselines)}.")
+    ours = _judged(rewards, probabilities, preferences, tie_tolerance)
+    theirs = _judged(baseline, baseline_probabilities, preferences, tie_tolerance)
+    if len(ours) != len(theirs):
+        raise DataError(f"compare needs the same seeds; got {len(ours)} and {len(theirs)}.")
     shared = clusters_of(preferences, clusters)
-    right = np.stack([j.correct for j in judged]), np.stack([j.correct for j in baselines])
-    rows = np.flatnonzero(judged[0].decided)
+    said: dict[str, Any] = {"level": level, "covers": shared.covers}
+    first, second = (np.stack([j.correct for j in side]) for side in (ours, theirs))
+    rows = ours[0].decided
 
-    def difference(at: npt.NDArray[np.int64]) -> Comparison:
-        a, b = right
-        return hierarchical_difference(
-            a[:, at], b[:, at], shared.ids[at], level, covers=shared.covers
-        )
+    def difference(at: Rows) -> Comparison:
+        return hierarchical_difference(first[:, at], second[:, at], shared.ids[at], **said)
 
-    def by(column: str) -> dict[str, Comparison]:
-        names = np.array([n or "" for n in preferences.strings(column)], dtype=object)[rows]
-        return {n: difference(rows[names == n]) for n in sorted(set(names) - {""})}
+    def range_of(a: Judgments, b: Judgments) -> Range:
+        return Range.over_labels(lambda y: a.loss(y) - b.loss(y), len(preferences))
 
-    groups, sources = by("group"), by("source")
+    parts = _parts(preferences, rows)
+    tested = {name: difference(at) for name, at in parts.items()}
     return ComparisonResult(
         name=preferences.name,
-        seeds=len(judged),
-        first=_accuracy(right[0], rows, shared, level),
-        baseline=_accuracy(right[1], rows, shared, level),
+        seeds=len(ours),
+        first=hierarchical(first[:, rows], shared.ids[rows], **said),
+        baseline=hierarchical(second[:, rows], shared.ids[rows], **said),
         accuracy=difference(rows),
-        log_loss=_loss_difference(judged, baselines, shared, level),
-        groups=groups,
-        sources=sources,
-        adjusted=_adjusted(
-            {f"group: {n}": c for n, c in groups.items()}
-            | {f"source: {n}": c for n, c in sources.items()}
+        log_loss=hierarchical_difference(
+            [j.loss() for j in ours],
+            [j.loss() for j in theirs],
+            shared.ids,
+            within=list(map(range_of, ours, theirs)),
+            **said,
         ),
+        groups=_under("group: ", tested),
+        sources=_under("source: ", tested),
+        adjusted=_adjusted(tested),
     )
 
 
@@ -138,19 +138,21 @@ def evaluate_over_seeds(
     """
     judged = _judged(rewards, probabilities, preferences, tie_tolerance)
     shared = clusters_of(preferences, clusters)
+    said: dict[str, Any] = {"level": level, "covers": shared.covers}
     right = np.stack([j.correct for j in judged])
-    rows = np.flatnonzero(judged[0].decided)
-    estimates = {
-        "accuracy": _accuracy(right, rows, shared, level),
-        "log_loss": hierarchical(
-            _losses(judged), shared.ids, level, shared.covers, list(map(_range_of_loss, judged))
-        ),
+    rows = judged[0].decided
+
+    def accuracy(at: Rows) -> Estimate:
+        return hierarchical(right[:, at], shared.ids[at], **said)
+
+    within = [Range.over_labels(j.loss, len(preferences)) for j in judged]
+    loss = hierarchical([j.loss() for j in judged], shared.ids, within=within, **said)
+    parts = _parts(preferences, rows)
+    return {
+        "accuracy": accuracy(rows),
+        "log_loss": loss,
+        **{name: accuracy(at) for name, at in parts.items()},
     }
-    for column in ("group", "source"):
-        names = np.array([n or "" for n in preferences.strings(column)], dtype=object)[rows]
-        for name in sorted(set(names) - {""}):
-            estimates[f"{column}: {name}"] = _accuracy(right, rows[names == name], shared, level)
-    return estimates
 
 
 def holm_over_suites(results: Mapping[str, ComparisonResult]) -> dict[str, float]:
@@ -164,6 +166,19 @@ def holm_over_suites(results: Mapping[str, ComparisonResult]) -> dict[str, float
 def _adjusted(comparisons: Mapping[str, Comparison]) -> dict[str, float]:
     tested = {name: c.p_value for name, c in comparisons.items() if c.p_value is not None}
     return dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
+
+
+def _parts(preferences: Preferences, rows: Rows) -> dict[str, Rows]:
+    """Of some rows those of each `group: name` and `source: name`."""
+    found: dict[str, Rows] = {}
+    for column in ("group", "source"):
+        names = np.array([n or "" for n in preferences.strings(column)], dtype=object)[rows]
+        found |= {f"{column}: {n}": rows[names == n] for n in sorted(set(names) - {""})}
+    return found
+
+
+def _under(start: str, tested: Mapping[str, Comparison]) -> dict[str, Comparison]:
+    return {name.removeprefix(start): c for name, c in tested.items() if name.startswith(start)}
 
 
 def _judged(
@@ -180,35 +195,3 @@ def _by_seed(rewards: Rewards, dimensions: int) -> list[npt.ArrayLike]:
     """One array for each seed, from one array or several."""
     arrays = [rewards] if np.ndim(rewards) == dimensions else list(rewards)  # type: ignore[arg-type]
     return [np.asarray(a, dtype=np.float64) for a in arrays]
-
-
-def _losses(judged: list[Judgments]) -> Floats:
-    return np.stack([log_loss(j.probabilities, j.labels) for j in judged])
-
-
-def _range_of_loss(judged: Judgments) -> Range:
-    p = judged.probabilities
-    return Range.over_labels(lambda y: log_loss(p, y), len(p))
-
-
-def _loss_difference(
-    ours: list[Judgments], theirs: list[Judgments], shared: Clusters, level: float
-) -> Comparison:
-    def range_of(a: Judgments, b: Judgments) -> Range:
-        p, q = a.probabilities, b.probabilities
-        return Range.over_labels(lambda y: log_loss(p, y) - log_loss(q, y), len(p))
-
-    return hierarchical_difference(
-        _losses(ours),
-        _losses(theirs),
-        shared.ids,
-        level,
-        shared.covers,
-        [range_of(a, b) for a, b in zip(ours, theirs, strict=True)],
-    )
-
-
-def _accuracy(
-    right: Floats, rows: npt.NDArray[np.int64], shared: Clusters, level: float
-) -> Estimate:
-    return hierarchical(right[:, rows], shared.ids[rows], level, covers=shared.covers)

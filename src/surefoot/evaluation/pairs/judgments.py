@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.evaluation.protocol import Floats
+from surefoot.statistics import log_loss
+from surefoot.statistics.dependence import Floats
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 
 
@@ -23,9 +24,9 @@ class Judgments:
     vote: Floats  #: 1 where the model prefers a, 0 where b, 1/2 for its ties, shape (N,)
 
     @property
-    def decided(self) -> npt.NDArray[np.bool_]:
-        """Pairs whose label prefers one side; human ties are left out of accuracy, shape (N,)."""
-        return np.asarray(side_of_half(self.labels) != 0)
+    def decided(self) -> npt.NDArray[np.int64]:
+        """Rows whose label prefers one side; human ties are left out of accuracy."""
+        return np.flatnonzero(side_of_half(self.labels))
 
     @property
     def correct(self) -> Floats:
@@ -36,6 +37,10 @@ class Judgments:
     def agreement(self) -> Floats:
         """Chance that the model is with a judgment drawn from the label, shape (N,)."""
         return self.labels * self.vote + (1 - self.labels) * (1 - self.vote)
+
+    def loss(self, labels: Floats | None = None) -> Floats:
+        """Log-loss in nats under these labels, or others, shape (N,)."""
+        return log_loss(self.probabilities, self.labels if labels is None else labels)
 
 
 def judge(
@@ -65,10 +70,9 @@ def judge(
     n = len(preferences)
     if r.shape != (n, 2):
         raise DataError(f"rewards for {preferences.name} have shape ({n}, 2); got {r.shape}.")
-    margin = r[:, 0] - r[:, 1]
-    _all_rows(np.asarray(np.isfinite(r).all(axis=1)), "the reward is not finite", preferences)
+    _all_rows(np.isfinite(r).all(axis=1), "the reward is not finite", preferences)
     if probabilities is None:
-        p = 1 / (1 + np.exp(-np.clip(margin, -700, 700)))
+        p = 1 / (1 + np.exp(-np.clip(r[:, 0] - r[:, 1], -700, 700)))
     else:
         p = np.asarray(probabilities, dtype=np.float64)
         if p.shape != (n,):
@@ -76,12 +80,11 @@ def judge(
                 f"probabilities of {preferences.name} have shape ({n},); got {p.shape}."
             )
         _all_rows((p >= 0) & (p <= 1), "the probability is not in [0, 1]", preferences)
-    vote = (side_of_rewards(r, tie_tolerance) + 1) / 2
-    return Judgments(r, p, preferences.labels, vote)
+    return Judgments(r, p, preferences.labels, (side_of_rewards(r, tie_tolerance) + 1) / 2)
 
 
-def _all_rows(good: npt.NDArray[np.bool_], complaint: str, preferences: Preferences) -> None:
-    wrong = np.flatnonzero(~good)
+def _all_rows(good: npt.ArrayLike, complaint: str, preferences: Preferences) -> None:
+    wrong = np.flatnonzero(~np.asarray(good))
     if len(wrong):
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise DataError(f"{preferences.name}, row {wrong[0]}: {complaint}{more}.")

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
-from surefoot.evaluation.clusters import Choice, Clusters, clusters_of
-from surefoot.evaluation.pairs.judgments import Judgments, judge
+from surefoot.evaluation.clusters import Choice, clusters_of
+from surefoot.evaluation.pairs.judgments import judge
 from surefoot.evaluation.pairs.result import EvaluationResult
 from surefoot.evaluation.pairs.rulers import ruler_rewards
-from surefoot.evaluation.protocol import Floats
 from surefoot.statistics import (
     SHARE,
-    Comparison,
     Estimate,
     Range,
     brier,
     by_group,
     calibration,
-    log_loss,
     mean,
     paired_difference,
     worst_group,
 )
+from surefoot.statistics.dependence import Floats
 
 
 def evaluate_rewards(
@@ -63,93 +62,64 @@ def evaluate_rewards(
         raise DataError(f"{preferences.name} has no pairs to evaluate on.")
     judged = judge(rewards, preferences, probabilities, tie_tolerance)
     shared = clusters_of(preferences, clusters)
-    groups, sources = preferences.strings("group"), preferences.strings("source")
-    rulers, best, beyond, notes = _against_rulers(judged, preferences, shared, level)
-    named = groups if preferences.has("group") else sources
-    rows = np.flatnonzero(judged.decided)
+    said: dict[str, Any] = {"level": level, "covers": shared.covers}
+    rows = judged.decided
+    right, ids = judged.correct[rows], shared.ids[rows]
+    n, p, labels = len(preferences), judged.probabilities, judged.labels
+
+    def over_all(values: Floats, within: Range) -> Estimate:
+        return mean(values, shared.ids, within=within, **said)
 
     def over_decided(names: Sequence[str | None]) -> dict[str, Estimate]:
-        if len(names) != len(preferences):
-            raise DataError(f"a breakdown names {len(names)} rows of {len(preferences)}.")
-        chosen = [names[int(i)] for i in rows]
-        return by_group(judged.correct[rows], chosen, shared.ids[rows], level, shared.covers)
+        if len(names) != n:
+            raise DataError(f"a breakdown names {len(names)} rows of {n}.")
+        return by_group(right, [names[int(i)] for i in rows], ids, **said)
 
-    worst = worst_group(
-        judged.correct[rows], [named[int(i)] for i in rows], shared.ids[rows], level, shared.covers
-    )
-    soft = bool((~np.isin(judged.labels, (0.0, 0.5, 1.0))).any())
-    ceiling = np.maximum(judged.labels, 1 - judged.labels)
+    groups, sources = preferences.strings("group"), preferences.strings("source")
+    named = groups if preferences.has("group") else sources
+    worst = worst_group(right, [named[int(i)] for i in rows], ids, **said)
+    rulers = {
+        name: judge(measured, preferences).correct[rows]
+        for name, measured in ruler_rewards(preferences).items()
+    }
+    accuracies = {name: mean(one, ids, **said) for name, one in rulers.items()}
+    best, notes = _best_ruler(accuracies, rulers["first position"])
+    soft = bool((~np.isin(labels, (0.0, 0.5, 1.0))).any())
     return EvaluationResult(
         name=preferences.name,
-        n=len(preferences),
-        human_ties=int((~judged.decided).sum()),
+        n=n,
+        human_ties=n - len(rows),
         model_ties=int((judged.vote == 0.5).sum()),
         skipped=len(preferences.faults),
         clusters=shared.kind,
         cluster_count=len(np.unique(shared.ids)),
-        accuracy=accuracy(judged, shared, level),
-        agreement=_mean(judged.agreement, shared, level, SHARE) if soft else None,
-        ceiling=_mean(ceiling, shared, level, Range(0.5, 1.0)) if soft else None,
-        log_loss=_score(log_loss, judged, shared, level),
-        brier=_score(brier, judged, shared, level),
-        calibration=calibration(
-            judged.probabilities, judged.labels, shared.ids, level=level, covers=shared.covers
-        ),
+        accuracy=mean(right, ids, **said),
+        agreement=over_all(judged.agreement, SHARE) if soft else None,
+        ceiling=over_all(np.maximum(labels, 1 - labels), Range(0.5, 1.0)) if soft else None,
+        log_loss=over_all(judged.loss(), Range.over_labels(judged.loss, n)),
+        brier=over_all(brier(p, labels), Range.over_labels(partial(brier, p), n)),
+        calibration=calibration(p, labels, shared.ids, **said),
         groups=over_decided(groups),
         sources=over_decided(sources),
         breakdowns={title: over_decided(names) for title, names in (breakdowns or {}).items()},
         worst=worst if len(worst.groups) > 1 else None,
-        rulers=rulers,
+        rulers=accuracies,
         best_ruler=best,
-        beyond_ruler=beyond,
+        beyond_ruler=paired_difference(right, rulers[best], ids, **said),
         notes=notes,
     )
 
 
-def accuracy(judged: Judgments, shared: Clusters, level: float = 0.95) -> Estimate:
-    """Accuracy over the pairs that are not human ties."""
-    rows = judged.decided
-    return mean(judged.correct[rows], shared.ids[rows], level=level, covers=shared.covers)
-
-
-def _mean(values: Floats, shared: Clusters, level: float, within: Range) -> Estimate:
-    return mean(values, shared.ids, None, level, shared.covers, within)
-
-
-def _score(
-    score: Callable[[Floats, Floats], Floats], judged: Judgments, shared: Clusters, level: float
-) -> Estimate:
-    """Mean of a score, whose range in each pair is that of both labels it could have had."""
-    p = judged.probabilities
-    return _mean(
-        score(p, judged.labels), shared, level, Range.over_labels(partial(score, p), len(p))
-    )
-
-
-def _against_rulers(
-    judged: Judgments, preferences: Preferences, shared: Clusters, level: float
-) -> tuple[dict[str, Estimate], str, Comparison, tuple[str, ...]]:
-    """Accuracy of each ruler, the best one, the model's difference to it, and cautions."""
-    rows = judged.decided
-    correct = {
-        name: judge(rewards, preferences).correct[rows]
-        for name, rewards in ruler_rewards(preferences).items()
-    }
-    accuracies = {
-        name: mean(right, shared.ids[rows], level=level, covers=shared.covers)
-        for name, right in correct.items()
-    }
-    notes: list[str] = []
+def _best_ruler(
+    accuracies: Mapping[str, Estimate], by_position: Floats
+) -> tuple[str, tuple[str, ...]]:
+    """The most accurate ruler, and cautions."""
     contenders = list(accuracies)
-    first = correct["first position"]
-    if len(first) and first.min() == first.max():
-        notes.append(
-            "every label prefers the same position: a model that sees the order could read the "
-            "answer off it, and the ruler `first position` says nothing here"
-        )
+    notes: tuple[str, ...] = ()
+    if len(by_position) and by_position.min() == by_position.max():
         contenders.remove("first position")
-    best = max(contenders, key=lambda name: accuracies[name].estimate or 0.0)
-    beyond = paired_difference(
-        judged.correct[rows], correct[best], shared.ids[rows], level=level, covers=shared.covers
-    )
-    return accuracies, best, beyond, tuple(notes)
+        notes = (
+            "every label prefers the same position: a model that sees the order could read the "
+            "answer off it, and the ruler `first position` says nothing here",
+        )
+    return max(contenders, key=lambda name: accuracies[name].estimate or 0.0), notes

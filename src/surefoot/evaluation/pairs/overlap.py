@@ -10,6 +10,7 @@ import numpy as np
 
 from surefoot.data.prompts import training_prompt_keys
 from surefoot.data.schema import Preferences
+from surefoot.statistics.estimate import fields_ready
 
 __all__ = ["Overlap", "prompt_overlap", "training_prompt_keys"]
 
@@ -29,16 +30,11 @@ class Overlap:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: exact counts, which have no interval."""
-        return {"rows": self.rows, "prompts": self.prompts, "n": self.n, "share": self.share}
+        return fields_ready(self) | {"share": self.share}
 
 
 def prompt_overlap(training_keys: Iterable[int], preferences: Preferences) -> Overlap:
-    """Count the rows whose prompt (blind to case and spacing) occurs in training.
-
-    Args:
-        training_keys: :func:`training_prompt_keys` of the training data.
-        preferences: the test pairs.
-    """
+    """Count the rows whose prompt (blind to case and spacing) is among the keys of training."""
     keys = preferences.prompt_keys()
     seen = np.isin(keys, np.fromiter(training_keys, dtype=np.int64))
     return Overlap(int(seen.sum()), len(np.unique(keys[seen])), len(keys))

@@ -30,8 +30,8 @@ class EvaluationResult:
     log_loss: Estimate  #: in nats, all pairs
     brier: Estimate  #: expected squared error, all pairs
     calibration: Calibration  #: debiased error, the usual binned one, reliability table
-    groups: dict[str, Estimate]  #: accuracy by the data's `group` and `source`
-    sources: dict[str, Estimate]  #: accuracy by the data's `group` and `source`
+    groups: dict[str, Estimate]  #: accuracy by the data's `group`
+    sources: dict[str, Estimate]  #: the same by its `source`
     breakdowns: dict[str, dict[str, Estimate]]  #: accuracy by further groupings, by title
     #: the worst group (or source, where there are no groups), allowing for its being picked; None
     #: where the data has neither

@@ -7,12 +7,11 @@ A ruler that prefers the longer answer wins whole subsets of public benchmarks
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 
 from surefoot.data.schema import Preferences
-from surefoot.evaluation.protocol import Floats
+from surefoot.statistics.dependence import Floats
 
 _MARKDOWN = re.compile(
     r"""^\s{0,3}\#{1,6}\s      # heading
@@ -42,15 +41,13 @@ def ruler_rewards(preferences: Preferences) -> dict[str, Floats]:
 
     Rulers: `longer` and `shorter` response, `more markdown`, `first position`.
     """
-    texts = preferences.texts("response")
-    lengths = _measured(length, texts)
+    lengths, marks = (
+        np.array([[measure(text) for text in side] for side in preferences.texts("response")]).T
+        for measure in (length, markdown)
+    )
     return {
         "longer": lengths,
         "shorter": -lengths,
-        "more markdown": _measured(markdown, texts),
+        "more markdown": marks,
         "first position": np.tile([1.0, 0.0], (len(preferences), 1)),
     }
-
-
-def _measured(measure: Callable[[str], float], texts: tuple[list[str], list[str]]) -> Floats:
-    return np.array([[measure(text) for text in side] for side in texts], dtype=np.float64).T

@@ -11,20 +11,16 @@ from surefoot.errors import DataError
 from surefoot.evaluation.pairs.rulers import length
 from surefoot.evaluation.policies.samples import Samples, require_prompts
 from surefoot.evaluation.policies.win_rate import Contests
-from surefoot.evaluation.protocol import Floats
 from surefoot.judge import Judge, judge_pairs
 from surefoot.scorers import TrainedScorer
+from surefoot.statistics.dependence import Floats
 
 
 def contests(a: Samples, b: Samples, source: str | None = None) -> Preferences:
     """The k-th response of A against the k-th of B, for every prompt: comparisons to be judged.
 
-    Where one side wrote more to a prompt, what is left over is not compared.
-
-    Args:
-        a: of the first policy.
-        b: of the second policy.
-        source: for judges that know sources.
+    Where one side wrote more to a prompt, what is left over is not compared. The source is for
+    judges that know sources.
 
     Raises:
         DataError: the two files hold different prompts.
@@ -55,11 +51,6 @@ def left_over(a: Samples, b: Samples) -> int:
 def judged_by_model(model: TrainedScorer, pairs: Preferences, place: str = "the judge") -> Contests:
     """Contests as a trained scorer sees them, which does not see the order.
 
-    Args:
-        model: the scorer.
-        pairs: the contests.
-        place: what to call it.
-
     Raises:
         DataError: it has no number for some of them.
     """
@@ -80,12 +71,6 @@ def judged_by_endpoint(
     say: Callable[[str], object],
 ) -> Contests:
     """Contests as a chat model sees them, in both orders; those without a judgment are left out.
-
-    Args:
-        judge: endpoint, model, and how to ask.
-        pairs: the contests.
-        proceed: shown the estimate of the cost before anything is sent.
-        say: called with lines about what is going on.
 
     Raises:
         SurefootError: see :func:`surefoot.judge.judge_pairs`; or none was judged.
@@ -108,7 +93,7 @@ def judged_contests(pairs: Preferences, first: Floats, second: Floats | None = N
         DataError: none was judged.
     """
     lengths = np.array([[length(text) for text in side] for side in pairs.texts("response")]).T
-    kept = np.isfinite(first) if second is None else np.isfinite(first) & np.isfinite(second)
+    kept = np.isfinite(first if second is None else first + second)
     return Contests(
         first[kept],
         None if second is None else second[kept],

@@ -17,10 +17,10 @@ from surefoot.data.schema import Preferences, prompt_key
 from surefoot.data.sources.origins import origins_of
 from surefoot.data.text import Message, Prompt, to_messages, to_text
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.evaluation.protocol import Floats
 from surefoot.runs import require_finished
 from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
 from surefoot.scorers.responses import rewards_of
+from surefoot.statistics.dependence import Floats
 
 _FORM = "one prompt a line with its `references` (responses), as `surefoot sample` writes them"
 #: What a law says of draws from the policy as it is.
@@ -84,8 +84,7 @@ def read_samples(path: str | Path) -> Samples:
             entry = _written(record)
         except DataError as error:
             raise DataError(f"{place}, row {numbered.row}: {str(error).rstrip('.')}.") from None
-        key = prompt_key(entry.prompt)
-        known = written.setdefault(key, entry)
+        known = written.setdefault(prompt_key(entry.prompt), entry)
         if known.responses != entry.responses:
             known.responses.extend(entry.responses)
             known.gold.extend(entry.gold)
@@ -103,39 +102,33 @@ def _written(record: Mapping[str, Any]) -> WrittenResponses:
     given = record["prompt"]
     responses = fields.listed(record["references"], "references")
     plain = isinstance(given, str) and all(isinstance(r, str) for r in responses)
-    prompt = Prompt(
-        to_messages(given, role="user"),
-        bool(record.get("conversational", not plain)),
-        _json(record, "tools", list),
-        _json(record, "template_arguments", dict),
+    kinds: dict[str, Any] = {"tools": list, "template_arguments": dict}
+    tools, arguments = (
+        fields.json_text(record[name], name, kind) if record.get(name) else None
+        for name, kind in kinds.items()
     )
-    return WrittenResponses(
-        prompt,
-        [to_messages(response, role="assistant") for response in responses],
-        _gold(record.get("gold"), len(responses)),
+    conversational = bool(record.get("conversational", not plain))
+    gold = record.get("gold")
+    numbers = (
+        [] if gold is None else [fields.number(v, "gold") for v in fields.listed(gold, "gold")]
     )
-
-
-def _json(record: Mapping[str, Any], name: str, kind: Any) -> str | None:
-    return fields.json_text(record[name], name, kind) if record.get(name) else None
-
-
-def _gold(column: Any, count: int) -> list[float]:
-    if column is None:
-        return []
-    numbers = [fields.number(value, "gold") for value in fields.listed(column, "gold")]
-    if len(numbers) != count:
+    if len(numbers) != len(responses) and gold is not None:
         raise DataError(
-            f"'gold' holds a number for each of the {count} 'references'; got {len(numbers)}"
+            f"'gold' holds a number for each of the {len(responses)} 'references'; got "
+            f"{len(numbers)}"
         )
-    return numbers
+    return WrittenResponses(
+        Prompt(to_messages(given, role="user"), conversational, tools, arguments),
+        [to_messages(response, role="assistant") for response in responses],
+        numbers,
+    )
 
 
 def _law(column: Any) -> Mapping[str, Any]:
     try:
         found = json_value(column) if isinstance(column, str) else column
     except DataError:
-        return {"law": column}
+        found = column
     return found if isinstance(found, Mapping) else {"law": found}
 
 
@@ -144,10 +137,7 @@ def sampled_auxiliary(
 ) -> Floats:
     """Mean over samples of g(X, Y*, Ya) for both responses of N records, shape (N, 2).
 
-    Args:
-        auxiliary: whose P(first preferred) is g.
-        preferences: the records.
-        samples: of the policy, for their prompts.
+    g is the auxiliary model's P(first preferred).
 
     Raises:
         DataError: prompts without a sample.
@@ -164,10 +154,7 @@ def sampled_rewards(
 ) -> list[Floats]:
     """Rewards of all responses to each prompt, in the order of the file.
 
-    Args:
-        model: a trained scorer.
-        samples: what it is asked about.
-        source: for models that know sources.
+    The source is for models that know sources.
 
     Raises:
         ConfigurationError: the model judges pairs.

@@ -27,9 +27,9 @@ from pydantic import model_validator
 from scipy.special import logsumexp
 
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.evaluation.protocol import Floats
 from surefoot.options import Options
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, mean
+from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import fields_ready, refused
 from surefoot.statistics.ranges import as_one
 
@@ -37,6 +37,7 @@ from surefoot.statistics.ranges import as_one
 FEWEST_EFFECTIVE = 10
 #: Logarithm of a ratio above which a weighted mean is no number to print.
 _LARGEST_LOG = 100.0
+_COVERS = "test prompts"
 
 
 class RatioOptions(Options):
@@ -78,11 +79,8 @@ class Terms:
 def terms(labels: Floats, auxiliary: Floats, sampled: Floats, ratios: Floats) -> Terms:
     """The equations above, record by record.
 
-    Args:
-        labels: Z, or P(Y1 preferred) where labels are soft, shape (N,).
-        auxiliary: g(X, Y1, Y2), shape (N,).
-        sampled: mean over Y* ~ pi of g(X, Y*, Ya) for a = 1, 2, shape (N, 2).
-        ratios: w_1 and w_2, shape (N, 2).
+    Of labels Z (or P(Y1 preferred), where they are soft) and g(X, Y1, Y2), shape (N,), and of the
+    mean over Y* ~ pi of g(X, Y*, Ya) and the ratios w_a for a = 1, 2, shape (N, 2).
     """
     first, second = ratios.T
     return Terms(
@@ -111,9 +109,9 @@ class PolicyValue:
 
     n: int  #: records
     prompts: int  #: clusters of the intervals
-    direct: Estimate  #: the estimates
-    importance: Estimate  #: the estimates
-    doubly_robust: Estimate  #: the estimates
+    direct: Estimate
+    importance: Estimate
+    doubly_robust: Estimate
     #: doubly robust less direct. Away from 0, the labels contradict the auxiliary model where the
     #: policy writes, or the ratios are not those of the data
     correction: Estimate
@@ -178,57 +176,53 @@ def policy_value(
     n = len(z)
     g = _probabilities("auxiliary", auxiliary, (n,))
     s = _probabilities("sampled", sampled, (n, 2))
-    logs = np.asarray(log_ratios, dtype=np.float64)
-    if logs.shape != (n, 2):
-        raise DataError(f"log_ratios have shape ({n}, 2); got {logs.shape}.")
-    if wrong := np.argwhere(np.isnan(logs) | np.isposinf(logs)).tolist():
-        raise DataError(
-            f"log_ratios are log pi - log pi_ref, below infinity; got {logs[tuple(wrong[0])]} in "
-            f"record {wrong[0][0]}."
-        )
+    logs = _log_ratios(log_ratios, n)
     ids = np.arange(n) if prompts is None else np.asarray(prompts)
     if ids.shape != (n,):
         raise DataError(f"prompts are ids of shape ({n},); got {ids.shape}.")
     effective = effective_size(logs)
-    used, clipped = _clipped(logs, options)
-    covers = "test prompts"
-    few = (
-        f"the ratios have an effective size of {effective:.1f} of {2 * n} responses "
-        f"({FEWEST_EFFECTIVE} are needed)"
-    )
 
     def weighted(values: Floats, top: float, within: Range | None = None) -> Estimate:
-        if top > _LARGEST_LOG:
-            return refused(None, n, covers, level, f"the largest ratio is above e^{top:.0f}: clip")
-        if effective < FEWEST_EFFECTIVE or as_one(values):
-            reason = few if effective < FEWEST_EFFECTIVE else "every record has the same value"
-            return refused(float(values.mean()), n, covers, level, reason)
-        return mean(values, ids, None, level, covers, within)
+        reason = _unusable(values, top, effective)
+        if not reason:
+            return mean(values, ids, None, level, _COVERS, within)
+        figure = None if top > _LARGEST_LOG else float(values.mean())
+        return refused(figure, n, _COVERS, level, reason)
 
-    top = float(used.max())
-    base = top if options.self_normalise and np.isfinite(top) else 0.0
-    parts = terms(z, g, s, np.exp(np.minimum(used - base, _LARGEST_LOG)))
+    used, clipped = _clipped(logs, options)
+    top, highest, total = float(used.max()), float(logs.max()), logsumexp(logs)
+    if options.self_normalise and np.isfinite(top):
+        used, top = used - top, 0.0
+    parts = terms(z, g, s, np.exp(np.minimum(used, _LARGEST_LOG)))
     importance, correction = parts.importance, parts.correction
     if options.self_normalise:
         importance, correction = (_normalised(v, parts.ratio) for v in (importance, correction))
-    total = logsumexp(logs)
+    ratio = np.exp(np.minimum(logs, _LARGEST_LOG)).mean(axis=1)
     return PolicyValue(
         n=n,
         prompts=len(np.unique(ids)),
-        direct=mean(parts.direct, ids, None, level, covers, SHARE),
-        importance=weighted(
-            importance, top - base, None if options.self_normalise else NOT_NEGATIVE
-        ),
-        doubly_robust=weighted(parts.direct + correction, top - base),
-        correction=weighted(correction, top - base),
-        mean_ratio=weighted(
-            np.exp(np.minimum(logs, _LARGEST_LOG)).mean(axis=1), float(logs.max()), NOT_NEGATIVE
-        ),
+        direct=mean(parts.direct, ids, None, level, _COVERS, SHARE),
+        importance=weighted(importance, top, None if options.self_normalise else NOT_NEGATIVE),
+        doubly_robust=weighted(parts.direct + correction, top),
+        correction=weighted(correction, top),
+        mean_ratio=weighted(ratio, highest, NOT_NEGATIVE),
         effective=effective,
-        largest=float(np.exp(logs.max() - total)) if np.isfinite(total) else 0.0,
+        largest=float(np.exp(highest - total)) if np.isfinite(total) else 0.0,
         clipped=clipped,
         options=options,
     )
+
+
+def _unusable(values: Floats, top: float, effective: float) -> str:
+    """Why a mean with weights, the largest e^top, has no interval; or nothing."""
+    if top > _LARGEST_LOG:
+        return f"the largest ratio is above e^{top:.0f}: clip"
+    if effective < FEWEST_EFFECTIVE:
+        return (
+            f"the ratios have an effective size of {effective:.1f} of {2 * len(values)} responses "
+            f"({FEWEST_EFFECTIVE} are needed)"
+        )
+    return "every record has the same value" if as_one(values) else ""
 
 
 def _clipped(logs: Floats, options: RatioOptions) -> tuple[Floats, tuple[float, float]]:
@@ -249,6 +243,18 @@ def _normalised(values: Floats, ratio: Floats) -> Floats:
         raise DataError("every ratio is 0: the policy writes none of these responses.")
     quotient = values.mean() / scale
     return np.asarray(quotient + (values - quotient * ratio) / scale)
+
+
+def _log_ratios(given: npt.ArrayLike, n: int) -> Floats:
+    logs = np.asarray(given, dtype=np.float64)
+    if logs.shape != (n, 2):
+        raise DataError(f"log_ratios have shape ({n}, 2); got {logs.shape}.")
+    if wrong := np.argwhere(np.isnan(logs) | np.isposinf(logs)).tolist():
+        raise DataError(
+            f"log_ratios are log pi - log pi_ref, below infinity; got {logs[tuple(wrong[0])]} in "
+            f"record {wrong[0][0]}."
+        )
+    return logs
 
 
 def _probabilities(name: str, numbers: npt.ArrayLike, shape: tuple[int, ...] | None) -> Floats:

@@ -37,8 +37,8 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from surefoot.errors import DataError
-from surefoot.evaluation.protocol import Floats
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, hierarchical
+from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import fields_ready, json_ready, refused
 from surefoot.statistics.ties import side_of_half, side_of_rewards
 
@@ -145,39 +145,31 @@ def win_rate(
         raise DataError("there are no comparisons to take a win rate of.")
     if not 0 <= tie_tolerance < 0.5:
         raise DataError(f"tie_tolerance is in [0, 1/2); got {tie_tolerance!r}.")
-    ordered = [one for one in seeds if one.second is not None]
-    if len(ordered) not in (0, len(seeds)):
-        raise DataError(f"{len(ordered)} of {len(seeds)} seeds were judged in both orders.")
+    votes = [
+        [_vote(side_of_half(p, tie_tolerance)) for p in (one.first, one.second)]
+        for one in seeds
+        if one.second is not None
+    ]
+    if len(votes) not in (0, len(seeds)):
+        raise DataError(f"{len(votes)} of {len(seeds)} seeds were judged in both orders.")
     ids = [one.prompts for one in seeds]
 
-    def over(values: list[Floats], within: Range | None = None) -> Estimate:
+    def over(values: list[npt.NDArray[Any]], within: Range | None = None) -> Estimate:
         return hierarchical(values, ids, level, _COVERS, within)
 
     outcomes = [one.outcome(tie_tolerance) for one in seeds]
-    votes = [
-        (
-            _vote(side_of_half(one.first, tie_tolerance)),
-            _vote(side_of_half(one.second, tie_tolerance)),
-        )
-        for one in ordered
-        if one.second is not None
-    ]
-    position = over([(first + 1 - second) / 2 for first, second in votes]) if votes else None
-    turned = (
-        over([(first != second).astype(np.float64) for first, second in votes]) if votes else None
-    )
+    log_ratios = [one.log_length_ratio for one in seeds]
+    turned = over([first != second for first, second in votes]) if votes else None
     longer = over([_vote(side_of_rewards(one.lengths)) for one in seeds])
     return WinRate(
-        n=sum(len(ids_of_seed) for ids_of_seed in ids),
+        n=sum(map(len, ids)),
         prompts=len(np.unique(np.concatenate(ids))),
         seeds=len(seeds),
         win_rate=over(outcomes),
-        length_controlled=length_controlled(
-            outcomes, [one.log_length_ratio for one in seeds], ids, level
-        ),
+        length_controlled=length_controlled(outcomes, log_ratios, ids, level),
         probability=over([one.probability for one in seeds], SHARE),
-        ties=over([(y == 0.5).astype(np.float64) for y in outcomes]),
-        position=position,
+        ties=over([y == 0.5 for y in outcomes]),
+        position=over([(first + 1 - second) / 2 for first, second in votes]) if votes else None,
         inconsistent=turned,
         lengths=(
             over([one.lengths[:, 0] for one in seeds], NOT_NEGATIVE),
@@ -200,14 +192,8 @@ def length_controlled(
     prompt and over seeds, mapped through sigma: each comparison counts with its influence on a,
     which is the delta method.
 
-    Args:
-        outcomes: in [0, 1], shape (N,) for each seed.
-        log_ratios: log-ratio of the lengths, shape (N,) for each seed.
-        prompts: ids, shape (N,) for each seed.
-        level: nominal coverage.
-
-    Returns:
-        Without a figure where the regression has no solution, with the reason.
+    Outcomes in [0, 1], log-ratios of the lengths, and ids of the prompts have shape (N,) for each
+    seed. Without a figure, but with the reason, where the regression has no solution.
     """
     n = sum(len(one) for one in outcomes)
     for y, x in zip(outcomes, log_ratios, strict=True):

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
-from surefoot.data.schema import Fault
 from surefoot.evaluation.suite import Part, Record, Row, Suite, numbered, pair
 
 
-def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
+def rows(records: Mapping[str, list[Record]]) -> Iterator[Row]:
     """One row for each record; the bias is its group.
 
     The public file is {bias: [records]}, ours the records in the same order. The label
     is 1 throughout, so positions are drawn by hash.
     """
-    flat = [
-        record
-        for _, _, found in numbered(records)
-        for record in (
-            [found] if "bias" in found else [r for group in found.values() for r in group]
-        )
-    ]
+    found = [one for _, _, one in numbered(records)]
+    flat = [one for r in found for one in ([r] if "bias" in r else chain(*r.values()))]
     for place, record in enumerate(flat):
-        first, second = record["response1"], record["response2"]
-        chosen, rejected = (first, second) if record["label"] == 1 else (second, first)
+        sides = record["response1"], record["response2"]
         yield pair(
             record["instruction"],
-            chosen,
-            rejected,
+            *(sides if record["label"] == 1 else sides[::-1]),
             id=f"biasbench/{place}",
             group=record["bias"],
-            file=SUITE.parts["biasbench"].path,
+            file="biasbench",
             row=place,
         )
 

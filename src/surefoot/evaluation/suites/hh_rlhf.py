@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 
-from surefoot.data.schema import Fault
 from surefoot.data.text import Message
-from surefoot.evaluation.suite import Part, Record, Row, Suite, numbered, pair
+from surefoot.evaluation.suite import Part, Record, Row, Suite, each, pair
 
 _TURN = re.compile(r"\n\n(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
@@ -25,25 +23,14 @@ def dialogue(text: str) -> list[Message]:
     ]
 
 
-def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
-    """One row for each record whose two dialogues differ in their last turn only."""
-    for source, place, record in numbered(records):
-        chosen, rejected = dialogue(record["chosen"]), dialogue(record["rejected"])
-        file = SUITE.parts[source].path
-        if chosen[:-1] != rejected[:-1] or chosen[-1]["role"] != rejected[-1]["role"]:
-            yield Fault(file, place, "the two responses follow different dialogues")
-        elif not chosen[-1]["content"] or not rejected[-1]["content"]:
-            yield Fault(file, place, "the last turn is empty")
-        else:
-            yield pair(
-                chosen[:-1],
-                chosen[-1:],
-                rejected[-1:],
-                id=f"{source}/{place}",
-                source=source,
-                file=file,
-                row=place,
-            )
+def row(record: Record, part: str, place: int) -> Row | str:
+    """Records whose two dialogues differ in their last turn only; the part is the source."""
+    chosen, rejected = dialogue(record["chosen"]), dialogue(record["rejected"])
+    if chosen[:-1] != rejected[:-1] or chosen[-1]["role"] != rejected[-1]["role"]:
+        return "the two responses follow different dialogues"
+    if not chosen[-1]["content"] or not rejected[-1]["content"]:
+        return "the last turn is empty"
+    return pair(chosen[:-1], chosen[-1:], rejected[-1:], id=f"{part}/{place}", source=part)
 
 
 SUITE = Suite(
@@ -60,7 +47,7 @@ SUITE = Suite(
             "hh_rlhf/helpful-base.test.jsonl.gz", f"{_ORIGIN}/helpful-base/test.jsonl.gz"
         ),
     },
-    rows=rows,
+    rows=each(row),
     note="Anthropic's test split: a model trained on it has seen these pairs. The two sources pull "
     "in opposite directions (longer answers win .60 of helpful, .44 of harmless pairs). Contains "
     "offensive text.",

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from surefoot.data.schema import Fault
-from surefoot.evaluation.suite import Part, Record, Row, Suite, numbered, pair
+from surefoot.evaluation.suite import Part, Record, Row, Suite, each, pair
 
 
-def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
-    """One row for each record; the aspect is its source."""
-    for _, place, record in numbered(records):
-        yield pair(
-            record["prompt"],
-            record["chosen"],
-            record["rejected"],
-            id=f"hhh/{place}",
-            source=record["source"],
-            file=SUITE.parts["pairs"].path,
-            row=place,
-        )
+def row(record: Record, part: str, place: int) -> Row:
+    """The aspect is the source."""
+    sides = record["prompt"], record["chosen"], record["rejected"]
+    return pair(*sides, id=f"hhh/{place}", source=record["source"])
 
 
 SUITE = Suite(
@@ -29,6 +18,6 @@ SUITE = Suite(
     "eval/benchmark/data/hhh_alignment_eval.json (Hub: HuggingFaceH4/hhh_alignment)",
     licence="Apache-2.0",
     parts={"pairs": Part("hhh_alignment/hhh_pairs.jsonl.gz")},
-    rows=rows,
+    rows=each(row),
     note="221 pairs on 102 prompts: intervals are wide.",
 )

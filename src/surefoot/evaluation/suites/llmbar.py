@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from surefoot.data.schema import Fault
-from surefoot.evaluation.suite import Part, Record, Row, Suite, numbered
+from surefoot.evaluation.suite import Part, Record, Row, Suite, each
 
 _ORIGIN = (
     "https://raw.githubusercontent.com/princeton-nlp/LLMBar/"
@@ -23,19 +20,16 @@ _SUBSETS = {
 _LABELS = {1: 1.0, 2: 0.0}
 
 
-def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
-    """One row for each record; the subset is its group."""
-    for subset, place, record in numbered(records):
-        yield {
-            "prompt": record["input"],
-            "response_a": record["output_1"],
-            "response_b": record["output_2"],
-            "label": _LABELS[record["label"]],
-            "id": f"{subset}/{place}",
-            "group": subset,
-            "file": SUITE.parts[subset].path,
-            "row": place,
-        }
+def row(record: Record, part: str, place: int) -> Row:
+    """The subset is the group."""
+    return {
+        "prompt": record["input"],
+        "response_a": record["output_1"],
+        "response_b": record["output_2"],
+        "label": _LABELS[record["label"]],
+        "id": f"{part}/{place}",
+        "group": part,
+    }
 
 
 SUITE = Suite(
@@ -47,6 +41,6 @@ SUITE = Suite(
         name: Part(f"llmbar/{name}.jsonl.gz", f"{_ORIGIN}/{path}/dataset.json")
         for name, path in _SUBSETS.items()
     },
-    rows=rows,
+    rows=each(row),
     note="mt-bench is the majority of human judges; 39 prompts are shared with evalbiasbench.",
 )

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from surefoot.data.schema import Fault
-from surefoot.evaluation.suite import Part, Record, Row, Suite, numbered
+from surefoot.evaluation.suite import Part, Record, Row, Suite, each
 
 _ANNOTATORS = ("annotator1", "annotator2", "annotator3")
 _VOTES = {0: 0.5, 1: 1.0, 2: 0.0}
 
 
-def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
-    """One row for each record; the label is the mean of the three votes, a tie counting half."""
-    for _, place, record in numbered(records):
-        values = [_VOTES[record[who]] for who in _ANNOTATORS]
-        prompt = "\n\n".join(text for text in (record["instruction"], record["input"]) if text)
-        yield {
-            "prompt": prompt,
-            "response_a": str(record["response1"]),  # the public file holds a bare `true`
-            "response_b": str(record["response2"]),
-            "label": sum(values) / len(values),
-            "votes": [
-                {"annotator": who, "value": value}
-                for who, value in zip(_ANNOTATORS, values, strict=True)
-            ],
-            "id": f"pandalm/{record['idx']}",
-            "file": SUITE.parts["testset"].path,
-            "row": place,
-        }
+def row(record: Record, part: str, place: int) -> Row:
+    """The label is the mean of the three votes, a tie counting half."""
+    votes = {who: _VOTES[record[who]] for who in _ANNOTATORS}
+    return {
+        "prompt": "\n\n".join(text for text in (record["instruction"], record["input"]) if text),
+        "response_a": str(record["response1"]),  # the public file holds a bare `true`
+        "response_b": str(record["response2"]),
+        "label": sum(votes.values()) / len(votes),
+        "votes": [{"annotator": who, "value": value} for who, value in votes.items()],
+        "id": f"pandalm/{record['idx']}",
+    }
 
 
 SUITE = Suite(
@@ -43,7 +33,7 @@ SUITE = Suite(
             "3871806e72b4832f815ecafd24d3503c73403f48/data/testset-v1.json",
         )
     },
-    rows=rows,
+    rows=each(row),
     note="170 prompts. The authors dropped rows on which annotators diverged strongly, so "
     "agreement is optimistic.",
 )

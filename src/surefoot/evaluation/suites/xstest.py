@@ -23,21 +23,19 @@ def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
     Safe prompts prefer the compliance, unsafe ones (types that begin with `contrast_`) the
     refusal. Partial refusals are neither, and are left out. Group: type; source: safe or unsafe.
     """
-    answers: dict[str, dict[str, list[tuple[str, int, Record]]]] = defaultdict(
-        lambda: {_COMPLY: [], _REFUSE: []}
-    )
+    answers: dict[str, list[tuple[str, int, Record]]] = defaultdict(list)
     for model, place, record in numbered(records):
-        kind = record["final_label"]
-        if kind in (_COMPLY, _REFUSE):
-            answers[record["id"]][kind].append((model, place, record))
+        if record["final_label"] in (_COMPLY, _REFUSE):
+            answers[record["id"]].append((model, place, record))
         else:
-            yield Fault(SUITE.parts[model].path, place, "a partial refusal is neither side")
-    for key, kinds in answers.items():
-        for comply, refuse in product(kinds[_COMPLY], kinds[_REFUSE]):
-            unsafe = comply[2]["type"].startswith("contrast_")
-            (winner, place, chosen), (loser, _, rejected) = (
-                (refuse, comply) if unsafe else (comply, refuse)
-            )
+            yield Fault(model, place, "a partial refusal is neither side")
+    for key, given in answers.items():
+        comply, refuse = (
+            [a for a in given if a[2]["final_label"] == k] for k in (_COMPLY, _REFUSE)
+        )
+        for pairing in product(comply, refuse):
+            unsafe = pairing[0][2]["type"].startswith("contrast_")
+            (winner, place, chosen), (loser, _, rejected) = pairing[::-1] if unsafe else pairing
             yield pair(
                 chosen["prompt"],
                 chosen["completion"].strip(),
@@ -45,7 +43,7 @@ def rows(records: Mapping[str, list[Record]]) -> Iterator[Row | Fault]:
                 id=f"{key}/{winner}/{loser}",
                 group=chosen["type"],
                 source="unsafe" if unsafe else "safe",
-                file=SUITE.parts[winner].path,
+                file=winner,
                 row=place,
             )
 

@@ -14,9 +14,9 @@ from surefoot.evaluation.policies.overoptimisation.curve import (
 )
 from surefoot.evaluation.policies.samples import Samples, sampled_rewards
 from surefoot.evaluation.policies.value_verdict import ValueVerdict
-from surefoot.evaluation.protocol import Floats
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics import Comparison
+from surefoot.statistics.dependence import Floats
 
 #: Share of equal neighbours from which ties are named: KL is then a bound that is not tight.
 _MANY_TIES = 0.05

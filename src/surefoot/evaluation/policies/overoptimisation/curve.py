@@ -28,10 +28,9 @@ from scipy.special import gammaln
 from surefoot.errors import DataError
 from surefoot.evaluation.policies.overoptimisation.law import Law, fit_law
 from surefoot.statistics import Comparison, Estimate, hierarchical, hierarchical_difference
+from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import fields_ready, json_ready
 from surefoot.statistics.ties import TIE, groups_of_equals
-
-Floats = npt.NDArray[np.float64]
 
 _COVERS = "prompts"
 
@@ -61,22 +60,19 @@ def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int]) -> Fl
     tied = groups_of_equals(chooses)
     counts = np.bincount(tied)
     shared = np.bincount(tied, wanted) / counts  # in ascending order of the proxy
-    total, ranks = len(chooses), np.arange(1, len(chooses) + 1)
     ordered = np.repeat(shared, counts)
-    return np.array([_shares(ranks, total, size) @ ordered for size in n])
+    return np.array([_shares(len(ordered), size) @ ordered for size in n])
 
 
-def _shares(ranks: npt.NDArray[np.int64], total: int, n: int) -> Floats:
-    """Share of the subsets of n in which each rank is the highest, shape (N,)."""
-    shares = np.zeros(len(ranks))
-    possible = ranks[ranks >= n]
-    logs = _log_choose(possible - 1, n - 1) - _log_choose(np.array(total), n)
-    shares[ranks >= n] = np.exp(logs)
-    return shares
+def _shares(total: int, n: int) -> Floats:
+    """Share of the subsets of n in which each of all ranks is the highest, shape (N,)."""
 
+    def log_choose(of: npt.NDArray[np.int64], k: int) -> Floats:
+        return np.asarray(gammaln(of + 1) - gammaln(k + 1) - gammaln(of - k + 1))
 
-def _log_choose(of: npt.NDArray[np.int64], k: int) -> Floats:
-    return np.asarray(gammaln(of + 1) - gammaln(k + 1) - gammaln(of - k + 1))
+    possible = np.arange(n, total + 1)
+    logs = log_choose(possible - 1, n - 1) - log_choose(np.array(total), n)
+    return np.concatenate([np.zeros(n - 1), np.exp(logs)])
 
 
 def sizes_up_to(total: int) -> list[int]:
@@ -99,14 +95,14 @@ class Curve:
 
     n: tuple[int, ...]  #: T sizes
     kl: tuple[float, ...]  #: T distances in nats
-    proxy: tuple[Estimate, ...]  #: T gains each
-    gold: tuple[Estimate, ...]  #: T gains each
+    proxy: tuple[Estimate, ...]  #: T gains
+    gold: tuple[Estimate, ...]  #: T gains
     #: fitted to the gold gains at n up to half of the responses; None below eight of them
     law: Law | None
-    prompts: int  #: what was measured; seeds are proxies
-    responses: int  #: what was measured; seeds are proxies
+    prompts: int
+    responses: int
     most: int  #: responses of the prompt that has most; the curve ends at the fewest
-    seeds: int  #: what was measured; seeds are proxies
+    seeds: int  #: number of proxies
     gold_unit: float  #: of the gold gains, in the gold's own unit
     proxy_unit: tuple[float, ...]  #: the same for each proxy
     tied: float  #: share of neighbouring responses, in order of the proxy, with the same proxy

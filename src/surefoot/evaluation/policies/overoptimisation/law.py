@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.errors import DataError
+from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import Estimate, fields_ready
 from surefoot.statistics.seeds import hierarchical
 
-Floats = npt.NDArray[np.float64]
 By = Literal["best-of-n", "training"]
 
 
@@ -33,8 +33,8 @@ class Law:
     """A fitted law."""
 
     by: By  #: what moved the policy
-    alpha: Estimate  #: its coefficients; beta above 0 bends the curve down
-    beta: Estimate  #: its coefficients; beta above 0 bends the curve down
+    alpha: Estimate
+    beta: Estimate  #: above 0 it bends the curve down
     slope: Estimate  #: dR/dd at the last point: below 0, more of it costs gold reward
     last: float  #: d there, in root nats
     #: share of the mean curve's squares (about 0) that the law explains; None for two points,

@@ -1,8 +1,0 @@
-"""Types of evaluation."""
-
-from __future__ import annotations
-
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
