@@ -106,8 +106,8 @@ def test_figures_are_in_the_description_and_in_their_place():
 
 def test_legend_only_for_several_series_and_with_any_name():
     one = [Estimate(0.5, 0.4, 0.6, n=9, covers="x")]
-    single = charts.dot_interval_chart(["a"], {"_s": one}, description="nothing but a line")
-    both = charts.dot_interval_chart(["a"], {"_s": one, "t": one}, description="two of them here")
+    single = charts.dot_interval_chart(["a"], {"_s": one})
+    both = charts.dot_interval_chart(["a"], {"_s": one, "t": one})
     assert ">_s<" not in single
     assert ">_s<" in both
 

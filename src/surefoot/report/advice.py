@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
-from surefoot.report.words import Outcome, count, counted, interval, number, p_value, percent
+from surefoot.evaluation import ComparisonResult, EvaluationResult
+from surefoot.evaluation.run import SetFindings
+from surefoot.report.words import (
+    Outcome,
+    count,
+    counted,
+    interval,
+    number,
+    outcome,
+    p_value,
+    percent,
+)
 from surefoot.statistics import Comparison
 
 Outcomes = Sequence[tuple[str, Outcome]]
 
-_CLAIMS: tuple[Outcome, Outcome] = ("better", "worse")
-_WORDS: tuple[Outcome, ...] = (*_CLAIMS, "not distinguishable", "not tested")
+_WORDS: tuple[Outcome, ...] = ("better", "worse", "not distinguishable", "not tested")
 _GRAVEST = ("bad", "doubt", "good")
 
 #: Share of tied pairs from which a model that ties is worth a sentence.
@@ -25,7 +34,8 @@ def overall(
     total = len(against_ruler)
     if not total:
         return "doubt", "Nothing was evaluated.", []
-    wins = _names(against_ruler, "better")
+    ruled, based = _names(against_ruler), _names(against_baseline)
+    wins = ruled["better"]
     tone = "good" if len(wins) == total else "doubt" if wins else "bad"
     where = "here" if total == 1 else f"on {len(wins)} of {total} sets of pairs"
     if total == 1 and not wins:
@@ -35,47 +45,43 @@ def overall(
     else:
         sentence = f"{_upper(model)} beats the best content-blind ruler {where}"
     if against_baseline:
-        tone = min(tone, _baseline_tone(against_baseline), key=_GRAVEST.index)
-        sentence += f"; it is {_baseline_clause(against_baseline, baseline)}"
+        tone = min(tone, _baseline_tone(based), key=_GRAVEST.index)
+        sentence += f"; it is {_baseline_clause(against_baseline, based, baseline)}"
     sentences = []
-    if worse := _names(against_ruler, "worse"):
+    if worse := ruled["worse"]:
         sentences.append(f"Worse than a ruler on {', '.join(worse)}: picking by looks does better.")
-    if same := _names(against_ruler, "not distinguishable"):
+    if same := ruled["not distinguishable"]:
         sentences.append(f"Not distinguishable from a ruler on {', '.join(same)}.")
-    if untested := _names(against_ruler, "not tested"):
+    if untested := ruled["not tested"]:
         sentences.append(f"Too few independent pairs to test on {', '.join(untested)}.")
     if len(against_baseline) > 1:
-        sentences.append(_baseline_line(against_baseline, baseline))
+        on = "; ".join(f"{word} on {', '.join(names)}" for word, names in based.items() if names)
+        sentences.append(f"Against {baseline}: {on} (p-values corrected for the number of sets).")
     return tone, f"{sentence}.", sentences
 
 
-def one_suite(result: EvaluationResult, against_ruler: Outcome) -> tuple[str, str]:
+def one_suite(result: EvaluationResult) -> tuple[str, str]:
     """Tone and sentence for one set of pairs."""
     right = f"Right on {interval(result.accuracy)} of the pairs"
     ruler = f"the ruler “{result.best_ruler}” ({interval(result.rulers[result.best_ruler])})"
-    if against_ruler == "better":
-        return "good", f"{right}, better than {ruler}."
-    if against_ruler == "worse":
-        return "bad", f"{right}, worse than {ruler}: picking by looks does better here."
-    if against_ruler == "not distinguishable":
-        return "doubt", f"{right}, not distinguishable from {ruler}."
+    said: dict[Outcome, tuple[str, str]] = {
+        "better": ("good", f"better than {ruler}"),
+        "worse": ("bad", f"worse than {ruler}: picking by looks does better here"),
+        "not distinguishable": ("doubt", f"not distinguishable from {ruler}"),
+    }
+    if found := said.get(outcome(result.beyond_ruler)):
+        return found[0], f"{right}, {found[1]}."
     return "doubt", f"{right}; too few independent pairs to compare it with {ruler}."
 
 
-def points(
-    result: EvaluationResult,
-    against_ruler: Outcome,
-    comparison: ComparisonResult | None,
-    against_baseline: Outcome,
-    adjusted: float | None,
-    overlap: Overlap | None,
-) -> list[str]:
+def points(findings: SetFindings, adjusted: float | None) -> list[str]:
     """What to know and do about one set of pairs, the most important first."""
     sentences = []
-    if against_ruler in ("not distinguishable", "not tested"):
+    result, overlap = findings.result, findings.overlap
+    if outcome(result.beyond_ruler) in ("not distinguishable", "not tested"):
         sentences.append(_ruler_point(result.beyond_ruler))
-    if comparison is not None:
-        sentences.append(_comparison_point(comparison, against_baseline, adjusted))
+    if findings.comparison is not None:
+        sentences.append(_comparison_point(findings.comparison, adjusted))
     worst = result.worst
     if worst is not None and worst.value.side(0.5) < 0:
         sentences.append(
@@ -100,10 +106,10 @@ def points(
         )
     if result.model_ties > _MANY_TIES * result.n:
         sentences.append(
-            f"The model ties on {counted(result.model_ties, 'pair')} ({_share(result)}), each "
-            "counted half right."
+            f"The model ties on {counted(result.model_ties, 'pair')} "
+            f"({percent(result.model_ties / result.n)}), each counted half right."
         )
-    return sentences + [note[:1].upper() + note[1:] + "." for note in result.notes]
+    return [*sentences, *(f"{n[:1].upper()}{n[1:]}." for n in result.notes), *findings.notes]
 
 
 def _ruler_point(beyond: Comparison) -> str:
@@ -120,16 +126,15 @@ def _ruler_point(beyond: Comparison) -> str:
     return text + "."
 
 
-def _comparison_point(
-    comparison: ComparisonResult, against_baseline: Outcome, adjusted: float | None
-) -> str:
+def _comparison_point(comparison: ComparisonResult, adjusted: float | None) -> str:
     tested = comparison.accuracy
+    word = outcome(tested, adjusted)
     what = "models" if comparison.seeds == 1 else "methods"
     difference = interval(tested.difference, signed=True)
-    if against_baseline == "not tested":
+    if word == "not tested":
         return f"Against the baseline {difference}: no test of the two {what}."
-    text = f"Against the baseline {against_baseline}: {difference}, {_p(tested.p_value, adjusted)}"
-    if against_baseline == "not distinguishable" and tested.minimum_detectable is not None:
+    text = f"Against the baseline {word}: {difference}, {_p(tested.p_value, adjusted)}"
+    if word == "not distinguishable" and tested.minimum_detectable is not None:
         text += (
             f". That is no proof of equality: a true difference below "
             f"{number(tested.minimum_detectable)} is often missed here"
@@ -140,29 +145,20 @@ def _comparison_point(
     return text
 
 
-def _baseline_tone(outcomes: Outcomes) -> str:
-    if _names(outcomes, "worse"):
-        return "doubt" if _names(outcomes, "better") else "bad"
-    return "good" if _names(outcomes, "better") else "doubt"
+def _baseline_tone(based: dict[Outcome, list[str]]) -> str:
+    if based["worse"]:
+        return "doubt" if based["better"] else "bad"
+    return "good" if based["better"] else "doubt"
 
 
-def _baseline_clause(outcomes: Outcomes, baseline: str) -> str:
+def _baseline_clause(outcomes: Outcomes, based: dict[Outcome, list[str]], baseline: str) -> str:
     if len(outcomes) == 1:
-        word = outcomes[0][1]
-        if word == "not distinguishable":
-            return f"not distinguishable from {baseline}"
-        return (
-            f"not tested against {baseline}" if word == "not tested" else f"{word} than {baseline}"
-        )
-    better, worse = (len(_names(outcomes, word)) for word in _CLAIMS)
+        links = {"not distinguishable": "from", "not tested": "against"}
+        return f"{outcomes[0][1]} {links.get(outcomes[0][1], 'than')} {baseline}"
+    better, worse = len(based["better"]), len(based["worse"])
     if not better and not worse:
         return f"not distinguishable from {baseline} on any"
     return f"better than {baseline} on {better} of {len(outcomes)}, worse on {worse}"
-
-
-def _baseline_line(outcomes: Outcomes, baseline: str) -> str:
-    parts = [f"{word} on {', '.join(n)}" for word in _WORDS if (n := _names(outcomes, word))]
-    return f"Against {baseline}: {'; '.join(parts)} (p-values corrected for the number of sets)."
 
 
 def _p(alone: float | None, adjusted: float | None) -> str:
@@ -174,12 +170,8 @@ def _p(alone: float | None, adjusted: float | None) -> str:
     return f"{text} after correction for the number of sets ({p_value(alone)} before)"
 
 
-def _names(outcomes: Outcomes, word: Outcome) -> list[str]:
-    return [name for name, outcome in outcomes if outcome == word]
-
-
-def _share(result: EvaluationResult) -> str:
-    return percent(result.model_ties / result.n)
+def _names(outcomes: Outcomes) -> dict[Outcome, list[str]]:
+    return {word: [name for name, found in outcomes if found == word] for word in _WORDS}
 
 
 def _upper(text: str) -> str:

@@ -1,13 +1,12 @@
 """The pictures of the pages, as SVG: estimates with intervals, reliability, bars, a matrix, curves.
 
 Each function returns an `<svg>` element (:class:`markupsafe.Markup`, a `str`) that follows the
-page's light or dark colours. Its description is read to those who do not see it; by default it
-says all the figures.
+page's light or dark colours. It says all of its figures to those who do not see it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -19,6 +18,7 @@ from surefoot.statistics import Calibration, Estimate
 
 _WIDTH = 5.0  # inches
 _LONGEST = 32  # characters of a label
+_DASHED: dict[str, Any] = {"color": TEXT, "lw": 0.8, "linestyle": (0, (4, 3)), "alpha": 0.7}
 
 Labelled = Mapping[str, Sequence[Estimate | None]]
 
@@ -30,7 +30,6 @@ def dot_interval_chart(
     *,
     axis: str = "",
     reference_label: str = "",
-    description: str = "",
 ) -> Markup:
     """Estimates as points with their intervals, one line of the picture for each label.
 
@@ -41,14 +40,13 @@ def dot_interval_chart(
         reference: a vertical line, such as 0.5 for chance.
         axis: what the figures are.
         reference_label: what the line stands for.
-        description: in words; default: every figure.
     """
     _same_length(labels, series)
     height = 0.75 + max(1, len(labels)) * max(0.26, 0.13 * len(series) + 0.1)
     with drawing():
         figure, axes = _axes(height + 0.3 * (len(series) > 1))
         if reference is not None:
-            axes.axvline(reference, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7)
+            axes.axvline(reference, **_DASHED)
             if reference_label:
                 axes.annotate(
                     clean(reference_label, _LONGEST),
@@ -59,28 +57,24 @@ def dot_interval_chart(
                     ha="center",
                     fontsize=8,
                 )
-        step = 0.7 / max(1, len(series))
-        handles = {}
-        for place, (name, estimates) in enumerate(series.items()):
+        step, handles = 0.7 / max(1, len(series)), {}
+        for place, (name, look) in enumerate(_looks(series)):
             shift = (place - (len(series) - 1) / 2) * step
-            look = _look(place)
             (handles[name],) = axes.plot([], [], linestyle="none", **look)
-            for line, point in enumerate(estimates):
+            for line, point in enumerate(series[name]):
                 if point is None or point.estimate is None or not point.reliable:
                     continue
-                known = point.low is not None and point.high is not None
-                if known:
-                    axes.plot(
-                        [point.low, point.high], [line + shift] * 2, color=look["color"], lw=1.6
-                    )
-                hollow = {} if known else {"markerfacecolor": "none"}
+                ends = [end for end in (point.low, point.high) if end is not None]
+                if len(ends) == 2:
+                    axes.plot(ends, [line + shift] * 2, color=look["color"], lw=1.6)
+                hollow = {} if len(ends) == 2 else {"markerfacecolor": "none"}
                 axes.plot([point.estimate], [line + shift], **look | hollow)
         _lines(axes, labels)
         axes.locator_params(axis="x", nbins=6)  # three decimals would touch each other
         axes.grid(axis="x")
         axes.set_xlabel(clean(axis))
         _legend(figure, handles)
-        return inline(figure, description or _spoken(axis, labels, series))
+        return inline(figure, _spoken(axis, labels, series))
 
 
 def curve_chart(
@@ -90,7 +84,6 @@ def curve_chart(
     axis: str = "",
     along: str = "",
     reference: float | None = None,
-    description: str = "",
 ) -> Markup:
     """Estimates over a number, such as accuracy over the share of flipped labels.
 
@@ -100,23 +93,22 @@ def curve_chart(
         axis: what the figures are.
         along: what the numbers are.
         reference: a horizontal line.
-        description: in words; default: every figure.
     """
     _same_length(at, series)
     with drawing():
         figure, axes = _axes(3.2)
         if reference is not None:
-            axes.axhline(reference, color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7)
+            axes.axhline(reference, **_DASHED)
         handles = {}
-        for place, (name, estimates) in enumerate(series.items()):
-            look = _look(place)
+        for name, look in _looks(series):
             drawn = [
                 (x, e.estimate, e.low, e.high)
-                for x, e in zip(at, estimates, strict=True)
+                for x, e in zip(at, series[name], strict=True)
                 if e is not None and e.estimate is not None and e.reliable
             ]
-            xs, ys = [x for x, *_ in drawn], [y for _, y, *_ in drawn]
-            (handles[name],) = axes.plot(xs, ys, lw=1.6, **look)
+            (handles[name],) = axes.plot(
+                [x for x, *_ in drawn], [y for _, y, *_ in drawn], lw=1.6, **look
+            )
             band = [(x, low, high) for x, _, low, high in drawn if low is not None]
             if band:
                 axes.fill_between(*zip(*band, strict=True), color=look["color"], alpha=0.15, lw=0)
@@ -124,31 +116,25 @@ def curve_chart(
         axes.set_xlabel(clean(along))
         axes.set_ylabel(clean(axis))
         _legend(figure, handles)
-        points = [f"{along} {x:g}".strip() for x in at]
-        return inline(figure, description or _spoken(axis, points, series))
+        return inline(figure, _spoken(axis, [f"{along} {x:g}".strip() for x in at], series))
 
 
-def reliability_chart(calibrations: Mapping[str, Calibration], *, description: str = "") -> Markup:
-    """Confidence in the predicted winner against how often it won; the diagonal is perfect.
-
-    Args:
-        calibrations: by name.
-        description: in words; default: every bin.
-    """
+def reliability_chart(calibrations: Mapping[str, Calibration]) -> Markup:
+    """Confidence in the predicted winner against how often it won; the diagonal is perfect."""
     with drawing():
         figure, axes = _axes(3.6)
-        axes.plot([0.5, 1], [0.5, 1], color=TEXT, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7)
+        axes.plot([0.5, 1], [0.5, 1], **_DASHED)
         lowest, handles = 0.4, {}
-        for place, (name, found) in enumerate(calibrations.items()):
-            look = _look(place)
-            for b in found.bins:
+        for name, look in _looks(calibrations):
+            bins = calibrations[name].bins
+            for b in bins:
                 if b.accuracy.low is not None and b.accuracy.high is not None:
                     ends = [b.accuracy.low, b.accuracy.high]
                     lowest = min(lowest, ends[0])
                     axes.plot([b.confidence] * 2, ends, color=look["color"], lw=1.4)
-            means = [b.accuracy.estimate for b in found.bins]
+            means = [b.accuracy.estimate for b in bins]
             (handles[name],) = axes.plot(
-                [b.confidence for b in found.bins], means, linestyle="none", **look
+                [b.confidence for b in bins], means, linestyle="none", **look
             )
         surest = max((b.confidence for c in calibrations.values() for b in c.bins), default=1.0)
         axes.set_xlim(0.49, min(1.01, max(0.6, 1.1 * surest - 0.05)))
@@ -165,16 +151,11 @@ def reliability_chart(calibrations: Mapping[str, Calibration], *, description: s
             )
             for name, found in calibrations.items()
         )
-        return inline(figure, description or f"Reliability. {spoken}.")
+        return inline(figure, f"Reliability. {spoken}.")
 
 
 def bar_chart(
-    labels: Sequence[str],
-    values: Sequence[float],
-    *,
-    axis: str = "",
-    form: str = "{:,.3g}",
-    description: str = "",
+    labels: Sequence[str], values: Sequence[float], *, axis: str = "", form: str = "{:,.3g}"
 ) -> Markup:
     """Horizontal bars with their figures: counts and shares, which have no interval.
 
@@ -183,7 +164,6 @@ def bar_chart(
         values: their lengths.
         axis: what the figures are.
         form: how a figure is written, for `str.format`.
-        description: in words; default: every figure.
     """
     if len(labels) != len(values):
         raise ConfigurationError(f"{len(labels)} labels for {len(values)} values.")
@@ -197,7 +177,7 @@ def bar_chart(
         axes.set_xlabel(clean(axis))
         axes.grid(axis="x")
         pairs = ", ".join(f"{a} {b}" for a, b in zip(labels, written, strict=True))
-        return inline(figure, description or f"{axis or 'Bars'}: {pairs}.")
+        return inline(figure, f"{axis or 'Bars'}: {pairs}.")
 
 
 def matrix_chart(
@@ -207,7 +187,6 @@ def matrix_chart(
     *,
     row_title: str = "",
     column_title: str = "",
-    description: str = "",
 ) -> Markup:
     """A table of estimates between 0 and 1, shaded by their size, with intervals.
 
@@ -217,28 +196,14 @@ def matrix_chart(
         cells: estimates (or None), row by row.
         row_title: what the rows are.
         column_title: what the columns are.
-        description: in words; default: every figure.
     """
-    _same_length(columns, dict(zip(rows, cells, strict=True)))
-    from matplotlib.patches import Rectangle
-
+    by_row = dict(zip(rows, cells, strict=True))
+    _same_length(columns, by_row)
     with drawing():
         figure, axes = _axes(0.9 + 0.5 * len(rows))
         for i, line in enumerate(cells):
             for j, estimate in enumerate(line):
-                value = 0.0 if estimate is None or estimate.estimate is None else estimate.estimate
-                strength = 0.6 * min(max(value, 0.0), 1.0) ** 1.5
-                axes.add_patch(
-                    Rectangle(
-                        (j - 0.5, i - 0.5), 1, 1, facecolor=SERIES[0], alpha=strength, linewidth=0
-                    )
-                )
-                if estimate is None or estimate.estimate is None:
-                    continue
-                shown, low, high = parts(estimate)
-                axes.text(j, i - 0.14, shown, ha="center", va="center", size=11)
-                if low:
-                    axes.text(j, i + 0.24, f"[{low}, {high}]", ha="center", va="center", size=7.5)
+                _cell(axes, i, j, estimate)
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_xticks(range(len(columns)), [clean(name, _LONGEST) for name in columns])
         axes.set_xlabel(clean(column_title))
@@ -248,10 +213,23 @@ def matrix_chart(
         _lines(axes, rows)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        spoken = _spoken(
-            f"{row_title} by {column_title}".strip(), columns, dict(zip(rows, cells, strict=True))
-        )
-        return inline(figure, description or spoken)
+        return inline(figure, _spoken(f"{row_title} by {column_title}".strip(), columns, by_row))
+
+
+def _cell(axes: Any, row: int, column: int, estimate: Estimate | None) -> None:
+    """A shaded square with the figure and its interval, if there are these."""
+    from matplotlib.patches import Rectangle
+
+    value = 0.0 if estimate is None or estimate.estimate is None else estimate.estimate
+    strength = 0.6 * min(max(value, 0.0), 1.0) ** 1.5
+    corner = (column - 0.5, row - 0.5)
+    axes.add_patch(Rectangle(corner, 1, 1, facecolor=SERIES[0], alpha=strength, linewidth=0))
+    if estimate is None or estimate.estimate is None:
+        return
+    shown, low, high = parts(estimate)
+    axes.text(column, row - 0.14, shown, ha="center", va="center", size=11)
+    if low:
+        axes.text(column, row + 0.24, f"[{low}, {high}]", ha="center", va="center", size=7.5)
 
 
 def _axes(height: float) -> tuple[Any, Any]:
@@ -261,9 +239,11 @@ def _axes(height: float) -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _look(place: int) -> dict[str, Any]:
-    place %= len(SERIES)
-    return {"color": SERIES[place], "marker": MARKERS[place], "markersize": 5.5}
+def _looks(series: Mapping[str, object]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each name with the colour and the marker of its series."""
+    for place, name in enumerate(series):
+        k = place % len(SERIES)
+        yield name, {"color": SERIES[k], "marker": MARKERS[k], "markersize": 5.5}
 
 
 def _lines(axes: Any, labels: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from surefoot.audit import DeploymentShift
-from surefoot.data.checks import DamageReport, Finding, checks
+from surefoot.data.checks import DamageReport, checks
 from surefoot.report.charts import bar_chart, dot_interval_chart
 from surefoot.report.page import render
 from surefoot.report.words import counted, percent
@@ -20,10 +20,8 @@ def damage_page(
 ) -> str:
     """An HTML page of the checks of data: the verdict, then each finding with rows and remedy.
 
-    Args:
-        report: what the checks found.
-        shift: how far the prompts of deployment lie from these.
-        command: the command line that made it, shown at the end.
+    With how far the prompts of deployment lie from these, where that is known. The command line
+    that made it is shown at the end.
     """
     tone, sentence, points = _verdict(report)
     if shift is not None and shift.distinguishable:
@@ -44,39 +42,28 @@ def damage_page(
 
 def _verdict(report: DamageReport) -> tuple[str, str, list[str]]:
     """Tone, sentence, and what to do."""
-    errors = [f for f in report.findings if f.severity == "error"]
-    warnings = [f for f in report.findings if f.severity == "warning"]
+    errors, warnings = (
+        [f for f in report.findings if f.severity == severity] for severity in ("error", "warning")
+    )
+    points = [
+        f"{f.kind.replace('-', ' ').capitalize()}, {counted(f.count, 'row')}: {f.remedy}"
+        for f in errors or warnings
+    ]
     if errors:
-        rows = _rows(errors)
+        rows = len(np.unique(np.concatenate([f.positions for f in errors])))  # in one error or more
         sentence = (
             f"Mend this data before training on it: {counted(rows, 'row')} of {report.rows:,} "
             f"({percent(rows / report.rows)}) do harm."
         )
-        points = [f"{_title(f)}, {counted(f.count, 'row')}: {f.remedy}" for f in errors]
         if warnings:
             points.append(f"Then look at the {counted(len(warnings), 'warning')} below.")
         return "bad", sentence, points
     if warnings:
-        sentence = "Nothing here forbids training, but look at the warnings first."
-        return (
-            "doubt",
-            sentence,
-            [f"{_title(f)}, {counted(f.count, 'row')}: {f.remedy}" for f in warnings],
-        )
-    sentence = f"No damage found in {counted(report.rows, 'row')}."
+        return "doubt", "Nothing here forbids training, but look at the warnings first.", points
     points = ["Labels can still be wrong: these checks read texts and counts, not opinions."]
     if report.unchecked:
         points.append("See below for what could not be checked.")
-    return "good", sentence, points
-
-
-def _rows(findings: Iterable[Finding]) -> int:
-    """Number of different rows that these findings are about."""
-    return len(np.unique(np.concatenate([f.positions for f in findings])))
-
-
-def _title(finding: Finding) -> str:
-    return finding.kind.replace("-", " ").capitalize()
+    return "good", f"No damage found in {counted(report.rows, 'row')}.", points
 
 
 def _picture(report: DamageReport) -> Markup | None:

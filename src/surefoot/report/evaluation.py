@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
-from surefoot.evaluation import ComparisonResult, EvaluationResult, Overlap
+from surefoot.evaluation import EvaluationResult
 from surefoot.evaluation.run import Evaluation, SetFindings
 from surefoot.evaluation.suites import suites
 from surefoot.report import advice
 from surefoot.report.charts import dot_interval_chart, matrix_chart, reliability_chart
 from surefoot.report.page import render
-from surefoot.report.words import Outcome, outcome
+from surefoot.report.words import outcome
 from surefoot.statistics import Estimate
 
 #: Between the row and the column in the names of a breakdown that is a matrix.
@@ -44,41 +45,17 @@ class Matrix:
         )
 
 
-@dataclass(frozen=True)
-class SuiteSection:
-    """One suite on the page."""
-
-    name: str
-    result: EvaluationResult
-    comparison: ComparisonResult | None
-    adjusted: float | None
-    overlap: Overlap | None
-    about: str
-    against_ruler: Outcome
-    against_baseline: Outcome
-    tone: str
-    sentence: str
-    points: list[str]
-    groups_picture: Markup | None
-    reliability: Markup | None
-    matrices: dict[str, Markup]
-
-
 def evaluation_page(result: Evaluation, command: str = "") -> str:
     """An HTML page of one model on one or several sets of pairs.
 
-    Args:
-        result: the evaluation.
-        command: the command line that made it, shown at the end.
-
-    Returns:
-        The page. P-values against the baseline are Holm-adjusted over the sets.
+    P-values against the baseline are Holm-adjusted over the sets. The command line that made it is
+    shown at the end.
     """
     model, baseline, adjusted = result.model, result.baseline or "the baseline", result.adjusted
     sections = [_section(name, one, adjusted.get(name)) for name, one in result.sets.items()]
     tone, sentence, points = advice.overall(
-        [(s.name, s.against_ruler) for s in sections],
-        [(s.name, s.against_baseline) for s in sections if s.comparison],
+        [(s["name"], s["against_ruler"]) for s in sections],
+        [(s["name"], s["against_baseline"]) for s in sections if s["comparison"]],
         model,
         baseline,
     )
@@ -88,7 +65,7 @@ def evaluation_page(result: Evaluation, command: str = "") -> str:
         model=model,
         baseline=baseline,
         compared=bool(result.comparisons),
-        overview=_overview(sections, model, baseline),
+        overview=_overview(result.sets, model, baseline),
         tone=tone,
         sentence=sentence,
         points=points,
@@ -96,73 +73,55 @@ def evaluation_page(result: Evaluation, command: str = "") -> str:
     )
 
 
-def _section(name: str, findings: SetFindings, adjusted: float | None) -> SuiteSection:
+def _section(name: str, findings: SetFindings, adjusted: float | None) -> dict[str, Any]:
+    """What the page says of one set of pairs, by the names of the template."""
     result, comparison = findings.result, findings.comparison
-    against_ruler = outcome(result.beyond_ruler)
-    against_baseline: Outcome = (
-        outcome(comparison.accuracy, adjusted) if comparison else "not tested"
-    )
-    tone, sentence = advice.one_suite(result, against_ruler)
+    tone, sentence = advice.one_suite(result)
     suite = suites().get(name)
     matrices = {title: Matrix.of(cells) for title, cells in result.breakdowns.items()}
-    return SuiteSection(
-        name=name,
-        result=result,
-        comparison=comparison,
-        adjusted=adjusted,
-        overlap=findings.overlap,
-        about=f"{suite.description}. {suite.note}".strip() if suite else "",
-        against_ruler=against_ruler,
-        against_baseline=against_baseline,
-        tone=tone,
-        sentence=sentence,
-        points=[
-            *advice.points(
-                result, against_ruler, comparison, against_baseline, adjusted, findings.overlap
-            ),
-            *findings.notes,
-        ],
-        groups_picture=_groups_picture(result),
-        reliability=(
-            reliability_chart({name: result.calibration})
-            if len(result.calibration.bins) > 1
-            else None
-        ),
-        matrices={
+    calibrated = {name: result.calibration}
+    return {
+        "name": name,
+        "result": result,
+        "comparison": comparison,
+        "adjusted": adjusted,
+        "overlap": findings.overlap,
+        "about": f"{suite.description}. {suite.note}".strip() if suite else "",
+        "against_ruler": outcome(result.beyond_ruler),
+        "against_baseline": outcome(comparison.accuracy, adjusted) if comparison else "not tested",
+        "tone": tone,
+        "sentence": sentence,
+        "points": advice.points(findings, adjusted),
+        "groups_picture": _groups_picture(result),
+        "reliability": reliability_chart(calibrated) if len(result.calibration.bins) > 1 else None,
+        "matrices": {
             title: matrix_chart(
                 m.rows, m.columns, m.cells, row_title="chosen", column_title="rejected"
             )
             for title, m in matrices.items()
             if m is not None
         },
-    )
+    }
 
 
-def _overview(sections: Sequence[SuiteSection], model: str, baseline: str) -> Markup | None:
+def _overview(sets: Mapping[str, SetFindings], model: str, baseline: str) -> Markup | None:
     """Accuracy of the model, the best ruler and the baseline on each set."""
-    if not sections:
+    if not sets:
         return None
-    rows: list[tuple[str, list[Estimate | None]]] = [
-        (model, [s.result.accuracy for s in sections]),
-        ("best ruler", [s.result.rulers[s.result.best_ruler] for s in sections]),
-    ]
-    if any(s.comparison for s in sections):
-        name = f"{baseline} (baseline)" if baseline in (model, "best ruler") else baseline
-        rows.append((name, [s.comparison.baseline if s.comparison else None for s in sections]))
-    return dot_interval_chart(
-        [s.name for s in sections],
-        dict(rows),
-        0.5,
-        axis="accuracy",
-        reference_label="chance",
-    )
+    results, comparisons = zip(*((s.result, s.comparison) for s in sets.values()), strict=True)
+    rows: dict[str, list[Estimate | None]] = {
+        model: [r.accuracy for r in results],
+        "best ruler": [r.rulers[r.best_ruler] for r in results],
+    }
+    if any(comparisons):
+        name = f"{baseline} (baseline)" if baseline in rows else baseline
+        rows[name] = [c.baseline if c else None for c in comparisons]
+    return dot_interval_chart(list(sets), rows, 0.5, axis="accuracy", reference_label="chance")
 
 
 def _groups_picture(result: EvaluationResult) -> Markup | None:
     cells = result.groups or result.sources
     if not 2 <= len(cells) <= MOST_DRAWN:
         return None
-    return dot_interval_chart(
-        list(cells), {"accuracy": list(cells.values())}, 0.5, axis="accuracy",
-        reference_label="chance",
-    )  # fmt: skip
+    series = {"accuracy": list(cells.values())}
+    return dot_interval_chart(list(cells), series, 0.5, axis="accuracy", reference_label="chance")

@@ -17,21 +17,9 @@ from surefoot.escaping import visible
 #: Stand-ins while drawing, and the CSS that takes their place: pages are light or dark.
 TEXT, RULE, PAPER = "#010101", "#020202", "#030303"
 SERIES = tuple(f"#0401{place:02x}" for place in range(1, 7))
-_CSS = {
-    TEXT: "currentColor",
-    RULE: "var(--rule, #999)",
-    PAPER: "var(--paper, #fff)",
-    **{
-        stand_in: f"var(--series-{place}, {fallback})"
-        for place, (stand_in, fallback) in enumerate(
-            zip(
-                SERIES,
-                ("#0063a6", "#c04f00", "#007a5a", "#a34f87", "#8a6a00", "#4c6a7d"),
-                strict=True,
-            ),
-            start=1,
-        )
-    },
+_COLOURS = ("#0063a6", "#c04f00", "#007a5a", "#a34f87", "#8a6a00", "#4c6a7d")
+_CSS = {TEXT: "currentColor", RULE: "var(--rule, #999)", PAPER: "var(--paper, #fff)"} | {
+    SERIES[k]: f"var(--series-{k + 1}, {colour})" for k, colour in enumerate(_COLOURS)
 }
 #: One marker for each series: pictures are read without colours too.
 MARKERS = "osD^vX"
@@ -80,11 +68,9 @@ def drawing() -> Iterator[None]:
 
 
 def inline(figure: Any, description: str) -> Markup:
-    """The SVG element of a figure, described for those who do not see it.
+    """The SVG element of a `matplotlib.figure.Figure` made inside :func:`drawing`.
 
-    Args:
-        figure: a `matplotlib.figure.Figure` made inside :func:`drawing`.
-        description: what it shows, in words.
+    The description says what it shows to those who do not see it.
     """
     stream = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

@@ -31,11 +31,10 @@ def parts(estimate: Estimate, digits: int = 3, signed: bool = False) -> tuple[st
     >>> parts(Estimate(0.0, -0.0004, 0.0004, n=9, covers="x"))
     ('.0000', '−.0004', '.0004')
     """
-    given = [v for v in (estimate.estimate, estimate.low, estimate.high) if v is not None]
-    shown = [_fixed(v, decimals(given, digits), signed) for v in given]
-    if len(given) == 3:
-        return shown[0], shown[1], shown[2]
-    return _fixed(estimate.estimate, decimals(given, digits), signed), "", ""
+    values = (estimate.estimate, estimate.low, estimate.high)
+    digits = decimals([v for v in values if v is not None], digits)
+    figure, low, high = (_fixed(v, digits, signed) for v in values)
+    return (figure, low, high) if None not in values else (figure, "", "")
 
 
 def _fixed(value: float | None, digits: int, signed: bool) -> str:
@@ -114,24 +113,17 @@ def coverage(figure: Estimate) -> str:
     >>> coverage(Estimate(0.612, 0.59, 0.634, n=1871, covers="test prompts"))
     '95 % interval, covers test prompts; n = 1,871'
     """
+    n = count(figure.n)
     if figure.low is None:
-        text = f"no interval: {figure.note}; n = {count(figure.n)}"
-    else:
-        text = f"{100 * figure.level:g} % interval, covers {figure.covers}; n = {count(figure.n)}"
-        text += f" ({figure.note})" if figure.note else ""
-    return text
+        return f"no interval: {figure.note}; n = {n}"
+    note = f" ({figure.note})" if figure.note else ""
+    return f"{100 * figure.level:g} % interval, covers {figure.covers}; n = {n}{note}"
 
 
 def outcome(
     comparison: Comparison, adjusted: float | None = None, lower_is_better: bool = False
 ) -> Outcome:
-    """What a comparison says at its level.
-
-    Args:
-        comparison: first minus second.
-        adjusted: its p-value after a correction for several tests; default: its own.
-        lower_is_better: for losses and errors.
-    """
+    """What a comparison says at its level, or by a p-value that was adjusted for several tests."""
     p = comparison.p_value if adjusted is None else adjusted
     difference = comparison.difference
     if p is None or difference.estimate is None:
