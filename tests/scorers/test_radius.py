@@ -161,8 +161,6 @@ def test_not_robust_where_groups_are_alike(encoder):
 
 def test_what_cannot_be_chosen(encoder):
     pairs = _world(each=6, few=6)
-    with pytest.raises(ConfigurationError, match="no size to choose"):
-        choose_radius(_task(encoder, pairs, kind="mean"), encoder)
     two = pairs.select([i for i, g in enumerate(pairs.strings("group")) if g in ("g0", "g1")])
     with pytest.raises(ConfigurationError, match="there are 2: 3 are needed"):
         choose_radius(_task(encoder, two), encoder)

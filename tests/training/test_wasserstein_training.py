@@ -25,8 +25,7 @@ from surefoot.errors import CompositionError, ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers.language.batch import pad
 from surefoot.scorers.language.forward import Engine
-from surefoot.scorers.language.scores import RewardScores
-from surefoot.scorers.language.steepness import with_steepness
+from surefoot.scorers.language.scores import RewardScores, with_steepness
 from surefoot.training import train
 from surefoot.training.language import second_order
 from surefoot.training.language.pairs import TrainingPairs

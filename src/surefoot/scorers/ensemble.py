@@ -15,7 +15,8 @@ from surefoot.escaping import warn
 from surefoot.scorers import storage
 from surefoot.scorers.ensemble_file import EnsembleOptions, member_places
 from surefoot.scorers.temperature import fit_temperature
-from surefoot.scorers.trained import Array, TrainedScorer
+from surefoot.scorers.trained import TrainedScorer
+from surefoot.statistics.dependence import Floats
 
 #: Times the median temperature from which a member is taken to have learnt nothing.
 _IGNORANT = 10
@@ -28,8 +29,8 @@ class RewardEnsemble(TrainedScorer):
     scorer: EnsembleOptions
     places: Sequence[str]  #: where each model was loaded from, for messages
     models: Sequence[TrainedScorer]  #: them; those with several heads give several members
-    zero_: Array | float = 0.0  #: (K,) of the members' rewards
-    scale_: Array | float = 1.0  #: (K,) of the members' rewards
+    zero_: Floats | float = 0.0  #: (K,) of the members' rewards
+    scale_: Floats | float = 1.0  #: (K,) of the members' rewards
     temperature_: float = 1.0
 
     pairwise = False
@@ -39,7 +40,7 @@ class RewardEnsemble(TrainedScorer):
         """K, the number of members."""
         return sum(model.members for model in self.models)
 
-    def member_scores(self, preferences: Preferences) -> Array:
+    def member_scores(self, preferences: Preferences) -> Floats:
         """Rewards (N, 2, K) by each of the K members, on one scale.
 
         Raises:
@@ -47,11 +48,11 @@ class RewardEnsemble(TrainedScorer):
         """
         return np.asarray((self._raw(preferences) - self.zero_) / self.scale_)
 
-    def scores(self, preferences: Preferences) -> Array:
+    def scores(self, preferences: Preferences) -> Floats:
         """Rewards (N, 2) of both responses, with the pessimism that was asked for."""
         return self.joined(self.member_scores(preferences))
 
-    def joined(self, scores: Array) -> Array:
+    def joined(self, scores: Floats) -> Floats:
         """Rewards (N, 2) from those of the members (N, 2, K), with that pessimism."""
         return self.scorer.pessimism(scores)
 
@@ -67,7 +68,7 @@ class RewardEnsemble(TrainedScorer):
         """Notes of all members."""
         return [note for one in self.models for note in one.reading_notes()]
 
-    def _raw(self, preferences: Preferences) -> Array:
+    def _raw(self, preferences: Preferences) -> Floats:
         """Rewards (N, 2, K) as the members give them."""
         found = [model.member_scores(preferences) for model in self.models]
         for place, rewards in zip(self.places, found, strict=True):
@@ -124,7 +125,7 @@ class RewardEnsemble(TrainedScorer):
             )
         return next(iter(named.values()), 0.0)
 
-    def _warn_of_the_ignorant(self, temperatures: Array) -> None:
+    def _warn_of_the_ignorant(self, temperatures: Floats) -> None:
         """A member that learnt nothing has tiny differences, which one scale makes large."""
         fitted = temperatures != 1  # where nothing was held out, or a model is from elsewhere
         usual = float(np.median(temperatures[fitted])) if fitted.any() else 1.0
@@ -157,7 +158,7 @@ class RewardEnsemble(TrainedScorer):
         )
 
 
-def zero_and_scale(rewards: Array, weights: Array | None = None) -> tuple[Array, Array]:
+def zero_and_scale(rewards: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
     """Zero and scale (K,) of each member, from its rewards (N, 2, K) of N pairs of weights (N,).
 
     The zero is the mean reward. The scale is the deviation between two responses to one prompt,

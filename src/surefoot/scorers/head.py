@@ -21,28 +21,19 @@ Parameters = dict[str, Tensor]
 class Problem:
     """K fits on the same features: they differ in the mass of rows, the ridge and the seed.
 
-    Attributes:
-        features: (N + P, 2, D) of response a and response b, of N rows and of the P reference pairs
-            that the evidence speaks of (none for most objectives).
-        context: (N + P, C) of the prompts, for heads that look at them.
-        objective: what is minimised.
-        evidence: (N,) what is known of each pair.
-        mass: (N, K) weight of each row in each fit; 0 leaves a row out.
-        l2: (K,) ridge penalty on the parameters, relative to the mean loss.
-        seeds: K seeds for what is random in a fit.
-        units: the unit of each row, where the risk has any.
-        shared: what a head has computed from the features alone, for the next fit on them; it is
-            carried along by `dataclasses.replace`.
+    There are N rows, and P reference pairs that the evidence speaks of (none for most objectives).
     """
 
-    features: Tensor
-    objective: Objective
-    evidence: Evidence
-    mass: Tensor
-    l2: Tensor
-    seeds: tuple[int, ...]
-    units: Units | None = None
-    context: Tensor | None = None
+    features: Tensor  #: (N + P, 2, D) of response a and response b
+    objective: Objective  #: what is minimised
+    evidence: Evidence  #: (N,) what is known of each pair
+    mass: Tensor  #: (N, K) weight of each row in each fit; 0 leaves a row out
+    l2: Tensor  #: (K,) ridge penalty on the parameters, relative to the mean loss
+    seeds: tuple[int, ...]  #: K, for what is random in a fit
+    units: Units | None = None  #: the unit of each row, where the risk has any
+    context: Tensor | None = None  #: (N + P, C) of the prompts, for heads that look at them
+    #: What a head has computed from the features alone, for the next fit on them; it is carried
+    #: along by `dataclasses.replace`.
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def part(self, fits: Tensor) -> Problem:
@@ -63,10 +54,7 @@ class Problem:
     def value(self, margins: Tensor, steepness: Tensor, fits: Tensor) -> Tensor:
         """The objective (k,) with its regularisers, for the fits with these indices (k,).
 
-        Args:
-            margins: (N + P, k).
-            steepness: (k,) squared length of the margin's gradient in the features.
-            fits: indices.
+        Margins are (N + P, k), steepness (k,) the squared length of their gradient in the features.
         """
         found = self.risk(margins, fits)
         ball = self.objective.wasserstein
@@ -98,23 +86,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Fit:
-    """K fitted heads.
+    """K fitted heads."""
 
-    Attributes:
-        parameters: tensors by name, of which one dimension is the K heads.
-        axis: that dimension.
-        values: (K,) objective with its ridge penalty.
-        gaps: (K,) proven distance of each value from its minimum; infinite where none is proven.
-        notes: for each of the K heads what the user is to know of its optimum, in one sentence.
-        mixtures: for objectives with kinks, for each of the K heads the parameters of T others
-            and shares (T,): at the optimum the worst case is a mixture of the worst cases there.
-    """
-
-    parameters: Parameters
-    axis: int
-    values: Tensor
-    gaps: Tensor
-    notes: tuple[str, ...]
+    parameters: Parameters  #: tensors by name, of which one dimension is the K heads
+    axis: int  #: that dimension
+    values: Tensor  #: (K,) objective with its ridge penalty
+    gaps: Tensor  #: (K,) proven distance of each value from its minimum; infinite: none is proven
+    notes: tuple[str, ...]  #: of each head: what the user is to know of its optimum
+    #: For objectives with kinks, of each head the parameters of T others and shares (T,): at the
+    #: optimum the worst case is a mixture of the worst cases there.
     mixtures: tuple[tuple[Parameters, Tensor], ...] = ()
 
     @property
@@ -165,12 +145,7 @@ class Head(Member, slot="head"):
 
     @abstractmethod
     def fit(self, problem: Problem, certify: bool = True) -> Fit:
-        """Fit K heads.
-
-        Args:
-            problem: data and objective.
-            certify: spend time on proving how close to the optimum they are.
-        """
+        """Fit K heads; `certify` spends time on proving how close to the optimum they are."""
 
     @abstractmethod
     def scores(
@@ -178,12 +153,8 @@ class Head(Member, slot="head"):
     ) -> Tensor:
         """Scores (n, 2, K) of the two responses of each pair: their rewards, where there are any.
 
-        A pairwise head has none: its scores are half the margin and its opposite.
-
-        Args:
-            parameters: of K heads.
-            features: (n, 2, D) of the two responses.
-            context: (n, C) of the prompts, for heads with a :attr:`context`.
+        A pairwise head has none: its scores are half the margin and its opposite. Features are
+        (n, 2, D), those of the prompts (n, C), for heads with a :attr:`context`.
         """
 
     @property

@@ -10,29 +10,27 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from surefoot.options import Member
-
-Array = npt.NDArray[np.float64]
+from surefoot.statistics.dependence import Floats
 
 
 class Pessimism(Member, slot="pessimism"):
     """A rule that joins rewards (..., K) of K members, on one scale, into one reward (...)."""
 
-    def __call__(self, rewards: Array) -> Array:
+    def __call__(self, rewards: Floats) -> Floats:
         """The reward (...) of each response, from those of the members (..., K)."""
         return np.asarray(self._joined(rewards))
 
     @abstractmethod
-    def _joined(self, rewards: Array) -> Array: ...
+    def _joined(self, rewards: Floats) -> Floats: ...
 
 
 class MeanOfMembers(Pessimism, kind="mean"):
     """r = 1/K sum_k r_k: none."""
 
-    def _joined(self, rewards: Array) -> Array:
+    def _joined(self, rewards: Floats) -> Floats:
         return rewards.mean(-1)
 
 
@@ -42,7 +40,7 @@ class WorstCase(Pessimism, kind="worst-case"):
     The zero of a member counts: one whose rewards are lower on all responses decides alone.
     """
 
-    def _joined(self, rewards: Array) -> Array:
+    def _joined(self, rewards: Floats) -> Floats:
         return rewards.min(-1)
 
 
@@ -56,5 +54,5 @@ class VariancePenalised(Pessimism, kind="variance-penalised"):
     coefficient: float = Field(0.5, ge=0)
     """Weight of the variance (lambda; the paper: 0.5 for best-of-n, 0.1 for PPO), in 1 / reward."""
 
-    def _joined(self, rewards: Array) -> Array:
+    def _joined(self, rewards: Floats) -> Floats:
         return rewards.mean(-1) - self.coefficient * rewards.var(-1)

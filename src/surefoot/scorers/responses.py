@@ -9,7 +9,8 @@ import numpy as np
 from surefoot.data.schema import Preferences
 from surefoot.data.text import Message, Prompt, to_text
 from surefoot.errors import DataError
-from surefoot.scorers.trained import Array, TrainedScorer
+from surefoot.scorers.trained import TrainedScorer
+from surefoot.statistics.dependence import Floats
 
 
 def rewards_of(
@@ -18,7 +19,7 @@ def rewards_of(
     responses: Sequence[Sequence[list[Message]]],
     sources: Sequence[str | None] | None = None,
     name: str = "responses",
-) -> list[Array]:
+) -> list[Floats]:
     """Rewards (N_i,) of the N_i responses to each of P prompts.
 
     Two responses to one prompt are scored beside each other, the last of an odd number beside

@@ -6,14 +6,12 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from surefoot.data.rendering.notes import Cuts
 from surefoot.data.schema import Fault, Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.temperature import to_probabilities
-
-Array = npt.NDArray[np.float64]
+from surefoot.statistics.dependence import Floats
 
 
 class TrainedScorer(ABC):
@@ -32,13 +30,13 @@ class TrainedScorer(ABC):
         """Whether it judges pairs, and has no reward of a response alone."""
 
     @abstractmethod
-    def scores(self, preferences: Preferences) -> Array:
+    def scores(self, preferences: Preferences) -> Floats:
         """Scores (N, 2) of both responses, whose difference is the margin of a pair.
 
         They are rewards, if there are any; else half the margin and its opposite.
         """
 
-    def rewards(self, preferences: Preferences) -> Array:
+    def rewards(self, preferences: Preferences) -> Floats:
         """Rewards (N, 2) of both responses: of what surefoot trained, in deviations of training.
 
         Raises:
@@ -51,20 +49,20 @@ class TrainedScorer(ABC):
             )
         return self.scores(preferences)
 
-    def probabilities(self, preferences: Preferences) -> Array:
+    def probabilities(self, preferences: Preferences) -> Floats:
         """P(a preferred) of each pair, shape (N,)."""
         scores = self.scores(preferences)
         return self.to_probabilities(scores[:, 0] - scores[:, 1])
 
-    def to_probabilities(self, margins: Array) -> Array:
+    def to_probabilities(self, margins: Floats) -> Floats:
         """P(a preferred) from margins (differences of scores), any shape; in [1e-6, 1 - 1e-6]."""
         return to_probabilities(margins, self.temperature_)
 
-    def member_scores(self, preferences: Preferences) -> Array:
+    def member_scores(self, preferences: Preferences) -> Floats:
         """Scores (N, 2, K) by each of its K members, on one scale."""
         return self.scores(preferences)[..., None]
 
-    def joined(self, scores: Array) -> Array:
+    def joined(self, scores: Floats) -> Floats:
         """Scores (N, 2) from those of the members (N, 2, K): their mean."""
         return np.asarray(scores.mean(-1))
 

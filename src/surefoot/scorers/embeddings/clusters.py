@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy.cluster import vq
@@ -22,8 +21,7 @@ from surefoot.objectives import Risk
 from surefoot.runs.atomic import appearing
 from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions, load_encoder
 from surefoot.scorers.storage import explained
-
-Array = npt.NDArray[np.float64]
+from surefoot.statistics.dependence import Floats, Ints
 
 FILE = "clusters.safetensors"
 #: Starts of k-means, iterations of each at most, and after how many it is asked whether it moves.
@@ -34,7 +32,7 @@ _STARTS, _ITERATIONS, _AT_ONCE = 10, 100, 5
 class PromptClusters:
     """C clusters of prompts. A prompt belongs to the nearest centroid, whenever it is asked."""
 
-    centroids: Array  #: (C, D) of the embeddings of the prompts' last turns
+    centroids: Floats  #: (C, D) of the embeddings of the prompts' last turns
     names: tuple[str, ...]  #: of the clusters: a number, and the prompt nearest to the centroid
     encoder_key: str  #: hash of the encoder that the embeddings are of
     encoder_options: EncoderOptions  #: with which that is loaded
@@ -92,11 +90,11 @@ class PromptClusters:
             return cls.load(folder)
         return cls.fit(preferences, load_encoder(options), risk.clusters, seed)
 
-    def of(self, preferences: Preferences, encoder: Encoder | None = None) -> npt.NDArray[np.int64]:
+    def of(self, preferences: Preferences, encoder: Encoder | None = None) -> Ints:
         """The cluster (N,) of each row's prompt; see :meth:`of_texts`."""
         return self.of_texts(_prompts(preferences), encoder)
 
-    def of_texts(self, texts: list[str], encoder: Encoder | None = None) -> npt.NDArray[np.int64]:
+    def of_texts(self, texts: list[str], encoder: Encoder | None = None) -> Ints:
         """Clusters (N,) of last turns as they are; without an encoder, theirs is loaded.
 
         Raises:
@@ -157,7 +155,7 @@ class PromptClusters:
             return cls(centroids, names, metadata["encoder_key"], options)
 
 
-def k_means(x: Array, count: int, seed: int, starts: int = _STARTS) -> Array:
+def k_means(x: Floats, count: int, seed: int, starts: int = _STARTS) -> Floats:
     """Centroids (C, D) of rows x (n, D): the best of some starts at rows drawn at random.
 
     Clusters that end empty are left out, so that C may be below `count`.
@@ -180,7 +178,7 @@ def k_means(x: Array, count: int, seed: int, starts: int = _STARTS) -> Array:
 
 def clusters_of_texts(
     texts: list[str], encoder: Encoder, count: int, seed: int, starts: int = _STARTS
-) -> tuple[npt.NDArray[np.int64], int]:
+) -> tuple[Ints, int]:
     """The cluster (N,) of each text among clusters of all of them, and how many there are.
 
     Their order, and which is given twice, do not matter: swapping texts swaps their clusters.
@@ -193,5 +191,5 @@ def _prompts(preferences: Preferences) -> list[str]:
     return [last_turn(prompt) for (prompt,) in preferences.read("prompt")]
 
 
-def _embedded(texts: list[str], encoder: Encoder) -> Array:
+def _embedded(texts: list[str], encoder: Encoder) -> Floats:
     return encoder.embed(texts, keep="right").astype(np.float64)

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from surefoot.data.rendering.embedding_texts import TEXTS, FeatureView, read_views
 from surefoot.data.schema import Preferences
 from surefoot.scorers.embeddings.encoder import Encoder
-
-Array = npt.NDArray[np.float64]
+from surefoot.statistics.dependence import Floats
 
 ROWS_PER_BLOCK = 16_384
 
@@ -92,7 +90,7 @@ class FeatureMap:
     prompts: FeatureMap | None = None  #: of the prompts' features, where a head looks at them
 
     @classmethod
-    def fit(cls, embedded: Embedded, by_source: bool, weights: Array | None = None) -> FeatureMap:
+    def fit(cls, embedded: Embedded, by_source: bool, weights: Floats | None = None) -> FeatureMap:
         """Fit the map on training features of N rows of weights (N,), 1 each by default."""
         named = {source for source in embedded.sources if source is not None}
         w = torch.ones(len(embedded.values)) if weights is None else torch.from_numpy(weights)

@@ -24,7 +24,8 @@ from surefoot.scorers.embeddings.features import FeatureMap, embed
 from surefoot.scorers.fit.fitting import FittedHead, fit_seeds
 from surefoot.scorers.fit.task import Task
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
-from surefoot.scorers.trained import Array, TrainedScorer
+from surefoot.scorers.trained import TrainedScorer
+from surefoot.statistics.dependence import Floats
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 
 
@@ -77,14 +78,14 @@ class EmbeddingRewardModel(TrainedScorer):
         """K, the number of its heads."""
         return self.scorer.members
 
-    def scores(self, preferences: Preferences) -> Array:
+    def scores(self, preferences: Preferences) -> Floats:
         """Scores (N, 2), the mean over the members.
 
         Warns where a source-aware model meets a source that it does not know.
         """
         return self.joined(self.member_scores(preferences))
 
-    def member_scores(self, preferences: Preferences) -> Array:
+    def member_scores(self, preferences: Preferences) -> Floats:
         """Scores (N, 2, K) by each of the K members, on one scale; their mean is the score."""
         head, views = self.scorer.head, self.scorer.views
         embedded = embed(preferences, self.encoder, views, head.context)
@@ -101,10 +102,10 @@ class EmbeddingRewardModel(TrainedScorer):
             )
         features, context = self.features_(embedded), self.features_.context(embedded)
         raw = head.scores(self.parameters_, features, context).double()
-        scores: Array = ((raw - self.mean_) / self.std_).detach().numpy()
+        scores: Floats = ((raw - self.mean_) / self.std_).detach().numpy()
         return scores
 
-    def predict(self, preferences: Preferences) -> Array:
+    def predict(self, preferences: Preferences) -> Floats:
         """P(a preferred) of each pair, shape (N,)."""
         return self.probabilities(preferences)
 

@@ -15,7 +15,7 @@ import torch
 from scipy.special import ndtri, stdtrit
 from torch import Tensor
 
-from surefoot.objectives import Evidence, Objective
+from surefoot.objectives import Objective
 from surefoot.objectives.label_model import expected_loss
 from surefoot.objectives.label_models.control_variate import ControlVariate
 from surefoot.objectives.margin_loss import MarginLoss
@@ -31,19 +31,12 @@ SURE = 0.999
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A fitted coefficient.
+    """A fitted coefficient."""
 
-    Attributes:
-        value: in [0, 1]; 0 where the auxiliary model is of no use.
-        raw: before it is shrunk and cut to [0, 1].
-        std: standard error of `raw`; None where too few draws of references say nothing of it.
-        draws: how many draws of reference responses the rows share; None where none is shared.
-    """
-
-    value: float
-    raw: float
-    std: float | None
-    draws: int | None = None
+    value: float  #: in [0, 1]; 0 where the auxiliary model is of no use
+    raw: float  #: before it is shrunk and cut to [0, 1]
+    std: float | None  #: standard error of `raw`; None: too few draws of references to say
+    draws: int | None = None  #: of reference responses that rows share; None: none is shared
 
     def __str__(self) -> str:
         error = "unknown" if self.std is None else f"{self.std:.3f}"
@@ -98,28 +91,25 @@ def fit_coefficient(
     nothing. Few sets know little of their own scatter: where any is shared the standard error is
     :func:`_of_few_sets`.
 
-    Args:
-        problem: one fit, with reference pairs; a linear head is fitted on its features whatever
-            the head in question is.
-        folds: (N,) fold of each row.
-        heads: what :func:`plain_heads` finds, where it is known: the auxiliary model and the
-            reference pairs do not change it.
+    The problem is one fit, with reference pairs; a linear head is fitted on its features whatever
+    the head in question is. What :func:`plain_heads` finds may be given where it is known: the
+    auxiliary model and the reference pairs do not change it.
     """
     heads = plain_heads(problem, folds) if heads is None else heads
     s, d = _standardised(problem, folds, heads)
     mass = problem.mass[:, :1]
     s, d = (values - (mass * values).sum(0) / mass.sum() for values in (s, d))
     sums = _Sums.of(problem, mass, s, d)
-    scatters = sums.products(sums.d, sums.d)
+    scatters = sums.share[:, 0] * sums.d.square().sum(1)
     scatter = float(scatters.sum())
     if scatter <= 0:
         return Coefficient(0.0, 0.0, 0.0, sums.draws)
-    products = sums.products(sums.s, sums.d)
+    products = sums.share[:, 0] * (sums.s * sums.d).sum(1)
     raw = float(products.sum()) / scatter
     if sums.draws is None:
         std: float | None = float((products - raw * scatters).square().sum().sqrt()) / scatter
     else:
-        std = _of_few_sets(sums)
+        std = _of_few_sets(sums, scatters)
     value = 0.0 if std is None or raw <= std else raw * (1 - (std / raw) ** 2)
     return Coefficient(min(1.0, value), raw, std, sums.draws)
 
@@ -146,19 +136,8 @@ class _Sums:
             return values.new_zeros(len(names), values.shape[1]).index_add(0, draw, values)
 
         mass, s, d = mass[live], s[live], d[live]
-        whole = added(mass)
-        shared = len(names) < len(mass)
-        return cls(
-            added(mass * s),
-            added(mass * d),
-            whole,
-            whole / added(mass.square()),
-            len(names) if shared else None,
-        )
-
-    def products(self, one: Tensor, other: Tensor) -> Tensor:
-        """Products (K,) of sums (K, R)."""
-        return (self.share * one * other).sum(1)
+        whole, draws = added(mass), len(names) if len(names) < len(mass) else None
+        return cls(added(mass * s), added(mass * d), whole, whole / added(mass.square()), draws)
 
     def without_each(self, one: Tensor, other: Tensor) -> Tensor:
         """Sum (K,) of the products of all draws but one, centred without that one."""
@@ -173,7 +152,7 @@ class _Sums:
         return (found - a * rest(weight * other) - b * rest(weight * one)).sum(1)
 
 
-def _of_few_sets(sums: _Sums) -> float | None:
+def _of_few_sets(sums: _Sums, scatters: Tensor) -> float | None:
     """Standard error of the ratio by the jackknife over draws, as wide as Student's t is.
 
     The ratio's own (a sandwich) is too small where sets are few or one weighs much: .045 for a
@@ -192,7 +171,6 @@ def _of_few_sets(sums: _Sums) -> float | None:
         return None
     ratios = sums.without_each(sums.s, sums.d) / sums.without_each(sums.d, sums.d)
     jackknife = float(((count - 1) * ratios.var(correction=0)).sqrt())
-    scatters = sums.products(sums.d, sums.d)
     weighing = float(scatters.sum().square() / scatters.square().sum())
     std = jackknife * float(stdtrit(weighing - 1, SURE) / ndtri(SURE))
     return std if math.isfinite(std) else None
@@ -200,7 +178,11 @@ def _of_few_sets(sums: _Sums) -> float | None:
 
 def plain_heads(problem: Problem, folds: Tensor) -> PlainHeads:
     """The heads that :func:`fit_coefficient` takes scores at."""
-    plain = _plain(problem)
+    rows, objective = len(problem.mass), Objective(loss=problem.objective.loss)
+    features = problem.features[:rows]
+    plain = replace(
+        problem.plain(), features=features, objective=objective, context=None, shared={}
+    )
     l2 = cross_validate(Linear(), plain, folds[:, None])[0].l2
     count = int(folds.max()) + 1
     batch = replace(
@@ -210,20 +192,6 @@ def plain_heads(problem: Problem, folds: Tensor) -> PlainHeads:
         seeds=problem.seeds * count,
     )
     return PlainHeads(Linear(l2=l2).fit(batch, certify=False).parameters["weight"], l2)
-
-
-def _plain(problem: Problem) -> Problem:
-    """The fits without the control variate and the reference pairs."""
-    rows = len(problem.mass)
-    return replace(
-        problem,
-        features=problem.features[:rows],
-        context=None,
-        objective=Objective(loss=problem.objective.loss),
-        evidence=Evidence(problem.evidence.label),
-        units=None,
-        shared={},
-    )
 
 
 def _standardised(problem: Problem, folds: Tensor, heads: PlainHeads) -> tuple[Tensor, Tensor]:

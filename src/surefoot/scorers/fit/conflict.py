@@ -13,10 +13,8 @@ from torch import Tensor
 from surefoot.scorers.head import Problem, margins_of
 from surefoot.scorers.heads.linear import Linear
 from surefoot.statistics import Estimate, mean, paired_difference
+from surefoot.statistics.dependence import Floats, Ints
 from surefoot.statistics.ties import credit, side_of_half, side_of_margins
-
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 FEWEST_PAIRS = 200  # of a source, to be tried at all: 100 in each half
 MOST_SOURCES = 12
@@ -28,22 +26,16 @@ ALPHA = 0.05
 class SourceConflict:
     """Held-out accuracy of a linear head by the source it was trained on and tried on.
 
-    Every head is trained on one half of the prompts and tried on the other, both ways.
-
-    Attributes:
-        names: the S sources, the largest first.
-        accuracy: S rows (trained on) of S estimates (tried on).
-        pooled: S estimates: trained on all of them.
-        opposed: pairs of sources that want opposite things. Each is learnable; each teaches the
-            opposite of the other in both halves, by heads that share no data; and pooling costs
-            each of them accuracy against its own head. All by more than intervals that allow for
-            the number of pairs of sources.
+    Every head is trained on one half of the prompts and tried on the other, both ways. Two sources
+    are opposed where each is learnable; each teaches the opposite of the other in both halves, by
+    heads that share no data; and pooling costs each of them accuracy against its own head. All by
+    more than intervals that allow for the number of pairs of sources.
     """
 
-    names: tuple[str, ...]
-    accuracy: tuple[tuple[Estimate, ...], ...]
-    pooled: tuple[Estimate, ...]
-    opposed: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]  #: the S sources, the largest first
+    accuracy: tuple[tuple[Estimate, ...], ...]  #: S rows (trained on) of S estimates (tried on)
+    pooled: tuple[Estimate, ...]  #: S estimates: trained on all of them
+    opposed: tuple[tuple[str, str], ...]  #: pairs of sources that want opposite things
 
     def warning(self) -> str:
         """A sentence for the user; empty where no two sources are opposed."""
@@ -79,9 +71,10 @@ def source_conflict(
 ) -> list[SourceConflict | None]:
     """Try a linear head of each source on the held-out pairs of every source.
 
+    The heads of all of the problem's K fits are one batch.
+
     Args:
-        problem: features without source copies, and evidence; K fits with rows and halves of their
-            own. Their heads are one batch.
+        problem: features without source copies, and evidence.
         sources: (N,) source of each row.
         halves: (N, K) 0 or 1, by prompt.
         clusters: (N,) what pairs share, for the intervals.
@@ -114,16 +107,11 @@ def _large_enough(named: npt.NDArray[np.object_]) -> tuple[str, ...]:
 
 
 def _judge(
-    names: tuple[str, ...], right: Array, rows: Sequence[Ints], half: Ints, clusters: Ints
+    names: tuple[str, ...], right: Floats, rows: Sequence[Ints], half: Ints, clusters: Ints
 ) -> SourceConflict:
-    """What the heads' answers say.
+    """What is said by the answers of the heads of S sources, and of all (N, S + 1): right or not.
 
-    Args:
-        names: S sources.
-        right: (N, S + 1) 1 where a head of each source, and of all, orders a pair as labelled.
-        rows: for each source its pairs.
-        half: (N,) 0 or 1.
-        clusters: (N,) what pairs share.
+    For each source, `rows` are its pairs.
     """
     pairs = [(i, j) for i in range(len(names)) for j in range(i)]
     level = 1 - ALPHA / len(pairs)
@@ -164,7 +152,7 @@ def _judge(
 
 def _held_out_margins(
     problem: Problem, member: Sequence[npt.NDArray[np.bool_]], halves: Tensor
-) -> list[Array]:
+) -> list[Floats]:
     """Margins (N, S + 1) by heads of each source, and of all, from the half a row is not in.
 
     For each of the K fits of the problem, from who belongs to its sources (N, S) and halves (N, K).

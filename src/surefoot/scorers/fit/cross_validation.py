@@ -13,17 +13,11 @@ from surefoot.scorers.head import Head, Problem, margins_of
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What the folds say.
+    """What the folds say."""
 
-    Attributes:
-        l2: the chosen ridge penalty.
-        curve: held-out value of the objective by ridge penalty.
-        margins: (N,) margins of each pair by the heads that did not see it, at the chosen penalty.
-    """
-
-    l2: float
-    curve: dict[float, float]
-    margins: Tensor
+    l2: float  #: the chosen ridge penalty
+    curve: dict[float, float]  #: held-out value of the objective by ridge penalty
+    margins: Tensor  #: (N,) of each pair by the heads that did not see it, at the chosen penalty
 
 
 def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossValidation]:

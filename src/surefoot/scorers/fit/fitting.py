@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -26,8 +25,7 @@ from surefoot.scorers.fit.task import Task
 from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
 from surefoot.scorers.solvers.linear import LinearSolver
 from surefoot.scorers.temperature import fit_temperature
-
-Array = npt.NDArray[np.float64]
+from surefoot.statistics.dependence import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -43,17 +41,13 @@ class FittedHead:
 
 
 def fit_seeds(
-    task: Task, encoder: Encoder, seeds: Sequence[int], mass: Array | None = None
+    task: Task, encoder: Encoder, seeds: Sequence[int], mass: Floats | None = None
 ) -> list[FittedHead]:
     """Fit once for each of S seeds. Each fit is what it would be alone.
 
-    The folds of all seeds at all penalties are one batch, the members of all seeds another.
-
-    Args:
-        task: what to fit.
-        encoder: reads the texts, once.
-        seeds: S of them, for what is random in a fit (folds, members' draws, an MLP's start).
-        mass: (N, S) weight of each row in each fit (times the column `weight`); default: 1.
+    The folds of all seeds at all penalties are one batch, the members of all seeds another. Seeds
+    are for what is random in a fit (folds, members' draws, an MLP's start). Beside the column
+    `weight`, `mass` is the weight (N, S) of each row in each fit.
 
     Raises:
         DataError: there is nothing to learn from.
@@ -64,16 +58,12 @@ def fit_seeds(
     problem, features, embedded = task.problem(encoder, seeds, mass)
     prompts = preferences.prompt_keys()
     validations = cross_validate(scorer.head, problem, _folds(task, scorer.folds, seeds))
-    conflicts: Sequence[SourceConflict | None] = [None] * len(seeds)
-    if not scorer.source_aware and preferences.has("source"):
-        halves = _folds(task, 2, seeds)
-        conflicts = source_conflict(problem.plain(), embedded.sources, halves, prompts)
+    conflicts = _conflicts(task, problem, seeds)
     penalties = torch.tensor([found.l2 for found in validations], dtype=torch.float64)
     final = _members(replace(problem, l2=penalties), scorer.members, prompts)
     fitted = scorer.head.fit(final)
 
     def one(k: int) -> FittedHead:
-        """The fit of one seed."""
         members = torch.arange(k * scorer.members, (k + 1) * scorer.members)
         problem_of_seed, ended, live = final.part(members), fitted.part(members), problem.mass[:, k]
         validation, conflict = validations[k], conflicts[k]
@@ -81,20 +71,18 @@ def fit_seeds(
         mean, std = _scale(raw[live > 0])
         unit = float(std.mean())
         margins = validation.margins.double().numpy() / unit
-        temperature = fit_temperature(
-            validation.margins,
-            problem.evidence.label,
-            live,
-            flip_rate=task.objective.known_flip_rate,
+        flip_rate = task.objective.known_flip_rate
+        temperature = fit_temperature(validation.margins, problem.evidence.label, live, flip_rate)
+        warnings = (
+            *task.notes,
+            conflict.warning() if conflict else "",
+            _left_out(embedded, encoder),
+            ended.note if ended.note.startswith("Not solved") else "",
+            _nothing_learnt(problem_of_seed, ((raw - mean) / std).mean(-1)),
+            temperature.note,
         )
         report = FitReport(
-            warnings=(
-                *task.notes,
-                *([conflict.warning()] if conflict and conflict.opposed else []),
-                *_left_out(embedded, encoder),
-                *_disappointments(problem_of_seed, ended, ((raw - mean) / std).mean(-1)),
-                *([temperature.note] if temperature.note else []),
-            ),
+            warnings=tuple(filter(None, warnings)),
             optimum=ended.note,
             gap=float(ended.gaps.max()),
             l2=validation.l2,
@@ -114,7 +102,7 @@ def fit_seeds(
 
 
 def coefficient_of(
-    task: Task, encoder: Encoder, seed: int = 0, mass: Array | None = None
+    task: Task, encoder: Encoder, seed: int = 0, mass: Floats | None = None
 ) -> Coefficient:
     """The coefficient of a control variate that is to be fitted, for rows of mass (N, 1)."""
     problem, _, _ = task.problem(encoder, [seed], mass)
@@ -122,7 +110,7 @@ def coefficient_of(
 
 
 def _with_its_coefficient(
-    task: Task, encoder: Encoder, k: int, seeds: Sequence[int], mass: Array | None
+    task: Task, encoder: Encoder, k: int, seeds: Sequence[int], mass: Floats | None
 ) -> FittedHead:
     """The fit of one seed, whose coefficient is fitted first."""
     own = None if mass is None else mass[:, k : k + 1]
@@ -138,7 +126,18 @@ def _folds(task: Task, count: int, seeds: Sequence[int]) -> Tensor:
     return torch.from_numpy(np.stack(drawn, axis=1))
 
 
-def _members(problem: Problem, count: int, prompts: npt.NDArray[np.int64]) -> Problem:
+def _conflicts(
+    task: Task, problem: Problem, seeds: Sequence[int]
+) -> Sequence[SourceConflict | None]:
+    """What sources are to each other, by each seed; None where they are not pooled."""
+    preferences = task.preferences
+    if task.scorer.source_aware or not preferences.has("source"):
+        return [None] * len(seeds)
+    sources, prompts = preferences.strings("source"), preferences.prompt_keys()
+    return source_conflict(problem.plain(), sources, _folds(task, 2, seeds), prompts)
+
+
+def _members(problem: Problem, count: int, prompts: Ints) -> Problem:
     """The final fits (N, S * M): on all rows, or M for each seed on their own draws of prompts."""
     seeds = tuple(seed + 1000 * k for seed in problem.seeds for k in range(count))
     mass = problem.mass.repeat_interleave(count, dim=1)
@@ -149,14 +148,10 @@ def _members(problem: Problem, count: int, prompts: npt.NDArray[np.int64]) -> Pr
     return replace(problem, mass=mass, l2=problem.l2.repeat_interleave(count), seeds=seeds)
 
 
-def prompt_bootstrap(
-    prompts: npt.NDArray[np.int64], seeds: Sequence[int]
-) -> npt.NDArray[np.float64]:
+def prompt_bootstrap(prompts: Ints, seeds: Sequence[int]) -> Floats:
     """Counts (N, K): how often the prompt of each row is drawn, with replacement, by each seed.
 
-    Args:
-        prompts: (N,) key of each row's prompt; rows of one prompt are drawn together.
-        seeds: K of them.
+    Rows of one prompt, whose keys are `prompts` (N,), are drawn together.
     """
     _, index = np.unique(prompts, return_inverse=True)
     count = int(index.max()) + 1
@@ -173,27 +168,33 @@ def _scale(raw: Tensor) -> tuple[Tensor, Tensor]:
     return mean, std * ((raw - mean) / std).mean(-1).std().clamp_min(1e-12)
 
 
-def _left_out(embedded: Embedded, encoder: Encoder) -> list[str]:
+def _left_out(embedded: Embedded, encoder: Encoder) -> str:
     """A sentence where rows carry no information."""
     same = int(embedded.identical.sum())
-    sentence = (
+    if not same:
+        return ""
+    return (
         f"{same} pair(s) have responses that are the same to the encoder, as they are or "
         f"after truncation at {encoder.limit} tokens: they were left out."
     )
-    return [sentence] if same else []
 
 
-def _disappointments(problem: Problem, ended: Fit, rewards: Tensor) -> list[str]:
-    """What went wrong in a fit, from its rewards (N, 2)."""
-    sentences = [ended.note] if ended.note.startswith("Not solved") else []
-    if bool((rewards == 0).all()):
-        sentences.append(
-            "Nothing was learnt: every response gets the same reward. The objective's best "
-            "head is zero; try a weaker risk or another objective."
-            if problem.objective.wasserstein is None or bool((problem.evidence.label == 0.5).all())
-            else _too_wide(problem)
+def _nothing_learnt(problem: Problem, rewards: Tensor) -> str:
+    """A sentence where all rewards (N, 2) are zero; what to do, under a Wasserstein ball too."""
+    if bool((rewards != 0).any()):
+        return ""
+    nothing = "Nothing was learnt: every response gets the same reward."
+    ball = problem.objective.wasserstein
+    if ball is None or bool((problem.evidence.label == 0.5).all()):
+        return (
+            f"{nothing} The objective's best head is zero; try a weaker risk or another objective."
         )
-    return sentences
+    most = float(LinearSolver(problem, certify=False).largest_radius().min())
+    return (
+        f"{nothing} From a radius of {most:.3g} on (the length of the mean difference between "
+        "preferred and other features) the head of zeros is a local optimum, and the radius is "
+        f"{ball.radius:g}: take a part of that."
+    )
 
 
 def _input_gradient(problem: Problem, ended: Fit, head: Head) -> float | None:
@@ -203,15 +204,3 @@ def _input_gradient(problem: Problem, ended: Fit, head: Head) -> float | None:
     margins = margins_of(problem.scores(head, ended.parameters)).double()
     squares = problem.squared_slopes(margins) * ended.parameters["weight"].square().sum(0)
     return float((problem.risk(margins).weights * squares).sum(0).sqrt().mean())
-
-
-def _too_wide(problem: Problem) -> str:
-    """A sentence on a Wasserstein ball under which the head is zero."""
-    most = float(LinearSolver(problem, certify=False).largest_radius().min())
-    ball = problem.objective.wasserstein
-    return (
-        f"Nothing was learnt: every response gets the same reward. From a radius of {most:.3g} on "
-        "(the length of the mean difference between preferred and other features) the head of "
-        f"zeros is a local optimum, and the radius is {ball.radius if ball else 0:g}: take a part "
-        "of that."
-    )

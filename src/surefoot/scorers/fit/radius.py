@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from surefoot.data.schema import Preferences
@@ -21,8 +20,7 @@ from surefoot.scorers.fit.cross_validation import cross_validate
 from surefoot.scorers.fit.task import Task
 from surefoot.scorers.head import margins_of
 from surefoot.scorers.scorer import EmbeddingScorer
-
-Array = npt.NDArray[np.float64]
+from surefoot.statistics.dependence import Floats, Ints
 
 #: More groups than this are left out several at a time.
 _MOST = 20
@@ -115,20 +113,14 @@ def choose_radius(
     Without each group, heads are fitted at every size, at the ridge penalty that folds of what is
     left choose for the plain objective, and judge the group by the task's loss. Of the sizes at
     which the mean loss rises by at most `cost`, the one whose worst group is best sets the mark;
-    the least robust size whose worst group is within one standard error of it is taken.
-
-    Args:
-        task: what is trained on N comparisons; the size in its risk is ignored.
-        encoder: reads the texts.
-        cost: allowed rise of the mean loss.
-        seed: of the folds.
+    the least robust size whose worst group is within one standard error of it is taken. The size in
+    the task's risk is ignored.
 
     Raises:
-        ConfigurationError: the risk has no size, or there are too few groups.
+        ConfigurationError: there are too few groups, or losses that are not plain.
     """
     objective, preferences = task.objective, task.preferences
-    if not isinstance(objective.risk, SizedRisk):
-        raise ConfigurationError(f"{objective.risk.label()} has no size to choose.")
+    assert isinstance(objective.risk, SizedRisk)
     _require_plain_losses(objective)
     unit = _unit(objective, preferences)
     groups, names = unit_ids(preferences, unit)
@@ -147,7 +139,7 @@ def choose_radius(
     chosen = [found.l2 for found in cross_validate(head, problem.plain(), inner)]
     problem = replace(problem, l2=torch.tensor(chosen, dtype=torch.float64))
 
-    def held_out(size: float) -> Array:
+    def held_out(size: float) -> Floats:
         """Loss (N,) of each pair by the head that did not see its group."""
         risk = objective.risk.model_copy(update={option: size})
         sized = replace(problem, objective=objective.model_copy(update={"risk": risk}))
@@ -165,9 +157,9 @@ def choose_radius(
 def _choice(
     option: str,
     sizes: tuple[float, ...],
-    losses: Array,
-    weights: Array,
-    groups: npt.NDArray[np.int64],
+    losses: Floats,
+    weights: Floats,
+    groups: Ints,
     names: list[str],
     unit: str,
     cost: float,
@@ -190,26 +182,18 @@ def _choice(
         return bool(gap <= error)
 
     chosen = next(r for r in range(len(sizes)) if allowed[r] and (r == best or within(r)))
+    figures = zip(by_group.max(1).tolist(), means.tolist(), allowed.tolist(), strict=True)
     tried = tuple(
-        Tried(
-            size,
-            float(by_group[r].max()),
-            names[worst[r]],
-            float(means[r]),
-            bool(allowed[r]),
-        )
-        for r, size in enumerate(sizes)
+        Tried(size, highest, names[group], mean, fits)
+        for size, group, (highest, mean, fits) in zip(sizes, worst, figures, strict=True)
     )
     return RadiusChoice(option, sizes[chosen], tried, unit, len(names), cost)
 
 
 def _require_plain_losses(objective: Objective) -> None:
-    """The held-out losses that judge a size are plain ones, of a loss that is given.
-
-    Raises:
-        ConfigurationError: they would be something else.
-    """
-    option = objective.risk.size_option if isinstance(objective.risk, SizedRisk) else "radius"
+    """The held-out losses that judge a size are plain ones, of a loss that is given."""
+    assert isinstance(objective.risk, SizedRisk)
+    option = objective.risk.size_option
     for name, chosen in (
         ("risk.regret", objective.risk.regret),
         ("risk.trim", objective.risk.trim != 0),
@@ -236,7 +220,7 @@ def _unit(objective: Objective, preferences: Preferences) -> Unit:
     )
 
 
-def _folds(groups: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+def _folds(groups: Ints, count: int) -> Ints:
     """The fold (N,) of each row: its group, or where there are many, several groups of any size."""
     if count <= _MOST:
         return groups

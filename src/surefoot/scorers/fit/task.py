@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from surefoot.data.schema import Preferences
 from surefoot.data.units import unit_ids
@@ -19,8 +17,7 @@ from surefoot.scorers.embeddings.features import Embedded, FeatureMap, embed
 from surefoot.scorers.evidence import evidence_of, facts_of
 from surefoot.scorers.head import Problem
 from surefoot.scorers.scorer import EmbeddingScorer
-
-Array = npt.NDArray[np.float64]
+from surefoot.statistics.dependence import Floats
 
 
 @dataclass(frozen=True)
@@ -42,63 +39,52 @@ class Task:
             CompositionError: they do not.
             DataError: the risk's unit is not in the data.
         """
-        units, names = _units(objective, preferences)
+        units, names = None, list[str]()
+        if objective.risk.unit != "pair":
+            ids, names = unit_ids(preferences, objective.risk.unit)
+            units = Units(torch.from_numpy(ids), len(names))
         notes = enforce(objective, _facts(scorer, preferences, units))
-        return cls(scorer, objective, preferences, units, names, tuple(notes))
+        return cls(scorer, objective, preferences, units, tuple(names), tuple(notes))
 
     def problem(
-        self, encoder: Encoder, seeds: Sequence[int], mass: Array | None = None
+        self, encoder: Encoder, seeds: Sequence[int], mass: Floats | None = None
     ) -> tuple[Problem, FeatureMap, Embedded]:
         """The S fits of these seeds, the features they are on, and what the encoder saw.
 
-        Args:
-            encoder: reads the texts.
-            seeds: S of them.
-            mass: (N, S) weight of each row in each fit (times the column `weight`); default: 1.
+        Beside the column `weight`, `mass` is the weight (N, S) of each row in each fit.
 
         Raises:
             DataError: there is nothing to learn from, or a reference is missing.
         """
-        prompts = self.scorer.head.context
-        embedded = embed(self.preferences, encoder, self.scorer.views, prompts)
-        features = FeatureMap.fit(embedded, self.scorer.source_aware, self.preferences.weights)
-        evidence, references = evidence_of(self.preferences, self.objective)
-        parts = [embedded]
-        if references is not None:
-            parts.append(embed(references, encoder, self.scorer.views, prompts))
+        scorer, preferences = self.scorer, self.preferences
+        evidence, references = evidence_of(preferences, self.objective)
+        parts = [
+            embed(one, encoder, scorer.views, scorer.head.context)
+            for one in (preferences, references)
+            if one is not None
+        ]
+        embedded = parts[0]
+        features = FeatureMap.fit(embedded, scorer.source_aware, preferences.weights)
         contexts = [found for part in parts if (found := features.context(part)) is not None]
         whole = np.ones((1, len(seeds))) if mass is None else mass
+        # Pairs that look the same carry no information; they would only dilute the mean.
+        live = torch.from_numpy(preferences.weights[:, None] * whole) * ~embedded.identical[:, None]
+        if not bool((live > 0).any(0).all()):
+            raise DataError(
+                f"{preferences.name}: no pair is left to learn from (all responses of a pair are "
+                "the same to the encoder, or all weights are 0)."
+            )
         problem = Problem(
             features=torch.cat([features(part) for part in parts]),
             objective=self.objective,
             evidence=evidence,
-            mass=_live(self.preferences, embedded, whole),
+            mass=live,
             l2=torch.ones(len(seeds), dtype=torch.float64),
             seeds=tuple(seeds),
             units=self.units,
             context=torch.cat(contexts) if contexts else None,
         )
         return problem, features, embedded
-
-
-def _live(preferences: Preferences, embedded: Embedded, mass: Array) -> Tensor:
-    """Mass (N, S) of the rows that carry information, from mass that broadcasts to it."""
-    # Pairs that look the same carry none; they would only dilute the mean.
-    live = torch.from_numpy(preferences.weights[:, None] * mass) * ~embedded.identical[:, None]
-    if not bool((live > 0).any(0).all()):
-        raise DataError(
-            f"{preferences.name}: no pair is left to learn from (all responses of a pair are "
-            "the same to the encoder, or all weights are 0)."
-        )
-    return live
-
-
-def _units(objective: Objective, preferences: Preferences) -> tuple[Units | None, tuple[str, ...]]:
-    unit = objective.risk.unit
-    if unit == "pair":
-        return None, ()
-    ids, names = unit_ids(preferences, unit)
-    return Units(torch.from_numpy(ids), len(names)), tuple(names)
 
 
 def _facts(scorer: EmbeddingScorer, preferences: Preferences, units: Units | None) -> Facts:

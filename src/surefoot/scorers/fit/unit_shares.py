@@ -8,8 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from surefoot.objectives import RiskValue
-
 
 @dataclass(frozen=True)
 class UnitShare:
@@ -44,8 +42,3 @@ def in_words(shares: Sequence[UnitShare], most: int = 3) -> str:
     gains = "; ".join(f"{o.unit}: {o.mass:.3f} to {o.weight:.3f}" for o in shares[:most])
     gains = gains.replace("|", "/")  # it stands in a table
     return gains + (f" (of {len(shares)} units)" if len(shares) > most else "")
-
-
-def shares_of(names: Sequence[str], risk: RiskValue) -> tuple[UnitShare, ...]:
-    """Shares of units from a risk whose trailing dimension is 1."""
-    return unit_shares(names, risk.unit_mass[:, 0], risk.unit_weights[:, 0], risk.unit_losses[:, 0])

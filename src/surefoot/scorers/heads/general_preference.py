@@ -61,11 +61,6 @@ class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):
         return of_pairs(margins)
 
     @property
-    def width(self) -> int:
-        """The embedding, and the hidden layer."""
-        return self.hidden + 2 * self.blocks
-
-    @property
     def context(self) -> bool:
         """Whether prompts' own features set the weights of the planes."""
         return self.prompt_weights

@@ -21,11 +21,7 @@ class Linear(Head, kind="linear"):
 
     def fit(self, problem: Problem, certify: bool = True) -> Fit:
         """Fit K heads on (N, 2, D) features; see :class:`Head`."""
-        objective = problem.objective
-        solver = LinearSolver(problem, certify)
-        if not objective.convex:
-            return solver.local()
-        return solver.smooth() if objective.smooth else solver.with_kinks()
+        return LinearSolver(problem, certify).solve()
 
     def scores(
         self, parameters: Parameters, features: Tensor, context: Tensor | None = None

@@ -34,11 +34,6 @@ class MLP(TrainedHead, kind="mlp"):
         inner = hidden_layer(features, parameters["weight"], parameters["bias"])
         return (inner * parameters["out"]).sum(-1)
 
-    @property
-    def width(self) -> int:
-        """Width of the hidden layer."""
-        return self.hidden
-
 
 def hidden_layer(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """gelu(W features + b) (..., K, H) of features (..., D) by W (K, D, H) and b (K, H)."""

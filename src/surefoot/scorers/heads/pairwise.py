@@ -49,11 +49,6 @@ class Pairwise(TrainedHead, kind="pairwise"):
         return of_pairs(f[:, 0] - f[:, 1])
 
     @property
-    def width(self) -> int:
-        """The hidden layer, of both orders and before they are put together."""
-        return 3 * self.hidden
-
-    @property
     def context(self) -> bool:
         """Whether the head looks at the prompts' own features."""
         return self.prompt

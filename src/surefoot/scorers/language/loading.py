@@ -80,12 +80,10 @@ def prepare_model(
         kind: what a name is loaded as.
         keep_padding: leave a reward model the pad token that its configuration names, even if that
             is the end token: it was trained to read the token before.
-        labels: of a sequence classifier: 1 for rewards.
+        labels: that a sequence classifier has.
 
     Raises:
-        ConfigurationError: neither kind of model, no tokenizer, a kind that contradicts it, a
-            policy that sees later tokens, a tokenizer with tokens that the model has no row for, or
-            an adapter that writes a prompt, or whose start is another model.
+        ConfigurationError: they do not go together, or the model cannot be trained soundly.
     """
     name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
     if isinstance(model, str):
@@ -108,8 +106,7 @@ def prepare_model(
     if kind_found == "policy":
         _require_causal(model)
     elif not keep_padding or text_config(model).pad_token_id is None:
-        adapted = peft_config is not None or hasattr(model, "peft_config")
-        ensure_pad_token(model, tokenizer, adapted)
+        ensure_pad_token(model, tokenizer, peft_config is not None or hasattr(model, "peft_config"))
     refuse_prompt_learning(*getattr(model, "peft_config", {}).values(), peft_config)
     new_adapter = False
     if peft_config is not None:

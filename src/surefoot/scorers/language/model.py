@@ -37,7 +37,8 @@ from surefoot.scorers.language.reference import ReferencePolicy, base_key, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
 from surefoot.scorers.language.vocabulary import text_config
 from surefoot.scorers.scorer import Scorer
-from surefoot.scorers.trained import Array, TrainedScorer
+from surefoot.scorers.trained import TrainedScorer
+from surefoot.statistics.dependence import Floats
 
 
 @dataclass
@@ -63,7 +64,7 @@ class LanguageModel(TrainedScorer):
     cuts: Cuts | None = None
     foreign: bool = False
 
-    def raw_scores(self, preferences: Preferences) -> Array:
+    def raw_scores(self, preferences: Preferences) -> Floats:
         """Rewards as the model gives them, or beta log(pi / pi_ref), shape (N, 2)."""
         tokens = self.tokens_of(preferences)
         tokens.require(preferences)
@@ -80,7 +81,7 @@ class LanguageModel(TrainedScorer):
         """Rows that the chat template cannot write, by their positions, and why."""
         return refusals(self.tokens_of(preferences), preferences)
 
-    def scores_of(self, tokens: TokenPairs, reference: torch.Tensor | None) -> Array:
+    def scores_of(self, tokens: TokenPairs, reference: torch.Tensor | None) -> Floats:
         """Raw scores (N, 2), given the reference's log-probabilities (N, 2) for a policy."""
         function, rows = self.score_function, np.arange(len(tokens))
 
@@ -94,7 +95,7 @@ class LanguageModel(TrainedScorer):
             scores = found.numpy()
         return scores
 
-    def scores(self, preferences: Preferences) -> Array:
+    def scores(self, preferences: Preferences) -> Floats:
         """Scores (N, 2): the raw ones with mean 0 and deviation 1 on the training data."""
         return (self.raw_scores(preferences) - self.mean_) / self.std_
 

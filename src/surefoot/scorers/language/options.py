@@ -65,9 +65,7 @@ class LanguageModelScorer(Scorer):
     @property
     def place(self) -> str:
         """Where the model is loaded from: a folder by its whole path, or a hub name."""
-        if self.model == "default":
-            return default_encoder()
-        folder = Path(self.model)
+        folder = Path(default_encoder() if self.model == "default" else self.model)
         return str(folder.resolve()) if folder.is_dir() else self.model
 
     @property
@@ -98,11 +96,7 @@ class LanguageModelScorer(Scorer):
 
     @property
     def load_options(self) -> dict[str, Any]:
-        """How the weights are loaded: whole where they are trained, small where they are frozen.
-
-        Raises:
-            ConfigurationError: 4 bits are asked for and bitsandbytes is not installed.
-        """
+        """How the weights are loaded: whole where they are trained, small where they are frozen."""
         dtype = (self.autocast_dtype if self.adapter else None) or torch.float32
         if self.adapter is None or not self.adapter.quantised:
             return {"dtype": dtype}
@@ -140,15 +134,11 @@ class GeneralPreferenceScorer(SkewOptions, LanguageModelScorer, kind="general-pr
     """
 
     model_kind: ClassVar[ModelKind] = "reward-model"
-
-    @property
-    def pairwise(self) -> bool:
-        """Whether pairs are judged and no response has a reward of its own: yes."""
-        return True
+    pairwise: ClassVar[bool] = True
 
     @property
     def load_options(self) -> dict[str, Any]:
-        """Arguments of `from_pretrained`, with the number of labels."""
+        """How the weights are loaded, with the number of labels."""
         return {**super().load_options, "num_labels": labels_of(self)}
 
 

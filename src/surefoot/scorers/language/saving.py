@@ -12,41 +12,32 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_CONFIG, _TOKENIZER = "config.json", "tokenizer_config.json"
+#: Names that older readers know. Version 5 keeps them, and takes no other value from them.
+_OLD = (
+    *("rope_theta", "rope_scaling", "partial_rotary_factor", "rotary_emb_base", "rotary_pct"),
+    *("rope_local_base_freq", "local_rope_theta", "global_rope_theta", "torch_dtype"),
+    *("sliding_window_pattern", "global_attn_every_n_layers"),
+)
 
 
 def for_older_readers(folder: str | Path) -> None:
-    """Add to a saved model and its tokenizer what transformers 4 looks for.
-
-    Args:
-        folder: with `config.json`, unless it holds an adapter alone, and `tokenizer_config.json`.
-    """
-    place = Path(folder)
-    if (place / _CONFIG).is_file():
-        _amend(place / _CONFIG, older_keys, _model_as_read)
-    if (place / _TOKENIZER).is_file():
-        _amend(place / _TOKENIZER, older_tokenizer, _tokenizer_as_read)
+    """Add to a saved model or adapter, and its tokenizer, what transformers 4 looks for."""
+    _amend(Path(folder) / "config.json", older_keys, _model_as_read)
+    _amend(Path(folder) / "tokenizer_config.json", older_tokenizer, _tokenizer_as_read)
 
 
 def older_keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What is added to a configuration: rotary positions, windows and type under their old names.
-
-    Args:
-        config: as version 5 writes it.
-    """
-    added: dict[str, Any] = {}
-    if "dtype" in config:
-        added["torch_dtype"] = config["dtype"]
+    """What version 5's configuration lacks: positions, windows and type by their old names."""
+    added = {"torch_dtype": config["dtype"]} if "dtype" in config else {}
     rope = config.get("rope_parameters") or {}
     by_layer = {name: one for name, one in rope.items() if isinstance(one, Mapping)}
-    if by_layer:
-        whole, near = by_layer.get("full_attention"), by_layer.get("sliding_attention")
-        if whole is not None:
-            added |= _rotary(whole) | {"global_rope_theta": whole.get("rope_theta")}
-        if near is not None:
-            theta = near.get("rope_theta")
-            added |= {"rope_local_base_freq": theta, "local_rope_theta": theta}
-    elif rope:
+    whole, near = by_layer.get("full_attention"), by_layer.get("sliding_attention")
+    if whole is not None:
+        added |= _rotary(whole) | {"global_rope_theta": whole.get("rope_theta")}
+    if near is not None:
+        theta = near.get("rope_theta")
+        added |= {"rope_local_base_freq": theta, "local_rope_theta": theta}
+    if not by_layer:
         added |= _rotary(rope)
     added |= _windows(config.get("layer_types") or [])
     return {name: value for name, value in added.items() if name not in config}
@@ -54,12 +45,9 @@ def older_keys(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rotary(rope: Mapping[str, Any]) -> dict[str, Any]:
     """Rotary positions as version 4 names them; GPT-NeoX has names of its own."""
-    own = ("rope_theta", "partial_rotary_factor")
-    keys = {name: rope[name] for name in own if name in rope}
-    if "rope_theta" in rope:
-        keys["rotary_emb_base"] = rope["rope_theta"]
-    if "partial_rotary_factor" in rope:
-        keys["rotary_pct"] = rope["partial_rotary_factor"]
+    own = {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"}
+    known = [name for name in own if name in rope]
+    keys = {name: rope[name] for name in known} | {own[name]: rope[name] for name in known}
     scaling = {name: value for name, value in rope.items() if name not in own}
     if scaling.get("rope_type", "default") != "default":
         keys["rope_scaling"] = scaling
@@ -80,11 +68,7 @@ def _windows(layers: Sequence[str]) -> dict[str, int]:
 
 
 def older_tokenizer(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What is changed in a tokenizer's configuration: its class and its further special tokens.
-
-    Args:
-        config: as version 5 writes it.
-    """
+    """What is changed in version 5's tokenizer configuration: class, further special tokens."""
     found: dict[str, Any] = {}
     if config.get("tokenizer_class") == "TokenizersBackend":  # its name in version 5
         found["tokenizer_class"] = "PreTrainedTokenizerFast"
@@ -99,7 +83,9 @@ def _amend(
     older: Callable[[Mapping[str, Any]], dict[str, Any]],
     as_read: Callable[[Path], Any],
 ) -> None:
-    """Add to a file, if this version of transformers reads the same from it afterwards."""
+    """Add to a file that is there, if this transformers reads the same from it afterwards."""
+    if not path.is_file():
+        return
     before = path.read_text(encoding="utf-8")
     content: dict[str, Any] = json.loads(before)
     changed = older(content)
@@ -123,14 +109,6 @@ def _model_as_read(folder: Path) -> Any:
 
     shape = AutoConfig.from_pretrained(folder, trust_remote_code=False).to_dict()
     return {name: value for name, value in shape.items() if name not in _OLD}
-
-
-#: Names that older readers know. Version 5 keeps them, and takes no other value from them.
-_OLD = (
-    *("rope_theta", "rope_scaling", "partial_rotary_factor", "rotary_emb_base", "rotary_pct"),
-    *("rope_local_base_freq", "local_rope_theta", "global_rope_theta", "torch_dtype"),
-    *("sliding_window_pattern", "global_attn_every_n_layers"),
-)
 
 
 def _tokenizer_as_read(folder: Path) -> Any:

@@ -39,7 +39,7 @@ def minimise(
     tolerance: float,
     max_iterations: int = 1000,
 ) -> Minima:
-    """Minimise K problems from `start` (D, K).
+    """Minimise K problems from `start` (D, K), each until its gap is within the tolerance.
 
     Args:
         oracle: values and gradients.
@@ -47,7 +47,7 @@ def minimise(
         modulus: (K,) strong convexity of each problem: the gap is at most |g|^2 / (2 modulus).
         precondition: from gradients (D, k) and problem indices (k,) to steps (D, k), a fixed
             approximation of the inverse Hessian.
-        tolerance: gap at which a problem is done.
+        tolerance: of the gaps.
         max_iterations: steps at most.
     """
     parameters = start.clone()

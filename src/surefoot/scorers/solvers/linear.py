@@ -79,12 +79,19 @@ class LinearSolver:
         self.coordinates = Coordinates.of_problem(problem)
         self.l2 = problem.l2.double()
 
-    def smooth(self) -> Fit:
-        """Minimise a smooth objective by L-BFGS from zero."""
+    def solve(self) -> Fit:
+        """Minimise by the way that the objective allows."""
+        objective = self.problem.objective
+        if not objective.convex:
+            return self._local()
+        return self._smooth() if objective.smooth else self._with_kinks()
+
+    def _smooth(self) -> Fit:
+        """By L-BFGS from zero."""
         found = self._lbfgs(self._zeros())
         return self._fit(found, self._notes("L-BFGS", found))
 
-    def local(self) -> Fit:
+    def _local(self) -> Fit:
         """The better of two L-BFGS runs, from zero and from the plain solution; nothing proven."""
         convex = LinearSolver(self.problem.plain(), self.certify)
         one = self._lbfgs(self._zeros())
@@ -97,10 +104,17 @@ class LinearSolver:
         )
         return self._fit(found, [LOCAL.format(self.problem.objective.describe())] * len(self.l2))
 
-    def with_kinks(self) -> Fit:
-        """Minimise with kinks by the bundle method, in lock-step from zero."""
+    def _with_kinks(self) -> Fit:
+        """By the bundle method, in lock-step from zero."""
+        steps = BUNDLE_STEPS if self.certify else ROUGH_BUNDLE_STEPS
+
+        def oracle(weights: Array, fits: npt.NDArray[np.intp]) -> tuple[Array, Array]:
+            risks, slopes = self.risk(torch.from_numpy(weights), torch.from_numpy(fits))
+            return risks.numpy(), slopes.numpy()
+
+        start, gap = np.zeros(self.coordinates.values.shape[1]), GAPS[False, self.certify]
         with one_thread():
-            ends = self._bundle()
+            ends = bundle.minimise(oracle, start, self.l2.numpy(), gap, steps)
         parameters, values, gaps, points, shares = zip(*ends, strict=True)
         minima = lbfgs.Minima(
             torch.from_numpy(np.stack(parameters, axis=1)),
@@ -152,16 +166,6 @@ class LinearSolver:
     def _lbfgs(self, start: Tensor) -> lbfgs.Minima:
         gap = GAPS[True, self.certify]
         return lbfgs.minimise(self.oracle, start, self.l2, self._precondition, gap)
-
-    def _bundle(self) -> list[bundle.Minimum]:
-        steps = BUNDLE_STEPS if self.certify else ROUGH_BUNDLE_STEPS
-
-        def oracle(weights: Array, fits: npt.NDArray[np.intp]) -> tuple[Array, Array]:
-            risks, slopes = self.risk(torch.from_numpy(weights), torch.from_numpy(fits))
-            return risks.numpy(), slopes.numpy()
-
-        start = np.zeros(self.coordinates.values.shape[1])
-        return bundle.minimise(oracle, start, self.l2.numpy(), GAPS[False, self.certify], steps)
 
     def _notes(self, method: str, minima: lbfgs.Minima) -> list[str]:
         solved = 10 * GAPS[self.problem.objective.smooth, self.certify]

@@ -43,9 +43,10 @@ class TrainedHead(Head):
         """Scores (n, 2, K) by K heads at once; their dimension comes first in each parameter."""
 
     @property
-    @abstractmethod
     def width(self) -> int:
-        """Numbers that one head holds for each response."""
+        """Numbers that one head holds for each response: what its matrices give."""
+        parameters = self.initial(1, 1, seeded(0)).values()
+        return sum(one.shape[-1] for one in parameters if one.dim() > 1)
 
     def fit(self, problem: Problem, certify: bool = True) -> Fit:
         """Fit K heads on (N, 2, D) features; see :class:`Head`.

@@ -15,8 +15,8 @@ from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
 from surefoot.scorers.language.reference import base_key
 from surefoot.scorers.temperature import fit_temperature
-from surefoot.scorers.trained import Array
 from surefoot.statistics import Estimate, mean
+from surefoot.statistics.dependence import Floats
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 from surefoot.training.config import RunConfig
 
@@ -40,7 +40,7 @@ def scorer_of(trainer: PreferenceTrainer, scorer: LanguageModelScorer) -> Langua
 
 def _raw_scores(
     model: LanguageModel, trainer: PreferenceTrainer, pairs: TrainingPairs, rows: Ints
-) -> Array:
+) -> Floats:
     """Raw scores (n, 2) of some rows, against the reference that the trainer has in memory."""
     tokens, known = pairs.tokens.select(rows), None
     if pairs.reference is not None:
@@ -73,7 +73,7 @@ def calibrate(
     (pairs,) = trainer.eval_pairs.values()
     held_out = pairs.preferences
     raw = _raw_scores(model, trainer, pairs, np.arange(len(pairs)))
-    margins: Array = (raw[:, 0] - raw[:, 1]) / model.std_
+    margins: Floats = (raw[:, 0] - raw[:, 1]) / model.std_
     rate = config.objective.known_flip_rate
     found = fit_temperature(margins, held_out.labels, held_out.weights, rate)
     model.temperature_ = found.value

@@ -13,8 +13,7 @@ from surefoot.objectives import Objective
 from surefoot.objectives.risk import State
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
-from surefoot.scorers.language.scores import ScoreFunction
-from surefoot.scorers.language.steepness import with_steepness
+from surefoot.scorers.language.scores import ScoreFunction, with_steepness
 from surefoot.training.language.monitors import figures_of
 from surefoot.training.language.pairs import TrainingPairs
 from surefoot.training.language.step import judge

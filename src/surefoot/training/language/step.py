@@ -27,8 +27,7 @@ from surefoot.objectives import Evidence, Objective, Outputs, RiskValue, Units
 from surefoot.objectives.risk import State
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
-from surefoot.scorers.language.scores import ScoreFunction
-from surefoot.scorers.language.steepness import with_steepness
+from surefoot.scorers.language.scores import ScoreFunction, with_steepness
 from surefoot.training.language.memory import Memory
 from surefoot.training.language.step_outputs import StepOutputs
 
