@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from surefoot.data.prompt_files import left_out, read_prompts
+from surefoot.data.prompts import left_out, read_prompts
 from surefoot.errors import DataError
 
 

@@ -13,7 +13,7 @@ from language_models import CHAT, byte_tokenizer, llama, pairs, save
 from surefoot.cli.app import app
 from surefoot.data import Preferences
 from surefoot.data.files import read_records
-from surefoot.data.prompt_files import read_prompts
+from surefoot.data.prompts import read_prompts
 from surefoot.errors import SurefootError
 from surefoot.objectives import Risk
 from surefoot.online import OnlineConfig

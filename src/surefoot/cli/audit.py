@@ -129,7 +129,7 @@ def audit(
 
 def _prompts(places: list[str], reading: ReadingFlags) -> Preferences:
     """The prompts of deployment."""
-    from surefoot.data.prompt_files import read_prompts
+    from surefoot.data.prompts import read_prompts
 
     prompts, _ = read_prompts(places, **reading.options)
     show_reading(prompts)

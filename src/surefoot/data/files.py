@@ -64,7 +64,13 @@ def read_preferences(
             empty, a label column can be read in more than one way, or `on_error` is "fail" and a
             row cannot be used.
     """
-    options = reading_options(columns, codings, on_error, max_unusable, no_prompt)
+    options = reading_options(
+        columns=columns,
+        codings=codings,
+        on_error=on_error,
+        max_unusable=max_unusable,
+        no_prompt=no_prompt,
+    )
     given = [source] if isinstance(source, str | Path) else list(source)
     if not given:
         raise DataError("no source was given to read preferences from.")
@@ -77,28 +83,14 @@ def read_preferences(
     return parts[0] if len(parts) == 1 else concatenate(parts)
 
 
-def reading_options(
-    columns: Mapping[str, str] | None = None,
-    codings: Mapping[str, Any] | None = None,
-    on_error: OnError = "skip",
-    max_unusable: float | None = None,
-    no_prompt: bool = False,
-) -> ReadingOptions:
-    """The options of reading, with the defaults of those that are not given."""
-    share = {} if max_unusable is None else {"max_unusable": max_unusable}
-    tables = {  # of values that may be numbers, where names of options are texts
-        column: {str(value): meant for value, meant in coding.items()}
-        if isinstance(coding, Mapping)
-        else coding
-        for column, coding in (codings or {}).items()
-    }
-    return ReadingOptions(
-        columns=dict(columns or {}),
-        codings=tables,
-        on_error=on_error,
-        no_prompt=no_prompt,
-        **share,
-    )
+def reading_options(**given: Any) -> ReadingOptions:
+    """The options of reading, with the defaults of those that are None."""
+    known = {name: value for name, value in given.items() if value is not None}
+    for column, coding in known.get("codings", {}).items():
+        if isinstance(coding, Mapping):  # of values that may be numbers; options' names are texts
+            meant = {str(value): side for value, side in coding.items()}
+            known["codings"] = {**known["codings"], column: meant}
+    return ReadingOptions(**known)
 
 
 def read_records(
@@ -152,18 +144,11 @@ def read_origin(conversion: Conversion) -> Preferences:
     dataset, described = table
     faults = tuple(Fault(origin.place, *fault) for fault in described["faults"])
     reading = Reading.from_dict(described["reading"])
-    if options.on_error == "fail":
-        for fault in faults:
-            if not fault.unlabelled:
-                raise DataError(f"{fault.file}, row {fault.row}: {fault.reason}.")
+    unusable = next((fault for fault in faults if not fault.unlabelled), None)
+    if unusable and options.on_error == "fail":
+        raise DataError(f"{unusable.file}, row {unusable.row}: {unusable.reason}.")
     require_usable(reading, faults, options)
-    return Preferences(
-        dataset=dataset,
-        name=origin.name,
-        fingerprint=fingerprint,
-        faults=faults,
-        readings=(reading,),
-    )
+    return Preferences(dataset, origin.name, fingerprint, faults, (reading,))
 
 
 def _digest(parts: Sequence[object]) -> str:

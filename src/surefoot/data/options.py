@@ -30,7 +30,8 @@ class FileReading(Options):
 
     def reading(self) -> dict[str, Any]:
         """Options of reading by name, as functions that read take them."""
-        return {name: getattr(self, name) for name in FileReading.model_fields}
+        names = ReadingOptions.model_fields.keys() & type(self).model_fields.keys()
+        return {name: getattr(self, name) for name in names}
 
     @field_validator("codings", mode="after")
     @classmethod
@@ -45,7 +46,3 @@ class ReadingOptions(FileReading):
 
     no_prompt: bool = False
     """The data have no prompt: none is asked for, and none is implied by a common beginning."""
-
-    def reading(self) -> dict[str, Any]:
-        """Options of reading by name, as functions that read take them."""
-        return {**super().reading(), "no_prompt": self.no_prompt}

@@ -1,19 +1,19 @@
-"""Responses drawn from the reference policy, as comparisons of their own."""
+"""Responses that policies wrote, as comparisons: of references, or against those of the data."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
-from surefoot.data.text import Prompt
+from surefoot.data.steps import Ints
+from surefoot.data.text import Message, Prompt
 from surefoot.errors import DataError
-
-Ints = npt.NDArray[np.int64]
 
 #: What the column `reference_law` says where the references are all there is to draw from.
 POOL = "pool"
@@ -96,14 +96,7 @@ def references_of(preferences: Preferences) -> References:
             draws.append(numbers.setdefault(drawn, len(numbers)))
             for a, b, chance in zip(first.tolist(), second.tolist(), chances, strict=True):
                 sets.append(known[key])
-                rows.append(
-                    {
-                        **dict(zip(_SHARED, shared, strict=True)),
-                        "response_a": responses[a],
-                        "response_b": responses[b],
-                        "label": chance,
-                    }
-                )
+                rows.append(_comparison(shared, responses[a], responses[b], chance))
         of.append(known[key])
     return References(
         Preferences.from_rows(rows, f"references of {preferences.name}"),
@@ -112,6 +105,32 @@ def references_of(preferences: Preferences) -> References:
         np.array(independent),
         np.array(draws, dtype=np.int64),
     )
+
+
+def against(
+    preferences: Preferences, responses: Sequence[Sequence[list[Message]]]
+) -> tuple[Preferences, Ints]:
+    """Every response of a policy (first) against both responses of its record (second).
+
+    Args:
+        preferences: N records.
+        responses: to the prompt of each record.
+
+    Returns:
+        The comparisons, whose labels say nothing, record by record, first all against its response
+        a, then all against b; and 2 i + side (0 for a, 1 for b) of each.
+    """
+    rows, owners = [], []
+    for i, (a, b, *shared) in enumerate(preferences.read("response_a", "response_b", *_SHARED)):
+        for side, response in enumerate((a, b)):
+            rows += [_comparison(shared, written, response, 0.5) for written in responses[i]]
+            owners += [2 * i + side] * len(responses[i])
+    return Preferences.from_rows(rows, f"samples against {preferences.name}"), np.array(owners)
+
+
+def _comparison(shared: Sequence[object], a: object, b: object, label: float) -> dict[str, object]:
+    columns = dict(zip(_SHARED, shared, strict=True))
+    return {**columns, "response_a": a, "response_b": b, "label": label}
 
 
 def _key(*parts: object) -> bytes:

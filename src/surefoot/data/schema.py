@@ -327,6 +327,11 @@ def prompt_key(prompt: Prompt) -> int:
     return key_of(prompt.text() + (f"\0{arguments}" if arguments else ""))
 
 
+def opening_key(prompt: Sequence[Message]) -> int:
+    """A hash of what the user says first, which the branches of one dialogue share."""
+    return key_of(next((turn["content"] for turn in prompt if turn["role"] == "user"), ""))
+
+
 def key_of(text: str) -> int:
     """A 64-bit hash of a text, blind to case and spacing."""
     digest = hashlib.blake2b(normalised(text).encode(), digest_size=8).digest()

@@ -11,7 +11,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from surefoot.data.prompt_files import left_out
+from surefoot.data.prompts import left_out
 from surefoot.data.rendering.messages import opening
 from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.schema import Preferences

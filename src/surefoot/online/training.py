@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PrinterCallback, ProgressCallback, set_seed
 
 from surefoot.data import Preferences
-from surefoot.data.prompt_files import read_prompts
+from surefoot.data.prompts import read_prompts
 from surefoot.data.reading.account import lines_of
 from surefoot.errors import ConfigurationError, DataError, SurefootError
 from surefoot.online.adversary import Adversary

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from surefoot.data import read_preferences
-from surefoot.data.checks import check, leaks, without
+from surefoot.data.checks import check, with_leaks, without
 from surefoot.data.reading.account import lines_of
 from surefoot.data.splits import split
 from surefoot.data.units import pairs_per_unit, unit_ids
@@ -57,7 +57,7 @@ def prepare(options: DataOptions) -> TrainingData:
         return TrainingData(sound, None, damage, removed)
     train, held_out = split(sound, options.held_out, options.split_by, options.split_seed)
     held_out = replace(held_out, name=f"{held_out.name}, held out")
-    return TrainingData(train, held_out, damage.beside(leaks(held_out, train)), removed)
+    return TrainingData(train, held_out, with_leaks(damage, held_out, train), removed)
 
 
 def clustered(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from surefoot import plugins
-from surefoot.data.checks import leakage
+from surefoot.data.checks.leakage import LEAKAGE, leakage
 from surefoot.data.checks.report import DamageReport, ExampleRow, Finding, ordered, without
 from surefoot.data.checks.scan import Check, Context
 from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 
-__all__ = ["DamageReport", "ExampleRow", "Finding", "check", "checks", "leaks", "without"]
+__all__ = ["DamageReport", "ExampleRow", "Finding", "check", "checks", "with_leaks", "without"]
 
 
 def checks() -> tuple[Check, ...]:
@@ -65,13 +66,8 @@ def check(
     )
 
 
-def leaks(preferences: Preferences, against: Preferences) -> DamageReport:
-    """Only the check between the two sides of a split: prompts of `against` found here."""
-    results = list(leakage.leakage(Context(preferences, against)))
-    return DamageReport(
-        name=preferences.name,
-        rows=len(preferences),
-        findings=ordered(r for r in results if isinstance(r, Finding)),
-        unchecked=(),
-        covers=("leakage between splits",),
-    )
+def with_leaks(report: DamageReport, held_out: Preferences, train: Preferences) -> DamageReport:
+    """A report, and the prompts of the held-out side of a split that the training side also has."""
+    found = [one for one in leakage(Context(held_out, train)) if isinstance(one, Finding)]
+    unchecked = tuple(one for one in report.unchecked if not one.startswith(LEAKAGE))
+    return replace(report, findings=ordered([*report.findings, *found]), unchecked=unchecked)

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from surefoot.data.checks.report import Finding
-from surefoot.data.checks.scan import Context, Unchecked
+from surefoot.data.checks.scan import Context, Unchecked, check_of
 from surefoot.data.labels.votes import vote_counts
+from surefoot.data.reading.fields import mean_vote
 from surefoot.statistics import (
     disagreement_of,
     flip_rate_of_majority,
@@ -24,18 +25,6 @@ _ENOUGH = 10
 
 #: The chance of calling a label column swapped that agrees with the evidence half of the time.
 _CHANCE = 0.001
-
-
-def label_range(context: Context) -> Iterator[Finding]:
-    """Labels that are no probability."""
-    labels = context.preferences.labels
-    yield from context.finding(
-        "label-out-of-range",
-        "error",
-        ~((labels >= 0) & (labels <= 1)),
-        "A label is P(a preferred), in [0, 1]; these are not.",
-        "Mend the labels: 1 (a is better), 0 (b is better), 0.5 (a tie) or a probability.",
-    )
 
 
 def constant_label(context: Context) -> Iterator[Finding]:
@@ -144,20 +133,21 @@ def _evidence(context: Context) -> npt.NDArray[np.float64]:
     data = context.preferences
     evidence = data.numbers("score_a") - data.numbers("score_b")
     if data.has("votes"):
-        votes = data.dataset.select_columns(["votes"])
-        mean = [_mean([v["value"] for v in row["votes"] or ()]) - 0.5 for row in votes]
-        evidence = np.where(np.isfinite(evidence), evidence, mean)
+        voted = [mean_vote(votes) - 0.5 if votes else np.nan for (votes,) in data.read("votes")]
+        evidence = np.where(np.isfinite(evidence), evidence, voted)
     origin = np.array(data.strings("label_from"), dtype=object)
     evidence[(origin == "scores") | (origin == "votes")] = np.nan  # the label itself came of them
     return evidence
 
 
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
-
-
 CHECKS = (
-    label_range,
+    check_of(
+        "label-out-of-range",
+        "error",
+        lambda context: ~((context.preferences.labels >= 0) & (context.preferences.labels <= 1)),
+        "A label is P(a preferred), in [0, 1]; these are not.",
+        "Mend the labels: 1 (a is better), 0 (b is better), 0.5 (a tie) or a probability.",
+    ),
     constant_label,
     swapped_label,
     disagreeing_votes,

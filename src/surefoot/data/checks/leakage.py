@@ -9,9 +9,12 @@ import numpy.typing as npt
 from datasketch import MinHash, MinHashLSH
 
 from surefoot.data.checks.report import Finding
-from surefoot.data.checks.scan import Context, Unchecked, opening_key
-from surefoot.data.schema import Preferences, prompt_key
+from surefoot.data.checks.scan import Context, Unchecked
+from surefoot.data.schema import Preferences, opening_key, prompt_key
 from surefoot.data.text import normalised, to_text
+
+#: What reasons call this check where it could not be made.
+LEAKAGE = "leakage between splits"
 
 #: Share of common shingles (Jaccard) from which two prompts count as nearly the same.
 SIMILAR = 0.7
@@ -25,7 +28,7 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
     """Prompts that the other data also has."""
     against = context.against
     if against is None:
-        yield Unchecked("leakage between splits: no other data was given to compare with.")
+        yield Unchecked(f"{LEAKAGE}: no other data was given to compare with.")
         return
     keys = context.scan.prompt
     pairs = [(prompt_key(one), opening_key(one.prompt)) for one in against.prompts()]
@@ -76,25 +79,22 @@ def _similar(
     # Weighted to miss nothing: candidates that are not similar are sorted out below.
     index = MinHashLSH(threshold=SIMILAR, num_perm=_PERMUTATIONS, weights=(0.1, 0.9))
     for position in np.unique(other_keys, return_index=True)[1].tolist():
-        index.insert(position, _minhash(_shingles_at(against, position)))
+        index.insert(position, _minhash(_shingles(against, position)))
     positions = np.flatnonzero(wanted)
     positions = positions[np.unique(keys[positions], return_index=True)[1]]
     found = []
     for position in positions.tolist():
-        shingles = _shingles_at(here, position)
+        shingles = _shingles(here, position)
         candidates = index.query(_minhash(shingles))
-        if any(_jaccard(shingles, _shingles_at(against, c)) >= SIMILAR for c in candidates):
+        if any(_jaccard(shingles, _shingles(against, one)) >= SIMILAR for one in candidates):
             found.append(keys[position])
     return np.array(found, dtype=np.int64)
 
 
-def _shingles_at(preferences: Preferences, position: int) -> npt.NDArray[np.uint64]:
-    return _shingles(to_text(preferences.dataset[position]["prompt"]))
-
-
-def _shingles(text: str) -> npt.NDArray[np.uint64]:
-    """The set of hashes (32 bits) of all pieces of a text that are `_SHINGLE` bytes long."""
-    letters = np.frombuffer(normalised(text).encode().ljust(_SHINGLE), dtype=np.uint8)
+def _shingles(preferences: Preferences, position: int) -> npt.NDArray[np.uint64]:
+    """The set of hashes (32 bits) of all pieces of a prompt that are `_SHINGLE` bytes long."""
+    text = normalised(to_text(preferences.dataset[position]["prompt"]))
+    letters = np.frombuffer(text.encode().ljust(_SHINGLE), dtype=np.uint8)
     windows = np.lib.stride_tricks.sliding_window_view(letters, _SHINGLE).astype(np.uint64)
     places = np.uint64(8) * np.arange(_SHINGLE, dtype=np.uint64)
     packed = (windows << places).sum(axis=1, dtype=np.uint64)

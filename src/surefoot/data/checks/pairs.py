@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.data.checks.report import ExampleRow, Finding
-from surefoot.data.checks.scan import Context
+from surefoot.data.checks.scan import Context, check_of
 from surefoot.data.reading.dialogues import CONTEXT_DIFFERS
 
 #: Length is extreme beyond this many interquartile ranges of its logarithm from the quartiles,
@@ -20,73 +20,26 @@ def unusable_rows(context: Context) -> Iterator[Finding]:
     """Rows that were left out when reading: they could not be read, or have no label."""
     data = context.preferences
     rows = sum(reading.rows for reading in data.readings) or len(data.faults) + len(data)
-    for unlabelled, kind, meaning, remedy in (
+    for unlabelled, kind, what, remedy in (
         (
             False,
             "unusable-row",
-            "These rows could not be read and were skipped; the share is of all rows of the files.",
+            "could not be read and were skipped",
             "Mend them in the file, or leave them out knowingly.",
         ),
         (
             True,
             "no-label",
-            "These rows have no label and were left out; the share is of all rows of the files.",
+            "have no label and were left out",
             "Nothing, if nobody judged them; else see which column holds the label.",
         ),
     ):
         faults = [fault for fault in data.faults if fault.unlabelled == unlabelled]
+        examples = tuple(ExampleRow(f.file, f.row, f.reason) for f in faults[:3])
+        meaning = f"These rows {what}; the share is of all rows of the files."
         if faults:
-            yield Finding(
-                kind=kind,
-                severity="warning",
-                count=len(faults),
-                share=len(faults) / rows,
-                examples=tuple(ExampleRow(f.file, f.row, f.reason) for f in faults[:3]),
-                meaning=meaning,
-                remedy=remedy,
-            )
-
-
-def empty_text(context: Context) -> Iterator[Finding]:
-    """Prompts and responses with nothing in them."""
-    empty = context.scan.lengths == 0
-    yield from context.finding(
-        "empty-response",
-        "warning",
-        empty[:, 1:].any(axis=1),
-        "A response is empty, or what tables write where there is nothing (nan, None): the pair "
-        "only teaches that saying something beats silence.",
-        "Drop these rows, unless an empty answer is a real choice in your data.",
-    )
-    yield from context.finding(
-        "empty-prompt",
-        "warning",
-        empty[:, 0] & ~_parted(context),
-        "The prompt is empty, so the responses answer nothing.",
-        "Check which column holds the prompt; drop these rows.",
-    )
-
-
-def identical_responses(context: Context) -> Iterator[Finding]:
-    """Both responses are the same."""
-    yield from context.finding(
-        "identical-responses",
-        "error",
-        context.scan.same,
-        "Both responses are the same text: there is nothing to prefer.",
-        "Drop these rows.",
-    )
-
-
-def alike_responses(context: Context) -> Iterator[Finding]:
-    """Both responses are the same words."""
-    yield from context.finding(
-        "alike-responses",
-        "note",
-        context.scan.alike,
-        "The responses differ only in case, indentation or line breaks, which may be the point.",
-        "Nothing, where that is what was judged. Drop these rows where it is an accident.",
-    )
+            share = len(faults) / rows
+            yield Finding(kind, "warning", len(faults), share, examples, meaning, remedy)
 
 
 def repeated_pairs(context: Context) -> Iterator[Finding]:
@@ -123,47 +76,6 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
     )
 
 
-def context_differs(context: Context) -> Iterator[Finding]:
-    """The prompt is not a prefix of both dialogues."""
-    yield from context.finding(
-        "prompt-not-a-prefix",
-        "warning",
-        _parted(context),
-        "The two dialogues part before their last turn, so the responses answer different "
-        "prompts. The shared turns were taken as the prompt, the rest as the responses.",
-        "Drop these rows if a response has to be a single turn.",
-    )
-
-
-def repeated_prompt(context: Context) -> Iterator[Finding]:
-    """Both responses begin with the prompt."""
-    yield from context.finding(
-        "prompt-repeated",
-        "warning",
-        context.scan.repeats_prompt,
-        "Both responses begin with the prompt's last turn, so a model would see it twice.",
-        "If the responses hold the whole text, leave out the prompt column or cut it off them.",
-    )
-
-
-def turns_in_disguise(context: Context) -> Iterator[Finding]:
-    """Messages that stand as text, and responses that end with what the user says."""
-    yield from context.finding(
-        "messages-as-text",
-        "warning",
-        context.scan.written,
-        "A text is messages as JSON or Python writes them, and a model reads their brackets.",
-        "Write all cells of the column so, and they are parsed; or mend these rows.",
-    )
-    yield from context.finding(
-        "ends-with-user",
-        "warning",
-        context.scan.user_ends,
-        "The last words of a response are the user's: a policy would learn to speak for the user.",
-        "Cut the last turn off the responses.",
-    )
-
-
 def extreme_length(context: Context) -> Iterator[Finding]:
     """Lengths far from all others."""
     total = context.scan.lengths[:, 0] + context.scan.lengths[:, 1:].max(axis=1)
@@ -183,45 +95,91 @@ def extreme_length(context: Context) -> Iterator[Finding]:
     )
 
 
-def wrong_characters(context: Context) -> Iterator[Finding]:
-    """Text that was decoded wrongly at some time."""
-    scan = context.scan
-    yield from context.finding(
-        "mojibake",
-        "warning",
-        scan.mojibake,
-        "Text was decoded with the wrong encoding ('Ã©' for 'é').",
-        "Repair it with ftfy.fix_encoding, or read the source again as UTF-8.",
-    )
-    yield from context.finding(
-        "replacement-character",
-        "warning",
-        scan.replaced,
-        "Text contains U+FFFD, which stands for bytes that were lost in decoding.",
-        "Read the source again with its own encoding; what is lost cannot be repaired here.",
-    )
-    yield from context.finding(
-        "control-character",
-        "note",
-        scan.control,
-        "Text contains control characters, which people cannot see and tokenizers keep.",
-        "Remove them.",
-    )
-
-
 def _parted(context: Context) -> npt.NDArray[np.bool_]:
     return np.array([n == CONTEXT_DIFFERS for n in context.preferences.strings("note")], dtype=bool)
 
 
 CHECKS = (
     unusable_rows,
-    empty_text,
-    identical_responses,
-    alike_responses,
+    check_of(
+        "empty-response",
+        "warning",
+        lambda context: (context.scan.lengths[:, 1:] == 0).any(axis=1),
+        "A response is empty, or what tables write where there is nothing (nan, None): the pair "
+        "only teaches that saying something beats silence.",
+        "Drop these rows, unless an empty answer is a real choice in your data.",
+    ),
+    check_of(
+        "empty-prompt",
+        "warning",
+        lambda context: (context.scan.lengths[:, 0] == 0) & ~_parted(context),
+        "The prompt is empty, so the responses answer nothing.",
+        "Check which column holds the prompt; drop these rows.",
+    ),
+    check_of(
+        "identical-responses",
+        "error",
+        lambda context: context.scan.same,
+        "Both responses are the same text: there is nothing to prefer.",
+        "Drop these rows.",
+    ),
+    check_of(
+        "alike-responses",
+        "note",
+        lambda context: context.scan.alike,
+        "The responses differ only in case, indentation or line breaks, which may be the point.",
+        "Nothing, where that is what was judged. Drop these rows where it is an accident.",
+    ),
     repeated_pairs,
-    context_differs,
-    repeated_prompt,
-    turns_in_disguise,
+    check_of(
+        "prompt-not-a-prefix",
+        "warning",
+        _parted,
+        "The two dialogues part before their last turn, so the responses answer different "
+        "prompts. The shared turns were taken as the prompt, the rest as the responses.",
+        "Drop these rows if a response has to be a single turn.",
+    ),
+    check_of(
+        "prompt-repeated",
+        "warning",
+        lambda context: context.scan.repeats_prompt,
+        "Both responses begin with the prompt's last turn, so a model would see it twice.",
+        "If the responses hold the whole text, leave out the prompt column or cut it off them.",
+    ),
+    check_of(
+        "messages-as-text",
+        "warning",
+        lambda context: context.scan.written,
+        "A text is messages as JSON or Python writes them, and a model reads their brackets.",
+        "Write all cells of the column so, and they are parsed; or mend these rows.",
+    ),
+    check_of(
+        "ends-with-user",
+        "warning",
+        lambda context: context.scan.user_ends,
+        "The last words of a response are the user's: a policy would learn to speak for the user.",
+        "Cut the last turn off the responses.",
+    ),
     extreme_length,
-    wrong_characters,
+    check_of(
+        "mojibake",
+        "warning",
+        lambda context: context.scan.mojibake,
+        "Text was decoded with the wrong encoding ('Ã©' for 'é').",
+        "Repair it with ftfy.fix_encoding, or read the source again as UTF-8.",
+    ),
+    check_of(
+        "replacement-character",
+        "warning",
+        lambda context: context.scan.replaced,
+        "Text contains U+FFFD, which stands for bytes that were lost in decoding.",
+        "Read the source again with its own encoding; what is lost cannot be repaired here.",
+    ),
+    check_of(
+        "control-character",
+        "note",
+        lambda context: context.scan.control,
+        "Text contains control characters, which people cannot see and tokenizers keep.",
+        "Remove them.",
+    ),
 )

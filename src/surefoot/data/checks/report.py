@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,28 +62,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class DamageReport:
-    """All findings, the gravest first, and what could not be checked and why.
-
-    `covers` names the checks that this report makes up for where another left them unchecked;
-    `readings` says how each file was read.
-    """
+    """All findings, the gravest first; what could not be checked and why; how files were read."""
 
     name: str
     rows: int
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
-    covers: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = ()
 
     def of(self, kind: str) -> Finding | None:
         """The finding of this kind, if there is one (the first, where several files have it)."""
         return next((finding for finding in self.findings if finding.kind == kind), None)
-
-    def beside(self, other: DamageReport) -> DamageReport:
-        """Findings of this report and of another one on the same data, as one."""
-        both = ordered([*self.findings, *other.findings])
-        unchecked = tuple(r for r in self.unchecked if not r.startswith(other.covers))
-        return replace(self, findings=both, unchecked=(*unchecked, *other.unchecked))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""

@@ -1,4 +1,4 @@
-"""One pass over the texts that keeps numbers only: hashes, lengths and flags of each row."""
+"""What a check is given: the data, one pass over their texts, and how a finding is made."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from surefoot.data.reading.cells import parsed_messages
 from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.rendering.fidelity import is_marked
 from surefoot.data.rendering.notes import Severity
-from surefoot.data.schema import Preferences, key_of, prompt_key
-from surefoot.data.text import Message, last_turn, to_text
+from surefoot.data.schema import Preferences, key_of, opening_key, prompt_key
+from surefoot.data.text import Message, Prompt, last_turn, to_text
 
 #: Beside them, spaces without width and signs that turn the direction of what follows.
 _CONTROL = re.compile(
@@ -32,54 +32,49 @@ _EXAMPLES = 3
 #: Characters of its prompt that a response repeats at least; fewer are a common start.
 _REPEATED = 30
 
-
-@dataclass(frozen=True)
-class Scan:
-    """Arrays over rows; keys are hashes blind to case and spacing, lengths are in characters.
-
-    Responses that differ in case and spacing alone have keys that see both.
-    """
-
-    prompt: npt.NDArray[np.int64]  # (N,) key
-    responses: npt.NDArray[np.int64]  # (N, 2) keys of the responses alone
-    lengths: npt.NDArray[np.int64]  # (N, 3) of prompt, response a, response b; blanks stripped
-    opening: npt.NDArray[np.int64]  # (N,) key of what the user says first
-    mojibake: npt.NDArray[np.bool_]  # (N,)
-    replaced: npt.NDArray[np.bool_]  # (N,)
-    control: npt.NDArray[np.bool_]  # (N,)
-    repeats_prompt: npt.NDArray[np.bool_]  # (N,)
-    same: npt.NDArray[np.bool_]  # (N,) both responses are one text
-    alike: npt.NDArray[np.bool_]  # (N,) they differ in case and spacing alone
-    marked: npt.NDArray[np.bool_]  # (N,) a text holds marks of a chat template
-    written: npt.NDArray[np.bool_]  # (N,) a text is messages as JSON or Python writes them
-    user_ends: npt.NDArray[np.bool_]  # (N,) the last words of a response are the user's
+#: What the pass keeps of each row: numbers only. Keys are hashes blind to case and spacing;
+#: responses that differ in those alone have keys that see both.
+_ROW = np.dtype(
+    [
+        ("prompt", np.int64),  # key
+        ("responses", np.int64, 2),  # keys of the responses alone
+        ("lengths", np.int64, 3),  # characters of prompt and responses, blanks stripped
+        ("opening", np.int64),  # key of what the user says first
+        ("mojibake", np.bool_),
+        ("replaced", np.bool_),  # a text holds U+FFFD
+        ("control", np.bool_),  # a text holds control characters
+        ("repeats_prompt", np.bool_),
+        ("same", np.bool_),  # both responses are one text
+        ("alike", np.bool_),  # they differ in case and spacing alone
+        ("marked", np.bool_),  # a text holds marks of a chat template
+        ("written", np.bool_),  # a text is messages as JSON or Python writes them
+        ("user_ends", np.bool_),  # the last words of a response are the user's
+    ]
+)
 
 
-def scan(preferences: Preferences) -> Scan:
-    """Read every text once."""
-    numbers = np.empty((len(preferences), 7), dtype=np.int64)
-    flags = np.zeros((len(preferences), 9), dtype=np.bool_)
-    rows = preferences.read("response_a", "response_b")
-    for i, (prompt_read, sides) in enumerate(zip(preferences.prompts(), rows, strict=True)):
-        prompt, (a, b) = to_text(prompt_read.prompt), map(to_text, sides)
-        texts, keys = (prompt, a, b), [key_of(a), key_of(b)]
-        same, alike = a == b, a != b and keys[0] == keys[1]
-        if alike:
-            keys = [key_of(a.encode().hex()), key_of(b.encode().hex())]
-        lengths = (0 if t.strip().casefold() in _NOTHING else len(t.strip()) for t in texts)
-        numbers[i] = [prompt_key(prompt_read), *keys, *lengths, opening_key(prompt_read.prompt)]
-        start = last_turn(prompt_read.prompt).strip()
-        repeats = len(start) >= _REPEATED and a.startswith(start) and b.startswith(start)
-        wrong = _wrong_characters(f"{prompt}\n{a}\n{b}")
-        shape = [any(map(is_marked, texts)), any(map(parsed_messages, texts))]
-        by_user = any(one and one[-1]["role"] == "user" for one in sides)
-        flags[i] = *wrong, repeats, same, alike, *shape, by_user
-    return Scan(numbers[:, 0], numbers[:, 1:3], numbers[:, 3:6], numbers[:, 6], *flags.T)
-
-
-def opening_key(prompt: Sequence[Message]) -> int:
-    """A hash of what the user says first, which the branches of one dialogue share."""
-    return key_of(next((turn["content"] for turn in prompt if turn["role"] == "user"), ""))
+def _scanned(prompt: Prompt, sides: Sequence[Sequence[Message]]) -> tuple[Any, ...]:
+    """The values of :data:`_ROW` for one row."""
+    texts = asked, a, b = (to_text(prompt.prompt), *map(to_text, sides))
+    keys = [key_of(a), key_of(b)]
+    same, alike = a == b, a != b and keys[0] == keys[1]
+    if alike:
+        keys = [key_of(a.encode().hex()), key_of(b.encode().hex())]
+    lengths = [0 if t.strip().casefold() in _NOTHING else len(t.strip()) for t in texts]
+    start = last_turn(prompt.prompt).strip()
+    return (
+        prompt_key(prompt),
+        keys,
+        lengths,
+        opening_key(prompt.prompt),
+        *_wrong_characters(f"{asked}\n{a}\n{b}"),
+        len(start) >= _REPEATED and a.startswith(start) and b.startswith(start),
+        same,
+        alike,
+        any(map(is_marked, texts)),
+        any(map(parsed_messages, texts)),
+        any(one and one[-1]["role"] == "user" for one in sides),
+    )
 
 
 def _wrong_characters(text: str) -> tuple[bool, bool, bool]:
@@ -93,7 +88,7 @@ def _wrong_characters(text: str) -> tuple[bool, bool, bool]:
 
 @dataclass(frozen=True)
 class Context:
-    """What a check is given."""
+    """What a check is given: the arguments of :func:`surefoot.data.checks.check`."""
 
     preferences: Preferences
     against: Preferences | None = None
@@ -103,9 +98,11 @@ class Context:
     views: Sequence[FeatureView] | None = None
 
     @cached_property
-    def scan(self) -> Scan:
-        """The pass over the texts, made once for all checks."""
-        return scan(self.preferences)
+    def scan(self) -> Any:
+        """The pass over the texts, made once for all checks: an array (N,) for each field."""
+        sides = self.preferences.read("response_a", "response_b")
+        rows = map(_scanned, self.preferences.prompts(), sides)
+        return np.fromiter(rows, _ROW, len(self.preferences)).view(np.recarray)
 
     @cached_property
     def files(self) -> dict[str, npt.NDArray[np.int64]]:
@@ -129,15 +126,10 @@ class Context:
         """
         positions = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
         if len(positions):
+            share = len(positions) / len(self.preferences)
+            examples = tuple(self.example(int(i)) for i in positions[:_EXAMPLES])
             yield Finding(
-                kind=kind,
-                severity=severity,
-                count=len(positions),
-                share=len(positions) / len(self.preferences),
-                examples=tuple(self.example(int(i)) for i in positions[:_EXAMPLES]),
-                meaning=meaning,
-                remedy=remedy,
-                positions=positions,
+                kind, severity, len(positions), share, examples, meaning, remedy, positions
             )
 
     def example(self, position: int) -> ExampleRow:
@@ -156,3 +148,19 @@ class Unchecked:
 
 
 Check = Callable[[Context], Iterator[Finding | Unchecked]]
+
+
+def check_of(
+    kind: str,
+    severity: Severity,
+    rows: Callable[[Context], npt.NDArray[Any]],
+    meaning: str,
+    remedy: str,
+) -> Check:
+    """A check that is one finding about the rows that a function gives; its parts are declared."""
+
+    def check(context: Context) -> Iterator[Finding]:
+        yield from context.finding(kind, severity, rows(context), meaning, remedy)
+
+    check.__name__, check.__doc__ = kind, meaning
+    return check

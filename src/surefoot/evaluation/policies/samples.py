@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from surefoot.boundary.json_texts import json_value
-from surefoot.data.against import against
 from surefoot.data.reading import fields
+from surefoot.data.references import against
 from surefoot.data.schema import Preferences, prompt_key
 from surefoot.data.sources.origins import origins_of
 from surefoot.data.text import Message, Prompt, to_messages, to_text

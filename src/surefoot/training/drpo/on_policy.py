@@ -12,7 +12,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from surefoot.data.against import against
+from surefoot.data.references import against
 from surefoot.data.rendering.tokens import TokenReader, last_tokens
 from surefoot.data.schema import Preferences
 from surefoot.data.steps import Ints
