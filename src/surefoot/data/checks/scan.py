@@ -162,5 +162,5 @@ def check_of(
     def check(context: Context) -> Iterator[Finding]:
         yield from context.finding(kind, severity, rows(context), meaning, remedy)
 
-    check.__name__, check.__doc__ = kind, meaning
+    check.__name__, check.__doc__ = kind.replace("-", "_"), meaning
     return check
