@@ -14,6 +14,7 @@ from templates import TEMPLATES, template_tokenizer
 
 from surefoot.data import Preferences
 from surefoot.data.rendering.messages import common_start, opening, render, whole_text
+from surefoot.data.rendering.notes import remarks
 from surefoot.data.rendering.token_pairs import tokenise
 from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.text import Prompt
@@ -43,6 +44,12 @@ def table(*pairs, prompt=ASK, **columns):
 
 def read(template, *pairs, max_length=400, **columns):
     return tokenise(table(*pairs, **columns), template_tokenizer(template), max_length)
+
+
+def left_out(found):
+    """Rows by the name of what the template leaves out or changes."""
+    kinds = {one.kind for one in remarks(0)}
+    return {mark: count for mark, count in found.cuts.marks.items() if mark not in kinds}
 
 
 def texts(template, found, row=0):
@@ -122,11 +129,11 @@ class TestWhatTemplatesLeaveOut:
             (answer("fine"), answer("bad")),
         ]
         found = read(templates.THOUGHTLESS, *pairs)
-        assert found.cuts.left_out == {"response content": 1}
+        assert left_out(found) == {"response content": 1}
         assert found.identical.tolist() == [True, False]
         told = " ".join(found.cuts.notes(400))
         assert "1 of 2 pairs have a response content that the chat template leaves out" in told
-        assert read(templates.HEADERS, *pairs).cuts.left_out == {}
+        assert left_out(read(templates.HEADERS, *pairs)) == {}
 
     @pytest.mark.parametrize("name", [n for n in TEMPLATES if TEMPLATES[n]])
     @pytest.mark.parametrize("key", ["reasoning_content", "tool_calls", "function_call"])
@@ -159,7 +166,7 @@ class TestWhatTemplatesLeaveOut:
         assert '"arguments": {"word": "tea"}' in texts(templates.TOOLS, first)[1]
         assert "look_up" in texts(templates.TOOLS, first)[0]
         assert not first.refused.any()
-        assert first.cuts.left_out == {}
+        assert left_out(first) == {}
 
     def test_a_template_that_takes_arguments_as_text(self):
         template = templates.TOOLS.replace(
@@ -178,7 +185,7 @@ class TestWhatTemplatesLeaveOut:
         pair = answer("tea is common"), answer("I could not find tea")
         kept = read(templates.TOOLS, pair, prompt=prompt, tools=TOOL)
         assert not kept.refused.any()
-        assert kept.cuts.left_out == {}  # its name stands in the call
+        assert left_out(kept) == {}  # its name stands in the call
         refused = read(templates.HEADERS, pair, prompt=prompt, tools=TOOL)
         (note,) = refused.cuts.notes(400)
         assert "does not write: tools, prompt tool_calls" in note
@@ -204,23 +211,23 @@ class TestWhatTemplatesLeaveOut:
         prompt = [*ASK, *answer("Fine.", reasoning_content="With care."), *ASK]
         found = read(templates.HEADERS, (answer("yes"), answer("no")), prompt=prompt)
         assert not found.refused.any()
-        assert found.cuts.left_out == {"prompt reasoning_content": 1}
+        assert left_out(found) == {"prompt reasoning_content": 1}
 
     def test_a_system_turn_that_is_ignored_is_told(self):
         template = templates.HEADERS.replace(
             "{% for m in messages %}", "{% for m in messages if m.role != 'system' %}"
         )
         found = read(template, (answer("yes"), answer("no")), prompt=[SYSTEM, *ASK])
-        assert found.cuts.left_out == {"prompt content": 1}
+        assert left_out(found) == {"prompt content": 1}
 
     def test_arguments_reach_the_template_and_those_that_do_not_are_told(self):
         template = "{% if shout %}LOUD {% endif %}" + templates.HEADERS
         pair = answer("yes"), answer("no")
         loud = read(template, pair, template_arguments={"shout": True})
         assert texts(template, loud)[0].startswith("LOUD ")
-        assert loud.cuts.left_out == {}
+        assert left_out(loud) == {}
         vain = read(template, pair, template_arguments={"whisper": True})
-        assert vain.cuts.left_out == {"template_arguments.whisper": 1}
+        assert left_out(vain) == {"template_arguments.whisper": 1}
         taken = read(template, pair, template_arguments={"tokenize": True})
         assert "'tokenize' is no variable of a chat template" in taken.cuts.notes(400)[0]
 
@@ -270,7 +277,7 @@ class TestWhatElseTemplatesDo:
         pair = answer("<think>\nwell\n</think>\nfine"), answer("<think>\nno\n</think>\nbad")
         found = read(template, pair)
         assert "generation-prompt-differs" not in found.cuts.marks
-        assert not found.cuts.left_out
+        assert not left_out(found)
         assert texts(template, found)[0].endswith("<think>\n")
 
     def test_what_a_tool_said_may_be_written_as_json(self):
@@ -280,7 +287,7 @@ class TestWhatElseTemplatesDo:
             "{% else %}{{ m.content }}{% endif %}",
         )
         prompt = [*ASK, {"role": "tool", "content": 'a "b"\nc'}]
-        assert read(template, (answer("yes"), answer("no")), prompt=prompt).cuts.left_out == {}
+        assert left_out(read(template, (answer("yes"), answer("no")), prompt=prompt)) == {}
 
     @pytest.mark.parametrize("answers", [(" yes", "no"), ("yes", " no"), (" yes", " no")])
     def test_plain_answers_that_begin_with_space(self, answers):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from surefoot.boundary.json_texts import json_value
 from surefoot.errors import DataError
+from surefoot.escaping import excerpt
 
 
 class Message(TypedDict):
@@ -70,28 +71,32 @@ def _message(turn: object) -> Message:
     if content is None and extra:  # a turn that only calls tools
         content = ""
     if isinstance(content, list):
-        content = "".join(_part(part) for part in content)
-    if content is None:
-        keys = ", ".join(map(str, turn))
-        raise DataError(f"the content of a message should be text; got nothing (its keys: {keys})")
+        content = "".join(map(_part, content))
     if not isinstance(content, str):
-        raise DataError(f"the content of a message should be text; got {describe(content)}")
+        got = describe(content)
+        if content is None:
+            got = f"nothing (its keys: {', '.join(map(str, turn))})"
+        raise DataError(f"the content of a message should be text; got {got}")
     message = Message(role=ROLES[speaker.casefold()], content=sound(content))
-    return message | {"extra": sound(_json(extra))} if extra else message
+    if extra:  # JSON text that is equal where the values are
+        written = json.dumps(extra, ensure_ascii=False, sort_keys=True, default=str)
+        message["extra"] = sound(written)
+    return message
 
 
 def extra_of(value: object) -> dict[str, Any]:
     """The other keys of a message that was converted already; data may use the name otherwise."""
+    found = mapping_in(value) or {}
+    return found if found.keys() <= set(CARRIED_KEYS) else {}
+
+
+def mapping_in(value: object) -> dict[str, Any] | None:
+    """The mapping that a JSON text is; None for anything else."""
     try:
         found = json_value(value) if isinstance(value, str) else None
     except DataError:
-        found = None
-    return found if isinstance(found, dict) and found.keys() <= set(CARRIED_KEYS) else {}
-
-
-def _json(value: object) -> str:
-    """JSON text that is equal where the values are."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def with_extra(message: Message) -> dict[str, Any]:
@@ -144,12 +149,12 @@ def describe(value: object) -> str:
     """What a value is, in words for a message, with a short excerpt."""
     if value is None:
         return "nothing (null)"
-    excerpt = repr(value)
-    excerpt = excerpt if len(excerpt) <= 60 else excerpt[:57] + "..."
-    kinds = {bool: "a truth value", int: "a number", float: "a number", str: "text"}
-    kinds |= {list: "a list"}
-    kind = "a mapping" if isinstance(value, Mapping) else kinds.get(type(value))
-    return f"{kind or type(value).__name__}, {excerpt}"
+    kind = "a mapping" if isinstance(value, Mapping) else _KINDS.get(type(value))
+    return f"{kind or type(value).__name__}, {excerpt(value, 60)}"
+
+
+_KINDS: dict[type, str] = {bool: "a truth value", str: "text", list: "a list"}
+_KINDS |= dict.fromkeys((int, float), "a number")
 
 
 def to_text(messages: Sequence[Message]) -> str:

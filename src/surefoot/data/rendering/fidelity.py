@@ -6,10 +6,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from surefoot.boundary.json_texts import json_value
 from surefoot.data.rendering.messages import Rendered, common_start, opening, whole_text
@@ -44,23 +43,14 @@ def is_marked(text: str) -> bool:
     return _MARKS.search(text) is not None
 
 
-@dataclass(frozen=True)
-class Fidelity:
-    """How a rendering differs from what it is of.
+class Fidelity(NamedTuple):
+    """How a rendering differs from what it is of."""
 
-    Attributes:
-        left_out: names of parts that are written in part or not at all, as `response content`.
-        unwritten: those among them without which the comparison is another one.
-        adds: it holds sentences of the template's own.
-        parted: its answers begin otherwise than its generation prompt announces.
-        marked: a text holds special tokens or the marks of a chat template.
-    """
-
-    left_out: tuple[str, ...]
-    unwritten: tuple[str, ...]
-    adds: bool
-    parted: bool
-    marked: bool
+    left_out: tuple[str, ...]  #: parts written in part or not at all, as `response content`
+    unwritten: tuple[str, ...]  #: those among them without which the comparison is another one
+    adds: bool  #: it holds sentences of the template's own
+    parted: bool  #: its answers begin otherwise than its generation prompt announces
+    marked: bool  #: a text holds special tokens or the marks of a chat template
 
 
 class Specials:
@@ -76,8 +66,7 @@ class Specials:
     @cached_property
     def ids(self) -> frozenset[int]:
         """Token ids of the marks."""
-        found = self.tokenizer.convert_tokens_to_ids(sorted(self.texts))
-        return frozenset(one for one in found if one is not None)
+        return frozenset(self.tokenizer.convert_tokens_to_ids(sorted(self.texts))) - {None}
 
     @cached_property
     def ends(self) -> tuple[str, ...]:
@@ -89,18 +78,13 @@ class Specials:
     @cached_property
     def _tail(self) -> str:
         """What the chat template writes behind an answer, where it is a mark and no plain text."""
+        asked = Prompt([Message(role="user", content="u")], True)
+        answers = ([Message(role="assistant", content=text)] for text in ("a", "b"))
         try:
-            first, second = (
-                whole_text(
-                    self.tokenizer,
-                    Prompt([Message(role="user", content="u")], True),
-                    [Message(role="assistant", content=text)],
-                )
-                for text in ("a", "b")
-            )
+            first, second = (whole_text(self.tokenizer, asked, one)[::-1] for one in answers)
         except DataError:
             return ""
-        tail = common_start(first[::-1], second[::-1])[::-1].strip()
+        tail = common_start(first, second)[::-1].strip()
         return tail if is_marked(tail) else ""
 
     def without(self, text: str) -> str:
@@ -203,10 +187,9 @@ def _leaves(key: str, value: Any) -> Iterator[Any]:
                 with suppress(DataError):
                     arguments = json_value(arguments)
             yield from _leaves("", [function.get("name"), arguments])
-    elif isinstance(value, Mapping):
-        yield from chain.from_iterable(_leaves("", one) for one in value.values())
-    elif isinstance(value, list):
-        yield from chain.from_iterable(_leaves("", one) for one in value)
+    elif isinstance(value, Mapping | list):
+        inside = value.values() if isinstance(value, Mapping) else value
+        yield from chain.from_iterable(_leaves("", one) for one in inside)
     elif value is not None:
         yield value
 
@@ -231,29 +214,27 @@ def _absent(
 ) -> Iterator[str]:
     """Names of what the template does not look at: without it the texts are the same."""
 
-    def same(shortened: Prompt) -> bool:
+    def same(shortened: Prompt, *sides: tuple[Sequence[Message], str]) -> bool:
+        asks = shortened is not prompt and prompt.prompt
         try:
-            before = opening(tokenizer, shortened)[0] if prompt.prompt else rendered.before
-            wholes = tuple(whole_text(tokenizer, shortened, side) for side in (a, b))
+            if asks and opening(tokenizer, shortened)[0] != rendered.before:
+                return False
+            return all(whole_text(tokenizer, shortened, one) == whole for one, whole in sides)
         except DataError:
             return False
-        return (before, wholes) == (rendered.before, rendered.wholes)
 
-    if prompt.tools and same(prompt._replace(tools=None)):
+    responses = list(zip((a, b), rendered.wholes, strict=True))
+    if prompt.tools and same(prompt._replace(tools=None), *responses):
         yield "tools"
     for name in json.loads(prompt.template_arguments or "{}"):
         if name not in str(tokenizer.chat_template):
             yield f"template_arguments.{name}"
     for key in _keys(prompt.prompt):
-        if same(prompt._replace(prompt=_dropped(prompt.prompt, key))):
+        if same(prompt._replace(prompt=_dropped(prompt.prompt, key)), *responses):
             yield f"prompt {key}"
-    for side, whole in zip((a, b), rendered.wholes, strict=True):
+    for side, whole in responses:
         for key in _keys(side):
-            try:
-                shortened = whole_text(tokenizer, prompt, _dropped(side, key))
-            except DataError:
-                continue
-            if shortened == whole:
+            if same(prompt, (_dropped(side, key), whole)):
                 yield f"response {key}"
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from surefoot.boundary.json_texts import json_value
-from surefoot.data.text import Message, Prompt, said, with_extra
+from surefoot.data.text import Message, Prompt, mapping_in, said, with_extra
 from surefoot.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,11 +69,12 @@ def render(
         return Rendered(common_start(*wholes), wholes, True)
     if not prompt.conversational:
         return _plain(prompt, a, b)
-    answered = all(side and side[0]["role"] == "assistant" for side in (a, b))
-    before = _untemplated(prompt)
-    if not answered:
+    before, written = _untemplated(prompt), ["".join(map(_turn, side)) for side in (a, b)]
+    if all(side and side[0]["role"] == "assistant" for side in (a, b)):
+        written = [side.removeprefix(_ASSISTANT) for side in written]
+    else:
         before = before.removesuffix(_ASSISTANT)
-    return Rendered(before, (before + _turns(a, answered), before + _turns(b, answered)), False)
+    return Rendered(before, (before + written[0], before + written[1]), False)
 
 
 def opening(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> tuple[str, bool]:
@@ -101,15 +101,19 @@ def whole_text(
     return _template(tokenizer, prompt, [*prompt.prompt, *response])
 
 
+def common(one: Sequence[object], other: Sequence[object]) -> int:
+    """Length of the common start of two texts or lists of tokens."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (x, y) in pairs if x != y), min(len(one), len(other)))
+
+
 def common_start(one: str, other: str) -> str:
     """What two texts begin with.
 
     >>> common_start("assistant: yes", "assistant: no")
     'assistant: '
     """
-    pairs = enumerate(zip(one, other, strict=False))
-    end = next((i for i, (x, y) in pairs if x != y), min(len(one), len(other)))
-    return one[:end]
+    return one[: common(one, other)]
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, role: str) -> str:
@@ -134,20 +138,21 @@ def _template(
     tools = json.loads(prompt.tools or "[]") or None
     given = [with_extra(turn) for turn in turns]
     structured = [_structured(turn) for turn in given]
-    refusal: Exception | None = None
+    refusals: list[Exception] = []
     for form in (structured, given) if structured != given else (given,):
         try:
-            text = tokenizer.apply_chat_template(
-                form,
-                tools=tools,
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
-                **arguments,
+            return str(
+                tokenizer.apply_chat_template(
+                    form,
+                    tools=tools,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    **arguments,
+                )
             )
-            return str(text)
         except Exception as error:  # a template may raise anything
-            refusal = refusal or error
-    why = (str(refusal).strip() or type(refusal).__name__).splitlines()[0]
+            refusals.append(error)
+    why = (str(refusals[0]).strip() or type(refusals[0]).__name__).splitlines()[0]
     raise DataError(f"the chat template refuses this conversation ({why[:200]})")
 
 
@@ -171,15 +176,10 @@ def _structured(turn: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_mapping(call: Any) -> Any:
     function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("arguments"), str):
+    if not isinstance(function, Mapping):
         return call
-    try:
-        arguments = json_value(function["arguments"])
-    except DataError:
-        return call
-    if not isinstance(arguments, Mapping):
-        return call
-    return {**call, "function": {**function, "arguments": arguments}}
+    arguments = mapping_in(function.get("arguments"))
+    return call if arguments is None else {**call, "function": {**function, "arguments": arguments}}
 
 
 def _untemplated(prompt: Prompt) -> str:
@@ -207,14 +207,6 @@ def _plain(prompt: Prompt, a: Sequence[Message], b: Sequence[Message]) -> Render
 
 def _joined(turns: Sequence[Message]) -> str:
     return "".join(map(said, turns))
-
-
-def _turns(turns: Sequence[Message], answered: bool) -> str:
-    """Turns in HH's form; the speaker of the first stands there already, if they are an answer."""
-    if not answered:
-        return "".join(map(_turn, turns))
-    first, *rest = turns
-    return f" {said(first)}" + "".join(map(_turn, rest))
 
 
 def _turn(message: Message) -> str:

@@ -12,18 +12,11 @@ Severity = Literal["error", "warning", "note"]
 
 
 class Remark(NamedTuple):
-    """What happened to some comparisons, and what to do.
+    """What happened to some comparisons, and what to do."""
 
-    Attributes:
-        kind: its name in reports, and among the marks of rows.
-        severity: as of a finding.
-        predicate: what is said of the pairs.
-        remedy: what to do.
-    """
-
-    kind: str
+    kind: str  #: its name in reports, and among the marks of rows
     severity: Severity
-    predicate: str
+    predicate: str  #: what is said of the pairs
     remedy: str
 
 
@@ -85,7 +78,7 @@ def remarks(max_length: int) -> tuple[Remark, ...]:
     )
 
 
-def left_out_remark(name: str) -> Remark:
+def _left_out(name: str) -> Remark:
     """What is said of a part that the chat template leaves out, such as `response content`."""
     harmless = name.endswith(NAMES) or name.startswith("template_arguments")
     return Remark(
@@ -123,32 +116,19 @@ MOST_REFUSED = 0.5
 def remark_of(mark: str, max_length: int) -> Remark:
     """What is said of a mark: of a kind, or the name of a part that is left out."""
     known = {one.kind: one for one in remarks(max_length)}
-    return known.get(mark) or left_out_remark(mark)
+    return known.get(mark) or _left_out(mark)
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """What rendering and cutting did to N comparisons: numbers of rows.
-
-    Attributes:
-        rows: N.
-        identical: the two responses are the same tokens, as they are or after the cut.
-        refused: the chat template refuses the turns, or leaves out what cannot be missing.
-        marks: by the marks of :class:`surefoot.data.rendering.tokens.TokenRow` that any row has.
-        refusals: the first refused rows, with their places and reasons.
-    """
+    """What rendering and cutting did to N comparisons: numbers of rows."""
 
     rows: int
-    identical: int = 0
-    refused: int = 0
+    identical: int = 0  #: the two responses are the same tokens, as they are or after the cut
+    refused: int = 0  #: the template refuses the turns, or leaves out what cannot be missing
     marks: Mapping[str, int] = field(default_factory=dict)
-    refusals: tuple[str, ...] = ()
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        """Rows by the name of what the template leaves out or changes."""
-        kinds = {one.kind for one in remarks(0)}
-        return {mark: count for mark, count in self.marks.items() if mark not in kinds}
+    """By the marks of :class:`surefoot.data.rendering.tokens.TokenRow` that any row has."""
+    refusals: tuple[str, ...] = ()  #: the first refused rows, with their places and reasons
 
     def notes(self, max_length: int, left_out: bool = True) -> list[str]:
         """Sentences for the user, for what happened at all; `left_out`: identical pairs were."""

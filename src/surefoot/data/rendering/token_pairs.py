@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +30,10 @@ _NAMED = 3  # refused rows, in messages
 _COLUMNS = Features(
     {
         **dict.fromkeys(_SIDES, List(Value("int32"))),
+        "sizes": List(Value("int32")),  # tokens of each side
+        "identical": Value("bool"),
         "marks": List(Value("string")),
-        "refused": Value("string"),
+        "refused": Value("string"),  # why a row cannot be used; it has no tokens then
     }
 )
 
@@ -39,25 +43,47 @@ class TokenPairs:
     """Tokenised comparisons.
 
     Attributes:
-        dataset: prompt and both responses as token ids, one row per comparison.
-        identical: (N,) whether both responses are the same tokens.
-        refused: (N,) whether a row cannot be used; it has no tokens then.
-        lengths: (N, 2) tokens of prompt and response together.
-        response_lengths: (N, 2) tokens of each response.
+        dataset: prompt and both responses as token ids, one row per comparison, with what is known
+            of each.
         cuts: what was cut, and how the texts differ from the data.
         key: hash of the data, the tokenizer, its template and the cut.
     """
 
     dataset: Dataset
-    identical: npt.NDArray[np.bool_]
-    refused: npt.NDArray[np.bool_]
-    lengths: npt.NDArray[np.int64]
-    response_lengths: npt.NDArray[np.int64]
     cuts: Cuts
     key: str
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def column(self, name: str) -> list[Any]:
+        """What is known of every row: `sizes`, `identical`, `marks` or `refused`."""
+        found = self.dataset.select_columns([name]).with_format("arrow")[:]
+        return list(found.column(name).to_pylist())
+
+    @cached_property
+    def _sizes(self) -> npt.NDArray[np.int64]:
+        return np.array(self.column("sizes"), dtype=np.int64).reshape(-1, len(_SIDES))
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of prompt and response together, shape (N, 2)."""
+        return self._sizes[:, :1] + self._sizes[:, 1:]
+
+    @property
+    def response_lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each response, shape (N, 2)."""
+        return self._sizes[:, 1:]
+
+    @cached_property
+    def identical(self) -> npt.NDArray[np.bool_]:
+        """Whether both responses are the same tokens, shape (N,)."""
+        return np.array(self.column("identical"), dtype=bool)
+
+    @cached_property
+    def refused(self) -> npt.NDArray[np.bool_]:
+        """Whether a row cannot be used, shape (N,)."""
+        return np.array([reason is not None for reason in self.column("refused")], dtype=bool)
 
     def read(self, rows: npt.NDArray[np.int64]) -> list[Tokens]:
         """The comparisons at these positions."""
@@ -66,7 +92,7 @@ class TokenPairs:
 
     def having(self, mark: str) -> npt.NDArray[np.bool_]:
         """Whether each row has a mark of :class:`TokenRow`, shape (N,)."""
-        return np.array([mark in marks for marks in self.dataset["marks"]], dtype=bool)
+        return np.array([mark in marks for marks in self.column("marks")], dtype=bool)
 
     def require(self, preferences: Preferences) -> None:
         """Refuse data of which some rows cannot be read; `preferences` are where they came from.
@@ -80,28 +106,13 @@ class TokenPairs:
     def select(self, rows: npt.NDArray[np.int64]) -> TokenPairs:
         """The comparisons at these positions, in this order."""
         digest = hashlib.blake2b(rows.tobytes(), key=self.key.encode(), digest_size=16)
-        return TokenPairs(
-            self.dataset.select(rows),
-            self.identical[rows],
-            self.refused[rows],
-            self.lengths[rows],
-            self.response_lengths[rows],
-            self.cuts,
-            digest.hexdigest(),
-        )
+        return TokenPairs(self.dataset.select(rows), self.cuts, digest.hexdigest())
 
     def beside(self, others: TokenPairs) -> TokenPairs:
         """All comparisons of both, the others last; `cuts` are those of the first alone."""
         digest = hashlib.blake2b(f"{self.key} {others.key}".encode(), digest_size=16)
-        return TokenPairs(
-            concatenate_datasets([self.dataset, others.dataset]),
-            np.concatenate([self.identical, others.identical]),
-            np.concatenate([self.refused, others.refused]),
-            np.concatenate([self.lengths, others.lengths]),
-            np.concatenate([self.response_lengths, others.response_lengths]),
-            self.cuts,
-            digest.hexdigest(),
-        )
+        both = concatenate_datasets([self.dataset, others.dataset])
+        return TokenPairs(both, self.cuts, digest.hexdigest())
 
 
 def tokenise(
@@ -121,15 +132,8 @@ def tokenise(
         keep_end: keep a last special token too (encoders: `[SEP]`).
     """
     key = _key(preferences, tokenizer, max_length, keep_end)
-
-    def convert(rows: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
-        columns = (*Prompt._fields, "response_a", "response_b")
-        values = zip(*(rows[name] for name in columns), strict=True)
-        batch = [dict(zip(columns, row, strict=True)) for row in values]
-        return _columns(batch, tokenizer, max_length, keep_end)
-
     dataset = preferences.dataset.map(
-        convert,
+        lambda rows: _columns(rows, tokenizer, max_length, keep_end),
         batched=True,
         batch_size=256,
         remove_columns=preferences.dataset.column_names,
@@ -137,64 +141,45 @@ def tokenise(
         new_fingerprint=key,
         desc="tokenising",
     )
-    arrow = dataset.with_format("arrow")[:]
-    sizes = {name: _sizes(arrow, name) for name in _SIDES}
-    responses = np.stack([sizes["response_a"], sizes["response_b"]], axis=1)
-    refused = np.array(arrow.column("refused").is_valid(), dtype=bool)
-    equal = (sizes["response_a"] == sizes["response_b"]) & ~refused
-    for row in np.flatnonzero(equal).tolist():
-        one = dataset[row]
-        equal[row] = one["response_a"] == one["response_b"]
-    marks = Counter(mark for row in arrow.column("marks").to_pylist() for mark in row)
-    named = _faults(dataset, preferences, np.flatnonzero(refused)[:_NAMED])
+    found = TokenPairs(dataset, Cuts(len(dataset)), key)
+    named = islice(refusals(found, preferences).values(), _NAMED)
     cuts = Cuts(
         rows=len(dataset),
-        identical=int(equal.sum()),
-        refused=int(refused.sum()),
+        identical=int(found.identical.sum()),
+        refused=int(found.refused.sum()),
         refusals=tuple(f"{one.file}, row {one.row}: {one.reason}" for one in named),
-        marks=dict(sorted(marks.items())),
+        marks=dict(sorted(Counter(chain.from_iterable(found.column("marks"))).items())),
     )
-    lengths = sizes["prompt"][:, None] + responses
-    return TokenPairs(dataset, equal, refused, lengths, responses, cuts, key)
+    return replace(found, cuts=cuts)
 
 
 def refusals(tokens: TokenPairs, preferences: Preferences) -> dict[int, Fault]:
     """The rows that cannot be read, by their positions, and why."""
     rows = np.flatnonzero(tokens.refused)
-    return dict(zip(rows.tolist(), _faults(tokens.dataset, preferences, rows), strict=True))
-
-
-def _faults(
-    dataset: Dataset, preferences: Preferences, rows: npt.NDArray[np.int64]
-) -> tuple[Fault, ...]:
-    if not len(rows):
-        return ()
-    reasons = dataset.select(rows)["refused"]
+    reasons = tokens.dataset.select(rows)["refused"]
     places = preferences.dataset.select(rows).select_columns(["file", "row"])
-    return tuple(
-        Fault(place["file"], place["row"], reason)
-        for place, reason in zip(places, reasons, strict=True)
-    )
+    faults = (Fault(**place, reason=why) for place, why in zip(places, reasons, strict=True))
+    return dict(zip(rows.tolist(), faults, strict=True))
 
 
 def _columns(
-    batch: Sequence[Mapping[str, Any]],
+    rows: Mapping[str, Sequence[Any]],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     keep_end: bool,
 ) -> dict[str, list[Any]]:
+    names = (*Prompt._fields, "response_a", "response_b")
+    values = zip(*(rows[name] for name in names), strict=True)
+    batch = [dict(zip(names, row, strict=True)) for row in values]
     found = TokenReader(tokenizer).rows(batch, max_length, keep_end)
-    ids = zip(_SIDES, zip(*(one.tokens for one in found), strict=True), strict=True)
-    columns: dict[str, list[Any]] = {name: list(side) for name, side in ids}
-    for name in ("marks", "refused"):
-        columns[name] = [getattr(one, name) for one in found]
-    return columns
-
-
-def _sizes(arrow: Any, name: str) -> npt.NDArray[np.int64]:
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.list_value_length(arrow.column(name)), dtype=np.int64)
+    sides = zip(*(one.tokens for one in found), strict=True)
+    return {
+        **dict(zip(_SIDES, map(list, sides), strict=True)),
+        "sizes": [list(map(len, one.tokens)) for one in found],
+        "identical": [one.refused is None and one.tokens[1] == one.tokens[2] for one in found],
+        "marks": [one.marks for one in found],
+        "refused": [one.refused for one in found],
+    }
 
 
 def _key(
@@ -206,7 +191,7 @@ def _key(
         backend.to_str() if backend is not None else sorted(tokenizer.get_vocab().items()),
         tokenizer.chat_template,
         tokenizer.special_tokens_map,
-        [max_length, keep_end, VERSION],
+        [max_length, keep_end, VERSION, *_COLUMNS],
         date.today().isoformat() if "strftime_now" in str(tokenizer.chat_template) else None,
     ]
     text = json.dumps(parts, default=str)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from surefoot.data.rendering.fidelity import Specials, fidelity
-from surefoot.data.rendering.messages import Rendered, opening, render
+from surefoot.data.rendering.messages import Rendered, common, opening, render
 from surefoot.data.text import Prompt
 from surefoot.errors import DataError
 
@@ -63,21 +63,21 @@ class TokenReader:
             max_length: tokens of prompt and response together at most.
             keep_end: keep a last special token too (encoders: `[SEP]`).
         """
-        tokenised: list[TokenRow | None] = [None] * len(rows)
-        rendered: dict[int, Rendered] = {}
-        for i, row in enumerate(rows):
+        found: list[TokenRow | Rendered] = []
+        for row in rows:
             try:
-                rendered[i] = render(self.tokenizer, *_parts(row))
+                found.append(render(self.tokenizer, *_parts(row)))
             except DataError as error:
-                tokenised[i] = TokenRow(refused=str(error))
-        texts = [(one.before, one.by_template) for one in rendered.values()]
-        texts += [(one.wholes[k], one.by_template) for k in (0, 1) for one in rendered.values()]
-        ids = self._encode(texts)
-        count = len(rendered)
-        for place, (i, one) in enumerate(rendered.items()):
-            sides = (ids[place + count], ids[place + 2 * count])
-            tokenised[i] = self._row(rows[i], one, ids[place], sides, max_length, keep_end)
-        return [one for one in tokenised if one is not None]
+                found.append(TokenRow(refused=str(error)))
+        rendered = [one for one in found if isinstance(one, Rendered)]
+        texts = [(text, one.by_template) for one in rendered for text in (one.before, *one.wholes)]
+        ids = iter(self._encode(texts))
+        return [
+            one
+            if isinstance(one, TokenRow)
+            else self._row(row, one, next(ids), (next(ids), next(ids)), max_length, keep_end)
+            for row, one in zip(rows, found, strict=True)
+        ]
 
     def opening(self, prompt: Prompt) -> list[int]:
         """Token ids after which a response is written: those of a comparison's prompt.
@@ -132,10 +132,8 @@ class TokenReader:
         Text that begins with a special token which the tokenizer would write has it once.
         """
         encoded: list[list[int]] = [[] for _ in texts]
-        for by_template in (False, True):
+        for by_template in {of_template for _, of_template in texts}:
             rows = [i for i, (_, of_template) in enumerate(texts) if of_template == by_template]
-            if not rows:
-                continue
             ids = self.tokenizer(
                 [texts[i][0] for i in rows], add_special_tokens=not by_template, verbose=False
             )["input_ids"]
@@ -190,14 +188,6 @@ def _closing(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return []
 
 
-def common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Length of the common start."""
-    for i, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return i
-    return min(len(one), len(other))
-
-
 def last_tokens(prompt: list[int], count: int, special: frozenset[int]) -> list[int]:
     """At most so many tokens of a prompt, from its end; a first special token stays."""
     if len(prompt) <= count:
@@ -211,12 +201,11 @@ def _fit(tokens: Tokens, max_length: int, special: frozenset[int], keep_end: boo
     room = max_length - max(map(len, responses))
     prompt = last_tokens(prompt, max(room, max_length // 2), special)
     left = max_length - len(prompt)
-    a, b = (_cut(response, left, special, keep_end) for response in responses)
-    return prompt, a, b
 
+    def cut(response: list[int]) -> list[int]:
+        if len(response) <= left:
+            return response
+        tail = response[-1:] if keep_end and response[-1] in special else []
+        return response[: left - len(tail)] + tail
 
-def _cut(response: list[int], left: int, special: frozenset[int], keep_end: bool) -> list[int]:
-    if len(response) <= left:
-        return response
-    tail = response[-1:] if keep_end and response[-1] in special else []
-    return response[: left - len(tail)] + tail
+    return prompt, cut(responses[0]), cut(responses[1])
