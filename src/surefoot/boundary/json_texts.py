@@ -16,9 +16,10 @@ from surefoot.boundary.limits import DEPTH, NUMBER_LENGTH, ROW_BYTES, TOO_DEEP, 
 from surefoot.errors import DataError
 
 _CHUNK = 1 << 16
-_STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_SHALLOW = re.compile(rb'[",]|[\[{]+|[\]}]+')
-_DEEP = re.compile(rb'"|[\[{]+|[\]}]+')  # commas inside of items are not asked for
+_QUOTE = ord('"')
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<closed>"?)'
+_DEEP = re.compile(_STRING + rb"|[\[{]+|[\]}]+", re.DOTALL)
+_SHALLOW = re.compile(_DEEP.pattern + rb"|,", re.DOTALL)  # of commas, those between items
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BLANK = b" \t\r\n"
 
@@ -68,75 +69,14 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-class _Cutter:
-    """Where the items of an array end, from chunks of its text; keeps its place between them."""
-
-    def __init__(self) -> None:
-        self.depth = self.deepest = 1  # inside the array
-        self._inside, self._carried = False, b""
-
-    def cuts(self, chunk: bytes) -> Iterator[int]:
-        """Places of the commas between items and, at depth 0, of the end of the array."""
-        place = 0
-        while place < len(chunk):
-            if self._inside:
-                found = _STRING_REST.match(chunk, place)
-                place = found.end() if found else place
-                if place < len(chunk):
-                    self._inside, place = False, place + 1
-                continue
-            mark = (_SHALLOW if self.depth == 1 else _DEEP).search(chunk, place)
-            if mark is None:
-                return
-            place, kind, count = mark.end(), chunk[mark.start()], len(mark[0])
-            if kind == ord('"'):
-                self._inside = True
-            elif kind == ord(","):
-                yield mark.start()
-            elif kind in b"[{":
-                self.depth += count
-                self.deepest = max(self.deepest, self.depth)
-            elif count < self.depth:
-                self.depth -= count
-            else:
-                end, self.depth = mark.start() + self.depth - 1, 0
-                yield end
-                return
-
-    def whole(self, chunk: bytes) -> bytes:
-        """A chunk that ends with no half of an escape, which the next one begins with."""
-        chunk = self._carried + chunk
-        odd = (len(chunk) - len(chunk.rstrip(b"\\"))) % 2
-        self._carried = chunk[len(chunk) - odd :]
-        return chunk[: len(chunk) - odd]
-
-
 def _depth(raw: bytes) -> int:
-    cutter = _Cutter()
-    for _ in cutter.cuts(raw.rstrip(b"\\")):
-        pass
-    return cutter.deepest - 1
-
-
-class _Kept:
-    """The bytes of a row so far; those beyond the limit are counted, not kept."""
-
-    def __init__(self) -> None:
-        self.content, self.size = bytearray(), 0
-
-    def add(self, part: bytes) -> None:
-        self.size += len(part)
-        if self.size <= ROW_BYTES:
-            self.content += part
-        else:
-            self.content.clear()
-
-    def take(self, problem: str = "") -> Piece:
-        """What was kept, and begin anew."""
-        large = self.size > ROW_BYTES
-        piece = Piece(b"" if problem else bytes(self.content), TOO_LARGE if large else problem)
-        self.content, self.size = bytearray(), 0
-        return piece
+    depth = deepest = 0
+    for mark in _DEEP.finditer(raw):
+        kind, count = raw[mark.start()], len(mark[0])
+        if kind != _QUOTE:
+            depth += count if kind in b"[{" else -count
+            deepest = max(deepest, depth)
+    return deepest
 
 
 def items(stream: IO[bytes]) -> Iterator[Piece]:
@@ -145,36 +85,46 @@ def items(stream: IO[bytes]) -> Iterator[Piece]:
     Raises:
         DataError: an item is too large, the array does not end, or something follows it.
     """
-    cutter, kept, begun = _Cutter(), _Kept(), False
-    while chunk := stream.read(_CHUNK):
-        if not begun:
-            before, bracket, chunk = chunk.partition(b"[")
-            if before.strip(_BLANK):
-                raise DataError("it does not begin with a bracket")
-            begun = bool(bracket)
-        chunk, start = cutter.whole(chunk), 0
-        for place in cutter.cuts(chunk):
-            _keep(kept, chunk[start:place])
-            start = place + 1
-            if cutter.depth or kept.content.strip(_BLANK):
-                yield kept.take(f"JSON {TOO_DEEP}" if cutter.deepest > DEPTH + 1 else "")
-            cutter.deepest = 1
-        if not cutter.depth:
-            if chunk[start - 1 : start] != b"]" or chunk[start:].strip(_BLANK):
-                raise DataError("something other than its end follows the last item")
-            break
-        _keep(kept, chunk[start:])
-    if cutter.depth:
-        raise DataError("it has no end")
+    before, bracket, buffer = stream.read(_CHUNK).partition(b"[")
+    if before.strip(_BLANK) or not bracket:
+        raise DataError("it does not begin with a bracket")
+    start = place = 0  # of the item in the buffer, and of what was not yet looked at
+    depth = deepest = 1
+    while depth:
+        mark = (_SHALLOW if depth == 1 else _DEEP).search(buffer, place)
+        if mark is None or mark["closed"] == b"":  # what stands there is seen with more of it
+            place, size = mark.start() if mark else len(buffer), len(buffer) - start
+            if size > ROW_BYTES:  # its end may be far, and is not looked for
+                raise DataError(f"the next item is {TOO_LARGE}")
+            # As much again, so that a long text is not looked through too often.
+            more = stream.read(max(_CHUNK, min(size, ROW_BYTES - size)))
+            if not more:
+                raise DataError("it has no end")
+            buffer, place, start = buffer[start:] + more, place - start, 0
+            continue
+        kind, count, place = buffer[mark.start()], len(mark[0]), mark.end()
+        if kind == _QUOTE:
+            continue
+        if kind in b"[{":
+            depth += count
+            deepest = max(deepest, depth)
+            continue
+        if kind in b"]}":
+            if count < depth:
+                depth -= count
+                continue
+            place, depth = mark.start() + depth, 0
+        item = buffer[start : place - 1]
+        if len(item) > ROW_BYTES:
+            raise DataError(f"the next item is {TOO_LARGE}")
+        if depth or item.strip(_BLANK):
+            yield Piece(b"", f"JSON {TOO_DEEP}") if deepest > DEPTH + 1 else Piece(item)
+        start, deepest = place, 1
+    if buffer[start - 1 : start] != b"]" or buffer[start:].strip(_BLANK):
+        raise DataError("something other than its end follows the last item")
     while chunk := stream.read(_CHUNK):
         if chunk.strip(_BLANK):
             raise DataError("something follows its end")
-
-
-def _keep(kept: _Kept, part: bytes) -> None:
-    kept.add(part)
-    if kept.size > ROW_BYTES:  # its end may be far, and is not looked for
-        raise DataError(f"the next item is {TOO_LARGE}")
 
 
 def lines(stream: IO[bytes]) -> Iterator[Piece]:
@@ -183,15 +133,19 @@ def lines(stream: IO[bytes]) -> Iterator[Piece]:
     Raises:
         DataError: more than the size of a row with nothing but blanks in it.
     """
-    kept, blank = _Kept(), 0
+    kept, size, blank = bytearray(), 0, 0
     while part := stream.readline(_CHUNK):
-        kept.add(part)
+        size += len(part)
+        if size <= ROW_BYTES:
+            kept += part
+        else:
+            kept.clear()
         if not part.endswith(b"\n"):
             continue
-        empty = kept.size <= ROW_BYTES and not kept.content.strip(_BLANK)
-        blank = blank + kept.size if empty else 0
+        blank = 0 if size > ROW_BYTES or kept.strip(_BLANK) else blank + size
         if blank > ROW_BYTES:
             raise DataError("millions of empty lines follow each other")
-        yield kept.take()
-    if kept.size:
-        yield kept.take()
+        yield Piece(bytes(kept), TOO_LARGE if size > ROW_BYTES else "")
+        kept, size = bytearray(), 0
+    if size:
+        yield Piece(bytes(kept), TOO_LARGE if size > ROW_BYTES else "")

@@ -71,25 +71,31 @@ def _opened(path: Path) -> IO[bytes]:
     return io.BufferedReader(gzip.open(path))
 
 
+def ending_of(path: Path) -> str:
+    """The last ending of a file's name, as `.jsonl`, but for `.gz`; empty for none."""
+    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    return endings[-1] if endings else ""
+
+
+#: Forms by how their files begin.
+_BEGINS = {
+    **{b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff\xff\xff\xff": "arrow"},
+    **{b"[": "json", b"{": "jsonl"},
+}
+
+
 def _form(path: Path, stream: IO[bytes]) -> str:
     """Which reader a file needs, by its first bytes and, for plain text, its name."""
     head = stream.peek(4096)  # type: ignore[attr-defined]
-    endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"]
-    ending = endings[-1].lstrip(".") if endings else ""
-    named = {"ndjson": "jsonl"}.get(ending, ending)
-    if not head.strip(b" \t\r\n\xef\xbb\xbf"):
+    start = head.lstrip(b" \t\r\n" + _MARK_OF_UTF8)
+    named = ending_of(path).lstrip(".").replace("ndjson", "jsonl")
+    if not start:
         raise DataError(f"{path} is empty.")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is in UTF-16. Save it as UTF-8.")
-    if head.startswith(b"PAR1"):
-        form = "parquet"
-    elif head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
-        form = "arrow"
-    elif b"\0" in head:
+    form = next((form for begins, form in _BEGINS.items() if start.startswith(begins)), "text")
+    if form not in ("parquet", "arrow") and b"\0" in head:
         raise DataError(f"{path} is a binary file. Accepted: {FORMS}.")
-    else:
-        first = head.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-        form = {b"[": "json", b"{": "jsonl"}.get(first, "text")
     if form == "text" and named in ("csv", "tsv"):
         return named
     if form == "text" or (named in ("csv", "tsv", "parquet", "arrow") and named != form):
@@ -136,15 +142,25 @@ def _parsed(row: int, text: bytes, problem: str, hint: str = "") -> Numbered:
 
 
 def _delimited(path: Path, stream: IO[bytes], delimiter: str) -> Iterator[Numbered]:
-    counted = _Lines(stream)
+    """Rows of CSV. Bytes that are not UTF-8 become lone surrogates, a fault of the one row."""
+    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
+    size = row = 0
+
+    def lines() -> Iterator[str]:  # of which the reader joins several where a quote is open
+        nonlocal size
+        while line := text.readline(ROW_BYTES):
+            size += len(line)
+            if size >= ROW_BYTES:
+                raise csv.Error(f"the next row is {TOO_LARGE} (is a quote left open?)")
+            yield line
+
     limit = csv.field_size_limit(ROW_BYTES)
     try:
-        table = csv.reader(counted, delimiter=delimiter, strict=True)
+        table = csv.reader(lines(), delimiter=delimiter, strict=True)
         header = next(table)
         _check_names(path, header)
-        row = 0
         for cells in table:
-            counted.size = 0
+            size = 0
             if not cells:
                 continue
             row += 1
@@ -157,29 +173,6 @@ def _delimited(path: Path, stream: IO[bytes], delimiter: str) -> Iterator[Number
                 yield Numbered(row, dict(zip(header, cells, strict=True)))
     finally:
         csv.field_size_limit(limit)
-
-
-class _Lines:
-    """Lines of a text for the CSV reader, which puts several together where a quote is open.
-
-    Bytes that are not UTF-8 become lone surrogates, which fault the one row they are in.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-        self.size = 0
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self._text.readline(ROW_BYTES)
-        self.size += len(line)
-        if not line:
-            raise StopIteration
-        if self.size >= ROW_BYTES:
-            raise csv.Error(f"the next row is {TOO_LARGE} (is a quote left open?)")
-        return line
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:

@@ -14,13 +14,12 @@ from typing import Any
 import datasets
 
 from surefoot.data.reading.cells import in_clear
-from surefoot.data.sources.containers import EXTENSIONS, FORMS, records
+from surefoot.data.sources.containers import EXTENSIONS, FORMS, ending_of, records
 from surefoot.data.sources.tables import AT_ONCE, Numbered, arrow_rows
 from surefoot.errors import DataError
 from surefoot.paths import expanded
 
-_NAME = r"[\w.-]+/[\w.-]+(:[\w.-]+)?"
-_HUB = re.compile(rf"{_NAME}(@[\w.\-\[\]:%+]+)?")
+_HUB = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?(@[\w.\-\[\]:%+]+)?")
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<shard>\d{5})-of-(?P<shards>\d{5})")
 #: Endings of the files of which a folder is read whole.
 _SHARDED = (".parquet", ".arrow")
@@ -73,7 +72,7 @@ def origins_of(source: str | Path) -> list[Origin]:
         if not found:
             raise DataError(f"no file matches the pattern {text}.")
         return [_of_files([Path(one)], one, _short(Path(one))) for one in found]
-    bare = isinstance(source, str) and _HUB.fullmatch(source) and _ending(path) not in EXTENSIONS
+    bare = isinstance(source, str) and _HUB.fullmatch(source) and not _is_data(path)
     if bare and not path.parent.is_dir():
         return [_from_hub(text)]
     raise DataError(_not_found(text, path))
@@ -103,22 +102,24 @@ def _from_folder(folder: Path, text: str) -> Origin:
         raise DataError(f"{text} holds several splits; name one: {named}.")
     if (folder / "state.json").is_file():
         return _saved(folder, text)
-    files = sorted((p for p in folder.iterdir() if p.is_file() and _ending(p)), key=_in_order)
-    parts = [path for path in files if _ending(path) in _SHARDED]
-    others = [path for path in files if _ending(path) in EXTENSIONS and path not in parts]
-    if not parts or others:
-        below = sorted({p.parent.name for p in folder.glob("*/*") if _ending(p) in EXTENSIONS})
-        names = ", ".join(p.name for p in [*parts, *others][:10]) or "no file in it can be read"
+    files = sorted((p for p in folder.iterdir() if p.is_file() and _is_data(p)), key=_in_order)
+    if not files or any(ending_of(path) not in _SHARDED for path in files):
+        below = sorted({path.parent.name for path in folder.glob("*/*") if _is_data(path)})
+        names = ", ".join(path.name for path in files[:10]) or "no file in it can be read"
         hint = f" (there are some in its folders {', '.join(below[:5])})" if below else ""
         raise DataError(f"{text} is a folder; name the files in it: {names}{hint}.")
-    stems = [path.name.removesuffix(path.suffix) for path in parts]
-    shards = [shard for stem in stems if (shard := _SHARD.fullmatch(stem))]
-    tables = sorted({shard["stem"] if (shard := _SHARD.fullmatch(s)) else s for s in stems})
+    stems = [path.name.removesuffix(path.suffix) for path in files]
+    shards = {stem: shard for stem in stems if (shard := _SHARD.fullmatch(stem))}
+    tables = sorted({shards[stem]["stem"] if stem in shards else stem for stem in stems})
     if len(tables) > 1 and (shards or not all(map(_NUMBERED.fullmatch, tables))):
-        named = ", ".join(f"{text}/{table}*{parts[0].suffix}" for table in tables[:10])
+        named = ", ".join(f"{text}/{table}*{files[0].suffix}" for table in tables[:10])
         raise DataError(f"{text} holds several tables (splits?); name one by a pattern: {named}.")
-    _require_all(shards)
-    return _of_files(parts, text, folder.resolve().name)
+    _require_all(list(shards.values()))
+    return _of_files(files, text, folder.resolve().name)
+
+
+def _is_data(path: Path) -> bool:
+    return ending_of(path) in EXTENSIONS
 
 
 #: Parts that differ by their number alone, as `part-0001` or `0001`.
@@ -132,9 +133,7 @@ def _in_order(path: Path) -> list[tuple[str, int]]:
 
 def _require_all(shards: Sequence[re.Match[str]]) -> None:
     """Parts that say how many they are have to be all there."""
-    if not shards:
-        return
-    count = max(int(shard["shards"]) for shard in shards)
+    count = max((int(shard["shards"]) for shard in shards), default=0)
     missing = set(range(count)) - {int(shard["shard"]) for shard in shards}
     if missing:
         raise DataError(
@@ -145,7 +144,6 @@ def _require_all(shards: Sequence[re.Match[str]]) -> None:
 
 
 def _saved(folder: Path, text: str) -> Origin:
-    parts = sorted(folder.glob("*.arrow"))
     try:
         loaded = datasets.load_from_disk(str(folder)).with_format(None)
     except Exception as error:  # whatever the library comes up with for a damaged folder
@@ -154,7 +152,7 @@ def _saved(folder: Path, text: str) -> Origin:
             f"{text} looks like a data set of `save_to_disk`, and cannot be loaded "
             f"({type(error).__name__}: {said})."
         ) from None
-    digest = _digest([folder / "state.json", *parts])
+    digest = _digest([folder / "state.json", *sorted(folder.glob("*.arrow"))])
     return Origin(text, folder.resolve().name, digest, lambda: _dataset_rows(loaded))
 
 
@@ -167,11 +165,9 @@ def _digest(paths: Sequence[Path]) -> str:
                 found.append(hashlib.file_digest(stream, "blake2b").hexdigest())
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
-    return (found[0] if len(found) == 1 else _combined(found))[:32]
-
-
-def _combined(digests: Sequence[str]) -> str:
-    return hashlib.blake2b(" ".join(digests).encode()).hexdigest()
+    if len(found) > 1:
+        found = [hashlib.blake2b(" ".join(found).encode()).hexdigest()]
+    return found[0][:32]
 
 
 def _not_found(text: str, path: Path) -> str:
@@ -181,16 +177,9 @@ def _not_found(text: str, path: Path) -> str:
     return f"{text} does not exist" + (f": did you mean {near[0]!r}?" if near else ".")
 
 
-def _ending(path: Path) -> str:
-    endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    return endings[-1] if endings else ""
-
-
 def _short(path: Path) -> str:
-    name = path.name
-    for ending in (".gz", *EXTENSIONS):
-        name = name[: -len(ending)] if name.lower().endswith(ending) else name
-    return name or path.name
+    endings = "|".join(map(re.escape, EXTENSIONS))
+    return re.sub(rf"({endings})?(\.gz)?$", "", path.name, count=1, flags=re.I) or path.name
 
 
 def _from_hub(text: str) -> Origin:

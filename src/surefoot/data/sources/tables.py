@@ -15,6 +15,8 @@ from surefoot.boundary.limits import ROW_BYTES, TOO_LARGE
 #: Rows of a table that are looked at together.
 AT_ONCE = 256
 
+_TEXTS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+
 Record = Mapping[str, Any]
 
 
@@ -86,28 +88,13 @@ def _sizes(column: pa.Array) -> npt.NDArray[np.float64]:
         entries = _sizes(column.dictionary)
         chosen = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
         return entries[chosen] if len(entries) else np.zeros(len(column))
-    if _is_text(kind):
+    if kind in _TEXTS:
         return np.asarray(pc.fill_null(pc.binary_length(column), 0), dtype=np.float64)
     if pa.types.is_struct(kind):
         fields = (_sizes(column.field(i)) for i in range(kind.num_fields))
         return sum(fields, np.full(len(column), 8.0))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
-        inner = (
-            [_sizes(column.values)]
-            if not pa.types.is_map(kind)
-            else [_sizes(column.keys), _sizes(column.items)]
-        )
-        sums = np.concatenate([[0.0], np.cumsum(sum(inner, np.full(len(inner[0]), 8.0)))])
+        sums = np.concatenate([[0.0], np.cumsum(8.0 + _sizes(column.values))])
         ends = np.asarray(column.offsets)
         return sums[ends[1:]] - sums[ends[:-1]]
     return np.full(len(column), 8.0)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    tests = (
-        pa.types.is_string,
-        pa.types.is_large_string,
-        pa.types.is_binary,
-        pa.types.is_large_binary,
-    )
-    return any(test(kind) for test in tests)
