@@ -8,7 +8,7 @@ for one slot (`logistic` for the slot *margin loss*).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, Union, get_args, get_origin
 
@@ -71,6 +71,7 @@ class Options(BaseModel):
                 if not detail["loc"] and isinstance(own, SurefootError):
                     raise own from None
             raise ConfigurationError(_explain(type(self), error)) from None
+        check_values(dict(self))  # 4294967296.0 is a whole number by now
 
     @classmethod
     def help(cls) -> dict[str, str]:
@@ -89,14 +90,12 @@ class Options(BaseModel):
 
 
 def _explain(cls: type[Options], error: ValidationError) -> str:
-    by_place: dict[Any, list[ErrorDetails]] = {}
+    by_place: dict[tuple[Any, ...], list[ErrorDetails]] = {}
     for detail in error.errors():  # one for each kind of value that a union takes: one message
         loc = detail["loc"]
-        by_place.setdefault(loc[0] if loc and _is_union(cls, loc[0]) else loc, []).append(detail)
-    lines = [
-        _explain_one(cls, several[0]) if isinstance(place, tuple) else _explain_union(cls, several)
-        for place, several in itertools.islice(by_place.items(), _MOST)
-    ]
+        place = loc[:1] if loc and _is_union(cls, loc[0]) else loc
+        by_place.setdefault(place, []).append(detail)
+    lines = [_explain_one(cls, *one) for one in itertools.islice(by_place.items(), _MOST)]
     more = [f"and {len(by_place) - _MOST} more."] if len(by_place) > _MOST else []
     return "\n".join([*lines, *more])
 
@@ -113,14 +112,23 @@ def _is_union(cls: type[Options], name: object) -> bool:
     return get_origin(annotation) in (Union, UnionType) and len(kinds) > 1
 
 
-def _explain_union(cls: type[Options], details: list[ErrorDetails]) -> str:
-    name, kinds = details[0]["loc"][0], []
-    for detail in details:
-        if detail["type"] == "value_error":  # raised by our own checks: already a full sentence
-            return f"{name}: {detail['ctx']['error']}"
-        kinds.append(("a list, each item " if len(detail["loc"]) > 2 else "") + _expected(detail))
+def _explain_one(cls: type[Options], loc: tuple[Any, ...], details: Sequence[ErrorDetails]) -> str:
+    place = ".".join(map(str, loc))
+    detail = next((one for one in details if one["type"] == "value_error"), details[0])
+    if detail["type"] == "extra_forbidden":
+        others = [one.label() for one in cls.relatives() if place in one.model_fields]
+        elsewhere = " and ".join(dict.fromkeys(others))
+        return unknown_name(f"option of {cls.label()}", place, cls.model_fields, elsewhere)
+    if detail["type"] == "missing":
+        return f"{cls.label()} needs the option {place!r}: {cls.help().get(place, '')}".rstrip(": ")
+    if detail["type"] == "value_error":  # raised by our own checks: already a full sentence
+        return f"{place}: {detail['ctx']['error']}".removeprefix(": ")
+    kinds = [
+        ("a list, each item " if len(one["loc"]) > len(loc) + 1 else "") + _expected(one)
+        for one in details
+    ]
     expected = " or ".join(dict.fromkeys(kinds))
-    return f"{name} of {cls.label()} should be {expected}; got {excerpt(details[0]['input'])}."
+    return f"{place} of {cls.label()} should be {expected}; got {excerpt(detail['input'])}."
 
 
 def _expected(detail: ErrorDetails) -> str:
@@ -147,22 +155,6 @@ _PLAIN = {
     "a valid integer": "a whole number",
     "a valid boolean": "true or false",
 }
-
-
-def _explain_one(cls: type[Options], detail: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        others = [one.label() for one in cls.relatives() if place in one.model_fields]
-        known, elsewhere = cls.model_fields, " and ".join(dict.fromkeys(others))
-        return unknown_name(f"option of {cls.label()}", place, known, elsewhere)
-    if detail["type"] == "missing":
-        return f"{cls.label()} needs the option {place!r}: {cls.help().get(place, '')}".rstrip(": ")
-    if detail["type"] == "value_error":  # raised by our own checks: already a full sentence
-        message = str(detail["ctx"]["error"])
-        return f"{place}: {message}" if place else message
-    return (
-        f"{place} of {cls.label()} should be {_expected(detail)}; got {excerpt(detail['input'])}."
-    )
 
 
 class Member(Options):

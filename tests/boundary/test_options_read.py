@@ -62,7 +62,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 LONG, DEEP = "x" * 200_000, json.loads("[" * 60 + "]" * 60)
 VALUES: list[Any] = [
     *(None, True, False, 0, 1, -1, 2, 2**31, 2**32, 2**63, 10**12, 10**30, -(10**30), 10**5000),
-    *(0.5, -0.5, 1.5, 1e-320, 1e308, -1e308, float("nan"), float("inf"), -float("inf")),
+    *(2.0**32, 0.5, -0.5, 1.5, 1e-320, 1e308, -1e308, float("nan"), float("inf"), -float("inf")),
     *("", " ", "auto", "nan", "inf", "1e400", "mean", "\ud800", "\0", "~nouser/x", "\x1b]52;x\x07"),
     *(LONG, "9" * 10_000, b"bytes", date(2026, 1, 1), datetime(9999, 12, 31, tzinfo=UTC)),
     *([], [[]], ["x"], [None], [1e400], ["x"] * 1000, DEEP, {}, {"kind": None}, {"kind": []}),

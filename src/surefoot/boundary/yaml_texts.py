@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -98,11 +99,11 @@ class _Loader(yaml.SafeLoader):
         assert node is not None
         if isinstance(node, yaml.MappingNode):
             _check_keys(node)
-        if isinstance(node, yaml.ScalarNode) and _SURROGATE.search(node.value):
-            node.value = _joined(node)
-        long = isinstance(node, yaml.ScalarNode) and len(node.value) > NUMBER_LENGTH
-        if long and node.tag in _NUMBERS:
-            raise _refused(node, f"a number of {len(node.value)} characters")
+        elif isinstance(node, yaml.ScalarNode):
+            if _SURROGATE.search(node.value):
+                node.value = _joined(node)
+            if len(node.value) > NUMBER_LENGTH and node.tag in _NUMBERS:
+                raise _refused(node, f"a number of {len(node.value)} characters")
         return node
 
 
@@ -138,11 +139,9 @@ def _values(node: yaml.Node, known: dict[int, int]) -> int:
             raise _refused(node, "an alias repeats what it is part of")
         return known[id(node)]
     known[id(node)] = -1
-    children: list[yaml.Node] = []
+    children = node.value if isinstance(node, yaml.CollectionNode) else ()
     if isinstance(node, yaml.MappingNode):
-        children = [one for pair in node.value for one in pair]
-    elif isinstance(node, yaml.SequenceNode):
-        children = node.value
+        children = itertools.chain.from_iterable(node.value)
     known[id(node)] = 1 + sum(_values(child, known) for child in children)
     return known[id(node)]
 

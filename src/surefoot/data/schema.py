@@ -30,33 +30,55 @@ _MESSAGES = List(dict.fromkeys(("role", "content", "extra"), Value("string")))
 #: `label_from` of a pair that has no label, and was taken all the same.
 ABSENT = "absent"
 
+_TEXT, _NUMBER = Value("string"), Value("float64")
+
+
+def _references(value: Any, name: str) -> list[list[Message]]:
+    return [to_messages(one, role="assistant") for one in fields.listed(value, name)]
+
+
+def _probabilities(value: Any, name: str) -> list[float]:
+    return [fields.probability(one, name) for one in fields.listed(value, name)]
+
+
+def _score(value: Any, name: str) -> float:
+    return fields.number(value, name)
+
+
+#: Columns that may be null: what they hold, and how a value is checked and converted.
+_OPTIONAL: dict[str, tuple[Any, Callable[[Any, str], Any]]] = {
+    "id": (_TEXT, fields.name_of),
+    "conversational": (Value("bool"), fields.truth),  # False: text, to which no template applies
+    # JSON text: the functions that the chat template is given, and its other arguments
+    "tools": (_TEXT, partial(fields.json_text, kind=list)),
+    "template_arguments": (_TEXT, partial(fields.json_text, kind=dict)),
+    "votes": (List({"annotator": _TEXT, "value": _NUMBER}), lambda value, _: fields.votes(value)),
+    "group": (_TEXT, fields.name_of),
+    "source": (_TEXT, fields.name_of),
+    "cluster": (_TEXT, fields.name_of),  # of the prompt; `surefoot train` can make them
+    "time": (_NUMBER, lambda value, _: fields.time_of(value)),
+    "weight": (_NUMBER, partial(fields.number, low=0.0)),
+    "auxiliary": (_NUMBER, fields.probability),  # estimated P(a preferred)
+    "references": (List(_MESSAGES), _references),  # responses drawn from the reference policy
+    "reference_auxiliary": (List(_NUMBER), _probabilities),  # of consecutive or all pairs of them
+    "reference_law": (_TEXT, lambda value, _: str(value)),  # `pool`: they are all there are
+    "score_a": (_NUMBER, _score),  # the data's own scores: evidence about the label
+    "score_b": (_NUMBER, _score),
+    "numbers": (List({"name": _TEXT, "value": _NUMBER}), lambda value, _: list(value)),  # declared
+    "label_from": (_TEXT, lambda value, _: str(value)),  # order, label, votes, scores or ABSENT
+    "note": (_TEXT, lambda value, _: str(value)),  # what the reader had to work around
+}
+
+_TURNS = ("prompt", "response_a", "response_b")
+
 #: Every column of a comparison. All are present in every table; null stands for "not given".
 FEATURES = Features(
     {
-        "id": Value("string"),
-        "prompt": _MESSAGES,
-        "response_a": _MESSAGES,
-        "response_b": _MESSAGES,
-        "label": Value("float64"),  # P(a preferred): 1, 0, 0.5 for a tie, or soft
-        "conversational": Value("bool"),  # False: plain text, to which no chat template applies
-        "tools": Value("string"),  # JSON text: the functions that the chat template is given
-        "template_arguments": Value("string"),  # JSON text: other arguments of the chat template
-        "votes": List({"annotator": Value("string"), "value": Value("float64")}),
-        "group": Value("string"),
-        "source": Value("string"),
-        "cluster": Value("string"),  # of the prompt; `surefoot train` can make them
-        "time": Value("float64"),
-        "weight": Value("float64"),
-        "auxiliary": Value("float64"),  # estimated P(a preferred)
-        "references": List(_MESSAGES),  # responses drawn from the reference policy
-        "reference_auxiliary": List(Value("float64")),  # the same for consecutive or all pairs
-        "reference_law": Value("string"),  # how they were drawn; `pool`: they are all there are
-        "score_a": Value("float64"),  # the data's own scores: evidence about the label
-        "score_b": Value("float64"),
-        "numbers": List({"name": Value("string"), "value": Value("float64")}),  # declared columns
-        "label_from": Value("string"),  # order (chosen first), label, votes, scores or ABSENT
-        "note": Value("string"),  # what the reader had to work around in this row
-        "file": Value("string"),  # where the row came from, for messages
+        "id": _TEXT,
+        **dict.fromkeys(_TURNS, _MESSAGES),
+        "label": _NUMBER,  # P(a preferred): 1, 0, 0.5 for a tie, or soft
+        **{name: kind for name, (kind, _) in _OPTIONAL.items()},
+        "file": _TEXT,  # where the row came from, for messages
         "row": Value("int64"),
     }
 )
@@ -79,7 +101,7 @@ class Preferences:
     dataset: Dataset
     name: str
     fingerprint: str = ""
-    faults: tuple[Fault, ...] = field(default=())
+    faults: tuple[Fault, ...] = ()
     readings: tuple[Reading, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -87,8 +109,18 @@ class Preferences:
         """Make a table in memory from rows under the contract (small data: worlds and tests).
 
         `prompt` and the responses may be plain strings; absent columns become null.
+
+        Raises:
+            DataError: an unknown column, a missing one, or a value of the wrong type or range; the
+                message starts with the place.
         """
-        complete = [complete_row(row, file=name, row=i) for i, row in enumerate(rows)]
+        complete = []
+        for i, row in enumerate(rows):
+            try:
+                complete.append({**filled(row), "file": row.get("file", name)})
+            except DataError as error:
+                raise DataError(f"{name}, row {i}: {str(error).rstrip('.')}.") from None
+            complete[-1]["row"] = row.get("row", i)
         columns = {key: [row[key] for row in complete] for key in FEATURES}
         digest = hashlib.blake2b(repr(complete).encode(), digest_size=16).hexdigest()
         return cls(Dataset.from_dict(columns, features=FEATURES), name, digest)
@@ -111,27 +143,22 @@ class Preferences:
         if column not in FEATURES:
             given = ({n["name"]: n["value"] for n in row or ()} for (row,) in self.read("numbers"))
             return np.array([row.get(column, np.nan) for row in given], dtype=np.float64)
-        return np.array(self._column(column).to_pandas(), dtype=np.float64)
+        return np.array(self._arrow[column].to_pandas(), dtype=np.float64)
 
     def strings(self, column: str) -> list[str | None]:
         """A text column such as `source` or `group`."""
-        values: list[str | None] = self._column(column).to_pylist()
-        return values
+        return list(self._arrow[column].to_pylist())
 
     def has(self, column: str) -> bool:
         """Whether any row gives this column."""
         if column not in FEATURES:
             return self.has("numbers") and not bool(np.isnan(self.numbers(column)).all())
-        values = self._column(column)
+        values = self._arrow[column]
         return bool(values.null_count < len(values))
 
-    def _column(self, name: str) -> Any:
-        """An Arrow column with the table's selection applied."""
-        return self._arrow[name]
-
     @cached_property
-    def _arrow(self) -> Dataset:
-        """The table in Arrow's format, made once: changing the format copies it."""
+    def _arrow(self) -> Any:
+        """Arrow columns by name, selection applied; made once, as changing the format copies."""
         return self.dataset.with_format("arrow")
 
     def read(self, *columns: str) -> Iterator[tuple[Any, ...]]:
@@ -146,9 +173,9 @@ class Preferences:
         `together` (last turn and response), `full` (tools, all turns and response).
         """
         sides: tuple[list[str], list[str]] = ([], [])
-        for *prompt, a, b in self.read(*Prompt._fields, *_SIDES):
+        for *prompt, a, b in self.read(*Prompt._fields, "response_a", "response_b"):
             for texts, response in zip(sides, (a, b), strict=True):
-                texts.append(view_text(view, Prompt(*prompt), response))
+                texts.append(_view_text(view, Prompt(*prompt), response))
         return sides
 
     def prompts(self) -> Iterator[Prompt]:
@@ -163,7 +190,7 @@ class Preferences:
         """A hash of each (prompt, response), shape (N, 2): equal where pairs share a response."""
         keys = [
             [key_of(Prompt(*prompt).text() + "\0" + to_text(side)) for side in (a, b)]
-            for *prompt, a, b in self.read(*Prompt._fields, *_SIDES)
+            for *prompt, a, b in self.read(*Prompt._fields, "response_a", "response_b")
         ]
         return np.array(keys, dtype=np.int64).reshape(-1, 2)
 
@@ -188,7 +215,6 @@ class Preferences:
         return replace(self, dataset=dataset, fingerprint=digest.hexdigest())
 
 
-_SIDES = ("response_a", "response_b")
 _BATCH = 256
 
 
@@ -202,20 +228,6 @@ def concatenate(parts: Sequence[Preferences], name: str | None = None) -> Prefer
         faults=tuple(fault for p in parts for fault in p.faults),
         readings=tuple(reading for p in parts for reading in p.readings),
     )
-
-
-def complete_row(values: Mapping[str, Any], file: str, row: int) -> dict[str, Any]:
-    """A row with every column of the contract, from one that has at least pair and label.
-
-    Raises:
-        DataError: an unknown column, a missing one, or a value of the wrong type or range; the
-            message starts with the place.
-    """
-    try:
-        complete = filled(values)
-    except DataError as error:
-        raise DataError(f"{file}, row {row}: {str(error).rstrip('.')}.") from None
-    return {**complete, "file": values.get("file", file), "row": values.get("row", row)}
 
 
 def declared(name: str) -> Column | None:
@@ -235,35 +247,30 @@ def _sources_of_members() -> str:
     return "".join(one.read_text(encoding="utf-8") for one in sorted(folder.rglob("*.py")))
 
 
-#: A row in which nothing is given.
-_BLANK: dict[str, Any] = dict.fromkeys(FEATURES)
-
-
 def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     """A checked row with every column (`file` and `row` null); errors do not name the place."""
     for name in values:
         if name not in FEATURES and declared(name) is None:
             raise DataError(unknown_name("column", name, FEATURES))
-    for name in ("prompt", *_SIDES, "label"):
+    for name in (*_TURNS, "label"):
         if values.get(name) is None:
             raise DataError(f"the column {name!r} is missing or null")
-    complete = _BLANK.copy()
+    complete: dict[str, Any] = dict.fromkeys(FEATURES)
     for name, value in values.items():
         if fields.missing(value):
             continue
         try:
             if name in _OPTIONAL:
-                complete[name] = _OPTIONAL[name](value)
+                complete[name] = _OPTIONAL[name][1](value, name)
             elif (column := declared(name)) is not None:
                 number = fields.number(value, name, column.low, column.high)
-                complete["numbers"] = [
-                    *(complete["numbers"] or ()),
-                    {"name": name, "value": number},
-                ]
+                known = complete["numbers"] or ()
+                complete["numbers"] = [*known, {"name": name, "value": number}]
         except DataError as error:
             raise fields.MisfitError(name, error) from None
-    for name, role in (("prompt", "user"), *((side, "assistant") for side in _SIDES)):
+    for name in _TURNS:
         try:
+            role = "user" if name == "prompt" else "assistant"
             complete[name] = to_messages(values[name], role)
         except DataError as error:
             raise DataError(f"{name!r}: {error}") from None
@@ -272,42 +279,11 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     except DataError:
         raise DataError(f"label is P(a preferred), in [0, 1]; got {values['label']!r}") from None
     if complete["conversational"] is None:
-        plain = all(isinstance(values[name], str) for name in ("prompt", *_SIDES))
-        complete["conversational"] = not plain
+        complete["conversational"] = not all(isinstance(values[name], str) for name in _TURNS)
     return complete
 
 
-def _references(value: object) -> list[list[Message]]:
-    return [to_messages(r, role="assistant") for r in fields.listed(value, "references")]
-
-
-def _reference_auxiliary(value: object) -> list[float]:
-    name = "reference_auxiliary"
-    return [fields.probability(p, name) for p in fields.listed(value, name)]
-
-
-#: How each optional column is checked and converted.
-_OPTIONAL: dict[str, Callable[[Any], Any]] = {
-    **{name: partial(fields.name_of, name=name) for name in ("id", "group", "source", "cluster")},
-    **{name: partial(fields.number, name=name) for name in ("score_a", "score_b")},
-    "conversational": partial(fields.truth, name="conversational"),
-    "tools": partial(fields.json_text, name="tools", kind=list),
-    "template_arguments": partial(fields.json_text, name="template_arguments", kind=dict),
-    "votes": fields.votes,
-    "time": fields.time_of,
-    "weight": partial(fields.number, name="weight", low=0.0),
-    "auxiliary": partial(fields.probability, name="auxiliary"),
-    "numbers": list,
-    "references": _references,
-    "reference_auxiliary": _reference_auxiliary,
-    "reference_law": str,
-    "label_from": str,
-    "note": str,
-}
-
-
-def view_text(view: View, prompt: Prompt, response: Sequence[Message]) -> str:
-    """One text to embed, for one prompt and response."""
+def _view_text(view: View, prompt: Prompt, response: Sequence[Message]) -> str:
     match view:
         case "prompt":
             return prompt.text()
