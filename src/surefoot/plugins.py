@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,8 +33,7 @@ _loaded: dict[str, tuple[ModuleType, ...]] = {}
 def load(name: str) -> None:
     """Import a plugin, unless that was done before.
 
-    Args:
-        name: of a module or package, or of an entry point of the group `surefoot.plugins`.
+    It is named by its module or package, or by an entry point of the group `surefoot.plugins`.
 
     Raises:
         ConfigurationError: it cannot be imported.
@@ -60,11 +60,9 @@ def load_offered(member: str) -> None:
 
 
 def require(saved: Any, noun: str = "this") -> None:
-    """Refuse what was saved with a plugin that is not there.
+    """Refuse options by name of which members say that they are from a plugin that is not there.
 
-    Args:
-        saved: options by name, in which members say which plugin they are from.
-        noun: was saved, for the message.
+    The message calls them `noun`.
 
     Raises:
         ConfigurationError: a plugin was not named, and no installed package offers it.
@@ -81,7 +79,7 @@ def require(saved: Any, noun: str = "this") -> None:
 
 def found(package: str, attribute: str) -> list[Any]:
     """What the modules of a package of surefoot's, and those of plugins, define by one name."""
-    modules = [*modules_of(package), *(one for several in _loaded.values() for one in several)]
+    modules = [*modules_of(package), *itertools.chain.from_iterable(_loaded.values())]
     # Once each: a package and a module of it may both have been named.
     return [getattr(one, attribute) for one in dict.fromkeys(modules) if hasattr(one, attribute)]
 
@@ -97,8 +95,8 @@ def modules_of(name: str) -> tuple[ModuleType, ...]:
 
 def files() -> list[Path]:
     """The files of all plugins: what is made by them depends on these."""
-    every = {one.__file__ for several in _loaded.values() for one in several if one.__file__}
-    return sorted(map(Path, every))
+    modules = itertools.chain.from_iterable(_loaded.values())
+    return sorted({Path(one.__file__) for one in modules if one.__file__})
 
 
 def plugin_of(cls: type[Any]) -> str:
@@ -106,15 +104,15 @@ def plugin_of(cls: type[Any]) -> str:
     return "" if cls.__module__.startswith("surefoot.") else cls.__module__
 
 
-def _offers() -> tuple[EntryPoint, ...]:
+def _offers() -> EntryPoints:
     return _offers_on(tuple(sys.path))
 
 
 @functools.cache
-def _offers_on(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+def _offers_on(path: tuple[str, ...]) -> EntryPoints:
     """Entry points of all distributions on this path, which takes a while to look through."""
     del path  # it is what `entry_points` looks at
-    return tuple(entry_points(group=GROUP))
+    return entry_points(group=GROUP)
 
 
 def _named(saved: Any) -> Iterator[str]:

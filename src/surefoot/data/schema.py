@@ -69,13 +69,14 @@ _OPTIONAL: dict[str, tuple[Any, Callable[[Any, str], Any]]] = {
     "note": (_TEXT, lambda value, _: str(value)),  # what the reader had to work around
 }
 
-_TURNS = ("prompt", "response_a", "response_b")
+#: The columns of turns, which may be null in no row.
+TURNS = ("prompt", "response_a", "response_b")
 
 #: Every column of a comparison. All are present in every table; null stands for "not given".
 FEATURES = Features(
     {
         "id": _TEXT,
-        **dict.fromkeys(_TURNS, _MESSAGES),
+        **dict.fromkeys(TURNS, _MESSAGES),
         "label": _NUMBER,  # P(a preferred): 1, 0, 0.5 for a tie, or soft
         **{name: kind for name, (kind, _) in _OPTIONAL.items()},
         "file": _TEXT,  # where the row came from, for messages
@@ -252,7 +253,7 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in values:
         if name not in FEATURES and declared(name) is None:
             raise DataError(unknown_name("column", name, FEATURES))
-    for name in (*_TURNS, "label"):
+    for name in (*TURNS, "label"):
         if values.get(name) is None:
             raise DataError(f"the column {name!r} is missing or null")
     complete: dict[str, Any] = dict.fromkeys(FEATURES)
@@ -268,7 +269,7 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
                 complete["numbers"] = [*known, {"name": name, "value": number}]
         except DataError as error:
             raise fields.MisfitError(name, error) from None
-    for name in _TURNS:
+    for name in TURNS:
         try:
             role = "user" if name == "prompt" else "assistant"
             complete[name] = to_messages(values[name], role)
@@ -279,7 +280,7 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     except DataError:
         raise DataError(f"label is P(a preferred), in [0, 1]; got {values['label']!r}") from None
     if complete["conversational"] is None:
-        complete["conversational"] = not all(isinstance(values[name], str) for name in _TURNS)
+        complete["conversational"] = not all(isinstance(values[name], str) for name in TURNS)
     return complete
 
 

@@ -31,9 +31,7 @@ def split(
     """
     if not 0 < fraction < 1:
         raise ConfigurationError(f"fraction should lie between 0 and 1; got {fraction!r}.")
-    units, sizes = _shuffled_units(preferences, by, seed)
-    if len(sizes) < 2:
-        raise _too_few(preferences, by, len(sizes), 2)
+    units, sizes = _shuffled_units(preferences, by, seed, 2)
     # As many units, in hash order, as come nearest to the fraction, leaving one on each side.
     counts = np.cumsum(sizes)[:-1]
     taken = int(np.argmin(np.abs(counts - fraction * len(preferences)))) + 1
@@ -52,9 +50,7 @@ def folds(
     """
     if k < 2:
         raise ConfigurationError(f"k should be at least 2; got {k!r}.")
-    units, sizes = _shuffled_units(preferences, by, seed)
-    if len(sizes) < k:
-        raise _too_few(preferences, by, len(sizes), k)
+    units, sizes = _shuffled_units(preferences, by, seed, k)
     # Largest units first, each into the fold that has the fewest rows so far.
     loads = [(0, fold) for fold in range(k)]
     fold_of = np.empty(len(sizes), dtype=np.int64)
@@ -66,11 +62,16 @@ def folds(
 
 
 def _shuffled_units(
-    preferences: Preferences, by: By, seed: int
+    preferences: Preferences, by: By, seed: int, needed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Unit of each row, shape (N,), numbered in an order drawn by hash, and the units' sizes."""
     drawn = np.array([_draw(key, seed) for key in _keys(preferences, by)], dtype=np.uint64)
     _, units, sizes = np.unique(drawn, return_inverse=True, return_counts=True)
+    if len(sizes) < needed:
+        raise DataError(
+            f"{preferences.name}: {len(sizes)} different {by}s in {len(preferences)} rows, and "
+            f"{needed} are needed. Split by something of which there is more, or add data."
+        )
     return units.reshape(-1), sizes
 
 
@@ -87,10 +88,3 @@ def _keys(preferences: Preferences, by: By) -> list[str]:
 def _draw(key: str, seed: int) -> int:
     digest = hashlib.blake2b(f"{seed}\0{key}".encode(), digest_size=8)
     return int.from_bytes(digest.digest(), "little")
-
-
-def _too_few(preferences: Preferences, by: By, units: int, needed: int) -> DataError:
-    return DataError(
-        f"{preferences.name}: {units} different {by}s in {len(preferences)} rows, and {needed} are "
-        "needed. Split by something of which there is more, or add data."
-    )

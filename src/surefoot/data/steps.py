@@ -48,9 +48,8 @@ class StepSampler:
         """Steps of consecutive units, as they first appear."""
         _, first, unit = np.unique(self.units, return_index=True, return_inverse=True)
         rows = np.argsort(first[unit], kind="stable")
-        appears = first[unit][rows]
-        begins = np.flatnonzero(np.diff(appears, prepend=-1))  # of each unit, among `rows`
-        step = (begins // self.size)[np.cumsum(np.diff(appears, prepend=-1) != 0) - 1]
+        new = np.diff(first[unit][rows], prepend=-1) != 0  # where a unit begins
+        step = (np.flatnonzero(new) // self.size)[np.cumsum(new) - 1]
         return np.split(rows, np.flatnonzero(np.diff(step)) + 1)
 
     def __iter__(self) -> Iterator[Ints]:
@@ -58,8 +57,8 @@ class StepSampler:
             yield from self._in_order()
             return
         generator = np.random.default_rng([self.seed, self.epoch])
-        _, unit, sizes = np.unique(self.units, return_inverse=True, return_counts=True)
-        rows_of = np.split(np.argsort(unit, kind="stable"), np.cumsum(sizes)[:-1])
+        _, sizes = np.unique(self.units, return_counts=True)
+        rows_of = np.split(np.argsort(self.units, kind="stable"), np.cumsum(sizes)[:-1])
         order = generator.permutation(len(sizes))
         order = order[np.argsort(-sizes[order], kind="stable")]  # the largest are placed first
         steps: list[list[Ints]] = [[] for _ in range(len(self))]

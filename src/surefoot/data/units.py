@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -50,59 +49,36 @@ def column_values(preferences: Preferences, column: str) -> list[str]:
     """
     values = [value for value in preferences.strings(column) if value is not None]
     absent = len(preferences) - len(values)
-    if absent and column == "cluster" and not values:
-        raise DataError(
-            f"{preferences.name}: the column 'cluster' is not given in {absent} of "
-            f"{len(preferences)} rows. `surefoot train` makes clusters of prompts; in Python, "
-            "PromptClusters of surefoot.scorers.embeddings.clusters does."
+    if not absent:
+        return values
+    remedy = (
+        f"Add it to the data, or say which of your columns holds it (data.columns: {{{column}: "
+        f"yours}} in a configuration, --column {column}=yours)."
+    )
+    if column == "cluster" and not values:
+        remedy = (
+            "`surefoot train` makes clusters of prompts; in Python, PromptClusters of "
+            "surefoot.scorers.embeddings.clusters does."
         )
-    if absent:
-        raise DataError(
-            f"{preferences.name}: the column {column!r} is not given in {absent} of "
-            f"{len(preferences)} rows. Add it to the data, or say which of your columns holds it "
-            f"(data.columns: {{{column}: yours}} in a configuration, --column {column}=yours)."
-        )
-    return values
+    raise DataError(
+        f"{preferences.name}: the column {column!r} is not given in {absent} of "
+        f"{len(preferences)} rows. {remedy}"
+    )
 
 
-@dataclass(frozen=True)
-class PairsPerUnit:
-    """How many pairs the units hold; `alone` counts the units with a single pair."""
+def pairs_per_unit(ids: npt.NDArray[np.int64]) -> str:
+    """Unit ids, shape (N,), in words: with nearly one pair a unit, a risk over units is pairwise.
 
-    pairs: int
-    units: int
-    alone: int
-    median: float
-    largest: int
-
-    def __str__(self) -> str:
-        mean = self.pairs / max(self.units, 1)
-        return (
-            f"{self.pairs} pairs in {self.units} units ({mean:.1f} a unit, median "
-            f"{self.median:g}, largest {self.largest}; {self.alone} with a single pair)"
-        )
-
-
-def pairs_per_unit(ids: npt.NDArray[np.int64]) -> PairsPerUnit:
-    """Summary of unit ids, shape (N,): with nearly one pair a unit, a risk over units is pairwise.
-
-    >>> print(pairs_per_unit(np.array([0, 0, 1])))
-    3 pairs in 2 units (1.5 a unit, median 1.5, largest 2; 1 with a single pair)
+    >>> pairs_per_unit(np.array([0, 0, 1]))
+    '3 pairs in 2 units (1.5 a unit, median 1.5, largest 2; 1 with a single pair)'
     """
     sizes = np.unique(ids, return_counts=True)[1]
-    return PairsPerUnit(
-        pairs=len(ids),
-        units=len(sizes),
-        alone=int((sizes == 1).sum()),
-        median=float(np.median(sizes)) if len(sizes) else 0.0,
-        largest=int(sizes.max(initial=0)),
+    return (
+        f"{len(ids)} pairs in {len(sizes)} units ({sizes.mean():.1f} a unit, median "
+        f"{np.median(sizes):g}, largest {sizes.max()}; {(sizes == 1).sum()} with a single pair)"
     )
 
 
 def _pair_names(preferences: Preferences) -> list[str]:
-    places = zip(
-        *(preferences.strings(name) for name in ("id", "file")),
-        preferences.numbers("row").astype(int),
-        strict=True,
-    )
+    places = preferences.read("id", "file", "row")
     return [given if given is not None else f"{file}, row {row}" for given, file, row in places]

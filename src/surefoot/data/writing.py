@@ -6,15 +6,14 @@ import gzip
 import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from surefoot.data.schema import FEATURES, Preferences
+from surefoot.data.schema import FEATURES, TURNS, Preferences
 from surefoot.data.text import Message, to_text, with_extra
 from surefoot.runs.atomic import appearing
 
-_TEXTS = ("prompt", "response_a", "response_b")
 _OURS = ("file", "row", "label_from", "note")  # about the reading, not about the comparison
 
 
@@ -31,7 +30,7 @@ def write_preferences(preferences: Preferences, path: str | Path) -> None:
             given = {name: value for name, value in named if value not in (None, [])}
             given |= {one["name"]: one["value"] for one in given.pop("numbers", ())}
             write = _turns if given.pop("conversational") else to_text
-            given |= {name: write(given.get(name, [])) for name in _TEXTS}
+            given |= {name: write(given.get(name, [])) for name in TURNS}
             if "references" in given:
                 given["references"] = list(map(_turns, given["references"]))
             file.write(json.dumps(given, ensure_ascii=False) + "\n")
@@ -39,16 +38,11 @@ def write_preferences(preferences: Preferences, path: str | Path) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
-    if path.suffix != ".gz":
-        with path.open("w", encoding="utf-8") as file:
-            yield file
-        return
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile("", "wb", 6, raw, mtime=0) as zipped,  # no name and time of writing in it
-        io.TextIOWrapper(zipped, encoding="utf-8") as file,
-    ):
-        yield file
+    with path.open("wb") as raw, ExitStack() as stack:
+        content: Any = raw
+        if path.suffix == ".gz":  # no name and time of writing in it
+            content = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
+        yield stack.enter_context(io.TextIOWrapper(content, encoding="utf-8"))
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,11 +31,9 @@ _BATCH = 1024
 
 
 def read_views(views: Sequence[FeatureView], prompts: bool = False) -> list[str]:
-    """The views whose texts are read: a product is made of two others.
+    """The views of a head whose texts are read; `prompts`: it looks at the prompts apart too.
 
-    Args:
-        views: of a head.
-        prompts: it looks at the prompts apart too.
+    A product is made of two others.
     """
     needed = {"prompt", "response"} if "product" in views else set()
     needed |= {"prompt"} if prompts else set()
@@ -61,17 +59,11 @@ def cut_texts(
 
 @dataclass(frozen=True)
 class EncoderReading:
-    """How an encoder reads N comparisons.
+    """How an encoder reads N comparisons."""
 
-    Attributes:
-        cut: (N,) whether a text was longer than the encoder reads.
-        identical: (N,) whether the texts of both responses are the same tokens.
-        share: of all texts, how many were longer.
-    """
-
-    cut: npt.NDArray[np.bool_]
-    identical: npt.NDArray[np.bool_]
-    share: float
+    cut: npt.NDArray[np.bool_]  #: (N,) whether a text was longer than the encoder reads
+    identical: npt.NDArray[np.bool_]  #: (N,) whether both responses' texts are the same tokens
+    share: float  #: of all texts, how many were longer
 
 
 def read_by_encoder(
@@ -86,14 +78,14 @@ def read_by_encoder(
     long, names = 0, read_views(views)
     for name in names:
         text_view, keep = TEXTS[name]
-        for start, a, b in _batches(preferences.texts(text_view)):
-            ids, lengths = cut_texts(tokenizer, [*a, *b], limit, keep)
-            over = np.array(lengths).reshape(2, -1) > limit
-            rows = slice(start, start + len(a))
+        sides = preferences.texts(text_view)
+        for start in range(0, len(preferences), _BATCH):
+            rows = slice(start, start + _BATCH)
+            a, b = (cut_texts(tokenizer, side[rows], limit, keep) for side in sides)
+            over = np.array([a[1], b[1]]) > limit
             cut[rows] |= over.any(0)
             long += int(over.sum())
-            pairs = zip(ids[: len(a)], ids[len(a) :], strict=True)
-            identical[rows] &= [first == second for first, second in pairs]
+            identical[rows] &= [first == second for first, second in zip(a[0], b[0], strict=True)]
     return EncoderReading(cut, identical, long / max(1, 2 * len(preferences) * len(names)))
 
 
@@ -109,22 +101,13 @@ def unread_notes(
     preferences: Preferences, views: Sequence[FeatureView], truncated: float, limit: int
 ) -> list[str]:
     """Sentences for the user on what of these texts a head on these views does not see."""
-    cut = [cut_note(truncated, limit)] if truncated else []
-    if "full" in views:
-        return cut
-    prompts = preferences.prompts()
+    notes = [cut_note(truncated, limit)] if truncated else []
+    prompts = () if "full" in views else preferences.prompts()
     count = sum(len(one.prompt) > 1 or one.tools is not None for one in prompts)
-    if not count:
-        return cut
-    return [
-        *cut,
-        f"{count} of {len(preferences)} pairs have a system turn, earlier turns or tools, which "
-        f"the head does not see: it reads the last turn of a prompt (scorer.views: "
-        f"[{', '.join(views)}]; `full` has everything).",
-    ]
-
-
-def _batches(sides: tuple[list[str], list[str]]) -> Iterator[tuple[int, list[str], list[str]]]:
-    for start in range(0, len(sides[0]), _BATCH):
-        end = start + _BATCH
-        yield start, sides[0][start:end], sides[1][start:end]
+    if count:
+        notes.append(
+            f"{count} of {len(preferences)} pairs have a system turn, earlier turns or tools, "
+            "which the head does not see: it reads the last turn of a prompt (scorer.views: "
+            f"[{', '.join(views)}]; `full` has everything)."
+        )
+    return notes

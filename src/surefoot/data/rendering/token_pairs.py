@@ -18,18 +18,17 @@ from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.data.rendering.notes import Cuts
 from surefoot.data.rendering.tokens import VERSION, TokenReader, Tokens
-from surefoot.data.schema import Fault, Preferences
+from surefoot.data.schema import TURNS, Fault, Preferences
 from surefoot.data.text import Prompt
 from surefoot.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_SIDES = ("prompt", "response_a", "response_b")
 _NAMED = 3  # refused rows, in messages
 _COLUMNS = Features(
     {
-        **dict.fromkeys(_SIDES, List(Value("int32"))),
+        **dict.fromkeys(TURNS, List(Value("int32"))),
         "sizes": List(Value("int32")),  # tokens of each side
         "identical": Value("bool"),
         "marks": List(Value("string")),
@@ -63,7 +62,7 @@ class TokenPairs:
 
     @cached_property
     def _sizes(self) -> npt.NDArray[np.int64]:
-        return np.array(self.column("sizes"), dtype=np.int64).reshape(-1, len(_SIDES))
+        return np.array(self.column("sizes"), dtype=np.int64).reshape(-1, len(TURNS))
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -88,7 +87,7 @@ class TokenPairs:
     def read(self, rows: npt.NDArray[np.int64]) -> list[Tokens]:
         """The comparisons at these positions."""
         found = self.dataset[rows.tolist()]
-        return list(zip(*(found[name] for name in _SIDES), strict=True))
+        return list(zip(*(found[name] for name in TURNS), strict=True))
 
     def having(self, mark: str) -> npt.NDArray[np.bool_]:
         """Whether each row has a mark of :class:`TokenRow`, shape (N,)."""
@@ -174,7 +173,7 @@ def _columns(
     found = TokenReader(tokenizer).rows(batch, max_length, keep_end)
     sides = zip(*(one.tokens for one in found), strict=True)
     return {
-        **dict(zip(_SIDES, map(list, sides), strict=True)),
+        **dict(zip(TURNS, map(list, sides), strict=True)),
         "sizes": [list(map(len, one.tokens)) for one in found],
         "identical": [one.refused is None and one.tokens[1] == one.tokens[2] for one in found],
         "marks": [one.marks for one in found],

@@ -26,6 +26,14 @@ from surefoot.runs import atomic
 BATCH = 256
 
 
+#: Folders of what converts: readers, what they parse with, and the members that declare what they
+#: read beside.
+OWN = tuple(
+    Path(surefoot.__file__).parent / name
+    for name in ("data", "boundary", "objectives/label_models")
+)
+
+
 def folder() -> Path:
     """Where converted tables are kept, made if absent."""
     return cache_folder("data")
@@ -34,14 +42,6 @@ def folder() -> Path:
 def code_digest() -> str:
     """Hash of the code that converts, so that a changed reader never meets an old table."""
     return _digest((*plugins.files(), *OWN), repr(sorted(DECLARED.items())))
-
-
-#: Folders of what converts: readers, what they parse with, and the members that declare what they
-#: read beside.
-OWN = tuple(
-    Path(surefoot.__file__).parent / name
-    for name in ("data", "boundary", "objectives/label_models")
-)
 
 
 @functools.cache
