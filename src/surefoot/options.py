@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, Union, get_args, get_origin
 
@@ -22,8 +23,13 @@ from surefoot.escaping import excerpt
 from surefoot.paths import expanded
 
 
+@dataclass(frozen=True)
 class Place:
     """Marks an option that names places on this machine: `~` is the user's own folder in it."""
+
+    reads: bool
+    """It names files, folders or models which are read, so that no output may lie in their place;
+    see :func:`places_of`."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -31,14 +37,8 @@ class Place:
         return core_schema.no_info_after_validator_function(_at_home, handler(source))
 
 
-class Reads(Place):
-    """Marks an option that names files, folders or models which are read: `Annotated[str, READS]`.
-
-    No output may lie in their place; see :func:`places_of`.
-    """
-
-
-READS, WRITES = Reads(), Place()
+#: As in `Annotated[str, READS]`.
+READS, WRITES = Place(reads=True), Place(reads=False)
 
 
 def _at_home(value: Any) -> Any:
@@ -250,7 +250,7 @@ def places_of(options: Options) -> Iterator[str]:
     """
     for name, field in type(options).model_fields.items():
         value = getattr(options, name)
-        read = any(isinstance(mark, Reads) for mark in field.metadata)
+        read = READS in field.metadata
         for one in value if isinstance(value, tuple | list) else (value,):
             if isinstance(one, Options):
                 yield from places_of(one)

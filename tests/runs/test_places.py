@@ -16,7 +16,7 @@ import surefoot.training.config  # noqa: F401
 from surefoot.cli import _at_home
 from surefoot.errors import ConfigurationError
 from surefoot.online.config import OnlineConfig
-from surefoot.options import Options, Place, Reads, places_of
+from surefoot.options import READS, Options, Place, places_of
 from surefoot.runs import claim
 from surefoot.training import RunConfig
 
@@ -47,7 +47,7 @@ def _of_text() -> dict[str, bool]:
     for cls in _every():
         for name, field in cls.model_fields.items():
             if name in cls.__annotations__ and "str" in str(field.annotation):
-                marked = any(isinstance(one, Reads) for one in field.metadata)
+                marked = READS in field.metadata
                 found[f"{cls.__name__}.{name}"] = marked
     return found
 

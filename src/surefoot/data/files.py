@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +10,7 @@ from surefoot.data.options import ReadingOptions
 from surefoot.data.reading.account import Reading
 from surefoot.data.reading.conversion import Conversion, StartAgainError
 from surefoot.data.reading.thresholds import require_one_coding, require_usable
-from surefoot.data.schema import Fault, Preferences, concatenate
+from surefoot.data.schema import Fault, Preferences, concatenate, digest_of
 from surefoot.data.sources import cache
 from surefoot.data.sources.origins import Origin, origins_of
 from surefoot.data.sources.tables import Numbered
@@ -112,7 +110,7 @@ def read_records(
     """
     if isinstance(records, Iterator):
         records = list(records)  # they are read more than once
-    digest = digest or _digest([repr(record) for record in records])
+    digest = digest or digest_of(*map(repr, records))
     origin = Origin(
         name, name, digest, lambda: (Numbered(i, row) for i, row in enumerate(records, start=1))
     )
@@ -127,9 +125,9 @@ def read_origin(conversion: Conversion) -> Preferences:
     origin, options = conversion.origin, conversion.options
     settings = [options.columns, options.codings, options.no_prompt, conversion.source_name]
     settings += [conversion.unlabelled, conversion.reader is not None]
-    fingerprint = _digest([origin.digest, *settings, cache.code_digest()])
+    fingerprint = digest_of(origin.digest, *settings, cache.code_digest())
     # `file` and the default `source` depend on the origin's name too.
-    key = _digest([fingerprint, origin.place])
+    key = digest_of(fingerprint, origin.place)
     table = cache.load(key)
     while table is None:
         try:
@@ -149,7 +147,3 @@ def read_origin(conversion: Conversion) -> Preferences:
         raise DataError(f"{unusable.file}, row {unusable.row}: {unusable.reason}.")
     require_usable(reading, faults, options)
     return Preferences(dataset, origin.name, fingerprint, faults, (reading,))
-
-
-def _digest(parts: Sequence[object]) -> str:
-    return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.data.schema import Preferences
+from surefoot.data.schema import Preferences, digest_of
 from surefoot.data.steps import Ints
 from surefoot.data.text import Message, Prompt
 from surefoot.errors import DataError
@@ -24,23 +23,18 @@ _SHARED = (*Prompt._fields, "source")  # the prompt first
 
 @dataclass(frozen=True)
 class References:
-    """Pairs of reference responses; rows with the same prompt, references and figures share a set.
-
-    Attributes:
-        pairs: P comparisons, in order of their sets; the label is the auxiliary P(a preferred).
-        sets: (P,) the set of each, in [0, R).
-        of: (N,) the set of each row of the data.
-        independent: (R,) how many independent pairs a set is worth: half the number of its
-            responses, or infinity for a pool.
-        draws: (R,) the draw of responses that each set is of: sets of one prompt whose responses
-            are the same in any order, whatever was said of them and whatever their source.
-    """
+    """Pairs of reference responses; rows of one prompt, references and figures share a set."""
 
     pairs: Preferences
-    sets: Ints
-    of: Ints
+    """P comparisons, in order of their sets; the label is the auxiliary P(a preferred)."""
+    sets: Ints  #: (P,) the set of each, in [0, R)
+    of: Ints  #: (N,) the set of each row of the data
     independent: npt.NDArray[np.float64]
+    """(R,) How many independent pairs a set is worth: half the number of its responses, or infinity
+    for a pool."""
     draws: Ints
+    """(R,) The draw of responses that each set is of: sets of one prompt whose responses are the
+    same in any order, whatever was said of them and whatever their source."""
 
 
 def pair_positions(responses: int, pairs: int) -> tuple[Ints, Ints]:
@@ -71,20 +65,18 @@ def references_of(preferences: Preferences) -> References:
         DataError: a row has none, or numbers that do not go with them; the message says which.
     """
     columns = (*_COLUMNS, "file", "row", *_SHARED)
-    known: dict[bytes, int] = {}
-    of: list[int] = []
+    known: dict[str, int] = {}  # number of a set, by its key
+    drawn: dict[str, int] = {}  # number of a draw
     rows: list[dict[str, object]] = []
-    sets: list[int] = []
     independent: list[float] = []
-    numbers: dict[bytes, int] = {}
-    draws: list[int] = []
+    of, sets, draws = list[int](), list[int](), list[int]()
     for responses, chances, law, file, row, *shared in preferences.read(*columns):
         if not responses or not chances:
             lacks = "references" if not responses else "reference_auxiliary"
             raise DataError(
                 f"{file}, row {row}: {lacks!r} is not given; it is needed in every row."
             )
-        key = _key(responses, chances, law, *shared)
+        key = digest_of(responses, chances, law, *shared)
         if key not in known:
             try:
                 first, second = pair_positions(len(responses), len(chances))
@@ -92,8 +84,8 @@ def references_of(preferences: Preferences) -> References:
                 raise DataError(f"{file}, row {row}: {error}.") from None
             known[key] = len(independent)
             independent.append(np.inf if law == POOL else len(responses) / 2)
-            drawn = _key(sorted(map(json.dumps, responses)), shared[0])
-            draws.append(numbers.setdefault(drawn, len(numbers)))
+            draw = digest_of(sorted(map(json.dumps, responses)), shared[0])
+            draws.append(drawn.setdefault(draw, len(drawn)))
             for a, b, chance in zip(first.tolist(), second.tolist(), chances, strict=True):
                 sets.append(known[key])
                 rows.append(_comparison(shared, responses[a], responses[b], chance))
@@ -110,11 +102,7 @@ def references_of(preferences: Preferences) -> References:
 def against(
     preferences: Preferences, responses: Sequence[Sequence[list[Message]]]
 ) -> tuple[Preferences, Ints]:
-    """Every response of a policy (first) against both responses of its record (second).
-
-    Args:
-        preferences: N records.
-        responses: to the prompt of each record.
+    """Every response of a policy to each of N records (first) against both of the record (second).
 
     Returns:
         The comparisons, whose labels say nothing, record by record, first all against its response
@@ -131,7 +119,3 @@ def against(
 def _comparison(shared: Sequence[object], a: object, b: object, label: float) -> dict[str, object]:
     columns = dict(zip(_SHARED, shared, strict=True))
     return {**columns, "response_a": a, "response_b": b, "label": label}
-
-
-def _key(*parts: object) -> bytes:
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).digest()

@@ -89,21 +89,14 @@ View = Literal["prompt", "last-turn", "response", "together", "full"]
 
 @dataclass(frozen=True)
 class Preferences:
-    """Comparisons under the data contract.
+    """Comparisons under the data contract."""
 
-    Attributes:
-        dataset: the rows, with the columns of :data:`FEATURES`.
-        name: what messages and reports call this data.
-        fingerprint: hash of the content that the rows were read from.
-        faults: rows that were left out when reading, with their places.
-        readings: how each file was read: what became of its columns, and how labels are coded.
-    """
-
-    dataset: Dataset
-    name: str
-    fingerprint: str = ""
-    faults: tuple[Fault, ...] = ()
+    dataset: Dataset  #: the rows, with the columns of :data:`FEATURES`
+    name: str  #: what messages and reports call this data
+    fingerprint: str = ""  #: hash of the content that the rows were read from
+    faults: tuple[Fault, ...] = ()  #: rows that were left out when reading, with their places
     readings: tuple[Reading, ...] = field(default=(), compare=False)
+    """How each file was read: what became of its columns, and how labels are coded."""
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]], name: str = "rows") -> Preferences:
@@ -123,8 +116,7 @@ class Preferences:
                 raise DataError(f"{name}, row {i}: {str(error).rstrip('.')}.") from None
             complete[-1]["row"] = row.get("row", i)
         columns = {key: [row[key] for row in complete] for key in FEATURES}
-        digest = hashlib.blake2b(repr(complete).encode(), digest_size=16).hexdigest()
-        return cls(Dataset.from_dict(columns, features=FEATURES), name, digest)
+        return cls(Dataset.from_dict(columns, features=FEATURES), name, digest_of(complete))
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -198,8 +190,8 @@ class Preferences:
     def select(self, indices: npt.ArrayLike) -> Preferences:
         """The rows at these positions, in this order."""
         rows = np.asarray(indices, dtype=np.int64)
-        digest = hashlib.blake2b(rows.tobytes(), key=self.fingerprint.encode()[:64], digest_size=16)
-        return replace(self, dataset=self.dataset.select(rows), fingerprint=digest.hexdigest())
+        fingerprint = digest_of(self.fingerprint, rows.tobytes().hex())
+        return replace(self, dataset=self.dataset.select(rows), fingerprint=fingerprint)
 
     def with_labels(self, labels: npt.ArrayLike) -> Preferences:
         """A copy with other labels, shape (N,) (used to inject known flips)."""
@@ -207,13 +199,11 @@ class Preferences:
 
     def with_columns(self, **columns: Sequence[Any]) -> Preferences:
         """A copy with some columns, N values each, in place of its own."""
-        digest = hashlib.blake2b(key=self.fingerprint.encode()[:64], digest_size=16)
-        dataset = self.dataset
-        for name, values in columns.items():
-            digest.update(json.dumps([name, list(values)]).encode())
+        dataset, given = self.dataset, {name: list(values) for name, values in columns.items()}
+        for name, values in given.items():
             dataset = dataset.remove_columns(name)
-            dataset = dataset.add_column(name, list(values), feature=FEATURES[name])
-        return replace(self, dataset=dataset, fingerprint=digest.hexdigest())
+            dataset = dataset.add_column(name, values, feature=FEATURES[name])
+        return replace(self, dataset=dataset, fingerprint=digest_of(self.fingerprint, given))
 
 
 _BATCH = 256
@@ -221,14 +211,18 @@ _BATCH = 256
 
 def concatenate(parts: Sequence[Preferences], name: str | None = None) -> Preferences:
     """Several tables as one, in the order given."""
-    digest = hashlib.blake2b("".join(p.fingerprint for p in parts).encode(), digest_size=16)
     return Preferences(
         dataset=concatenate_datasets([p.dataset.select_columns(list(FEATURES)) for p in parts]),
         name=name or " + ".join(p.name for p in parts),
-        fingerprint=digest.hexdigest(),
+        fingerprint=digest_of(*(p.fingerprint for p in parts)),
         faults=tuple(fault for p in parts for fault in p.faults),
         readings=tuple(reading for p in parts for reading in p.readings),
     )
+
+
+def digest_of(*parts: object) -> str:
+    """A hash of values as JSON writes them, or as text where it has no form for them."""
+    return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()
 
 
 def declared(name: str) -> Column | None:

@@ -30,30 +30,20 @@ class ExampleRow:
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of damage.
+    """One kind of damage."""
 
-    Attributes:
-        kind: its name, the same in every report.
-        severity: `error` (training on it does harm), `warning` (look at it), `note` (know it).
-        count: how many rows.
-        share: of all rows, in [0, 1].
-        examples: the first few of them.
-        meaning: what was found and why it matters.
-        remedy: what to do.
-        positions: the rows' positions in the data, shape (count,); empty for rows that could not
-            be read.
-    """
-
-    kind: str
+    kind: str  #: the same in every report
     severity: Severity
-    count: int
-    share: float
-    examples: tuple[ExampleRow, ...]
-    meaning: str
-    remedy: str
+    """`error` (training on it does harm), `warning` (look at it) or `note` (know it)."""
+    count: int  #: of rows
+    share: float  #: of all rows, in [0, 1]
+    examples: tuple[ExampleRow, ...]  #: the first few of the rows
+    meaning: str  #: what was found and why it matters
+    remedy: str  #: what to do
     positions: npt.NDArray[np.int64] = field(
         default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False
     )
+    """Of the rows in the data, shape (count,); empty for rows that could not be read."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: everything but the positions."""

@@ -30,17 +30,11 @@ _ASSISTANT = f"\n\n{SPEAKERS['assistant']}:"
 
 @dataclass(frozen=True)
 class Rendered:
-    """The texts of a comparison.
+    """The texts of a comparison."""
 
-    Attributes:
-        before: of the prompt, up to where a response is written.
-        wholes: of prompt and response, for a and for b.
-        by_template: a chat template wrote them, with their special tokens.
-    """
-
-    before: str
-    wholes: tuple[str, str]
-    by_template: bool
+    before: str  #: of the prompt, up to where a response is written
+    wholes: tuple[str, str]  #: of prompt and response, for a and for b
+    by_template: bool  #: a chat template wrote them, with their special tokens
 
 
 def render(

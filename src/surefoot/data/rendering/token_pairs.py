@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +16,7 @@ from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.data.rendering.notes import Cuts
 from surefoot.data.rendering.tokens import VERSION, TokenReader, Tokens
-from surefoot.data.schema import TURNS, Fault, Preferences
+from surefoot.data.schema import TURNS, Fault, Preferences, digest_of
 from surefoot.data.text import Prompt
 from surefoot.errors import DataError
 
@@ -39,18 +37,12 @@ _COLUMNS = Features(
 
 @dataclass(frozen=True)
 class TokenPairs:
-    """Tokenised comparisons.
-
-    Attributes:
-        dataset: prompt and both responses as token ids, one row per comparison, with what is known
-            of each.
-        cuts: what was cut, and how the texts differ from the data.
-        key: hash of the data, the tokenizer, its template and the cut.
-    """
+    """Tokenised comparisons."""
 
     dataset: Dataset
-    cuts: Cuts
-    key: str
+    """Prompt and both responses as token ids, one row per comparison, and what is known of it."""
+    cuts: Cuts  #: what was cut, and how the texts differ from the data
+    key: str  #: hash of the data, the tokenizer, its template and the cut
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -104,14 +96,13 @@ class TokenPairs:
 
     def select(self, rows: npt.NDArray[np.int64]) -> TokenPairs:
         """The comparisons at these positions, in this order."""
-        digest = hashlib.blake2b(rows.tobytes(), key=self.key.encode(), digest_size=16)
-        return TokenPairs(self.dataset.select(rows), self.cuts, digest.hexdigest())
+        key = digest_of(self.key, rows.tobytes().hex())
+        return TokenPairs(self.dataset.select(rows), self.cuts, key)
 
     def beside(self, others: TokenPairs) -> TokenPairs:
         """All comparisons of both, the others last; `cuts` are those of the first alone."""
-        digest = hashlib.blake2b(f"{self.key} {others.key}".encode(), digest_size=16)
         both = concatenate_datasets([self.dataset, others.dataset])
-        return TokenPairs(both, self.cuts, digest.hexdigest())
+        return TokenPairs(both, self.cuts, digest_of(self.key, others.key))
 
 
 def tokenise(
@@ -185,13 +176,11 @@ def _key(
     preferences: Preferences, tokenizer: PreTrainedTokenizerBase, max_length: int, keep_end: bool
 ) -> str:
     backend = getattr(tokenizer, "backend_tokenizer", None)  # some are written in Python
-    parts = [
+    return digest_of(
         preferences.fingerprint,
         backend.to_str() if backend is not None else sorted(tokenizer.get_vocab().items()),
         tokenizer.chat_template,
         tokenizer.special_tokens_map,
         [max_length, keep_end, VERSION, *_COLUMNS],
         date.today().isoformat() if "strftime_now" in str(tokenizer.chat_template) else None,
-    ]
-    text = json.dumps(parts, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    )

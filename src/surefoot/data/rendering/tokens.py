@@ -26,18 +26,13 @@ VERSION = 3
 
 @dataclass(frozen=True)
 class TokenRow:
-    """A comparison as a language model reads it.
-
-    Attributes:
-        tokens: prompt and responses; empty where it is refused.
-        marks: what happened on the way, as kinds of :func:`surefoot.data.rendering.notes.remarks`,
-            and the names of the parts that the chat template leaves out or changes.
-        refused: why it cannot be used.
-    """
+    """A comparison as a language model reads it."""
 
     tokens: Tokens = field(default_factory=lambda: ([], [], []))
     marks: tuple[str, ...] = ()
-    refused: str | None = None
+    """What happened on the way, as kinds of :func:`surefoot.data.rendering.notes.remarks`, and the
+    names of the parts that the chat template leaves out or changes."""
+    refused: str | None = None  #: why it cannot be used; it has no tokens then
 
 
 class TokenReader:

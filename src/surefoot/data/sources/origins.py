@@ -27,19 +27,12 @@ _SHARDED = (".parquet", ".arrow")
 
 @dataclass(frozen=True)
 class Origin:
-    """Records and what to call them.
+    """Records and what to call them."""
 
-    Attributes:
-        place: what messages call the origin: the path as it was given, or the Hub's name.
-        name: its short name, without folders and endings.
-        digest: hash of the content.
-        rows: starts reading, from the first record.
-    """
-
-    place: str
-    name: str
-    digest: str
-    rows: Callable[[], Iterator[Numbered]]
+    place: str  #: in messages: the path as it was given, or the Hub's name
+    name: str  #: a short one, without folders and endings
+    digest: str  #: hash of the content
+    rows: Callable[[], Iterator[Numbered]]  #: starts reading, from the first record
 
     def records(self) -> Iterator[Numbered]:
         """The records from the first one, with messages that are written as text parsed."""
