@@ -10,7 +10,7 @@ from typing import Any
 from surefoot import plugins
 from surefoot.data.checks.leakage import LEAKAGE, leakage
 from surefoot.data.checks.report import DamageReport, ExampleRow, Finding, ordered, without
-from surefoot.data.checks.scan import Check, Context
+from surefoot.data.checks.scan import Check, Context, Unchecked
 from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
@@ -60,8 +60,8 @@ def check(
     return DamageReport(
         name=preferences.name,
         rows=len(preferences),
-        findings=ordered(r for r in results if isinstance(r, Finding)),
-        unchecked=tuple(r.reason for r in results if not isinstance(r, Finding)),
+        findings=ordered(one for one in results if isinstance(one, Finding)),
+        unchecked=tuple(one.reason for one in results if isinstance(one, Unchecked)),
         readings=preferences.readings,
     )
 

@@ -34,9 +34,7 @@ def constant_label(context: Context) -> Iterator[Finding]:
     for file, positions in context.files.items():
         rows = positions[given[positions]]
         values = np.unique(labels[rows])
-        if len(rows) < _ENOUGH or len(values) > 2:
-            continue
-        if len(values) == 1:
+        if len(rows) >= _ENOUGH and len(values) == 1:
             yield from context.finding(
                 "constant-label",
                 "warning",
@@ -46,7 +44,7 @@ def constant_label(context: Context) -> Iterator[Finding]:
                 "Check that this column is the label. If the better response always stands on one "
                 "side, exchange sides at random before judging.",
             )
-        elif 0.5 in values:
+        elif len(rows) >= _ENOUGH and len(values) == 2 and 0.5 in values:
             side = "second" if values[1] == 1 else "first"
             yield from context.finding(
                 "one-sided-label",

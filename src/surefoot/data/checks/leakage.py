@@ -10,7 +10,7 @@ from datasketch import MinHash, MinHashLSH
 
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, Unchecked
-from surefoot.data.schema import Preferences, opening_key, prompt_key
+from surefoot.data.schema import Preferences, opening_key
 from surefoot.data.text import normalised, to_text
 
 #: What reasons call this check where it could not be made.
@@ -30,9 +30,8 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
     if against is None:
         yield Unchecked(f"{LEAKAGE}: no other data was given to compare with.")
         return
-    keys = context.scan.prompt
-    pairs = [(prompt_key(one), opening_key(one.prompt)) for one in against.prompts()]
-    other_keys, other_openings = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    keys, other_keys = context.scan.prompt, against.prompt_keys()
+    other_openings = [opening_key(prompt) for (prompt,) in against.read("prompt")]
     filled = context.scan.lengths[:, 0] > 0
     exact = np.isin(keys, other_keys) & filled
     yield from context.finding(
@@ -79,14 +78,14 @@ def _similar(
     # Weighted to miss nothing: candidates that are not similar are sorted out below.
     index = MinHashLSH(threshold=SIMILAR, num_perm=_PERMUTATIONS, weights=(0.1, 0.9))
     for position in np.unique(other_keys, return_index=True)[1].tolist():
-        index.insert(position, _minhash(_shingles(against, position)))
+        index.insert(position, _sketch(_shingles(against, position)))
     positions = np.flatnonzero(wanted)
     positions = positions[np.unique(keys[positions], return_index=True)[1]]
     found = []
     for position in positions.tolist():
         shingles = _shingles(here, position)
-        candidates = index.query(_minhash(shingles))
-        if any(_jaccard(shingles, _shingles(against, one)) >= SIMILAR for one in candidates):
+        candidates = (_shingles(against, one) for one in index.query(_sketch(shingles)))
+        if any(_jaccard(shingles, one) >= SIMILAR for one in candidates):
             found.append(keys[position])
     return np.array(found, dtype=np.int64)
 
@@ -101,9 +100,8 @@ def _shingles(preferences: Preferences, position: int) -> npt.NDArray[np.uint64]
     return np.unique((packed * _SPREAD) >> np.uint64(32))
 
 
-def _minhash(shingles: npt.NDArray[np.uint64]) -> MinHash:
-    # The shingles are hashes already.
-    sketch = MinHash(num_perm=_PERMUTATIONS, hashfunc=int)
+def _sketch(shingles: npt.NDArray[np.uint64]) -> MinHash:
+    sketch = MinHash(num_perm=_PERMUTATIONS, hashfunc=int)  # the shingles are hashes already
     sketch.update_batch(shingles)
     return sketch
 
