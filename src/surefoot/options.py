@@ -106,8 +106,7 @@ _MOST = 8
 
 def _is_union(cls: type[Options], name: object) -> bool:
     """Whether an option takes several kinds of values, so that pydantic tells of each."""
-    field = cls.model_fields.get(str(name))
-    annotation = field.annotation if field else None
+    annotation = getattr(cls.model_fields.get(str(name)), "annotation", None)
     kinds = [one for one in get_args(annotation) if one is not NoneType]
     return get_origin(annotation) in (Union, UnionType) and len(kinds) > 1
 
@@ -189,12 +188,8 @@ class Member(Options):
         if cls.kind:
             return handler(source)
         # A field typed as the slot takes any of its members, and writes it with its own options.
-        return core_schema.no_info_plain_validator_function(
-            cls.parse,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda member: member.model_dump()
-            ),
-        )
+        written = core_schema.plain_serializer_function_ser_schema(lambda one: one.model_dump())
+        return core_schema.no_info_plain_validator_function(cls.parse, serialization=written)
 
     @classmethod
     def parse(cls, value: Any) -> Self:
@@ -209,19 +204,18 @@ class Member(Options):
                 f"Valid: {', '.join(sorted(cls.registry))}."
             )
         plugins.require(options)
-        kind = options["kind"]
+        values = dict(options)
+        kind, given = values.pop("kind"), values.pop("plugin", "")
         if isinstance(kind, str) and kind not in cls.registry:
             plugins.load_offered(kind)
         if not isinstance(kind, str) or kind not in cls.registry:
             known = unknown_name(cls.slot, kind, cls.registry)
             raise ConfigurationError(f"{known} One of a package of your own: --plugin MODULE.")
-        values = dict(options)
-        del values["kind"]
-        value, plugin = values.pop("plugin", ""), plugins.plugin_of(cls.registry[kind])
-        if value not in ("", plugin):
+        plugin = plugins.plugin_of(cls.registry[kind])
+        if given not in ("", plugin):
             raise ConfigurationError(
                 f"{cls.slot} {kind!r} is of {plugin or 'surefoot itself'}; got the plugin "
-                f"{excerpt(value)}."
+                f"{excerpt(given)}."
             )
         member: Self = cls.registry[kind](**values)
         return member
@@ -239,8 +233,7 @@ class Member(Options):
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: Any) -> dict[str, Any]:
         plugin = plugins.plugin_of(type(self))
-        said = {"kind": self.kind, "plugin": plugin} if plugin else {"kind": self.kind}
-        return {**said, **handler(self)}
+        return {"kind": self.kind, **({"plugin": plugin} if plugin else {}), **handler(self)}
 
 
 def places_of(options: Options) -> Iterator[str]:
@@ -250,9 +243,8 @@ def places_of(options: Options) -> Iterator[str]:
     """
     for name, field in type(options).model_fields.items():
         value = getattr(options, name)
-        read = READS in field.metadata
         for one in value if isinstance(value, tuple | list) else (value,):
             if isinstance(one, Options):
                 yield from places_of(one)
-            elif read and isinstance(one, str):
+            elif READS in field.metadata and isinstance(one, str):
                 yield one

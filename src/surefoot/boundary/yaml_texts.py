@@ -10,15 +10,7 @@ from typing import Any
 
 import yaml
 
-from surefoot.boundary.limits import (
-    CONFIGURATION_BYTES,
-    CONFIGURATION_VALUES,
-    DEPTH,
-    NAME_LENGTH,
-    NUMBER_LENGTH,
-    TOO_DEEP,
-    size,
-)
+from surefoot.boundary import limits
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import excerpt
 
@@ -36,16 +28,16 @@ def yaml_file(path: str | Path, noun: str = "the configuration") -> Any:
     place = Path(path)
     try:
         with place.open("rb") as stream:
-            raw = stream.read(CONFIGURATION_BYTES + 1)
+            raw = stream.read(limits.CONFIGURATION_BYTES + 1)
         text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigurationError(f"no configuration at {path}.") from None
     except (OSError, ValueError) as error:  # no file, no UTF-8, or a name with a null in it
         raise ConfigurationError(f"cannot read {noun} {path}: {error}.") from None
-    if len(raw) > CONFIGURATION_BYTES:
+    if len(raw) > limits.CONFIGURATION_BYTES:
+        most = limits.size(limits.CONFIGURATION_BYTES)
         raise ConfigurationError(
-            f"{path} is larger than {size(CONFIGURATION_BYTES)}, the most of a configuration. Is "
-            "it one?"
+            f"{path} is larger than {most}, the most of a configuration. Is it one?"
         )
     return yaml_value(text, str(path))
 
@@ -55,10 +47,7 @@ def yaml_value(text: str, place: str) -> Any:
 
     Refused, beside what is no YAML: keys that are no text or stand twice, numbers of hundreds of
     digits, deep nesting, and aliases that repeat themselves or make millions of values of a few.
-
-    Args:
-        text: the document.
-        place: where it stands, for messages.
+    `place` is where it stands, for messages.
 
     Raises:
         ConfigurationError: it cannot be read; the message says why, with the line.
@@ -69,8 +58,8 @@ def yaml_value(text: str, place: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        if _values(node, {}) > CONFIGURATION_VALUES:
-            raise _refused(node, f"it holds more than {CONFIGURATION_VALUES:,} values")
+        if _values(node, {}) > limits.CONFIGURATION_VALUES:
+            raise _refused(node, f"it holds more than {limits.CONFIGURATION_VALUES:,} values")
         return loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{place} is not valid YAML: {error}") from None
@@ -92,8 +81,8 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node:
         self._depth += 1
-        if self._depth > DEPTH:
-            raise ConfigurationError(f"line {self.line + 1}: {TOO_DEEP}.")
+        if self._depth > limits.DEPTH:
+            raise ConfigurationError(f"line {self.line + 1}: {limits.TOO_DEEP}.")
         node = super().compose_node(parent, index)
         self._depth -= 1
         assert node is not None
@@ -102,7 +91,7 @@ class _Loader(yaml.SafeLoader):
         elif isinstance(node, yaml.ScalarNode):
             if _SURROGATE.search(node.value):
                 node.value = _joined(node)
-            if len(node.value) > NUMBER_LENGTH and node.tag in _NUMBERS:
+            if len(node.value) > limits.NUMBER_LENGTH and node.tag in _NUMBERS:
                 raise _refused(node, f"a number of {len(node.value)} characters")
         return node
 
@@ -125,8 +114,10 @@ def _check_keys(node: yaml.MappingNode) -> None:
             raise _refused(
                 key, f"the name of an option should be a text; got {shown}. Put it in quotes"
             )
-        if len(key.value) > NAME_LENGTH:
-            raise _refused(key, f"a name of {len(key.value)} characters; at most {NAME_LENGTH}")
+        if len(key.value) > limits.NAME_LENGTH:
+            raise _refused(
+                key, f"a name of {len(key.value)} characters; at most {limits.NAME_LENGTH}"
+            )
         if key.value in seen:
             raise _refused(key, f"{excerpt(key.value)} stands twice; give it once")
         seen.add(key.value)
