@@ -24,20 +24,14 @@ class StepSampler:
     An epoch has ceil(N / size) steps (or one per unit, where that is fewer), and each row is in one
     of them. All rows of a unit are in the same step, so steps differ by the largest unit at most:
     where units are single rows, by one row.
-
-    Attributes:
-        units: (N,) the unit of each row that must not be torn apart.
-        size: rows per step, about.
-        seed: of the shuffle.
-        shuffle: otherwise rows come in their order, and the last step is as short as it happens.
-        epoch: set by the trainer before each epoch.
     """
 
-    units: Ints
-    size: int
+    units: Ints  #: (N,) the unit of each row that must not be torn apart
+    size: int  #: rows per step, about
     seed: int
     shuffle: bool = True
-    epoch: int = 0
+    """Otherwise rows come in their order, and the last step is as short as it happens."""
+    epoch: int = 0  #: set by the trainer before each epoch
 
     def __len__(self) -> int:
         if not self.shuffle:

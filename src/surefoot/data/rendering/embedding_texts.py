@@ -43,13 +43,9 @@ def read_views(views: Sequence[FeatureView], prompts: bool = False) -> list[str]
 def cut_texts(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int, keep: Side
 ) -> tuple[list[list[int]], list[int]]:
-    """Token ids of texts, cut to a limit, and how many there were of each.
+    """Token ids of texts, cut to `limit` (special ones included), and how many there were of each.
 
-    Args:
-        tokenizer: of the encoder.
-        texts: n of them.
-        limit: tokens kept of each, special ones included.
-        keep: which end of a text survives.
+    `keep` is the end of a text that survives.
     """
     tokenizer.truncation_side = "right" if keep == "left" else "left"
     whole = tokenizer(list(texts), verbose=False)["input_ids"]

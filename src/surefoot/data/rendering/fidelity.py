@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from surefoot.boundary.json_texts import json_value
-from surefoot.data.rendering.messages import Rendered, common_start, opening, whole_text
+from surefoot.data.rendering.messages import Rendered, common, common_start, opening, whole_text
 from surefoot.data.text import Message, Prompt, with_extra
 from surefoot.errors import DataError
 
@@ -54,10 +54,9 @@ class Fidelity(NamedTuple):
 
 
 class Specials:
-    """The special tokens of a tokenizer, as texts."""
+    """The special tokens of a tokenizer as texts: those that it names, and those that were added."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Take special tokens that the tokenizer names, and those that were added."""
         self.tokenizer = tokenizer
         added = (str(one) for one in tokenizer.added_tokens_decoder.values() if one.special)
         self.texts = frozenset({*map(str, tokenizer.all_special_tokens), *added} - {""})
@@ -117,7 +116,7 @@ def fidelity(
     if not rendered.by_template:  # all that turns say is written
         ignored = ("template_arguments",) if prompt.template_arguments else ()
         return Fidelity(ignored, (), False, False, marked)
-    starts = [len(common_start(rendered.before, whole)) for whole in rendered.wholes]
+    starts = [common(rendered.before, whole) for whole in rendered.wholes]
     parted = bool(prompt.prompt) and min(starts) < len(rendered.before.rstrip())
     answers = [
         (side, whole[start - _begun(side, whole[:start]) :])

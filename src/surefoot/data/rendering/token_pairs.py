@@ -111,15 +111,10 @@ def tokenise(
     max_length: int,
     keep_end: bool = False,
 ) -> TokenPairs:
-    """Tokenise every comparison, once: the table lies on disk beside its data.
+    """Tokenise every comparison with a model's own tokenizer, once: the table lies beside the data.
 
-    How they are rendered and cut: :class:`surefoot.data.rendering.tokens.TokenReader`.
-
-    Args:
-        preferences: N comparisons.
-        tokenizer: the model's own, with its chat template.
-        max_length: tokens of prompt and response together at most.
-        keep_end: keep a last special token too (encoders: `[SEP]`).
+    How they are rendered and cut, by `max_length` and `keep_end`:
+    :meth:`surefoot.data.rendering.tokens.TokenReader.rows`.
     """
     key = _key(preferences, tokenizer, max_length, keep_end)
     dataset = preferences.dataset.map(

@@ -36,10 +36,9 @@ class TokenRow:
 
 
 class TokenReader:
-    """Reads comparisons with a tokenizer."""
+    """Reads comparisons with the tokenizer of a model and its chat template."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Take the tokenizer of the model, with its chat template."""
         self.tokenizer = tokenizer
         self.specials = Specials(tokenizer)
         self.closing = _closing(tokenizer)
@@ -47,16 +46,12 @@ class TokenReader:
     def rows(
         self, rows: Sequence[Mapping[str, Any]], max_length: int, keep_end: bool = False
     ) -> list[TokenRow]:
-        """Comparisons, given by their columns, as a model reads them.
+        """Comparisons, given by the columns of the contract, as a model reads them.
 
-        A pair longer than `max_length` loses the start of its prompt (the same for both
-        responses), down to half of `max_length`, then the ends of its responses. A first special
-        token stays.
-
-        Args:
-            rows: with the columns of the contract.
-            max_length: tokens of prompt and response together at most.
-            keep_end: keep a last special token too (encoders: `[SEP]`).
+        Where prompt and response have more than `max_length` tokens, a pair loses the start of its
+        prompt (the same for both responses), down to half of `max_length`, then the ends of its
+        responses. A first special token stays; a last one where `keep_end` asks for it (encoders:
+        `[SEP]`).
         """
         found: list[TokenRow | Rendered] = []
         for row in rows:
