@@ -54,7 +54,7 @@ class Fidelity(NamedTuple):
 
 
 class Specials:
-    """The special tokens of a tokenizer as texts: those that it names, and those that were added."""
+    """The special tokens of a tokenizer as texts: those that it names, and those added to it."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
