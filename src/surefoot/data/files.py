@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -97,13 +98,9 @@ def read_records(
     digest: str | None = None,
     options: ReadingOptions | None = None,
 ) -> Preferences:
-    """Read comparisons from rows in memory, or from a `datasets.Dataset`.
+    """Read comparisons from rows in memory, or a `datasets.Dataset`, in any of the forms of files.
 
-    Args:
-        records: rows in any of the forms that files come in.
-        name: what messages call them.
-        digest: hash of the content, where it is known; by default it is computed.
-        options: how they are read.
+    Messages call them `name`; `digest` is a hash of the content, where it is known.
 
     Raises:
         DataError: as :func:`read_preferences` does.
@@ -111,9 +108,7 @@ def read_records(
     if isinstance(records, Iterator):
         records = list(records)  # they are read more than once
     digest = digest or digest_of(*map(repr, records))
-    origin = Origin(
-        name, name, digest, lambda: (Numbered(i, row) for i, row in enumerate(records, start=1))
-    )
+    origin = Origin(name, name, digest, lambda: map(Numbered, itertools.count(1), records))
     options = options or ReadingOptions()
     found = read_origin(Conversion(origin, options))
     require_one_coding(found.readings, options)

@@ -55,7 +55,7 @@ def to_messages(value: object, role: str) -> list[Message]:
     if isinstance(value, Mapping):
         return [_message(value)]
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [_message(turn) for turn in value]
+        return list(map(_message, value))
     raise DataError(f"expected text or messages; got {describe(value)}")
 
 
@@ -117,12 +117,10 @@ def said(message: Message) -> str:
 
 def _either(turn: Mapping[str, Any], name: str, second_name: str) -> Any:
     """What stands under one of two names; where both have something, it has to be the same."""
-    if second_name not in turn:
-        return turn.get(name)
-    first, second = turn.get(name), turn[second_name]
-    if first is not None and second is not None and first != second:
+    given = [turn[one] for one in (name, second_name) if turn.get(one) is not None]
+    if len(given) == 2 and given[0] != given[1]:
         raise DataError(f"a message has {name!r} and {second_name!r}, which say different things")
-    return second if first is None else first
+    return given[0] if given else None
 
 
 def _part(part: Any) -> str:
@@ -149,12 +147,9 @@ def describe(value: object) -> str:
     """What a value is, in words for a message, with a short excerpt."""
     if value is None:
         return "nothing (null)"
-    kind = "a mapping" if isinstance(value, Mapping) else _KINDS.get(type(value))
+    kinds = {bool: "a truth value", int: "a number", float: "a number", str: "text", list: "a list"}
+    kind = "a mapping" if isinstance(value, Mapping) else kinds.get(type(value))
     return f"{kind or type(value).__name__}, {excerpt(value, 60)}"
-
-
-_KINDS: dict[type, str] = {bool: "a truth value", str: "text", list: "a list"}
-_KINDS |= dict.fromkeys((int, float), "a number")
 
 
 def to_text(messages: Sequence[Message]) -> str:
@@ -165,19 +160,12 @@ def to_text(messages: Sequence[Message]) -> str:
 
 
 class Prompt(NamedTuple):
-    """What a response answers: the columns of a comparison that say it, in this order.
+    """What a response answers: the columns of a comparison that say it, in this order."""
 
-    Attributes:
-        prompt: turns; none where the data have no prompt.
-        conversational: they are messages, which a chat template writes, and no plain text.
-        tools: JSON text of the functions that the chat template is given; None for none.
-        template_arguments: JSON text of its other arguments; None for none.
-    """
-
-    prompt: Sequence[Message]
-    conversational: bool = False
-    tools: str | None = None
-    template_arguments: str | None = None
+    prompt: Sequence[Message]  #: turns; none where the data have no prompt
+    conversational: bool = False  #: they are messages, for a chat template, and no plain text
+    tools: str | None = None  #: JSON text of the functions that the chat template is given
+    template_arguments: str | None = None  #: JSON text of its other arguments
 
     def text(self) -> str:
         """Tools and all turns as one text."""

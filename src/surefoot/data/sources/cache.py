@@ -7,6 +7,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,11 @@ def load(key: str) -> tuple[Dataset, dict[str, Any]] | None:
     table, described = folder() / f"{key}.arrow", folder() / f"{key}.json"
     if not (table.is_file() and described.is_file()):
         return None
-    try:
+    with suppress(pa.ArrowException, ValueError, OSError, KeyError, TypeError, AttributeError):
         kept = json.loads(described.read_text(encoding="utf-8"))
         sums = [atomic.checksum(table), zlib.crc32(kept["described"].encode())]
         if sums == kept["checksums"]:
             return Dataset.from_file(str(table)), dict(json.loads(kept["described"]))
-    except (pa.ArrowException, ValueError, OSError, KeyError, TypeError, AttributeError):
-        pass
     warn(f"{table} in the cache is damaged: the data are read anew.", stacklevel=2)
     return None
 
@@ -75,10 +74,7 @@ def load(key: str) -> tuple[Dataset, dict[str, Any]] | None:
 def store(
     key: str, batches: Iterator[Sequence[dict[str, Any]]], described: Callable[[], dict[str, Any]]
 ) -> None:
-    """Write a table, then what is to be said of it; each appears whole or not at all.
-
-    `described` is asked when the batches have ended.
-    """
+    """Write a table, then what `described` says when it has ended; each whole or not at all."""
     table = folder() / f"{key}.arrow"
     try:
         atomic.clean(folder())

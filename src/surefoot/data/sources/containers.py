@@ -13,7 +13,7 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -64,11 +64,9 @@ def records(path: Path) -> Iterator[Numbered]:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    stream = path.open("rb")
-    if stream.peek(2)[:2] != b"\x1f\x8b":
-        return stream
-    stream.close()
-    return io.BufferedReader(gzip.open(path))
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    return io.BufferedReader(gzip.open(path)) if packed else path.open("rb")
 
 
 def ending_of(path: Path) -> str:
@@ -136,9 +134,11 @@ def _parsed(row: int, text: bytes, problem: str, hint: str = "") -> Numbered:
         return Numbered(row, None, f"{error}{hint if row == 1 else ''}")
     if not isinstance(record, dict):
         return Numbered(row, None, f"a row should be a JSON object; got {type(record).__name__}")
-    if len(record) > COLUMNS or any(len(name) > NAME_LENGTH for name in record):
-        return Numbered(row, None, _TOO_WIDE)
-    return Numbered(row, record)
+    return Numbered(row, None, _TOO_WIDE) if _too_wide(record) else Numbered(row, record)
+
+
+def _too_wide(names: Collection[str]) -> bool:
+    return len(names) > COLUMNS or any(len(name) > NAME_LENGTH for name in names)
 
 
 def _delimited(path: Path, stream: IO[bytes], delimiter: str) -> Iterator[Numbered]:
@@ -165,8 +165,7 @@ def _delimited(path: Path, stream: IO[bytes], delimiter: str) -> Iterator[Number
                 continue
             row += 1
             if len(cells) != len(header):
-                counts = f"{len(cells)} cells under a header of {len(header)}"
-                yield Numbered(row, None, counts)
+                yield Numbered(row, None, f"{len(cells)} cells under a header of {len(header)}")
             elif _SURROGATE.search("".join(cells)):
                 yield Numbered(row, None, "text that is not valid Unicode (UTF-8)")
             else:
@@ -177,7 +176,7 @@ def _delimited(path: Path, stream: IO[bytes], delimiter: str) -> Iterator[Number
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
     """Names of columns: sound, not too many or too long, and each once."""
-    if len(names) > COLUMNS or any(len(name) > NAME_LENGTH for name in names):
+    if _too_wide(names):
         raise DataError(f"{path}: {_TOO_WIDE}.")
     if any(_SURROGATE.search(name) for name in names):
         raise DataError(f"{path}: the name of a column is not valid Unicode (UTF-8).")

@@ -14,6 +14,7 @@ from typing import Any
 import datasets
 
 from surefoot.data.reading.cells import in_clear
+from surefoot.data.schema import digest_of
 from surefoot.data.sources.containers import EXTENSIONS, FORMS, ending_of, records
 from surefoot.data.sources.tables import AT_ONCE, Numbered, arrow_rows
 from surefoot.errors import DataError
@@ -151,16 +152,14 @@ def _saved(folder: Path, text: str) -> Origin:
 
 def _digest(paths: Sequence[Path]) -> str:
     """Hash of the content of files."""
-    try:
-        found = []
-        for path in paths:
+    found = []
+    for path in paths:
+        try:
             with path.open("rb") as stream:
                 found.append(hashlib.file_digest(stream, "blake2b").hexdigest())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
-    if len(found) > 1:
-        found = [hashlib.blake2b(" ".join(found).encode()).hexdigest()]
-    return found[0][:32]
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
+    return (found[0] if len(found) == 1 else digest_of(*found))[:32]
 
 
 def _not_found(text: str, path: Path) -> str:
@@ -189,10 +188,9 @@ def _from_hub(text: str) -> Origin:
         if len(loaded) > 1 and split != "train":
             raise DataError(f"hub:{whole} has several splits; add one: @{', @'.join(loaded)}.")
         loaded = loaded[split]
-    place = f"hub:{whole}@{split}"
+    name = f"{whole}@{split}"
     # The fingerprint is the Hub library's own hash of the files that the rows came from.
-    digest = str(loaded._fingerprint)
-    return Origin(place, place.removeprefix("hub:"), digest, lambda: _dataset_rows(loaded))
+    return Origin(f"hub:{name}", name, str(loaded._fingerprint), lambda: _dataset_rows(loaded))
 
 
 def _hub_message(name: str, split: str, error: Exception) -> str:
