@@ -16,7 +16,6 @@ _HIDDEN = re.compile(
     "\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff\ud800-\udfff]"
 )
-_NAMED = {"\t": "\\t", "\r": "\\r"}
 
 
 def visible(text: str) -> str:
@@ -27,17 +26,7 @@ def visible(text: str) -> str:
     >>> print(visible("a\x1b]52;c;Zm9v\x07 \u202eb"))
     a\x1b]52;c;Zm9v\x07 \u202eb
     """
-    return _HIDDEN.sub(_shown, text)
-
-
-def _shown(match: re.Match[str]) -> str:
-    character = match[0]
-    if character in _NAMED:
-        return _NAMED[character]
-    code = ord(character)
-    if code < 256:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def warn(message: str, stacklevel: int = 1) -> None:
@@ -74,7 +63,7 @@ def excerpt(value: object, length: int = 120) -> str:
 
 
 #: Code that our sentences quote: it means itself, and only that, wherever it stands.
-_CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)")
+_CODE = re.compile(r"((?<!`)`[^`\n]+`(?!`))")
 _ACTIVE = re.compile(r"[\\`*<|~$@]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 _ADDRESS = re.compile(r"(?:(?:https?|ftp|mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
 #: What begins a heading, a list or a quotation.
@@ -90,22 +79,15 @@ def markdown(text: str) -> str:
     >>> print(markdown("a | <b> [x](http://y) `c`"))
     a \| \<b> [x\](http\://y) `c`
     """
-    line = " ".join(visible(text).split())
-    parts, end = [], 0
-    for code in _CODE.finditer(line):
-        parts += [_inert(line[end : code.start()]), code[0].replace("|", r"\|")]
-        end = code.end()
-    return _BEGINNING.sub(r"\g<0>\\", "".join([*parts, _inert(line[end:])]))
-
-
-def _inert(text: str) -> str:
-    return _ADDRESS.sub(r"\g<0>\\", _ACTIVE.sub(r"\\\g<0>", text))
+    parts = _CODE.split(" ".join(visible(text).split()))
+    parts[::2] = [_ADDRESS.sub(r"\g<0>\\", _ACTIVE.sub(r"\\\g<0>", one)) for one in parts[::2]]
+    parts[1::2] = [code.replace("|", r"\|") for code in parts[1::2]]
+    return _BEGINNING.sub(r"\g<0>\\", "".join(parts))
 
 
 def fenced(text: str, language: str = "") -> str:
     """A block of code in Markdown that nothing inside it closes."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = max(["```", *(run + "`" for run in re.findall("`+", text))], key=len)
     shown = visible(text).rstrip("\n")
     return f"{fence}{language}\n{shown}\n{fence}"
 
@@ -118,12 +100,9 @@ def json_document(text: str) -> str:
     """
 
     def escaped(match: re.Match[str]) -> str:
-        code = ord(match[0])
-        if code < 0x20:  # between values: in strings JSON has none
+        if match[0] < " ":  # between values: in strings JSON has none
             return match[0]
-        if code < 65536:
-            return f"\\u{code:04x}"
-        high, low = divmod(code - 0x10000, 0x400)
-        return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
+        units = match[0].encode("utf-16-be", "surrogatepass").hex()
+        return re.sub("....", r"\\u\g<0>", units)
 
     return _HIDDEN.sub(escaped, text)

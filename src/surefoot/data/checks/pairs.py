@@ -51,9 +51,8 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
     _, pair = np.unique(pairs, axis=0, return_inverse=True)
     pair = pair.reshape(-1)
     # The same judgment again: the same pair with the same label as an earlier row.
-    same = np.stack([pair, np.unique(labels, return_inverse=True)[1].reshape(-1)], axis=1)
     again = np.ones(len(pair), dtype=bool)
-    again[np.unique(same, axis=0, return_index=True)[1]] = False
+    again[np.unique(np.column_stack([pair, labels]), axis=0, return_index=True)[1]] = False
     yield from context.finding(
         "duplicate",
         "warning",
