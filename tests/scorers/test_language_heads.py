@@ -62,7 +62,7 @@ def test_rewards_in_mixed_precision_do_not_tie(build, tokenizer, targets, adapte
 
     def scores(precision):
         return over_rows(
-            lambda m, batch, _: score.of_model(m, batch),
+            score.of_model,
             prepared.model,
             tokens,
             torch.arange(200).numpy(),

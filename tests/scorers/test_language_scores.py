@@ -71,7 +71,7 @@ def test_log_probabilities(tokens, build, pairs_at_once):
     expected = _naive(model, tokens.read(np.arange(9)))
     engine = Engine(CPU, PAD, pairs_at_once)
     rows = np.arange(9)[::-1].copy()
-    found = over_rows(lambda m, batch, _: log_probs(m, batch), model, tokens, rows, engine, "")
+    found = over_rows(log_probs, model, tokens, rows, engine, "")
     torch.testing.assert_close(
         torch.from_numpy(found).float(), expected.flip(0), rtol=1e-5, atol=1e-4
     )
@@ -136,7 +136,7 @@ def test_rewards_are_those_of_each_text_alone(tokens, build, masked):
     """In a causal model also without a mask: no real token sees the padding."""
     model = build(pad_token_id=PAD)
     found = over_rows(
-        lambda m, batch, _: RewardScores(masked).of_model(m, batch),
+        RewardScores(masked).of_model,
         model,
         tokens,
         np.arange(9),
@@ -172,18 +172,19 @@ class TestLittleMemory:
     def _scores(self, tokens, most):
         sizes = []
 
-        def score(model, batch, rows):
-            sizes.append(len(rows))
-            if len(rows) > most:
+        def score(model, batch):
+            sizes.append(len(batch.lengths))
+            if len(batch.lengths) > most:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
-            return torch.from_numpy(np.stack([rows, -rows], axis=1)).float()
+            return batch.lengths * torch.tensor([1, -1])
 
         found = over_rows(score, llama(), tokens, np.arange(9), Engine(CPU, PAD, 9), "")
         return found, sizes
 
     def test_every_pair_is_scored(self, tokens):
         found, sizes = self._scores(tokens, 2)
-        assert found.tolist() == [[i, -i] for i in range(9)]
+        assert found.tolist() == (tokens.response_lengths * [1, -1]).tolist()
+        assert len(np.unique(found, axis=0)) > 3
         assert max(sizes) == 9
 
     def test_a_pair_alone_that_does_not_fit_is_an_error(self, tokens):

@@ -100,8 +100,7 @@ def test_what_a_few_pairs_show_covers_all_of_them(trained, build, half):
 
     def read(pairs_at_once):
         cut = Engine(engine.device, engine.pad_id, pairs_at_once, precision=engine.precision)
-        score = lambda m, batch, _: log_probs(m, batch)  # noqa: E731
-        return torch.from_numpy(over_rows(score, model, tokens, rows, cut, ""))
+        return torch.from_numpy(over_rows(log_probs, model, tokens, rows, cut, ""))
 
     seen = [per_root_token(read(n) - trainer.pairs.reference, lengths).max() for n in (1, 2, 3, 5)]
     assert max(seen) < noise

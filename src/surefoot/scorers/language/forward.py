@@ -52,7 +52,7 @@ class Engine:
 
 
 def over_rows(
-    score: Callable[[nn.Module, PairBatch, Ints], Tensor],
+    score: Callable[[nn.Module, PairBatch], Tensor],
     model: nn.Module,
     tokens: TokenPairs,
     rows: Ints,
@@ -77,7 +77,7 @@ def over_rows(
                 try:
                     with engine.autocast():
                         batch = engine.batch(tokens, block[part])
-                        values[part] = score(model, batch, block[part]).double()
+                        values[part] = score(model, batch).double()
                     bar.update(len(part) * engine.ranks)
                 except RuntimeError as error:
                     if not should_reduce_batch_size(error) or len(part) == 1:

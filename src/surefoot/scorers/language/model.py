@@ -22,7 +22,6 @@ from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.embeddings.encoder import file_stamps
 from surefoot.scorers.language.adapters import below_adapter, read_adapter, weights_in
-from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import Prepared, load_model, load_tokenizer, prepare_model
 from surefoot.scorers.language.noise import noise_of
@@ -83,12 +82,8 @@ class LanguageModel(TrainedScorer):
 
     def scores_of(self, tokens: TokenPairs, reference: torch.Tensor | None) -> Floats:
         """Raw scores (N, 2), given the reference's log-probabilities (N, 2) for a policy."""
-        function, rows = self.score_function, np.arange(len(tokens))
-
-        def score(model: Any, batch: PairBatch, rows: Any) -> torch.Tensor:
-            return function.of_model(model, batch)
-
-        scores = over_rows(score, self.prepared.model, tokens, rows, self.engine, "scoring")
+        function, model, rows = self.score_function, self.prepared.model, np.arange(len(tokens))
+        scores = over_rows(function.of_model, model, tokens, rows, self.engine, "scoring")
         if reference is not None and isinstance(function, PolicyScores):
             lengths = torch.from_numpy(tokens.response_lengths)
             found = function.of_log_probs(torch.from_numpy(scores), reference.double(), lengths)

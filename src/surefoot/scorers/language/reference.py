@@ -20,7 +20,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from surefoot.data.rendering.token_pairs import TokenPairs
-from surefoot.data.steps import Ints
 from surefoot.errors import SurefootError
 from surefoot.escaping import warn
 from surefoot.paths import cache_folder
@@ -145,13 +144,9 @@ class ReferencePolicy:
                 "the policy has been trained, so its reference is gone: give every data set when "
                 "the trainer is made, and train afterwards."
             )
-
-        def score(model: nn.Module, batch: PairBatch, rows: Ints) -> Tensor:
-            return log_probs(model, batch)
-
         rows = np.arange(len(tokens))
         with self._as_given():
-            found = over_rows(score, self.model, tokens, rows, engine, "reference")
+            found = over_rows(log_probs, self.model, tokens, rows, engine, "reference")
         values = torch.from_numpy(found)
         if not bool(values.isfinite().all()):
             bad = int((~values.isfinite()).any(1).nonzero()[0])

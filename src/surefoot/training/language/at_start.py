@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from surefoot.data.steps import Ints
 from surefoot.escaping import warn
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
@@ -61,10 +60,7 @@ def _difference(
     by_length = np.argsort(pairs.tokens.lengths.max(axis=1), kind="stable")
     rows = by_length[np.unique(np.linspace(0, len(by_length) - 1, LOOKED_AT).astype(int))]
 
-    def own(model: nn.Module, batch: PairBatch, rows: Ints) -> Tensor:
-        return log_probs(model, batch)
-
-    def theirs(model: nn.Module, batch: PairBatch, rows: Ints) -> Tensor:
+    def theirs(model: nn.Module, batch: PairBatch) -> Tensor:
         return reference(batch)
 
     if pairs.reference is not None:
@@ -75,6 +71,8 @@ def _difference(
     worst = 0.0
     for size in SHAPES:
         some = replace(engine, pairs=size)
-        found = torch.from_numpy(over_rows(own, model, pairs.tokens, rows, some, "first look"))
+        found = torch.from_numpy(
+            over_rows(log_probs, model, pairs.tokens, rows, some, "first look")
+        )
         worst = max(worst, float(per_root_token(found - before, lengths).max()))
     return worst

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -41,15 +40,12 @@ def evaluation_figures(
     objective = objective.model_copy(update={"risk": objective.risk.of_all()})
     step = pairs.step(np.arange(len(pairs)))
 
-    def of_model(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:
-        return score.of_model(model, batch)
-
-    def steepness(model: nn.Module, batch: PairBatch, rows: Any) -> Tensor:
+    def steepness(model: nn.Module, batch: PairBatch) -> Tensor:
         slopes = with_steepness(score, model, batch).steepness
         assert slopes is not None
         return slopes[:, None].expand(-1, 2)
 
-    values = over_rows(of_model, model, pairs.tokens, step.rows, engine, "evaluating")
+    values = over_rows(score.of_model, model, pairs.tokens, step.rows, engine, "evaluating")
     outputs = pairs.outputs(torch.from_numpy(values), score)
     if objective.wasserstein is not None:
         slopes = over_rows(steepness, model, pairs.tokens, step.rows, engine, "input gradients")
