@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from surefoot.boundary.json_texts import json_value
 from surefoot.data.rendering.messages import Rendered, common, common_start, opening, whole_text
-from surefoot.data.text import Message, Prompt, with_extra
+from surefoot.data.text import Message, Prompt
 from surefoot.errors import DataError
 
 if TYPE_CHECKING:
@@ -103,15 +103,10 @@ class Specials:
 _NO_ENDS = ("bos", "pad", "unk", "cls", "mask")
 
 
-def fidelity(
-    specials: Specials,
-    prompt: Prompt,
-    a: Sequence[Message],
-    b: Sequence[Message],
-    rendered: Rendered,
-) -> Fidelity:
+def fidelity(specials: Specials, rendered: Rendered) -> Fidelity:
     """Compare a rendering with what it is of."""
-    turns = [*prompt.prompt, *a, *b]
+    prompt = rendered.prompt
+    turns = chain(prompt.prompt, *rendered.sides)
     marked = any(specials.marks(turn["content"]) for turn in turns)
     if not rendered.by_template:  # all that turns say is written
         ignored = ("template_arguments",) if prompt.template_arguments else ()
@@ -120,14 +115,14 @@ def fidelity(
     parted = bool(prompt.prompt) and min(starts) < len(rendered.before.rstrip())
     answers = [
         (side, whole[start - _begun(side, whole[:start]) :])
-        for side, whole, start in zip((a, b), rendered.wholes, starts, strict=True)
+        for side, whole, start in zip(rendered.sides, rendered.wholes, starts, strict=True)
     ]
     missing = list(_missing(specials, "prompt", prompt.prompt, rendered.before))
     missing += chain.from_iterable(_missing(specials, "response", *one) for one in answers)
     # Names and reasoning that stand in the text all the same were given twice.
     absent = [
         name
-        for name in _absent(specials.tokenizer, prompt, a, b, rendered)
+        for name in _absent(specials.tokenizer, rendered)
         if name in missing or not name.endswith((*_REASONING, *NAMES))
     ]
     unwritten = tuple(name for name in dict.fromkeys(absent) if _is_needed(name))
@@ -160,13 +155,12 @@ def _missing(specials: Specials, side: str, turns: Sequence[Message], text: str)
         if content and not any(squeezed.count(form) >= wanted for form in forms):
             yield f"{side} content"
             break
-    for turn in turns:
-        for key, value in with_extra(turn).items():
-            if key not in ("role", "content") and not all(
-                any(_squeezed(specials, form) in squeezed for form in _forms(leaf))
-                for leaf in _leaves(key, value)
-            ):
-                yield f"{side} {key}"
+    for key, value in (one for turn in turns for one in _extra(turn).items()):
+        if not all(
+            any(_squeezed(specials, form) in squeezed for form in _forms(leaf))
+            for leaf in _leaves(key, value)
+        ):
+            yield f"{side} {key}"
 
 
 def _squeezed(specials: Specials, text: str) -> str:
@@ -196,22 +190,16 @@ def _leaves(key: str, value: Any) -> Iterator[Any]:
 def _forms(leaf: Any) -> Iterator[str]:
     """How a value may be written: as it is, and within JSON, which may be text within JSON."""
     text = leaf if isinstance(leaf, str) else json.dumps(leaf)
-    yield text
-    if not isinstance(leaf, str):
-        yield str(leaf)
+    yield from (text, str(leaf))
     for unicode_too in (False, True):
         once = json.dumps(text, ensure_ascii=unicode_too)[1:-1]
         yield from (once, json.dumps(once, ensure_ascii=unicode_too)[1:-1])
 
 
-def _absent(
-    tokenizer: PreTrainedTokenizerBase,
-    prompt: Prompt,
-    a: Sequence[Message],
-    b: Sequence[Message],
-    rendered: Rendered,
-) -> Iterator[str]:
+def _absent(tokenizer: PreTrainedTokenizerBase, rendered: Rendered) -> Iterator[str]:
     """Names of what the template does not look at: without it the texts are the same."""
+    prompt = rendered.prompt
+    responses = list(zip(rendered.sides, rendered.wholes, strict=True))
 
     def same(shortened: Prompt, *sides: tuple[Sequence[Message], str]) -> bool:
         asks = shortened is not prompt and prompt.prompt
@@ -222,7 +210,6 @@ def _absent(
         except DataError:
             return False
 
-    responses = list(zip((a, b), rendered.wholes, strict=True))
     if prompt.tools and same(prompt._replace(tools=None), *responses):
         yield "tools"
     for name in json.loads(prompt.template_arguments or "{}"):
@@ -239,18 +226,17 @@ def _absent(
 
 def _keys(turns: Sequence[Message]) -> list[str]:
     """Keys beside role and content that turns have."""
-    return sorted({key for turn in turns for key in with_extra(turn)} - {"role", "content"})
+    return sorted({key for turn in turns for key in _extra(turn)})
+
+
+def _extra(turn: Message) -> dict[str, Any]:
+    return dict(json.loads(turn.get("extra") or "{}"))
 
 
 def _dropped(turns: Sequence[Message], key: str) -> list[Message]:
     """Turns without a key."""
-
-    def one(turn: Message) -> Message:
-        kept = {name: v for name, v in with_extra(turn).items() if name != key}
-        bare = Message(role=kept.pop("role"), content=kept.pop("content"))
-        return {**bare, "extra": json.dumps(kept)} if kept else bare
-
-    return list(map(one, turns))
+    kept = ({name: v for name, v in _extra(turn).items() if name != key} for turn in turns)
+    return [{**turn, "extra": json.dumps(one)} for turn, one in zip(turns, kept, strict=True)]
 
 
 def _adds(specials: Specials, turns: Sequence[Message], text: str) -> bool:

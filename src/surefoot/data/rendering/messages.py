@@ -32,6 +32,8 @@ _ASSISTANT = f"\n\n{SPEAKERS['assistant']}:"
 class Rendered:
     """The texts of a comparison."""
 
+    prompt: Prompt
+    sides: tuple[Sequence[Message], Sequence[Message]]  #: responses a and b
     before: str  #: of the prompt, up to where a response is written
     wholes: tuple[str, str]  #: of prompt and response, for a and for b
     by_template: bool  #: a chat template wrote them, with their special tokens
@@ -55,20 +57,26 @@ def render(
     """
     if _by_template(tokenizer, prompt):
         wholes = whole_text(tokenizer, prompt, a), whole_text(tokenizer, prompt, b)
-        if prompt.prompt:
-            return Rendered(opening(tokenizer, prompt)[0], wholes, True)
         roles = {side[0]["role"] for side in (a, b) if side}
-        if len(roles) == 1:
-            return Rendered(_beginning(tokenizer, prompt, roles.pop()), wholes, True)
-        return Rendered(common_start(*wholes), wholes, True)
-    if not prompt.conversational:
-        return _plain(prompt, a, b)
-    before, written = _untemplated(prompt), ["".join(map(_turn, side)) for side in (a, b)]
+        if prompt.prompt:
+            before = opening(tokenizer, prompt)[0]
+        elif len(roles) == 1:
+            before = _beginning(tokenizer, prompt, roles.pop())
+        else:
+            before = common_start(*wholes)
+        return Rendered(prompt, (a, b), before, wholes, True)
+    before = _untemplated(prompt)
+    if not prompt.conversational:  # what begins with space stands where the prompt ends
+        text, written = _joined(prompt.prompt), [_joined(a), _joined(b)]
+        befores = [text if side[:1].isspace() else before for side in written]
+        wholes = befores[0] + written[0], befores[1] + written[1]
+        return Rendered(prompt, (a, b), min(befores, key=len), wholes, False)
+    written = ["".join(map(_turn, side)) for side in (a, b)]
     if all(side and side[0]["role"] == "assistant" for side in (a, b)):
         written = [side.removeprefix(_ASSISTANT) for side in written]
     else:
         before = before.removesuffix(_ASSISTANT)
-    return Rendered(before, (before + written[0], before + written[1]), False)
+    return Rendered(prompt, (a, b), before, (before + written[0], before + written[1]), False)
 
 
 def opening(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> tuple[str, bool]:
@@ -188,15 +196,6 @@ def _untemplated(prompt: Prompt) -> str:
             "and responses as messages"
         )
     return text + ("" if not text or text[-1].isspace() else GAP)
-
-
-def _plain(prompt: Prompt, a: Sequence[Message], b: Sequence[Message]) -> Rendered:
-    """Responses that begin with space stand where the prompt ends, others after a blank line."""
-    with_gap, text = _untemplated(prompt), _joined(prompt.prompt)
-    sides = [_joined(a), _joined(b)]
-    befores = [text if side[:1].isspace() else with_gap for side in sides]
-    wholes = (befores[0] + sides[0], befores[1] + sides[1])
-    return Rendered(min(befores, key=len), wholes, False)
 
 
 def _joined(turns: Sequence[Message]) -> str:

@@ -55,8 +55,9 @@ class TokenReader:
         """
         found: list[TokenRow | Rendered] = []
         for row in rows:
+            prompt = Prompt(*(row[name] for name in Prompt._fields))
             try:
-                found.append(render(self.tokenizer, *_parts(row)))
+                found.append(render(self.tokenizer, prompt, row["response_a"], row["response_b"]))
             except DataError as error:
                 found.append(TokenRow(refused=str(error)))
         rendered = [one for one in found if isinstance(one, Rendered)]
@@ -65,8 +66,8 @@ class TokenReader:
         return [
             one
             if isinstance(one, TokenRow)
-            else self._row(row, one, next(ids), (next(ids), next(ids)), max_length, keep_end)
-            for row, one in zip(rows, found, strict=True)
+            else self._row(one, [next(ids) for _ in range(3)], max_length, keep_end)
+            for one in found
         ]
 
     def opening(self, prompt: Prompt) -> list[int]:
@@ -81,21 +82,16 @@ class TokenReader:
         return self._opened(ids)
 
     def _row(
-        self,
-        row: Mapping[str, Any],
-        rendered: Rendered,
-        before: list[int],
-        wholes: tuple[list[int], list[int]],
-        max_length: int,
-        keep_end: bool,
+        self, rendered: Rendered, ids: Sequence[list[int]], max_length: int, keep_end: bool
     ) -> TokenRow:
-        parts = _parts(row)
-        checked = fidelity(self.specials, *parts, rendered)
+        """A comparison, from the token ids of its prompt and of both whole texts."""
+        checked = fidelity(self.specials, rendered)
         if checked.unwritten:
             names = ", ".join(checked.unwritten)
             return TokenRow(refused=f"the chat template does not write: {names}")
+        before, *wholes = ids
         texts = zip(wholes, rendered.wholes, strict=True)
-        a, b = (self._ended(ids, text, rendered.by_template) for ids, text in texts)
+        a, b = (self._ended(one, text, rendered.by_template) for one, text in texts)
         prompt = self._opened(before)
         if not before:
             a, b = prompt + a, prompt + b
@@ -103,7 +99,7 @@ class TokenReader:
         whole = (a[:shared], a[shared:], b[shared:])
         kept = _fit(whole, max_length, self.specials.ids, keep_end)
         sides = zip((a, b), rendered.wholes, strict=True)
-        ends = [self._ends(ids, text, rendered.by_template) for ids, text in sides]
+        ends = [self._ends(one, text, rendered.by_template) for one, text in sides]
         found = {
             "prompt-cut": len(kept[0]) < len(whole[0]),
             "response-cut": any(len(kept[k]) < len(whole[k]) for k in (1, 2)),
@@ -158,12 +154,6 @@ class TokenReader:
 
     def _begins_twice(self, ids: list[int]) -> bool:
         return len(ids) > 1 and ids[0] == ids[1] and ids[0] in self.specials.ids
-
-
-def _parts(row: Mapping[str, Any]) -> tuple[Prompt, Any, Any]:
-    """Prompt and responses of a row."""
-    prompt = Prompt(*(row[name] for name in Prompt._fields))
-    return prompt, row["response_a"], row["response_b"]
 
 
 def _closing(tokenizer: PreTrainedTokenizerBase) -> list[int]:
