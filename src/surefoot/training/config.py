@@ -10,7 +10,6 @@ import yaml
 from pydantic import Field, model_validator
 
 from surefoot.boundary.limits import DEPTH, TOO_DEEP
-from surefoot.boundary.values import check_values
 from surefoot.boundary.yaml_texts import yaml_file, yaml_value
 from surefoot.data.options import ReadingOptions
 from surefoot.data.splits import By
@@ -19,7 +18,7 @@ from surefoot.escaping import excerpt
 from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
 from surefoot.objectives.sized import SizedRisk
-from surefoot.options import READS, WRITES, Options
+from surefoot.options import READS, WRITES, Options, check_values
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
 from surefoot.training.drpo.config import DoublyRobust
