@@ -35,23 +35,18 @@ class Numbered(NamedTuple):
 def arrow_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Numbered]:
     """The rows of a table, one after the other; those that are too large or odd are faults.
 
-    Args:
-        batches: some rows each. Texts may be dictionary-encoded, so that what repeats is held once.
+    Texts may be dictionary-encoded, so that what repeats is held once.
     """
     row = 0
     for batch in batches:
         sizes = sum((_sizes(column) for column in batch.columns), np.zeros(len(batch)))
-        if sizes.sum() <= ROW_BYTES:  # the common case: all at once
-            for numbered in _converted(batch, row):
-                row += 1
-                yield numbered
-            continue
-        for i in range(len(batch)):
-            row += 1
-            if sizes[i] > ROW_BYTES:
-                yield Numbered(row, None, TOO_LARGE)
+        step = max(1, len(batch)) if sizes.sum() <= ROW_BYTES else 1  # mostly all at once
+        for start in range(0, len(batch), step):
+            if sizes[start : start + step].sum() > ROW_BYTES:
+                yield Numbered(row + 1, None, TOO_LARGE)
             else:
-                yield from _converted(batch.slice(i, 1), row - 1)
+                yield from _converted(batch.slice(start, step), row)
+            row += step
 
 
 def _converted(batch: pa.RecordBatch, before: int) -> list[Numbered]:
@@ -65,8 +60,9 @@ def _converted(batch: pa.RecordBatch, before: int) -> list[Numbered]:
         # A value that Python has no place for: a date after the year 9999, a name that stands
         # twice in a mapping, bytes that are no UTF-8.
         if len(batch) > 1:
-            parts = (_converted(batch.slice(i, 1), before + i) for i in range(len(batch)))
-            return [one for part in parts for one in part]
+            return [
+                one for i in range(len(batch)) for one in _converted(batch.slice(i, 1), before + i)
+            ]
         return [Numbered(before + 1, None, f"a value cannot be read: {error}")]
 
 
