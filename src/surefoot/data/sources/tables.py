@@ -60,9 +60,8 @@ def _converted(batch: pa.RecordBatch, before: int) -> list[Numbered]:
         # A value that Python has no place for: a date after the year 9999, a name that stands
         # twice in a mapping, bytes that are no UTF-8.
         if len(batch) > 1:
-            return [
-                one for i in range(len(batch)) for one in _converted(batch.slice(i, 1), before + i)
-            ]
+            parts = (_converted(batch.slice(i, 1), before + i) for i in range(len(batch)))
+            return [row for (row,) in parts]
         return [Numbered(before + 1, None, f"a value cannot be read: {error}")]
 
 
