@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,25 +38,24 @@ class References:
     same in any order, whatever was said of them and whatever their source."""
 
 
-def pair_positions(responses: int, pairs: int) -> tuple[Ints, Ints]:
+def pair_positions(responses: int, pairs: int) -> list[tuple[int, int]]:
     """First and second response of each pair: consecutive ones, or all distinct pairs.
 
     >>> pair_positions(4, 2)
-    (array([0, 2]), array([1, 3]))
+    [(0, 1), (2, 3)]
 
     Raises:
         DataError: the number of pairs is neither.
     """
+    every = list(itertools.combinations(range(responses), 2))
     if pairs == responses // 2 and responses % 2 == 0:
-        return np.arange(0, responses, 2), np.arange(1, responses, 2)
-    first, second = np.triu_indices(responses, k=1)
-    if pairs != len(first) or not pairs:
-        every = responses * (responses - 1) // 2
-        raise DataError(
-            f"'reference_auxiliary' holds {pairs} number(s) for {responses} reference(s): it takes "
-            f"{responses // 2} (consecutive pairs) or {every} (all pairs)"
-        )
-    return first, second
+        return [(i, i + 1) for i in range(0, responses, 2)]
+    if pairs and pairs == len(every):
+        return every
+    raise DataError(
+        f"'reference_auxiliary' holds {pairs} number(s) for {responses} reference(s): it takes "
+        f"{responses // 2} (consecutive pairs) or {len(every)} (all pairs)"
+    )
 
 
 def references_of(preferences: Preferences) -> References:
@@ -79,16 +79,18 @@ def references_of(preferences: Preferences) -> References:
         key = digest_of(responses, chances, law, *shared)
         if key not in known:
             try:
-                first, second = pair_positions(len(responses), len(chances))
+                pairs = pair_positions(len(responses), len(chances))
             except DataError as error:
                 raise DataError(f"{file}, row {row}: {error}.") from None
             known[key] = len(independent)
             independent.append(np.inf if law == POOL else len(responses) / 2)
             draw = digest_of(sorted(map(json.dumps, responses)), shared[0])
             draws.append(drawn.setdefault(draw, len(drawn)))
-            for a, b, chance in zip(first.tolist(), second.tolist(), chances, strict=True):
-                sets.append(known[key])
-                rows.append(_comparison(shared, responses[a], responses[b], chance))
+            sets += [known[key]] * len(pairs)
+            rows += [
+                _comparison(shared, responses[a], responses[b], chance)
+                for (a, b), chance in zip(pairs, chances, strict=True)
+            ]
         of.append(known[key])
     return References(
         Preferences.from_rows(rows, f"references of {preferences.name}"),

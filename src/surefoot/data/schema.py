@@ -41,10 +41,6 @@ def _probabilities(value: Any, name: str) -> list[float]:
     return [fields.probability(one, name) for one in fields.listed(value, name)]
 
 
-def _score(value: Any, name: str) -> float:
-    return fields.number(value, name)
-
-
 #: Columns that may be null: what they hold, and how a value is checked and converted.
 _OPTIONAL: dict[str, tuple[Any, Callable[[Any, str], Any]]] = {
     "id": (_TEXT, fields.name_of),
@@ -62,8 +58,8 @@ _OPTIONAL: dict[str, tuple[Any, Callable[[Any, str], Any]]] = {
     "references": (List(_MESSAGES), _references),  # responses drawn from the reference policy
     "reference_auxiliary": (List(_NUMBER), _probabilities),  # of consecutive or all pairs of them
     "reference_law": (_TEXT, lambda value, _: str(value)),  # `pool`: they are all there are
-    "score_a": (_NUMBER, _score),  # the data's own scores: evidence about the label
-    "score_b": (_NUMBER, _score),
+    "score_a": (_NUMBER, fields.number),  # the data's own scores: evidence about the label
+    "score_b": (_NUMBER, fields.number),
     "numbers": (List({"name": _TEXT, "value": _NUMBER}), lambda value, _: list(value)),  # declared
     "label_from": (_TEXT, lambda value, _: str(value)),  # order, label, votes, scores or ABSENT
     "note": (_TEXT, lambda value, _: str(value)),  # what the reader had to work around
