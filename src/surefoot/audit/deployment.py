@@ -107,21 +107,14 @@ def deployment_shift(
     clusters: int = 16,
     seed: int = 0,
 ) -> DeploymentShift:
-    """Compare the distinct prompts of two sets.
+    """Compare the distinct prompts of two sets, of comparisons or of prompts with empty responses.
 
     Distances are by the clusters that a run with `unit: cluster` and this `split_seed` makes of the
     training prompts, so that its ball is the one that is measured; a risk weighs clusters by their
     pairs, so training prompts count as often as they have pairs. The test of one law is by clusters
     of its own, as many, of both sides together: those of a run hold too much of the training
     prompts. Moving inside a cluster is not seen: the distance of the prompts themselves is at least
-    that of the histograms.
-
-    Args:
-        training: comparisons that are trained on.
-        deployment: comparisons, or prompts with empty responses.
-        encoder: reads the prompts.
-        clusters: how many.
-        seed: of the clusters, the permutations and the bootstrap.
+    that of the histograms. The seed is that of clusters, permutations and bootstrap.
 
     Raises:
         DataError: fewer distinct training prompts than clusters.
@@ -152,15 +145,9 @@ def one_law_by_clusters(
     clusters: int,
     seed: int = 0,
 ) -> OneLaw:
-    """Whether prompts of two sides are of one law, by clusters of all of them.
+    """Whether distinct prompts of two sides are of one law, by clusters of all of them.
 
-    Args:
-        before: distinct prompts that only the one side has.
-        after: those that only the other has.
-        both: those of both sides.
-        encoder: reads them.
-        clusters: how many are asked for.
-        seed: of the clusters and the permutations.
+    Those of `both` are not among `before` and `after`. The seed is of clusters and permutations.
     """
     own, count = clusters_of_texts(before + after + both, encoder, clusters, seed)
     first, second, shared = np.split(own, np.cumsum([len(before), len(after)]))

@@ -33,13 +33,8 @@ def dot_interval_chart(
 ) -> Markup:
     """Estimates as points with their intervals, one line of the picture for each label.
 
-    Args:
-        labels: of the lines, from the top.
-        series: for each name an estimate (or None) per label; a point without an interval is
-            hollow.
-        reference: a vertical line, such as 0.5 for chance.
-        axis: what the figures are.
-        reference_label: what the line stands for.
+    A series has an estimate (or None) per label, from the top; a point without an interval is
+    hollow. The reference is a vertical line, such as 0.5 for chance.
     """
     _same_length(labels, series)
     height = 0.75 + max(1, len(labels)) * max(0.26, 0.13 * len(series) + 0.1)
@@ -85,14 +80,9 @@ def curve_chart(
     along: str = "",
     reference: float | None = None,
 ) -> Markup:
-    """Estimates over a number, such as accuracy over the share of flipped labels.
+    """Estimates over a number in order, such as accuracy over the share of flipped labels.
 
-    Args:
-        at: the numbers, in order.
-        series: for each name an estimate (or None) per number.
-        axis: what the figures are.
-        along: what the numbers are.
-        reference: a horizontal line.
+    A series has an estimate (or None) per number. The reference is a horizontal line.
     """
     _same_length(at, series)
     with drawing():
@@ -157,13 +147,9 @@ def reliability_chart(calibrations: Mapping[str, Calibration]) -> Markup:
 def bar_chart(
     labels: Sequence[str], values: Sequence[float], *, axis: str = "", form: str = "{:,.3g}"
 ) -> Markup:
-    """Horizontal bars with their figures: counts and shares, which have no interval.
+    """Horizontal bars from the top with their figures: counts and shares, which have no interval.
 
-    Args:
-        labels: of the bars, from the top.
-        values: their lengths.
-        axis: what the figures are.
-        form: how a figure is written, for `str.format`.
+    The form says how `str.format` writes a figure.
     """
     if len(labels) != len(values):
         raise ConfigurationError(f"{len(labels)} labels for {len(values)} values.")
@@ -188,15 +174,7 @@ def matrix_chart(
     row_title: str = "",
     column_title: str = "",
 ) -> Markup:
-    """A table of estimates between 0 and 1, shaded by their size, with intervals.
-
-    Args:
-        rows: names of the rows, from the top.
-        columns: names of the columns.
-        cells: estimates (or None), row by row.
-        row_title: what the rows are.
-        column_title: what the columns are.
-    """
+    """Estimates (or None) between 0 and 1 in a table, shaded by size, with intervals."""
     by_row = dict(zip(rows, cells, strict=True))
     _same_length(columns, by_row)
     with drawing():

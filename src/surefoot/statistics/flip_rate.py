@@ -42,10 +42,9 @@ def flip_rate_of_votes(
     :func:`varying_rates`.
 
     Args:
-        disagreement: (N,) of each pair with two votes or more, the share of pairs of votes that
-            disagree, which :func:`disagreement_of` gives.
+        disagreement: (N,) of each pair with two votes or more, from :func:`disagreement_of`.
         clusters: (N,) what the interval takes as shared; default: every pair is its own.
-        level: of the interval.
+        level: nominal coverage.
     """
     covers = "pairs with two votes or more"
     found = mean(disagreement, clusters, None, level, covers, SHARE)
@@ -87,10 +86,8 @@ def varying_rates(first: npt.ArrayLike, votes: npt.ArrayLike, seed: int = 0) -> 
     3 v. The p-value is of votes drawn with the one rate that fits (a parametric bootstrap); given
     the rate, pairs of one prompt are independent too.
 
-    Args:
-        first: (N,) votes for the first response.
-        votes: (N,) votes for either; pairs with fewer than four are left out.
-        seed: of the draws.
+    Of each pair (N,) the votes for the first response and for either; pairs with fewer than four
+    are left out.
     """
     a, k = (np.rint(np.asarray(side)).astype(np.int64) for side in (first, votes))
     a, k = a[k >= ENOUGH_VOTES], k[k >= ENOUGH_VOTES]
@@ -125,9 +122,7 @@ def _moments(
 def disagreement_of(first: npt.ArrayLike, votes: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Share of the pairs of votes that disagree, shape (N,); unbiased for their chance.
 
-    Args:
-        first: (N,) votes for the first response.
-        votes: (N,) votes for either, at least 2.
+    Of each pair (N,) the votes for the first response and for either, at least 2.
     """
     a, k = np.asarray(first, dtype=np.float64), np.asarray(votes, dtype=np.float64)
     return 2 * a * (k - a) / (k * (k - 1))
@@ -143,16 +138,11 @@ def flip_rate_of_majority(rate: float, votes: int) -> float:
 
 
 def flip_rate_bound(accuracy: Estimate) -> float | None:
-    """The highest flip rate that goes with the accuracy of a model which did not see the labels.
+    """The highest flip rate, at most 1/2, that goes with the accuracy of a model on unseen pairs.
 
     A model with accuracy a on the truth has (1 - e) a + e (1 - a) on labels that are flipped at
-    random, at most 1 - e where e is below 1/2. So e is at most one less the accuracy, here less
-    the lower end of its interval. Nothing bounds it from below.
-
-    Args:
-        accuracy: on labels as observed, of pairs that the model was not trained on.
-
-    Returns:
-        The bound, at most 1/2; None where the accuracy has no interval.
+    random, at most 1 - e where e is below 1/2. So e is at most one less the accuracy on labels as
+    observed, here less the lower end of its interval. Nothing bounds it from below. None where the
+    accuracy has no interval.
     """
     return None if accuracy.low is None else min(1 - accuracy.low, 0.5)

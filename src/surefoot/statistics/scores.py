@@ -12,14 +12,10 @@ FLOOR = float(np.finfo(np.float64).eps)
 
 
 def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
-    """Cross-entropy of each item in nats, shape (N,).
+    """Cross-entropy of each item in nats, shape (N,), of P(a preferred) and its label, soft or not.
 
     A certainty that was wrong costs 36.04 nats, not infinity: probabilities are kept
     :data:`FLOOR` away from 0 and 1, so every loss lies in [0, -log FLOOR].
-
-    Args:
-        probabilities: P(a preferred), shape (N,).
-        labels: 1, 0, 0.5 or soft, shape (N,).
 
     Raises:
         ValueError: shapes that do not agree, or values outside [0, 1].
@@ -32,12 +28,8 @@ def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
 def brier(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     """Expected squared error of each item against one judgment drawn from its label, shape (N,).
 
-    For a soft label y this is y (1 - p)^2 + (1 - y) p^2: least at p = y, and equal to the average
-    over single votes.
-
-    Args:
-        probabilities: P(a preferred), shape (N,).
-        labels: 1, 0, 0.5 or soft, shape (N,).
+    For a soft label y and P(a preferred) p this is y (1 - p)^2 + (1 - y) p^2: least at p = y, and
+    equal to the average over single votes.
 
     Raises:
         ValueError: shapes that do not agree, or values outside [0, 1].
@@ -49,7 +41,7 @@ def brier(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
 def probabilities_and_labels(
     probabilities: npt.ArrayLike, labels: npt.ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Probabilities and labels as float vectors of one length within [0, 1].
+    """Both as float vectors of one length within [0, 1].
 
     Raises:
         ValueError: they are not.

@@ -123,7 +123,7 @@ def shift(
         after: (M,) the same of the prompts of deployment, which are independent of one another.
         units: how many there are.
         seed: of the draws.
-        level: of the intervals.
+        level: nominal coverage.
         pairs: (N,) how many pairs each training prompt has: a risk weighs units by these.
 
     Raises:
@@ -221,8 +221,7 @@ def one_law(
     sample, the larger of which has more of the rare ones, if those of both are dealt anew too.
 
     Args:
-        before: (N,) the unit, in [0, units), of each prompt that only the one sample has; a
-            prompt counts once, however many rows it has.
+        before: (N,) the unit, in [0, units), of each distinct prompt that only the one sample has.
         after: (M,) the same of prompts that only the other has.
         units: how many there are.
         seed: of the permutations.

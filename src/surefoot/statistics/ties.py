@@ -42,11 +42,9 @@ def side_of_margins(margins: npt.ArrayLike) -> Floats:
 
 
 def side_of_rewards(rewards: npt.ArrayLike, tolerance: float = 0.0) -> Floats:
-    """1 where the first reward of a pair is higher, -1 where the second is, 0 for a tie, (N,).
+    """1 where the first of a pair of rewards is higher, -1 where the second is, 0 for a tie, (N,).
 
-    Args:
-        rewards: shape (N, 2).
-        tolerance: a tie where they differ by no more than this, or by a millionth of the larger.
+    They tie where they differ by no more than the tolerance, or by a millionth of the larger one.
 
     >>> side_of_rewards([[1000.0, 1000.0 + 1e-9], [0.2, 0.1]]).tolist()
     [0.0, 1.0]

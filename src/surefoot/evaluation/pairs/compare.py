@@ -67,15 +67,9 @@ def compare(
 ) -> ComparisonResult:
     """Paired differences between a model and a baseline, overall and by group.
 
-    Args:
-        rewards: shape (N, 2); or a list of S such arrays (or shape (S, N, 2)), one for each seed.
-        baseline: the same for the baseline, with the same seeds in the same order.
-        preferences: the N pairs.
-        probabilities: P(a preferred), shape (N,) or one for each seed. None: Bradley-Terry.
-        baseline_probabilities: the same for the baseline.
-        tie_tolerance: a model ties where its rewards differ by no more than this.
-        clusters: what pairs share (see :func:`~surefoot.evaluation.clusters.clusters_of`).
-        level: nominal coverage.
+    Arguments are those of :func:`~surefoot.evaluation.evaluate_rewards`. For methods there is one
+    array of rewards, shape (N, 2), and of probabilities, shape (N,), for each of S seeds: the same
+    seeds in the same order on both sides.
 
     Returns:
         With several seeds intervals that cover seeds and items; with one, items only. Each
@@ -131,7 +125,7 @@ def evaluate_over_seeds(
 ) -> dict[str, Estimate]:
     """Figures of a method, with intervals that cover seeds and items.
 
-    Args: as for :func:`compare`, one array of rewards for each seed.
+    Arguments are those of :func:`compare`, one array of rewards for each seed.
 
     Returns:
         `accuracy`, `log_loss`, then the accuracy of each `group: name` and `source: name`.

@@ -45,15 +45,10 @@ def evaluate_rewards(
     (label 1/2) is left out and counted. Log-loss, Brier score and calibration take every pair, with
     soft labels as they are. Weights of the data are not used: each pair counts once.
 
-    Args:
-        rewards: of responses a and b, shape (N, 2).
-        preferences: the N pairs.
-        probabilities: P(a preferred), shape (N,). None: Bradley-Terry from the rewards.
-        tie_tolerance: the model ties where its rewards differ by no more than this.
-        clusters: what pairs share (see :func:`~surefoot.evaluation.clusters.clusters_of`).
-        breakdowns: further groupings of the rows, by title, each of length N (a suite's
-            `breakdowns`, such as the style matrix of RM-Bench).
-        level: nominal coverage.
+    Rewards (N, 2), probabilities (N,) and the tolerance are those of
+    :func:`~surefoot.evaluation.pairs.judgments.judge`, clusters those of
+    :func:`~surefoot.evaluation.clusters.clusters_of`. Breakdowns are further groupings of the N
+    rows, by title (a suite's `breakdowns`, such as the style matrix of RM-Bench).
 
     Raises:
         DataError: no pairs, shapes that do not fit, or rewards that are not finite.

@@ -28,15 +28,9 @@ def contests(a: Samples, b: Samples, source: str | None = None) -> Preferences:
     for one, other in ((a, b), (b, a)):
         require_prompts(one.place, other, {key: w.prompt for key, w in one.written.items()})
     rows = [
-        {
-            **w.prompt._asdict(),
-            "response_a": first,
-            "response_b": second,
-            "label": 0.5,
-            "source": source,
-        }
+        w.prompt._asdict() | {"response_a": x, "response_b": y, "label": 0.5, "source": source}
         for key, w in a.written.items()
-        for first, second in zip(w.responses, b.written[key].responses, strict=False)
+        for x, y in zip(w.responses, b.written[key].responses, strict=False)
     ]
     return Preferences.from_rows(rows, f"{a.place} against {b.place}")
 

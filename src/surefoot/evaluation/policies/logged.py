@@ -27,10 +27,7 @@ class LoggedValues:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: the figures, and what to make of them."""
-        results = {}
-        for name, one in self.sets.items():
-            said = verdict(one)
-            results[name] = one.to_dict() | {"verdict": said.sentence, "points": list(said.points)}
+        results = {name: one.to_dict() | verdict(one).to_dict() for name, one in self.sets.items()}
         return {
             "schema_version": SCHEMA_VERSION,
             "policy": self.policy,

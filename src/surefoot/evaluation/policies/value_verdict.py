@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from surefoot.evaluation.policies.value import FEWEST_EFFECTIVE, PolicyValue
+
+Tone = Literal["good", "bad", "doubt"]
 
 #: Below this share of the responses an effective size is called small.
 _SMALL_SHARE = 0.1
@@ -15,9 +17,13 @@ _SMALL_SHARE = 0.1
 class ValueVerdict:
     """A sentence, how good the news is, and what a reader should know before believing it."""
 
-    tone: Literal["good", "bad", "doubt"]
+    tone: Tone
     sentence: str
     points: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON says beside the figures."""
+        return {"verdict": self.sentence, "points": list(self.points)}
 
 
 def verdict(value: PolicyValue) -> ValueVerdict:
@@ -26,7 +32,7 @@ def verdict(value: PolicyValue) -> ValueVerdict:
     name, read = ("doubly robust", value.doubly_robust) if usable else ("direct", value.direct)
     side = read.side(0.5)
     against = {1: "preferred to its reference", -1: "less preferred than its reference"}
-    tone: Literal["good", "bad", "doubt"] = "doubt"
+    tone: Tone = "doubt"
     if usable and side:
         tone = "good" if side > 0 else "bad"
     standing = against.get(side, "not distinguishable from its reference (1/2)")

@@ -43,9 +43,7 @@ def find_suite(name: str) -> Suite:
 def load_suite(name: str, folder: str | os.PathLike[str] | None = None) -> Preferences:
     """Load a suite from a folder, else from the one in `SUREFOOT_SUITES`, else from its origin.
 
-    Args:
-        name: of the suite.
-        folder: holds the suites' own folders (`llmbar/natural.jsonl.gz`, ...).
+    The folder holds the suites' own folders (`llmbar/natural.jsonl.gz`, ...).
 
     Raises:
         ConfigurationError: an unknown name.

@@ -13,10 +13,11 @@ from surefoot.evaluation.policies.overoptimisation.curve import (
     compare_curves,
 )
 from surefoot.evaluation.policies.samples import Samples, sampled_rewards
-from surefoot.evaluation.policies.value_verdict import ValueVerdict
+from surefoot.evaluation.policies.value_verdict import Tone, ValueVerdict
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics import Comparison
 from surefoot.statistics.dependence import Floats
+from surefoot.statistics.estimate import json_ready
 
 #: Share of equal neighbours from which ties are named: KL is then a bound that is not tight.
 _MANY_TIES = 0.05
@@ -46,18 +47,16 @@ class BestOfN:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
         model, *others = self.curves
-        judged = self.verdict
         content: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "model": model,
             "baseline": others[0] if others else None,
             "gold": self.gold or "column",
-            "best_of_n": self.ours.to_dict()
-            | {"verdict": judged.sentence, "points": list(judged.points)},
+            "best_of_n": self.ours.to_dict() | self.verdict.to_dict(),
         }
         if self.compared:
             content["baseline_best_of_n"] = self.curves[others[0]].to_dict()
-            content["gold_less_baseline"] = [one.to_dict() for one in self.compared]
+            content["gold_less_baseline"] = json_ready(self.compared)
         return content
 
 
@@ -110,15 +109,13 @@ def verdict(curve: Curve) -> ValueVerdict:
         sentence = f"{ends}; with fewer than eight responses to a prompt no law is fitted."
         return ValueVerdict("doubt", sentence[0].upper() + sentence[1:], points)
     slope, n = curve.law.slope, curve.n[curve.law.points]
-    side = slope.side(0.0)
-    if side < 0:
-        found = f"Over-optimised: at n = {n} the gold reward falls as the proxy's grows"
-        return ValueVerdict("bad", f"{found} (slope {slope}); {ends}.", points)
-    if side > 0:
-        found = f"No over-optimisation up to n = {n}: the gold reward still grows there"
-        return ValueVerdict("good", f"{found} (slope {slope}); {ends}.", points)
-    found = f"At n = {n} the gold reward neither grows nor falls for certain"
-    return ValueVerdict("doubt", f"{found} (slope {slope}); {ends}.", points)
+    found: dict[int, tuple[Tone, str]] = {
+        -1: ("bad", f"Over-optimised: at n = {n} the gold reward falls as the proxy's grows"),
+        1: ("good", f"No over-optimisation up to n = {n}: the gold reward still grows there"),
+        0: ("doubt", f"At n = {n} the gold reward neither grows nor falls for certain"),
+    }
+    tone, direction = found[slope.side(0.0)]
+    return ValueVerdict(tone, f"{direction} (slope {slope}); {ends}.", points)
 
 
 def _points(curve: Curve) -> list[str]:

@@ -85,8 +85,8 @@ def fit_law(
 
     Args:
         kl: T distances above 0 in nats, the same for all seeds.
-        gains: of each of S seeds, the gold reward of U units (prompts) at these, less the initial
-            policy's, shape (U, T).
+        gains: of each of S seeds, the gold reward of U units at these, less the initial policy's,
+            shape (U, T).
         by: which law.
         clusters: (U,) ids of the units; or of each seed, where each has its own.
         level: nominal coverage.
