@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from surefoot.cli import results
 from surefoot.cli.app import app
 from surefoot.errors import DataError, SurefootError
-from surefoot.evaluation.pairs.result import EvaluationResult
+from surefoot.evaluation.pairs.metrics import EvaluationResult
 from surefoot.runs import claim
 from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel
 from surefoot.statistics.estimate import finite_only

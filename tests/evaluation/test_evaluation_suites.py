@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.evaluation.origin import fetch
 from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, read_records
 from surefoot.evaluation.suites import find_suite, load_suite, rm_bench, suites
 from surefoot.evaluation.suites.hh_rlhf import dialogue
@@ -233,9 +232,9 @@ def test_fetched_once_and_kept(server, tmp_path, monkeypatch):
     suite = local_suite(url)
     for name in suite.parts:  # the public form: a JSON array, not gzipped
         (folder / f"{name}.json").write_text(json.dumps([LLMBAR_RECORD, LLMBAR_RECORD]))
-    assert len(fetch(suite)) == 14
+    assert len(suite.fetch()) == 14
     assert len(seen) == 7
-    assert len(fetch(suite)) == 14
+    assert len(suite.fetch()) == 14
     assert len(seen) == 7
     assert not list((tmp_path / "cache").rglob("*.partial"))
 
@@ -246,11 +245,11 @@ def test_an_origin_that_does_not_answer(server, tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     message = r"could not be fetched from http.*natural.json.*404.*--suites DIR.*SUREFOOT_SUITES"
     with pytest.raises(DataError, match=message):
-        fetch(local_suite(url))
+        local_suite(url).fetch()
     with pytest.raises(DataError, match=r"could not be fetched from http://127\.0\.0\.1:1/natural"):
-        fetch(local_suite("http://127.0.0.1:1"))  # nobody listens there
+        local_suite("http://127.0.0.1:1").fetch()  # nobody listens there
     with pytest.raises(DataError, match=r"file:///nowhere/natural.json.*--suites"):
-        fetch(local_suite("file:///nowhere"))
+        local_suite("file:///nowhere").fetch()
 
 
 @pytest.mark.parametrize("name", ["hhh_alignment", "ukpconvarg1"])

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from surefoot.errors import ConfigurationError, DataError
+from surefoot.evaluation.policies.logged import verdict
 from surefoot.evaluation.policies.value import (
     RatioOptions,
     effective_size,
     policy_value,
     terms,
 )
-from surefoot.evaluation.policies.value_verdict import verdict
 from surefoot.worlds import TabularTruth
 from surefoot.worlds.tabular import tilted
 

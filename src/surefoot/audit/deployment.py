@@ -124,10 +124,11 @@ def deployment_shift(
     first, second = (units.of_texts(texts.tolist(), encoder) for texts in (before, after))
     shared = np.isin(keys, others)
     parts = before[~shared], after[~np.isin(others, keys)], before[shared]
-    own, theirs, both = (part.tolist() for part in parts)
+    everyone, found = clusters_of_texts(np.concatenate(parts).tolist(), encoder, clusters, seed)
+    own, theirs, both = np.split(everyone, np.cumsum([len(part) for part in parts[:2]]))
     return DeploymentShift(
         shift(first, second, len(units.names), seed, pairs=pairs),
-        one_law_by_clusters(own, theirs, both, encoder, clusters, seed),
+        one_law(own, theirs, found, seed, both),
         units.names,
         len(before),
         len(after),
@@ -135,23 +136,6 @@ def deployment_shift(
         seed,
         clusters,
     )
-
-
-def one_law_by_clusters(
-    before: list[str],
-    after: list[str],
-    both: list[str],
-    encoder: Encoder,
-    clusters: int,
-    seed: int = 0,
-) -> OneLaw:
-    """Whether distinct prompts of two sides are of one law, by clusters of all of them.
-
-    Those of `both` are not among `before` and `after`. The seed is of clusters and permutations.
-    """
-    own, count = clusters_of_texts(before + after + both, encoder, clusters, seed)
-    first, second, shared = np.split(own, np.cumsum([len(before), len(after)]))
-    return one_law(first, second, count, seed, shared)
 
 
 def _distinct(data: Preferences) -> tuple[npt.NDArray[np.object_], Ints, Ints]:

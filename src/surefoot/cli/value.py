@@ -74,7 +74,7 @@ def value(
 
 
 def _show(values: LoggedValues) -> None:
-    from surefoot.evaluation.policies.value_verdict import verdict
+    from surefoot.evaluation.policies.logged import verdict
 
     rows = [
         [

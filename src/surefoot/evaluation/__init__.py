@@ -7,9 +7,8 @@ from surefoot.evaluation.pairs.compare import (
     evaluate_over_seeds,
     holm_over_suites,
 )
-from surefoot.evaluation.pairs.metrics import evaluate_rewards
+from surefoot.evaluation.pairs.metrics import EvaluationResult, evaluate_rewards
 from surefoot.evaluation.pairs.overlap import Overlap, prompt_overlap, training_prompt_keys
-from surefoot.evaluation.pairs.result import EvaluationResult
 from surefoot.evaluation.pairs.rulers import ruler_rewards
 
 __all__ = [

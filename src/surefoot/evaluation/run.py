@@ -15,14 +15,13 @@ from surefoot.evaluation.pairs.compare import (
     evaluate_over_seeds,
     holm_over_suites,
 )
-from surefoot.evaluation.pairs.metrics import evaluate_rewards
+from surefoot.evaluation.pairs.metrics import EvaluationResult, evaluate_rewards
 from surefoot.evaluation.pairs.overlap import Overlap, prompt_overlap
-from surefoot.evaluation.pairs.result import SCHEMA_VERSION, EvaluationResult
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.statistics import Estimate
 from surefoot.statistics.dependence import Floats
-from surefoot.statistics.estimate import fields_ready, json_ready
+from surefoot.statistics.estimate import SCHEMA_VERSION, fields_ready, json_ready
 
 Breakdowns = Mapping[str, Sequence[str | None]]
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from surefoot.boundary.json_texts import json_value
 from surefoot.boundary.limits import FILE_BYTES, size
 from surefoot.data.schema import Fault, Preferences, key_of
 from surefoot.data.text import Message, to_messages, to_text
 from surefoot.errors import DataError
+from surefoot.paths import cache_folder
+from surefoot.runs.atomic import appearing
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -24,6 +30,8 @@ Turns = str | list[Message]
 
 #: Environment variable that names a folder with the suites.
 FOLDER_VARIABLE = "SUREFOOT_SUITES"
+#: Seconds without an answer after which a download is given up.
+TIMEOUT = 30
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,44 @@ class Suite:
                 f"suite {self.name!r} expects other records than those in {paths}: {error!r}."
             ) from None
         return replace(Preferences.from_rows(rows, name=self.name), faults=tuple(faults))
+
+    def fetch(self) -> Preferences:
+        """Download the parts of the suite from their public origin, once, and read it.
+
+        Raises:
+            DataError: the public form differs from ours, or the origin could not be reached; the
+                message names the origin and what to do instead.
+        """
+        remedy = (
+            f"Give a folder that holds {', '.join(p.path for p in self.parts.values())} "
+            f"with --suites DIR or the environment variable {FOLDER_VARIABLE}."
+        )
+        if not all(part.url for part in self.parts.values()):
+            raise DataError(
+                f"suite {self.name!r} cannot be fetched: its public form ({self.origin}) differs "
+                f"from the one read here. {remedy}"
+            )
+        return self.read(
+            {name: self._cached(part.url, remedy) for name, part in self.parts.items()}
+        )
+
+    def _cached(self, url: str, remedy: str) -> Path:
+        digest = hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
+        path = cache_folder("suites") / self.name / f"{digest}-{Path(urlsplit(url).path).name}"
+        if path.is_file():
+            return path
+        try:
+            with urlopen(url, timeout=TIMEOUT) as stream:
+                content = stream.read()
+        except (OSError, HTTPException) as error:
+            raise DataError(
+                f"suite {self.name!r} could not be fetched from {url} "
+                f"({type(error).__name__}: {error}). {remedy}"
+            ) from None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with appearing(path) as partial:
+            partial.write_bytes(content)
+        return path
 
     def _local(self, part: Part, folder: Path) -> Path:
         for path in (folder / part.path, folder / part.path.removesuffix(".gz")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -41,24 +41,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.template_class = _Page
-    templates.filters |= {
-        "number": words.number,
-        "parts": words.parts,
-        "count": words.count,
-        "counted": words.counted,
-        "percent": words.percent,
-        "p_value": words.p_value,
-        "interval": words.interval,
-        "coverage": words.coverage,
-        "basename": lambda path: re.split(r"[/\\\\]", path)[-1],
-    }
-    templates.globals["outcome"] = words.outcome
-    templates.globals["version"] = _version()
+    written = (words.number, words.parts, words.count, words.counted, words.percent, words.p_value)
+    templates.filters |= {f.__name__: f for f in (*written, words.interval, words.coverage)}
+    templates.filters["basename"] = lambda path: re.split(r"[/\\\\]", path)[-1]
+    templates.globals |= {"outcome": words.outcome, "version": version("surefoot")}
     return templates
-
-
-def _version() -> str:
-    try:
-        return version("surefoot")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return ""

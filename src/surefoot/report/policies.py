@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from surefoot.evaluation.policies.logged import LoggedValues
+from surefoot.evaluation.policies.logged import LoggedValues, verdict
 from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
-from surefoot.evaluation.policies.value_verdict import verdict
 from surefoot.evaluation.policies.win_rate import WinRate
 from surefoot.report.charts import curve_chart, dot_interval_chart
 from surefoot.report.page import render

@@ -1,6 +1,12 @@
 """Estimates with intervals, paired and clustered tests: arrays in, frozen results out."""
 
-from surefoot.statistics.calibration import Calibration, ReliabilityBin, calibration
+from surefoot.statistics.calibration import (
+    Calibration,
+    ReliabilityBin,
+    brier,
+    calibration,
+    log_loss,
+)
 from surefoot.statistics.comparison import Comparison, holm, paired_difference
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.flip_rate import (
@@ -13,7 +19,6 @@ from surefoot.statistics.flip_rate import (
 from surefoot.statistics.groups import WorstGroup, by_group, worst_group
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import NOT_NEGATIVE, SHARE, Range
-from surefoot.statistics.scores import brier, log_loss
 from surefoot.statistics.seeds import hierarchical, hierarchical_difference
 
 __all__ = [

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+#: Of the JSON files of results.
+SCHEMA_VERSION = 1
 #: With more decimals than this, or above this, figures are written in powers of ten.
 MOST_DECIMALS = 6
 LARGEST = 1e12

@@ -1,18 +1,40 @@
-"""The value of a policy on sets of logged comparisons, by its models and its samples."""
+"""The value of a policy on sets of logged comparisons, and what it says and does not."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from surefoot.data.schema import Preferences
 from surefoot.evaluation.pairs.overlap import prompt_overlap
-from surefoot.evaluation.pairs.result import SCHEMA_VERSION
 from surefoot.evaluation.policies.samples import Samples, log_ratios, sampled_auxiliary
-from surefoot.evaluation.policies.value import PolicyValue, RatioOptions, policy_value
-from surefoot.evaluation.policies.value_verdict import verdict
+from surefoot.evaluation.policies.value import (
+    FEWEST_EFFECTIVE,
+    PolicyValue,
+    RatioOptions,
+    policy_value,
+)
 from surefoot.scorers import TrainedScorer
+from surefoot.statistics.estimate import SCHEMA_VERSION
+
+Tone = Literal["good", "bad", "doubt"]
+
+#: Below this share of the responses an effective size is called small.
+_SMALL_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class ValueVerdict:
+    """A sentence, how good the news is, and what a reader should know before believing it."""
+
+    tone: Tone
+    sentence: str
+    points: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON says beside the figures."""
+        return {"verdict": self.sentence, "points": list(self.points)}
 
 
 @dataclass(frozen=True)
@@ -91,3 +113,67 @@ def logged_values(
             options,
         )
     return LoggedValues(*names, samples.place, sets, tuple(warnings))
+
+
+def verdict(value: PolicyValue) -> ValueVerdict:
+    """Which estimate to read, what it says against the reference, and the cautions."""
+    usable = value.doubly_robust.low is not None
+    name, read = ("doubly robust", value.doubly_robust) if usable else ("direct", value.direct)
+    side = read.side(0.5)
+    against = {1: "preferred to its reference", -1: "less preferred than its reference"}
+    tone: Tone = "doubt"
+    if usable and side:
+        tone = "good" if side > 0 else "bad"
+    standing = against.get(side, "not distinguishable from its reference (1/2)")
+    return ValueVerdict(
+        tone, f"The policy is {standing}: {read} ({name}).", tuple(_points(value, usable))
+    )
+
+
+def _points(value: PolicyValue, usable: bool) -> list[str]:
+    responses = 2 * value.n
+    size = f"{value.effective:.1f} of {responses} responses (largest share {value.largest:.1%})"
+    points = []
+    if value.effective < FEWEST_EFFECTIVE:
+        points.append(
+            f"The ratios pi / pi_ref have an effective size of {size}: the importance and doubly "
+            "robust estimates say nothing. The direct one is as right as the auxiliary model; no "
+            "label corrects it. Policies that stay closer to their reference, shorter responses or "
+            "more records help."
+        )
+    elif value.effective_share < _SMALL_SHARE:
+        points.append(
+            f"The ratios have an effective size of {size}. The intervals of the weighted estimates "
+            "may be too narrow: what the policy writes most may not be in the data."
+        )
+    if side := value.mean_ratio.side(1.0):
+        points.append(
+            f"The mean ratio is {value.mean_ratio}, not 1: the responses were not drawn from this "
+            "reference"
+            + (", or what the policy writes is not among them." if side < 0 else ".")
+            + ("" if value.options.self_normalise else " Self-normalised ratios suffer least.")
+        )
+    if usable and value.correction.side(0.0):
+        points.append(
+            f"The labels correct the direct estimate by {value.correction}: the auxiliary model is "
+            "wrong where the policy writes, or the ratios are."
+        )
+    outside = [
+        name.replace("_", " ")
+        for name in ("importance", "doubly_robust")
+        if (found := getattr(value, name).estimate) is not None and not 0 <= found <= 1
+    ]
+    if outside:
+        points.append(
+            f"Outside [0, 1] ({', '.join(outside)}): a weighted mean is not confined, and a few "
+            "large ratios carry it there. It is left as it is: cutting it would bias it."
+        )
+    if value.options.clip is not None and any(value.clipped):
+        raised, lowered = value.clipped
+        points.append(
+            f"Clipped: {raised:.1%} of the ratios raised, {lowered:.1%} lowered. Importance is "
+            "biased by that, and doubly robust is right only where the auxiliary model is."
+        )
+    if value.direct.low is None:
+        points.append(f"No interval: {value.direct.note}.")
+    return points

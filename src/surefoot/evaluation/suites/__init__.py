@@ -7,7 +7,6 @@ import os
 from surefoot import plugins
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, unknown_name
-from surefoot.evaluation.origin import fetch
 from surefoot.evaluation.suite import FOLDER_VARIABLE, Suite
 
 __all__ = ["Suite", "find_suite", "load_suite", "suites"]
@@ -51,4 +50,4 @@ def load_suite(name: str, folder: str | os.PathLike[str] | None = None) -> Prefe
     """
     suite = find_suite(name)
     chosen = folder if folder is not None else os.environ.get(FOLDER_VARIABLE)
-    return suite.load(chosen) if chosen else fetch(suite)
+    return suite.load(chosen) if chosen else suite.fetch()

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from surefoot.evaluation.pairs.result import SCHEMA_VERSION
+from surefoot.evaluation.policies.logged import Tone, ValueVerdict
 from surefoot.evaluation.policies.overoptimisation.curve import (
     Curve,
     best_of_n_curve,
     compare_curves,
 )
 from surefoot.evaluation.policies.samples import Samples, sampled_rewards
-from surefoot.evaluation.policies.value_verdict import Tone, ValueVerdict
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics import Comparison
 from surefoot.statistics.dependence import Floats
-from surefoot.statistics.estimate import json_ready
+from surefoot.statistics.estimate import SCHEMA_VERSION, json_ready
 
 #: Share of equal neighbours from which ties are named: KL is then a bound that is not tight.
 _MANY_TIES = 0.05
