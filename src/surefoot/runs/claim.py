@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,9 +20,10 @@ from surefoot.runs import atomic
 from surefoot.runs.disk import cannot_write, of_the_disk
 from surefoot.runs.folder import RunFolder, is_first
 from surefoot.runs.mark import Mark
-from surefoot.runs.reads import refuse_what_is_read
 
 _LOCK = ".surefoot-lock"
+#: Commands whose output no other command reads.
+_REPORTS = ("evaluate", "audit")
 #: Of files that commands write: a folder of such a name is in the way.
 _SUFFIXES = (".json", ".jsonl", ".safetensors", ".yaml", ".md", ".html", ".gz")
 #: Bytes that have to be free before anything is begun.
@@ -41,15 +43,10 @@ def claim(
 ) -> Iterator[RunFolder]:
     """Have a folder to oneself while it is written; made if absent.
 
-    Nothing that was there is touched before :meth:`RunFolder.begin`. Of several processes of one
-    job (`RANK`), the first claims for all.
-
-    Args:
-        place: the folder.
-        command: that writes it.
-        overwrite: it may hold something, which is replaced.
-        resume: it may hold something, which is gone on with.
-        reads: files and folders that the command reads, where they are on this machine.
+    Nothing that was there is touched before :meth:`RunFolder.begin`. It may hold something under
+    `overwrite`, which is replaced, and under `resume`, which is gone on with. Of several processes
+    of one job (`RANK`), the first claims for all. `reads` is what the command reads: patterns,
+    files, folders, and names that are none on this machine.
 
     Raises:
         ConfigurationError: it holds something, is read by this very command, was written by
@@ -87,12 +84,8 @@ def claim_file(
 ) -> Iterator[Path]:
     """Have a file to oneself while it is made: a path to write to, which appears at the end.
 
-    Where the body raises, what was there stays.
-
-    Args:
-        place: the file; its folder is made if absent.
-        overwrite: it may exist.
-        reads: as of :func:`claim`.
+    Its folder is made if absent. Where the body raises, what was there stays. The arguments are
+    those of :func:`claim`.
 
     Raises:
         ConfigurationError: it exists, is read by this very command, or another process writes it.
@@ -140,11 +133,12 @@ def _locked(path: Path, lock: str = _LOCK) -> Iterator[None]:
     """The lock of a folder, which is made; where nothing comes of it, no trace is left."""
     absent = [one for one in (path, *path.parents) if not os.path.lexists(one)]
     with ExitStack() as stack:
-        stack.callback(_remove_empty, absent)
+        for one in reversed(absent):
+            stack.callback(_quietly, one.rmdir)
         try:
             path.mkdir(parents=True, exist_ok=True)
             held = stack.enter_context(_lock_file(path / lock))
-            stack.callback(_remove, path / lock)
+            stack.callback(_quietly, (path / lock).unlink)
             if shutil.disk_usage(path).free < _ROOM:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             owner = f"process {os.getpid()} on {socket.gethostname()}: {' '.join(sys.argv)}\n"
@@ -159,15 +153,10 @@ def _locked(path: Path, lock: str = _LOCK) -> Iterator[None]:
         yield
 
 
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # an old lock that nobody holds is in nobody's way
-        path.unlink(missing_ok=True)
-
-
-def _remove_empty(folders: Iterable[Path]) -> None:
-    for folder in folders:
-        with suppress(OSError, ValueError):  # it holds something now
-            folder.rmdir()
+def _quietly(remove: Callable[[], None]) -> None:
+    """Take away a folder unless it holds something; an old lock is in nobody's way if it stays."""
+    with suppress(OSError, ValueError):
+        remove()
 
 
 @contextmanager
@@ -206,7 +195,12 @@ def _require_free(path: Path, command: str, overwrite: bool, resume: bool) -> No
             "there. Name another output."
         )
     if overwrite or resume:
-        _refuse_what_is_in_the_way(there)
+        for one in there:
+            if one.suffix in _SUFFIXES and one.is_dir():
+                raise ConfigurationError(
+                    f"{one} is a folder where a file would be written. Move it away, or name "
+                    "another output."
+                )
         return
     if mark is not None and not mark.finished:
         raise ConfigurationError(
@@ -218,10 +212,32 @@ def _require_free(path: Path, command: str, overwrite: bool, resume: bool) -> No
     )
 
 
-def _refuse_what_is_in_the_way(there: Iterable[Path]) -> None:
-    for one in there:
-        if one.suffix in _SUFFIXES and one.is_dir():
-            raise ConfigurationError(
-                f"{one} is a folder where a file would be written. Move it away, or name another "
-                "output."
-            )
+def refuse_what_is_read(path: Path, reads: Iterable[str | Path]) -> None:
+    """Refuse an output that is, holds, or is a part of what the command reads."""
+    named = [expanded(one) for one in reads if one]
+    for source in (found for one in named for found in (one, *map(Path, glob.glob(str(one))))):
+        with suppress(OSError):  # no such place: a name on a hub, or for the reader to tell
+            if not source.exists() or not path.exists():
+                continue
+            same = path.samefile(source)
+            holds = any(path.samefile(one) for one in _above(source))
+            full = not path.is_dir() or any(path.iterdir())
+            inside = full and any(source.samefile(one) for one in _above(path))
+            if same or holds or (inside and not _is_report(path)):
+                how = "is" if same else "holds" if holds else "is a part of"
+                raise ConfigurationError(
+                    f"the output {path} {how} what this run reads ({source}), which would be "
+                    "overwritten. Name another output."
+                )
+
+
+def _is_report(path: Path) -> bool:
+    """Whether it holds what nothing reads again, wherever it lies."""
+    with suppress(ConfigurationError):
+        mark = Mark.of(path)
+        return mark is not None and mark.command in _REPORTS
+    return False
+
+
+def _above(path: Path) -> Iterable[Path]:
+    return Path(os.path.realpath(path)).parents

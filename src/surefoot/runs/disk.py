@@ -38,9 +38,7 @@ def cannot_write(path: Path, error: OSError | ValueError) -> SurefootError:
 def of_the_disk(error: Exception, folder: Path | None = None) -> bool:
     """Whether an error of any library says that the disk does not take a file or its name.
 
-    Args:
-        error: it.
-        folder: of which every file should be writable; whatever happens to one is of the disk.
+    Whatever happens to a file of `folder`, all of which should be writable, is of the disk.
     """
     text = str(error)
     if isinstance(error, SurefootError):

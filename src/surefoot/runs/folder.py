@@ -21,29 +21,17 @@ _RESUMABLE = ("train", "sample", "demo")
 
 @dataclass
 class RunFolder:
-    """A folder that this process alone writes to, from :func:`claim`.
-
-    Attributes:
-        path: where it is.
-        command: that writes it: `train`, `sample`, `evaluate`, `audit`, `demo`.
-        begun: whether this process has changed anything in it.
-    """
+    """A folder that this process alone writes to, from :func:`claim`."""
 
     path: Path
-    command: str
-    begun: bool = False
+    command: str  # that writes it: `train`, `sample`, `evaluate`, `audit`, `demo`
+    begun: bool = False  # whether this process has changed anything in it
 
-    def begin(
-        self,
-        clear: Callable[[Path], None] | None = None,
-        parts: Iterable[str] = (),
-    ) -> None:
+    def begin(self, clear: Callable[[Path], None] | None = None, parts: Iterable[str] = ()) -> None:
         """Mark the folder as begun, and only then take away what was there.
 
-        Args:
-            clear: takes away what an earlier run left, given the path; a run that is resumed keeps
-                what it has.
-            parts: folders inside it that it will consist of, such as those of seeds.
+        `clear` takes away what an earlier run left; a run that is resumed keeps what it has.
+        `parts` are folders inside that it will consist of, such as those of seeds.
         """
         if not is_first():
             return
@@ -66,9 +54,8 @@ class RunFolder:
     def finish(self, pieces: Iterable[str] = (), parts: Iterable[str] = ()) -> None:
         """Mark the folder as finished: all is on disk now.
 
-        Args:
-            pieces: patterns of the files that readers need, those that there are.
-            parts: folders inside it that it consists of.
+        `pieces` are patterns of the files that readers need, those that there are; `parts` are
+        folders inside that it consists of.
         """
         if not is_first():
             return
@@ -85,10 +72,7 @@ class RunFolder:
             self._mark(finished=True, parts=list(parts), pieces=sizes)
 
     def require_room(self, size: int) -> None:
-        """Refuse to begin what will not fit.
-
-        Args:
-            size: bytes that will be written, in place of what the folder holds.
+        """Refuse to begin what will write so many bytes, in place of what the folder holds.
 
         Raises:
             SurefootError: the disk has less.

@@ -17,23 +17,15 @@ MARK = "surefoot-run.json"
 
 
 class Mark(BaseModel):
-    """What the mark of a folder says.
-
-    Attributes:
-        schema_version: of this form.
-        command: that writes the folder.
-        finished: whether it came to its end.
-        parts: folders inside that it consists of.
-        pieces: files that readers need; of those with weights, their bytes.
-    """
+    """What the mark of a folder says."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
     schema_version: Literal[1] = 1
     command: str
     finished: bool
-    parts: list[str] = []
-    pieces: dict[str, int | None] = {}
+    parts: list[str] = []  # folders inside that it consists of
+    pieces: dict[str, int | None] = {}  # that readers need; bytes of those with weights
 
     @classmethod
     def of(cls, folder: Path) -> Self | None:
