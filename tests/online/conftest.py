@@ -69,7 +69,7 @@ def trainers(policy_folder, prompts, tmp_path):
             "processing_class": tokenizer,
         }
         if plain:
-            trainer = ours.__mro__[2](**named)  # TRL's own
+            trainer = ours.__bases__[1](**named)  # TRL's own
         else:
             adversary = Adversary(kind, found.names, found.mass, rate)
             progress = progress or Progress(

@@ -40,7 +40,7 @@ def _config(folder, l2=1.0) -> RunConfig:
 def _run(config, data, **how):
     """All that a run does to its folder."""
     with open_runs([config], **how) as (run,):
-        run.begin(data.train)
+        run.begin(data)
         run.folder.write("model.safetensors", "weights")
         run.finish(data, {}, {})
 

@@ -15,7 +15,7 @@ from surefoot.data import Preferences
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.temperature import FEWEST, LEAST, fit_temperature, to_probabilities
-from surefoot.training.language import calibration
+from surefoot.training.language import finished
 
 
 def _drawn(rng, n, rate=0.0, temperature=2.5):
@@ -185,7 +185,7 @@ def test_language_models_too(monkeypatch):
     rows = [{"prompt": f"{i}", "response_a": "a", "response_b": "b", "label": 1} for i in range(60)]
     pairs = Preferences.from_rows(rows)
     scores = np.stack([np.full(60, 3.0), np.zeros(60)], axis=1)
-    monkeypatch.setattr(calibration, "_raw_scores", lambda *_: scores)
+    monkeypatch.setattr(finished, "_raw_scores", lambda *_: scores)
 
     class Held(SimpleNamespace):
         def __len__(self):
@@ -194,7 +194,7 @@ def test_language_models_too(monkeypatch):
     trainer = SimpleNamespace(eval_pairs={"held out": Held(preferences=pairs)})
     model = SimpleNamespace(std_=2.0, temperature_=1.0)
     config = SimpleNamespace(objective=Objective())
-    accuracy, note = calibration.calibrate(model, trainer, config)
+    accuracy, note = finished.calibrate(model, trainer, config)
     assert accuracy.estimate == 1
     assert to_probabilities(1.5, model.temperature_) == pytest.approx(61 / 62, rel=1e-5)
     assert "100% of the 60 held-out pairs" in note

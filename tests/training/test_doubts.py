@@ -10,7 +10,7 @@ import torch
 from surefoot.objectives import Evidence, Objective
 from surefoot.objectives.evidence import ReferencePairs
 from surefoot.statistics import mean
-from surefoot.training.language.doubts import doubts, ignorant_loss
+from surefoot.training.language.finished import doubts, ignorant_loss
 
 LABELS = torch.tensor([1.0, 0.0, 1.0, 0.5])
 

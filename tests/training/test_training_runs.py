@@ -165,9 +165,10 @@ def test_bootstrap_seeds_differ_and_repeat(config, tmp_path, rows):
     weights = [run.model.parameters_["weight"].numpy() for run in runs]
     np.testing.assert_array_equal(weights[0], weights[2])
     assert not np.allclose(weights[0], weights[1])
-    assert base.depends_on_the_seed()
-    assert not RunConfig.read(config).depends_on_the_seed()
-    assert RunConfig.read(config, {"scorer.head": "mlp"}).depends_on_the_seed()
+    for one in (base, RunConfig.read(config, {"scorer.head": "mlp"})):
+        assert len(one.for_seeds(2)) == 2
+    with pytest.raises(ConfigurationError, match="would give the same model 2 times"):
+        RunConfig.read(config).for_seeds(2)
 
 
 def test_seeds_in_a_batch_give_the_runs_that_they_give_alone(config, tmp_path):

@@ -17,8 +17,8 @@ from surefoot.scorers import EmbeddingRewardModel
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.scorers.embeddings.encoder import EncoderOptions, load_encoder
 from surefoot.training import RunConfig, prepare, train
-from surefoot.training.language.ledger import WeightLedger
-from surefoot.training.run import clustered
+from surefoot.training.data import clustered
+from surefoot.training.language.monitors import WeightLedger
 
 CLUSTERS = {"kind": "chi-squared", "unit": "cluster", "clusters": 3}
 

@@ -9,7 +9,7 @@ from language_models import CHAT, byte_tokenizer, llama, pairs
 
 from surefoot.errors import ConfigurationError
 from surefoot.training import prepare, train
-from surefoot.training.run import _tell_data
+from surefoot.training.data import tell_data
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_few_held_out_pairs_and_much_damage_are_told(configure, policy, tmp_path
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = configure({"kind": "policy", "model": policy}, data={"held_out": 0.1})
     said: list[str] = []
-    _tell_data(prepare(config.data), config.data, said.append)
+    tell_data(prepare(config.data), config.data, said.append)
     told = " ".join(said)
     assert "That is 50% of the data: look at it first." in told
     assert "held out 2 pairs" in told

@@ -23,9 +23,9 @@ from surefoot.nuisance.fitted_language import FIRST, clear_folds
 from surefoot.nuisance.reference import Collected, Pairs
 from surefoot.nuisance.sampling import REFERENCES
 from surefoot.runs import Mark, claim
-from surefoot.training.folder import TrainingData, reads_of
+from surefoot.training.data import TrainingData, prepare
+from surefoot.training.folder import reads_of
 from surefoot.training.manifest import manifest
-from surefoot.training.run import prepare
 
 PAIRS, RESULT, HELD_OUT = "pairs.jsonl.gz", "sampling.json", "held-out.jsonl"
 

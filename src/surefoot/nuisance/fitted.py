@@ -21,7 +21,8 @@ from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel, fit_m
 from surefoot.scorers.heads.general_preference import GeneralPreference
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.statistics import log_loss, paired_difference
-from surefoot.training.config import DataOptions, LanguageTrainingOptions, RunConfig
+from surefoot.training.config import DataOptions, RunConfig
+from surefoot.training.options import LanguageTrainingOptions
 
 #: Of the auxiliary model's scorer, what the Bradley-Terry model beside it has too.
 _KEPT = ("encoder", "views", "folds", "fold_by", "source_aware")

@@ -18,8 +18,9 @@ from surefoot.runs import require_finished
 from surefoot.scorers import TrainedScorer, load_scorer
 from surefoot.training.checkpoint import newest
 from surefoot.training.config import RunConfig
+from surefoot.training.data import prepare
 from surefoot.training.folder import remove_run
-from surefoot.training.run import prepare, train
+from surefoot.training.run import train
 
 #: Folder of the runs, inside that of the results.
 FOLDS = "auxiliary"

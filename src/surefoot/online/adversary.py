@@ -38,25 +38,17 @@ _RUNNING, _RISK = ("gains", "sums", "seen", "weights"), "risk/"
 class Adversary:
     """The worst distribution over U groups of prompts, from running values of what each has gained.
 
-    Attributes:
-        risk: of the groups; its `unit_mass` is p.
-        names: of the U groups.
-        mass: (U,) training prompts of each group; kept as shares.
-        rate: weight of one prompt in the running value of its group.
-        gains: (U,) running values of J_g; of a group that was not seen yet, the mean of the others.
-        sums: (U,) the same before the weights so far are divided out.
-        seen: (U,) prompts that they rest on.
-        state: of a stateful risk.
+    Running values `gains` (U,) are J_g; of a group that was not seen yet, the mean of the others.
     """
 
-    risk: Risk
-    names: Sequence[str]
-    mass: Tensor
-    rate: float = 0.05
+    risk: Risk  # of the groups; its `unit_mass` is p
+    names: Sequence[str]  # of the groups
+    mass: Tensor  # (U,) training prompts of each group; kept as shares
+    rate: float = 0.05  # weight of one prompt in the running value of its group
     gains: Tensor = field(init=False)
-    sums: Tensor = field(init=False)
-    seen: Tensor = field(init=False)
-    state: State = field(default_factory=dict)
+    sums: Tensor = field(init=False)  # (U,) gains before the weights so far are divided out
+    seen: Tensor = field(init=False)  # (U,) prompts that they rest on
+    state: State = field(default_factory=dict)  # of a stateful risk
 
     def __post_init__(self) -> None:
         if self.risk.properties.direction == "against noise":
@@ -93,11 +85,9 @@ class Adversary:
         return self.weights / self.mass
 
     def update(self, groups: Tensor, gains: Tensor) -> None:
-        """Take in what some prompts gained, and choose the worst distribution anew.
+        """Take in what M prompts of these groups gained, and choose the worst distribution anew.
 
-        Args:
-            groups: (M,) group of each prompt.
-            gains: (M,) its mean return over samples, less the reference's.
+        A gain is the mean return over samples, less the reference's.
         """
         count = torch.zeros_like(self.mass).index_add(0, groups, torch.ones_like(gains).double())
         total = torch.zeros_like(self.mass).index_add(0, groups, gains.double())

@@ -12,10 +12,10 @@ from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.online.config import Model, OnlineConfig
 from surefoot.online.prompts import PromptSet
 from surefoot.online.trl_adapter import ALGORITHMS
-from surefoot.scorers import EnsembleOptions, PolicyScorer
+from surefoot.scorers import EnsembleOptions
 from surefoot.scorers.ensemble_file import member_places
 from surefoot.scorers.loading import run_folders_of
-from surefoot.training.language.arguments import processes, shared_arguments
+from surefoot.training.language.arguments import accumulation, processes, shared_arguments
 
 #: Options that no step depends on: they may change on the way.
 _MAY_CHANGE = ("log_every", "save_every", "report_to")
@@ -26,11 +26,8 @@ def settings_of(
 ) -> dict[str, Any]:
     """What two runs share if they are the same run: what is learnt, on what, in which steps.
 
-    Args:
-        config: of the run.
-        prompts: that it trains on.
-        key: hash of the reference's weights.
-        watched: whether an object is watched that the configuration does not name.
+    `key` is a hash of the reference's weights; `watched` says whether an object is watched that the
+    configuration does not name.
     """
     sections = config.model_dump(mode="json", include={"scorer", "objective", "training"})
     settings = {f"{s}.{name}": value for s, own in sections.items() for name, value in own.items()}
@@ -39,7 +36,6 @@ def settings_of(
     keys = prompts.preferences.prompt_keys().tolist()
     text = repr((keys, prompts.groups.tolist(), prompts.names))
     digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-    assert isinstance(config.scorer, PolicyScorer)
     return {
         "reference": key,
         "precision": str(config.scorer.autocast_dtype),
@@ -70,17 +66,13 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
         ConfigurationError: sizes that do not fit each other, or an unknown option of vLLM.
     """
     scorer, objective, training = config.scorer, config.objective, config.training
-    assert isinstance(scorer, PolicyScorer)
     _, trl_config = ALGORITHMS[objective.algorithm]
-    ranks = processes()
     responses = training.prompts_per_step * objective.samples
-    accumulation, rest = divmod(responses, training.micro_batch * ranks)
-    if rest:
-        raise ConfigurationError(
-            f"training.prompts_per_step x objective.samples ({training.prompts_per_step} x "
-            f"{objective.samples}) should be a multiple of training.micro_batch x processes "
-            f"({training.micro_batch} x {ranks})."
-        )
+    micro_batches = accumulation(
+        ("training.prompts_per_step x objective.samples", responses),
+        ("training.micro_batch", training.micro_batch),
+        "responses",
+    )
     # TRL turns gradient checkpointing on by default.
     shared = {"gradient_checkpointing": False} | shared_arguments(scorer, training, folder)
     return trl_config(
@@ -89,7 +81,7 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
         num_generations=objective.samples,
         max_completion_length=objective.max_new_tokens,
         per_device_train_batch_size=training.micro_batch,
-        gradient_accumulation_steps=accumulation,
+        gradient_accumulation_steps=micro_batches,
         learning_rate=training.rate(scorer),
         disable_dropout=True,
         **_vllm(objective.vllm, trl_config),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from surefoot.data.options import FileReading
 from surefoot.errors import ConfigurationError
@@ -15,8 +15,9 @@ from surefoot.objectives.risks.mean import Mean
 from surefoot.objectives.sized import SizedRisk
 from surefoot.options import READS, WRITES, Options
 from surefoot.scorers import EnsembleOptions, PolicyScorer, Scorer
-from surefoot.training.config import LanguageTrainingOptions, OptimiserOptions, SeededConfig
+from surefoot.training.config import SeededConfig, Sources
 from surefoot.training.drpo.config import DoublyRobust
+from surefoot.training.options import LanguageTrainingOptions, OptimiserOptions
 
 Model = str | EnsembleOptions
 
@@ -26,16 +27,9 @@ class PromptOptions(FileReading):
 
     title: ClassVar[str] = "the section 'data' of online training"
 
-    train: Annotated[tuple[str, ...], READS] = Field(min_length=1)
+    train: Sources = Field(min_length=1)
     """Files or hub data sets, of comparisons (whose prompts are taken, each once) or of prompts
     alone: rows of `prompt`, and `group` or `source` where a risk is over these."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_file(cls, options: Any) -> Any:
-        if isinstance(options, Mapping) and isinstance(options.get("train"), str):
-            return {**options, "train": (options["train"],)}
-        return options
 
 
 class Online(Options):
@@ -82,8 +76,7 @@ class Online(Options):
     @field_validator("risk")
     @classmethod
     def _over_prompts(cls, risk: Risk) -> Risk:
-        plain = isinstance(risk, Mean) and risk.unit == "pair"
-        if risk.unit == "pair" and not plain:
+        if risk.unit == "pair" and not isinstance(risk, Mean):
             raise ConfigurationError(
                 f"online training has no pairs: unit of {risk.label()} is group, source, cluster "
                 f"or prompt; got {risk.unit!r}."
@@ -146,20 +139,19 @@ class OnlineTrainingOptions(OptimiserOptions):
         """Options of training language models: an unknown option may be one of theirs."""
         return (LanguageTrainingOptions,)
 
-    seed: int = Field(0, ge=0)
-    """Seed of everything random: an adapter's start, the order of the prompts, what is written."""
     prompts_per_step: int = Field(8, ge=1, le=10**6)
     """Prompts in an optimiser step, over all processes."""
     micro_batch: int = Field(8, ge=1)
     """Responses in one forward pass."""
-    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    """Peak learning rate of AdamW; `auto`: 1e-6, ten times as much for an adapter."""
 
-    def rate(self, scorer: PolicyScorer) -> float:
-        """The peak learning rate in force."""
-        if self.learning_rate != "auto":
-            return self.learning_rate
-        return 1e-6 if scorer.adapter is None else 1e-5
+
+def _policy(given: Any) -> PolicyScorer:
+    scorer = Scorer.parse(given)
+    if not isinstance(scorer, PolicyScorer):
+        raise ConfigurationError(
+            f"{Online.label()} trains policies; {scorer.label()} writes nothing."
+        )
+    return scorer
 
 
 class OnlineConfig(SeededConfig):
@@ -171,7 +163,7 @@ class OnlineConfig(SeededConfig):
     """Version of this form."""
     data: PromptOptions
     """The prompts."""
-    scorer: Scorer
+    scorer: Annotated[PolicyScorer, BeforeValidator(_policy)]
     """The policy, which is also the reference: `{kind: policy, model: ..., beta: ...}`."""
     objective: Online
     """What is maximised."""
@@ -179,14 +171,6 @@ class OnlineConfig(SeededConfig):
     """Steps, learning rate and writing of a run."""
     output: Annotated[str, WRITES] = Field(min_length=1)
     """The run folder; never overwritten unless asked."""
-
-    @model_validator(mode="after")
-    def _a_policy(self) -> Self:
-        if not isinstance(self.scorer, PolicyScorer):
-            raise ConfigurationError(
-                f"{self.objective.label()} trains policies; {self.scorer.label()} writes nothing."
-            )
-        return self
 
 
 def is_online(options: Mapping[str, Any]) -> bool:

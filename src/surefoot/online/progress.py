@@ -21,27 +21,16 @@ _RUNNING, _HISTORY = ("kl", "watched", "best_watched"), "history/"
 
 @dataclass
 class Progress:
-    """Running figures of a run.
+    """Running figures of a run over P prompts."""
 
-    Attributes:
-        adversary: how groups of prompts count.
-        groups: (P,) group of each prompt.
-        beta: weight of the KL in the return.
-        baseline: (P,) what the reference gets on each prompt; 0 where nothing depends on it.
-        watch_baseline: (P,) the same by the reward model that is watched.
-        stop_kl: smoothed mean KL of a response above which the run stops.
-        stop_drop: fall of the smoothed watched reward below its best at which it stops.
-        stopped: why the run was stopped; empty while it runs.
-    """
-
-    adversary: Adversary
-    groups: Tensor
-    beta: float
-    baseline: Tensor
-    watch_baseline: Tensor | None = None
-    stop_kl: float | None = None
-    stop_drop: float | None = None
-    stopped: str = ""
+    adversary: Adversary  # how groups of prompts count
+    groups: Tensor  # (P,) of the prompts
+    beta: float  # weight of the KL in the return
+    baseline: Tensor  # (P,) what the reference gets; 0 where nothing depends on it
+    watch_baseline: Tensor | None = None  # (P,) the same by the reward model that is watched
+    stop_kl: float | None = None  # smoothed mean KL of a response above which the run stops
+    stop_drop: float | None = None  # fall of the smoothed watched reward at which it stops
+    stopped: str = ""  # why; empty while it runs
     steps: int = 0
     kl: float = 0.0
     watched: float = 0.0
@@ -55,16 +44,10 @@ class Progress:
     def take_in(
         self, rows: Tensor, rewards: Tensor, kl: Tensor, watched: Tensor
     ) -> dict[str, float]:
-        """Take in the M responses of a step.
+        """Take in the M responses of a step, and return figures for the log.
 
-        Args:
-            rows: (M,) prompt of each.
-            rewards: (M,) their rewards.
-            kl: (M,) log pi - log pi_ref of each.
-            watched: (M,) their rewards by the model that is watched; NaN where there is none.
-
-        Returns:
-            Figures for the log.
+        `rows` (M,) are their prompts; `kl` (M,) is log pi - log pi_ref of each; `watched` (M,) are
+        their rewards by the model that is watched, NaN where there is none.
         """
         prompts, positions = rows.unique(return_inverse=True)
         gains = _mean_by(positions, rewards - self.beta * kl, len(prompts)) - self.baseline[prompts]
@@ -88,15 +71,11 @@ class Progress:
     def remembered(self) -> dict[str, Tensor]:
         """All that a run goes on with, for a checkpoint; `baseline` (R, P) of R rewards."""
         baselines = [b for b in (self.baseline, self.watch_baseline) if b is not None]
-        history = {
-            f"{_HISTORY}{name}": torch.tensor(
-                [one[name] for one in self.history], dtype=torch.float64
-            )
-            for name in (self.history[0] if self.history else ())
-        }
-        running = torch.tensor([getattr(self, name) for name in _RUNNING], dtype=torch.float64)
-        kept = {"running": running, "baseline": torch.stack(baselines)}
-        return {**self.adversary.remembered(), **history, **kept}
+        names = self.history[0] if self.history else ()
+        columns = {f"{_HISTORY}{name}": [one[name] for one in self.history] for name in names}
+        columns["running"] = [getattr(self, name) for name in _RUNNING]
+        numbers = {name: torch.tensor(v, dtype=torch.float64) for name, v in columns.items()}
+        return {**self.adversary.remembered(), **numbers, "baseline": torch.stack(baselines)}
 
     def remember(self, saved: Mapping[str, Tensor]) -> None:
         """Go on from what a checkpoint holds; the baselines are given anew."""

@@ -11,6 +11,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
+from surefoot.data.checks import DamageReport
 from surefoot.data.prompts import left_out
 from surefoot.data.rendering.messages import opening
 from surefoot.data.rendering.tokens import TokenReader
@@ -22,6 +23,7 @@ from surefoot.objectives import Risk
 from surefoot.objectives.risks.mean import Mean
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.scorers.embeddings.encoder import EncoderOptions
+from surefoot.training.data import TrainingData
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,25 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromptSet:
-    """P prompts, each once.
+    """P prompts, each once."""
 
-    Attributes:
-        preferences: a comparison of each prompt; of prompts alone, with empty responses.
-        groups: (P,) group of each.
-        names: of the groups.
-        ids: token ids after which a response is written.
-        alone: whether the data have no responses.
-        notes: sentences for the user.
-        clusters: of the prompts, where the risk is over such.
-    """
-
-    preferences: Preferences
-    groups: Tensor
-    names: tuple[str, ...]
-    ids: list[list[int]]
-    alone: bool
-    notes: tuple[str, ...]
-    clusters: PromptClusters | None = None
+    preferences: Preferences  # a comparison of each; of prompts alone, with empty responses
+    groups: Tensor  # (P,)
+    names: tuple[str, ...]  # of the groups
+    ids: list[list[int]]  # token ids after which a response is written
+    alone: bool  # the data have no responses
+    notes: tuple[str, ...]  # for the user
+    clusters: PromptClusters | None = None  # where the risk is over such
 
     def __len__(self) -> int:
         return len(self.preferences)
@@ -56,6 +48,12 @@ class PromptSet:
     def mass(self) -> Tensor:
         """Prompts of each group, shape (U,)."""
         return torch.bincount(self.groups, minlength=len(self.names)).double()
+
+    def as_data(self) -> TrainingData:
+        """The same as other runs have their comparisons."""
+        said = ("pairs: prompts are all that was used",)
+        undamaged = DamageReport(self.preferences.name, len(self), (), said)
+        return TrainingData(self.preferences, None, undamaged, 0, self.clusters)
 
     def dataset(self, tokenizer: PreTrainedTokenizerBase) -> Dataset:
         """What TRL's trainers are given: the prompt as text, its token ids, its place `row`."""
@@ -72,7 +70,7 @@ def prompt_set(
     room: int,
     folder: Path | None = None,
 ) -> PromptSet:
-    """Each prompt once, with its group and its tokens.
+    """Each prompt once, with its tokens, and its group where a risk is over such.
 
     Args:
         preferences: comparisons.
@@ -88,6 +86,31 @@ def prompt_set(
     name = preferences.name
     _, first = np.unique(preferences.prompt_keys(), return_index=True)
     once = preferences.select(np.sort(first))
+    notes = [left_out(preferences)] if preferences.faults else []
+    once, ids = _writable(once, tokenizer, room, notes)
+    if isinstance(risk, Mean) and risk.unit == "pair":
+        none = torch.zeros(len(once), dtype=torch.long)
+        return PromptSet(once, none, ("all",), ids, alone, tuple(notes))
+    clusters = PromptClusters.for_risk(risk, once, EncoderOptions(), 0, folder, notes.append)
+    if clusters is not None:
+        once = clusters.beside(once)
+    groups, names = unit_ids(once, risk.unit)
+    if risk.unit != "prompt" and clusters is None:
+        units = preferences.strings(risk.unit)
+        belongs = set(zip(preferences.prompt_keys().tolist(), units, strict=True))
+        if several := len(belongs) - len({key for key, _ in belongs}):
+            notes.append(
+                f"{name}: prompts occur in more than one {risk.unit} ({several} times): the first "
+                "one counts."
+            )
+    known = (once, torch.from_numpy(groups), tuple(names), ids, alone, tuple(notes))
+    return PromptSet(*known, clusters)
+
+
+def _writable(
+    once: Preferences, tokenizer: PreTrainedTokenizerBase, room: int, notes: list[str]
+) -> tuple[Preferences, list[list[int]]]:
+    """The prompts that leave room for a response, with their tokens; `notes` tells of others."""
     ids, kept, long, empty = [], [], 0, 0
     refused: list[str] = []
     reader = TokenReader(tokenizer)
@@ -105,38 +128,17 @@ def prompt_set(
         else:
             kept.append(place)
             ids.append(opening)
-    notes = [left_out(preferences)] if preferences.faults else []
-    if long:
-        notes.append(
-            f"{name}: {long} of {len(once)} prompts have more than {room} tokens, which leaves no "
-            "room for a response (scorer.max_length less objective.max_new_tokens): left out."
-        )
-    if refused:
-        notes.append(
-            f"{name}: {len(refused)} of {len(once)} prompts cannot be written: {refused[0]}: left "
-            "out."
-        )
-    if empty:
-        notes.append(f"{name}: {empty} of {len(once)} prompts are empty: left out.")
+    for count, why in (
+        (
+            long,
+            f"have more than {room} tokens, which leaves no room for a response "
+            "(scorer.max_length less objective.max_new_tokens)",
+        ),
+        (len(refused), f"cannot be written: {next(iter(refused), '')}"),
+        (empty, "are empty"),
+    ):
+        if count:
+            notes.append(f"{once.name}: {count} of {len(once)} prompts {why}: left out.")
     if not kept:
-        raise DataError(f"{name}: no prompt is left. {' '.join(notes)}")
-    once = once.select(np.array(kept))
-    if isinstance(risk, Mean) and risk.unit == "pair":
-        return PromptSet(
-            once, torch.zeros(len(once), dtype=torch.long), ("all",), ids, alone, tuple(notes)
-        )
-    clusters = PromptClusters.for_risk(risk, once, EncoderOptions(), 0, folder, notes.append)
-    if clusters is not None:
-        once = clusters.beside(once)
-    groups, names = unit_ids(once, risk.unit)
-    if risk.unit != "prompt" and clusters is None:
-        belongs = set(
-            zip(preferences.prompt_keys().tolist(), preferences.strings(risk.unit), strict=True)
-        )
-        if several := len(belongs) - len({key for key, _ in belongs}):
-            notes.append(
-                f"{name}: prompts occur in more than one {risk.unit} ({several} times): the first "
-                "one counts."
-            )
-    units = torch.from_numpy(groups)
-    return PromptSet(once, units, tuple(names), ids, alone, tuple(notes), clusters)
+        raise DataError(f"{once.name}: no prompt is left. {' '.join(notes)}")
+    return once.select(np.array(kept)), ids

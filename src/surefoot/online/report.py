@@ -7,16 +7,14 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from surefoot.data.checks import DamageReport
 from surefoot.evaluation.policies.overoptimisation.along_training import (
     AlongTraining,
     along_training,
 )
 from surefoot.online.config import OnlineConfig
 from surefoot.online.progress import Progress
-from surefoot.online.prompts import PromptSet
-from surefoot.scorers import PolicyScorer, storage
-from surefoot.training.folder import TrainingData
+from surefoot.scorers import storage
+from surefoot.training.data import TrainingData
 from surefoot.training.life_cycle import OpenRun
 
 #: Share of cut responses from which most are judged half-written; of prompts without a difference.
@@ -25,46 +23,27 @@ _MANY = 0.5
 
 @dataclass(frozen=True)
 class PromptGroup:
-    """A group of prompts at the end of a run.
-
-    Attributes:
-        name: its name.
-        share: of the prompts.
-        seen: prompts that its gain rests on.
-        gain: running value of the return, less the reference's.
-        weight: how often its prompts count.
-    """
+    """A group of prompts at the end of a run."""
 
     name: str
-    share: float
-    seen: int
-    gain: float
-    weight: float
+    share: float  # of the prompts
+    seen: int  # prompts that its gain rests on
+    gain: float  # running value of the return, less the reference's
+    weight: float  # how often its prompts count
 
 
 @dataclass(frozen=True)
 class OnlineReport:
-    """What a run has to say.
-
-    Attributes:
-        warnings: sentences for the user.
-        last: figures of the last log, by name.
-        steps: optimiser steps taken.
-        stopped: the rule that stopped it, in words; empty where it came to its end.
-        groups: of the prompts; none where there is one.
-        log: all logs.
-        history: figures of every step.
-        along: what they say of over-optimisation; None where no reward was watched.
-    """
+    """What a run has to say."""
 
     warnings: tuple[str, ...]
-    last: dict[str, float]
-    steps: int
-    stopped: str
-    groups: tuple[PromptGroup, ...]
+    last: dict[str, float]  # figures of the last log, by name
+    steps: int  # of the optimiser
+    stopped: str  # the rule that stopped it, in words; empty where it came to its end
+    groups: tuple[PromptGroup, ...]  # of the prompts; none where there is one
     log: Sequence[Mapping[str, Any]]
-    history: Sequence[Mapping[str, float]]
-    along: AlongTraining | None = None
+    history: Sequence[Mapping[str, float]]  # figures of every step
+    along: AlongTraining | None = None  # over-optimisation, where a reward was watched
 
 
 def describe_run(run: OpenRun[OnlineConfig], state: Any, progress: Progress) -> OnlineReport:
@@ -72,13 +51,8 @@ def describe_run(run: OpenRun[OnlineConfig], state: Any, progress: Progress) -> 
     logs = [log for log in state.log_history if "reward" in log]
     last = {k: v for k, v in (logs[-1] if logs else {}).items() if isinstance(v, int | float)}
     adversary = progress.adversary
-    columns = (adversary.mass, adversary.seen, adversary.gains, adversary.multipliers)
-    groups = tuple(
-        PromptGroup(name, share, int(seen), gain, weight)
-        for name, share, seen, gain, weight in zip(
-            adversary.names, *(column.tolist() for column in columns), strict=True
-        )
-    )
+    columns = (adversary.mass, adversary.seen.long(), adversary.gains, adversary.multipliers)
+    groups = tuple(map(PromptGroup, adversary.names, *(column.tolist() for column in columns)))
     doubts = [progress.stopped] if progress.stopped else []
     cut = last.get("completions/clipped_ratio", 0.0)
     if cut > _MANY:
@@ -106,30 +80,23 @@ def describe_run(run: OpenRun[OnlineConfig], state: Any, progress: Progress) -> 
 
 
 def write_online_run(
-    run: OpenRun[OnlineConfig], prompts: PromptSet, key: str, report: OnlineReport
+    run: OpenRun[OnlineConfig], data: TrainingData, key: str, report: OnlineReport
 ) -> None:
     """Write what a run says of itself, and mark it as finished; the model is there already.
 
-    Args:
-        run: it.
-        prompts: what was trained on.
-        key: hash of the reference's weights.
-        report: what it has to say.
+    `key` is a hash of the reference's weights.
     """
-    config, scorer = run.config, run.config.scorer
-    assert isinstance(scorer, PolicyScorer)
-    storage.write_description(
-        run.path,
-        {
-            "scorer": scorer.settled.model_dump(mode="json"),
-            "objective": config.objective.model_dump(mode="json"),
-            "seed": config.training.seed,
-            "rewards": {"mean": 0.0, "std": 1.0},
-            "temperature": 1.0,
-            "reference_key": key,
-            "surefoot": version("surefoot"),
-        },
-    )
+    config = run.config
+    described = {
+        "scorer": config.scorer.settled.model_dump(mode="json"),
+        "objective": config.objective.model_dump(mode="json"),
+        "seed": config.training.seed,
+        "rewards": {"mean": 0.0, "std": 1.0},
+        "temperature": 1.0,
+        "reference_key": key,
+        "surefoot": version("surefoot"),
+    }
+    storage.write_description(run.path, described)
     figures = {
         "steps": report.steps,
         "stopped": report.stopped,
@@ -146,10 +113,6 @@ def write_online_run(
     readable |= {f"{name}, last logged": f"{value:.4g}" for name, value in shown.items()}
     if report.along is not None:
         readable["over-optimisation"] = report.along.sentence
-    undamaged = DamageReport(
-        prompts.preferences.name, len(prompts), (), ("pairs: prompts are all that was used",)
-    )
-    data = TrainingData(prompts.preferences, None, undamaged, 0, prompts.clusters)
     run.finish(data, figures, readable)
 
 

@@ -20,28 +20,18 @@ from surefoot.online.config import Model
 from surefoot.online.prompts import PromptSet
 from surefoot.scorers import EnsembleOptions, TrainedScorer, load_scorer
 from surefoot.scorers.ensemble import load_ensemble
-from surefoot.scorers.language.generation import (
-    SamplingLaw,
-    continuations,
-    ends_of,
-    response_text,
-)
+from surefoot.scorers.language.generation import SamplingLaw, ends_of, response_text
 from surefoot.scorers.responses import rewards_of
+from surefoot.training.drpo.on_policy import chunks_of, drawing, several
 
 
 @dataclass
 class Reward:
-    """Rewards of what a policy wrote, in the form in which TRL asks for them.
-
-    Attributes:
-        model: a trained scorer that gives rewards.
-        preferences: where the prompts are; TRL passes their places in the column `row`.
-        name: what TRL calls it in logs.
-    """
+    """Rewards of what a policy wrote, in the form in which TRL asks for them."""
 
     model: TrainedScorer
-    preferences: Preferences
-    name: str = "reward"
+    preferences: Preferences  # where the prompts are; TRL passes their places in the column `row`
+    name: str = "reward"  # in TRL's logs
 
     def __post_init__(self) -> None:
         self.__name__ = self.name
@@ -103,42 +93,23 @@ def reference_returns(
 ) -> Tensor:
     """Mean reward (R, P) of what a policy writes to each of P prompts, by R reward models.
 
-    Drawn in chunks with a seed each, shared over processes; the generator of the run is left as it
-    was.
-
-    Args:
-        model: the policy before it is trained.
-        tokenizer: its own.
-        prompts: P of them.
-        rewards: R of them.
-        law: how long responses are.
-        samples: responses to each prompt.
-        batch: responses written at a time.
-        seed: of the draws.
-        process: the number of this process, and how many there are.
+    It writes `samples` responses to each, `batch` at a time, in chunks with a seed each that are
+    shared over processes (the number of this one, and how many there are); the generator of the run
+    is left as it was.
     """
-    rank, processes = process
-    ends, size = ends_of(model, tokenizer), max(1, batch // samples)
-    chunks = list(
-        enumerate(range(i, min(i + size, len(prompts))) for i in range(0, len(prompts), size))
-    )
-    on = [model.device] if model.device.type == "cuda" else []
+    ends = ends_of(model, tokenizer)
+    chunks = chunks_of(len(prompts), max(1, batch // samples), process)
     scored: list[tuple[list[int], list[list[float]]]] = []
-    for number, rows in tqdm(chunks[rank::processes], desc="reference", disable=None, leave=False):
-        openings = [prompts.ids[row] for row in rows for _ in range(samples)]
-        with torch.random.fork_rng(devices=on):
-            drawn = np.random.SeedSequence([seed, number, 1]).generate_state(1)[0]
-            torch.manual_seed(int(drawn))
+    for number, rows in tqdm(chunks, desc="reference", disable=None, leave=False):
+        openings = [prompts.ids[row] for row in rows]
+        with drawing((seed, number, 1), model.device):
             # As TRL lets the policy write: it may end at once, and no token is banned.
-            written = continuations(model, tokenizer, openings, law, special=True)
-        texts = [
-            [Message(role="assistant", content=response_text(tokenizer, ids, ends).strip())]
-            for ids in written
-        ]
-        by_prompt = [texts[i : i + samples] for i in range(0, len(texts), samples)]
-        means = [[float(r.mean()) for r in one.of(list(rows), by_prompt)] for one in rewards]
+            written = several(model, tokenizer, openings, samples, law)
+        texts = [[response_text(tokenizer, ids, ends) for ids in one] for one in written]
+        said = [[[Message(role="assistant", content=t.strip())] for t in one] for one in texts]
+        means = [[float(r.mean()) for r in one.of(list(rows), said)] for one in rewards]
         scored.append((list(rows), means))
-    whole = gather_object(scored) if processes > 1 else scored
+    whole = gather_object(scored) if process[1] > 1 else scored
     returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
     for places, means in whole:
         returns[:, places] = torch.tensor(means, dtype=torch.float64)
@@ -146,12 +117,9 @@ def reference_returns(
 
 
 def data_returns(prompts: PromptSet, comparisons: Preferences, rewards: Sequence[Reward]) -> Tensor:
-    """Mean reward (R, P) of the data's own responses to each of P prompts.
+    """Mean reward (R, P) of the data's own responses to each of P prompts, by R reward models.
 
-    Args:
-        prompts: P of them.
-        comparisons: all comparisons, of which some share a prompt.
-        rewards: R of them.
+    Several of the `comparisons` may share a prompt.
 
     Raises:
         DataError: the data have prompts alone.

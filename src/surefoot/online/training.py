@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ from surefoot.online.prompts import PromptSet, prompt_set
 from surefoot.online.report import SHOWN, OnlineReport, describe_run, write_online_run
 from surefoot.online.reward import Reward, data_returns, load_reward, reference_returns
 from surefoot.online.trl_adapter import ALGORITHMS, require_version
-from surefoot.scorers import PolicyScorer
 from surefoot.scorers.language.generation import SamplingLaw, require_padding_in_front
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
@@ -33,19 +32,12 @@ from surefoot.scorers.language.vocabulary import require_rows
 from surefoot.scorers.trained import TrainedScorer
 from surefoot.training.agreement import of_first, require_agreement
 from surefoot.training.checkpoint import load as load_checkpoint
-from surefoot.training.checkpoint import window as window_of
 from surefoot.training.folder import saved_prompts
-from surefoot.training.language.monitors import FiniteWeights, LastStep, PreferenceProgress
-from surefoot.training.life_cycle import OpenRun, open_runs
+from surefoot.training.language.callbacks import FiniteWeights, LastStep, PreferenceProgress
+from surefoot.training.life_cycle import OpenRun, Say, open_runs, silent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-class OnlineProgress(PreferenceProgress):
-    """The progress bar with the figures of online training."""
-
-    shown = SHOWN
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ def train_online(
     watch: TrainedScorer | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = silent,
 ) -> OnlineRun | None:
     """Run a configuration; None on processes that do not save.
 
@@ -80,9 +72,8 @@ def train_online(
         ConfigurationError: options that cannot be honoured.
         DataError: prompts that cannot be used, or a reward that is not finite.
     """
-    found = list(
-        train_online_seeds([config], watch=watch, overwrite=overwrite, resume=resume, say=say)
-    )
+    how: dict[str, Any] = {"overwrite": overwrite, "resume": resume, "say": say}
+    found = list(train_online_seeds([config], watch=watch, **how))
     return found[0] if found else None
 
 
@@ -92,7 +83,7 @@ def train_online_seeds(
     watch: TrainedScorer | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = silent,
     root: str | None = None,
     reads: Iterable[str | Path] = (),
 ) -> Iterator[OnlineRun]:
@@ -122,20 +113,19 @@ def train_online_seeds(
 
 def _train(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> OnlineRun | None:
     trainer, prompts, key = _ready(run, watch)
-    if not run.train(trainer, prompts.preferences, prompts.clusters):
+    if not run.train(trainer, prompts.as_data()):
         return None
     _require_finite(trainer.model, trainer.processing_class)
     trainer.save_model(str(run.path))
     for_older_readers(run.path)
     report = describe_run(run, trainer.state, trainer.progress)
-    write_online_run(run, prompts, key, report)
+    write_online_run(run, prompts.as_data(), key, report)
     return OnlineRun(run.path, report)
 
 
 def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> tuple[Any, PromptSet, str]:
     """TRL's trainer, the prompts, and the hash of the reference: nothing is left to be refused."""
     scorer, objective, training = run.config.scorer, run.config.objective, run.config.training
-    assert isinstance(scorer, PolicyScorer)
     tokenizer = load_tokenizer(scorer.place)
     arguments = trl_arguments(run.config, run.path)  # which introduces the processes
     run.agree()
@@ -151,19 +141,9 @@ def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> tuple[Any
         rewards.append(Reward(watched, prompts.preferences, "watched"))
     settings = settings_of(run.config, prompts, key, watch is not None)
     require_agreement(settings)
-    last = None if run.checkpoint is None else Path(run.checkpoint)
-    kept = {} if last is None else load_checkpoint(last, settings)
-    if kept:
-        returns = kept["baseline"]
-    elif len(prompts.names) > 1 or watched is not None:
-        run.say(f"baseline: {_baseline_in_words(run.config)} for each prompt")
-        process = (arguments.process_index, arguments.world_size)
-        returns = _baselines(run.config, model, tokenizer, prompts, comparisons, rewards, process)
-    else:
-        returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
-    progress = _progress(run.config, prompts, of_first(returns))
-    if kept:
-        progress.remember(kept)
+    process = (arguments.process_index, arguments.world_size)
+    known = (model, tokenizer, prompts, comparisons, rewards, process)
+    progress = _progress(run, settings, *known)
     trainer_class, _ = ALGORITHMS[objective.algorithm]
     trainer = trainer_class(
         model=model,
@@ -179,9 +159,7 @@ def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> tuple[Any
     )
     for theirs in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(theirs)
-    trainer.add_callback(OnlineProgress())
-    if last is not None:
-        trainer.go_on_logging(window_of(last))
+    trainer.add_callback(PreferenceProgress(SHOWN))
     return trainer, prompts, key
 
 
@@ -190,7 +168,6 @@ def _prompts(
 ) -> tuple[PromptSet, Preferences]:
     """The prompts with the first process's groups, and the comparisons that they are of."""
     scorer, objective, data = run.config.scorer, run.config.objective, run.config.data
-    assert isinstance(scorer, PolicyScorer)
     room = scorer.max_length - objective.max_new_tokens
     if room < 1:
         raise ConfigurationError(
@@ -210,14 +187,56 @@ def _prompts(
     return prompts, comparisons
 
 
-def _progress(config: OnlineConfig, prompts: PromptSet, returns: Tensor) -> Progress:
-    """Nothing gained yet; `returns` (R, P) are the baselines of R rewards."""
-    scorer, objective = config.scorer, config.objective
-    assert isinstance(scorer, PolicyScorer)
+def _progress(
+    run: OpenRun[OnlineConfig],
+    settings: Mapping[str, Any],
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: PromptSet,
+    comparisons: Preferences,
+    rewards: Sequence[Reward],
+    process: tuple[int, int],
+) -> Progress:
+    """Nothing gained yet over the baseline, or what the run's checkpoint holds."""
+    objective = run.config.objective
+    kept = load_checkpoint(Path(run.checkpoint), settings) if run.checkpoint else {}
+    returns = torch.zeros(len(rewards), len(prompts), dtype=torch.float64)
+    if kept:
+        returns = kept["baseline"]
+    elif len(prompts.names) > 1 or len(rewards) > 1:
+        whose = f"{objective.baseline_samples} response(s) of the reference"
+        if objective.baseline == "data":
+            whose = "the data's responses"
+        run.say(f"baseline: the rewards of {whose} for each prompt")
+        known = (model, tokenizer, prompts, comparisons, rewards, process)
+        returns = _baselines(run.config, *known)
+    own, *watched = of_first(returns)
     adversary = Adversary(objective.risk, prompts.names, prompts.mass, objective.rate)
-    watched = returns[1] if len(returns) > 1 else None
     stops = (objective.stop_kl, objective.stop_drop)
-    return Progress(adversary, prompts.groups, scorer.beta, returns[0], watched, *stops)
+    baselines = (own, watched[0] if watched else None)
+    progress = Progress(adversary, prompts.groups, run.config.scorer.beta, *baselines, *stops)
+    if kept:
+        progress.remember(kept)
+    return progress
+
+
+def _baselines(
+    config: OnlineConfig,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: PromptSet,
+    comparisons: Preferences,
+    rewards: Sequence[Reward],
+    process: tuple[int, int],
+) -> Tensor:
+    """What each prompt's return is compared with, by each reward (R, P)."""
+    objective, training = config.objective, config.training
+    if objective.baseline == "data":
+        return data_returns(prompts, comparisons, rewards)
+    law = SamplingLaw(min_new_tokens=0, max_new_tokens=objective.max_new_tokens)
+    samples = objective.baseline_samples
+    how = (law, samples, max(training.micro_batch, samples), training.seed, process)
+    return reference_returns(model, tokenizer, prompts, rewards, *how)
 
 
 def _require_finite(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -235,38 +254,6 @@ def _require_finite(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
             "the trained policy gives probabilities that are not finite: the run has diverged, and "
             "the model is not saved. Lower the learning rate."
         )
-
-
-def _baselines(
-    config: OnlineConfig,
-    model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: PromptSet,
-    comparisons: Preferences,
-    rewards: Sequence[Reward],
-    process: tuple[int, int],
-) -> Tensor:
-    """What each prompt's return is compared with, by each reward (R, P)."""
-    objective, training = config.objective, config.training
-    if objective.baseline == "data":
-        return data_returns(prompts, comparisons, rewards)
-    return reference_returns(
-        model,
-        tokenizer,
-        prompts,
-        rewards,
-        SamplingLaw(min_new_tokens=0, max_new_tokens=objective.max_new_tokens),
-        objective.baseline_samples,
-        max(training.micro_batch, objective.baseline_samples),
-        training.seed,
-        process,
-    )
-
-
-def _baseline_in_words(config: OnlineConfig) -> str:
-    if config.objective.baseline == "data":
-        return "the rewards of the data's responses"
-    return f"the rewards of {config.objective.baseline_samples} response(s) of the reference"
 
 
 def _steps(config: OnlineConfig, prompts: int) -> int:
@@ -294,12 +281,12 @@ def _doubts_before(config: OnlineConfig, prompts: PromptSet, steps: int) -> list
             f"{1 / objective.rate:.0f} prompts: the weights will not go all the way to the worst "
             "case, or follow noise. Take larger groups, more steps, or a larger objective.rate."
         )
-    for name, place in (("reward", objective.reward), ("watch", objective.watch)):
-        if isinstance(place, str) and Path(place).exists():
-            shared = saved_prompts(place) & set(prompts.preferences.prompt_keys().tolist())
-            if name == "watch" and shared:
-                doubts.append(
-                    f"objective.watch ({place}) was trained on {len(shared)} of these prompts: it "
-                    "may err where objective.reward errs."
-                )
+    watch = objective.watch
+    if isinstance(watch, str) and Path(watch).exists():
+        shared = saved_prompts(watch) & set(prompts.preferences.prompt_keys().tolist())
+        if shared:
+            doubts.append(
+                f"objective.watch ({watch}) was trained on {len(shared)} of these prompts: it may "
+                "err where objective.reward errs."
+            )
     return doubts

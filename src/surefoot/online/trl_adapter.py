@@ -23,7 +23,6 @@ What is relied on:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,18 +34,13 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.online.progress import Progress
 from surefoot.scorers.language.generation import finite_probabilities
-from surefoot.training import checkpoint
-from surefoot.training.language.log_window import LogWindow
+from surefoot.training.language.resuming import LogWindow, Resuming
 
 #: The version that this file was written for.
 TRL_VERSION = "1.16.0"
 
-_WEIGHTS, _PLACES, _REWARDS, _KL = (
-    "prompt_weights",
-    "prompt_rows",
-    "sequence_rewards",
-    "sequence_kl",
-)
+_WEIGHTS, _PLACES = "prompt_weights", "prompt_rows"
+_REWARDS, _WATCHED, _KL = "sequence_rewards", "watched_rewards", "sequence_kl"
 
 
 class _EndOfStep(TrainerCallback):  # type: ignore[misc]
@@ -70,7 +64,7 @@ class _EndOfStep(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
 
 
-class _Weighing:
+class _Weighing(Resuming):
     """What both trainers share; stands before TRL's class."""
 
     progress: Progress
@@ -86,12 +80,9 @@ class _Weighing:
     ) -> None:
         """A trainer of TRL on data with the columns of :meth:`PromptSet.dataset`.
 
-        Args:
-            *arguments: positional arguments of TRL's trainer.
-            progress: what prompts gained, and how they count.
-            watch: a reward function that is shown what the policy writes, and not trained on.
-            settings: what two runs share if they are the same run, for checkpoints.
-            **named: keyword arguments of TRL's trainer.
+        Beside TRL's arguments it takes `progress`, what prompts gained and how they count; `watch`,
+        a reward function that is shown what the policy writes, and not trained on; and `settings`,
+        what two runs share if they are the same run.
 
         Raises:
             ConfigurationError: another version of TRL, or options of its that do not go with this.
@@ -99,53 +90,42 @@ class _Weighing:
         require_version()
         require_plain_steps(named["args"])
         super().__init__(*arguments, **named)
-        self.progress, self.watch, self._settings = progress, watch, settings or {}
+        self.progress, self.watch, self.settings = progress, watch, settings or {}
         self._passes: list[Tensor] = []
         self._openings: list[list[int]] = []
-        self._scored: tuple[Tensor, Tensor | None] | None = None
+        self._scored: dict[str, Tensor] = {}
         self._done: list[tuple[Tensor, ...]] = []
-        self._window = LogWindow(self)
-        for callback in (_EndOfStep(self), self._window):
-            self.add_callback(callback)  # type: ignore[attr-defined]
+        self.window = LogWindow(self)
+        for callback in (_EndOfStep(self), self.window):
+            self.add_callback(callback)
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        this: Any = self
-        window = {"figures": dict(this._metrics["train"]), **self._window.kept()}
-        if this.args.should_save:
-            folder = Path(this._get_output_dir(trial)) / f"checkpoint-{this.state.global_step}"
-            state, ranks = self.progress.remembered(), this.args.world_size
-            checkpoint.save(folder, state, self._settings, window, ranks)
-        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+    def _state(self) -> Mapping[str, Tensor]:
+        return self.progress.remembered()
 
-    def go_on_logging(self, window: dict[str, Any]) -> None:
-        """Continue the logs of the steps since the last one, from what a checkpoint holds."""
-        this: Any = self
-        for name, values in window.pop("figures", {}).items():
-            this._metrics["train"][name] = list(values)
-        self._window.before = window
+    def _settings(self) -> Mapping[str, Any]:
+        return self.settings
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log as TRL does, with time and rates of the whole run."""
-        super().log(self._window.of_the_whole(logs), start_time)  # type: ignore[misc]
+    def _figures(self) -> dict[str, Any]:
+        figures: dict[str, Any] = self._metrics["train"]
+        return figures
 
     def create_model_card(self, *args: Any, **named: Any) -> None:
         """None: TRL writes one with every checkpoint, and a run writes its own."""
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **named: Any) -> Any:
-        log_probs = super()._get_per_token_logps_and_entropies(*args, **named)  # type: ignore[misc]
+        log_probs = super()._get_per_token_logps_and_entropies(*args, **named)
         self._passes.append(log_probs[0])
         return log_probs
 
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
     ) -> Tensor:
-        gathered = super()._calculate_rewards(  # type: ignore[misc]
+        gathered: Tensor = super()._calculate_rewards(
             inputs, prompts, completions, completion_ids_list
         )
-        this: Any = self
-        start = this.accelerator.process_index * len(prompts)
+        start = self.accelerator.process_index * len(prompts)
         own = gathered[start : start + len(prompts)]
-        rewards = (own * this.reward_weights.to(own)).sum(1)
+        rewards = (own * self.reward_weights.to(own)).sum(1)
         if not bool(rewards.isfinite().all()):
             place = int((~rewards.isfinite()).nonzero()[0])
             shown = " ".join(str(prompts[place]).split())[:60]
@@ -153,12 +133,12 @@ class _Weighing:
                 f"the reward of a response to the prompt {shown!r} is {float(rewards[place])}: "
                 "nothing can be learnt from it. No weight was changed by this step."
             )
-        watched = None
+        watched = [torch.nan] * len(rewards)
         if self.watch is not None:
             rows = [one["row"] for one in inputs]
-            found = self.watch(prompts=prompts, completions=completions, row=rows)
-            watched = torch.tensor(found, dtype=torch.float64, device=own.device)
-        self._scored = (rewards, watched)
+            watched = self.watch(prompts=prompts, completions=completions, row=rows)
+        seen = torch.tensor(watched, dtype=torch.float64, device=own.device)
+        self._scored = {_REWARDS: rewards, _WATCHED: seen}
         return gathered
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
@@ -170,63 +150,47 @@ class _Weighing:
         self._passes = []
         self._openings = [list(one["opening"]) for one in inputs]
         with finite_probabilities():
-            output: dict[str, Any] = super()._generate_and_score_completions(inputs)  # type: ignore[misc]
-        this: Any = self
-        if not this.model.training:
+            output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        if not self.model.training:
             return output
         advantages = output["advantages"]
         rows = torch.tensor([one["row"] for one in inputs], device=advantages.device)
         weights = self.progress.weights_of(rows).to(advantages)
-        assert self._scored is not None
-        rewards, watched = self._scored
         output["advantages"] = advantages * weights
-        output |= {_WEIGHTS: weights, _PLACES: rows, _REWARDS: rewards}
-        if watched is not None:
-            output["watched_rewards"] = watched
-        kl = self._kl_of_passes(output["completion_mask"])
-        if kl is not None:
-            output[_KL] = kl
-        self._passes = []
-        return output
-
-    def _kl_of_passes(self, mask: Tensor) -> Tensor | None:
-        """Log pi - log pi_ref (B,) of responses, where it is known while they are scored."""
-        return None
+        return output | self._scored | {_WEIGHTS: weights, _PLACES: rows}
 
     def _note(self, inputs: dict[str, Any], kl: Tensor) -> None:
         """Remember what the responses of one pass were worth."""
-        watched = inputs.get("watched_rewards", torch.full_like(inputs[_REWARDS], torch.nan))
-        self._done.append(
-            (inputs[_PLACES], inputs[_REWARDS].double(), kl.double(), watched.double())
-        )
+        rewards, watched = inputs[_REWARDS].double(), inputs[_WATCHED]
+        self._done.append((inputs[_PLACES], rewards, kl.double(), watched))
 
-    def end_step(self) -> dict[str, float]:
-        """Take in what the prompts of a step gained, on all processes; its figures."""
-        if not self._done:
-            return {}
-        this: Any = self
+    def end_step(self) -> None:
+        """Take in what the prompts of a step gained, on all processes."""
         columns = [torch.cat(column) for column in zip(*self._done, strict=True)]
         self._done = []
-        columns = [this.accelerator.gather(column).cpu() for column in columns]
-        figures = self.progress.take_in(*columns)
-        for name, value in figures.items():
-            this._metrics["train"][name].append(value)
-        return figures
+        if columns:
+            gathered = [self.accelerator.gather(column).cpu() for column in columns]
+            for name, value in self.progress.take_in(*gathered).items():
+                self._figures()[name].append(value)
 
 
 class RobustRLOOTrainer(_Weighing, RLOOTrainer):  # type: ignore[misc]
     """TRL's RLOO, whose prompts count as an adversary says."""
 
-    def _kl_of_passes(self, mask: Tensor) -> Tensor | None:
-        if len(self._passes) < 2:  # beta is 0: no reference
-            return None
-        policy, reference = self._passes[:2]
-        return ((policy - reference) * mask).sum(1)
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        output = super()._generate_and_score_completions(inputs)
+        if _WEIGHTS in output:
+            output[_KL] = torch.zeros_like(output[_REWARDS])
+            if len(self._passes) > 1:  # else beta is 0: no reference
+                policy, reference = self._passes[:2]
+                output[_KL] = ((policy - reference) * output["completion_mask"]).sum(1)
+        self._passes = []
+        return output
 
     def _compute_loss(self, model: Any, inputs: Any) -> Tensor:
         loss: Tensor = super()._compute_loss(model, inputs)
         if _WEIGHTS in inputs:
-            self._note(inputs, inputs.get(_KL, torch.zeros_like(inputs[_REWARDS])))
+            self._note(inputs, inputs[_KL])
         self._passes = []
         return loss
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from surefoot.training.config import (
-    DataOptions,
-    LanguageTrainingOptions,
-    RunConfig,
-    TrainingOptions,
-)
+from surefoot.training.config import DataOptions, RunConfig
+from surefoot.training.data import TrainingData, prepare
 from surefoot.training.drpo.config import DoublyRobust
-from surefoot.training.folder import TrainingData, clear_run
-from surefoot.training.run import Run, prepare, train, train_seeds
+from surefoot.training.folder import clear_run
+from surefoot.training.options import LanguageTrainingOptions, TrainingOptions
+from surefoot.training.run import Run, train, train_seeds
 
 if TYPE_CHECKING:
     from surefoot.training.drpo.trainer import DoublyRobustTrainer

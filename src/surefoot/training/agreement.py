@@ -17,11 +17,8 @@ def of_first(value: T) -> T:
 
     Each computes what is estimated from the data by itself, and may come to another end: another
     processor rounds otherwise, and k-means ends in another place. A step whose processes follow
-    different objectives has no meaning.
-
-    Args:
-        value: of this process; it can be pickled. All processes ask in the same order, once they
-            know each other (transformers' training arguments introduce them).
+    different objectives has no meaning. All processes ask in the same order, once they know each
+    other (transformers' training arguments introduce them), for what can be pickled.
     """
     if not _together():
         return value
@@ -36,10 +33,7 @@ def _together() -> bool:
 
 
 def require_agreement(settings: Mapping[str, Any]) -> None:
-    """Stop every process where one is about to do something else than the first.
-
-    Args:
-        settings: what each step depends on, by name.
+    """Stop every process where one differs from the first in what each step depends on.
 
     Raises:
         SurefootError: a process differs; its message names what in.

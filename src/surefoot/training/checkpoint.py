@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.escaping import warn
 
 if TYPE_CHECKING:
-    from surefoot.objectives import Objective
-    from surefoot.training.language.pairs import TrainingPairs
-    from surefoot.training.language.preference_config import PreferenceConfig
+    from surefoot.training.language.trainer import PreferenceTrainer
 
 _STATE, _KEYS = "surefoot-risk.safetensors", "surefoot-checkpoint.json"
 _LAST_WRITTEN = "trainer_state.json"  # by transformers, before it deletes older checkpoints
@@ -38,32 +36,17 @@ _ARGUMENTS = (
 )
 
 
-def settings(
-    args: PreferenceConfig,
-    objective: Objective,
-    pairs: TrainingPairs,
-    beta: float | None,
-    reference_key: str,
-    precision: Sequence[str],
-) -> dict[str, Any]:
-    """What two runs share if they are the same run: what is learnt, from what, in which steps.
-
-    Args:
-        args: the trainer's, in which accumulation is part of the batch.
-        objective: what is minimised.
-        pairs: the training data.
-        beta: of a policy.
-        reference_key: hash of the reference's weights; empty where there is none.
-        precision: of the computation, and of the weights.
-    """
+def settings(trainer: PreferenceTrainer) -> dict[str, Any]:
+    """What two runs share if they are the same run: what is learnt, from what, in which steps."""
+    held = {str(p.dtype).removeprefix("torch.") for p in trainer.model.parameters()}
     return {
-        "precision": " ".join(precision),
-        "reference": reference_key,
-        **objective.model_dump(mode="json"),
-        "beta": beta,
-        "training data": pairs.key,
-        "pairs in a step": args.pairs_in_a_step,
-        **{name: getattr(args, name) for name in _ARGUMENTS},
+        "precision": " ".join([trainer.accelerator.mixed_precision, *sorted(held)]),
+        "reference": trainer.reference.key if trainer.reference else "",
+        **trainer.objective.model_dump(mode="json"),
+        "beta": trainer.score.beta,
+        "training data": trainer.pairs.key,
+        "pairs in a step": trainer.args.pairs_in_a_step,
+        **{name: getattr(trainer.args, name) for name in _ARGUMENTS},
     }
 
 
@@ -76,12 +59,8 @@ def save(
 ) -> None:
     """Write into a checkpoint folder, before transformers writes its own.
 
-    Args:
-        folder: of the checkpoint.
-        risk_state: of the risk.
-        run: its settings.
-        window: figures of the steps since the last log, JSON-ready.
-        ranks: processes, each of which keeps the state of its random numbers.
+    `window` are figures of the steps since the last log, JSON-ready. Of `ranks` processes, each
+    keeps the state of its random numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for earlier in folder.parent.glob("checkpoint-*"):

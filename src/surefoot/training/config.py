@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from surefoot.boundary.limits import DEPTH, TOO_DEEP
 from surefoot.boundary.yaml_texts import yaml_file, yaml_value
@@ -22,6 +22,14 @@ from surefoot.options import READS, WRITES, Options, check_values
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
 from surefoot.training.drpo.config import DoublyRobust
+from surefoot.training.options import LanguageTrainingOptions, TrainingOptions
+
+#: Places that are read; one alone may be written without a list.
+Sources = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda given: (given,) if isinstance(given, str) else given),
+    READS,
+]
 
 
 class FileOptions(Options):
@@ -46,8 +54,12 @@ class FileOptions(Options):
         given = yaml_file(path)
         if not isinstance(given, dict):
             raise ConfigurationError(f"{path} should hold options by name; got {excerpt(given)}.")
+        defaults = {"scorer": EmbeddingScorer().model_dump(), "objective": Objective().model_dump()}
         for name, value in (overrides or {}).items():
-            _override(given, _path(name), yaml_value(value, f"--{name}"), _defaults())
+            parts = name.split(".")
+            if len(parts) > DEPTH:
+                raise ConfigurationError(f"--{excerpt(name)}: {TOO_DEEP}.")
+            _override(given, parts, yaml_value(value, f"--{name}"), defaults)
         return given
 
     def to_yaml(self) -> str:
@@ -85,7 +97,7 @@ class DataOptions(ReadingOptions):
 
     title: ClassVar[str] = "the section 'data'"
 
-    train: Annotated[tuple[str, ...], READS] = Field(min_length=1)
+    train: Sources = Field(min_length=1)
     """Files, patterns (`data/*.jsonl`), folders of Parquet or Arrow files, or hub data sets
     (`hub:owner/name:configuration@split`); several are pooled."""
     damaged: Literal["remove", "keep", "fail"] = "remove"
@@ -96,89 +108,6 @@ class DataOptions(ReadingOptions):
     """What stays on one side of the split; `row`: only what repeats one pair."""
     split_seed: int = 0
     """Seed of the split, apart from the training seed: every seed holds out the same rows."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_file(cls, options: Any) -> Any:
-        if isinstance(options, Mapping) and isinstance(options.get("train"), str):
-            return {**options, "train": (options["train"],)}
-        return options
-
-
-class TrainingOptions(Options):
-    """How to train."""
-
-    title: ClassVar[str] = "the section 'training' of a head on embeddings"
-
-    @classmethod
-    def relatives(cls) -> Iterable[type[Options]]:
-        """Options of training language models: an unknown option may be one of theirs."""
-        return (LanguageTrainingOptions,)
-
-    seed: int = Field(0, ge=0)
-    """Seed of everything random: folds, an MLP's start, the bootstrap."""
-    bootstrap: bool = False
-    """Resample the training prompts with replacement, so that seeds show the data's share."""
-    mean_cost: float | None = Field(None, ge=0)
-    """With `radius: auto` or `level: auto`: by how much the mean held-out loss may rise for the
-    worst group's sake; absent: 0.01."""
-
-
-class OptimiserOptions(Options):
-    """What all training of language models has in common."""
-
-    seed: int = Field(0, ge=0)
-    """Seed of everything random."""
-    epochs: float = Field(1.0, gt=0, le=1e6)
-    """Passes over the data."""
-    max_steps: int | None = Field(None, ge=1)
-    """Optimiser steps, in place of `epochs`."""
-    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
-    """How the learning rate falls."""
-    warmup: float = Field(0.1, ge=0, lt=1)
-    """Share of the steps in which it rises, from 0 in the first: two steps learn hardly a thing."""
-    weight_decay: float = Field(0.0, ge=0)
-    """Weight decay of AdamW."""
-    max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are cut to this norm."""
-    log_every: int = Field(10, ge=1)
-    """Steps between two logs."""
-    save_every: int | None = Field(None, ge=1)
-    """Steps between two checkpoints, from which `--resume` goes on; absent: none."""
-    report_to: tuple[str, ...] = ()
-    """Where logs go beside the screen: `tensorboard`, `wandb` and whatever transformers knows."""
-
-
-class LanguageTrainingOptions(OptimiserOptions):
-    """How to train a language model."""
-
-    title: ClassVar[str] = "the section 'training' of a language model"
-
-    @classmethod
-    def relatives(cls) -> Iterable[type[Options]]:
-        """Options of a head on embeddings: an unknown option may be one of theirs."""
-        return (TrainingOptions,)
-
-    seed: int = Field(0, ge=0)
-    """Seed of everything random: a new head, an adapter's start, the order of the pairs."""
-    pairs_per_step: int = Field(32, ge=1, le=10**6)
-    """Pairs in an optimiser step, over all processes: what a risk sees at once."""
-    micro_batch_pairs: int = Field(8, ge=1)
-    """Pairs in one forward pass at most; changes memory and speed, no number."""
-    max_tokens: int | None = Field(None, ge=1)
-    """Tokens in one forward pass at most, padding counted; changes memory and speed, no number."""
-    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    """Peak learning rate of AdamW; `auto`: 1e-6 for a policy, 1e-5 for a reward model, ten times as
-    much for an adapter."""
-    evaluate_every: int | None = Field(None, ge=1)
-    """Steps between two evaluations on the held-out pairs; absent: at the end only."""
-
-    def rate(self, scorer: LanguageModelScorer) -> float:
-        """The peak learning rate in force."""
-        if self.learning_rate != "auto":
-            return self.learning_rate
-        whole = 1e-6 if scorer.model_kind == "policy" else 1e-5
-        return whole if scorer.adapter is None else 10 * whole
 
 
 class RunConfig(SeededConfig):
@@ -202,15 +131,8 @@ class RunConfig(SeededConfig):
     @model_validator(mode="before")
     @classmethod
     def _objective_by_name(cls, options: Any) -> Any:
-        objective = options.get("objective") if isinstance(options, Mapping) else None
-        if isinstance(objective, str) and objective in _KINDS:
-            objective = {"kind": objective}
-        if isinstance(objective, str):
-            if objective not in PRESETS:
-                raise ConfigurationError(unknown_name("objective", objective, [*PRESETS, *_KINDS]))
-            return {**options, "objective": PRESETS[objective]}
-        if isinstance(objective, Mapping):
-            return {**options, "objective": _objective(objective)}
+        if isinstance(options, Mapping) and "objective" in options:
+            return {**options, "objective": _objective(options["objective"])}
         return options
 
     @model_validator(mode="before")
@@ -242,22 +164,20 @@ class RunConfig(SeededConfig):
     @model_validator(mode="after")
     def _sizes_are_chosen_on_embeddings(self) -> Self:
         risk = self.objective.risk if isinstance(self.objective, Objective) else None
-        auto = isinstance(risk, SizedRisk) and risk.is_auto
-        if auto and not isinstance(self.scorer, EmbeddingScorer):
-            assert isinstance(risk, SizedRisk)
+        chosen = risk if isinstance(risk, SizedRisk) and risk.is_auto else None
+        if chosen is not None and not isinstance(self.scorer, EmbeddingScorer):
             raise ConfigurationError(
-                f"risk.{risk.size_option} 'auto' trains without one group after the other, at "
-                f"{len(risk.sizes)} sizes: too dear for {self.scorer.label()}. Run the same data "
-                f"and risk with `scorer: embedding`, and give the {risk.size_option} that it "
+                f"risk.{chosen.size_option} 'auto' trains without one group after the other, at "
+                f"{len(chosen.sizes)} sizes: too dear for {self.scorer.label()}. Run the same data "
+                f"and risk with `scorer: embedding`, and give the {chosen.size_option} that it "
                 "chooses."
             )
-        if isinstance(self.training, TrainingOptions):
-            cost = self.training.mean_cost
-            if cost is not None and not auto:
-                raise ConfigurationError(
-                    f"training.mean_cost ({cost:g}) is for a risk whose size is chosen "
-                    "(radius: auto, level: auto); this one's is given."
-                )
+        cost = getattr(self.training, "mean_cost", None)
+        if cost is not None and chosen is None:
+            raise ConfigurationError(
+                f"training.mean_cost ({cost:g}) is for a risk whose size is chosen "
+                "(radius: auto, level: auto); this one's is given."
+            )
         return self
 
     def for_seeds(self, count: int) -> list[Self]:
@@ -266,7 +186,9 @@ class RunConfig(SeededConfig):
         Raises:
             ConfigurationError: the seed makes no difference.
         """
-        if count > 1 and not self.depends_on_the_seed():
+        scorer, drawn = self.scorer, getattr(self.training, "bootstrap", False)
+        fixed = isinstance(scorer, EmbeddingScorer) and scorer.head.linear and scorer.members == 1
+        if count > 1 and fixed and not drawn:  # seeds differ in the choice of the ridge penalty
             raise ConfigurationError(
                 f"--seeds {count} would give the same model {count} times: a linear head on fixed "
                 "data depends on no seed. Set training.bootstrap: true to resample the training "
@@ -274,33 +196,27 @@ class RunConfig(SeededConfig):
             )
         return super().for_seeds(count)
 
-    def depends_on_the_seed(self) -> bool:
-        """Whether two seeds can differ by more than the choice of the ridge penalty."""
-        scorer, training = self.scorer, self.training
-        if not isinstance(scorer, EmbeddingScorer) or not isinstance(training, TrainingOptions):
-            return True
-        return training.bootstrap or not scorer.head.linear or scorer.members > 1
 
-
-def _objective(options: Mapping[str, Any]) -> Objective | DoublyRobust:
-    """The objective of a mapping: one of margins where it names no other kind."""
-    if "kind" not in options:
-        return Objective(**options)
-    kind = str(options["kind"])
+def _objective(given: Any) -> Any:
+    """An objective from its name or its options; one of margins where these name no other kind."""
+    if isinstance(given, str) and given not in _KINDS:
+        if given not in PRESETS:
+            raise ConfigurationError(unknown_name("objective", given, [*PRESETS, *_KINDS]))
+        return PRESETS[given]
+    options = {"kind": given} if isinstance(given, str) else given
+    if not isinstance(options, Mapping):
+        return options
+    kind = str(options.get("kind", ""))
     if kind == "online":
         raise ConfigurationError(
             "objective 'online' has a configuration of its own: surefoot.online.OnlineConfig."
         )
-    if kind not in _KINDS:
+    if "kind" in options and kind not in _KINDS:
         raise ConfigurationError(unknown_name("kind of objective", kind, _KINDS))
-    return _KINDS[kind](**options)
+    return _KINDS.get(kind, Objective)(**options)
 
 
-_KINDS = {"doubly-robust": DoublyRobust}
-
-
-def _defaults() -> dict[str, Any]:
-    return {"scorer": EmbeddingScorer().model_dump(), "objective": Objective().model_dump()}
+_KINDS: dict[str, type[Objective | DoublyRobust]] = {"doubly-robust": DoublyRobust}
 
 
 def _override(
@@ -320,11 +236,3 @@ def _override(
         inner = {"kind": default["kind"]} if "kind" in default else {}
     options[name] = inner
     _override(inner, deeper, value, default)
-
-
-def _path(name: str) -> list[str]:
-    """`objective.risk.level` in parts."""
-    parts = name.split(".")
-    if len(parts) > DEPTH:
-        raise ConfigurationError(f"--{excerpt(name)}: {TOO_DEEP}.")
-    return parts

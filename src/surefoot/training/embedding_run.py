@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from surefoot.data.rendering.embedding_texts import unread_notes
-from surefoot.data.schema import Preferences
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.fit.fitting import prompt_bootstrap
-from surefoot.scorers.fit.radius import MEAN_COST, RadiusChoice, with_radius
+from surefoot.scorers.fit.radius import MEAN_COST, with_radius
 from surefoot.scorers.fit.report import FitReport
 from surefoot.scorers.fit.unit_shares import in_words
 from surefoot.scorers.storage import require_finite
 from surefoot.statistics import flip_rate_bound
-from surefoot.training.config import RunConfig, TrainingOptions
-from surefoot.training.folder import TrainingData
+from surefoot.training.config import RunConfig
+from surefoot.training.data import TrainingData
 from surefoot.training.life_cycle import OpenRun
-from surefoot.training.trim import EstimatedTrim, with_trim
-
-#: What is said of the sizes of a ball that is chosen.
-_TRIED = "sizes tried (worst held-out group, mean)"
+from surefoot.training.options import TrainingOptions
+from surefoot.training.trim import with_trim
 
 
 def train_embedding_models(
@@ -33,47 +30,48 @@ def train_embedding_models(
 
     What was in these folders before stays until then.
     """
-    first, say = runs[0].config, runs[0].say
-    assert isinstance(first.scorer, EmbeddingScorer)
-    assert isinstance(first.training, TrainingOptions)
-    assert isinstance(first.objective, Objective)
+    first = runs[0]
+    scorer, training = first.config.scorer, first.config.training
+    assert isinstance(scorer, EmbeddingScorer)
+    assert isinstance(training, TrainingOptions)
+    assert isinstance(first.config.objective, Objective)
     seeds = [run.config.training.seed for run in runs]
-    objective, trim = with_trim(first.objective, data.train)
-    if trim is not None:
-        say(str(trim))
-    cost = MEAN_COST if first.training.mean_cost is None else first.training.mean_cost
-    objective, radius = with_radius(objective, first.scorer, data.train, cost)
+    objective, trim = with_trim(first.config.objective, data.train)
+    cost = MEAN_COST if training.mean_cost is None else training.mean_cost
+    said = {} if trim is None else {"trimmed": str(trim)}
+    for line in said.values():
+        first.say(line)
+    objective, radius = with_radius(objective, scorer, data.train, cost)
     if radius is not None:
-        say(str(radius))
-        say(f"{_TRIED}: {radius.curve}")
-    models = [EmbeddingRewardModel(first.scorer, objective, seed) for seed in seeds]
-    drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if first.training.bootstrap else None
+        tried = "sizes tried (worst held-out group, mean)"
+        first.say(str(radius))
+        first.say(f"{tried}: {radius.curve}")
+        said |= {"size of the ball": str(radius), tried: radius.curve}
+    models = [EmbeddingRewardModel(scorer, objective, seed) for seed in seeds]
+    drawn = prompt_bootstrap(data.train.prompt_keys(), seeds) if training.bootstrap else None
     fit_models(models, data.train, drawn)
-    read = reading_notes(data.train, models[0])
-    runs[0].warn(_notes(models[0].report_, first.objective))  # those of the others repeat them
-    runs[0].warn(read, "note")
+    truncated, limit = models[0].report_.truncated, models[0].encoder.limit
+    unread = tuple(unread_notes(data.train, scorer.views, truncated, limit))
+    first.warn(_notes(models[0].report_, objective))  # those of the others repeat them
+    first.warn(unread, "note")
     for run, model in zip(runs[1:], models[1:], strict=True):
-        run.warnings += (*_notes(model.report_, first.objective), *read)
+        run.warnings += (*_notes(model.report_, objective), *unread)
     for model in models:
         require_finite(model.tensors())
+    chosen = {
+        "radius": radius.to_dict() if radius else None,
+        "trim": trim.to_dict() if trim else None,
+    }
     for run, model in zip(runs, models, strict=True):
-        run.begin(data.train, data.clusters)
+        run.begin(data)
         model.save(run.path)
-        figures = _figures(model.report_, model) | {
-            "radius": radius.to_dict() if radius else None,
-            "trim": trim.to_dict() if trim else None,
-        }
-        run.finish(data, figures, _readable(model.report_, objective, radius, trim))
+        figures = _figures(model.report_, model) | chosen
+        run.finish(data, figures, _readable(model.report_, objective, said))
     return models
 
 
-def _readable(
-    report: FitReport,
-    objective: Objective,
-    radius: RadiusChoice | None,
-    trim: EstimatedTrim | None,
-) -> dict[str, str]:
-    """The most important figures, in words."""
+def _readable(report: FitReport, objective: Objective, said: Mapping[str, str]) -> dict[str, str]:
+    """The most important figures, in words; `said`: of what was estimated before the fit."""
     figures = {
         "out-of-fold accuracy": str(report.out_of_fold_accuracy),
         "ridge penalty": f"{report.l2:.3g}",
@@ -81,10 +79,7 @@ def _readable(
     }
     if report.coefficient is not None:
         figures["coefficient of the control variate"] = str(report.coefficient)
-    if trim is not None:
-        figures["trimmed"] = str(trim)
-    if radius is not None:
-        figures |= {"size of the ball": str(radius), _TRIED: radius.curve}
+    figures |= said
     ball = objective.wasserstein
     if ball is not None and report.input_gradient is not None:
         worst = float(report.risk.value[0]) + ball.radius * report.input_gradient
@@ -95,12 +90,6 @@ def _readable(
     if bound is not None:
         figures["labels flipped at random"] = f"at most {bound:.0%}"
     return figures
-
-
-def reading_notes(preferences: Preferences, model: EmbeddingRewardModel) -> tuple[str, ...]:
-    """Sentences on what the encoder did not read of what a model was fitted on."""
-    truncated, limit = model.report_.truncated, model.encoder.limit
-    return tuple(unread_notes(preferences, model.scorer.views, truncated, limit))
 
 
 def _notes(report: FitReport, objective: Objective) -> tuple[str, ...]:

@@ -6,23 +6,19 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from safetensors.torch import load_file
 
-from surefoot.data import Preferences
-from surefoot.data.checks import DamageReport
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options, places_of
 from surefoot.runs import MARK, Mark, require_finished
 from surefoot.scorers.embeddings.clusters import FILE as CLUSTERS
-from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.scorers.ensemble_file import is_ensemble
 from surefoot.scorers.loading import run_folders_of
 from surefoot.scorers.storage import explained
-from surefoot.training.config import FileOptions
+from surefoot.training.config import SeededConfig
 
 T = TypeVar("T")
 
@@ -40,65 +36,28 @@ RUN_FILES = (
 #: says that a run was here. The manifest is the last, so that this is still known to a second
 #: process.
 _IN_A_RUN = ("README.md", "config.yaml", "runs/*/events.out.tfevents*", "manifest.json")
-#: Of these, what readers can do without: a run may be passed on without its data.
-OPTIONAL = (HELD_OUT, "damage.json", "training_args.bin")
+#: What readers need of a run's files: it may be passed on without its data.
+NEEDED = [name for name in RUN_FILES if name not in (HELD_OUT, "damage.json", "training_args.bin")]
 _CHECKPOINTS = "checkpoint-*/surefoot-checkpoint.json"
-#: What makes configurations equal that differ in their output.
-_ANYWHERE = {"output": ""}
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Comparisons that are ready to train on.
-
-    Attributes:
-        train, held_out: the two sides of the split; `held_out` is None where none was asked for.
-        damage: the damage report of all that was read.
-        removed: number of damaged rows that were taken out.
-        clusters: of the prompts, where the risk is over such; the rows have the column `cluster`.
-    """
-
-    train: Preferences
-    held_out: Preferences | None
-    damage: DamageReport
-    removed: int
-    clusters: PromptClusters | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Counts, and how they were read, JSON-ready."""
-        faults = self.train.faults
-        return {
-            "fingerprint": self.train.fingerprint,
-            "rows": len(self.train),
-            "held_out_rows": 0 if self.held_out is None else len(self.held_out),
-            "removed_rows": self.removed,
-            "unreadable_rows": sum(not fault.unlabelled for fault in faults),
-            "unlabelled_rows": sum(fault.unlabelled for fault in faults),
-            "readings": [reading.to_dict() for reading in self.train.readings],
-        }
 
 
 def clear_run(folder: Path, ours: bool | None = None) -> None:
     """Take away what earlier runs wrote into this folder and its `seed-*` folders.
 
-    Several processes may do so at once.
-
-    Args:
-        folder: of the run.
-        ours: whether a run was here, so that files with common names are its own; by default, what
-            the folder says.
+    Several processes may do so at once. `ours`: whether a run was here, so that files with common
+    names are its own; by default, what the folder says.
     """
     for seed in _found(folder, "seed-*"):
         if is_run(seed):
             remove_run(seed)
-    for pattern in (*RUN_FILES, *(_IN_A_RUN if (is_run(folder) if ours is None else ours) else ())):
+    ours = is_run(folder) if ours is None else ours
+    for pattern in (*RUN_FILES, *(_IN_A_RUN if ours else ())):
         for path in _found(folder, pattern):
             if path.is_symlink() or not path.is_dir():
                 path.unlink(missing_ok=True)
     clear_checkpoints(folder)
-    for events in _found(folder, "runs/*"):
-        _remove_empty(events)
-    _remove_empty(folder / "runs")
+    for emptied in (*_found(folder, "runs/*"), folder / "runs"):
+        _remove_empty(emptied)
 
 
 def remove_run(folder: Path) -> None:
@@ -146,11 +105,7 @@ def reads_of(options: Options) -> list[str]:
     return named
 
 
-#: How far a run has come: nothing is there, some of it, or it was run to its end.
-Progress = Literal["absent", "begun", "finished"]
-
-
-def progress_of(folder: Path, config: FileOptions) -> Progress:
+def progress_of(folder: Path, config: SeededConfig) -> Literal["absent", "begun", "finished"]:
     """How far this configuration was run in a folder.
 
     Raises:
@@ -166,7 +121,7 @@ def progress_of(folder: Path, config: FileOptions) -> Progress:
     return "finished"
 
 
-def require_same(folder: Path, config: FileOptions) -> None:
+def require_same(folder: Path, config: SeededConfig) -> None:
     """Refuse to go on with the run of another configuration.
 
     Raises:
@@ -174,11 +129,10 @@ def require_same(folder: Path, config: FileOptions) -> None:
     """
     if not (folder / "config.yaml").exists():  # stopped before it was written
         return
-    try:
-        saved = type(config).read(folder / "config.yaml").model_copy(update=_ANYWHERE)
-    except ConfigurationError:  # a run of another kind
-        saved = None
-    if saved != config.model_copy(update=_ANYWHERE):
+    saved, there = None, {"output": config.output}
+    with suppress(ConfigurationError):  # a run of another kind
+        saved = type(config).read(folder / "config.yaml").model_copy(update=there)
+    if saved != config:
         raise ConfigurationError(
             f"{folder} holds the run of another configuration (its config.yaml). Name another "
             "output, or train anew with --overwrite."

@@ -27,45 +27,29 @@ from surefoot.errors import ConfigurationError
 from surefoot.runs import RunFolder, claim
 from surefoot.runs.atomic import appearing
 from surefoot.runs.folder import is_first
-from surefoot.scorers.embeddings.clusters import PromptClusters
+from surefoot.training import folder as folders
 from surefoot.training.agreement import of_first
 from surefoot.training.checkpoint import newest, written
 from surefoot.training.config import SeededConfig
-from surefoot.training.folder import (
-    HELD_OUT,
-    OPTIONAL,
-    PROMPTS,
-    RUN_FILES,
-    TrainingData,
-    clear_checkpoints,
-    clear_run,
-    is_run,
-    progress_of,
-    reads_of,
-    require_same,
-    saved_fingerprint,
-)
+from surefoot.training.data import TrainingData
 from surefoot.training.manifest import manifest, model_card
 
 C = TypeVar("C", bound=SeededConfig)
 Say = Callable[[str], None]
 
 
+def silent(line: str) -> None:
+    """Say nothing."""
+
+
 @dataclass
 class _Together:
-    """The runs of one command, one for each seed.
+    """The runs of one command, one for each seed."""
 
-    Attributes:
-        root: the folder that holds several, claimed; None where there is one run alone.
-        names: of the seeds' folders.
-        resume: whether what is there stays.
-        finished: folders of those that were finished before.
-    """
-
-    root: RunFolder | None
-    names: Sequence[str]
-    resume: bool
-    finished: list[Path] = field(default_factory=list)
+    root: RunFolder | None  # the claimed folder that holds several; None where one run is alone
+    names: Sequence[str]  # of the seeds' folders
+    resume: bool  # whether what is there stays
+    finished: list[Path] = field(default_factory=list)  # those that were so before
 
     def begin(self, data: Preferences) -> None:
         """Mark the common folder as begun, once; earlier runs are gone unless these go on.
@@ -74,41 +58,27 @@ class _Together:
             ConfigurationError: those that are finished were trained on other data.
         """
         for folder in self.finished:
-            if saved_fingerprint(folder) != data.fingerprint:
+            if folders.saved_fingerprint(folder) != data.fingerprint:
                 raise ConfigurationError(
                     f"{folder} was trained on other data than {data.name} is now, or they were "
                     "read by another version of surefoot: seeds of one run share their data. Put "
                     "them back, or train all anew (--overwrite)."
                 )
         if self.root is not None and not self.root.begun:
-            clear = partial(clear_run, ours=is_run(self.root.path))
+            clear = partial(folders.clear_run, ours=folders.is_run(self.root.path))
             self.root.begin(None if self.resume else clear, self.names)
-
-    def finish(self) -> None:
-        """Mark the common folder as finished."""
-        if self.root is not None:
-            self.root.finish(parts=self.names)
 
 
 @dataclass
 class OpenRun(Generic[C]):
-    """A run that this process has claimed, and has to do.
-
-    Attributes:
-        folder: where.
-        config: complete.
-        say: called with one line per stage and per warning; silent on all processes but the first.
-        together: the runs of the same command.
-        checkpoint: from which it goes on.
-        warnings: sentences for its model card.
-    """
+    """A run that this process has claimed, and has to do."""
 
     folder: RunFolder
-    config: C
-    say: Say
+    config: C  # complete
+    say: Say  # one line per stage and per warning; silent on all processes but the first
     together: _Together
-    checkpoint: str | None = None
-    warnings: list[str] = field(default_factory=list)
+    checkpoint: str | None = None  # from which it goes on
+    warnings: list[str] = field(default_factory=list)  # for its model card
 
     @property
     def path(self) -> Path:
@@ -121,70 +91,59 @@ class OpenRun(Generic[C]):
             self.say(f"{kind}: {one}")
             self.warnings.append(one)
 
-    def begin(
-        self, data: Preferences, clusters: PromptClusters | None = None, size: int = 0
-    ) -> None:
+    def agree(self) -> None:
+        """Take the first process's checkpoint, once the processes know each other."""
+        self.checkpoint = of_first(self.checkpoint)
+
+    def begin(self, data: TrainingData, size: int = 0) -> None:
         """Mark it as begun; what an earlier run left is gone, unless this one goes on with it.
 
-        Args:
-            data: to train on.
-            clusters: of its prompts, which a run that is resumed finds again.
-            size: bytes that it will write, about.
+        Clusters of prompts are kept, for when it is resumed; it will write about `size` bytes.
 
         Raises:
             SurefootError: there is no room.
         """
         self.folder.require_room(size)
-        self.together.begin(data)
+        self.together.begin(data.train)
         if self.checkpoint is None:
-            self.folder.begin(partial(clear_run, ours=is_run(self.path)))
+            self.folder.begin(partial(folders.clear_run, ours=folders.is_run(self.path)))
             self.folder.write("config.yaml", self.config.to_yaml())
         else:
             self.folder.begin()
-        if clusters is not None:
-            clusters.save(self.path)
+        if data.clusters is not None:
+            data.clusters.save(self.path)
 
-    def train(
-        self, trainer: Any, data: Preferences, clusters: PromptClusters | None = None
-    ) -> bool:
+    def train(self, trainer: Any, data: TrainingData) -> bool:
         """Begin, and run a trainer of transformers from the checkpoint if there is one.
 
         Returns:
             Whether this is the process that saves.
         """
-        from surefoot.training.language.monitors import (
-            NoCheckpointAtTheEnd,  # imports transformers' Trainer
-        )
+        # Imports transformers' Trainer.
+        from surefoot.training.language.resuming import NoCheckpointAtTheEnd
 
         trainer.add_callback(NoCheckpointAtTheEnd())
         if trainer.is_world_process_zero():
-            size = saved_bytes(trainer.model, self.config.training.save_every is not None)
-            self.begin(data, clusters, size)
+            size = _saved_bytes(trainer.model, self.config.training.save_every is not None)
+            self.begin(data, size)
         trainer.accelerator.wait_for_everyone()
         trainer.train(resume_from_checkpoint=self.checkpoint)
         return bool(trainer.is_world_process_zero())
-
-    def agree(self) -> None:
-        """Take the first process's checkpoint, once the processes know each other."""
-        self.checkpoint = of_first(self.checkpoint)
 
     def finish(
         self, data: TrainingData, figures: Mapping[str, Any], readable: Mapping[str, str]
     ) -> None:
         """Describe what was trained, and mark the run as finished; the model is there already.
 
-        Args:
-            data: what was trained on.
-            figures: for the manifest.
-            readable: the most important ones, for the model card.
+        The manifest has all `figures`, and the model card the `readable` ones.
         """
         run, config = self.folder, self.config
         run.write("config.yaml", config.to_yaml())
         keys = torch.tensor(sorted(training_prompt_keys(data.train)), dtype=torch.int64)
-        with appearing(run.path / PROMPTS) as part:
+        with appearing(run.path / folders.PROMPTS) as part:
             save_file({"keys": keys}, part)
         if data.held_out is not None:
-            write_preferences(data.held_out, run.path / HELD_OUT)
+            write_preferences(data.held_out, run.path / folders.HELD_OUT)
         run.write("damage.json", data.damage.to_dict())
         described = {"train": list(config.data.train), **data.to_dict()}
         written = manifest(described, figures, config.training.seed)
@@ -193,9 +152,8 @@ class OpenRun(Generic[C]):
         damage = [f"{f.kind}: {f.count} row(s). {f.meaning}" for f in data.damage.findings]
         card = model_card(config, {"pairs": pairs, **readable}, [*self.warnings, *damage])
         run.write("README.md", card)
-        clear_checkpoints(run.path)
-        needed = [name for name in RUN_FILES if name not in OPTIONAL]
-        run.finish([*needed, "config.yaml", "manifest.json"])
+        folders.clear_checkpoints(run.path)
+        run.finish([*folders.NEEDED, "config.yaml", "manifest.json"])
 
 
 @contextmanager
@@ -205,7 +163,7 @@ def open_runs(
     root: str | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    say: Say = lambda line: None,
+    say: Say = silent,
     reads: Iterable[str | Path] = (),
     one_computation: bool = False,
 ) -> Iterator[list[OpenRun[C]]]:
@@ -230,60 +188,54 @@ def open_runs(
     first = configs[0]
     if any(one.for_seed(first.training.seed, first.output) != first for one in configs):
         raise ConfigurationError("runs of one command may differ in their seed alone.")
-    reads = [*reads, *reads_of(first)]
-    say = say if is_first() else lambda line: None
+    how: dict[str, Any] = {
+        "overwrite": overwrite,
+        "resume": resume,
+        "reads": [*reads, *folders.reads_of(first)],
+    }
+    say = say if is_first() else silent
     with ExitStack() as stack:
-
-        def claimed(place: str) -> RunFolder:
-            how = {"overwrite": overwrite, "resume": resume}
-            return stack.enter_context(claim(place, "train", reads=reads, **how))
-
-        outer = None if root is None else claimed(root)
-        folders = [claimed(one.output) for one in configs]
-        together = _Together(outer, [folder.path.name for folder in folders], resume)
-        runs = [OpenRun(*one, say, together) for one in zip(folders, configs, strict=True)]
+        outer = None if root is None else stack.enter_context(claim(root, "train", **how))
+        claimed = [stack.enter_context(claim(one.output, "train", **how)) for one in configs]
+        together = _Together(outer, [folder.path.name for folder in claimed], resume)
+        runs = [OpenRun(*one, say, together) for one in zip(claimed, configs, strict=True)]
         if resume:
             runs = _not_finished(runs, one_computation)
         if runs:
             say(f"objective: {first.objective.describe()}")
         yield runs
-        together.finish()
+        if outer is not None:
+            outer.finish(parts=together.names)
 
 
 def _not_finished(runs: list[OpenRun[C]], one_computation: bool) -> list[OpenRun[C]]:
     """What a resumed command still has to run, each from its newest checkpoint."""
-    states = [progress_of(run.path, run.config) for run in runs]
+    states = [folders.progress_of(run.path, run.config) for run in runs]
     if all(state == "absent" for state in states):
         raise ConfigurationError(
             f"{runs[0].path} holds no checkpoint and nothing else of a run: there is nothing "
             "to resume. Leave --resume out."
         )
-    if one_computation and any(state != "finished" for state in states):
-        for run, state in zip(runs, states, strict=True):
-            if state == "begun":
-                require_same(run.path, run.config)
-        return runs
+    anew = one_computation and any(state != "finished" for state in states)
     left = []
     for run, state in zip(runs, states, strict=True):
-        if state == "finished":
+        if state == "finished" and not anew:
             run.say(f"{run.path} is finished already.")
             run.together.finished.append(run.path)
-        else:
-            left.append(run)
-            run.checkpoint = _newest(run) if state == "begun" else None
+            continue
+        left.append(run)
+        if state != "begun":
+            continue
+        if not anew and written(run.path):
+            run.checkpoint = newest(run.path)
+            continue
+        folders.require_same(run.path, run.config)
+        if not anew:
+            run.say(f"note: {run.path} was stopped before its first checkpoint: it begins anew.")
     return left
 
 
-def _newest(run: OpenRun[C]) -> str | None:
-    """The newest whole checkpoint; None where none was written to its end yet."""
-    if written(run.path):
-        return newest(run.path)
-    require_same(run.path, run.config)
-    run.say(f"note: {run.path} was stopped before its first checkpoint: it begins anew.")
-    return None
-
-
-def saved_bytes(model: Any, checkpoints: bool) -> int:
+def _saved_bytes(model: Any, checkpoints: bool) -> int:
     """What a run leaves on the disk, about: a model or an adapter, and checkpoints on the way."""
     adapted = hasattr(model, "peft_config")
     weights = (p for p in model.parameters() if p.requires_grad or not adapted)

@@ -15,25 +15,13 @@ from surefoot.training.config import SeededConfig
 
 SCHEMA_VERSION = 1
 _PACKAGES = (
-    "surefoot",
-    "torch",
-    "transformers",
-    "accelerate",
-    "peft",
-    "datasets",
-    "numpy",
-    "scipy",
+    *("surefoot", "torch", "transformers", "accelerate"),
+    *("peft", "datasets", "numpy", "scipy"),
 )
 
 
 def manifest(data: Mapping[str, Any], figures: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """Everything needed to say where a model came from.
-
-    Args:
-        data: fingerprints and counts of the training data.
-        figures: what the run measured.
-        seed: training seed.
-    """
+    """Where a model came from: its data (fingerprints, counts), figures, seed, and the versions."""
     return {
         "schema_version": SCHEMA_VERSION,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -52,11 +40,12 @@ def model_card(config: SeededConfig, figures: Mapping[str, str], notes: list[str
     rows = "\n".join(f"| {markdown(k)} | {markdown(v)} |" for k, v in figures.items())
     cautions = "\n".join(f"- {markdown(note)}" for note in notes) or "- none"
     kind = "pairs" if config.scorer.pairwise else config.scorer.kind
-    library, tag, how = _LOADING[kind]
+    library, tag = "surefoot", _TAGS.get(kind, "reward-model")
+    how = _PAIRS if kind == "pairs" else _REWARDS
     if kind in _PLAIN:
         adapted = getattr(config.scorer, "adapter", None) is not None
         library = "peft" if adapted else "transformers"
-        how = f"{_plain(_PLAIN[kind], adapted)}\n```\n\nRewards:\n\n```python\n{how}"
+        how = f"{_plain(*_PLAIN[kind], adapted)}\n```\n\nRewards:\n\n```python\n{how}"
     title = tag.replace("-", " ").capitalize()
     return f"""---
 library_name: {library}
@@ -89,41 +78,28 @@ Configuration:
 """
 
 
-_REWARDS = """\
+_LOADED = """\
 from surefoot.data import read_preferences
 from surefoot.scorers import load_scorer
 
 model = load_scorer("path/to/this/folder")
-rewards = model.rewards(read_preferences("pairs.jsonl"))  # (N, 2)"""
-
-_PAIRS = """\
-from surefoot.data import read_preferences
-from surefoot.scorers import load_scorer
-
-model = load_scorer("path/to/this/folder")
-chances = model.probabilities(read_preferences("pairs.jsonl"))  # (N,) P(a preferred)"""
-
+"""
+_REWARDS = f'{_LOADED}rewards = model.rewards(read_preferences("pairs.jsonl"))  # (N, 2)'
+_PAIRS = f"""\
+{_LOADED}chances = model.probabilities(read_preferences("pairs.jsonl"))  # (N,) P(a preferred)"""
+_TAGS = {"pairs": "preference-model", "policy": "policy"}
 #: Kinds that other libraries load: the class, by the end of its name, and its options.
 _PLAIN = {"policy": ("CausalLM", ""), "reward-model": ("SequenceClassification", ", num_labels=1")}
 
 
-def _plain(model: tuple[str, str], adapted: bool) -> str:
+def _plain(name: str, options: str, adapted: bool) -> str:
     """How to load a model without surefoot."""
-    (name, options), place = model, '"path/to/this/folder"'
-    loader = f"AutoPeftModelFor{name}" if adapted else f"AutoModelFor{name}"
-    imported = f"from peft import {loader}\nfrom transformers import AutoTokenizer"
-    if not adapted:
-        imported = f"from transformers import {loader}, AutoTokenizer"
+    loader, place = f"AutoModelFor{name}", '"path/to/this/folder"'
+    imported = f"from transformers import {loader}, AutoTokenizer"
+    if adapted:
+        loader = f"AutoPeftModelFor{name}"
+        imported = f"from peft import {loader}\nfrom transformers import AutoTokenizer"
     return (
         f"{imported}\n\nmodel = {loader}.from_pretrained({place}{options})\n"
         f"tokenizer = AutoTokenizer.from_pretrained({place})"
     )
-
-
-#: By kind of scorer: the library that the Hub names, the tag, and how to load the model.
-_LOADING = {
-    "pairs": ("surefoot", "preference-model", _PAIRS),
-    "embedding": ("surefoot", "reward-model", _REWARDS),
-    "reward-model": ("transformers", "reward-model", _REWARDS),
-    "policy": ("transformers", "policy", _REWARDS),
-}

@@ -25,17 +25,11 @@ _MOST = 0.49  # trim stays below a half
 
 @dataclass(frozen=True)
 class EstimatedTrim:
-    """An estimate of the share of wrong labels.
-
-    Attributes:
-        share: of the labels that point the wrong way.
-        votes: the flip rate of a single vote.
-        varying: whether pairs differ in it, so that it is too low.
-    """
+    """An estimate of the share of labels that point the wrong way."""
 
     share: float
-    votes: Estimate
-    varying: VaryingRates
+    votes: Estimate  # the flip rate of a single vote
+    varying: VaryingRates  # whether pairs differ in it, so that it is too low
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,31 +21,18 @@ from surefoot.data.text import Message
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.language.forward import Engine
-from surefoot.scorers.language.generation import (
-    SamplingLaw,
-    continuations,
-    ends_of,
-    response_text,
-)
+from surefoot.scorers.language.generation import SamplingLaw, continuations, ends_of, response_text
 
 
 @dataclass(frozen=True)
 class StepResponses:
-    """Responses that one process drew in a step, K to each of n prompts.
+    """Responses that one process drew in a step, K to each of n prompts."""
 
-    Attributes:
-        places: (n,) positions in the step.
-        openings: token ids before the responses of each prompt.
-        responses: token ids, prompt by prompt, K for each.
-        texts: the same, decoded.
-        finished: (n,) share of the responses that ended by themselves.
-    """
-
-    places: Ints
-    openings: list[list[int]]
-    responses: list[list[list[int]]]
-    texts: list[list[str]]
-    finished: Tensor
+    places: Ints  # (n,) positions in the step
+    openings: list[list[int]]  # token ids before the responses of each prompt
+    responses: list[list[list[int]]]  # token ids, prompt by prompt, K for each
+    texts: list[list[str]]  # the same, decoded
+    finished: Tensor  # (n,) share of the responses that ended by themselves
 
 
 class Writer:
@@ -67,15 +55,9 @@ class Writer:
         batch: int,
         room: int,
     ) -> None:
-        """Tokenise all prompts.
+        """Tokenise all prompts, which get `count` (K) responses each, `batch` written at a time.
 
-        Args:
-            preferences: N records.
-            tokenizer: the policy's.
-            count: K, responses to each prompt.
-            new_tokens: tokens of each at most.
-            batch: responses written at a time.
-            room: tokens of prompt and response together at most.
+        A response has `new_tokens` at most, and together with its prompt what there is `room` for.
 
         Raises:
             ConfigurationError: samples so long that there is no room for a prompt.
@@ -115,51 +97,68 @@ class Writer:
         ]
 
     def draw(self, model: Any, rows: Ints, seed: Sequence[int], engine: Engine) -> StepResponses:
-        """Write K responses to the prompts of some rows, those that fall to this process.
+        """Write K responses to the prompts of some rows (N,), those that fall to this process.
 
-        Args:
-            model: the policy.
-            rows: (N,) rows of a step.
-            seed: numbers that no other step has.
-            engine: which process this is.
+        `seed` are numbers that no other step has.
         """
         ends = ends_of(model, self.tokenizer)
-        every = np.arange(len(rows))
-        chunks = list(
-            enumerate(every[i : i + self.chunk] for i in range(0, len(every), self.chunk))
-        )
-        own = chunks[engine.rank :: engine.ranks]
-        written: list[list[int]] = []
-        for number, places in own:
-            openings = [self.openings[rows[i]].tolist() for i in places for _ in range(self.count)]
-            on = [engine.device] if engine.device.type == "cuda" else []
-            with torch.random.fork_rng(devices=on), engine.autocast():
-                torch.manual_seed(int(np.random.SeedSequence([*seed, number]).generate_state(1)[0]))
+        places: list[int] = []
+        written: list[list[list[int]]] = []
+        process = (engine.rank, engine.ranks)
+        for number, chunk in chunks_of(len(rows), self.chunk, process):
+            openings = [self.openings[rows[i]].tolist() for i in chunk]
+            with drawing((*seed, number), engine.device), engine.autocast():
                 written += self._write(model, openings)
-        places = np.concatenate([np.empty(0, dtype=np.int64), *(one for _, one in own)])
-        k = self.count
-        by_prompt = [written[i : i + k] for i in range(0, len(written), k)]
+            places += chunk
         return StepResponses(
-            places,
+            np.array(places, dtype=np.int64),
             [self.openings[rows[i]].tolist() for i in places],
-            by_prompt,
-            [[response_text(self.tokenizer, ids, ends) for ids in one] for one in by_prompt],
+            written,
+            [[response_text(self.tokenizer, ids, ends) for ids in one] for one in written],
             torch.tensor(
-                [np.mean([bool(ids) and ids[-1] in ends for ids in one]) for one in by_prompt],
+                [np.mean([bool(ids) and ids[-1] in ends for ids in one]) for one in written],
                 dtype=torch.float64,
             ),
         )
 
-    def _write(self, model: Any, openings: list[list[int]]) -> list[list[int]]:
+    def _write(self, model: Any, openings: list[list[int]]) -> list[list[list[int]]]:
         try:
-            return continuations(model, self.tokenizer, openings, self.law, special=True)
+            return several(model, self.tokenizer, openings, self.count, self.law)
         except RuntimeError as error:
             if not should_reduce_batch_size(error):
                 raise
             raise SurefootError(
-                f"out of memory with {len(openings)} responses written at a time: lower "
-                "objective.batch (which draws other responses)."
+                f"out of memory with {self.count * len(openings)} responses written at a time: "
+                "lower objective.batch (which draws other responses)."
             ) from error
+
+
+def chunks_of(count: int, size: int, process: tuple[int, int]) -> list[tuple[int, range]]:
+    """Numbers and rows of the chunks that fall to a process: its rank, among so many."""
+    rank, ranks = process
+    starts = list(enumerate(range(0, count, size)))
+    return [(n, range(i, min(i + size, count))) for n, i in starts[rank::ranks]]
+
+
+@contextmanager
+def drawing(seed: Sequence[int], device: torch.device) -> Iterator[None]:
+    """Draw by numbers that are nobody else's; the generators are left as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
+        yield
+
+
+def several(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    openings: Sequence[Sequence[int]],
+    count: int,
+    law: SamplingLaw,
+) -> list[list[list[int]]]:
+    """Responses to each opening, `count` of them, all written at a time, as the model draws."""
+    every = [one for one in openings for _ in range(count)]
+    flat = continuations(model, tokenizer, every, law, special=True)
+    return [flat[i : i + count] for i in range(0, len(flat), count)]
 
 
 def judged(
@@ -167,10 +166,7 @@ def judged(
 ) -> Tensor:
     """g(X, Y*_k, Ya): P(sample preferred to each response of its record), shape (n, K, 2).
 
-    Args:
-        auxiliary: whose probabilities they are.
-        records: n of them.
-        texts: K samples of each prompt.
+    Of n records, with the texts of K samples to each prompt.
 
     Raises:
         SurefootError: a probability is not finite.

@@ -24,56 +24,36 @@ from surefoot.training.language.step import Step, add_up_gradients
 
 @dataclass(frozen=True)
 class DoublyRobustResult:
-    """What a step found of its N records, on the CPU in float64, the same on every rank.
+    """What a step found of its N records, on the CPU in float64, the same on every rank."""
 
-    Attributes:
-        outputs: scores (beta log-ratios), log-probabilities and lengths of the data's responses.
-        direct, correction, kl: (N,) the terms of each record.
-        sample_tokens: (N,) mean tokens of its samples.
-        finished: (N,) share of its samples that ended by themselves.
-    """
-
-    outputs: Outputs
-    direct: Tensor
+    outputs: Outputs  # scores (beta log-ratios), log-probabilities and lengths of the data's
+    direct: Tensor  # (N,), as are all below
     correction: Tensor
     kl: Tensor
-    sample_tokens: Tensor
-    finished: Tensor
+    sample_tokens: Tensor  # mean length of a record's samples
+    finished: Tensor  # share of them that ended by themselves
 
 
 @dataclass
 class DoublyRobustRunner:
-    """Runs optimiser steps of DRPO.
+    """Runs optimiser steps of DRPO."""
 
-    Attributes:
-        score: the policy's; its beta is the weight of the KL.
-        clip: of the ratios.
-        tokens: the data's pairs.
-        engine: where forward passes run.
-        backward: accumulates gradients of a loss.
-        reference: log-probabilities of the reference policy (n, 2) for a batch.
-        memory: what this process's memory holds.
-    """
-
-    score: PolicyScores
-    clip: tuple[float, float] | None
-    tokens: TokenPairs
+    score: PolicyScores  # its beta is the weight of the KL
+    clip: tuple[float, float] | None  # of the ratios
+    tokens: TokenPairs  # the data's pairs
     engine: Engine
-    backward: Callable[[Tensor], None]
-    reference: Callable[[PairBatch], Tensor]
+    backward: Callable[[Tensor], None]  # accumulates gradients of a loss
+    reference: Callable[[PairBatch], Tensor]  # its log-probabilities (n, 2)
     memory: Memory
 
     def run(
         self, model: nn.Module, step: Step, drawn: StepResponses, auxiliary: Tensor, sampled: Tensor
     ) -> DoublyRobustResult:
-        """Leave the step's gradient in the model, the same on every rank.
+        """Leave the gradient of N records in the model, the same on every rank.
 
-        Args:
-            model: itself, not wrapped for several processes, and without gradients.
-            step: N records.
-            drawn: this process's samples, K for each of its n records.
-            auxiliary: g(X, Y1, Y2) of the N records, shape (N,).
-            sampled: g(X, Y*_k, Ya) of this process's n, shape (n, K, 2).
+        The model is itself, not wrapped for several processes, and without gradients. `drawn` are
+        this process's samples, K for each of its n records; `auxiliary` is g(X, Y1, Y2) of all,
+        shape (N,), and `sampled` g(X, Y*_k, Ya) of this process's, shape (n, K, 2).
         """
         table = torch.zeros(len(step.mass), 11, dtype=torch.float64)
         if len(drawn.places):
@@ -88,23 +68,27 @@ class DoublyRobustRunner:
         self, model: nn.Module, step: Step, drawn: StepResponses, auxiliary: Tensor, sampled: Tensor
     ) -> Tensor:
         """Leave the gradient of this process's part; the figures (n, 11) of its records."""
-        work = _Work(drawn, self.tokens.read(step.rows[drawn.places]))
         n, count = len(drawn.places), sampled.shape[1]
-        parts = work.plan(self.engine)
-        here, there = torch.zeros(2, len(work.items), 2, dtype=torch.float64)
+        items = _paired(drawn, self.tokens.read(step.rows[drawn.places]))
+        parts = self._plan(items, n)
+        here, there = torch.zeros(2, len(items), 2, dtype=torch.float64)
         cached = step.reference
         if cached is not None:
             there[:n] = cached[drawn.places].double()
 
+        def batch(part: Ints) -> PairBatch:
+            return pad([items[i] for i in part], self.engine.pad_id).to(self.engine.device)
+
         def look(now: list[Ints]) -> None:
             with torch.no_grad():
                 for part in now:
-                    batch = self._batch(work, part)
-                    here[part] = self._log_probs(model, batch).cpu().double()
-                    if cached is None or part[0] >= n:
-                        there[part] = self._ask_reference(batch)
+                    pairs = batch(part)
+                    with self.engine.autocast():
+                        here[part] = log_probs(model, pairs).cpu().double()
+                        if cached is None or part[0] >= n:
+                            there[part] = self.reference(pairs).cpu().double()
 
-        parts, _ = self.memory.fit(parts, look)
+        parts = self.memory.fit(parts, look)
         change = here - there
         credited = credits(
             step.evidence.label[drawn.places].double(),
@@ -121,43 +105,30 @@ class DoublyRobustRunner:
 
         def learn(now: list[Ints]) -> None:
             for part in now:
-                found = self._log_probs(model, self._batch(work, part))
+                with self.engine.autocast():
+                    found = log_probs(model, batch(part))
                 self.backward(-(credit[part].to(found) * found).sum())
 
         self.memory.fit(parts, learn, undo=model.zero_grad)
-        lengths = torch.tensor([[len(a), len(b)] for _, a, b in work.items], dtype=torch.float64)
+        lengths = torch.tensor([[len(a), len(b)] for _, a, b in items], dtype=torch.float64)
         written = lengths[n:].view(n, count).mean(1)
         columns = (credited.direct, credited.correction, credited.kl, written, drawn.finished)
         return torch.cat([here[:n], there[:n], lengths[:n], torch.stack(columns, 1)], 1)
 
-    def _batch(self, work: _Work, part: Ints) -> PairBatch:
-        return pad([work.items[i] for i in part], self.engine.pad_id).to(self.engine.device)
-
-    def _log_probs(self, model: nn.Module, batch: PairBatch) -> Tensor:
-        with self.engine.autocast():
-            return log_probs(model, batch)
-
-    def _ask_reference(self, batch: PairBatch) -> Tensor:
-        with self.engine.autocast():
-            return self.reference(batch).cpu().double()
-
-
-class _Work:
-    """Pairs of responses to one prompt: the data's of n records, then their samples two by two."""
-
-    def __init__(self, drawn: StepResponses, data: list[Tokens]) -> None:
-        self.n = len(data)
-        self.items = data + [
-            (opening, one[i], one[i + 1])
-            for opening, one in zip(drawn.openings, drawn.responses, strict=True)
-            for i in range(0, len(one), 2)
-        ]
-
-    def plan(self, engine: Engine) -> list[Ints]:
-        """Micro-batches of this process; none holds both data and samples."""
-        lengths = np.array([[len(p) + len(a), len(p) + len(b)] for p, a, b in self.items])
+    def _plan(self, items: list[Tokens], n: int) -> list[Ints]:
+        """Micro-batches of this process; none holds both data, the first n, and samples."""
+        lengths = np.array([[len(p) + len(a), len(p) + len(b)] for p, a, b in items])
         data, samples = (
-            plan(some, 1, engine.pairs, engine.tokens)[0]
-            for some in (lengths[: self.n], lengths[self.n :])
+            plan(some, 1, self.engine.pairs, self.engine.tokens)[0]
+            for some in (lengths[:n], lengths[n:])
         )
-        return [*data, *(self.n + part for part in samples)]
+        return [*data, *(n + part for part in samples)]
+
+
+def _paired(drawn: StepResponses, data: list[Tokens]) -> list[Tokens]:
+    """Pairs of responses to one prompt: the data's of n records, then their samples two by two."""
+    return data + [
+        (opening, one[i], one[i + 1])
+        for opening, one in zip(drawn.openings, drawn.responses, strict=True)
+        for i in range(0, len(one), 2)
+    ]

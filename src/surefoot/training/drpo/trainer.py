@@ -49,13 +49,8 @@ class DoublyRobustTrainer(PreferenceTrainer):
     ) -> None:
         """Check everything, tokenise, and judge the data's own pairs.
 
-        Args:
-            model: as of :class:`PreferenceTrainer`.
-            args: the same.
-            objective: how it is done.
-            auxiliary: the auxiliary model, where it is in memory; otherwise the objective's is
-                loaded.
-            **named: as of :class:`PreferenceTrainer`, too.
+        The arguments are those of :class:`PreferenceTrainer`, and `auxiliary`: the auxiliary model,
+        where it is in memory already.
 
         Raises:
             ConfigurationError: options that do not go together.
@@ -76,31 +71,18 @@ class DoublyRobustTrainer(PreferenceTrainer):
         if not self.reference.live:
             adapters = not self.reference.without_adapter
             self.live = ReferencePolicy.of(self.model, self.engine, True, with_adapter=adapters)
-        if self.pairs is None:
+        if self.train_dataset is None:
             return
         preferences = self.pairs.preferences
-        self.writer = Writer(
-            preferences,
-            self.processing_class,
-            objective.samples,
-            objective.max_new_tokens,
-            objective.batch,
-            self.room,
-        )
+        sizes = (objective.samples, objective.max_new_tokens, objective.batch, self.room)
+        self.writer = Writer(preferences, self.processing_class, *sizes)
         for note in self.writer.notes(min(self.args.pairs_in_a_step, len(self.pairs)), self.engine):
             warn(note, stacklevel=2)
-        judged_pairs = of_first(_auxiliary_of(preferences, self.auxiliary, objective))
-        self.of_pairs = torch.from_numpy(judged_pairs)
+        probabilities = of_first(_auxiliary_of(preferences, self.auxiliary, objective))
+        self.of_pairs = torch.from_numpy(probabilities)
         assert isinstance(self.score, PolicyScores)
-        self.runner = DoublyRobustRunner(
-            self.score,
-            objective.clip,
-            self.pairs.tokens,
-            self.engine,
-            self.accelerator.backward,
-            self.live,
-            self.memory,
-        )
+        how = (self.score, objective.clip, self.pairs.tokens, self.engine)
+        self.runner = DoublyRobustRunner(*how, self.accelerator.backward, self.live, self.memory)
 
     def training_step(
         self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None
@@ -108,7 +90,6 @@ class DoublyRobustTrainer(PreferenceTrainer):
         """Accumulate the gradient of one step."""
         del model, num_items_in_batch
         pairs = self.pairs
-        assert pairs is not None
         step, number = pairs.step(inputs), self.state.global_step
         drawn = self.writer.draw(self.model, inputs, (self.args.seed, number), self.engine)
         records = pairs.preferences.select(inputs[drawn.places])

@@ -16,8 +16,9 @@ from surefoot.scorers.language.options import (
     PolicyScorer,
 )
 from surefoot.scorers.skew import SkewOptions
-from surefoot.training.config import LanguageTrainingOptions, OptimiserOptions, RunConfig
+from surefoot.training.config import RunConfig
 from surefoot.training.language.preference_config import PreferenceConfig
+from surefoot.training.options import LanguageTrainingOptions, OptimiserOptions
 
 
 def processes() -> int:
@@ -40,9 +41,7 @@ def shared_arguments(
             f"scorer.precision ({scorer.precision}, here float32): a run says its precision itself."
         )
     # Named only where it is wanted: transformers 5.23 warns of the name that 5.17 needs.
-    checkpointing: dict[str, Any] = {"gradient_checkpointing": True}
-    if not scorer.gradient_checkpointing:
-        checkpointing = {}
+    checkpointing = {"gradient_checkpointing": True} if scorer.gradient_checkpointing else {}
     on_processors = not torch.cuda.is_available()
     return {
         "output_dir": str(folder),
@@ -77,11 +76,13 @@ def trackers(named: Sequence[str]) -> list[str]:
     )
 
     for name in named:
-        if name not in ("all", "none", *INTEGRATION_TO_CALLBACK):
+        if name in ("all", "none"):
+            continue
+        if name not in INTEGRATION_TO_CALLBACK:
             raise ConfigurationError(
                 unknown_name("place in training.report_to", name, INTEGRATION_TO_CALLBACK)
             )
-        if name not in ("all", "none", *get_available_reporting_integrations()):
+        if name not in get_available_reporting_integrations():
             raise ConfigurationError(
                 f"training.report_to names {name!r}, whose package is not installed here. Install "
                 "it, or leave it out."
@@ -89,19 +90,31 @@ def trackers(named: Sequence[str]) -> list[str]:
     return list(named)
 
 
-def preference_arguments(config: RunConfig, folder: Path, held_out: bool) -> PreferenceConfig:
-    """Arguments of the trainer on comparisons.
+def accumulation(step: tuple[str, int], micro_batch: tuple[str, int], what: str) -> int:
+    """Micro-batches of a process in a step, from the names and the sizes of both.
 
-    Args:
-        config: of a language model's run.
-        folder: where it writes.
-        held_out: whether there are pairs to evaluate on.
+    Raises:
+        ConfigurationError: the step is no multiple; the message names sizes that fit.
+    """
+    (name, size), (part, most), ranks = step, micro_batch, processes()
+    count, rest = divmod(size, most * ranks)
+    if not rest:
+        return count
+    above = most * ranks * (count + 1)
+    fitting = [n for n in range(1, min(most, size + 1)) if size % (n * ranks) == 0]
+    smaller = f", or a micro-batch of {fitting[-1]}" if fitting else ""
+    raise ConfigurationError(
+        f"{name} ({size}) should be a multiple of {part} x processes ({most} x {ranks}): "
+        f"take {above} {what} a step{smaller}."
+    )
+
+
+def preference_arguments(config: RunConfig, folder: Path, held_out: bool) -> PreferenceConfig:
+    """Arguments of the trainer on comparisons; `held_out`: there are pairs to evaluate on.
 
     Raises:
         ConfigurationError: options that do not go together, or with the launcher.
     """
-    from surefoot.training.language.preference_config import PreferenceConfig
-
     scorer, training = config.scorer, config.training
     assert isinstance(scorer, LanguageModelScorer)
     assert isinstance(training, LanguageTrainingOptions)
@@ -111,22 +124,11 @@ def preference_arguments(config: RunConfig, folder: Path, held_out: bool) -> Pre
     if isinstance(scorer, GeneralPreferenceScorer):
         skew = {name: getattr(scorer, name) for name in SkewOptions.model_fields}
         of_kind = {"general_preference": skew}
-    ranks = processes()
-    accumulation, rest = divmod(training.pairs_per_step, training.micro_batch_pairs * ranks)
-    if rest:
-        unit = training.micro_batch_pairs * ranks
-        above = unit * (accumulation + 1)
-        fitting = [
-            n
-            for n in range(1, min(training.micro_batch_pairs, training.pairs_per_step + 1))
-            if training.pairs_per_step % (n * ranks) == 0
-        ]
-        smaller = f", or a micro-batch of {fitting[-1]}" if fitting else ""
-        raise ConfigurationError(
-            f"training.pairs_per_step ({training.pairs_per_step}) should be a multiple of "
-            f"training.micro_batch_pairs x processes ({training.micro_batch_pairs} x {ranks}): "
-            f"take {above} pairs a step{smaller}."
-        )
+    micro_batches = accumulation(
+        ("training.pairs_per_step", training.pairs_per_step),
+        ("training.micro_batch_pairs", training.micro_batch_pairs),
+        "pairs",
+    )
     checks = training.evaluate_every is not None
     if checks and not held_out:
         raise ConfigurationError(
@@ -139,7 +141,7 @@ def preference_arguments(config: RunConfig, folder: Path, held_out: bool) -> Pre
         max_length=scorer.max_length,
         max_tokens=training.max_tokens,
         per_device_train_batch_size=training.micro_batch_pairs,
-        gradient_accumulation_steps=accumulation,
+        gradient_accumulation_steps=micro_batches,
         learning_rate=training.rate(scorer),
         eval_strategy="steps" if checks else "no",
         eval_steps=training.evaluate_every if checks else None,

@@ -26,32 +26,23 @@ def noise_at_start(
     """What counts as no change of a policy, in nats per root of a token.
 
     Some pairs, spread by length, are read again in batches of several shapes, which are others than
-    those that made the reference's log-probabilities. A warning tells where they differ by more
-    than rounding makes.
-
-    Args:
-        model: the policy, not trained yet.
-        reference: its reference.
-        pairs: to train on; with the reference's figures, unless that is live.
-        engine: where forward passes run.
+    those that made the reference's log-probabilities (which the pairs have, unless it is live). A
+    warning tells where they differ by more than rounding makes.
     """
     noise = noise_of(model, engine.precision, engine.device)
     measured = _difference(model, reference, pairs, engine)
     if measured <= noise.most:
         return noise.of(measured)
+    cause = "The model reads a text otherwise in other batches, or a hook changes it."
+    if reference.without_adapter:
+        cause = "The adapter does not begin as nothing (init_lora_weights)."
     warn(
         f"before the first step the policy is not its reference: log-probabilities differ by up to "
         f"{measured:.2g} nats per root of a token, and rounding makes {noise.most:g} at most in "
-        "this precision. Margins do not begin at 0. " + _cause(reference),
+        f"this precision. Margins do not begin at 0. {cause}",
         stacklevel=3,
     )
     return noise.usual
-
-
-def _cause(reference: ReferencePolicy) -> str:
-    if reference.without_adapter:
-        return "The adapter does not begin as nothing (init_lora_weights)."
-    return "The model reads a text otherwise in other batches, or a hook changes it."
 
 
 def _difference(

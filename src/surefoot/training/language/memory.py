@@ -4,43 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from accelerate.utils.memory import should_reduce_batch_size
 
 from surefoot.data.steps import Ints
 
-T = TypeVar("T")
-
 
 @dataclass
 class Memory:
-    """What the memory of this process is known to hold.
+    """What the memory of this process is known to hold."""
 
-    Attributes:
-        say: called with one line when a micro-batch did not fit.
-        most: pairs in a micro-batch; None: any number.
-    """
-
-    say: Callable[[str], None] = lambda line: None
-    most: int | None = None
+    say: Callable[[str], None] = lambda line: None  # one line when a micro-batch did not fit
+    most: int | None = None  # pairs in a micro-batch; None: any number
 
     def fit(
         self,
         parts: list[Ints],
-        phase: Callable[[list[Ints]], T],
+        phase: Callable[[list[Ints]], None],
         undo: Callable[[], None] = lambda: None,
-    ) -> tuple[list[Ints], T]:
+    ) -> list[Ints]:
         """Run a phase over micro-batches, in smaller ones where these are too large.
 
-        Args:
-            parts: the micro-batches.
-            phase: what is done with all of them.
-            undo: called after a phase that failed, before the next attempt.
-
-        Returns:
-            The micro-batches that fitted, and what the phase made of them.
+        After one that failed, `undo` is called before the next attempt. Returned are the
+        micro-batches that fitted.
 
         Raises:
             RuntimeError: the phase's own; out of memory with one pair in a micro-batch.
@@ -48,7 +35,8 @@ class Memory:
         while True:
             parts = [piece for part in parts for piece in self._cut(part)]
             try:
-                return parts, phase(parts)
+                phase(parts)
+                return parts
             except RuntimeError as error:
                 largest = max(map(len, parts), default=0)
                 if not should_reduce_batch_size(error) or largest <= 1:

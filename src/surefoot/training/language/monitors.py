@@ -1,21 +1,24 @@
-"""What a preference run shows while it trains, from outputs that are gathered anyway."""
+"""What a preference run shows: figures of its steps, and who got the weight in an epoch."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
-from transformers import ProgressCallback, TrainerCallback
 
 from surefoot.errors import SurefootError
-from surefoot.objectives import Outputs
-from surefoot.training.language.step import StepResult
+from surefoot.objectives import Outputs, RiskValue
+from surefoot.scorers.fit.unit_shares import UnitShare, unit_shares
 
+if TYPE_CHECKING:
+    from surefoot.training.language.step import StepResult
+
+#: Before the names of a ledger's tensors in a checkpoint.
+_LEDGER = "ledger."
 #: What the progress bar shows, in this order.
 SHOWN = (
     *("loss", "value", "sampled_kl", "effective_share"),
@@ -38,11 +41,8 @@ def figures_of(
       `kl`: the mean of log pi_ref - log pi per response, which estimates KL(pi_ref || pi) where
       the data's responses were drawn from the reference.
 
-    Args:
-        outputs: of N pairs.
-        label: (N,) P(a preferred).
-        beta: of a policy, whose scores are beta times the change; None for rewards.
-        pairwise: the scores are half the margin and its opposite, and say nothing more.
+    `label` is (N,) P(a preferred); `beta` that of a policy, whose scores are beta times the change.
+    `pairwise` scores are half the margin and its opposite, and say nothing more.
     """
     decided = label != 0.5
     toward = torch.sign(label - 0.5)
@@ -82,11 +82,8 @@ def _correlation(x: Tensor, y: Tensor) -> float:
 def require_finite(sound: Tensor, value: float, step: int, place: Callable[[int], str]) -> None:
     """Stop a run whose objective is not finite. Every rank sees the same numbers, so all stop.
 
-    Args:
-        sound: (N,) whether what each row of the step has is finite.
-        value: of the objective.
-        step: its number; its weights have not changed yet.
-        place: from a position in the step to where that row came from.
+    `sound` (N,) says whether what each row of the step has is finite; `place` gives, for a position
+    in the step, where that row came from.
 
     Raises:
         SurefootError: something is not finite; the message names the rows.
@@ -111,23 +108,6 @@ def require_finite_gradient(norm: float, step: int) -> None:
         raise SurefootError(f"step {step}: the norm of the gradient is {norm}. {_UNCHANGED}")
 
 
-class FiniteWeights(TrainerCallback):  # type: ignore[misc]  # untyped
-    """Stops a run whose step made a weight that is not a number: the last one too."""
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
-        """Before anything is logged or saved.
-
-        Raises:
-            SurefootError: a weight is not finite.
-        """
-        weights = [p.detach() for p in named["model"].parameters() if p.requires_grad]
-        if weights and not bool(torch.stack([w.isfinite().all() for w in weights]).all()):
-            raise SurefootError(
-                f"step {state.global_step} made weights that are not finite: the run has diverged, "
-                f"and the model is not saved. Lower the learning rate ({args.learning_rate:g})."
-            )
-
-
 _UNCHANGED = (
     "This step changed no weight, and the model is not saved. Lower the learning rate; prefer "
     "bfloat16 or float32 to float16."
@@ -138,7 +118,7 @@ class Monitors:
     """Means of every figure over the steps since the last log."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, tuple[float, int]] = {}
+        self.sums: dict[str, tuple[float, int]] = {}  # total and count, which checkpoints keep
 
     def add(
         self, result: StepResult, label: Tensor, beta: float | None, pairwise: bool = False
@@ -171,59 +151,51 @@ class Monitors:
         self.sums = {}
         return means
 
-    def state(self) -> dict[str, tuple[float, int]]:
-        """The sums so far, for a checkpoint."""
-        return dict(self.sums)
 
-    def go_on(self, state: Mapping[str, Sequence[float]]) -> None:
-        """Continue the means that a checkpoint holds."""
-        self.sums = {name: (total, int(count)) for name, (total, count) in state.items()}
+@dataclass
+class WeightLedger:
+    """Sums over the steps since an epoch (counted from 0) began, for units that keep their numbers.
 
-
-class LastStep(TrainerCallback):  # type: ignore[misc]  # untyped
-    """Logs the last step too: a run shorter than `logging_steps` would have no figures."""
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
-        """Ask for a log where the run ends; what another callback stops ends here as well."""
-        ends = state.global_step >= state.max_steps or control.should_training_stop
-        if ends and args.logging_strategy != "no":
-            control.should_log = True
-
-
-class NoCheckpointAtTheEnd(TrainerCallback):  # type: ignore[misc]  # untyped
-    """A run that dies after its last step takes the steps since its last checkpoint again.
-
-    From a checkpoint of the last step transformers would take one more before it sees that it is
-    done.
+    They are (U,) of the units' `mass`, `weight` and `loss` times mass, and () of the `steps`.
     """
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
-        """After the callbacks that ask for a checkpoint, or for the end."""
-        if state.global_step >= state.max_steps or control.should_training_stop:
-            control.should_save = False
+    epoch: int = -1
+    sums: dict[str, Tensor] = field(default_factory=dict)
 
+    def add(self, epoch: int, risk: RiskValue) -> None:
+        """Note a step; the first one of an epoch begins anew."""
+        if epoch != self.epoch:
+            self.epoch, self.sums = epoch, {}
+        found = {
+            "mass": risk.unit_mass,
+            "weight": risk.unit_weights,
+            "loss": risk.unit_mass * risk.unit_losses,
+            "steps": torch.ones((), dtype=torch.float64),
+        }
+        for name, value in found.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
 
-class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
-    """The progress bar with the figures that matter beside it; lines where there is no terminal."""
+    @property
+    def steps(self) -> int:
+        """Number of steps noted."""
+        return int(self.sums["steps"]) if self.sums else 0
 
-    shown: Sequence[str] = SHOWN
+    def shares(self, names: Sequence[str]) -> tuple[UnitShare, ...]:
+        """Means over the steps of the epoch so far, by unit."""
+        if not self.sums:
+            return ()
+        mass, weight, loss = (self.sums[name] for name in ("mass", "weight", "loss"))
+        losses = loss / mass.clamp_min(torch.finfo(mass.dtype).tiny)
+        return unit_shares(names, mass / self.steps, weight / self.steps, losses)
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **named: Any) -> None:
-        """Open the bar, which stays silent where standard error is no terminal."""
-        self.current_step = 0
-        if state.is_world_process_zero:
-            self.training_bar = tqdm(total=state.max_steps, dynamic_ncols=True, disable=None)
+    def state(self) -> dict[str, Tensor]:
+        """Tensors for a checkpoint."""
+        kept = {_LEDGER + name: value for name, value in self.sums.items()}
+        return kept | {f"{_LEDGER}epoch": torch.tensor(self.epoch)}
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any
-    ) -> None:
-        """Show the last figures."""
-        bar = self.training_bar
-        if not state.is_world_process_zero or bar is None or not logs or "loss" not in logs:
-            return
-        shown = {name: f"{logs[name]:.3g}" for name in self.shown if name in logs}
-        if bar.disable:
-            figures = ", ".join(f"{name} {value}" for name, value in shown.items())
-            tqdm.write(f"step {state.global_step} of {state.max_steps}: {figures}", sys.stderr)
-        else:
-            bar.set_postfix(shown)
+    @classmethod
+    def split(cls, state: Mapping[str, Tensor]) -> tuple[WeightLedger, dict[str, Tensor]]:
+        """A ledger from the tensors of a checkpoint, and the tensors that are not of it."""
+        own = {n.removeprefix(_LEDGER): v for n, v in state.items() if n.startswith(_LEDGER)}
+        rest = {n: v for n, v in state.items() if not n.startswith(_LEDGER)}
+        return cls(int(own.pop("epoch", torch.tensor(-1))), own), rest

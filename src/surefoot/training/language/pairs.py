@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,34 +33,21 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainingPairs:
-    """N comparisons, as the trainer needs them. Indexing gives back the index: steps are rows.
-
-    Attributes:
-        preferences: the comparisons.
-        tokens: their token ids, and then those of P reference pairs, where the objective asks.
-        evidence: (N,) what is known of each.
-        mass: (N,) weight of each.
-        units: the unit of each; None where each is its own.
-        unit_names: names of the units, where the risk has any.
-        together: (N,) rows that must share a step.
-        encoder: the model closes its texts with a special token.
-        notes: sentences for the user.
-        renumbered: units are prompts, of which a step has few; others keep their numbers, which a
-            stateful risk remembers.
-        reference: (N + P, 2) log-probabilities of the reference policy, once they are known.
-    """
+    """N comparisons, as the trainer needs them. Indexing gives back the index: steps are rows."""
 
     preferences: Preferences
-    tokens: TokenPairs
-    evidence: Evidence
-    mass: Tensor
-    units: Units | None
+    tokens: TokenPairs  # of the N, and then of P reference pairs, where the objective asks
+    evidence: Evidence  # (N,)
+    mass: Tensor  # (N,) weights
+    units: Units | None  # None where each is its own
     unit_names: tuple[str, ...]
-    together: Ints
-    encoder: bool
-    notes: tuple[str, ...]
+    together: Ints  # (N,) rows of one number share a step
+    encoder: bool  # the model closes its texts with a special token
+    notes: tuple[str, ...]  # for the user
+    #: Units are prompts, of which a step has few; others keep their numbers, which a stateful risk
+    #: remembers.
     renumbered: bool = False
-    reference: Tensor | None = field(default=None)
+    reference: Tensor | None = None  # (N + P, 2) log-probabilities, once they are known
 
     @classmethod
     def of(
@@ -76,15 +63,9 @@ class TrainingPairs:
     ) -> TrainingPairs:
         """Tokenise comparisons and check them against the objective.
 
-        Args:
-            data: preferences, or a data set or rows in a form that `read_preferences` reads.
-            tokenizer: the model's.
-            objective: what is minimised; checked against the data.
-            scores: what the scorer gives.
-            max_length: tokens of prompt and response together at most.
-            encoder: the model closes its texts with a special token.
-            learning: leave out pairs that teach nothing: responses of the same tokens, weight 0.
-            step_size: pairs in an optimiser step; None: all of them.
+        `data` is what :func:`to_preferences` takes. A model may be an `encoder`, which closes its
+        texts with a special token. For `learning`, pairs that teach nothing are left out: responses
+        of the same tokens, weight 0. A step has `step_size` pairs; None: all of them.
 
         Raises:
             CompositionError: the objective does not go with the data or the scorer.
@@ -95,17 +76,7 @@ class TrainingPairs:
         cuts = tokens.cuts.notes(max_length, learning)
         if preferences is not data:  # whoever read them was warned
             cuts = [*_warnings_of_reading(preferences), *cuts]
-        weightless = (preferences.weights == 0) & ~tokens.refused
-        if learning and weightless.any():
-            cuts.append(f"{weightless.sum()} pairs have weight 0 and were left out.")
-        left_out = tokens.refused | (learning & (tokens.identical | weightless))
-        if left_out.any():
-            kept = np.flatnonzero(~left_out)
-            preferences, tokens = preferences.select(kept), tokens.select(kept)
-        if not (preferences.weights > 0).any():
-            raise DataError(
-                f"{preferences.name}: no pair is left that has a weight. {' '.join(cuts)}"
-            )
+        preferences, tokens = _kept(preferences, tokens, learning, cuts)
         units, names = _units(preferences, objective.risk)
         # Prompts are small enough to be whole in a step; sources and groups are spread over steps.
         whole = objective.risk.unit == "prompt"
@@ -113,28 +84,20 @@ class TrainingPairs:
         facts = facts_of(preferences, units, spread, scores=scores, linear=False)
         if not learning:  # what has no effect, or is too noisy to learn from, can be evaluated
             facts = replace(facts, soft_labels=None, smallest_unit=None)
-        notes = (*enforce(objective, facts), *cuts)
+        notes = [*enforce(objective, facts), *cuts]
         evidence, references = evidence_of(preferences, objective)
         if references is not None:
             reference_tokens = tokenise(references, tokenizer, max_length, keep_end=encoder)
             reference_tokens.require(references)
             lost = reference_tokens.cuts.notes(max_length, left_out=False)
-            notes += tuple(f"Of the reference pairs: {one}" for one in lost)
+            notes += [f"Of the reference pairs: {one}" for one in lost]
             tokens = tokens.beside(reference_tokens)
         for note in notes:
             warn(f"{preferences.name}: {note}", stacklevel=2)
-        return cls(
-            preferences,
-            tokens,
-            evidence,
-            torch.from_numpy(preferences.weights),
-            units,
-            names,
-            units.ids.numpy() if whole and units is not None else np.arange(len(preferences)),
-            encoder,
-            notes,
-            renumbered=whole,
-        )
+        together = units.ids.numpy() if whole and units is not None else np.arange(len(preferences))
+        mass = torch.from_numpy(preferences.weights)
+        known = (preferences, tokens, evidence, mass, units, names, together, encoder)
+        return cls(*known, tuple(notes), renumbered=whole)
 
     def __len__(self) -> int:
         return len(self.mass)
@@ -206,6 +169,22 @@ class StepLoader(DataLoader[Any]):
         self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
 
 
+def _kept(
+    preferences: Preferences, tokens: TokenPairs, learning: bool, cuts: list[str]
+) -> tuple[Preferences, TokenPairs]:
+    """What can be read and, for `learning`, teaches something; `cuts` says what was left out."""
+    weightless = (preferences.weights == 0) & ~tokens.refused
+    if learning and weightless.any():
+        cuts.append(f"{weightless.sum()} pairs have weight 0 and were left out.")
+    left_out = tokens.refused | (learning & (tokens.identical | weightless))
+    if left_out.any():
+        kept = np.flatnonzero(~left_out)
+        preferences, tokens = preferences.select(kept), tokens.select(kept)
+    if not (preferences.weights > 0).any():
+        raise DataError(f"{preferences.name}: no pair is left that has a weight. {' '.join(cuts)}")
+    return preferences, tokens
+
+
 def _units(preferences: Preferences, risk: Risk) -> tuple[Units | None, tuple[str, ...]]:
     """The units of a risk, with their names; none where it is over pairs."""
     if risk.unit == "pair":
@@ -217,15 +196,14 @@ def _units(preferences: Preferences, risk: Risk) -> tuple[Units | None, tuple[st
 def _warnings_of_reading(preferences: Preferences) -> list[str]:
     """Warnings about columns, and rows that were left out."""
     found = [line for reading in preferences.readings for line in reading.warnings]
-    return ([_unreadable(preferences)] if preferences.faults else []) + found
-
-
-def _unreadable(preferences: Preferences) -> str:
     faults = preferences.faults
+    if not faults:
+        return found
     named = "; ".join(f"row {one.row}: {one.reason}" for one in faults[:3])
     more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
     count = len(faults) + len(preferences)
-    return f"{len(faults)} of {count} rows could not be read and are left out ({named}{more})."
+    unreadable = f"{len(faults)} of {count} rows could not be read and are left out"
+    return [f"{unreadable} ({named}{more}).", *found]
 
 
 def to_preferences(data: Any, name: str) -> Preferences:

@@ -102,10 +102,8 @@ class PreferenceConfig(TrainingArguments):  # type: ignore[misc]  # untyped
             )
         dropout = getattr(peft_config, "lora_dropout", 0.0)
         if self.disable_dropout and dropout:
-            warn(
-                f"lora_dropout={dropout} has no effect: dropout is off (disable_dropout).",
-                stacklevel=3,
-            )
+            off = f"lora_dropout={dropout} has no effect: dropout is off (disable_dropout)."
+            warn(off, stacklevel=3)
         loss = objective.loss
         if scores == "token sums" and loss.strength_option and self.beta != 1:
             warn(

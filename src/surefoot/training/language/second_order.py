@@ -30,16 +30,9 @@ def require_exact(
 ) -> None:
     """Refuse a run whose objective needs a second derivative that the model has not.
 
-    What is known to be wrong is refused by name; then the derivative is tried on a pair, against a
-    finite difference.
-
-    Args:
-        objective: what is minimised; without a gradient norm in it, everything is allowed.
-        score: from a batch to scores.
-        model: itself, not wrapped for several processes.
-        engine: where forward passes run.
-        arguments: of the trainer.
-        pairs: of which the first is tried.
+    Without a gradient norm in the objective, everything is allowed. Else, what is known to be wrong
+    is refused by name; then the derivative is tried on the first pair, against a finite difference.
+    The model is itself, not wrapped for several processes.
 
     Raises:
         ConfigurationError: the model, or how it is trained, has no exact second derivative.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -29,28 +29,20 @@ from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import ScoreFunction, with_steepness
 from surefoot.training.language.memory import Memory
-from surefoot.training.language.step_outputs import StepOutputs
 
 
 @dataclass(frozen=True)
 class Step:
     """The pairs of one optimiser step, the same on every rank.
 
-    Attributes:
-        rows: (N + P,) positions among the tokenised pairs: of N comparisons, and of the P reference
-            pairs that their evidence speaks of.
-        evidence: (N,) what is known of each pair.
-        mass: (N,) weight of each pair before robustness.
-        units: the unit of each pair, where the risk has any.
-        reference: (N + P, 2) log-probabilities of the reference policy; None for rewards and where
-            it is live.
+    They are N comparisons, and the P reference pairs that their evidence speaks of.
     """
 
-    rows: Ints
-    evidence: Evidence
-    mass: Tensor
-    units: Units | None = None
-    reference: Tensor | None = None
+    rows: Ints  # (N + P,) positions among the tokenised pairs
+    evidence: Evidence  # (N,)
+    mass: Tensor  # (N,) weights before robustness
+    units: Units | None = None  # (N,) where the risk has any
+    reference: Tensor | None = None  # (N + P, 2) its log-probabilities; None where it is live
 
     def with_references(self, part: Ints) -> Ints:
         """Positions in `rows` of some of the N comparisons, and of their reference pairs."""
@@ -76,21 +68,13 @@ class Step:
 
 @dataclass(frozen=True)
 class StepResult:
-    """Outcome of a step, on the CPU in float64, the same on every rank.
+    """Outcome of a step, on the CPU in float64, the same on every rank."""
 
-    Attributes:
-        value: the objective with its regularisers.
-        risk: the objective without them, with its weights by pair and by unit.
-        losses: (N,) loss of each pair.
-        outputs: scores, log-probabilities and lengths of the N pairs.
-        gradient: root mean square of |grad loss| in the input embeddings, where it is looked at.
-    """
-
-    value: float
-    risk: RiskValue
-    losses: Tensor
-    outputs: Outputs
-    gradient: float | None = None
+    value: float  # the objective with its regularisers
+    risk: RiskValue  # without them, with its weights by pair and by unit
+    losses: Tensor  # (N,)
+    outputs: Outputs  # of the N pairs
+    gradient: float | None = None  # root mean square of |grad loss| in the input embeddings
 
     @property
     def weights(self) -> Tensor:
@@ -103,100 +87,94 @@ class StepResult:
         return self.risk.state
 
 
+class StepOutputs:
+    """What the micro-batches of a step have shown, summed over ranks when asked for."""
+
+    def __init__(self, count: int, engine: Engine) -> None:
+        self.count, self.engine = count, engine
+        self.tables: dict[str, Tensor] = {}
+
+    def take(self, part: Ints, outputs: Outputs) -> None:
+        """Note the outputs of a micro-batch; of an empty one, which kinds there are."""
+        for name in (one.name for one in fields(outputs)):
+            value: Tensor | None = getattr(outputs, name)
+            if value is not None:
+                shape, device = (self.count, *value.shape[1:]), self.engine.device
+                if name not in self.tables:
+                    self.tables[name] = torch.zeros(shape, dtype=torch.float64, device=device)
+                self.tables[name][part] = value[: len(part)].detach().to(self.tables[name])
+
+    def gather(self) -> Outputs:
+        """Every pair's outputs, on every rank, in float64 on the CPU."""
+        whole = {n: self.engine.sum_over_ranks(t).cpu() for n, t in sorted(self.tables.items())}
+        return Outputs(**{"log_probs": None, **whole})  # type: ignore[arg-type]
+
+
 @dataclass
 class StepRunner:
-    """Runs optimiser steps of a preference objective.
-
-    Attributes:
-        objective: what is minimised.
-        score: from a batch to scores.
-        tokens: the pairs.
-        engine: where forward passes run.
-        backward: accumulates gradients of a loss.
-        live_reference: computes the reference of a micro-batch (n, 2); None where it is cached.
-        memory: what this process's memory holds.
-    """
+    """Runs optimiser steps of a preference objective."""
 
     objective: Objective
     score: ScoreFunction
     tokens: TokenPairs
     engine: Engine
-    backward: Callable[[Tensor], None]
-    live_reference: Callable[[PairBatch], Tensor] | None = None
+    backward: Callable[[Tensor], None]  # accumulates gradients of a loss
+    live_reference: Callable[[PairBatch], Tensor] | None = None  # (n, 2); None where it is cached
     memory: Memory = field(default_factory=Memory)
 
     def run(self, model: nn.Module, step: Step, state: State) -> StepResult:
         """Leave the step's gradient in the model, the same on every rank.
 
-        Args:
-            model: itself, not wrapped for several processes, and without gradients.
-            step: its pairs.
-            state: of the risk.
+        The model is itself, not wrapped for several processes, and without gradients.
         """
         parts = step.plan(self.tokens, self.engine)
         seen = StepOutputs(len(step.rows), self.engine)
         kept: list[Outputs] = []
+
+        def look(now: list[Ints]) -> None:
+            """Note every score. One micro-batch keeps its graph, and is not run again."""
+            keep = len(now) == 1
+            with nullcontext() if keep else torch.no_grad():
+                for part in now:
+                    outputs = self._forward(model, step, part, learn=keep)
+                    seen.take(step.with_references(part), outputs)
+                    kept[:] = [outputs] if keep else []
+
+        def learn(now: list[Ints]) -> None:
+            """The gradient of the weighted sum."""
+            for part in now:
+                reuse = kept and len(now) == 1
+                outputs = kept.pop() if reuse else self._forward(model, step, part)
+                seen.take(step.with_references(part), outputs)
+                self.backward(self._loss(step, part, outputs, weights, rate))
+
         risk: RiskValue | None = None
         ball, rate = self.objective.wasserstein, torch.zeros(())
         if not self.objective.risk.adaptive and ball is None:  # does not look at losses
-            nothing = torch.zeros(len(step.mass), dtype=torch.float64)
+            nothing = torch.zeros_like(step.mass)
             weights = self.objective.risk(nothing, step.mass, step.units, state).weights
         else:
-            parts, kept = self.memory.fit(parts, lambda now: self._look(model, step, now, seen))
+            parts = self.memory.fit(parts, look)
             looked_at = seen.gather()
             risk = _weigh(self.objective, step, looked_at, state)
             weights = risk.weights
             if ball is not None:
                 squares = _squared_gradients(self.objective, step.evidence, looked_at)
                 rate = ball.rate(squares, weights)
-        self.memory.fit(
-            parts,
-            lambda now: self._accumulate(model, step, now, weights, rate, seen, kept),
-            undo=model.zero_grad,
-        )
+        self.memory.fit(parts, learn, undo=model.zero_grad)
         add_up_gradients(model, self.engine)
         return judge(self.objective, step, seen.gather(), state, risk)
-
-    def _look(
-        self, model: nn.Module, step: Step, parts: list[Ints], seen: StepOutputs
-    ) -> list[Outputs]:
-        """First pass: note every score. One micro-batch keeps its graph, and is not run again."""
-        keep = len(parts) == 1
-        kept = []
-        with nullcontext() if keep else torch.no_grad():
-            for part in parts:
-                outputs = self._forward(model, step, part, learn=keep)
-                seen.take(step.with_references(part), outputs)
-                kept += [outputs] if keep else []
-        return kept
-
-    def _accumulate(
-        self,
-        model: nn.Module,
-        step: Step,
-        parts: list[Ints],
-        weights: Tensor,
-        rate: Tensor,
-        seen: StepOutputs,
-        kept: list[Outputs],
-    ) -> None:
-        """Second pass: the gradient of the weighted sum."""
-        for part in parts:
-            reuse = kept and len(parts) == 1
-            outputs = kept.pop() if reuse else self._forward(model, step, part)
-            seen.take(step.with_references(part), outputs)
-            self.backward(self._loss(step, part, outputs, weights, rate))
 
     def _forward(self, model: nn.Module, step: Step, part: Ints, learn: bool = True) -> Outputs:
         """Outputs of a micro-batch; an empty one runs a pair that counts for nothing."""
         run = step.with_references(part) if len(part) else np.zeros(1, dtype=np.int64)
         batch = self.engine.batch(self.tokens, step.rows[run])
         with self.engine.autocast():
+            reference = None
             if self.live_reference is not None:
-                reference: Tensor | None = self.live_reference(batch)
-            else:
-                kept = step.reference
-                reference = None if kept is None else kept[run].to(self.engine.device)
+                reference = self.live_reference(batch)
+            elif step.reference is not None:
+                reference = step.reference[run].to(self.engine.device)
             if self.objective.wasserstein is not None:
                 return with_steepness(self.score, model, batch, learn)
             return self.score(model, batch, reference)

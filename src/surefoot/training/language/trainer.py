@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from surefoot.objectives import Objective
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.loading import Prepared, prepare_model
 from surefoot.scorers.language.noise import noise_of
-from surefoot.scorers.language.precision import master_weights, warn_of_masters
+from surefoot.scorers.language.precision import Masters, master_weights, warn_of_masters
 from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.saving import for_older_readers
@@ -28,25 +28,23 @@ from surefoot.scorers.language.scores import PolicyScores, mode, quick_attention
 from surefoot.training import checkpoint
 from surefoot.training.agreement import of_first, require_agreement
 from surefoot.training.language.at_start import noise_at_start
+from surefoot.training.language.callbacks import FiniteWeights, LastStep, PreferenceProgress
 from surefoot.training.language.evaluation import evaluation_figures
-from surefoot.training.language.ledger import WeightLedger
-from surefoot.training.language.log_window import LogWindow
 from surefoot.training.language.memory import Memory
 from surefoot.training.language.monitors import (
-    FiniteWeights,
-    LastStep,
     Monitors,
-    PreferenceProgress,
+    WeightLedger,
     require_finite,
     require_finite_gradient,
 )
 from surefoot.training.language.pairs import TrainingPairs
 from surefoot.training.language.preference_config import PreferenceConfig, autocast_dtype
+from surefoot.training.language.resuming import LogWindow, Resuming
 from surefoot.training.language.second_order import require_exact
 from surefoot.training.language.step import StepRunner
 
 
-class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
+class PreferenceTrainer(Resuming, Trainer):  # type: ignore[misc]  # untyped
     """Trains a reward model or a policy on comparisons under an objective.
 
     A model with a sequence-classification head is a reward model, a causal language model is a
@@ -107,72 +105,68 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         self.score = score_function(prepared.kind, prepared.encoder, config.beta, skew)
         config.check(self.objective, self.score.kind, peft_config)
         self.room = min(config.max_length, prepared.positions)
-        size = config.pairs_in_a_step
-        self.pairs = None
-        if train_dataset is not None:
-            self.pairs = self._pairs(train_dataset, prepared, size, learning=True)
         several = eval_dataset if isinstance(eval_dataset, dict) else {"": eval_dataset}
-        self.eval_pairs = {
-            name: self._pairs(data, prepared, size, learning=False)
-            for name, data in several.items()
-            if data is not None
-        }
+        read = partial(self._read, prepared, config.pairs_in_a_step)
+        pairs = None if train_dataset is None else read(True, train_dataset)
+        self.eval_pairs = {n: read(False, one) for n, one in several.items() if one is not None}
         super().__init__(
             model=prepared.model,
             args=config.one_batch_a_step(),
-            train_dataset=self.pairs,
+            train_dataset=pairs,
             eval_dataset=self.eval_pairs or None,
             processing_class=prepared.tokenizer,
             callbacks=callbacks,
             optimizers=optimizers,
         )
+        self._equip(config, prepared, masters)
+        self._forget()
+
+    @property
+    def pairs(self) -> TrainingPairs:
+        """The comparisons to train on.
+
+        Raises:
+            ConfigurationError: there are none.
+        """
+        if self.train_dataset is None:
+            raise ConfigurationError("there is no train_dataset.")
+        return self.train_dataset
+
+    def _read(self, prepared: Prepared, size: int, learning: bool, data: Any) -> TrainingPairs:
+        how = (prepared.tokenizer, self.objective, self.score.kind, self.room, prepared.encoder)
+        return TrainingPairs.of(data, *how, learning, size)
+
+    def _equip(self, config: PreferenceConfig, prepared: Prepared, masters: Masters) -> None:
+        """Say where and how passes run, against which reference, and what is shown of them."""
+        ranks, model = self.accelerator.num_processes, prepared.model
+        self.engine = Engine(
+            device=self.args.device,
+            pad_id=prepared.pad_id,
+            pairs=config.per_device_train_batch_size,
+            tokens=config.max_tokens,
+            precision=autocast_dtype(self.accelerator.mixed_precision) or masters.passes,
+            rank=self.accelerator.process_index,
+            ranks=ranks,
+            sum_over_ranks=lambda one: self.accelerator.reduce(one, "sum") if ranks > 1 else one,
+        )
+        warn_of_masters(masters, self.engine.precision)
+        self.memory = Memory(say=lambda line: warn(line, stacklevel=2))
+        self.reference: ReferencePolicy | None = None
+        if isinstance(self.score, PolicyScores):
+            self.score.noise = noise_of(model, self.engine.precision, self.engine.device).usual
+            live = config.reference == "live"
+            self.reference = ReferencePolicy.of(model, self.engine, live, not prepared.new_adapter)
         if any(isinstance(one, ProgressCallback) for one in self.callback_handler.callbacks):
             self.remove_callback(ProgressCallback)
             self.add_callback(PreferenceProgress)
-        self.add_callback(LastStep)
-        self.add_callback(FiniteWeights)
         self.window = LogWindow(self)
-        self.add_callback(self.window)
-        self.engine = self._engine(config, prepared.pad_id, masters.passes)
-        warn_of_masters(masters, self.engine.precision)
-        self.reference = None
-        if isinstance(self.score, PolicyScores):
-            noise = noise_of(prepared.model, self.engine.precision, self.engine.device)
-            self.score.noise = noise.usual
-            live = config.reference == "live"
-            given_with = not prepared.new_adapter
-            self.reference = ReferencePolicy.of(prepared.model, self.engine, live, given_with)
+        for callback in (LastStep, FiniteWeights, self.window):
+            self.add_callback(callback)
+
+    def _forget(self) -> None:
+        """Begin as a new run does, with nothing seen."""
         self.risk_state: Mapping[str, Tensor] = {}
-        self.ledger = WeightLedger()
-        self.monitors = Monitors()
-        self.memory = Memory(say=lambda line: warn(line, stacklevel=2))
-        self._runner: StepRunner | None = None
-
-    def _pairs(self, data: Any, prepared: Prepared, size: int, learning: bool) -> TrainingPairs:
-        return TrainingPairs.of(
-            data,
-            prepared.tokenizer,
-            self.objective,
-            self.score.kind,
-            self.room,
-            prepared.encoder,
-            learning,
-            size,
-        )
-
-    def _engine(self, config: PreferenceConfig, pad_id: int, passes: torch.dtype | None) -> Engine:
-        """Where forward passes run; in the precision `passes` where none is launched."""
-        ranks = self.accelerator.num_processes
-        return Engine(
-            device=self.args.device,
-            pad_id=pad_id,
-            pairs=config.per_device_train_batch_size,
-            tokens=config.max_tokens,
-            precision=autocast_dtype(self.accelerator.mixed_precision) or passes,
-            rank=self.accelerator.process_index,
-            ranks=ranks,
-            sum_over_ranks=self._sum_over_ranks if ranks > 1 else lambda tensor: tensor,
-        )
+        self.ledger, self.monitors, self.window.before = WeightLedger(), Monitors(), {}
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train; the reference's log-probabilities are computed (or read from disk) first.
@@ -181,37 +175,25 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             SurefootError: a loss that is not finite, where the message names the rows; or
                 processes that differ in what they learn, or from what.
         """
-        if self.pairs is None:
-            raise ConfigurationError("there is no train_dataset.")
-        self.ledger = WeightLedger()
-        self._runner, self.risk_state = None, self.pairs.risk_state(self.objective.risk)
-        self.monitors, self.window.before = Monitors(), {}
+        self._forget()
+        self.risk_state = self.pairs.risk_state(self.objective.risk)
         self.require_exact()
         evaluated = {f"evaluation data {name}": one.key for name, one in self.eval_pairs.items()}
         require_agreement(self._settings() | evaluated)
         if resume_from_checkpoint is True:
             resume_from_checkpoint = of_first(checkpoint.newest(Path(self.args.output_dir)))
+        live = self.reference is not None and self.reference.live
         with quick_attention(self.model, self.engine.device, self.engine.precision is not None):
             for pairs in (self.pairs, *self.eval_pairs.values()):
-                live = self.reference is not None and self.reference.live
-                if pairs is not self.pairs or not live:
-                    self._know_reference(pairs)
-            if self.reference is not None and self.reference.live and not self.state.global_step:
-                self._look_at_noise()
+                self._know_reference(pairs, live and pairs is self.pairs)
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def require_exact(self) -> None:
-        """Refuse an objective that needs a second derivative which the model has not.
-
-        Raises:
-            ConfigurationError: it does.
-        """
-        assert self.pairs is not None
+        """Refuse an objective that needs a second derivative which the model has not."""
         require_exact(self.objective, self.score, self.model, self.engine, self.args, self.pairs)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Steps, whole: every rank gets the same one, and runs its part of it."""
-        assert self.pairs is not None
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
         shuffle = self.args.train_sampling_strategy != "sequential"
         return self.pairs.loader(self.args.pairs_in_a_step, seed, shuffle)
@@ -222,20 +204,12 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         """Accumulate the gradient of one step; see :mod:`surefoot.training.language.step`."""
         del model, num_items_in_batch
         pairs = self.pairs
-        assert pairs is not None
         step = pairs.step(inputs)
-        if self._runner is None:
-            self._runner = StepRunner(
-                self.objective,
-                self.score,
-                pairs.tokens,
-                self.engine,
-                backward=self.accelerator.backward,
-                live_reference=self.reference if self.reference and self.reference.live else None,
-                memory=self.memory,
-            )
+        live = self.reference if self.reference and self.reference.live else None
+        how = (self.objective, self.score, pairs.tokens, self.engine, self.accelerator.backward)
+        runner = StepRunner(*how, live_reference=live, memory=self.memory)
         with mode(self.model, dropout=not self.args.disable_dropout):
-            result = self._runner.run(self.model, step, self.risk_state)
+            result = runner.run(self.model, step, self.risk_state)
         sound = result.losses.isfinite() & result.outputs.scores.isfinite().all(1)
         number = self.state.global_step + 1
         require_finite(sound, result.value, number, lambda i: pairs.place(inputs[i]))
@@ -279,15 +253,7 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
             raise ConfigurationError("evaluation data are given when the trainer is made.")
         start = time.time()
         self._know_reference(chosen)
-        known = self.pairs is not None and chosen.unit_names == self.pairs.unit_names
-        found = evaluation_figures(
-            self.model,
-            chosen,
-            self.objective,
-            self.score,
-            replace(self.engine, pairs=self.args.per_device_eval_batch_size),
-            self.risk_state if known else {},
-        )
+        found = evaluation_figures(self, chosen)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         metrics |= speed_metrics(metric_key_prefix, start, num_samples=len(chosen))
         self.log(metrics)
@@ -296,58 +262,39 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]  # untyped
         )
         return metrics
 
-    def _know_reference(self, pairs: TrainingPairs) -> None:
-        if self.reference is not None and pairs.reference is None:
+    def _know_reference(self, pairs: TrainingPairs, live: bool = False) -> None:
+        """Have the reference's figures of some pairs (not where it is `live`), and its noise."""
+        if self.reference is None or pairs.reference is not None:
+            return
+        if not live:
             pairs.reference = self.reference.log_probs(pairs.tokens)
-            if pairs is self.pairs and not self.state.global_step:
-                self._look_at_noise()
-
-    def _look_at_noise(self) -> None:
-        assert self.reference is not None
-        assert self.pairs is not None
-        assert isinstance(self.score, PolicyScores)
-        self.score.noise = noise_at_start(self.model, self.reference, self.pairs, self.engine)
+        if pairs is self.train_dataset and not self.state.global_step:
+            assert isinstance(self.score, PolicyScores)
+            self.score.noise = noise_at_start(self.model, self.reference, pairs, self.engine)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the monitors to what is logged in training."""
-        logs = self.window.of_the_whole(logs)
         super().log(logs | self.monitors.take() if "loss" in logs else logs, start_time)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Six operations for each parameter and token; transformers sums over ranks."""
-        assert self.pairs is not None
         tokens = int(self.pairs.tokens.lengths[inputs].sum()) // self.args.world_size
         return 6 * self.model.num_parameters() * tokens
 
-    def _sum_over_ranks(self, tensor: Tensor) -> Tensor:
-        return self.accelerator.reduce(tensor, "sum")
-
     def _settings(self) -> dict[str, Any]:
-        assert self.pairs is not None
-        key = self.reference.key if self.reference else ""
-        held = {str(p.dtype).removeprefix("torch.") for p in self.model.parameters()}
-        precision = [self.accelerator.mixed_precision, *sorted(held)]
-        return checkpoint.settings(
-            self.args, self.objective, self.pairs, self.score.beta, key, precision
-        )
+        return checkpoint.settings(self)
 
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        window = {"figures": self.monitors.state(), **self.window.kept()}
-        if self.args.should_save:
-            folder = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
-            state = {**self.risk_state, **self.ledger.state()}
-            checkpoint.save(folder, state, self._settings(), window, self.args.world_size)
-        super()._save_checkpoint(model, trial)
+    def _state(self) -> dict[str, Tensor]:
+        return {**self.risk_state, **self.ledger.state()}
+
+    def _figures(self) -> dict[str, Any]:
+        return self.monitors.sums
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        kept = checkpoint.load(Path(resume_from_checkpoint), self._settings())
+        self.ledger, self.risk_state = WeightLedger.split(kept)
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         super()._save(output_dir, state_dict)
         for_older_readers(output_dir or self.args.output_dir)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        folder = Path(resume_from_checkpoint)
-        kept = checkpoint.load(folder, self._settings())
-        window = checkpoint.window(folder)
-        self.monitors.go_on(window.pop("figures", {}))
-        self.window.before = window
-        self.ledger, self.risk_state = WeightLedger.split(kept)
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
