@@ -88,7 +88,7 @@ def test_a_temperature_that_knows_the_flip_rate_gives_better_probabilities(
     assert found is not None
     assert found.difference.high is not None
     assert found.difference.high < -0.005
-    before, after = (r.calibration.overconfidence.estimate for r in (plain, told))
+    before, after = (r.details["calibration"].overconfidence.estimate for r in (plain, told))
     assert before is not None
     assert after is not None
     assert before < -0.05 < after  # plain takes flips for doubt
@@ -123,16 +123,20 @@ def test_a_risk_over_groups_serves_the_rare_group_and_pays_in_the_mean(result: D
     assert gains["rare"] > 0.01
     assert gains["shifted"] > 0.01
     assert gains["clean"] < 0.0
-    assert (row.weight_on_rare.estimate or 0) > 1.3 * result.world.rare_share
+    assert (row.details["weight_on_rare_group"].estimate or 0) > 1.3 * result.world.rare_share
 
 
 @pytest.mark.slow
 def test_a_risk_over_pairs_gives_its_weight_to_flipped_labels(result: DemoResult) -> None:
     assert _difference(result, "CVaR over pairs", "clean") < -0.1
     flipped = result.world.flip_rate
-    assert (result.row("CVaR over pairs").weight_on_flipped.estimate or 0) > flipped + 0.03
-    assert (result.row("KL over pairs (KLDPO)").weight_on_flipped.estimate or 0) > flipped
-    assert (result.row("soft minimum (Dr. DPO)").weight_on_flipped.estimate or 1) < flipped
+    weights = {
+        name: result.row(name).details["weight_on_flipped_labels"].estimate
+        for name in ("CVaR over pairs", "KL over pairs (KLDPO)", "soft minimum (Dr. DPO)")
+    }
+    assert weights["CVaR over pairs"] > flipped + 0.03
+    assert weights["KL over pairs (KLDPO)"] > flipped
+    assert weights["soft minimum (Dr. DPO)"] < flipped
 
 
 @pytest.mark.slow

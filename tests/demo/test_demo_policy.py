@@ -16,13 +16,13 @@ from rich.console import Console
 pytest.importorskip("trl", reason="the policy part needs the extra `trl`")
 
 from surefoot.demo import print_policies
-from surefoot.demo.claims import claims_of
+from surefoot.demo.page import policy_section
 from surefoot.demo.policies.figures import Outcomes, Scored, _on_pairs, _on_written, rows_of
 from surefoot.demo.policies.methods import POLICY_COLUMNS, policy_methods
-from surefoot.demo.policies.page import policy_section
-from surefoot.demo.policies.part import WITHOUT_TRL, PolicyOptions, run_policies, why_not
-from surefoot.demo.policies.table import policy_summary
-from surefoot.demo.table import markdown
+from surefoot.demo.policies.part import WITHOUT_TRL, run_policies, why_not
+from surefoot.demo.policies.training import PolicyOptions
+from surefoot.demo.result import PolicyResult
+from surefoot.demo.table import markdown, policy_summary
 from surefoot.objectives import Objective
 from surefoot.report.words import number
 from surefoot.worlds import TextWorld, WorldPairs
@@ -215,7 +215,17 @@ def test_predictions_over_three_seeds_are_tested_against_the_row_they_name():
     }
     tests = {"test": pairs, "shifted": pairs, "alike": pairs}
     rows = rows_of(policy_methods(world), outcomes, tests, world)
-    claims = {(c.method, c.column): c for c in claims_of(rows, POLICY_COLUMNS)}
+    result = PolicyResult(
+        world=world,
+        seeds=3,
+        rows=rows,
+        notes={},
+        options={},
+        parameters=0,
+        supervised_loss=0.0,
+        samples={},
+    )
+    claims = {(c.method, c.column): c for c in result.claims}
     assert len(claims) == sum(len(m.predicted) for m in policy_methods(world))
     falls = claims["plain (DPO)", "change"]
     assert (falls.against, falls.found, falls.held) == ("supervised only", "worse", True)

@@ -91,13 +91,12 @@ class TestPolicies:
         assert INTRANSITIVE.total_preference(policy) == pytest.approx(slow, abs=1e-14)
         assert INTRANSITIVE.total_preference(INTRANSITIVE.reference) == pytest.approx(0.5)
 
-    @pytest.mark.parametrize("rewards", [None, np.arange(12.0).reshape(3, 4)])
-    def test_regret_is_the_divergence_from_the_optimum(self, rewards):
+    def test_regret_is_the_divergence_from_the_optimum(self):
         beta = 0.2
-        policy, best = _other_policy(INTRANSITIVE), INTRANSITIVE.optimum(beta, rewards)
+        policy, best = _other_policy(INTRANSITIVE), INTRANSITIVE.optimum(beta)
         slow = beta * (policy * np.log(policy / best)).sum(1).mean()
-        assert INTRANSITIVE.regret(policy, beta, rewards) == pytest.approx(slow, rel=1e-9)
-        assert INTRANSITIVE.regret(best, beta, rewards) == pytest.approx(0, abs=1e-12)
+        assert INTRANSITIVE.regret(policy, beta) == pytest.approx(slow, rel=1e-9)
+        assert INTRANSITIVE.regret(best, beta) == pytest.approx(0, abs=1e-12)
 
     def test_a_policy_without_a_response(self):
         one = np.eye(4)[[0, 1, 2]]
@@ -135,10 +134,11 @@ class TestData:
     def test_repetitions_are_in_the_second_dimension(self):
         drawn = INTRANSITIVE.draw(50, pairs=3, seed=8, repetitions=4)
         assert drawn.differences(INTRANSITIVE.features).shape == (200, 4, 2)
-        evidence, one = drawn.evidence(INTRANSITIVE.preference), drawn.repetition(2)
-        alone = one.evidence(INTRANSITIVE.preference)
-        torch.testing.assert_close(evidence.label[:, 2], alone.label)
-        torch.testing.assert_close(evidence.references.auxiliary[:, 2], alone.references.auxiliary)
+        evidence = drawn.evidence(INTRANSITIVE.preference)
+        assert evidence.label.shape == (50, 4)
+        a, b = drawn.references[:, 2].T
+        said = INTRANSITIVE.preference[drawn.prompts[:, 2].repeat(3), a, b]
+        np.testing.assert_array_equal(evidence.references.auxiliary[:, 2], said)
         assert evidence.references.independent.tolist() == [3.0] * 50
         assert len(np.unique(drawn.labels, axis=1).T) == 4
 
@@ -254,12 +254,11 @@ class TestLinearProblems:
         evidence, objective = drawn.evidence(world.preference), _vrpo(0.6)
         found = LinearProblems(objective, drawn.differences(world.features), evidence, 0.01).solve()
         for r in range(3):
-            one = drawn.repetition(r)
-            x = one.differences(world.features)
+            x, one = drawn.differences(world.features)[:, r], evidence.column(r)
             problem = Problem(
                 torch.stack([x, torch.zeros_like(x)], dim=1),
                 objective,
-                one.evidence(world.preference),
+                one,
                 torch.ones(150, 1, dtype=torch.float64),
                 torch.tensor([0.01], dtype=torch.float64),
                 (0,),
@@ -267,9 +266,7 @@ class TestLinearProblems:
             head = Linear(l2=0.01).fit(problem)
             # The head is within 1e-8 of the minimum: sqrt(2e-8 / 0.01) of its place.
             torch.testing.assert_close(head.parameters["weight"][:, 0], found[r], atol=2e-3, rtol=0)
-            value = LinearProblems(
-                objective, x[:, None], one.evidence(world.preference).as_columns(), 0.01
-            )
+            value = LinearProblems(objective, x[:, None], one.as_columns(), 0.01)
             least = float(value.values(found[r : r + 1])[0])
             assert least <= float(head.values[0]) + 1e-12
             assert float(head.values[0]) - least < 1e-8

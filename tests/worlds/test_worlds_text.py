@@ -20,6 +20,10 @@ def draws() -> list[WorldPairs]:
     return [WORLD.training(draw) for draw in range(DRAWS)]
 
 
+def _longer_is_better(pairs: WorldPairs) -> np.ndarray:
+    return np.diff(pairs.rewards)[:, 0] * np.diff(pairs.lengths)[:, 0] > 0
+
+
 def test_labels_are_as_often_right_as_truth_and_flip_rate_say(draws: list[WorldPairs]) -> None:
     truth = np.concatenate([d.truth for d in draws])
     labels = np.concatenate([d.observed.labels for d in draws])
@@ -35,19 +39,10 @@ def test_flips_have_the_stated_rate_and_are_independent_of_the_truth(
     draws: list[WorldPairs],
 ) -> None:
     flipped = np.concatenate([d.flipped for d in draws])
-    longer = np.concatenate([d.longer_is_better for d in draws])
+    longer = np.concatenate([_longer_is_better(d) for d in draws])
     error = np.sqrt(0.2 * 0.8 / len(flipped))
     assert abs(flipped.mean() - WORLD.flip_rate) < 4 * error
     assert abs(flipped[longer].mean() - flipped[~longer].mean()) < 0.05
-
-
-def test_flips_toward_longer_touch_only_labels_that_prefer_the_shorter() -> None:
-    pairs = TextWorld(flips="toward-longer", flip_rate=0.4).training()
-    longer = pairs.lengths[:, 0] > pairs.lengths[:, 1]
-    chosen_longer = (pairs.observed.labels == 1) == longer
-    assert chosen_longer[pairs.flipped].all()
-    given = pairs.flipped | ~chosen_longer  # what preferred the shorter before the flips
-    assert pairs.flipped[given].mean() == pytest.approx(0.4, abs=0.05)
 
 
 def test_truth_is_the_reward_of_content_and_of_brevity_in_the_rare_group() -> None:
@@ -75,8 +70,8 @@ def test_length_goes_with_quality_in_training_and_against_it_in_deployment() -> 
         (WORLD.test("deployment"), 1 - share),
     ):
         ordinary = np.array(pairs.observed.strings("group")) == COMMON
-        assert pairs.longer_is_better[ordinary].mean() == pytest.approx(expected, abs=0.01)
-        assert pairs.longer_is_better[~ordinary].mean() < 0.3  # brevity counts, everywhere
+        assert _longer_is_better(pairs)[ordinary].mean() == pytest.approx(expected, abs=0.01)
+        assert _longer_is_better(pairs)[~ordinary].mean() < 0.3  # brevity counts, everywhere
 
 
 def test_the_rare_group_has_its_share() -> None:

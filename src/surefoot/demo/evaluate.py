@@ -3,144 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.demo.claims import Cell, in_words
 from surefoot.demo.methods import COLUMNS, ColumnKey, Method
-from surefoot.demo.result import Row
-from surefoot.evaluation import ComparisonResult, clusters_of, compare
-from surefoot.report.words import outcome
-from surefoot.statistics import (
-    Calibration,
-    Comparison,
-    Estimate,
-    Range,
-    calibration,
-    hierarchical,
-    log_loss,
-    mean,
-)
-from surefoot.statistics.ties import credit, side_of_rewards
+from surefoot.demo.result import Cell, Row
+from surefoot.evaluation import ComparisonResult, clusters_of, compare, evaluate_over_seeds
+from surefoot.statistics import Calibration, Comparison, Estimate, calibration, mean
 from surefoot.worlds import WorldPairs
 from surefoot.worlds.pool import RARE
 
-Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class MethodFit:
-    """Figures of one method on one seed.
-
-    Attributes:
-        rewards: (N, 2) on each test set.
-        probabilities: (N,) on each test set.
-        weight_on_rare: worst-case weight on the rare group's training pairs.
-        weight_on_flipped: the same on flipped labels.
-    """
-
-    rewards: dict[str, Floats]
-    probabilities: dict[str, Floats]
-    weight_on_rare: float
-    weight_on_flipped: float
+#: One method on each seed: `rewards` (N, 2) and `probabilities` (N,) by test set, and worst-case
+#: weights, on the rare group (`weight_on_rare`) and on flipped labels (`weight_on_flipped`).
+Fits = Sequence[Mapping[str, Any]]
 
 
 def rows_of(
-    compared: Sequence[Method],
-    fitted: Mapping[str, Sequence[MethodFit]],
-    tests: Mapping[str, WorldPairs],
+    compared: Sequence[Method], fitted: Mapping[str, Fits], tests: Mapping[str, WorldPairs]
 ) -> tuple[Row, ...]:
     """The rows of the table, each against the row that its method names, on the same seeds."""
     return tuple(
         Row(
             method,
             _cells(fitted[method.name], fitted.get(method.against), tests),
-            _over_seeds([one.weight_on_rare for one in fitted[method.name]]),
-            _over_seeds([one.weight_on_flipped for one in fitted[method.name]]),
-            _calibration(fitted[method.name], tests["test"]),
+            {
+                "weight_on_rare_group": _over_seeds(fitted[method.name], "weight_on_rare"),
+                "weight_on_flipped_labels": _over_seeds(fitted[method.name], "weight_on_flipped"),
+                "calibration": _calibration(fitted[method.name], tests["test"]),
+            },
         )
         for method in compared
     )
 
 
 def _cells(
-    runs: Sequence[MethodFit], baseline: Sequence[MethodFit] | None, tests: Mapping[str, WorldPairs]
+    fits: Fits, baseline: Fits | None, tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Cell]:
-    values = _values(runs, tests)
+    values = _values(fits, tests)
     if baseline is None:
         return {key: Cell(value) for key, value in values.items()}
-    gaps = _differences(runs, baseline, tests)
-    return {
-        key: Cell(value, gaps[key], in_words(COLUMNS[key], outcome(gaps[key])))
-        for key, value in values.items()
-    }
+    gaps = _differences(fits, baseline, tests)
+    return {key: Cell.of(value, gaps[key], COLUMNS[key]) for key, value in values.items()}
 
 
-def _values(
-    runs: Sequence[MethodFit], tests: Mapping[str, WorldPairs]
-) -> dict[ColumnKey, Estimate]:
+def _values(fits: Fits, tests: Mapping[str, WorldPairs]) -> dict[ColumnKey, Estimate]:
     """Every figure of one method, with intervals over seeds and test prompts."""
-    rare = np.array([g == RARE for g in tests["alike"].observed.strings("group")])
 
-    everywhere = np.ones_like(rare)
+    def on(test: str, noisy: bool = False) -> dict[str, Estimate]:
+        pairs = tests[test].observed if noisy else tests[test].clean
+        return evaluate_over_seeds(
+            _of(fits, "rewards", test), pairs, probabilities=_of(fits, "probabilities", test)
+        )
 
-    def accuracy(name: str, labels: Floats, rows: npt.NDArray[np.bool_] = everywhere) -> Estimate:
-        sides = [side_of_rewards(run.rewards[name]) for run in runs]
-        correct = [credit(one, labels)[rows] for one in sides]
-        shared = clusters_of(tests[name].observed)
-        return hierarchical(correct, shared.ids[rows], covers=shared.covers)
-
-    test = tests["test"]
-    shared = clusters_of(test.observed)
-    chances = [run.probabilities["test"] for run in runs]
-    losses = [log_loss(p, test.truth) for p in chances]
-    ranges = [Range.over_labels(partial(log_loss, p), len(p)) for p in chances]
+    test = on("test")
     return {
-        "clean": accuracy("test", test.truth),
-        "noisy": accuracy("test", test.observed.labels),
-        "shifted": accuracy("shifted", tests["shifted"].truth),
-        "rare": accuracy("alike", tests["alike"].truth, rare),
-        "log-loss": hierarchical(losses, shared.ids, covers=shared.covers, within=ranges),
+        "clean": test["accuracy"],
+        "noisy": on("test", noisy=True)["accuracy"],
+        "shifted": on("shifted")["accuracy"],
+        "rare": on("alike")[f"group: {RARE}"],
+        "log-loss": test["log_loss"],
     }
 
 
 def _differences(
-    runs: Sequence[MethodFit], baseline: Sequence[MethodFit], tests: Mapping[str, WorldPairs]
+    fits: Fits, baseline: Fits, tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Comparison]:
     """Paired differences to another method."""
 
-    def against(test: str, noisy: bool = False) -> ComparisonResult:
+    def on(test: str, noisy: bool = False) -> ComparisonResult:
         return compare(
-            [run.rewards[test] for run in runs],
-            [run.rewards[test] for run in baseline],
+            _of(fits, "rewards", test),
+            _of(baseline, "rewards", test),
             tests[test].observed if noisy else tests[test].clean,
-            probabilities=[run.probabilities[test] for run in runs],
-            baseline_probabilities=[run.probabilities[test] for run in baseline],
+            probabilities=_of(fits, "probabilities", test),
+            baseline_probabilities=_of(baseline, "probabilities", test),
         )
 
-    clean = against("test")
+    test = on("test")
     return {
-        "clean": clean.accuracy,
-        "noisy": against("test", noisy=True).accuracy,
-        "shifted": against("shifted").accuracy,
-        "rare": against("alike").groups[RARE],
-        "log-loss": clean.log_loss,
+        "clean": test.accuracy,
+        "noisy": on("test", noisy=True).accuracy,
+        "shifted": on("shifted").accuracy,
+        "rare": on("alike").groups[RARE],
+        "log-loss": test.log_loss,
     }
 
 
-def _over_seeds(values: Sequence[float]) -> Estimate:
-    return mean(values, covers="seeds")
+def _of(fits: Fits, what: str, test: str) -> list[np.ndarray]:
+    return [np.array(one[what][test]) for one in fits]
 
 
-def _calibration(runs: Sequence[MethodFit], test: WorldPairs) -> Calibration:
+def _over_seeds(fits: Fits, figure: str) -> Estimate:
+    return mean([one[figure] for one in fits], covers="seeds")
+
+
+def _calibration(fits: Fits, test: WorldPairs) -> Calibration:
     """Calibration over all seeds together; a prompt is a cluster over seeds."""
-    prompts = clusters_of(test.observed).ids
     return calibration(
-        np.concatenate([run.probabilities["test"] for run in runs]),
-        np.tile(test.truth, len(runs)),
-        np.tile(prompts, len(runs)),
+        np.concatenate(_of(fits, "probabilities", "test")),
+        np.tile(test.truth, len(fits)),
+        np.tile(clusters_of(test.observed).ids, len(fits)),
         covers="test prompts",
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
+from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
-from surefoot.demo.claims import MARKS, Claim
 from surefoot.demo.files import commands
 from surefoot.demo.methods import CALIBRATED, COLUMNS, PLAIN, ColumnKey
-from surefoot.demo.policies.page import policy_section
-from surefoot.demo.result import DemoResult
-from surefoot.demo.templates import environment
+from surefoot.demo.policies.methods import ON_PAIRS, ON_WRITTEN, POLICY_COLUMNS
+from surefoot.demo.result import Claim, DemoResult, PolicyResult
+from surefoot.demo.table import MARKS
+from surefoot.report import page as report_page
 from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart
 from surefoot.report.words import interval
 from surefoot.worlds.pool import RARE
@@ -28,33 +31,52 @@ def demo_page(result: DemoResult, output: str = "demo") -> str:
         output: the folder it was written to, for the commands at its end.
     """
     tone, sentence, points = _verdict(result)
-    return (
-        environment()
-        .get_template("demo.html.jinja")
-        .render(
-            result=result,
-            columns=COLUMNS,
-            marks=MARKS,
-            claims={(c.method, c.column): c for c in result.claims},
-            compared=sum(
-                cell.difference is not None for r in result.rows for cell in r.cells.values()
-            ),
-            sentence=sentence,
-            tone=tone,
-            points=points,
-            planted=sum(result.planted.values()),
-            found=sum(f.count for f in result.damage.findings),
-            pictures={key: _accuracies(result, key) for key in COLUMNS},
-            weights=_weights(result),
-            reliability=reliability_chart(
-                {name: result.row(name).calibration for name in _RELIABLE}
-            ),
-            damage=_damage(result),
-            rare=RARE,
-            policies=policy_section(result.policies, result.no_policies),
-            commands=commands(output),
-        )
+    cells = [cell for row in result.rows for cell in row.cells.values()]
+    calibrations = {name: result.row(name).details["calibration"] for name in _RELIABLE}
+    return _rendered(
+        "demo.html.jinja",
+        result.claims,
+        result=result,
+        columns=COLUMNS,
+        compared=sum(cell.difference is not None for cell in cells),
+        sentence=sentence,
+        tone=tone,
+        points=points,
+        planted=sum(result.planted.values()),
+        found=sum(f.count for f in result.damage.findings),
+        pictures={key: _accuracies(result, key) for key in COLUMNS},
+        weights=_weights(result),
+        reliability=reliability_chart(calibrations),
+        damage=_damage(result),
+        policies=policy_section(result.policies, result.no_policies),
+        commands=commands(output),
     )
+
+
+def policy_section(result: PolicyResult | None, why_not: str) -> Markup:
+    """The page's part on policies, escaped; without a result it says why there is none."""
+    section = _rendered(
+        "policies.html.jinja",
+        () if result is None else result.claims,
+        found=result,
+        why_not=why_not,
+        columns=POLICY_COLUMNS,
+        on_pairs=ON_PAIRS,
+        on_written=ON_WRITTEN,
+    )
+    return Markup(section)
+
+
+def _rendered(template: str, claims: Sequence[Claim], **context: Any) -> str:
+    """A template of the demo, which finds those of the reports too."""
+    by_cell = {(claim.method, claim.column): claim for claim in claims}
+    found = _environment().get_template(template)
+    return found.render(marks=MARKS, claims=by_cell, rare=RARE, **context)
+
+
+def _environment() -> Environment:
+    own, shared = PackageLoader("surefoot.demo", ""), report_page.environment()
+    return shared.overlay(loader=ChoiceLoader([own, *filter(None, [shared.loader])]))
 
 
 def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:
@@ -72,7 +94,7 @@ def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:
 def _said(claim: Claim) -> str:
     difference = interval(claim.difference.difference, signed=True)
     not_so = "" if claim.held else f", where {claim.predicted} was predicted"
-    title = next(c.title for key, c in COLUMNS.items() if key == claim.column)
+    title = {str(key): column.title for key, column in COLUMNS.items()}[claim.column]
     return f"{claim.found} in “{title}” ({difference}){not_so}"
 
 
@@ -93,8 +115,8 @@ def _weights(result: DemoResult) -> Markup:
     return dot_interval_chart(
         [row.method.name for row in result.rows],
         {
-            f"rare group ({RARE})": [row.weight_on_rare for row in result.rows],
-            "flipped labels": [row.weight_on_flipped for row in result.rows],
+            f"rare group ({RARE})": [row.details["weight_on_rare_group"] for row in result.rows],
+            "flipped labels": [row.details["weight_on_flipped_labels"] for row in result.rows],
         },
         axis="share of the training weight",
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,15 @@ import numpy as np
 
 from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport, check, without
-from surefoot.demo.clock import Clock
-from surefoot.demo.evaluate import MethodFit, rows_of
+from surefoot.demo.evaluate import rows_of
 from surefoot.demo.files import write_examples
 from surefoot.demo.methods import COLUMNS, PLAIN, Method, methods
 from surefoot.demo.page import demo_page
-from surefoot.demo.parts import PARTS, Parts
 from surefoot.demo.policies.methods import POLICY_COLUMNS
 from surefoot.demo.policies.part import QUICK as QUICK_POLICIES
-from surefoot.demo.policies.part import PolicyOptions, run_policies, why_not
+from surefoot.demo.policies.part import run_policies, why_not
+from surefoot.demo.policies.training import PolicyOptions
+from surefoot.demo.progress import PARTS, Progress, Record
 from surefoot.demo.result import DemoResult, Row
 from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
@@ -48,6 +47,8 @@ QUICK_SEEDS = 5
 
 #: Where the first seed's supervised model is left, to train it by hand.
 LANGUAGE_MODEL = "language-model"
+
+_RESULTS = ("demo.json", "report.html", "table.md", "policies.md")
 
 
 def run_demo(
@@ -77,135 +78,83 @@ def run_demo(
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
     with claim(output, "demo", overwrite=overwrite, resume=resume) as folder:
         output = folder.path
-        parts = Parts(output / PARTS)
+        progress = Progress(output / PARTS, say)
         folder.begin(partial(_clear, goes_on=resume))
-        clock = Clock()
-        heads = _reward_models(world, seeds, clock, parts, say)
-        left_out = why_not() if policies else "left out on request"
-        found_by_policies = None
+        rows, damage, notes = _reward_models(world, seeds, progress)
+        left_out, trained = why_not() if policies else "left out on request", None
         if not left_out:
             options = QUICK_POLICIES if quick else PolicyOptions()
             say(f"language models: {options.seeds} seeds")
-            keep = output / LANGUAGE_MODEL
-            found_by_policies = run_policies(options, None, clock, keep, parts, say)
+            trained = run_policies(options, None, output / LANGUAGE_MODEL, progress)
         result = DemoResult(
-            world,
-            seeds,
-            heads.table,
-            heads.report,
-            world.damaged(0).planted,
-            clock.seconds,
-            {note: tuple(names) for note, names in heads.notes.items()},
-            found_by_policies,
-            left_out,
+            world=world,
+            seeds=seeds,
+            rows=rows,
+            notes=notes,
+            damage=damage,
+            planted=world.damaged(0).planted,
+            seconds=progress.seconds,
+            policies=trained,
+            no_policies=left_out,
         )
         write_examples(output, world, methods(world))
         folder.write("demo.json", result.to_dict())
         folder.write("report.html", demo_page(result))
         folder.write("table.md", markdown(result.rows, COLUMNS))
-        if result.policies is not None:
-            folder.write("policies.md", markdown(result.policies.rows, POLICY_COLUMNS))
+        if trained is not None:
+            folder.write("policies.md", markdown(trained.rows, POLICY_COLUMNS))
         folder.finish(_RESULTS)
-        parts.clear()
+        progress.clear()
     return result
-
-
-_RESULTS = ("demo.json", "report.html", "table.md", "policies.md")
 
 
 def _clear(folder: Path, goes_on: bool) -> None:
     for name in _RESULTS:
         (folder / name).unlink(missing_ok=True)
     if not goes_on:
-        Parts(folder / PARTS).clear()
-
-
-@dataclass(frozen=True)
-class _Heads:
-    """What became of the reward models, with the damage report of the first seed."""
-
-    table: tuple[Row, ...]
-    report: DamageReport
-    notes: dict[str, dict[str, None]]
+        Progress(folder / PARTS).clear()
 
 
 def _reward_models(
-    world: TextWorld, seeds: int, clock: Clock, parts: Parts, say: Callable[[str], None]
-) -> _Heads:
-    """Train every method on every seed."""
-    encoder = Encoder()
-    tests = {
-        "test": world.test(),
-        "shifted": world.test("deployment"),
-        "alike": world.groups_alike(),
-    }
-    say("embedding the texts of the world")
-    with clock("embedding"):
+    world: TextWorld, seeds: int, progress: Progress
+) -> tuple[tuple[Row, ...], DamageReport, dict[str, tuple[str, ...]]]:
+    """Train every method on every seed: the table, the first seed's damage, and warnings."""
+    encoder, tests, compared = Encoder(), world.tests(), methods(world)
+    progress.say("embedding the texts of the world")
+    with progress.timed("embedding"):
         _embed(world, encoder)
-    compared = methods(world)
-    fitted: dict[str, list[MethodFit]] = {method.name: [] for method in compared}
     reports: list[DamageReport] = []
-    notes: dict[str, dict[str, None]] = {}
-    started = time.perf_counter()
+
+    def prepare(seed: int) -> Callable[[Method], Record]:
+        with progress.timed("checking"):
+            # Topics are no annotators: without `source` no fit tries them on each other.
+            rows = [{**row, "source": None} for row in world.damaged(seed).rows]
+            given = Preferences.from_rows(rows, f"training data of seed {seed}")
+            reports.append(check(given))
+            kept = without(given, [f for f in reports[-1].findings if f.severity != "note"])
+        penalty = 0.0
+
+        def trained(method: Method) -> Record:
+            nonlocal penalty
+
+            def make() -> dict[str, Any]:
+                with progress.timed("training"):
+                    model = _fit(method, kept, seed, encoder, penalty)
+                with progress.timed("evaluating"):
+                    return _measured(model, kept, world.training(seed), tests)
+
+            depends_on = [world.model_dump(mode="json"), seed, asdict(method), penalty]
+            record = progress.kept(["reward model", *depends_on], make)
+            if method.name == PLAIN:
+                penalty = record["l2"]
+            return record
+
+        return trained
+
     with one_thread():
-        for seed in range(seeds):
-            with clock("checking"):
-                # Topics are no annotators: without `source` no fit tries them on each other.
-                rows = [{**row, "source": None} for row in world.damaged(seed).rows]
-                given = Preferences.from_rows(rows, f"training data of seed {seed}")
-                reports.append(check(given))
-                found = [f for f in reports[-1].findings if f.severity != "note"]
-                kept = without(given, found)
-            penalty = 0.0
-            for number, method in enumerate(compared, start=1):
-                record = parts.kept(
-                    ["head", world.model_dump(mode="json"), seed, asdict(method), penalty],
-                    partial(_fitted, method, kept, seed, encoder, penalty, world, tests, clock),
-                )
-                if method.name == PLAIN:
-                    penalty = record["l2"]
-                for note in record["warnings"]:
-                    notes.setdefault(note, {})[method.name] = None
-                fitted[method.name].append(
-                    MethodFit(
-                        {name: np.array(of) for name, of in record["rewards"].items()},
-                        {name: np.array(of) for name, of in record["probabilities"].items()},
-                        record["weight_on_rare"],
-                        record["weight_on_flipped"],
-                    )
-                )
-                spent = time.perf_counter() - started
-                say(
-                    f"seed {seed + 1} of {seeds}, reward model {number} of {len(compared)}: "
-                    f"{method.name} ({spent:.0f} s)"
-                )
-    with clock("evaluating"):
-        return _Heads(rows_of(compared, fitted, tests), reports[0], notes)
-
-
-def _fitted(
-    method: Method,
-    train: Preferences,
-    seed: int,
-    encoder: Encoder,
-    penalty: float,
-    world: TextWorld,
-    tests: dict[str, WorldPairs],
-    clock: Clock,
-) -> dict[str, Any]:
-    """One fit and its figures, JSON-ready."""
-    with clock("training"):
-        model = _fit(method, train, seed, encoder, penalty)
-    with clock("evaluating"):
-        found = _measure(model, train, world.training(seed), tests)
-    return {
-        "rewards": {name: of.tolist() for name, of in found.rewards.items()},
-        "probabilities": {name: of.tolist() for name, of in found.probabilities.items()},
-        "weight_on_rare": found.weight_on_rare,
-        "weight_on_flipped": found.weight_on_flipped,
-        "l2": model.report_.l2,
-        "warnings": list(model.report_.warnings),
-    }
+        fitted, notes = progress.every("reward model", compared, seeds, prepare)
+    with progress.timed("evaluating"):
+        return rows_of(compared, fitted, tests), reports[0], notes
 
 
 def _embed(world: TextWorld, encoder: Encoder) -> None:
@@ -241,21 +190,26 @@ def _fit(
     return model
 
 
-def _measure(
+def _measured(
     model: EmbeddingRewardModel,
     train: Preferences,
     drawn: WorldPairs,
     tests: dict[str, WorldPairs],
-) -> MethodFit:
+) -> dict[str, Any]:
     """Rewards and probabilities on every test set, and where the training weight went."""
     rewards = {name: model.rewards(pairs.observed) for name, pairs in tests.items()}
     weights = model.report_.risk.weights.numpy().reshape(-1)
     flipped = dict(zip((row["id"] for row in drawn.rows), drawn.flipped, strict=True))
     wrong = np.array([flipped[name] for name in train.strings("id")])
     rare = np.array([group == RARE for group in train.strings("group")])
-    return MethodFit(
-        rewards=rewards,
-        probabilities={n: model.to_probabilities(r[:, 0] - r[:, 1]) for n, r in rewards.items()},
-        weight_on_rare=float(weights[rare].sum()),
-        weight_on_flipped=float(weights[wrong].sum()),
-    )
+    return {
+        "rewards": {name: one.tolist() for name, one in rewards.items()},
+        "probabilities": {
+            name: model.to_probabilities(one[:, 0] - one[:, 1]).tolist()
+            for name, one in rewards.items()
+        },
+        "weight_on_rare": float(weights[rare].sum()),
+        "weight_on_flipped": float(weights[wrong].sum()),
+        "l2": model.report_.l2,
+        "notes": list(model.report_.warnings),
+    }

@@ -1,84 +1,118 @@
-"""What the demo found."""
+"""What the demo found: figures of tables, and what became of the predictions that were made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from surefoot.data.checks import DamageReport
-from surefoot.demo.claims import Cell, Claim, claims_of, described
-from surefoot.demo.methods import COLUMNS, ColumnKey, Method
-from surefoot.demo.policies.result import PolicyResult
-from surefoot.statistics import Calibration, Estimate
+from surefoot.demo.methods import COLUMNS, Measure, Method, Word
+from surefoot.demo.policies.methods import POLICY_COLUMNS
+from surefoot.report.words import Outcome, outcome
+from surefoot.statistics import Comparison, Estimate, holm
+from surefoot.statistics.estimate import fields_ready, json_ready
 from surefoot.worlds import TextWorld
+from surefoot.worlds.generation import Completion
 
 SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Row:
-    """A method's row of the table.
+class Cell:
+    """One figure."""
 
-    Attributes:
-        method: what it is.
-        cells: by column.
-        weight_on_rare: worst-case weight on the rare group's training pairs, over seeds.
-        weight_on_flipped: the same on pairs whose label was flipped.
-        calibration: of its probabilities against the truth, pairs as in training.
-    """
+    value: Estimate  #: with its interval over seeds and test prompts
+    #: paired, to the row that the method is compared with; None where there is none
+    difference: Comparison | None = None
+    outcome: Outcome | Word | None = None  #: of the difference alone, in the column's words
+
+    @classmethod
+    def of(cls, value: Estimate, difference: Comparison, column: Measure) -> Cell:
+        """A figure that is compared."""
+        return cls(value, difference, in_words(column, outcome(difference)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return fields_ready(self)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's row of a table."""
 
     method: Method
-    cells: dict[ColumnKey, Cell]
-    weight_on_rare: Estimate
-    weight_on_flipped: Estimate
-    calibration: Calibration
+    cells: Mapping[Any, Cell]  #: by column; what is not measured of the method is absent
+    details: Mapping[str, Any]  #: further figures, by their names in `demo.json`
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
         return {
-            "name": self.method.name,
-            "objective": dict(self.method.objective or {}),
-            "calibrated_for": self.method.calibrated_for,
-            "against": self.method.against,
-            "theory": self.method.theory,
-            "predicted": dict(self.method.predicted),
-            "cells": {key: cell.to_dict() for key, cell in self.cells.items()},
-            "weight_on_rare_group": self.weight_on_rare.to_dict(),
-            "weight_on_flipped_labels": self.weight_on_flipped.to_dict(),
-            "calibration": self.calibration.to_dict(),
+            **fields_ready(self.method),
+            "cells": json_ready(self.cells),
+            **json_ready(self.details),
         }
 
 
 @dataclass(frozen=True)
-class DemoResult:
-    """The demo's table and what it rests on.
+class Claim:
+    """A prediction and what was found."""
 
-    Attributes:
-        world: the world, with its truth.
-        seeds: number of draws of training pairs and labels.
-        rows: plain first.
-        damage: what the checks found in the first draw.
-        planted: how many damaged rows there were to find, by kind.
-        seconds: time that each part took.
-        notes: warnings of the fits, with the methods that they were given to.
-        policies: the policy part; None where it was left out, and then `no_policies` says why.
-    """
+    method: str  #: name of the row
+    against: str  #: name of the row that it is compared with
+    column: str
+    predicted: Word  #: in the column's words
+    difference: Comparison
+    #: what its p-value says, Holm-adjusted over all predictions of the table
+    found: Outcome | Word
+    adjusted: float | None  #: that p-value; None where there is no test
 
-    world: TextWorld
-    seeds: int
-    rows: tuple[Row, ...]
-    damage: DamageReport
-    planted: dict[str, int]
-    seconds: dict[str, float]
-    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    policies: PolicyResult | None = None
-    no_policies: str = ""
+    @property
+    def held(self) -> bool:
+        """Whether the figures came out as predicted."""
+        return self.found == self.predicted
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        named = {"held": self.held, "adjusted_p_value": self.adjusted}
+        return fields_ready(self, "adjusted") | named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """Methods that were compared in a world, over seeds."""
+
+    columns: ClassVar[Mapping[Any, Measure]]
+
+    world: TextWorld  #: with its truth
+    seeds: int  #: draws of training pairs and labels; every method was trained on each
+    rows: tuple[Row, ...]  #: what the others are compared with comes first
+    notes: Mapping[str, tuple[str, ...]]  #: warnings, with the methods that were given them
 
     @property
     def claims(self) -> tuple[Claim, ...]:
         """Every prediction that theory made, with what was found."""
-        return claims_of(self.rows, COLUMNS)
+        made = [
+            (row.method, key, predicted, difference)
+            for row in self.rows
+            for key, predicted in row.method.predicted.items()
+            if (difference := row.cells[key].difference) is not None
+        ]
+        tested = [i for i, (*_, one) in enumerate(made) if one.p_value is not None]
+        p_values = holm([p for *_, one in made if (p := one.p_value) is not None])
+        adjusted = dict(zip(tested, p_values.tolist(), strict=True))
+        return tuple(
+            Claim(
+                method.name,
+                method.against,
+                key,
+                predicted,
+                difference,
+                in_words(self.columns[key], outcome(difference, adjusted.get(i))),
+                adjusted.get(i),
+            )
+            for i, (method, key, predicted, difference) in enumerate(made)
+        )
 
     def row(self, name: str) -> Row:
         """The row of a method, by its name."""
@@ -87,16 +121,57 @@ class DemoResult:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
         return {
-            "schema_version": SCHEMA_VERSION,
             "world": self.world.model_dump(mode="json"),
             "seeds": self.seeds,
-            "columns": described(COLUMNS),
-            "rows": [row.to_dict() for row in self.rows],
-            "claims": [claim.to_dict() for claim in self.claims],
-            "warnings": {note: list(given) for note, given in self.notes.items()},
-            "damage": self.damage.to_dict(),
-            "damage_planted": self.planted,
-            "policies": None if self.policies is None else self.policies.to_dict(),
-            "no_policies": self.no_policies,
-            "seconds": self.seconds,
+            "columns": {key: fields_ready(c, "digits") for key, c in self.columns.items()},
+            "rows": json_ready(self.rows),
+            "claims": json_ready(self.claims),
+            "warnings": json_ready(self.notes),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyResult(Compared):
+    """Policies, the supervised model first."""
+
+    columns = POLICY_COLUMNS
+
+    options: Mapping[str, Any]  #: of training and of writing
+    parameters: int  #: of the model
+    supervised_loss: float  #: at the end of supervised training, in nats a token
+    samples: Mapping[str, tuple[Completion, ...]]  #: responses of the first seed, by method
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        own = ("options", "parameters", "supervised_loss")
+        return super().to_dict() | {name: json_ready(getattr(self, name)) for name in own}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult(Compared):
+    """Reward models, plain first, with what they rest on, and policies."""
+
+    columns = COLUMNS
+
+    damage: DamageReport  #: what the checks found in the first draw
+    planted: dict[str, int]  #: how many damaged rows there were to find, by kind
+    seconds: dict[str, float]  #: time that each part took
+    policies: PolicyResult | None = None
+    no_policies: str = ""  #: why there are none
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        own = ("damage", "policies", "no_policies", "seconds")
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **super().to_dict(),
+            **{name: json_ready(getattr(self, name)) for name in own},
+            "damage_planted": self.planted,
+        }
+
+
+def in_words(column: Measure, raw: Outcome) -> Outcome | Word:
+    """What a comparison of a column says, given what it would say where more is better."""
+    more, less = reversed(column.words) if column.lower_is_better else column.words
+    words: dict[str, Word] = {"better": more, "worse": less}
+    return words.get(raw, raw)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from surefoot.demo.claims import MARKS, Cell, Claim, TableRow
 from surefoot.demo.methods import COLUMNS, Measure
-from surefoot.demo.result import DemoResult
-from surefoot.report.words import interval, number, parts
+from surefoot.demo.policies.methods import ON_PAIRS, ON_WRITTEN, POLICY_COLUMNS
+from surefoot.demo.result import Cell, Compared, DemoResult, PolicyResult, Row
+from surefoot.report.words import counted, interval, number, parts
 from surefoot.statistics import Estimate
+
+#: Beside a difference whose interval leaves out 0.
+MARKS: Mapping[str, str] = {"better": "▲", "longer": "▲", "worse": "▼", "shorter": "▼"}
 
 #: Columns of a terminal that has room for a figure and its interval in one line.
 WIDE = 150
@@ -40,12 +43,37 @@ def summary(result: DemoResult) -> list[str]:
         f"{first.covers}. Below each, the paired difference with its interval, to plain; where the "
         "objective is given the flip rate, to plain calibrated for the flips: ▲ better, ▼ worse "
         "where that leaves out 0.",
-        *predictions(result.claims, COLUMNS),
+        *_predictions(result),
     ]
 
 
-def predictions(claims: Sequence[Claim], columns: Mapping[Any, Measure]) -> list[str]:
+def print_policies(result: PolicyResult, console: Console) -> None:
+    """Print the figures, each with its difference, and what became of the predictions."""
+    console.print(
+        "\nPolicies: implicit rewards against the truth, and what they write", style="bold"
+    )
+    wide = console.width >= WIDE
+    for keys in (tuple(POLICY_COLUMNS),) if wide else (ON_PAIRS, ON_WRITTEN):
+        columns = {key: POLICY_COLUMNS[key] for key in keys}
+        console.print(figures_table(result.rows, columns, wide))
+    for line in policy_summary(result):
+        console.print(line)
+
+
+def policy_summary(result: PolicyResult) -> list[str]:
+    """What was made and what the table says, in words."""
+    return [
+        f"A model of {result.parameters:,} parameters, made and trained in the run on the world's "
+        f"responses ({result.supervised_loss:.2f} nats a token), then on pairs; "
+        f"{counted(result.seeds, 'seed')}. The second line of a cell is the paired difference, of "
+        "plain to the supervised model, of the others to plain.",
+        *_predictions(result),
+    ]
+
+
+def _predictions(result: Compared) -> list[str]:
     """What theory said, and what came of it."""
+    claims, columns = result.claims, result.columns
     held = sum(claim.held for claim in claims)
     return [
         f"Theory made {len(claims)} predictions; {held} held (Holm's correction over them):",
@@ -58,7 +86,7 @@ def predictions(claims: Sequence[Claim], columns: Mapping[Any, Measure]) -> list
     ]
 
 
-def figures_table(rows: Iterable[TableRow], columns: Mapping[Any, Measure], wide: bool) -> Table:
+def figures_table(rows: Iterable[Row], columns: Mapping[Any, Measure], wide: bool) -> Table:
     """The rows that have any of these columns."""
     table = Table(show_lines=True)
     table.add_column("objective")
@@ -71,7 +99,7 @@ def figures_table(rows: Iterable[TableRow], columns: Mapping[Any, Measure], wide
     return table
 
 
-def markdown(rows: Iterable[TableRow], columns: Mapping[Any, Measure]) -> str:
+def markdown(rows: Iterable[Row], columns: Mapping[Any, Measure]) -> str:
     """The table for a README."""
     titles = [column.title for column in columns.values()]
     lines = [f"| objective | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]

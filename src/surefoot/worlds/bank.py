@@ -10,17 +10,11 @@ import yaml
 
 @dataclass(frozen=True)
 class Topic:
-    """What people ask about and what a good answer says.
+    """What people ask about and what a good answer says."""
 
-    Attributes:
-        subjects: what fills `{subject}`.
-        questions: with one `{subject}` each.
-        advice: specific sentences that help, some with `{subject}`.
-    """
-
-    subjects: tuple[str, ...]
-    questions: tuple[str, ...]
-    advice: tuple[str, ...]
+    subjects: tuple[str, ...]  #: what fills `{subject}`
+    questions: tuple[str, ...]  #: with one `{subject}` each
+    advice: tuple[str, ...]  #: specific sentences that help, some with `{subject}`
 
 
 _BANKS = yaml.safe_load(files(__package__).joinpath("bank.yaml").read_text(encoding="utf-8"))

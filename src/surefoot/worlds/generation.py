@@ -10,15 +10,14 @@ import torch
 from pydantic import Field
 
 from surefoot.data.rendering.messages import GAP
-from surefoot.options import Options
 from surefoot.scorers.language.generation import SamplingLaw, continuations
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
-class GenerationOptions(Options):
-    """How responses are written: drawn from the policy as it is, without cutting its tail."""
+class GenerationOptions(SamplingLaw):
+    """How responses are written: by default from the policy as it is, without cutting its tail."""
 
     min_new_tokens: int = Field(24, ge=1)
     """Tokens before a response may end; an empty one would please a length-averse judge."""
@@ -32,19 +31,12 @@ class GenerationOptions(Options):
 
 @dataclass(frozen=True)
 class Completion:
-    """One response.
-
-    Attributes:
-        prompt: what it answers.
-        text: the response.
-        tokens: its length, the end token not counted.
-        finished: it ended by itself.
-    """
+    """One response."""
 
     prompt: str
     text: str
-    tokens: int
-    finished: bool
+    tokens: int  #: the end token not counted
+    finished: bool  #: it ended by itself
 
 
 def write_responses(
@@ -61,12 +53,11 @@ def write_responses(
     asked = [prompt for prompt in prompts for _ in range(options.responses)]
     order = sorted(range(len(asked)), key=lambda i: len(asked[i]))
     completions: dict[int, Completion] = {}
-    law = SamplingLaw(min_new_tokens=options.min_new_tokens, max_new_tokens=options.max_new_tokens)
     torch.manual_seed(seed)
     for start in range(0, len(order), options.batch):
         rows = order[start : start + options.batch]
         given = [tokenizer(asked[i] + GAP)["input_ids"] for i in rows]
-        for i, ids in zip(rows, continuations(model, tokenizer, given, law), strict=True):
+        for i, ids in zip(rows, continuations(model, tokenizer, given, options), strict=True):
             finished = ids[-1] == tokenizer.eos_token_id
             kept = ids[:-1] if finished else ids
             text = tokenizer.decode(kept, clean_up_tokenization_spaces=False)

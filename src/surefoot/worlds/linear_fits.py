@@ -33,24 +33,16 @@ RESTARTS = 5
 class LinearProblems:
     """R problems, each with N comparisons and P reference pairs of its own.
 
-    Attributes:
-        objective: of a smooth convex loss and a smooth label model; the risk may have kinks.
-        differences: (N + P, R, D) features of the first response less those of the second.
-        evidence: (N, R) of the comparisons.
-        l2: ridge penalty (l2 / 2) |weights|^2.
-        mass: (N, R) weight of each comparison; None: equal.
-        units: the unit (N,) of each comparison, the same in every problem; None: pairs.
-
     Raises:
         ConfigurationError: the loss or the label model has kinks, or the loss is not convex.
     """
 
-    objective: Objective
-    differences: Tensor
-    evidence: Evidence
-    l2: float = 0.0
-    mass: Tensor | None = None
-    units: Units | None = None
+    objective: Objective  #: of a smooth convex loss and label model; the risk may have kinks
+    differences: Tensor  #: (N + P, R, D) features of the first response less the second's
+    evidence: Evidence  #: (N, R) of the comparisons
+    l2: float = 0.0  #: ridge penalty (l2 / 2) |weights|^2
+    mass: Tensor | None = None  #: (N, R) weight of each comparison; None: equal
+    units: Units | None = None  #: (N,) of each comparison, in every problem; None: pairs
 
     def __post_init__(self) -> None:
         loss, labels = self.objective.loss.properties, self.objective.labels

@@ -17,21 +17,15 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WorldPairs:
-    """N comparisons of a world.
+    """N comparisons of a world."""
 
-    Attributes:
-        name: what messages call them.
-        rows: under the data contract, with the labels that annotators gave (0 or 1).
-        rewards: true rewards of both responses, shape (N, 2).
-        flipped: whether the label was flipped after it was drawn from the truth, shape (N,).
-        lengths: sentences of filler in both responses, shape (N, 2).
-    """
-
-    name: str
+    name: str  #: what messages call them
+    #: under the data contract, with the labels that annotators gave (0 or 1)
     rows: tuple[Mapping[str, Any], ...]
-    rewards: Floats
+    rewards: Floats  #: true rewards of both responses, shape (N, 2)
+    #: whether the label was flipped after it was drawn from the truth, shape (N,)
     flipped: npt.NDArray[np.bool_]
-    lengths: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]  #: sentences of filler in both responses, shape (N, 2)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,24 +46,13 @@ class WorldPairs:
         probability: Floats = 1 / (1 + np.exp(self.rewards[:, 1] - self.rewards[:, 0]))
         return probability
 
-    @property
-    def longer_is_better(self) -> npt.NDArray[np.bool_]:
-        """Whether the response with more filler has the higher reward, shape (N,)."""
-        gain = (self.rewards[:, 0] - self.rewards[:, 1]) * (self.lengths[:, 0] - self.lengths[:, 1])
-        return np.asarray(gain > 0)
-
 
 @dataclass(frozen=True)
 class Damaged:
-    """Comparisons with damaged rows among them.
+    """Comparisons with damaged rows among them."""
 
-    Attributes:
-        rows: all rows, shuffled.
-        planted: how many rows a check should find, by kind of finding.
-    """
-
-    rows: tuple[Mapping[str, Any], ...]
-    planted: dict[str, int]
+    rows: tuple[Mapping[str, Any], ...]  #: shuffled
+    planted: dict[str, int]  #: how many rows a check should find, by kind of finding
 
 
 def damaged(pairs: WorldPairs, each: int, rng: np.random.Generator) -> Damaged:

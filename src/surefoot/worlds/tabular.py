@@ -28,22 +28,17 @@ _ROUNDING = 1e-9
 class TabularWorld:
     """Prompts, responses, a reference policy and true preferences.
 
-    Attributes:
-        features: (X, A, D) of each response.
-        kinds: (K, X, A, A) P(first preferred over second) of each kind of annotator, by prompt and
-            responses; the two orders of a pair sum to 1.
-        reference: (X, A) the reference policy.
-        prompts: (X,) share of each prompt; default: equal.
-        shares: (K,) share of each kind of annotator; default: equal.
-
     Raises:
         DataError: shapes that do not agree, probabilities outside [0, 1] or that do not sum to 1.
     """
 
-    features: Array
+    features: Array  #: (X, A, D) of each response
+    #: (K, X, A, A) P(first preferred over second) of each kind of annotator, by prompt and
+    #: responses; the two orders of a pair sum to 1
     kinds: Array
-    reference: Array
-    prompts: Array = field(default_factory=lambda: np.empty(0))
+    reference: Array  #: (X, A) the reference policy
+    prompts: Array = field(default_factory=lambda: np.empty(0))  #: (X,) shares; default: equal
+    #: (K,) share of each kind of annotator; default: equal
     shares: Array = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
@@ -84,25 +79,17 @@ class TabularWorld:
             terms = np.where(policy > 0, policy * np.log(policy / self.reference), 0.0)
         return float(self.prompts @ terms.sum(1))
 
-    def value(self, policy: Array, beta: float, rewards: Array | None = None) -> float:
-        """Mean reward less beta KL: what policies are judged by.
+    def value(self, policy: Array, beta: float) -> float:
+        """Total preference of a policy (X, A) less beta KL: what policies are judged by."""
+        return self.total_preference(policy) - beta * self.kl(policy)
 
-        Args:
-            policy: (X, A).
-            beta: price of one nat of KL.
-            rewards: (X, A); default: the win rates, whose mean is the total preference.
-        """
-        of = self.win_rates if rewards is None else rewards
-        return float(self.prompts @ (policy * of).sum(1)) - beta * self.kl(policy)
+    def optimum(self, beta: float) -> Array:
+        """The policy (X, A) of the largest :meth:`value`: reference exp(win rates / beta) / Z."""
+        return tilted(self.reference, self.win_rates / beta)
 
-    def optimum(self, beta: float, rewards: Array | None = None) -> Array:
-        """The policy (X, A) of the largest :meth:`value`: reference exp(rewards / beta) / Z."""
-        return tilted(self.reference, (self.win_rates if rewards is None else rewards) / beta)
-
-    def regret(self, policy: Array, beta: float, rewards: Array | None = None) -> float:
+    def regret(self, policy: Array, beta: float) -> float:
         """Value of the optimum less that of a policy: beta times its KL from the optimum."""
-        best = self.optimum(beta, rewards)
-        return self.value(best, beta, rewards) - self.value(policy, beta, rewards)
+        return self.value(self.optimum(beta), beta) - self.value(policy, beta)
 
     # Objectives, exactly
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,24 +19,16 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TabularPairs:
-    """N comparisons with M reference pairs each; "..." are independent repetitions, or nothing.
+    """N comparisons with M reference pairs each; "..." are independent repetitions, or nothing."""
 
-    Attributes:
-        prompts: (N, ...) prompt of each comparison.
-        responses: (N, ..., 2) response a and response b.
-        labels: (N, ...) 1 where a was preferred, else 0.
-        kinds: (N, ...) the kind of annotator who gave the label.
-        references: (N M, ..., 2) pairs of reference responses to the same prompts; those of row i
-            are i M to (i + 1) M - 1.
-        mass: (N, ...) weight of each comparison: 1 where drawn, its probability where enumerated.
-    """
-
-    prompts: Ints
-    responses: Ints
-    labels: Array
-    kinds: Ints
+    prompts: Ints  #: (N, ...) prompt of each comparison
+    responses: Ints  #: (N, ..., 2) response a and response b
+    labels: Array  #: (N, ...) 1 where a was preferred, else 0
+    kinds: Ints  #: (N, ...) the kind of annotator who gave the label
+    #: (N M, ..., 2) pairs of reference responses to the same prompts; those of row i are i M to
+    #: (i + 1) M - 1
     references: Ints
-    mass: Array
+    mass: Array  #: (N, ...) of each comparison: 1 where drawn, its probability where enumerated
 
     @property
     def pairs(self) -> int:
@@ -49,11 +41,7 @@ class TabularPairs:
         return self.prompts.repeat(self.pairs, axis=0)
 
     def look_up(self, table: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Entries (N, ...) of the comparisons and (N M, ...) of the reference pairs.
-
-        Args:
-            table: (X, A, A) by prompt, first response and second response.
-        """
+        """Entries (N, ...) of the comparisons and (N M, ...) of the references, from (X, A, A)."""
         own, other = self.responses, self.references
         return (
             table[self.prompts, own[..., 0], own[..., 1]],
@@ -61,11 +49,7 @@ class TabularPairs:
         )
 
     def differences(self, features: Array) -> Tensor:
-        """Features (N + N M, ..., D) of the first response less those of the second.
-
-        Args:
-            features: (X, A, D) of each response.
-        """
+        """Features (N + N M, ..., D) of the first response less the second's, from (X, A, D)."""
         prompts = np.concatenate([self.prompts, self.reference_prompts])
         responses = np.concatenate([self.responses, self.references])
         first, second = (features[prompts, responses[..., side]] for side in (0, 1))
@@ -99,7 +83,3 @@ class TabularPairs:
             torch.full((len(rows),), float(m), dtype=torch.float64),
         )
         return Evidence(label, torch.from_numpy(auxiliary), references)
-
-    def repetition(self, r: int) -> TabularPairs:
-        """One of the repetitions of (N, R) comparisons, as (N,)."""
-        return TabularPairs(*(getattr(self, one.name)[:, r] for one in fields(self)))

@@ -20,13 +20,12 @@ from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 from surefoot.worlds.bank import TOPICS
-from surefoot.worlds.candidates import Candidates
+from surefoot.worlds.candidates import Pairs, draw, every_pair
 from surefoot.worlds.pairs import Damaged, WorldPairs, damaged
 from surefoot.worlds.pool import RARE, PoolPrompt, prompts
 
@@ -66,8 +65,6 @@ class TextWorld(Options):
     """Longer is better in (1 + c) / 2 of the ordinary training pairs, (1 - c) / 2 in deployment."""
     flip_rate: float = Field(0.2, ge=0, lt=0.5)
     """Probability that a label is flipped."""
-    flips: Literal["random", "toward-longer"] = "random"
-    """`toward-longer`: only labels that prefer the shorter response are flipped, at that rate."""
 
     @model_validator(mode="after")
     def _enough_questions(self) -> Self:
@@ -94,6 +91,14 @@ class TextWorld(Options):
     def groups_alike(self) -> WorldPairs:
         """Test pairs as in training, but half of them of the rare group."""
         return self._pairs("groups alike", "test", "training", 1, self.test_pairs, 0.5)
+
+    def tests(self) -> dict[str, WorldPairs]:
+        """Every test set by name: as in training, with length reversed, and with groups alike."""
+        return {
+            "test": self.test(),
+            "shifted": self.test("deployment"),
+            "alike": self.groups_alike(),
+        }
 
     def damaged(self, draw: int = 0, each: int = 8) -> Damaged:
         """Training pairs with `each` rows of each kind of damage among them."""
@@ -127,21 +132,24 @@ class TextWorld(Options):
         name: str,
         split: Split,
         setting: Setting,
-        draw: int,
+        number: int,
         count: int,
         rare_share: float | None = None,
     ) -> WorldPairs:
-        rng = self._rng(split, draw)
+        rng = self._rng(split, number)
         sign = 1 if setting == "training" else -1
-        pairs = self._candidates[split].draw(
+        pairs = draw(
             rng,
+            self._candidates[split],
             count,
             rare=round(count * (self.rare_share if rare_share is None else rare_share)),
             longer_is_better=(1 + sign * self.confounding) / 2,
         )
-        labels, flipped = self._label(rng, pairs)
+        gain = pairs["rewards"][:, 0] - pairs["rewards"][:, 1]
+        first = rng.random(count) < 1 / (1 + np.exp(-gain))
+        flipped = rng.random(count) < self.flip_rate
         rows = []
-        for i, (position, (a, b)) in enumerate(zip(pairs.prompt, pairs.sides, strict=True)):
+        for i, (position, (a, b)) in enumerate(zip(pairs["prompt"], pairs["sides"], strict=True)):
             prompt = self.prompts[split][position]
             rows.append(
                 {
@@ -149,28 +157,16 @@ class TextWorld(Options):
                     "prompt": prompt.text,
                     "response_a": prompt.responses[a].text,
                     "response_b": prompt.responses[b].text,
-                    "label": float(labels[i]),
+                    "label": float(first[i] ^ flipped[i]),
                     "group": prompt.group,
                     "source": prompt.topic,
                 }
             )
-        return WorldPairs(name, tuple(rows), pairs.rewards, flipped, pairs.filler)
-
-    def _label(
-        self, rng: np.random.Generator, pairs: Candidates
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Labels (N,) drawn from the truth and then flipped, and which were flipped."""
-        gain = pairs.rewards[:, 0] - pairs.rewards[:, 1]
-        first = rng.random(len(gain)) < 1 / (1 + np.exp(-gain))
-        flipped = rng.random(len(gain)) < self.flip_rate
-        if self.flips == "toward-longer":
-            more_filler = pairs.filler[:, 0] - pairs.filler[:, 1]
-            flipped &= np.where(first, 1, -1) * more_filler < 0
-        return first ^ flipped, flipped
+        return WorldPairs(name, tuple(rows), pairs["rewards"], flipped, pairs["filler"])
 
     @cached_property
-    def _candidates(self) -> dict[Split, Candidates]:
-        return {split: Candidates.of(some, self.reward) for split, some in self.prompts.items()}
+    def _candidates(self) -> dict[Split, Pairs]:
+        return {split: every_pair(some, self.reward) for split, some in self.prompts.items()}
 
     def _rng(self, stream: str, draw: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, _STREAMS.index(stream), draw])

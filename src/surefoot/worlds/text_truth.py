@@ -24,21 +24,13 @@ _WORTH = dict(zip(KINDS, WORTH, strict=True))
 
 @dataclass(frozen=True)
 class TextTruth:
-    """What a text says.
+    """What a text says."""
 
-    Attributes:
-        quality: worth of its sentences.
-        filler: sentences of filler.
-        content: sentences of content, each once.
-        repeated: sentences of content that were said before.
-        unknown: sentences that the world does not have.
-    """
-
-    quality: int
-    filler: int
-    content: int
-    repeated: int
-    unknown: int
+    quality: int  #: worth of its sentences
+    filler: int  #: sentences of filler
+    content: int  #: sentences of content, each once
+    repeated: int  #: sentences of content that were said before
+    unknown: int  #: sentences that the world does not have
 
     @property
     def sentences(self) -> int:
@@ -55,7 +47,7 @@ def truth_of(prompt: str, response: str) -> TextTruth:
     topic, subject = _questions()[prompt]
     seen: set[str] = set()
     quality = filler = repeated = unknown = 0
-    for sentence in _cut(response):
+    for sentence in filter(None, _ENDS.split(response.strip())):
         if sentence in _BANK_OF_FILLER:
             filler += 1
         elif sentence in seen:
@@ -70,10 +62,6 @@ def truth_of(prompt: str, response: str) -> TextTruth:
 
 _BANK_OF_FILLER = frozenset(FILLER)
 _ENDS = re.compile(r"(?<=[.?!])\s+")
-
-
-def _cut(text: str) -> list[str]:
-    return [one for one in _ENDS.split(text.strip()) if one]
 
 
 def _kind(sentence: str, topic: str, subject: str) -> str | None:
@@ -101,11 +89,10 @@ def _advice() -> dict[str, tuple[str, str | None]]:
 @cache
 def _questions() -> dict[str, tuple[str, str]]:
     """Every prompt, asked with time or in a hurry: its topic and subject."""
-    questions = {}
-    for name, topic in TOPICS.items():
-        for question in topic.questions:
-            for subject in topic.subjects:
-                asked = question.format(subject=subject)
-                for form in ("{question}", *HURRY):
-                    questions[form.format(question=asked)] = (name, subject)
-    return questions
+    return {
+        form.format(question=question.format(subject=subject)): (name, subject)
+        for name, topic in TOPICS.items()
+        for question in topic.questions
+        for subject in topic.subjects
+        for form in ("{question}", *HURRY)
+    }

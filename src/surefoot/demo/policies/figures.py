@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.demo.claims import Cell, in_words
 from surefoot.demo.methods import Method
 from surefoot.demo.policies.methods import POLICY_COLUMNS, PolicyKey
-from surefoot.demo.policies.result import PolicyRow
-from surefoot.report.words import outcome
+from surefoot.demo.progress import Record
+from surefoot.demo.result import Cell, Row
 from surefoot.statistics import (
     Comparison,
     Estimate,
@@ -25,7 +24,7 @@ from surefoot.statistics.ties import credit, side_of_rewards
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.generation import Completion
 from surefoot.worlds.pool import RARE
-from surefoot.worlds.text_truth import TextTruth, truth_of
+from surefoot.worlds.text_truth import truth_of
 
 Floats = npt.NDArray[np.float64]
 _COVERS = "test prompts"
@@ -53,6 +52,14 @@ class Outcomes:
     scored: Scored | None
     written: tuple[Completion, ...]
 
+    @classmethod
+    def of(cls, record: Record, beta: float) -> Outcomes:
+        """What a seed's record says."""
+        found = record["scored"]
+        rewards = None if found is None else {(prompt, text): r for prompt, text, r in found}
+        written = tuple(Completion(**one) for one in record["written"])
+        return cls(None if rewards is None else Scored(rewards, beta), written)
+
 
 @dataclass(frozen=True)
 class _Values:
@@ -76,32 +83,27 @@ def rows_of(
     outcomes: Mapping[str, Sequence[Outcomes]],
     tests: Mapping[str, WorldPairs],
     world: TextWorld,
-) -> tuple[PolicyRow, ...]:
+) -> tuple[Row, ...]:
     """The rows, each against the row that its method names."""
     values = {name: _values(runs, tests, world) for name, runs in outcomes.items()}
     return tuple(
-        PolicyRow(
+        Row(
             method,
             {
-                key: _cell(key, one, method, values.get(method.against))
+                key: _cell(key, one, values.get(method.against))
                 for key, one in values[method.name].items()
             },
-            _judged(outcomes[method.name]),
+            {"written": _judged(outcomes[method.name])},
         )
         for method in compared
     )
 
 
-def _cell(
-    key: PolicyKey,
-    values: _Values,
-    method: Method,
-    baseline: Mapping[PolicyKey, _Values] | None,
-) -> Cell:
+def _cell(key: PolicyKey, values: _Values, baseline: Mapping[PolicyKey, _Values] | None) -> Cell:
     if baseline is None or (key not in baseline and key != "change"):
         return Cell(values.estimate())
     against = values.against(baseline.get(key))  # without preferences nothing has changed
-    return Cell(values.estimate(), against, in_words(POLICY_COLUMNS[key], outcome(against)))
+    return Cell.of(values.estimate(), against, POLICY_COLUMNS[key])
 
 
 def _values(
@@ -172,7 +174,7 @@ def _judged(runs: Sequence[Outcomes]) -> dict[str, Estimate]:
 
 
 def _share(written: Sequence[Completion], figure: str) -> float:
-    judged: list[TextTruth] = [truth_of(one.prompt, one.text) for one in written]
+    judged = [truth_of(one.prompt, one.text) for one in written]
     if figure == "ended":
         return float(np.mean([one.finished for one in written]))
     if figure == "known":
