@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from surefoot.data.schema import Preferences
-from surefoot.data.units import column_values
+from surefoot.data.units import column_values, emptiest
 from surefoot.errors import ConfigurationError, DataError, unknown_name
 
 #: What stays together. `row` keeps repeated pairs together, in either orientation.
@@ -52,12 +51,9 @@ def folds(
         raise ConfigurationError(f"k should be at least 2; got {k!r}.")
     units, sizes = _shuffled_units(preferences, by, seed, k)
     # Largest units first, each into the fold that has the fewest rows so far.
-    loads = [(0, fold) for fold in range(k)]
+    order = np.argsort(-sizes, kind="stable")
     fold_of = np.empty(len(sizes), dtype=np.int64)
-    for unit in np.argsort(-sizes, kind="stable"):
-        load, fold = heapq.heappop(loads)
-        fold_of[unit] = fold
-        heapq.heappush(loads, (load + int(sizes[unit]), fold))
+    fold_of[order] = list(emptiest(sizes[order], range(k)))
     return fold_of[units]
 
 

@@ -6,13 +6,14 @@ computed is a matter of speed and memory, and changes no number.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from surefoot.data.units import emptiest
 
 Ints = npt.NDArray[np.int64]
 
@@ -56,12 +57,9 @@ class StepSampler:
         order = generator.permutation(len(sizes))
         order = order[np.argsort(-sizes[order], kind="stable")]  # the largest are placed first
         steps: list[list[Ints]] = [[] for _ in range(len(self))]
-        emptiest = [(0, tie, step) for step, tie in enumerate(generator.permutation(len(self)))]
-        heapq.heapify(emptiest)
-        for one in order:
-            load, tie, step = heapq.heappop(emptiest)
+        first = np.argsort(generator.permutation(len(self)))
+        for one, step in zip(order, emptiest(sizes[order], first), strict=True):
             steps[step].append(rows_of[one])
-            heapq.heappush(emptiest, (load + int(sizes[one]), tie, step))
         yield from map(np.concatenate, steps)
 
     def set_epoch(self, epoch: int) -> None:

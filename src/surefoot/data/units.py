@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterable, Iterator
 from typing import Literal, get_args
 
 import numpy as np
@@ -77,6 +79,15 @@ def pairs_per_unit(ids: npt.NDArray[np.int64]) -> str:
         f"{len(ids)} pairs in {len(sizes)} units ({sizes.mean():.1f} a unit, median "
         f"{np.median(sizes):g}, largest {sizes.max()}; {(sizes == 1).sum()} with a single pair)"
     )
+
+
+def emptiest(sizes: Iterable[int], bins: Iterable[int]) -> Iterator[int]:
+    """The bin of each unit in turn: the one with the fewest rows so far, the first of equal ones."""
+    loads = [(0, place, one) for place, one in enumerate(bins)]
+    for size in sizes:
+        load, place, one = loads[0]
+        heapq.heapreplace(loads, (load + int(size), place, one))
+        yield one
 
 
 def _pair_names(preferences: Preferences) -> list[str]:
