@@ -82,7 +82,7 @@ def pairs_per_unit(ids: npt.NDArray[np.int64]) -> str:
 
 
 def emptiest(sizes: Iterable[int], bins: Iterable[int]) -> Iterator[int]:
-    """The bin of each unit in turn: the one with the fewest rows so far, the first of equal ones."""
+    """The bin of each unit in turn: the one with the fewest rows so far, or the first of those."""
     loads = [(0, place, one) for place, one in enumerate(bins)]
     for size in sizes:
         load, place, one = loads[0]
