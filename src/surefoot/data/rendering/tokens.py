@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Prompt, response a and response b of one comparison.
 Tokens = tuple[list[int], list[int], list[int]]
 
-#: Version of the rules here, in rendering.py and in fidelity.py: part of every key.
+#: Version of the rules here, in messages.py and in fidelity.py: part of every key.
 VERSION = 3
 
 
