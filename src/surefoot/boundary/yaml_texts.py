@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -55,12 +54,7 @@ def yaml_value(text: str, place: str) -> Any:
     loader = None
     try:
         loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        if _values(node, {}) > limits.CONFIGURATION_VALUES:
-            raise _refused(node, f"it holds more than {limits.CONFIGURATION_VALUES:,} values")
-        return loader.construct_document(node)
+        return loader.get_single_data()
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{place} is not valid YAML: {error}") from None
     except ConfigurationError as error:
@@ -77,15 +71,25 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self._depth = 0
+        self._depth = self._values = 0  # levels open now, and values so far
+        self._sizes: dict[int, int] = {}  # values that a node is, those of its aliases included
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node:
         self._depth += 1
         if self._depth > limits.DEPTH:
             raise ConfigurationError(f"line {self.line + 1}: {limits.TOO_DEEP}.")
+        alias, before = self.check_event(yaml.AliasEvent), self._values
         node = super().compose_node(parent, index)
         self._depth -= 1
         assert node is not None
+        if alias and id(node) not in self._sizes:
+            raise _refused(node, "an alias repeats what it is part of")
+        self._values += self._sizes[id(node)] if alias else 1
+        if self._values > limits.CONFIGURATION_VALUES:
+            raise _refused(node, f"it holds more than {limits.CONFIGURATION_VALUES:,} values")
+        if alias:
+            return node
+        self._sizes[id(node)] = self._values - before
         if isinstance(node, yaml.MappingNode):
             _check_keys(node)
         elif isinstance(node, yaml.ScalarNode):
@@ -121,20 +125,6 @@ def _check_keys(node: yaml.MappingNode) -> None:
         if key.value in seen:
             raise _refused(key, f"{excerpt(key.value)} stands twice; give it once")
         seen.add(key.value)
-
-
-def _values(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values a node is, each alias counted as what it repeats."""
-    if id(node) in known:
-        if known[id(node)] < 0:
-            raise _refused(node, "an alias repeats what it is part of")
-        return known[id(node)]
-    known[id(node)] = -1
-    children = node.value if isinstance(node, yaml.CollectionNode) else ()
-    if isinstance(node, yaml.MappingNode):
-        children = itertools.chain.from_iterable(node.value)
-    known[id(node)] = 1 + sum(_values(child, known) for child in children)
-    return known[id(node)]
 
 
 def _refused(node: yaml.Node, reason: str) -> ConfigurationError:
