@@ -136,9 +136,8 @@ def evaluate(
         notes = notes_of([*models, *baseline])
         if preferences.has("weight"):
             notes += ("the column `weight` is not used: every pair counts once",)
-        sets[name] = SetFindings(
-            result, comparison, over_seeds, overlap, preferences.readings, notes
-        )
+        read = preferences.readings
+        sets[name] = SetFindings(result, comparison, over_seeds, overlap, read, notes)
     return Evaluation(names[0], names[1] if baseline else None, len(models), sets)
 
 

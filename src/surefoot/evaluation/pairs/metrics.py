@@ -29,7 +29,7 @@ from surefoot.statistics import (
     paired_difference,
     worst_group,
 )
-from surefoot.statistics.dependence import Floats
+from surefoot.statistics.dependence import Floats, Ints
 from surefoot.statistics.estimate import SCHEMA_VERSION, fields_ready
 
 
@@ -128,12 +128,7 @@ def evaluate_rewards(
     groups, sources = preferences.strings("group"), preferences.strings("source")
     named = groups if preferences.has("group") else sources
     worst = worst_group(right, [named[int(i)] for i in rows], ids, **said)
-    rulers = {
-        name: judge(measured, preferences).correct[rows]
-        for name, measured in ruler_rewards(preferences).items()
-    }
-    accuracies = {name: mean(one, ids, **said) for name, one in rulers.items()}
-    best, notes = _best_ruler(accuracies, rulers["first position"])
+    rulers, best, beyond, notes = _against_rulers(right, preferences, rows, ids, said)
     soft = bool((~np.isin(labels, (0.0, 0.5, 1.0))).any())
     return EvaluationResult(
         name=preferences.name,
@@ -153,23 +148,28 @@ def evaluate_rewards(
         sources=over_decided(sources),
         breakdowns={title: over_decided(names) for title, names in (breakdowns or {}).items()},
         worst=worst if len(worst.groups) > 1 else None,
-        rulers=accuracies,
+        rulers=rulers,
         best_ruler=best,
-        beyond_ruler=paired_difference(right, rulers[best], ids, **said),
+        beyond_ruler=beyond,
         notes=notes,
     )
 
 
-def _best_ruler(
-    accuracies: Mapping[str, Estimate], by_position: Floats
-) -> tuple[str, tuple[str, ...]]:
-    """The most accurate ruler, and cautions."""
-    contenders = list(accuracies)
-    notes: tuple[str, ...] = ()
-    if len(by_position) and by_position.min() == by_position.max():
+def _against_rulers(
+    right: Floats, preferences: Preferences, rows: Ints, ids: Ints, said: Mapping[str, Any]
+) -> tuple[dict[str, Estimate], str, Comparison, tuple[str, ...]]:
+    """Accuracy of each ruler, the best one, the model's difference to it, and cautions."""
+    rulers = {
+        name: judge(measured, preferences).correct[rows]
+        for name, measured in ruler_rewards(preferences).items()
+    }
+    accuracies = {name: mean(one, ids, **said) for name, one in rulers.items()}
+    contenders, notes, first = list(rulers), [], rulers["first position"]
+    if len(first) and first.min() == first.max():
         contenders.remove("first position")
-        notes = (
+        notes.append(
             "every label prefers the same position: a model that sees the order could read the "
-            "answer off it, and the ruler `first position` says nothing here",
+            "answer off it, and the ruler `first position` says nothing here"
         )
-    return max(contenders, key=lambda name: accuracies[name].estimate or 0.0), notes
+    best = max(contenders, key=lambda name: accuracies[name].estimate or 0.0)
+    return accuracies, best, paired_difference(right, rulers[best], ids, **said), tuple(notes)

@@ -172,14 +172,8 @@ def policy_value(
             are not defined; the message says where.
     """
     options = options or RatioOptions()
-    z = _probabilities("labels", labels, None)
+    z, g, s, logs, ids = _checked(labels, auxiliary, sampled, log_ratios, prompts)
     n = len(z)
-    g = _probabilities("auxiliary", auxiliary, (n,))
-    s = _probabilities("sampled", sampled, (n, 2))
-    logs = _log_ratios(log_ratios, n)
-    ids = np.arange(n) if prompts is None else np.asarray(prompts)
-    if ids.shape != (n,):
-        raise DataError(f"prompts are ids of shape ({n},); got {ids.shape}.")
     effective = effective_size(logs)
 
     def weighted(values: Floats, top: float, within: Range | None = None) -> Estimate:
@@ -245,8 +239,18 @@ def _normalised(values: Floats, ratio: Floats) -> Floats:
     return np.asarray(quotient + (values - quotient * ratio) / scale)
 
 
-def _log_ratios(given: npt.ArrayLike, n: int) -> Floats:
-    logs = np.asarray(given, dtype=np.float64)
+def _checked(
+    labels: npt.ArrayLike,
+    auxiliary: npt.ArrayLike,
+    sampled: npt.ArrayLike,
+    log_ratios: npt.ArrayLike,
+    prompts: npt.ArrayLike | None,
+) -> tuple[Floats, Floats, Floats, Floats, npt.NDArray[np.generic]]:
+    z = _probabilities("labels", labels, None)
+    n = len(z)
+    g = _probabilities("auxiliary", auxiliary, (n,))
+    s = _probabilities("sampled", sampled, (n, 2))
+    logs = np.asarray(log_ratios, dtype=np.float64)
     if logs.shape != (n, 2):
         raise DataError(f"log_ratios have shape ({n}, 2); got {logs.shape}.")
     if wrong := np.argwhere(np.isnan(logs) | np.isposinf(logs)).tolist():
@@ -254,7 +258,10 @@ def _log_ratios(given: npt.ArrayLike, n: int) -> Floats:
             f"log_ratios are log pi - log pi_ref, below infinity; got {logs[tuple(wrong[0])]} in "
             f"record {wrong[0][0]}."
         )
-    return logs
+    ids = np.arange(n) if prompts is None else np.asarray(prompts)
+    if ids.shape != (n,):
+        raise DataError(f"prompts are ids of shape ({n},); got {ids.shape}.")
+    return z, g, s, logs, ids
 
 
 def _probabilities(name: str, numbers: npt.ArrayLike, shape: tuple[int, ...] | None) -> Floats:
