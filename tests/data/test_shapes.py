@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
@@ -534,7 +534,6 @@ def test_what_the_prompt_says_before_the_dialogues_begin_is_kept(before):
     assert row["note"] is None
 
 
-@settings(deadline=None)
 @given(st.booleans(), st.integers(0, 3), st.data())
 def test_a_prompt_and_dialogues_that_go_on_from_it_are_joined(system, pairs, data):
     """However much of the prompt the dialogues repeat."""

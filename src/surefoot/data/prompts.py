@@ -8,7 +8,8 @@ from typing import Any
 
 from surefoot.data.files import read_origin, read_preferences, reading_options
 from surefoot.data.options import ReadingOptions
-from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, prompt_of, readers
+from surefoot.data.readers import CARRIED, Reader, Record, Row, readers
+from surefoot.data.reading.contract import PROMPTS, prompt_of
 from surefoot.data.reading.conversion import Conversion
 from surefoot.data.reading.recognition import renamed
 from surefoot.data.schema import Preferences, concatenate, key_of, opening_key

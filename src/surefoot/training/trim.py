@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from surefoot.data import Preferences
-from surefoot.data.labels.votes import vote_counts
+from surefoot.data.labels.ballots import vote_counts
 from surefoot.errors import DataError
 from surefoot.objectives import Objective
 from surefoot.statistics import (

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, Unchecked, check_of
-from surefoot.data.labels.votes import vote_counts
+from surefoot.data.labels.ballots import vote_counts
 from surefoot.data.reading.fields import mean_vote
 from surefoot.statistics import (
     disagreement_of,

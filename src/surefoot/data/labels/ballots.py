@@ -8,9 +8,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from surefoot.data.labels.verdicts import word
 from surefoot.data.reading import fields
 from surefoot.data.reading.record import Record
+from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 
 _PEOPLE = (
@@ -41,12 +45,8 @@ def votes_of(
 ) -> list[dict[str, Any]]:
     """Votes as a list of annotator and value; each a number, a word, or a mapping with either.
 
-    Args:
-        record: where they are.
-        sides: columns of the two responses.
-        usual: coding that the form documents for them.
-        name: of the column.
-        optional: the row has a label of its own, so that the column may be left out.
+    `usual` is the coding that the form documents for them. They are `optional` where the row has a
+    label of its own, so that the column may be left out.
 
     Raises:
         DataError: the column holds something else.
@@ -56,22 +56,18 @@ def votes_of(
         counts = record.inside(name, "votes")
         return _written_out(name, [(_meant(key, name, sides), counts[key], key) for key in counts])
     try:
-        if isinstance(cell, str | bytes) or not isinstance(cell, Sequence):
-            entries = fields.listed(record.use(name, "votes"), name)
-        else:
-            entries = record.inside(name, "votes")
+        entries = fields.listed(record.inside(name, "votes"), name)
     except DataError as error:
         raise fields.MisfitError(name, error) from None
     votes = []
     for vote in entries:
         one: Mapping[str, Any] = vote if isinstance(vote, Mapping) else {"value": vote}
-        annotator = next((one[key] for key in ANNOTATORS if key in one), None)
+        who = next((one[key] for key in ANNOTATORS if key in one), None)
         value = next((one[key] for key in _VALUE if one.get(key) is not None), None)
         if value is None:
             continue
         chance = record.preference(name, sides, value=value, usual=usual, optional=optional)
-        who = None if annotator is None else fields.name_of(annotator, "annotator")
-        votes.append({"annotator": who, "value": chance})
+        votes.append({"annotator": fields.name_or_none(who, "annotator"), "value": chance})
     return votes
 
 
@@ -83,9 +79,7 @@ def is_vote(value: object) -> bool:
 
 def voter_of(record: Record) -> str | None:
     """Who judged, where a column of the record says so."""
-    if not record.has_any(_ANNOTATORS):
-        return None
-    for name in ANNOTATORS:
+    for name in () if _ANNOTATORS.isdisjoint(record) else ANNOTATORS:
         if isinstance(record.look(name), str | int | float) and record.given(name):
             record.account.voter = name
             return fields.name_of(record.use(name, "votes"), name)
@@ -98,9 +92,8 @@ def counted_votes(record: Record, sides: tuple[str, str]) -> list[dict[str, Any]
     if pair is None:
         return None
     names = (*pair, *(name for name in _TIES if record.given(name)))
-    what = " and ".join(map(repr, names))
-    values = zip((1.0, 0.0, 0.5), names, strict=False)
-    return _written_out(what, [(value, record.use(name, "votes"), name) for value, name in values])
+    counts = [(p, record.use(n, "votes"), n) for p, n in zip((1.0, 0.0, 0.5), names, strict=False)]
+    return _written_out(" and ".join(map(repr, names)), counts)
 
 
 def _meant(key: object, name: str, sides: tuple[str, str]) -> float:
@@ -142,15 +135,11 @@ def twins_among(
 
     They end like the columns of the responses, or in `a` and `b`, `1` and `2`.
     """
-    twins = []
     own = (sides[0][-1:], sides[1][-1:])
-    for first, second in dict.fromkeys((own, ("a", "b"), ("A", "B"), ("1", "2"))):
-        for stem in stems:
-            for between in ("_", "", " "):
-                names = (f"{stem}{between}{first}", f"{stem}{between}{second}")
-                if columns.issuperset(names):
-                    twins.append(names)
-    return tuple(twins)
+    ends = dict.fromkeys((own, ("a", "b"), ("A", "B"), ("1", "2")))
+    starts = [f"{stem}{between}" for stem in stems for between in ("_", "", " ")]
+    pairs = ((start + one, start + other) for one, other in ends for start in starts)
+    return tuple(pair for pair in pairs if columns.issuperset(pair))
 
 
 class Ballots:
@@ -200,3 +189,12 @@ def _key(row: dict[str, Any]) -> tuple[bytes, bool]:
     shared = [row[name] for name in ("prompt", "tools", "template_arguments")]
     text = json.dumps([shared, *sorted(sides)], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).digest(), turned
+
+
+def vote_counts(preferences: Preferences) -> npt.NDArray[np.float64]:
+    """Votes for the first response and for either, shape (N, 2); ties are left out."""
+    counts = np.zeros((len(preferences), 2))
+    for row, (votes,) in enumerate(preferences.read("votes") if preferences.has("votes") else ()):
+        decided = [vote["value"] for vote in votes or () if vote["value"] in (0, 1)]
+        counts[row] = sum(decided), len(decided)
+    return counts

@@ -40,46 +40,22 @@ def as_number(value: object) -> float | None:
 
 @dataclass(frozen=True)
 class Coding:
-    """How the numbers of one label column are read; words are read by every coding.
+    """How the numbers of one label column are read; words are read by every coding."""
 
-    Attributes:
-        name: as `codings` and `--coding` take it.
-        numbers: P(first preferred) by number, for codes; a table of the user's own has None where a
-            value stands for no label.
-        formula: the same for numbers of a range.
-        low: the least of that range.
-        high: the greatest.
-        texts: by value, of a table of the user's own.
-        meaning: in words, `{a}` and `{b}` for the two responses.
-    """
-
-    name: str
-    meaning: str
+    name: str  #: as `codings` and `--coding` take it
+    meaning: str  #: in words, `{a}` and `{b}` for the two responses
+    #: P(first preferred) by number, for codes; None where a value stands for no label
     numbers: Mapping[float, float | None] = field(default_factory=dict)
-    formula: Callable[[float], float] | None = None
-    low: float = -math.inf
-    high: float = math.inf
+    formula: Callable[[float], float] | None = None  #: the same for numbers of a range
+    low: float = -math.inf  #: the least of that range
+    high: float = math.inf  #: the greatest
+    #: P(first preferred) by value, of a table of the user's own
     texts: Mapping[str, float | None] = field(default_factory=dict)
-
-    def of_number(self, number: float) -> float | None:
-        """P(first preferred) for a number.
-
-        Raises:
-            DataError: it does not fit.
-        """
-        if number in self.numbers:
-            return self.numbers[number]
-        if self.formula is None or not self.low <= number <= self.high:
-            raise DataError(f"{number:g} does not fit the coding {self.name!r}")
-        return self.formula(number)
 
     def decode(self, value: object, sides: tuple[str, str], claims: Claims) -> float | None:
         """P(first preferred) that a value says; None where it stands for no label.
 
-        Args:
-            value: what stands in the column.
-            sides: names of the columns of the two responses.
-            claims: what stands for either in this row, which the value may repeat.
+        It may name the column of one of the two sides, or repeat what claims to be one in its row.
 
         Raises:
             DataError: it does not fit.
@@ -88,7 +64,11 @@ class Coding:
             return self.texts[value.strip().casefold()]
         number = as_number(value)
         if number is not None:
-            return self.of_number(number)
+            if number in self.numbers:
+                return self.numbers[number]
+            if self.formula is None or not self.low <= number <= self.high:
+                raise DataError(f"{number:g} does not fit the coding {self.name!r}")
+            return self.formula(number)
         found = said_by(value, sides, claims)
         if found is None:
             raise DataError(f"{describe(value)} does not say which response is preferred")
@@ -111,8 +91,9 @@ def said_by(value: object, sides: tuple[str, str], claims: Claims) -> float | No
     return repeats if known is None else known
 
 
-def _sign(number: float) -> float:
-    return 0.5 if number == 0 else float(number > 0)
+def higher(one: float, other: float = 0.0) -> float:
+    """P(first preferred) where the higher of two numbers is better, and equal ones are a tie."""
+    return 0.5 if one == other else float(one > other)
 
 
 _A, _B = "{a} preferred", "{b} preferred"
@@ -131,12 +112,12 @@ _NAMED = (
     Coding(
         "one-to-two", f"1 = {_A}, 2 = {_B}, between them 2 - P({_A})", {}, lambda n: 2 - n, 1, 2
     ),
-    Coding("positive-is-first", f"positive = {_A}, negative = {_B}, 0 = a tie", {}, _sign),
+    Coding("positive-is-first", f"positive = {_A}, negative = {_B}, 0 = a tie", {}, higher),
     Coding(
         "negative-is-first",
         f"negative = {_A}, positive = {_B}, 0 = a tie",
         {},
-        lambda n: 1 - _sign(n),
+        lambda n: higher(-n),
     ),
 )
 
@@ -150,10 +131,7 @@ VERDICTS: dict[str, float | None] = {"a": 1.0, "b": 0.0, "tie": 0.5, "none": Non
 def parse_coding(coding: object, column: str) -> Coding:
     """A coding by its name, or a table of values: `first-is-0`, `1:a,2:b,3:tie`, `{1: a, 2: b}`.
 
-    Args:
-        coding: the name, the table as text, or a mapping of values to `a`, `b`, `tie`, `none` or a
-            probability of the first.
-        column: for messages.
+    Each value stands for `a`, `b`, `tie`, `none` or a probability of the first.
 
     Raises:
         ConfigurationError: neither.

@@ -55,35 +55,22 @@ class ExampleValue(NamedTuple):
 
 @dataclass
 class LabelColumn:
-    """Values of one label column, in bounded memory.
+    """Values of one label column, in bounded memory."""
 
-    Attributes:
-        column: its name, as messages and `codings` call it.
-        theirs: the user's name of it.
-        mapped: the user said that this column is the one.
-        sides: the columns of the two responses.
-        named: the user's names of these.
-        usual: coding that the form documents for this column.
-        needed: some row has no label without it.
-        among: the columns that hold its values, where several are coded alike.
-        numbers: the numbers in it and where each stands first; of many, some and the ends.
-        true_or_false: all of them are truth values, or texts of these.
-        words: values that say which response is preferred, by what they say.
-        odd: values that say nothing.
-    """
-
-    column: str
-    theirs: str
-    mapped: bool
-    sides: tuple[str, str]
-    named: tuple[str, str]
-    usual: str = ""
-    needed: bool = False
-    among: set[str] = field(default_factory=set)
+    column: str  #: its name, as messages and `codings` call it
+    theirs: str  #: the user's name of it
+    mapped: bool  #: the user said that this column is the one
+    sides: tuple[str, str]  #: the columns of the two responses
+    named: tuple[str, str]  #: the user's names of these
+    usual: str = ""  #: coding that the form documents for this column
+    needed: bool = False  #: some row has no label without it
+    among: set[str] = field(default_factory=set)  #: columns that hold its values, coded alike
+    #: the numbers in it and where each stands first; of many, some and the ends
     numbers: dict[float, ExampleValue] = field(default_factory=dict)
-    true_or_false: bool = True
+    true_or_false: bool = True  #: all of them are truth values, or texts of these
+    #: values that say which response is preferred, by what they say
     words: dict[float, ExampleValue] = field(default_factory=dict)
-    odd: list[ExampleValue] = field(default_factory=list)
+    odd: list[ExampleValue] = field(default_factory=list)  #: values that say nothing
 
     def add(self, value: Any, row: int, claims: Claims) -> None:
         """Note a value of the column."""

@@ -32,9 +32,7 @@ _COMPARED = re.compile(
 def word(text: str, sides: tuple[str, str]) -> float | None:
     """P(first preferred) that a word says: `a`, `model_b`, `[[A]]`, `A>>B`, `tie`; else None.
 
-    Args:
-        text: what stands in the column.
-        sides: names of the columns of the two responses, which it may be.
+    It may be the name of one of the columns of the two responses, too.
 
     >>> word("Answer B", ("response_a", "response_b")), word("maybe", ("x_a", "x_b"))
     (0.0, None)

@@ -17,57 +17,25 @@ from functools import cached_property
 from typing import Any
 
 from surefoot import plugins
-from surefoot.data.reading.contract import (
-    CARRIED,
-    COMMON,
-    PROMPTS,
-    Row,
-    first_of,
-    get,
-    messages,
-    prompt_of,
-    response_of,
-    text_of,
-)
+from surefoot.data.reading.contract import CARRIED, COMMON, Row, get
 from surefoot.data.reading.record import Record
 
-__all__ = [
-    "CARRIED",
-    "PROMPTS",
-    "Reader",
-    "Record",
-    "Row",
-    "first_of",
-    "get",
-    "messages",
-    "prompt_of",
-    "readers",
-    "response_of",
-    "text_of",
-]
+__all__ = ["CARRIED", "Reader", "Record", "Row", "get", "readers"]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How one form of data is recognised and read.
+    """How one form of data is recognised and read."""
 
-    Attributes:
-        name: what messages call the form.
-        accepts: its columns, in a sentence for the user.
-        columns: names that a user may map their own columns to.
-        recognises: from all column names and the first records to whether this is the form.
-        rows: rows of the contract in one record; a :class:`DataError` says why there are none.
-        example: a record that it reads, from which tests make others.
-        rank: readers are asked in this order, the most specific first.
-    """
-
-    name: str
-    accepts: str
-    columns: tuple[str, ...]
+    name: str  #: what messages call the form
+    accepts: str  #: its columns, in a sentence for the user
+    columns: tuple[str, ...]  #: names that a user may map their own columns to
+    #: from all column names and the first records to whether this is the form
     recognises: Callable[[AbstractSet[str], Sequence[Mapping[str, Any]]], bool]
+    #: rows of the contract in one record; a :class:`DataError` says why there are none
     rows: Callable[[Record], Iterator[Row]]
-    example: Mapping[str, Any]
-    rank: int = 0
+    example: Mapping[str, Any]  #: a record that it reads, from which tests make others
+    rank: int = 0  #: readers are asked in this order, the most specific first
 
     @cached_property
     def familiar(self) -> AbstractSet[str]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
-from typing import Any
+from itertools import chain, cycle
 
-from surefoot.data.readers import CARRIED, Reader, Record, Row, first_of, get, messages
+from surefoot.data.readers import CARRIED, Reader, Record, Row, get
 from surefoot.data.reading import fields
+from surefoot.data.reading.contract import first_of, messages
 from surefoot.data.reading.dialogues import part
 from surefoot.data.text import Message
 from surefoot.errors import DataError
 
-_CONVERSATIONS = ("conversation_a", "conversation_b")
+_CONVERSATIONS, _SIDES = ("conversation_a", "conversation_b"), ("response_a", "response_b")
 #: One column for each outcome, of which one is 1.
 _OUTCOMES = {"winner_model_a": 1.0, "winner_model_b": 0.0, "winner_tie": 0.5}
 _TIMES = ("time", "tstamp", "timestamp")
@@ -23,14 +23,14 @@ def _rows(record: Record) -> Iterator[Row]:
     if _CONVERSATIONS[0] in record:
         a, b = (
             messages(get(record, name, side), "user", name)
-            for name, side in zip(_CONVERSATIONS, ("response_a", "response_b"), strict=True)
+            for name, side in zip(_CONVERSATIONS, _SIDES, strict=True)
         )
     else:
-        a, b = (_turns(record, side) for side in ("response_a", "response_b"))
+        a, b = (_turns(record, side) for side in _SIDES)
     if not a or not b:
         raise DataError("a conversation has no messages")
-    row: Row = {**part(a, b)._asdict(), "conversational": True, "label_from": "label"}
-    row["label"] = _label(record)
+    row: Row = {**part(a, b)._asdict(), "conversational": True}
+    row |= {"label": _label(record), "label_from": "label"}
     for became, names in (("time", _TIMES), ("id", _IDS)):
         if name := first_of(record, names):
             row[became] = record.use(name, became)
@@ -39,27 +39,20 @@ def _rows(record: Record) -> Iterator[Row]:
 
 def _turns(record: Record, side: str) -> list[Message]:
     """A conversation from the texts of the user and those of one model, each in a list."""
-    asked = fields.listed(get(record, "prompt", "prompt"), "prompt")
-    answered = fields.listed(get(record, side, side), side)
+    asked, answered = (fields.listed(get(record, name, name), name) for name in ("prompt", side))
     if len(asked) != len(answered):
         raise DataError(f"'prompt' has {len(asked)} turns and {side!r} {len(answered)}")
-    texts = [text for pair in zip_longest(asked, answered) for text in pair]
-    return [
-        turn
-        for i, text in enumerate(texts)
-        for turn in messages(_text(text, side), ("user", "assistant")[i % 2], side)
-    ]
-
-
-def _text(value: Any, side: str) -> str:
-    if not isinstance(value, str):
-        raise DataError(f"a turn of 'prompt' or {side!r} is null")
-    return value
+    turns: list[Message] = []
+    texts = chain.from_iterable(zip(asked, answered, strict=True))
+    for role, text in zip(cycle(("user", "assistant")), texts, strict=False):
+        if not isinstance(text, str):
+            raise DataError(f"a turn of 'prompt' or {side!r} is null")
+        turns += messages(text, role, side)
+    return turns
 
 
 def _label(record: Record) -> float:
     if record.given("winner") or not any(record.given(name) for name in _OUTCOMES):
-        record.account.became["winner"] = "label"
         return record.preference("winner", _CONVERSATIONS)
     shares = {
         name: fields.number(record.use(name, "label"), name, 0.0, 1.0)
@@ -84,20 +77,15 @@ READER = Reader(
     ),
     columns=(*_CONVERSATIONS, "winner", *_OUTCOMES, *CARRIED),
     recognises=lambda columns, _: (
-        columns >= set(_CONVERSATIONS)
-        or columns >= {"prompt", "response_a", "response_b", *list(_OUTCOMES)[:2]}
+        columns >= set(_CONVERSATIONS) or columns >= {"prompt", *_SIDES, *list(_OUTCOMES)[:2]}
     ),
     rows=_rows,
     example={
-        "conversation_a": [
+        f"conversation_{side}": [
             {"role": "user", "content": "p"},
-            {"role": "assistant", "content": "x"},
-        ],
-        "conversation_b": [
-            {"role": "user", "content": "p"},
-            {"role": "assistant", "content": "y"},
-        ],
-        "winner": "model_a",
-    },
-    rank=0,
+            {"role": "assistant", "content": said},
+        ]
+        for side, said in (("a", "x"), ("b", "y"))
+    }
+    | {"winner": "model_a"},
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, get, prompt_of
-from surefoot.data.readers.numbered import pair_among, plain_name
+from surefoot.data.labels.codings import higher
+from surefoot.data.readers import CARRIED, Reader, Record, Row
+from surefoot.data.readers.numbered import compared, pair_among, plain_name, voted
 from surefoot.data.reading import fields
+from surefoot.data.reading.contract import PROMPTS
 from surefoot.errors import DataError
 
 #: Endings of the columns of a question in exports of Argilla 2.
@@ -15,26 +17,17 @@ _RESPONSES = ".responses"
 _SUBMITTED = ("submitted", None)
 
 
-class _Response(NamedTuple):
-    user: str | None
-    value: Any
-
-
 def _rows(record: Record) -> Iterator[Row]:
     sides = pair_among(frozenset(record))
     if sides is None:
         raise DataError("no two fields hold the responses (response1, response2, ...)")
-    row: Row = {"prompt": prompt_of(record)}
-    for side, name in zip(("response_a", "response_b"), sides, strict=True):
-        row[side] = get(record, name, side)
+    row = compared(record, sides)
     question = _question(record)
     votes = [
         {"annotator": user, "value": _chance(record, question, sides, value)}
         for user, value in _responses(record, question)
     ]
-    nobody = f"nobody submitted an answer to {question!r}"
-    label = fields.mean_vote(votes) if votes else record.without(nobody)
-    yield {**row, "votes": votes or None, "label": label, "label_from": "votes"}
+    yield voted(record, row, votes, f"nobody submitted an answer to {question!r}")
 
 
 def _question(record: Record) -> str:
@@ -56,8 +49,8 @@ def _is_question(name: str, value: Any) -> bool:
     return any(isinstance(e, Mapping) and {"user_id", "value"} <= e.keys() for e in entries)
 
 
-def _responses(record: Record, question: str) -> Iterator[_Response]:
-    """Answers that were submitted, with who gave them."""
+def _responses(record: Record, question: str) -> Iterator[tuple[str | None, Any]]:
+    """Who submitted which answer."""
     if question.endswith(_RESPONSES):
         values = fields.listed(record.use(question, "votes"), question)
         users = record.use(f"{question}.users", "votes") or [None] * len(values)
@@ -68,7 +61,7 @@ def _responses(record: Record, question: str) -> Iterator[_Response]:
         entries = [(one.get("value"), one.get("user_id"), one.get("status")) for one in given]
     for value, user, status in entries:
         if status in _SUBMITTED and value is not None:
-            yield _Response(None if user is None else fields.name_of(user, "user"), value)
+            yield fields.name_or_none(user, "user"), value
 
 
 def _together(question: str, *columns: Any) -> Iterator[tuple[Any, ...]]:
@@ -89,10 +82,10 @@ def _chance(record: Record, question: str, sides: tuple[str, str], value: Any) -
     if ranks is None:
         return record.preference(question, sides, value=value)
     plain = {plain_name(name): rank for name, rank in ranks.items()}
-    places = [plain.get(plain_name(side)) for side in sides]
-    if places[0] is None or places[1] is None:
+    first, second = (plain.get(plain_name(side)) for side in sides)
+    if first is None or second is None:
         raise DataError(f"{question!r} ranks {', '.join(ranks)}, not {' and '.join(sides)}")
-    return 0.5 if places[0] == places[1] else float(places[0] < places[1])
+    return higher(second, first)
 
 
 def _ranks(question: str, value: Any) -> dict[str, float] | None:

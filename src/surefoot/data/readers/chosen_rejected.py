@@ -7,20 +7,18 @@ from itertools import product
 from typing import Any
 
 from surefoot.data.labels.codings import as_number, said_by
-from surefoot.data.readers import (
-    CARRIED,
-    Reader,
-    Record,
-    Row,
+from surefoot.data.readers import CARRIED, Reader, Record, Row, get
+from surefoot.data.readers.numbered import pair_among
+from surefoot.data.reading import fields
+from surefoot.data.reading.contract import (
+    PROMPTS,
     first_of,
-    get,
+    has_prompt,
+    is_dialogue,
     messages,
     prompt_of,
     response_of,
 )
-from surefoot.data.readers.numbered import pair_among
-from surefoot.data.reading import fields
-from surefoot.data.reading.contract import PROMPTS, has_prompt, is_dialogue
 from surefoot.data.reading.dialogues import CONTEXT_DIFFERS, Parted, part, part_texts
 from surefoot.data.reading.record import ColumnError
 from surefoot.data.text import Message
@@ -41,13 +39,11 @@ PAIRS = (
 _OTHER_END = ("messages", "rejected_response")
 _KINDS = ("score", "rating", "reward", "avg_rating")
 _SCORES = {
-    f"score_{side}": (
-        *(f"{who}_{kind}" for kind in _KINDS),
-        *(f"{kind}_{who}" for kind in _KINDS),
-        *(f"{who}-{kind}" for kind in _KINDS),
-        f"score_{side}",
+    who: (
+        *(form.format(who, kind) for form in ("{0}_{1}", "{1}_{0}", "{0}-{1}") for kind in _KINDS),
+        side,
     )
-    for side, who in (("a", "chosen"), ("b", "rejected"))
+    for who, side in (("chosen", "score_a"), ("rejected", "score_b"))
 }
 
 _OTHER_PROMPT = "rows have a prompt that is not in their dialogues, and the dialogues were taken"
@@ -64,14 +60,11 @@ def _rows(record: Record) -> Iterator[Row]:
     if names == _OTHER_END:
         sides = _two_ends(*sides)
     _require_texts(record, names[0], sides[0])
-    lists = [_several_texts(side) for side in sides]
-    if not any(lists):
-        yield chosen_first(record, *_parted(record, sides[0], sides[1], names))
-        return
-    several = [side if found else [side] for side, found in zip(sides, lists, strict=True)]
-    for (i, a), (j, b) in product(enumerate(several[0], 1), enumerate(several[1], 1)):
+    several = any(map(_several_texts, sides))
+    chosen, rejected = (side if _several_texts(side) else [side] for side in sides)
+    for (i, a), (j, b) in product(enumerate(chosen, 1), enumerate(rejected, 1)):
         row = chosen_first(record, *_parted(record, a, b, names))
-        if record.given("id"):
+        if several and record.given("id"):
             row["id"] = f"{record['id']}:{i}-{j}"
         yield row
 
@@ -110,46 +103,41 @@ def _several_texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
-def _written(text: str) -> Any:
-    return fields.written_value(text) if text[:1] == "[" and text[-1:] == "]" else None
-
-
 def chosen_first(
     record: Record, prompt: Turns, chosen: Turns, rejected: Turns, note: str | None = None
 ) -> Row:
     """A row whose first response is the chosen one, with the scores that the record gives."""
     row = {"prompt": prompt, "response_a": chosen, "response_b": rejected, "note": note}
-    for side, names in _SCORES.items():
-        name = first_of(record, names)
-        row[side] = record.use(name, side) if name else _score_beside(record, names)
+    for who, names in _SCORES.items():
+        name, side = first_of(record, names), names[-1]
+        row[side] = record.use(name, side) if name else _score_beside(record, who)
     return {**_of_vrpo(record), **row, "label": 1.0, "label_from": "order"}
 
 
-def _score_beside(record: Record, names: tuple[str, ...]) -> Any:
+def _score_beside(record: Record, name: str) -> Any:
     """The score in a mapping that holds a response: `chosen: {text, score}`."""
-    name = "chosen" if names is _SCORES["score_a"] else "rejected"
     entry = record.inside(name) if isinstance(record.look(name), Mapping) else None
     if not isinstance(entry, Record) or (key := first_of(entry, _KINDS)) is None:
         return None
     return entry[key] if as_number(entry.look(key)) is not None else None
 
 
-#: Columns of VRPO's published trainers (2504.03784): a reference pair and its preference.
-_VRPO = ("a_1", "a_2", "a_1_preference", "a_2_preference")
-_VRPO_PAIR = ("chosen_preference", "rejected_preference")
+#: Columns of VRPO's published trainers (2504.03784): a reference pair, and P of two pairs.
+_VRPO, _VRPO_REFERENCES = ("chosen_preference", "rejected_preference"), ("a_1", "a_2")
+_VRPO_AUXILIARY = ("a_1_preference", "a_2_preference")
 
 
 def _of_vrpo(record: Record) -> Row:
     """References and auxiliary probabilities, from the columns of VRPO's published trainers."""
     row: Row = {}
-    if first_of(record, _VRPO_PAIR):
-        row["auxiliary"] = _preference(record, "auxiliary", *_VRPO_PAIR)
-    if first_of(record, _VRPO[:2]):
-        row["references"] = [
-            messages(get(record, name, "references"), "assistant", name) for name in _VRPO[:2]
-        ]
-        if first_of(record, _VRPO[2:]):
-            row["reference_auxiliary"] = [_preference(record, "reference_auxiliary", *_VRPO[2:])]
+    if first_of(record, _VRPO):
+        row["auxiliary"] = _preference(record, "auxiliary", *_VRPO)
+    if first_of(record, _VRPO_REFERENCES):
+        texts = {name: get(record, name, "references") for name in _VRPO_REFERENCES}
+        row["references"] = [messages(text, "assistant", name) for name, text in texts.items()]
+        if first_of(record, _VRPO_AUXILIARY):
+            chance = _preference(record, "reference_auxiliary", *_VRPO_AUXILIARY)
+            row["reference_auxiliary"] = [chance]
     return row
 
 
@@ -170,7 +158,8 @@ def _parted(
     if isinstance(chosen, str) != isinstance(rejected, str):
         raise DataError(f"one of {names[0]!r} and {names[1]!r} is text and the other is not")
     if isinstance(chosen, str):
-        if _several_texts(_written(chosen)) and _several_texts(_written(rejected)):
+        listed = all(text[:1] + text[-1:] == "[]" for text in (chosen, rejected))
+        if listed and all(map(_several_texts, map(fields.written_value, (chosen, rejected)))):
             record.remarks[_LISTS] += 1
         if _is_given(record):
             return _asked(_prompt(record), chosen, rejected), chosen, rejected, None
@@ -262,9 +251,7 @@ READER = Reader(
     columns=(
         *("prompt", "input", _SHAREGPT, *sum(PAIRS, ())),
         *sum(_SCORES.values(), ()),
-        *_VRPO,
-        *_VRPO_PAIR,
-        *CARRIED,
+        *(*_VRPO_REFERENCES, *_VRPO_AUXILIARY, *_VRPO, *CARRIED),
     ),
     recognises=lambda columns, _: any(columns >= set(pair) for pair in (*PAIRS, _OTHER_END)),
     rows=_rows,

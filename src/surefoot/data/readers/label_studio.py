@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from surefoot.data.readers import Reader, Record, Row, get, prompt_of
-from surefoot.data.readers.numbered import pair_among
+from surefoot.data.readers import Reader, Record, Row
+from surefoot.data.readers.numbered import compared, pair_among, voted
 from surefoot.data.reading import fields
 from surefoot.errors import DataError
 
 #: How the answer stands in the result of a control, by the control's type.
 _ANSWERS = {"pairwise": "selected", "choices": "choices"}
+_TEXTS = (("text1", "text2"), ("text_1", "text_2"))
 _OTHERWISE = "; export as JSON-MIN or CSV instead, and map the columns with --column"
 
 
@@ -19,29 +20,20 @@ def _rows(record: Record) -> Iterator[Row]:
     data = record.inside("data")
     if not isinstance(data, Record):
         raise DataError("'data' should be a mapping with the texts of the task")
-    sides = pair_among(frozenset(data)) or _texts(data)
+    texts = (pair for pair in _TEXTS if data.keys() >= {*pair})  # of the template for pairs
+    sides = pair_among(frozenset(data)) or next(texts, None)
     if sides is None:
         raise DataError(
             f"'data' holds {', '.join(map(str, data))}, of which no two are the responses "
             f"(answer1, answer2, text1, text2, ...){_OTHERWISE}"
         )
-    row: Row = {"prompt": prompt_of(data), "id": record.get("id")}
-    row |= {f"response_{s}": get(data, name) for s, name in zip("ab", sides, strict=True)}
+    row = compared(data, sides) | {"id": record.get("id")}
     claims = (row["response_a"],), (row["response_b"],)
     votes = []
     for who, answer in _answers(record):
         chance = record.preference("annotations", sides, value=answer, claims=claims)
         votes.append({"annotator": who, "value": chance})
-    nobody = "no annotation was submitted"
-    label = fields.mean_vote(votes) if votes else record.without(nobody)
-    yield {**row, "votes": votes or None, "label": label, "label_from": "votes"}
-
-
-def _texts(data: Record) -> tuple[str, str] | None:
-    """The columns of the template for pairs: `text1` and `text2`."""
-    return next(
-        (p for p in (("text1", "text2"), ("text_1", "text_2")) if set(p) <= set(data)), None
-    )
+    yield voted(record, row, votes, "no annotation was submitted")
 
 
 def _answers(record: Record) -> Iterator[tuple[str | None, str]]:
@@ -57,8 +49,7 @@ def _answers(record: Record) -> Iterator[tuple[str | None, str]]:
         for result in pairwise or results:
             who = entry.inside("completed_by")
             who = who.get("id", who.get("email")) if isinstance(who, Mapping) else who
-            name = None if fields.missing(who) else fields.name_of(who, "completed_by")
-            yield name, str(_answer(result))
+            yield fields.name_or_none(who, "completed_by"), str(_answer(result))
 
 
 def _answer(result: Any) -> str | None:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import combinations
 from typing import Any
 
-from surefoot.data.readers import (
-    CARRIED,
-    PROMPTS,
-    Reader,
-    Record,
-    Row,
-    first_of,
-    get,
-    prompt_of,
-    text_of,
-)
+from surefoot.data.labels.codings import higher
+from surefoot.data.readers import CARRIED, Reader, Record, Row, get
 from surefoot.data.readers.numbered import LABELS, label_among
 from surefoot.data.reading import fields
-from surefoot.data.reading.contract import has_prompt
+from surefoot.data.reading.contract import PROMPTS, first_of, has_prompt, prompt_of, text_of
 from surefoot.data.reading.record import ColumnError
 from surefoot.errors import DataError
 
@@ -60,13 +51,9 @@ def _rows(record: Record) -> Iterator[Row]:
         row = {"prompt": prompt, "response_a": texts[i], "response_b": texts[j]}
         if record.given("id"):
             row["id"] = f"{record['id']}:{i + 1}-{j + 1}"
-        one, other = scores[i] or 0.0, scores[j] or 0.0
-        label = 0.5 if one == other else float(one > other)
-        yield {
-            **row,
-            **{"label": label, "label_from": "scores"},
-            **{"score_a": scores[i], "score_b": scores[j]},
-        }
+        label = higher(scores[i] or 0.0, scores[j] or 0.0)
+        row |= {"score_a": scores[i], "score_b": scores[j]}
+        yield row | {"label": label, "label_from": "scores"}
 
 
 def _labelled(record: Record, name: str, texts: list[Any]) -> Row:
@@ -76,10 +63,8 @@ def _labelled(record: Record, name: str, texts: list[Any]) -> Row:
         lacks = f"no scores or ranks for {name!r}"
         many = f"{name!r} has {len(texts)} responses; one label compares two"
         raise DataError(many if label else lacks)
-    label = label or "label"  # which may be needed or not
-    record.account.became[label] = "label"
     sides = (f"{name} 0", f"{name} 1")  # places in lists are counted from 0
-    chance = record.preference(label, sides, claims=((texts[0],), (texts[1],)))
+    chance = record.preference(label or "label", sides, claims=((texts[0],), (texts[1],)))
     row = {"response_a": texts[0], "response_b": texts[1]}
     return row | {"label": chance, "label_from": "label"}
 
@@ -96,7 +81,8 @@ def _scores(record: Record, answers: list[Any], name: str) -> list[float | None]
 
     None instead of a list where no column says how good each of them is.
     """
-    for names, sign in ((_SCORES, 1.0), (_RANKS, -1.0)):
+    ranked = "ranks, the lower is better"
+    for names, sign, best in ((_SCORES, 1.0, "the higher is better"), (_RANKS, -1.0, ranked)):
         column = first_of(record, names)
         if column is not None:
             values = fields.listed(record.use(column, "label"), column)
@@ -106,27 +92,24 @@ def _scores(record: Record, answers: list[Any], name: str) -> list[float | None]
         else:
             continue
         _require_count(values, column, answers, name)
-        best = "the higher is better" if sign > 0 else "ranks, the lower is better"
         record.compares(column, values, best)
         return [
             None if fields.missing(v) else sign * fields.number(v, f"{column}[{i}]")
             for i, v in enumerate(values)
         ]
-    if record.given(_ORDER):
-        places = _places(record.use(_ORDER, "label"), _ORDER, answers, name)
-        record.compares(_ORDER, places, f"the places of {name}, from 0, the best first")
-        return [-float(places.index(i)) for i in range(len(answers))]
-    if record.given(_EITHER):
-        places = _places(record.use(_EITHER, "label"), _EITHER, answers, name)
-        if any(places[place] != i for i, place in enumerate(places)):
-            raise ColumnError(
-                f"{_EITHER!r} holds {record.look(_EITHER)} in row {record.row}: the rank of each "
-                f"response, or their places from the best to the worst? Say which: --column "
-                f"ranks={_EITHER} or --column {_ORDER}={_EITHER}"
-            )
-        record.compares(_EITHER, places, f"the places of {name}, from 0, the best first")
-        return [-float(place) for place in places]
-    return None
+    column = first_of(record, (_ORDER, _EITHER))
+    if column is None:
+        return None
+    places = _places(record.use(column, "label"), column, answers, name)
+    ranks = [places.index(i) for i in range(len(answers))]
+    if column == _EITHER and places != ranks:
+        raise ColumnError(
+            f"{_EITHER!r} holds {record.look(_EITHER)} in row {record.row}: the rank of each "
+            f"response, or their places from the best to the worst? Say which: --column "
+            f"ranks={_EITHER} or --column {_ORDER}={_EITHER}"
+        )
+    record.compares(column, places, f"the places of {name}, from 0, the best first")
+    return [-float(rank) for rank in ranks]
 
 
 def _places(value: Any, column: str, answers: list[Any], name: str) -> list[int]:
@@ -144,21 +127,16 @@ def _require_count(values: list[Any], column: str, answers: list[Any], name: str
         raise DataError(f"{len(values)} {column!r} for {len(answers)} {name!r}")
 
 
-def _recognises(columns: AbstractSet[str], sample: object) -> bool:
-    return bool(columns & set(RESPONSES)) and (
+def _recognises(columns: AbstractSet[str], sample: Sequence[Mapping[str, Any]]) -> bool:
+    if not columns & {*RESPONSES}:
+        return False
+    lists = (record.get(first_of(record, RESPONSES) or "") for record in sample)
+    entries = (entry for one in lists if isinstance(one, list) for entry in one)
+    return (
         bool(columns & {*_SCORES, *_RANKS, _ORDER, _EITHER})
-        or _scored_entries(sample)
         or label_among(frozenset(columns)) is not None
+        or any(isinstance(e, Mapping) and e.keys() & {*_SCORES, *_RANKS} for e in entries)
     )
-
-
-def _scored_entries(sample: Any) -> bool:
-    for record in sample:
-        name = first_of(record, RESPONSES)
-        entries = record[name] if name else None
-        if isinstance(entries, list) and entries and isinstance(entries[0], Mapping):
-            return any(e.keys() & {*_SCORES, *_RANKS} for e in entries if isinstance(e, Mapping))
-    return False
 
 
 READER = Reader(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from surefoot.data.labels.ballots import COUNTED, counted_votes, twins, twins_among, votes_of
-from surefoot.data.readers import CARRIED, PROMPTS, Reader, Record, Row, prompt_of, response_of
+from surefoot.data.labels.codings import higher
+from surefoot.data.readers import CARRIED, Reader, Record, Row
 from surefoot.data.reading import fields
+from surefoot.data.reading.contract import PROMPTS, prompt_of, response_of
 
 #: Columns that say which response is preferred. The first of them that a row has is its label, so
 #: that helpfulness comes before harmlessness where both were judged; the others are named.
@@ -30,6 +33,7 @@ _SCORED = ("score", "rating", "reward")
 _RANKED = ("rank",)  # 1 is the best
 _STEMS = ("output", "response", "answer", "completion", "generation", "human_ref")
 _ENDS = (("0", "1"), ("1", "2"), ("a", "b"))
+_SIDES = ("response_a", "response_b")
 _RESPONSE = re.compile(rf"(?:{'|'.join(_STEMS).replace('_', '')})(?:\d+|[a-h])")
 _ANNOTATOR = re.compile(r"annotator_?\d+")
 
@@ -70,7 +74,20 @@ def _by_plain_name(columns: AbstractSet[str]) -> dict[str, str]:
 
 def _rows(record: Record) -> Iterator[Row]:
     columns = frozenset(record)
-    yield judged(record, pair_among(columns) or ("response_a", "response_b"), label_among(columns))
+    yield judged(record, pair_among(columns) or _SIDES, label_among(columns))
+
+
+def compared(record: Record, sides: tuple[str, str]) -> Row:
+    """The prompt and the two responses in these columns, of a row to come."""
+    row: Row = {"prompt": prompt_of(record)}
+    row |= {side: response_of(record, name, side) for side, name in zip(_SIDES, sides, strict=True)}
+    return row
+
+
+def voted(record: Record, row: Row, votes: list[dict[str, Any]], nobody: str = "") -> Row:
+    """A row whose label is the mean of these votes; `nobody` says why there are none."""
+    label = fields.mean_vote(votes) if votes else record.without(nobody)
+    return {**row, "votes": votes or None, "label": label, "label_from": "votes"}
 
 
 def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
@@ -80,36 +97,26 @@ def judged(record: Record, sides: tuple[str, str], label: str | None) -> Row:
         NoLabelError: there is none of them.
         DataError: a column is missing, or cannot be read.
     """
-    row: Row = {
-        "prompt": prompt_of(record),
-        "response_a": response_of(record, sides[0], "response_a"),
-        "response_b": response_of(record, sides[1], "response_b"),
-    }
+    row = compared(record, sides)
     scores = twins(record, sides, _SCORED)
-    if scores:
-        row |= {
-            f"score_{s}": record.use(n, f"score_{s}") for s, n in zip("ab", scores, strict=True)
-        }
+    for side, name in zip(("score_a", "score_b"), scores or (), strict=False):
+        row[side] = record.use(name, side)
     votes = _votes(record, sides, optional=label is not None)
-    if votes:
-        row["votes"] = votes
-    compared = scores or twins(record, sides, _RANKED)
-    if label is None and not votes and compared:
-        a, b = (fields.number(record.use(name, "label"), name) for name in compared)
+    if label is None and votes:
+        return voted(record, row, votes)
+    numbers = scores or twins(record, sides, _RANKED)
+    if label is None and numbers:
+        a, b = (fields.number(record.use(name, "label"), name) for name in numbers)
         best = "the higher is better" if scores else "the lower is better"
-        record.compares(" and ".join(compared), f"{a:g} and {b:g}", best)
-        a, b = (a, b) if scores else (-a, -b)
-        return {**row, "label": 0.5 if a == b else float(a > b), "label_from": "scores"}
-    if label is not None or not votes:
-        name = label or "label"
-        record.account.became[name] = "label"
-        usual = _USUAL.get(name, "")
-        chance = record.preference(name, sides, usual=usual)
-        return {**row, "label": chance, "label_from": "label"}
-    return {**row, "label": fields.mean_vote(votes), "label_from": "votes"}
+        record.compares(" and ".join(numbers), f"{a:g} and {b:g}", best)
+        chance = higher(a, b) if scores else higher(b, a)
+        return {**row, "label": chance, "label_from": "scores"}
+    label = label or "label"
+    chance = record.preference(label, sides, usual=_USUAL.get(label, ""))
+    return row | ({"votes": votes} if votes else {}) | {"label": chance, "label_from": "label"}
 
 
-def _votes(record: Record, sides: tuple[str, str], optional: bool) -> list[dict[str, object]]:
+def _votes(record: Record, sides: tuple[str, str], optional: bool) -> list[dict[str, Any]]:
     """Votes in a list, counted, or in columns of annotators."""
     if record.given("votes"):
         usual = "first-is-1" if sides[0].endswith("1") else "probability"
@@ -119,17 +126,14 @@ def _votes(record: Record, sides: tuple[str, str], optional: bool) -> list[dict[
     if (counted := counted_votes(record, sides)) is not None:
         return counted
     votes = []
-    for name in _annotators(record):
-        record.account.became[name] = "votes"
+    for name in filter(_ANNOTATOR.fullmatch, record):
+        if not record.given(name):
+            continue
         chance = record.preference(
-            name, sides, usual="first-is-1", column="annotators", optional=optional
+            name, sides, became="votes", usual="first-is-1", column="annotators", optional=optional
         )
         votes.append({"annotator": name, "value": chance})
     return votes
-
-
-def _annotators(record: Record) -> Iterable[str]:
-    return (name for name in record if _ANNOTATOR.fullmatch(name) and record.given(name))
 
 
 def _recognises(columns: AbstractSet[str], _: object) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from surefoot.data.reading.dialogues import shared_start
+
 #: Names that are not read are listed up to this many.
 _SHOWN = 12
 #: What a column is called whose name is empty, as pandas writes that of its index.
@@ -14,55 +16,33 @@ _UNNAMED = "a column without a name"
 
 @dataclass(frozen=True)
 class Fault:
-    """A row that was left out: where it stands and why.
-
-    Attributes:
-        file: its file.
-        row: its place there.
-        reason: why.
-        unlabelled: nothing is wrong with it but that it has no label.
-    """
+    """A row that was left out: where it stands and why."""
 
     file: str
     row: int
     reason: str
-    unlabelled: bool = False
+    unlabelled: bool = False  #: nothing is wrong with it but that it has no label
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How one file was read.
+    """How one file was read."""
 
-    Attributes:
-        place: the file.
-        form: the reader's name for its form.
-        rows: records in the file.
-        used: columns that were read, the user's names, by what they became; keys inside columns
-            are written `answers[].rank`.
-        not_read: columns and keys with a value that nobody read, by the number of rows.
-        labels: how each label column was read, in words, with an example row.
-        codings: the names of their codings, by column.
-        notes: what else was decided for whole columns.
-        warnings: columns that were not read although they may change what is learnt.
-        unusable: records that could not be used.
-        unlabelled: records that only lack a label, which were left out.
-        empty_prompts: rows whose prompt is empty.
-        grouped: records that were taken together with others, as votes on one pair.
-    """
-
-    place: str
-    form: str
-    rows: int
+    place: str  #: the file
+    form: str  #: the reader's name for its form
+    rows: int  #: records in the file
+    #: columns that were read, the user's names, by what they became; `answers[].rank` is a key
+    #: inside a column
     used: Mapping[str, str]
-    not_read: Mapping[str, int]
-    labels: tuple[str, ...] = ()
-    codings: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    unusable: int = 0
-    unlabelled: int = 0
-    empty_prompts: int = 0
-    grouped: int = 0
+    not_read: Mapping[str, int]  #: columns and keys that nobody read, by the rows with a value
+    labels: tuple[str, ...] = ()  #: how each label column was read, in words, with an example
+    codings: Mapping[str, str] = field(default_factory=dict)  #: names of their codings, by column
+    notes: tuple[str, ...] = ()  #: what else was decided for whole columns
+    warnings: tuple[str, ...] = ()  #: columns not read although they may change what is learnt
+    unusable: int = 0  #: records that could not be used
+    unlabelled: int = 0  #: records that only lack a label, which were left out
+    empty_prompts: int = 0  #: rows whose prompt is empty
+    grouped: int = 0  #: records that were taken together with others, as votes on one pair
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
@@ -76,17 +56,13 @@ class Reading:
 
     def lines(self) -> Iterator[str]:
         """Sentences for the terminal: what was used, what was not read, labels, warnings."""
-        used = (
-            name if became in ("", name) else f"{name} as {became}"
-            for name, became in self.used.items()
-        )
+        used = [f"{n} as {it}" if it not in ("", n) else n for n, it in self.used.items()]
         yield f"used ({self.form}): {_listed(used)}"
-        left = (
-            (name or _UNNAMED)
-            if rows >= self.rows - self.unusable
-            else f"{name or _UNNAMED} (in {rows} rows)"
+        everywhere = self.rows - self.unusable
+        left = [
+            (name or _UNNAMED) + ("" if rows >= everywhere else f" (in {rows} rows)")
             for name, rows in self.not_read.items()
-        )
+        ]
         yield f"not read: {_listed(left) or 'nothing'}"
         yield from self.labels
         yield from self.notes
@@ -99,9 +75,7 @@ class Reading:
 def lines_of(readings: Sequence[Reading], faults: Sequence[Fault] = ()) -> Iterator[str]:
     """Sentences on what was read and what was left out, for every command alike.
 
-    Args:
-        readings: of each file; files that were read alike share their lines.
-        faults: the rows that were left out.
+    Files that were read alike share their lines.
     """
     alike_by_lines: dict[tuple[str, ...], list[Reading]] = {}
     for reading in readings:
@@ -139,28 +113,19 @@ def misspelt(not_read: Iterable[str], known: Iterable[str]) -> Iterator[tuple[st
         if name in valid:
             continue
         plain = name.casefold()
-        near = plain if plain in valid else None
-        near = near or next((one for one in valid if _one_letter_apart(plain, one)), None)
-        if near is not None:
-            yield name, near
+        near = [one for one in valid if one == plain or _one_letter_apart(plain, one)]
+        if near:
+            yield name, plain if plain in near else near[0]
 
 
 def _one_letter_apart(one: str, other: str) -> bool:
     """Whether a letter is missing, added, wrong, or changes places; numbers and ends count."""
     if one == other or min(len(one), len(other)) < 4:
         return False
-    start = _shared(one, other)
-    end = _shared(one[start:][::-1], other[start:][::-1])
-    first, second = one[start : len(one) - end], other[start : len(other) - end]
-    if len(first) == len(second) == 2:
-        return first == second[::-1]
-    if max(len(first), len(second)) != 1:
-        return False
-    numbered = one[-2:-1] == "_" or other[-2:-1] == "_" or (first + second).isdigit()
-    return not (numbered and end == 0)
-
-
-def _shared(one: str, other: str) -> int:
-    """How many letters two texts have in common from the start."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((i for i, (x, y) in pairs if x != y), min(len(one), len(other)))
+    start = shared_start(one, other)
+    a, b = one[start:], other[start:]
+    if a[:2] == b[1::-1] and a[2:] == b[2:]:
+        return True
+    numbered = "_" in (one[-2:-1], other[-2:-1]) or (a + b).isdigit()
+    at_the_end = max(len(a), len(b)) == 1
+    return (a[1:] == b[1:] or a[1:] == b or a == b[1:]) and not (numbered and at_the_end)

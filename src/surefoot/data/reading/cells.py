@@ -47,15 +47,12 @@ def in_clear(rows: Iterator[Numbered]) -> Iterator[Numbered]:
 
 def _in_clear(row: Numbered, columns: frozenset[str]) -> Numbered:
     record = dict(row.record or {})
-    for name in columns & record.keys():
-        value = record[name]
-        if missing(value) or not isinstance(value, str):
-            continue
-        messages = parsed_messages(value)
-        if messages is None:
-            reason = f"{name!r} should hold messages as text, as in the first rows of the file"
-            return Numbered(row.row, None, reason)
-        record[name] = messages
+    for name, value in record.items():
+        if name in columns and isinstance(value, str) and not missing(value):
+            record[name] = parsed_messages(value)
+            if record[name] is None:
+                reason = f"{name!r} should hold messages as text, as in the first rows of the file"
+                return Numbered(row.row, None, reason)
     return Numbered(row.row, record)
 
 

@@ -74,12 +74,7 @@ COMMON = (*CARRIED, *SYSTEMS, HISTORY, TEMPLATE_ARGUMENTS, *ANNOTATORS)
 
 
 def get(record: Record, name: str, became: str = "") -> Any:
-    """A column that must be there.
-
-    Args:
-        record: where it is.
-        name: of the column.
-        became: the column of the contract that it becomes, for the account.
+    """A column that must be there; `became` is the column of the contract that it is read as.
 
     Raises:
         DataError: it is absent or null.
@@ -107,9 +102,9 @@ def text_of(entry: Any, name: str) -> Any:
         return entry
     key = first_of(entry, _RESPONSES)
     if key is None:
+        keys = ", ".join(map(str, entry)) or "nothing"
         raise DataError(
-            f"{name!r} holds a mapping with {', '.join(map(str, entry))}, and none of "
-            f"{', '.join(_RESPONSES)}"
+            f"{name!r} holds a mapping with {keys}, and none of {', '.join(_RESPONSES)}"
         )
     return entry[key]
 
@@ -142,23 +137,10 @@ def prompt_of(record: Record) -> str | list[Message]:
     Raises:
         DataError: there is none, and it was not said that the data have none.
     """
-    name = next((n for n in PROMPTS if record.given(n)), None)
-    name = name or next((n for n in PROMPTS if record.look(n) is not None), None)
+    empty = (n for n in PROMPTS if record.look(n) is not None)
+    name = first_of(record, PROMPTS) or next(empty, None)
     if name is None:
-        dialogue = next((n for n in DIALOGUES if is_dialogue(record, n)), None)
-        if dialogue is not None:
-            return messages(record.use(dialogue, "prompt"), "user", dialogue)
-        text = next((n for n in DIALOGUES if _is_text(record, n)), None)
-        if text is not None:
-            return str(record.use(text, "prompt"))
-        if record.account.no_prompt:
-            return ""
-        near = [f" ({n!r}: did you mean {it!r}?)" for n, it in misspelt(record, PROMPTS)]
-        yours = next((n for n, _ in misspelt(record, PROMPTS)), "yours")
-        raise DataError(
-            f"no column holds the prompt ({', '.join((*PROMPTS, *DIALOGUES))}){''.join(near)}. Say "
-            f"which does (--column prompt={yours}), or that the data have none (--no-prompt)"
-        )
+        return _dialogue_so_far(record)
     prompt = get(record, name, "prompt")
     if name == "instruction" and isinstance(prompt, str) and record.given("input"):
         extra = record.use("input", "prompt")
@@ -172,6 +154,22 @@ def prompt_of(record: Record) -> str | list[Message]:
             raise DataError(f"{name!r} holds {keys}, and none of {', '.join(_TEXTS)}, messages")
         return str(inner[text]) if text else messages(inner["messages"], "user", f"{name}.messages")
     return prompt if isinstance(prompt, str) else messages(prompt, "user", name)
+
+
+def _dialogue_so_far(record: Record) -> str | list[Message]:
+    """The prompt of a record without a column of it: its earlier turns."""
+    for is_one in (is_dialogue, _is_text):
+        if name := next((n for n in DIALOGUES if is_one(record, n)), None):
+            value = record.use(name, "prompt")
+            return value if isinstance(value, str) else messages(value, "user", name)
+    if record.account.no_prompt:
+        return ""
+    meant = dict(misspelt(record, PROMPTS))
+    near = "".join(f" ({name!r}: did you mean {it!r}?)" for name, it in meant.items())
+    raise DataError(
+        f"no column holds the prompt ({', '.join((*PROMPTS, *DIALOGUES))}){near}. Say which does "
+        f"(--column prompt={next(iter(meant), 'yours')}), or that the data have none (--no-prompt)"
+    )
 
 
 def is_dialogue(record: Record, name: str) -> bool:
@@ -190,17 +188,14 @@ def _is_text(record: Record, name: str) -> bool:
 def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
     """A row of a reader's with what any record may have beside, checked, with every column.
 
-    Args:
-        record: as it stands in the file.
-        row: what the reader made of it.
-        familiar: columns that are taken otherwise, or not at all.
+    Columns that are `familiar` are taken otherwise, or not at all.
 
     Raises:
         DataError: a column cannot be used.
     """
     _refuse_media(record, row)
     row = _with_context(record, dict(row))
-    for name in CARRIED if record.has_any(_CARRIED) else ():
+    for name in () if _CARRIED.isdisjoint(record) else CARRIED:
         if name not in row and record.given(name):
             row[name] = votes_of(record, optional=True) if name == "votes" else record[name]
     if not fields.missing(row.get("time")):
@@ -249,17 +244,17 @@ def _seconds(record: Record, value: object) -> float:
 
 def _with_context(record: Record, row: Row) -> Row:
     """The row with a system message and a history in front of its prompt."""
-    if not record.has_any(_BEFORE):
+    if _BEFORE.isdisjoint(record):
         return row
-    name = next((name for name in SYSTEMS if record.given(name) and not record.used(name)), None)
+    given = [n for n in (*SYSTEMS, HISTORY) if record.given(n) and not record.used(n)]
+    name = next((name for name in given if name != HISTORY), None)
     system = messages(record.use(name, "prompt"), "system", name) if name is not None else []
-    earlier: list[Message] = []
-    if record.given(HISTORY) and not record.used(HISTORY):
-        earlier = list(_history(record.use(HISTORY, "prompt")))
+    earlier = list(_history(record.use(HISTORY, "prompt"))) if HISTORY in given else []
     if not system and not earlier:
         return row
     prompt = messages(row["prompt"], "user", "prompt") if row["prompt"] != "" else []
-    first = [turns.pop(0) for turns in (system, earlier, prompt) if turns and _is_system(turns[0])]
+    parts = (system, earlier, prompt)
+    first = [turns.pop(0) for turns in parts if turns and turns[0]["role"] == "system"]
     if any(turn["content"] != first[0]["content"] for turn in first):
         name = name or HISTORY
         raise DataError(
@@ -269,10 +264,6 @@ def _with_context(record: Record, row: Row) -> Row:
     earlier = [] if prompt[: len(earlier)] == earlier else earlier
     row["prompt"] = [*first[-1:], *system, *earlier, *prompt]
     return {**row, "conversational": True}
-
-
-def _is_system(turn: Message) -> bool:
-    return turn["role"] == "system"
 
 
 def _history(value: object) -> Iterator[Message]:
@@ -297,7 +288,7 @@ def _history(value: object) -> Iterator[Message]:
 
 def _refuse_media(record: Record, row: Row) -> None:
     """Rows whose texts have a place for an image, sound or film that stands in another column."""
-    name = first_of(record, MEDIA) if record.has_any(_MEDIA) else None
+    name = None if _MEDIA.isdisjoint(record) else first_of(record, MEDIA)
     if name is None:
         return
     for part in ("prompt", "response_a", "response_b"):

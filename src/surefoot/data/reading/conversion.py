@@ -46,23 +46,15 @@ class Conversion:
 
     It is read until a pass meets nothing that the rows depend on and that was not known before: the
     coding of a label column, other votes on a pair, or a column that is not what its name says.
-
-    Attributes:
-        origin: the records.
-        options: how they are to be read.
-        source_name: `source` of the rows that give none; by default the origin's short name.
-        unlabelled: take pairs without a label too.
-        progress: called with the number of records read since the last call.
-        reader: of its form, where that is known.
-        faults: rows left out so far (row, reason, whether only a label is missing).
     """
 
     origin: Origin
     options: ReadingOptions
-    source_name: str | None = None
-    unlabelled: bool = False
-    progress: Callable[[int], object] | None = None
-    reader: Reader | None = None
+    source_name: str | None = None  #: `source` of rows that give none; else the origin's name
+    unlabelled: bool = False  #: take pairs without a label too
+    progress: Callable[[int], object] | None = None  #: called with records read since the last call
+    reader: Reader | None = None  #: of its form, where that is known
+    #: rows left out so far: row, reason, whether only a label is missing
     faults: list[tuple[int, str, bool]] = field(default_factory=list)
     _left_out: dict[str, str] = field(default_factory=dict)
     _codings: dict[str, Coding] = field(default_factory=dict)

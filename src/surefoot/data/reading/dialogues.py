@@ -27,7 +27,7 @@ def part(a: Sequence[Message], b: Sequence[Message]) -> Parted:
     Where they part earlier, everything from there on is the response (several turns), so that
     nothing is lost, and the row is noted. A response begins with what the assistant says.
     """
-    shared = max(0, min(_shared(a, b), len(a) - 1, len(b) - 1))
+    shared = max(0, min(shared_start(a, b), len(a) - 1, len(b) - 1))
     while shared and not (a[shared]["role"] == b[shared]["role"] == "assistant"):
         shared -= 1
     one_turn_left = len(a) == len(b) == shared + 1 and a[shared]["role"] != "user"
@@ -39,7 +39,7 @@ def part(a: Sequence[Message], b: Sequence[Message]) -> Parted:
     )
 
 
-def _shared(a: Sequence[object], b: Sequence[object]) -> int:
+def shared_start(a: Sequence[object], b: Sequence[object]) -> int:
     """How many items two sequences have in common from the start."""
     pairs = enumerate(zip(a, b, strict=False))
     return next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
@@ -62,7 +62,7 @@ def part_texts(a: str, b: str) -> tuple[str, str, str]:
     >>> part_texts("问:茶?答:好。", "问:茶?答:不好。")
     ('问:茶?答:', '好。', '不好。')
     """
-    end = min(_shared(a, b), len(a.rstrip()) - 1, len(b.rstrip()) - 1)
+    end = min(shared_start(a, b), len(a.rstrip()) - 1, len(b.rstrip()) - 1)
     while end > 0 and not (_may_part(a, end) and _may_part(b, end)):
         end -= 1
     end = max(end, 0)
@@ -71,13 +71,7 @@ def part_texts(a: str, b: str) -> tuple[str, str, str]:
 
 def _may_part(text: str, place: int) -> bool:
     """Whether a word, or a sign of a script without spaces, ends before this place."""
-    after = text[place]
-    if after.isspace():
-        return True
-    return not unicodedata.category(after).startswith("M") and (
-        _is_spaceless(after) or _is_spaceless(text[place - 1])
-    )
-
-
-def _is_spaceless(sign: str) -> bool:
-    return any(first <= sign <= last for first, last in _SPACELESS)
+    before, after = text[place - 1], text[place]
+    spaceless = any(low <= sign <= high for low, high in _SPACELESS for sign in (before, after))
+    combining = unicodedata.category(after).startswith("M")
+    return after.isspace() or (spaceless and not combining)

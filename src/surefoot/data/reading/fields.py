@@ -68,10 +68,9 @@ def number(value: object, name: str, low: float = -math.inf, high: float = math.
 
 def truth(value: object, name: str) -> bool:
     """A truth value, or its text."""
-    number = as_number(value)
-    if number not in (0, 1):
+    if (found := as_number(value)) not in (0, 1):
         raise DataError(f"{name!r} should be true or false; got {describe(value)}")
-    return number == 1
+    return found == 1
 
 
 def probability(value: object, name: str) -> float:
@@ -84,12 +83,11 @@ def votes(value: object) -> list[dict[str, Any]]:
     result = []
     for i, vote in enumerate(listed(value, "votes")):
         one = vote if isinstance(vote, Mapping) else {"value": vote}
-        annotator = one.get("annotator")
+        who = name_or_none(one.get("annotator"), "annotator")
         try:
             chance = CODINGS["probability"].decode(one.get("value"), _SIDES, ((), ()))
         except DataError as error:
             raise DataError(f"'votes[{i}]': {error}") from None
-        who = None if annotator is None else name_of(annotator, "annotator")
         result.append({"annotator": who, "value": chance})
     return result
 
@@ -105,6 +103,11 @@ def name_of(value: object, name: str) -> str:
         whole = isinstance(value, float) and value.is_integer()
         return sound(str(int(value) if whole else value).strip())
     raise DataError(f"{name!r} should be text or a number; got {describe(value)}")
+
+
+def name_or_none(value: object, name: str) -> str | None:
+    """The same of a name that may not be given."""
+    return None if missing(value) else name_of(value, name)
 
 
 def json_text(value: object, name: str, kind: type[list[Any]] | type[dict[str, Any]]) -> str:

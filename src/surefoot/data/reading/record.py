@@ -33,37 +33,25 @@ class ColumnError(DataError):
 
 @dataclass
 class Account:
-    """What became of the columns and keys of one file, and how its label columns are coded.
+    """What became of the columns and keys of one file, and how its label columns are coded."""
 
-    Attributes:
-        theirs: the user's name of a column that was mapped.
-        codings: of the label columns for which one was decided.
-        unlabelled: pairs are taken without a label too.
-        no_prompt: the data have no prompt, and none is implied.
-        seen: label columns for which none was decided, with their values.
-        used: rows in which a column, or a key inside one (`answers[].rank`), was taken, by name.
-        became: the column of the contract that it was taken for, where the reader says so.
-        unread: rows in which it has a value that nobody took.
-        remarks: what else a reader has to say of values, and of how many.
-        authors: columns of who wrote the responses, which labels name; a tie names nobody.
-        compared: how columns are read that say of each response how good it is, with an example.
-        units: of the numbers in the column of times, with an example.
-        voter: the column that says who judged, where one does.
-    """
-
-    theirs: Mapping[str, str] = field(default_factory=dict)
-    codings: Mapping[str, Coding] = field(default_factory=dict)
-    unlabelled: bool = False
-    no_prompt: bool = False
+    theirs: Mapping[str, str] = field(default_factory=dict)  #: the user's names of mapped columns
+    codings: Mapping[str, Coding] = field(default_factory=dict)  #: of label columns, as decided
+    unlabelled: bool = False  #: pairs are taken without a label too
+    no_prompt: bool = False  #: the data have no prompt, and none is implied
+    #: label columns for which no coding is decided, with their values
     seen: dict[str, LabelColumn] = field(default_factory=dict)
+    #: rows in which a column, or a key inside one (`answers[].rank`), was taken, by name
     used: Counter[str] = field(default_factory=Counter)
+    #: the column of the contract that it was taken for, where the reader says so
     became: dict[str, str] = field(default_factory=dict)
-    unread: Counter[str] = field(default_factory=Counter)
-    remarks: Counter[str] = field(default_factory=Counter)
-    authors: set[str] = field(default_factory=set)
+    unread: Counter[str] = field(default_factory=Counter)  #: rows with a value that nobody took
+    remarks: Counter[str] = field(default_factory=Counter)  #: what else was found, and how often
+    authors: set[str] = field(default_factory=set)  #: columns of who wrote the responses
+    #: how columns are read that say of each response how good it is, with an example
     compared: dict[str, str] = field(default_factory=dict)
-    units: dict[str, str] = field(default_factory=dict)
-    voter: str = ""
+    units: dict[str, str] = field(default_factory=dict)  #: of numbers in `time`, with an example
+    voter: str = ""  #: the column that says who judged, where one does
 
     def source_of(self, became: str) -> list[str]:
         """The columns that were taken for one of the contract, by the user's names."""
@@ -76,47 +64,23 @@ class Account:
         self.remarks.update(record.remarks)
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Record(Mapping[str, Any]):
     """One record of a file; reading a value from it counts as using its column.
 
     `name in record`, :meth:`given`, :meth:`look` and iteration look without using.
-
-    Args:
-        values: by the names that readers know.
-        account: of the file.
-        row: its place in the file.
-        path: where it stands inside another record.
-        aside: what readers are not shown, and so cannot use.
-
-    Attributes:
-        remarks: what a reader has to say of its values, and of how many.
-        voter: who judged, where a row of the file is one vote.
-        without_label: the row was taken although it has no label.
     """
 
-    __slots__ = (
-        *("_aside", "_inside", "_path", "_taken", "_values"),
-        *("account", "remarks", "row", "voter", "without_label"),
-    )
-
-    def __init__(
-        self,
-        values: Mapping[str, Any],
-        account: Account,
-        row: int = 0,
-        path: str = "",
-        aside: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._values = values
-        self._path = path
-        self._aside = aside
-        self._taken: set[str] = set()
-        self._inside: dict[str, list[Record]] = {}
-        self.account = account
-        self.row = row
-        self.remarks: Counter[str] = Counter()
-        self.without_label = False
-        self.voter: str | None = None
+    _values: Mapping[str, Any]  #: by the names that readers know
+    account: Account  #: of the file
+    row: int = 0  #: its place in the file
+    _aside: Mapping[str, Any] = field(default_factory=dict)  #: what readers are not shown
+    _path: str = ""  #: where it stands inside another record
+    remarks: Counter[str] = field(default_factory=Counter)  #: on its values, and of how many
+    voter: str | None = None  #: who judged, where a row of the file is one vote
+    without_label: bool = False  #: the row was taken although it has no label
+    _taken: set[str] = field(default_factory=set)
+    _inside: dict[str, list[Record]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         value = self._values[name]
@@ -138,10 +102,6 @@ class Record(Mapping[str, Any]):
     def given(self, name: str) -> bool:
         """Whether a column has a value; looking does not use it."""
         return name in self._values and not _empty(self._values[name])
-
-    def has_any(self, names: frozenset[str]) -> bool:
-        """Whether it has a column of any of these names; looking does not use it."""
-        return not names.isdisjoint(self._values)
 
     def look(self, name: str) -> Any:
         """The value of a column, or None; looking does not use it."""
@@ -167,7 +127,7 @@ class Record(Mapping[str, Any]):
 
     def _wrapped(self, value: Any, name: str, path: str) -> Any:
         if isinstance(value, Mapping) and not _is_message(value):
-            one = Record(value, self.account, self.row, f"{self._path}{path}.")
+            one = Record(value, self.account, self.row, _path=f"{self._path}{path}.")
             self._inside.setdefault(name, []).append(one)
             return one
         if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -181,6 +141,7 @@ class Record(Mapping[str, Any]):
         *,
         value: Any = None,
         claims: Claims | None = None,
+        became: str = "label",
         usual: str = "",
         column: str = "",
         optional: bool = False,
@@ -191,20 +152,18 @@ class Record(Mapping[str, Any]):
             name: of the column.
             sides: the columns of the two responses, which words and texts may name.
             value: what stands there; by default it is looked up.
-            claims: what stands for either response in this row, by default what those columns
-                hold, and `model_a` and `model_b` beside.
+            claims: what stands for either response in this row, by default as :meth:`claims`.
+            became: the column of the contract that it is looked up for.
             usual: coding that the form documents for this column, where several would do.
-            column: what the coding is decided for, by default the column itself; several columns
-                or keys that are coded alike share one.
-            optional: the row has a label without it, so that a column that cannot be read is left
-                out as a whole.
+            column: what the coding is decided for, where several columns are coded alike.
+            optional: the row has a label without it: what cannot be read is left out as a whole.
 
         Raises:
             NoLabelError: there is no value.
             ColumnError: the value does not fit the column's coding.
         """
         account = self.account
-        value = self.get(name) if value is None else value
+        value = self.use(name, became) if value is None else value
         column = column or f"{self._path}{name}"
         if fields.missing(value):
             return self.without(f"{name!r} has no value")
@@ -247,10 +206,8 @@ class Record(Mapping[str, Any]):
     def claims(self, sides: tuple[str, str], value: Any) -> Claims:
         """The two responses, and the names of who wrote them, where the value may be one."""
         first, second = (self._values.get(side) for side in sides)
-        if not isinstance(value, str):
-            return (first,), (second,)
         ends = dict.fromkeys(((sides[0][-1:], sides[1][-1:]), *_ENDS))
-        for stem, pair in itertools.product(_AUTHORS, ends):
+        for stem, pair in itertools.product(_AUTHORS, ends if isinstance(value, str) else ()):
             names = [f"{stem}{end}" for end in pair]
             models = [self._values.get(name) for name in names]
             if value in models and models[0] != models[1]:
@@ -269,19 +226,13 @@ class Record(Mapping[str, Any]):
 
     def left(self) -> set[str]:
         """Columns with a value that nobody used, and keys inside those that somebody did."""
-        unread: set[str] = set()
+        unread = {name for name, value in self._aside.items() if not _empty(value)}
         for name, value in self._values.items():
             if name in self._taken:
-                if isinstance(value, list | Mapping):
-                    unread.update(f"{self._path}{name}{key}" for key in _unread_keys(value))
+                unread.update(f"{self._path}{name}{key}" for key in _unread_keys(value))
             elif not _empty(value):
                 unread.add(f"{self._path}{name}")
-        for records in self._inside.values():
-            for record in records:
-                unread |= record.left()
-        if self._aside:
-            unread.update(name for name, value in self._aside.items() if not _empty(value))
-        return unread
+        return unread.union(*(one.left() for inner in self._inside.values() for one in inner))
 
 
 def _empty(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from surefoot.data.options import ReadingOptions
 from surefoot.data.reading.account import Reading
@@ -24,16 +24,16 @@ def require_usable(reading: Reading, faults: Sequence[Fault], options: ReadingOp
     """
     unusable = [fault for fault in faults if not fault.unlabelled]
     if len(unusable) > options.max_unusable * reading.rows:
+        share = len(unusable) / reading.rows
         shown = "\n".join(f"  row {fault.row}: {fault.reason}" for fault in unusable[:3])
         (reason, count), *_ = Counter(fault.reason for fault in unusable).most_common(1)
         often = f" ({count} times)" if count > 1 else ""
         raise DataError(
-            f"{reading.place}: {len(unusable)} of {reading.rows} rows "
-            f"({len(unusable) / reading.rows:.1%}) cannot be used, and at most "
-            f"{options.max_unusable:.1%} may be (max_unusable).\n{shown}\n"
+            f"{reading.place}: {len(unusable)} of {reading.rows} rows ({share:.1%}) cannot be "
+            f"used, and at most {options.max_unusable:.1%} may be (max_unusable).\n{shown}\n"
             f"The likely cause{often}: {reason}.{_causes(reading)} Mend the file, or go on without "
-            f"these rows with --max-unusable {_above(len(unusable) / reading.rows)} (max_unusable "
-            "in a configuration and in Python)."
+            f"these rows with --max-unusable {math.ceil(share * 100) / 100} (max_unusable in a "
+            "configuration and in Python)."
         )
     used = reading.rows - len(faults) - reading.grouped
     if not options.no_prompt and reading.empty_prompts > MOST_EMPTY * max(used, 1):
@@ -72,11 +72,6 @@ def require_one_coding(readings: Sequence[Reading], options: ReadingOptions) -> 
                 )
 
 
-def _above(share: float) -> float:
-    """A share that would let these rows pass."""
-    return math.ceil(share * 100) / 100
-
-
 def _why_empty(reading: Reading) -> str:
     taken = [name for name, became in reading.used.items() if (became or name) == "prompt"]
     if taken:
@@ -85,13 +80,11 @@ def _why_empty(reading: Reading) -> str:
 
 
 def _causes(reading: Reading) -> str:
-    return "".join(
-        f" {line[0].upper()}{line[1:]}{'' if line.endswith('?') else '.'}"
-        for line in _likely(reading)
-    )
-
-
-def _likely(reading: Reading) -> Iterator[str]:
-    yield from reading.warnings
+    """Sentences on what was not read."""
+    lines = list(reading.warnings)
     if reading.not_read:
-        yield f"not read: {', '.join(list(reading.not_read)[:8])}"
+        lines.append(f"not read: {', '.join(list(reading.not_read)[:8])}")
+    ends = ("" if line.endswith("?") else "." for line in lines)
+    return "".join(
+        f" {line[0].upper()}{line[1:]}{end}" for line, end in zip(lines, ends, strict=True)
+    )
