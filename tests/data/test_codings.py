@@ -186,6 +186,15 @@ def test_values_that_stand_for_no_label_are_counted_apart():
     assert (reading.unusable, reading.unlabelled) == (0, 6)
 
 
+def test_pairs_to_be_scored_may_have_values_that_stand_for_no_label(tmp_path):
+    records = rows(SIDES["letters"], "label", ["good", "bad", "unsure", None])
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    codings = {"label": "good:a,bad:b,unsure:none"}
+    found = read_preferences(path, codings=codings, unlabelled=True)
+    assert found.strings("label_from") == ["label", "label", "absent", "absent"]
+
+
 def test_a_label_may_repeat_a_response_or_name_a_model():
     records = rows(SIDES["letters"], "winner", ["x0", "y1", "tie"])
     assert read(records).labels.tolist() == [1, 0, 0.5]

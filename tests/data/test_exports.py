@@ -73,7 +73,8 @@ def test_arena_battles(read, winner, chance):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "chance"), [((1, 0, 0), 1.0), ((0, 1, 0), 0.0), ((0, 0, 1), 0.5)]
+    ("outcome", "chance"),
+    [((1, 0, 0), 1.0), ((0, 1, 0), 0.0), ((0, 0, 1), 0.5), ((0.3, 0.6, 0.1), 0.35)],
 )
 @pytest.mark.parametrize("write", [json.dumps, list], ids=["as text", "as lists"])
 def test_arena_turns_in_lists(read, outcome, chance, write):
@@ -86,7 +87,7 @@ def test_arena_turns_in_lists(read, outcome, chance, write):
     (row,) = read({**texts, **dict(zip(names, outcome, strict=True))}).dataset
     assert to_text(row["prompt"]) == "A fruit?"
     assert [turn["content"] for turn in row["response_b"]] == ["Pear.", "Why?", "Sweet."]
-    assert row["label"] == chance
+    assert row["label"] == pytest.approx(chance)
     record = {**texts, **dict.fromkeys(names, 1)}
     with pytest.raises(DataError, match="should sum to 1; got 3"):
         read(record)

@@ -62,7 +62,7 @@ def _label(record: Record) -> float:
     total = sum(shares.values())
     if not total:
         return record.without(f"{', '.join(shares)} are all 0")
-    if total != 1:
+    if abs(total - 1) > 1e-6:
         raise DataError(f"{', '.join(shares)} should sum to 1; got {total:g}")
     record.compares(", ".join(shares), list(shares.values()), "1 for what was chosen")
     return sum(_OUTCOMES[name] * share for name, share in shares.items())

@@ -45,7 +45,8 @@ def _answers(record: Record) -> Iterator[tuple[str | None, str]]:
         pairwise = [r for r in results if r["type"] == "pairwise"]
         controls = {str(r.get("from_name")) for r in pairwise or results}
         if len(controls) > 1:
-            raise DataError(f"several controls were answered ({', '.join(controls)}){_OTHERWISE}")
+            named = ", ".join(sorted(controls))
+            raise DataError(f"several controls were answered ({named}){_OTHERWISE}")
         for result in pairwise or results:
             who = entry.inside("completed_by")
             who = who.get("id", who.get("email")) if isinstance(who, Mapping) else who

@@ -182,9 +182,8 @@ class Record(Mapping[str, Any]):
             label = account.codings[column].decode(value, named, claims)
         except DataError as error:
             raise ColumnError(f"{name!r} in row {self.row}: {error}") from None
-        if label is None:
-            raise NoLabelError(f"{name!r} is {value!r}, which stands for no label")
-        return label
+        none = f"{name!r} is {value!r}, which stands for none"
+        return self.without(none) if label is None else label
 
     def compares(self, column: str, value: object, meaning: str) -> None:
         """Say once how a column of numbers is read, of which the responses have one each."""
