@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,15 +48,16 @@ def by_group(
         ValueError: lengths that do not agree.
     """
     v = np.asarray(values, dtype=np.float64)
-    names = np.array(["" if g is None else str(g) for g in groups], dtype=object)
-    present = np.array([g is not None for g in groups], dtype=bool)
-    if len(names) != len(v):
-        raise ValueError(f"groups name the group of each of {len(v)} values; got {len(names)}.")
-    ids = None if clusters is None else np.asarray(clusters)
+    if len(groups) != len(v):
+        raise ValueError(f"groups name the group of each of {len(v)} values; got {len(groups)}.")
+    rows_of: dict[str, list[int]] = {}
+    for i, name in enumerate(groups):
+        if name is not None:
+            rows_of.setdefault(str(name), []).append(i)
     estimates = {}
-    for name in sorted(set(names[present])):
-        rows = np.flatnonzero(present & (names == name))
-        inside = None if ids is None else ids[rows]
+    for name in sorted(rows_of):
+        rows = np.array(rows_of[name])
+        inside = None if clusters is None else np.asarray(clusters)[rows]
         limits = None if within is None else within.rows(rows)
         estimates[name] = mean(v[rows], inside, None, level, covers, limits)
     return estimates
@@ -89,14 +90,7 @@ def worst_group(
         reason = note or "no row has a group"
         return WorstGroup(None, refused(None, n, covers, level, reason), together)
     worst = min(usable, key=lambda name: usable[name].estimate or 0.0)
-    value = Estimate(
-        estimate=usable[worst].estimate,
-        low=min(e.low for e in usable.values() if e.low is not None),
-        high=min(e.high for e in usable.values() if e.high is not None),
-        n=usable[worst].n,
-        covers=covers,
-        level=level,
-        note=note,
-        within=usable[worst].within,
-    )
+    low = min(e.low for e in usable.values() if e.low is not None)
+    high = min(e.high for e in usable.values() if e.high is not None)
+    value = replace(usable[worst], low=low, high=high, level=level, note=note)
     return WorstGroup(worst, value, together)

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,18 +54,7 @@ FEWEST_SEEDS = 3
 
 BySeed = Sequence[npt.ArrayLike] | npt.NDArray[np.float64]
 
-
 Within = Range | Sequence[Range] | None
-
-
-@dataclass(frozen=True)
-class _Moments:
-    spread: Spread
-    test: TTest | None
-    n: int
-    within: tuple[float, float]
-    unseen: Unseen
-    reason: str
 
 
 def hierarchical(
@@ -98,21 +87,19 @@ def hierarchical(
     share = within in (None, SHARE) and is_share(*values)
     limits = _joined(SHARE if share else within, values)
     if len(values) == 1:
-        return mean(values[0], ids[0], None, level, _one_seed(covers), limits)
+        return mean(values[0], ids[0], None, level, f"{covers} (one seed)", limits)
     covers = f"seeds and {covers}"
     if not len(values[0]):
         return refused(None, 0, covers, level, "there are no values")
-    m = _moments(values, ids, limits, level)
-    centre = m.spread.mean
-    if m.reason:
-        return refused(centre, m.n, covers, level, m.reason, m.within)
+    seen, _, unseen, reason = _moments(values, ids, limits, level)
+    n, centre = sum(map(len, values)), seen.mean
+    if reason:
+        return refused(centre, n, covers, level, reason, limits.ends)
     if share and 0 < centre < 1:
-        low, high = wilson(centre, m.spread.error, m.spread.freedom, m.n, level)
+        low, high = wilson(centre, seen.error, seen.freedom, n, level)
     else:
-        low, high = reach(skewed(m.spread, level), m.unseen.ends(level))
-    return estimate_of(
-        centre, low, high, m.n, covers, level, f"{len(values)} seeds", within=m.within
-    )
+        low, high = reach(skewed(seen, level), unseen.ends(level))
+    return estimate_of(centre, low, high, n, covers, level, f"{len(values)} seeds", limits.ends)
 
 
 def hierarchical_difference(
@@ -137,26 +124,23 @@ def hierarchical_difference(
         raise ValueError("a and b need the same seeds, and the same items in each seed.")
     if len(first) == 1:
         limits = within if within is None or isinstance(within, Range) else within[0]
-        return paired_difference(
-            first[0], second[0], ids[0], None, level, _one_seed(covers), limits
-        )
+        one = f"{covers} (one seed)"
+        return paired_difference(first[0], second[0], ids[0], None, level, one, limits)
     if not len(first[0]):
         return Comparison(refused(None, 0, covers, level, "there are no values"), None)
     with np.errstate(over="ignore"):
         gaps = [a - b for a, b in zip(first, second, strict=True)]
     shares = within is None and is_share(*first, *second)
-    m = _moments(
-        gaps, ids, _joined(SHARE_DIFFERENCE if shares else within, gaps), level, not shares
-    )
-    covers = f"seeds and {covers}"
-    if m.test is None or m.reason:
-        return Comparison(refused(m.spread.mean, m.n, covers, level, m.reason, m.within), None)
-    test = m.test
+    joined = _joined(SHARE_DIFFERENCE if shares else within, gaps)
+    seen, test, unseen, reason = _moments(gaps, ids, joined, level, not shares)
+    n, covers = sum(map(len, gaps)), f"seeds and {covers}"
+    if test is None or reason:
+        return Comparison(refused(seen.mean, n, covers, level, reason, joined.ends), None)
     if shares:
         weights = np.concatenate([np.full(len(g), 1 / len(g)) for g in gaps])
         known = discordance(np.concatenate(gaps), weights, math.sqrt(test.items or 0.0) * test.unit)
         test = replace(test, discordance=known)
-    return compared(m.spread, test, m.n, covers, m.within, m.unseen, f"{len(gaps)} seeds")
+    return compared(seen, test, n, covers, joined.ends, unseen, f"{len(gaps)} seeds")
 
 
 def _joined(within: Within, values: list[Floats]) -> Range:
@@ -174,10 +158,6 @@ def _joined(within: Within, values: list[Floats]) -> Range:
         for ends in ([r.lowest for r in each], [r.highest for r in each])
     )
     return Range(low, high)
-
-
-def _one_seed(covers: str) -> str:
-    return f"{covers} (one seed)"
 
 
 def _aligned(
@@ -205,8 +185,8 @@ def _moments(
     limits: Range,
     level: float,
     skew: bool = True,
-) -> _Moments:
-    """Mean over seeds, its two errors, and what is known of them."""
+) -> tuple[Spread, TTest | None, Unseen, str]:
+    """Mean over seeds and its error, the test of it, what was not seen, and why it has none."""
     seeds = len(values)
     everything = np.concatenate(values)
     limits.check(everything)
@@ -226,8 +206,7 @@ def _moments(
     if seeds < FEWEST_SEEDS:
         reason = f"{seeds} seeds are too few for an interval over seeds ({FEWEST_SEEDS} are needed)"
     if reason:
-        nothing = Spread(centre, math.nan, math.nan)
-        return _Moments(nothing, None, n, limits.ends, unseen, reason)
+        return Spread(centre, math.nan, math.nan), None, unseen, reason
     by_seed = np.zeros((n, seeds))
     by_seed[np.arange(n), owner] = residuals * factor
     gram = dependence.gram(by_seed)
@@ -243,14 +222,8 @@ def _moments(
     test = TTest(between, seeds - 1, level, shared, doubt, of_items, unit=unit)
     seen = error > 1e-12  # beyond rounding
     third = dependence.third(residuals * factor) / error**3 if skew and seen else 0.0
-    return _Moments(
-        Spread(centre, error * unit, max(freedom, 1.0), skewness_of(third, freedom + 1)),
-        test,
-        n,
-        limits.ends,
-        unseen,
-        "" if seen else "no spread was seen between seeds or items",
-    )
+    found = Spread(centre, error * unit, max(freedom, 1.0), skewness_of(third, freedom + 1))
+    return found, test, unseen, "" if seen else "no spread was seen between seeds or items"
 
 
 def _variance_of_shared(dependence: Dependence, by_seed: Floats) -> float:
