@@ -83,12 +83,12 @@ def compare(
     if len(ours) != len(theirs):
         raise DataError(f"compare needs the same seeds; got {len(ours)} and {len(theirs)}.")
     shared = clusters_of(preferences, clusters)
-    said: dict[str, Any] = {"level": level, "covers": shared.covers}
+    coverage: dict[str, Any] = {"level": level, "covers": shared.covers}
     first, second = (np.stack([j.correct for j in side]) for side in (ours, theirs))
     rows = ours[0].decided
 
     def difference(at: Rows) -> Comparison:
-        return hierarchical_difference(first[:, at], second[:, at], shared.ids[at], **said)
+        return hierarchical_difference(first[:, at], second[:, at], shared.ids[at], **coverage)
 
     def range_of(a: Judgments, b: Judgments) -> Range:
         return Range.over_labels(lambda y: a.loss(y) - b.loss(y), len(preferences))
@@ -98,15 +98,15 @@ def compare(
     return ComparisonResult(
         name=preferences.name,
         seeds=len(ours),
-        first=hierarchical(first[:, rows], shared.ids[rows], **said),
-        baseline=hierarchical(second[:, rows], shared.ids[rows], **said),
+        first=hierarchical(first[:, rows], shared.ids[rows], **coverage),
+        baseline=hierarchical(second[:, rows], shared.ids[rows], **coverage),
         accuracy=difference(rows),
         log_loss=hierarchical_difference(
             [j.loss() for j in ours],
             [j.loss() for j in theirs],
             shared.ids,
             within=list(map(range_of, ours, theirs)),
-            **said,
+            **coverage,
         ),
         groups=_under("group: ", tested),
         sources=_under("source: ", tested),
@@ -132,15 +132,15 @@ def evaluate_over_seeds(
     """
     judged = _judged(rewards, probabilities, preferences, tie_tolerance)
     shared = clusters_of(preferences, clusters)
-    said: dict[str, Any] = {"level": level, "covers": shared.covers}
+    coverage: dict[str, Any] = {"level": level, "covers": shared.covers}
     right = np.stack([j.correct for j in judged])
     rows = judged[0].decided
 
     def accuracy(at: Rows) -> Estimate:
-        return hierarchical(right[:, at], shared.ids[at], **said)
+        return hierarchical(right[:, at], shared.ids[at], **coverage)
 
     within = [Range.over_labels(j.loss, len(preferences)) for j in judged]
-    loss = hierarchical([j.loss() for j in judged], shared.ids, within=within, **said)
+    loss = hierarchical([j.loss() for j in judged], shared.ids, within=within, **coverage)
     parts = _parts(preferences, rows)
     return {
         "accuracy": accuracy(rows),

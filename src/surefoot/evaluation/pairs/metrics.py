@@ -13,7 +13,7 @@ import numpy.typing as npt
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.clusters import Choice, clusters_of
-from surefoot.evaluation.pairs.judgments import judge
+from surefoot.evaluation.pairs.judgments import Judgments, judge
 from surefoot.evaluation.pairs.rulers import ruler_rewards
 from surefoot.statistics import (
     SHARE,
@@ -112,24 +112,19 @@ def evaluate_rewards(
         raise DataError(f"{preferences.name} has no pairs to evaluate on.")
     judged = judge(rewards, preferences, probabilities, tie_tolerance)
     shared = clusters_of(preferences, clusters)
-    said: dict[str, Any] = {"level": level, "covers": shared.covers}
+    coverage: dict[str, Any] = {"level": level, "covers": shared.covers}
     rows = judged.decided
     right, ids = judged.correct[rows], shared.ids[rows]
-    n, p, labels = len(preferences), judged.probabilities, judged.labels
-
-    def over_all(values: Floats, within: Range) -> Estimate:
-        return mean(values, shared.ids, within=within, **said)
+    n = len(preferences)
 
     def over_decided(names: Sequence[str | None]) -> dict[str, Estimate]:
         if len(names) != n:
             raise DataError(f"a breakdown names {len(names)} rows of {n}.")
-        return by_group(right, [names[int(i)] for i in rows], ids, **said)
+        return by_group(right, [names[int(i)] for i in rows], ids, **coverage)
 
     groups, sources = preferences.strings("group"), preferences.strings("source")
     named = groups if preferences.has("group") else sources
-    worst = worst_group(right, [named[int(i)] for i in rows], ids, **said)
-    rulers, best, beyond, notes = _against_rulers(right, preferences, rows, ids, said)
-    soft = bool((~np.isin(labels, (0.0, 0.5, 1.0))).any())
+    worst = worst_group(right, [named[int(i)] for i in rows], ids, **coverage)
     return EvaluationResult(
         name=preferences.name,
         n=n,
@@ -138,38 +133,54 @@ def evaluate_rewards(
         skipped=len(preferences.faults),
         clusters=shared.kind,
         cluster_count=len(np.unique(shared.ids)),
-        accuracy=mean(right, ids, **said),
-        agreement=over_all(judged.agreement, SHARE) if soft else None,
-        ceiling=over_all(np.maximum(labels, 1 - labels), Range(0.5, 1.0)) if soft else None,
-        log_loss=over_all(judged.loss(), Range.over_labels(judged.loss, n)),
-        brier=over_all(brier(p, labels), Range.over_labels(partial(brier, p), n)),
-        calibration=calibration(p, labels, shared.ids, **said),
+        accuracy=mean(right, ids, **coverage),
         groups=over_decided(groups),
         sources=over_decided(sources),
         breakdowns={title: over_decided(names) for title, names in (breakdowns or {}).items()},
         worst=worst if len(worst.groups) > 1 else None,
-        rulers=rulers,
-        best_ruler=best,
-        beyond_ruler=beyond,
-        notes=notes,
+        **_of_every_pair(judged, shared.ids, coverage),
+        **_against_rulers(right, preferences, rows, ids, coverage),
     )
 
 
+def _of_every_pair(judged: Judgments, ids: Ints, coverage: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures over all pairs, with soft labels as they are."""
+    p, labels = judged.probabilities, judged.labels
+    n, soft = len(p), bool((~np.isin(labels, (0.0, 0.5, 1.0))).any())
+
+    def over(values: Floats, within: Range) -> Estimate:
+        return mean(values, ids, within=within, **coverage)
+
+    return {
+        "agreement": over(judged.agreement, SHARE) if soft else None,
+        "ceiling": over(np.maximum(labels, 1 - labels), Range(0.5, 1.0)) if soft else None,
+        "log_loss": over(judged.loss(), Range.over_labels(judged.loss, n)),
+        "brier": over(brier(p, labels), Range.over_labels(partial(brier, p), n)),
+        "calibration": calibration(p, labels, ids, **coverage),
+    }
+
+
 def _against_rulers(
-    right: Floats, preferences: Preferences, rows: Ints, ids: Ints, said: Mapping[str, Any]
-) -> tuple[dict[str, Estimate], str, Comparison, tuple[str, ...]]:
+    right: Floats, preferences: Preferences, rows: Ints, ids: Ints, coverage: Mapping[str, Any]
+) -> dict[str, Any]:
     """Accuracy of each ruler, the best one, the model's difference to it, and cautions."""
     rulers = {
         name: judge(measured, preferences).correct[rows]
         for name, measured in ruler_rewards(preferences).items()
     }
-    accuracies = {name: mean(one, ids, **said) for name, one in rulers.items()}
-    contenders, notes, first = list(rulers), [], rulers["first position"]
+    accuracies = {name: mean(one, ids, **coverage) for name, one in rulers.items()}
+    contenders, first = list(rulers), rulers["first position"]
+    notes: tuple[str, ...] = ()
     if len(first) and first.min() == first.max():
         contenders.remove("first position")
-        notes.append(
+        notes = (
             "every label prefers the same position: a model that sees the order could read the "
-            "answer off it, and the ruler `first position` says nothing here"
+            "answer off it, and the ruler `first position` says nothing here",
         )
     best = max(contenders, key=lambda name: accuracies[name].estimate or 0.0)
-    return accuracies, best, paired_difference(right, rulers[best], ids, **said), tuple(notes)
+    return {
+        "rulers": accuracies,
+        "best_ruler": best,
+        "beyond_ruler": paired_difference(right, rulers[best], ids, **coverage),
+        "notes": notes,
+    }
