@@ -106,11 +106,11 @@ class Preferences:
         """
         complete = []
         for i, row in enumerate(rows):
+            place = {"file": row.get("file", name), "row": row.get("row", i)}
             try:
-                complete.append({**filled(row), "file": row.get("file", name)})
+                complete.append(filled(row) | place)
             except DataError as error:
                 raise DataError(f"{name}, row {i}: {str(error).rstrip('.')}.") from None
-            complete[-1]["row"] = row.get("row", i)
         columns = {key: [row[key] for row in complete] for key in FEATURES}
         return cls(Dataset.from_dict(columns, features=FEATURES), name, digest_of(complete))
 

@@ -29,18 +29,15 @@ def unit_ids(preferences: Preferences, unit: Unit) -> tuple[npt.NDArray[np.int64
     if unit == "pair":
         return np.arange(len(preferences)), _pair_names(preferences)
     if unit == "prompt":
-        _, first, inverse = np.unique(
-            preferences.prompt_keys(), return_index=True, return_inverse=True
-        )
-        order = np.argsort(first)
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        prompts = preferences.dataset.select(first[order])["prompt"]
-        return rank[inverse.reshape(-1)], [start_of(last_turn(prompt), 60) for prompt in prompts]
+        known: dict[int, int] = {}
+        keys = preferences.prompt_keys().tolist()
+        ids = np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+        prompts = preferences.dataset.select(np.unique(ids, return_index=True)[1])["prompt"]
+        return ids, [start_of(last_turn(prompt), 60) for prompt in prompts]
     if unit not in get_args(Unit):
         raise ConfigurationError(unknown_name("unit", unit, get_args(Unit)))
-    names, ids = np.unique(column_values(preferences, unit), return_inverse=True)
-    return ids.astype(np.int64), [str(name) for name in names]
+    names, found = np.unique(column_values(preferences, unit), return_inverse=True)
+    return found.astype(np.int64), [str(name) for name in names]
 
 
 def column_values(preferences: Preferences, column: str) -> list[str]:

@@ -157,9 +157,8 @@ def _columns(
     values = zip(*(rows[name] for name in names), strict=True)
     batch = [dict(zip(names, row, strict=True)) for row in values]
     found = TokenReader(tokenizer).rows(batch, max_length, keep_end)
-    sides = zip(*(one.tokens for one in found), strict=True)
     return {
-        **dict(zip(TURNS, map(list, sides), strict=True)),
+        **{name: [one.tokens[k] for one in found] for k, name in enumerate(TURNS)},
         "sizes": [list(map(len, one.tokens)) for one in found],
         "identical": [one.refused is None and one.tokens[1] == one.tokens[2] for one in found],
         "marks": [one.marks for one in found],
