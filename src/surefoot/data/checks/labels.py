@@ -142,9 +142,9 @@ CHECKS = (
     check_of(
         "label-out-of-range",
         "error",
-        lambda context: ~((context.preferences.labels >= 0) & (context.preferences.labels <= 1)),
         "A label is P(a preferred), in [0, 1]; these are not.",
         "Mend the labels: 1 (a is better), 0 (b is better), 0.5 (a tie) or a probability.",
+        lambda context: ~((context.preferences.labels >= 0) & (context.preferences.labels <= 1)),
     ),
     constant_label,
     swapped_label,

@@ -30,9 +30,9 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
     if against is None:
         yield Unchecked(f"{LEAKAGE}: no other data was given to compare with.")
         return
-    keys, other_keys = context.scan.prompt, against.prompt_keys()
+    keys, other_keys = context.scan["prompt"], against.prompt_keys()
     other_openings = [opening_key(prompt) for (prompt,) in against.read("prompt")]
-    filled = context.scan.lengths[:, 0] > 0
+    filled = context.scan["lengths"][:, 0] > 0
     exact = np.isin(keys, other_keys) & filled
     yield from context.finding(
         "leaked-prompt",
@@ -52,7 +52,7 @@ def leakage(context: Context) -> Iterator[Finding | Unchecked]:
         "those just that similar, and nearly all of the more similar ones.)",
         "Look at some; drop them from one side, or report figures without them.",
     )
-    opening = np.isin(context.scan.opening, other_openings) & filled & ~exact & ~near
+    opening = np.isin(context.scan["opening"], other_openings) & filled & ~exact & ~near
     yield from context.finding(
         "shared-opening",
         "note",

@@ -44,10 +44,10 @@ def unusable_rows(context: Context) -> Iterator[Finding]:
 
 def repeated_pairs(context: Context) -> Iterator[Finding]:
     """Pairs that occur twice, in either orientation, with the same label or the opposite one."""
-    low, high = np.sort(context.scan.responses, axis=1).T
-    turned = context.scan.responses[:, 0] != low
+    low, high = np.sort(context.scan["responses"], axis=1).T
+    turned = context.scan["responses"][:, 0] != low
     labels = np.where(turned, 1 - context.preferences.labels, context.preferences.labels)
-    pairs = np.stack([context.scan.prompt, low, high], axis=1)
+    pairs = np.stack([context.scan["prompt"], low, high], axis=1)
     _, pair = np.unique(pairs, axis=0, return_inverse=True)
     pair = pair.reshape(-1)
     # The same judgment again: the same pair with the same label as an earlier row.
@@ -68,7 +68,7 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
     yield from context.finding(
         "contradictory-duplicate",
         "warning",
-        (first & second)[pair] & ~context.scan.same,
+        (first & second)[pair] & ~context.scan["identical-responses"],
         "The same pair occurs with opposite labels.",
         "If several people judged, name the column that says who (--column annotator=yours): votes "
         "show the label noise. Otherwise drop these rows.",
@@ -77,7 +77,7 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
 
 def extreme_length(context: Context) -> Iterator[Finding]:
     """Lengths far from all others."""
-    total = context.scan.lengths[:, 0] + context.scan.lengths[:, 1:].max(axis=1)
+    total = context.scan["lengths"][:, 0] + context.scan["lengths"][:, 1:].max(axis=1)
     if len(total) < 20:
         return
     size = np.log1p(total)
@@ -103,29 +103,27 @@ CHECKS = (
     check_of(
         "empty-response",
         "warning",
-        lambda context: (context.scan.lengths[:, 1:] == 0).any(axis=1),
         "A response is empty, or what tables write where there is nothing (nan, None): the pair "
         "only teaches that saying something beats silence.",
         "Drop these rows, unless an empty answer is a real choice in your data.",
+        lambda context: (context.scan["lengths"][:, 1:] == 0).any(axis=1),
     ),
     check_of(
         "empty-prompt",
         "warning",
-        lambda context: (context.scan.lengths[:, 0] == 0) & ~_parted(context),
         "The prompt is empty, so the responses answer nothing.",
         "Check which column holds the prompt; drop these rows.",
+        lambda context: (context.scan["lengths"][:, 0] == 0) & ~_parted(context),
     ),
     check_of(
         "identical-responses",
         "error",
-        lambda context: context.scan.same,
         "Both responses are the same text: there is nothing to prefer.",
         "Drop these rows.",
     ),
     check_of(
         "alike-responses",
         "note",
-        lambda context: context.scan.alike,
         "The responses differ only in case, indentation or line breaks, which may be the point.",
         "Nothing, where that is what was judged. Drop these rows where it is an accident.",
     ),
@@ -133,29 +131,26 @@ CHECKS = (
     check_of(
         "prompt-not-a-prefix",
         "warning",
-        _parted,
         "The two dialogues part before their last turn, so the responses answer different "
         "prompts. The shared turns were taken as the prompt, the rest as the responses.",
         "Drop these rows if a response has to be a single turn.",
+        _parted,
     ),
     check_of(
         "prompt-repeated",
         "warning",
-        lambda context: context.scan.repeats_prompt,
         "Both responses begin with the prompt's last turn, so a model would see it twice.",
         "If the responses hold the whole text, leave out the prompt column or cut it off them.",
     ),
     check_of(
         "messages-as-text",
         "warning",
-        lambda context: context.scan.written,
         "A text is messages as JSON or Python writes them, and a model reads their brackets.",
         "Write all cells of the column so, and they are parsed; or mend these rows.",
     ),
     check_of(
         "ends-with-user",
         "warning",
-        lambda context: context.scan.user_ends,
         "The last words of a response are the user's: a policy would learn to speak for the user.",
         "Cut the last turn off the responses.",
     ),
@@ -163,21 +158,18 @@ CHECKS = (
     check_of(
         "mojibake",
         "warning",
-        lambda context: context.scan.mojibake,
         "Text was decoded with the wrong encoding ('Ã©' for 'é').",
         "Repair it with ftfy.fix_encoding, or read the source again as UTF-8.",
     ),
     check_of(
         "replacement-character",
         "warning",
-        lambda context: context.scan.replaced,
         "Text contains U+FFFD, which stands for bytes that were lost in decoding.",
         "Read the source again with its own encoding; what is lost cannot be repaired here.",
     ),
     check_of(
         "control-character",
         "note",
-        lambda context: context.scan.control,
         "Text contains control characters, which people cannot see and tokenizers keep.",
         "Remove them.",
     ),

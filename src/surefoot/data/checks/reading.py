@@ -21,7 +21,7 @@ def reading(context: Context) -> Iterator[Finding | Unchecked]:
     if tokenizer is not None and limit is not None and context.views is None:
         yield from _by_language_model(context, limit)
         return
-    yield from _finding(context, remark_of("rendered-already", 0), context.scan.marked)
+    yield from _finding(context, remark_of("rendered-already", 0), context.scan["rendered-already"])
     if tokenizer is None or limit is None:
         yield Unchecked(
             "truncation: no tokenizer and length were given, so pairs that a model would cut to "
@@ -36,12 +36,12 @@ def reading(context: Context) -> Iterator[Finding | Unchecked]:
         cut_note(cuts.share, limit),
         "Raise the length if what is cut matters, as far as the encoder goes.",
     )
-    yield from _finding(context, IDENTICAL, cuts.identical & ~context.scan.same)
+    yield from _finding(context, IDENTICAL, cuts.identical & ~context.scan["identical-responses"])
 
 
 def _by_language_model(context: Context, limit: int) -> Iterator[Finding]:
     read = tokenise(context.preferences, context.tokenizer, limit, context.keep_end)
-    yield from _finding(context, IDENTICAL, read.identical & ~context.scan.same)
+    yield from _finding(context, IDENTICAL, read.identical & ~context.scan["identical-responses"])
     for mark in read.cuts.marks:
         yield from _finding(context, remark_of(mark, limit), read.having(mark))
     faults = list(refusals(read, context.preferences).values())

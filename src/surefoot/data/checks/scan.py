@@ -33,7 +33,7 @@ _EXAMPLES = 3
 _REPEATED = 30
 
 #: What the pass keeps of each row: numbers only. Keys are hashes blind to case and spacing;
-#: responses that differ in those alone have keys that see both.
+#: responses that differ in those alone have keys that see both. Flags are called like the finding.
 _ROW = np.dtype(
     [
         ("prompt", np.int64),  # key
@@ -41,14 +41,14 @@ _ROW = np.dtype(
         ("lengths", np.int64, 3),  # characters of prompt and responses, blanks stripped
         ("opening", np.int64),  # key of what the user says first
         ("mojibake", np.bool_),
-        ("replaced", np.bool_),  # a text holds U+FFFD
-        ("control", np.bool_),  # a text holds control characters
-        ("repeats_prompt", np.bool_),
-        ("same", np.bool_),  # both responses are one text
-        ("alike", np.bool_),  # they differ in case and spacing alone
-        ("marked", np.bool_),  # a text holds marks of a chat template
-        ("written", np.bool_),  # a text is messages as JSON or Python writes them
-        ("user_ends", np.bool_),  # the last words of a response are the user's
+        ("replacement-character", np.bool_),  # a text holds U+FFFD
+        ("control-character", np.bool_),  # a text holds control characters
+        ("prompt-repeated", np.bool_),
+        ("identical-responses", np.bool_),  # both responses are one text
+        ("alike-responses", np.bool_),  # they differ in case and spacing alone
+        ("rendered-already", np.bool_),  # a text holds marks of a chat template
+        ("messages-as-text", np.bool_),  # a text is messages as JSON or Python writes them
+        ("ends-with-user", np.bool_),  # the last words of a response are the user's
     ]
 )
 
@@ -98,11 +98,11 @@ class Context:
     views: Sequence[FeatureView] | None = None
 
     @cached_property
-    def scan(self) -> Any:
-        """The pass over the texts, made once for all checks: an array (N,) for each field."""
+    def scan(self) -> npt.NDArray[Any]:
+        """The pass over the texts, made once for all checks: (N,), with the fields of `_ROW`."""
         sides = self.preferences.read("response_a", "response_b")
         rows = map(_scanned, self.preferences.prompts(), sides)
-        return np.fromiter(rows, _ROW, len(self.preferences)).view(np.recarray)
+        return np.fromiter(rows, _ROW, len(self.preferences))
 
     @cached_property
     def files(self) -> dict[str, npt.NDArray[np.int64]]:
@@ -153,14 +153,15 @@ Check = Callable[[Context], Iterator[Finding | Unchecked]]
 def check_of(
     kind: str,
     severity: Severity,
-    rows: Callable[[Context], npt.NDArray[Any]],
     meaning: str,
     remedy: str,
+    rows: Callable[[Context], npt.NDArray[Any]] | None = None,
 ) -> Check:
-    """A check that is one finding about the rows that a function gives; its parts are declared."""
+    """A check that is one finding, about the rows that a function gives or a flag of the scan."""
 
     def check(context: Context) -> Iterator[Finding]:
-        yield from context.finding(kind, severity, rows(context), meaning, remedy)
+        found = context.scan[kind] if rows is None else rows(context)
+        yield from context.finding(kind, severity, found, meaning, remedy)
 
     check.__name__, check.__doc__ = kind.replace("-", "_"), meaning
     return check
