@@ -10,7 +10,7 @@ from typing import Any
 from surefoot import plugins
 from surefoot.data.checks.leakage import LEAKAGE, leakage
 from surefoot.data.checks.report import DamageReport, ExampleRow, Finding, ordered, without
-from surefoot.data.checks.scan import Check, Context, Unchecked
+from surefoot.data.checks.scan import Check, Context
 from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
@@ -61,7 +61,7 @@ def check(
         name=preferences.name,
         rows=len(preferences),
         findings=ordered(one for one in results if isinstance(one, Finding)),
-        unchecked=tuple(one.reason for one in results if isinstance(one, Unchecked)),
+        unchecked=tuple(one for one in results if isinstance(one, str)),
         readings=preferences.readings,
     )
 

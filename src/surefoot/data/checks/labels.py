@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from surefoot.data.checks.report import Finding
-from surefoot.data.checks.scan import Context, Unchecked, check_of
+from surefoot.data.checks.scan import Context, check_of
 from surefoot.data.labels.ballots import vote_counts
 from surefoot.data.reading.fields import mean_vote
 from surefoot.statistics import (
@@ -57,13 +57,13 @@ def constant_label(context: Context) -> Iterator[Finding]:
             )
 
 
-def swapped_label(context: Context) -> Iterator[Finding | Unchecked]:
+def swapped_label(context: Context) -> Iterator[Finding | str]:
     """Scores or votes that contradict the label, on most rows of a file or on some."""
     evidence = _evidence(context)
     labels = context.preferences.labels
     telling = np.isfinite(evidence) & (evidence != 0) & (labels != 0.5)
     if not telling.any():
-        yield Unchecked(
+        yield (
             "swapped labels: no row has scores or votes beside its label, and without them a "
             "label column that is the wrong way round looks like any other. Read some rows."
         )
@@ -91,13 +91,13 @@ def swapped_label(context: Context) -> Iterator[Finding | Unchecked]:
     )
 
 
-def disagreeing_votes(context: Context) -> Iterator[Finding | Unchecked]:
+def disagreeing_votes(context: Context) -> Iterator[Finding | str]:
     """Votes on one pair that contradict each other, and the flip rate that they show."""
     data = context.preferences
     counts = vote_counts(data)
     revoted = np.flatnonzero(counts[:, 1] >= 2)
     if not len(revoted):
-        yield Unchecked(
+        yield (
             "flip rate: no pair has two votes. Single labels cannot tell flips from preferences "
             "that are hard to predict; what a model predicts bounds the rate, and surefoot train "
             "says so."

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from datasketch import MinHash, MinHashLSH
 
 from surefoot.data.checks.report import Finding
-from surefoot.data.checks.scan import Context, Unchecked
+from surefoot.data.checks.scan import Context
 from surefoot.data.schema import Preferences, opening_key
 from surefoot.data.text import normalised, to_text
 
@@ -24,11 +24,11 @@ _PERMUTATIONS = 64
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def leakage(context: Context) -> Iterator[Finding | Unchecked]:
+def leakage(context: Context) -> Iterator[Finding | str]:
     """Prompts that the other data also has."""
     against = context.against
     if against is None:
-        yield Unchecked(f"{LEAKAGE}: no other data was given to compare with.")
+        yield f"{LEAKAGE}: no other data was given to compare with."
         return
     keys, other_keys = context.scan["prompt"], against.prompt_keys()
     other_openings = [opening_key(prompt) for (prompt,) in against.read("prompt")]

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.data.checks.report import ExampleRow, Finding
-from surefoot.data.checks.scan import Context, Unchecked
+from surefoot.data.checks.scan import Context
 from surefoot.data.rendering.embedding_texts import cut_note, read_by_encoder
 from surefoot.data.rendering.notes import IDENTICAL, REFUSED, Remark, remark_of
 from surefoot.data.rendering.token_pairs import refusals, tokenise
 
 
-def reading(context: Context) -> Iterator[Finding | Unchecked]:
+def reading(context: Context) -> Iterator[Finding | str]:
     """What training finds when it renders, tokenises and cuts, found by the same functions."""
     tokenizer, limit = context.tokenizer, context.max_length
     if tokenizer is not None and limit is not None and context.views is None:
@@ -23,7 +23,7 @@ def reading(context: Context) -> Iterator[Finding | Unchecked]:
         return
     yield from _finding(context, remark_of("rendered-already", 0), context.scan["rendered-already"])
     if tokenizer is None or limit is None:
-        yield Unchecked(
+        yield (
             "truncation: no tokenizer and length were given, so pairs that a model would cut to "
             "the same tokens are not known, nor what a chat template makes of them."
         )

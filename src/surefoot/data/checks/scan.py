@@ -140,14 +140,8 @@ class Context:
         return ExampleRow(row["file"], row["row"], excerpt)
 
 
-@dataclass(frozen=True)
-class Unchecked:
-    """Why a check could not be made."""
-
-    reason: str
-
-
-Check = Callable[[Context], Iterator[Finding | Unchecked]]
+#: It yields what it finds, and a sentence where it could not be made: what it is, and why.
+Check = Callable[[Context], Iterator[Finding | str]]
 
 
 def check_of(
