@@ -41,7 +41,8 @@ class TokenReader:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
         self.specials = Specials(tokenizer)
-        self.closing = _closing(tokenizer)
+        self.closing, end = _closing(tokenizer), tokenizer.eos_token_id
+        self.ending = self.closing + [end] * (end is not None and end not in self.closing)
 
     def rows(
         self, rows: Sequence[Mapping[str, Any]], max_length: int, keep_end: bool = False
@@ -90,22 +91,24 @@ class TokenReader:
             names = ", ".join(checked.unwritten)
             return TokenRow(refused=f"the chat template does not write: {names}")
         before, *wholes = ids
-        texts = zip(wholes, rendered.wholes, strict=True)
-        a, b = (self._ended(one, text, rendered.by_template) for one, text in texts)
+        ended = [rendered.by_template or self.specials.ended(text) for text in rendered.wholes]
+        a, b = (one if done else one + self.ending for one, done in zip(wholes, ended, strict=True))
         prompt = self._opened(before)
         if not before:
             a, b = prompt + a, prompt + b
         shared = min(common(prompt, a), common(prompt, b))
         whole = (a[:shared], a[shared:], b[shared:])
         kept = _fit(whole, max_length, self.specials.ids, keep_end)
-        sides = zip((a, b), rendered.wholes, strict=True)
-        ends = [self._ends(one, text, rendered.by_template) for one, text in sides]
+        if rendered.by_template:  # its own mark may be no end token
+            ended = [text.rstrip().endswith(self.specials.ends) for text in rendered.wholes]
+        elif self.ending:
+            ended = [True, True]
         found = {
             "prompt-cut": len(kept[0]) < len(whole[0]),
             "response-cut": any(len(kept[k]) < len(whole[k]) for k in (1, 2)),
             "joining-token": shared < len(prompt) and not checked.parted,
             "begin-token-twice": any(map(self._begins_twice, (a, b))),
-            "no-end-token": not all(ends),
+            "no-end-token": not all(ended),
             "template-adds-text": checked.adds,
             "generation-prompt-differs": checked.parted,
             "rendered-already": checked.marked,
@@ -134,23 +137,6 @@ class TokenReader:
         """A prompt of at least one token: a response's first has to be predicted by something."""
         named = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
         return prompt or [one for one in named if one is not None][:1]
-
-    def _ended(self, ids: list[int], text: str, by_template: bool) -> list[int]:
-        """A text of no template with an end token, unless it has one."""
-        if by_template or self.specials.ended(text):
-            return ids
-        end = self.tokenizer.eos_token_id
-        closing = self.closing or ([] if end is None else [end])
-        if end is not None and end not in closing:
-            closing = [*closing, end]
-        return ids + closing
-
-    def _ends(self, ids: list[int], text: str, by_template: bool) -> bool:
-        """Whether a text ends with an end token; a template's own mark may be none."""
-        if by_template:
-            return text.rstrip().endswith(self.specials.ends)
-        known = self.specials.ids | {*self.closing}
-        return bool(known & {*ids[-1:]}) or self.specials.ended(text)
 
     def _begins_twice(self, ids: list[int]) -> bool:
         return len(ids) > 1 and ids[0] == ids[1] and ids[0] in self.specials.ids
