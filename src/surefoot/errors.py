@@ -46,16 +46,13 @@ def unknown_name(noun: str, received: object, valid: Iterable[str], elsewhere: s
     "unknown margin loss 'logstic': did you mean 'logistic'? Valid: hinge, logistic."
     """
     names = sorted(map(str, valid))
+    shown = [name if len(name) <= _LONGEST else f"{name[:20]}..." for name in names[:_MOST]]
     # The time of the comparison grows with the product of the lengths.
-    short = [name for name in names if len(name) <= _LONGEST][:_MOST]
     comparable = isinstance(received, str) and len(received) <= _LONGEST
-    near = difflib.get_close_matches(str(received), short, 1, 0.5) if comparable else []
+    near = difflib.get_close_matches(str(received), shown, 1, 0.5) if comparable else []
     hint = f": did you mean {near[0]!r}?" if near else "."
     if elsewhere:
         hint = f": that is an option of {elsewhere}."
-    shown = ", ".join(
-        name if len(name) <= _LONGEST else f"{name[:20]}..." for name in names[:_MOST]
-    )
     more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
-    known = f"Valid: {shown}{more}." if names else "It has none."
+    known = f"Valid: {', '.join(shown)}{more}." if names else "It has none."
     return f"unknown {noun} {excerpt(received)}{hint} {known}"
