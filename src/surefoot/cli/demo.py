@@ -37,12 +37,12 @@ def demo(
     """
     quiet_libraries()
     from surefoot.demo import print_policies, print_table, run_demo
-    from surefoot.demo.progress import PARTS, Progress
+    from surefoot.demo.progress import PARTS, DemoProgress
     from surefoot.runs import Mark, is_finished
 
     mark = Mark.of(output) if resume and not overwrite else None
     if mark is not None and mark.command == "demo" and is_finished(output):
-        Progress(output / PARTS).clear()  # it may have been stopped before that
+        DemoProgress(output / PARTS).clear()  # it may have been stopped before that
         say(f"{output} is finished already: there is nothing to resume.")
         return
     result = run_demo(

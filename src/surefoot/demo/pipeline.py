@@ -21,7 +21,7 @@ from surefoot.demo.policies.methods import POLICY_COLUMNS
 from surefoot.demo.policies.part import QUICK as QUICK_POLICIES
 from surefoot.demo.policies.part import run_policies, why_not
 from surefoot.demo.policies.training import PolicyOptions
-from surefoot.demo.progress import PARTS, Progress, Record
+from surefoot.demo.progress import PARTS, DemoProgress, Record
 from surefoot.demo.result import DemoResult, Row
 from surefoot.demo.table import markdown
 from surefoot.objectives import Objective
@@ -78,7 +78,7 @@ def run_demo(
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
     with claim(output, "demo", overwrite=overwrite, resume=resume) as folder:
         output = folder.path
-        progress = Progress(output / PARTS, say)
+        progress = DemoProgress(output / PARTS, say)
         folder.begin(partial(_clear, goes_on=resume))
         rows, damage, notes = _reward_models(world, seeds, progress)
         left_out, trained = why_not() if policies else "left out on request", None
@@ -112,11 +112,11 @@ def _clear(folder: Path, goes_on: bool) -> None:
     for name in _RESULTS:
         (folder / name).unlink(missing_ok=True)
     if not goes_on:
-        Progress(folder / PARTS).clear()
+        DemoProgress(folder / PARTS).clear()
 
 
 def _reward_models(
-    world: TextWorld, seeds: int, progress: Progress
+    world: TextWorld, seeds: int, progress: DemoProgress
 ) -> tuple[tuple[Row, ...], DamageReport, dict[str, tuple[str, ...]]]:
     """Train every method on every seed: the table, the first seed's damage, and warnings."""
     encoder, tests, compared = Encoder(), world.tests(), methods(world)

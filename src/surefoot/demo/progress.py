@@ -24,7 +24,7 @@ Record = Mapping[str, Any]
 
 
 @dataclass
-class Progress:
+class DemoProgress:
     """What a demo has computed, each part by what it depends on."""
 
     folder: Path | None = None  #: where parts are kept; None: nowhere

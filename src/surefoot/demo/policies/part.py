@@ -14,7 +14,7 @@ from surefoot.demo.methods import Method
 from surefoot.demo.policies.figures import Outcomes, rows_of
 from surefoot.demo.policies.methods import policy_methods
 from surefoot.demo.policies.training import PolicyOptions, Seed, every_response
-from surefoot.demo.progress import Progress, Record
+from surefoot.demo.progress import DemoProgress, Record
 from surefoot.demo.result import PolicyResult
 from surefoot.worlds import TextWorld
 
@@ -47,7 +47,7 @@ def run_policies(
     options: PolicyOptions | None = None,
     world: TextWorld | None = None,
     keep: Path | None = None,
-    progress: Progress | None = None,
+    progress: DemoProgress | None = None,
 ) -> PolicyResult:
     """Train every policy on every seed, let it write, and compare.
 
@@ -57,7 +57,11 @@ def run_policies(
         keep: where to save the first seed's supervised model.
         progress: what was computed before, and who hears of what is.
     """
-    options, world, progress = options or PolicyOptions(), world or WORLD, progress or Progress()
+    options, world, progress = (
+        options or PolicyOptions(),
+        world or WORLD,
+        progress or DemoProgress(),
+    )
     compared, pool = policy_methods(world), every_response(world.prompts["test"])
     described = [options.model_dump(mode="json"), world.model_dump(mode="json")]
     supervised: list[Record] = []

@@ -21,7 +21,7 @@ from pydantic import Field
 from surefoot.data import Preferences
 from surefoot.data.rendering.messages import GAP
 from surefoot.demo.methods import Method
-from surefoot.demo.progress import Progress, Record
+from surefoot.demo.progress import DemoProgress, Record
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.worlds import TextWorld
@@ -83,7 +83,7 @@ class Seed:
     options: PolicyOptions
     world: TextWorld
     pool: Preferences  #: every test response
-    progress: Progress
+    progress: DemoProgress
 
     def supervised(self, keep: Path | None) -> Record:
         """How the supervised training went, JSON-ready; the model is saved where that is asked."""
