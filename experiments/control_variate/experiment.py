@@ -7,79 +7,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 
 from experiments.common.tabular import as_problem, chance, pair_features, solve_between
 from experiments.common.work import Work
 from experiments.control_variate import shared as with_shared_references
-from experiments.control_variate.shared import Shared
+from experiments.control_variate.settings import Settings
 from experiments.control_variate.tables import COEFFICIENTS, Cell, Cells, figures, markdown
 from surefoot.objectives import Evidence, Objective
 from surefoot.objectives.label_models.control_variate import ControlVariate
-from surefoot.options import Options
 from surefoot.scorers.fit.coefficient import PlainHeads, fit_coefficient, plain_heads
-from surefoot.worlds import TabularPairs, TabularTruth, TabularWorld
+from surefoot.worlds import TabularPairs, TabularWorld
 from surefoot.worlds.linear_fits import LinearProblems
 from surefoot.worlds.tabular import tilted
 from surefoot.worlds.tabular_truth import noisy, useless
 
 __all__ = ["Settings", "experiment", "markdown"]
-
-MODELS = ("true", "noisy", "useless")
-
-
-class Bias(Options):
-    """Part 1."""
-
-    worlds: int = Field(10, ge=1)
-    losses: tuple[str, ...]
-    coefficients: tuple[float, ...]
-
-
-class Settings(Options):
-    """The experiment."""
-
-    first_world: int = 0
-    worlds: int = Field(20, ge=10)
-    safety: int = Field(40, ge=1)
-    """Draws of data in each world of `truths` with the useless model and `learned_pairs`."""
-    repetitions: int = Field(6, ge=1)
-    """The same with the other models."""
-    fewer: int = Field(3, ge=1)
-    """The same at other numbers of pairs, and in `elsewhere`."""
-    comparisons: int = Field(400, ge=10)
-    pairs: tuple[int, ...]
-    learned_pairs: int = 8
-    """M of the main comparison, where there is a learned auxiliary model too."""
-    noise: float = Field(1.0, gt=0)
-    folds: int = Field(5, ge=2)
-    l2: float = Field(0.01, gt=0)
-    """Ridge penalty of every fit, and of what it is compared with."""
-    ridge: float = Field(0.02, gt=0)
-    """The same of the learned auxiliary model."""
-    truths: dict[str, TabularTruth]
-    elsewhere: dict[str, TabularTruth] = Field({})
-    bias: Bias
-    shared: Shared
-
-    @property
-    def seeds(self) -> range:
-        """Of the worlds."""
-        return range(self.first_world, self.first_world + self.worlds)
-
-    @property
-    def row_folds(self) -> torch.Tensor:
-        """(N,) fold of each row: rows have no order, and prompts are too few to hold out."""
-        return torch.arange(self.comparisons) % self.folds
-
-    def draws(self, truth: str) -> list[tuple[int, int, tuple[str, ...]]]:
-        """Numbers of pairs, each with its number of repetitions and its auxiliary models."""
-        main, learnt = self.learned_pairs, ("learned", "learned, not cross-fitted")
-        if truth in self.elsewhere:
-            return [(main, self.fewer, (*MODELS, *learnt))]
-        others = [(m, self.fewer, MODELS) for m in self.pairs if m != main]
-        several = (main, self.repetitions, ("true", "noisy", *learnt))
-        return sorted([*others, several, (main, self.safety, ("useless",))])
 
 
 def vrpo(coefficient: float | str, loss: str = "logistic") -> Objective:

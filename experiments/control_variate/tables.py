@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from experiments.common.tables import estimate
 from experiments.common.tabular import COVERS, ratio, written
+from experiments.control_variate.settings import Settings
+from experiments.control_variate.shared import Shared
 from surefoot.statistics import Estimate, mean
-
-if TYPE_CHECKING:
-    from experiments.control_variate.experiment import Settings
-    from experiments.control_variate.shared import Shared
 
 COEFFICIENTS = (1.0, "shrunk", "fitted")
 

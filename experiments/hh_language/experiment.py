@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from experiments.common.work import Work
-from experiments.hh_language.runs import Part, Settings, load, prepare, run_cell
-from experiments.hh_language.tables import CALIBRATED, correct_all, markdown
+from experiments.hh_language.runs import CALIBRATED, Part, Settings, load, prepare, run_cell
+from experiments.hh_language.tables import correct_all, markdown
 from surefoot.data import Preferences
 from surefoot.evaluation import ruler_rewards
 from surefoot.evaluation.pairs.judgments import judge

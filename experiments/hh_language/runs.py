@@ -15,7 +15,6 @@ from pydantic import Field
 from experiments.common.hh import flipped, load_sources
 from experiments.common.small_model import SmallModel, make_small_model
 from experiments.common.work import Work, key_of
-from experiments.hh_language.tables import CALIBRATED
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.rendering.messages import SPEAKERS
 from surefoot.data.splits import folds
@@ -26,6 +25,8 @@ from surefoot.training import RunConfig, train
 
 #: Of what a cell holds: part of its key.
 _VERSION = 2
+#: Plain's margins, whose temperature alone knows the flip rate.
+CALIBRATED = "plain, calibrated for the flips"
 
 
 class Method(Options):

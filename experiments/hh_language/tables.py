@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.hh_language.runs import CALIBRATED, Part, Settings
 from surefoot.statistics.estimate import written
 
-if TYPE_CHECKING:
-    from experiments.hh_language.runs import Part, Settings
-
-#: Plain's margins, whose temperature alone knows the flip rate.
-CALIBRATED = "plain, calibrated for the flips"
 KINDS = ("accuracy_difference", "log_loss_difference")
 
 Figures = Mapping[str, Any]

@@ -8,17 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 
 from experiments.common.work import Work
-from experiments.regret.rewards import Draw, Method, features_of, one_hot
+from experiments.regret.rewards import Draw, Method, Settings, features_of, one_hot
 from experiments.regret.tables import Choice, Table, figures, markdown
 from surefoot.objectives import Objective
 from surefoot.objectives.risks.soft_minimum import SoftMinimum
-from surefoot.options import Options
-from surefoot.scorers.fit.coefficient import (
-    is_fitted,
-)
+from surefoot.scorers.fit.coefficient import is_fitted
 from surefoot.worlds import TabularTruth, TabularWorld
 from surefoot.worlds.linear_fits import LinearProblems
 from surefoot.worlds.tabular import tilted
@@ -28,32 +24,6 @@ __all__ = ["Settings", "experiment", "markdown"]
 CLASSES = ("log-linear", "every policy")
 #: Ridge of fits to the expected loss, where prompts' offsets leave the minimum open.
 TINY = 1e-7
-
-
-class Tuning(Options):
-    """The sweep."""
-
-    first_world: int
-    worlds: int = Field(ge=1)
-    repetitions: int = Field(ge=1)
-    strengths: tuple[float, ...]
-    ridges: tuple[float, ...]
-
-
-class Settings(Options):
-    """The experiment."""
-
-    first_world: int = 0
-    worlds: int = Field(20, ge=10)
-    repetitions: int = Field(4, ge=1)
-    comparisons: tuple[int, ...]
-    pairs: int = Field(8, ge=1)
-    beta: float = Field(0.1, gt=0)
-    folds: int = Field(5, ge=2)
-    auxiliary_ridge: float = Field(4.0, gt=0)
-    truths: dict[str, TabularTruth]
-    methods: dict[str, Method]
-    tuning: Tuning
 
 
 def best_in_class(world: TabularWorld, features: np.ndarray, logits: np.ndarray) -> np.ndarray:

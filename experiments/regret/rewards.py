@@ -1,10 +1,10 @@
-"""What the methods make of drawn data: rewards of every response."""
+"""The settings, and what methods make of drawn data: rewards of every response."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,12 +20,9 @@ from surefoot.scorers.fit.coefficient import (
     plain_heads,
     with_coefficient,
 )
-from surefoot.worlds import TabularPairs, TabularWorld
+from surefoot.worlds import TabularPairs, TabularTruth, TabularWorld
 from surefoot.worlds.linear_fits import LinearProblems
 from surefoot.worlds.tabular_truth import useless
-
-if TYPE_CHECKING:
-    from experiments.regret.experiment import Settings
 
 
 class Method(Options):
@@ -41,6 +38,32 @@ class Method(Options):
     def parsed(self) -> Objective:
         """The objective."""
         return Objective(**self.objective)
+
+
+class Tuning(Options):
+    """The sweep."""
+
+    first_world: int
+    worlds: int = Field(ge=1)
+    repetitions: int = Field(ge=1)
+    strengths: tuple[float, ...]
+    ridges: tuple[float, ...]
+
+
+class Settings(Options):
+    """The experiment."""
+
+    first_world: int = 0
+    worlds: int = Field(20, ge=10)
+    repetitions: int = Field(4, ge=1)
+    comparisons: tuple[int, ...]
+    pairs: int = Field(8, ge=1)
+    beta: float = Field(0.1, gt=0)
+    folds: int = Field(5, ge=2)
+    auxiliary_ridge: float = Field(4.0, gt=0)
+    truths: dict[str, TabularTruth]
+    methods: dict[str, Method]
+    tuning: Tuning
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from experiments.common.tables import estimate
 from experiments.common.tabular import COVERS, ratio, written
+from experiments.regret.rewards import Settings
 from surefoot.statistics import Estimate, mean
-
-if TYPE_CHECKING:
-    from experiments.regret.experiment import Settings
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.common.tables import correct, estimate, marked, remaining
-
-if TYPE_CHECKING:
-    from experiments.sentiment.data import Settings
+from experiments.sentiment.data import Settings
 
 #: What the others are compared with.
 BASELINE = "DPO"

@@ -9,7 +9,8 @@ from realdata import real_data
 
 from experiments.common.tables import correct, marked, remaining
 from experiments.hh_language.experiment import probabilities
-from experiments.hh_language.tables import CALIBRATED, families
+from experiments.hh_language.runs import CALIBRATED
+from experiments.hh_language.tables import families
 
 
 @pytest.mark.slow
