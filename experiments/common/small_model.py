@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-from datasets import Dataset
 from pydantic import Field
 
 from surefoot.options import Options
 from surefoot.runs.atomic import write_text
 from surefoot.scorers.embeddings.encoder import has_bfloat16
-from surefoot.worlds.language_model import make_llama, make_tokenizer
+from surefoot.worlds.language_model import make_llama, make_tokenizer, supervise
 
 
 class SmallModel(Options):
@@ -58,7 +55,23 @@ def make_small_model(
         max_position_embeddings=1024,
         tie_word_embeddings=True,
     )
-    log = _train(model, tokenizer, texts, held_out, options, seed)
+    log = supervise(
+        model,
+        tokenizer,
+        {"text": texts},
+        {"text": held_out},
+        num_train_epochs=options.epochs,
+        per_device_train_batch_size=options.batch,
+        per_device_eval_batch_size=options.batch,
+        learning_rate=options.learning_rate,
+        packing=True,
+        packing_strategy="wrapped",
+        max_length=options.block,
+        seed=seed,
+        logging_steps=50,
+        logging_first_step=True,
+        bf16=has_bfloat16(),
+    )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     summary = {
@@ -70,47 +83,3 @@ def make_small_model(
     }
     write_text(known, json.dumps(summary))
     return summary
-
-
-def _train(
-    model: Any,
-    tokenizer: Any,
-    texts: list[str],
-    held_out: list[str],
-    options: SmallModel,
-    seed: int,
-) -> list[dict[str, float]]:
-    from trl import SFTConfig, SFTTrainer
-
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = SFTTrainer(
-            model=model,
-            args=SFTConfig(
-                output_dir=folder,
-                num_train_epochs=options.epochs,
-                per_device_train_batch_size=options.batch,
-                per_device_eval_batch_size=options.batch,
-                learning_rate=options.learning_rate,
-                lr_scheduler_type="cosine",
-                warmup_steps=20,
-                packing=True,
-                packing_strategy="wrapped",
-                max_length=options.block,
-                seed=seed,
-                logging_steps=50,
-                logging_first_step=True,
-                use_cpu=not torch.cuda.is_available(),
-                bf16=has_bfloat16(),
-                gradient_checkpointing=False,
-                save_strategy="no",
-                report_to=[],
-                disable_tqdm=True,
-                dataloader_pin_memory=False,
-            ),
-            train_dataset=Dataset.from_dict({"text": texts}),
-            eval_dataset=Dataset.from_dict({"text": held_out}),
-            processing_class=tokenizer,
-        )
-        trainer.train()
-        trainer.evaluate()
-    return list(trainer.state.log_history)

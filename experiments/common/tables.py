@@ -1,12 +1,22 @@
-"""Differences in the tables of an experiment, marked after Holm's correction over their family."""
+"""Tables of experiments, and differences in them, marked after Holm's correction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from surefoot.report.words import outcome
 from surefoot.statistics import Comparison, Estimate, holm
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table, line by line.
+
+    >>> table(["", "n"], [["a", "1"]])
+    ['| | n |', '|---|---|', '| a | 1 |']
+    """
+    head = "".join(f"| {one} " if one else "| " for one in heads)
+    return [f"{head}|", "|---" * len(heads) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 def estimate(found: dict[str, Any]) -> Estimate:

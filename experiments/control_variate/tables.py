@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.tables import estimate
+from experiments.common.tables import estimate, table
 from experiments.common.tabular import COVERS, ratio, written
 from experiments.control_variate.settings import Settings
 from experiments.control_variate.shared import Shared
@@ -99,9 +99,8 @@ def markdown(found: Mapping[str, Any], settings: Settings) -> str:
     shown = (
         f"Share of the true model's gain that others keep, fitted, M = {settings.learned_pairs}."
     )
-    lines += ["", shown, "", "| truth | noisy | learned |", "|---|---|---|"]
-    for truth, shares in found["kept"].items():
-        lines.append(f"| {truth} | {' | '.join(str(estimate(one)) for one in shares.values())} |")
+    kept = [[t, *(str(estimate(one)) for one in by.values())] for t, by in found["kept"].items()]
+    lines += ["", shown, "", *table(["truth", "noisy", "learned"], kept)]
     return "\n".join([*lines, "", *_shared(found["shared_references"], settings.shared)]) + "\n"
 
 
@@ -113,13 +112,9 @@ def _bias(rows: Sequence[Mapping[str, Any]], settings: Settings) -> list[str]:
         f"{settings.bias.worlds} worlds of each truth. The columns say who wrote the compared "
         "responses, and the coefficient.",
         "",
-        f"| loss | auxiliary model | {' | '.join(heads)} |",
-        "|---|---|" + "---|" * len(heads),
     ]
-    for row in rows:
-        values = " | ".join(f"{row[c]:.0e}" for c in columns)
-        lines.append(f"| {row['loss']} | {row['auxiliary']} | {values} |")
-    return lines
+    shown = [[r["loss"], r["auxiliary"], *(f"{r[c]:.0e}" for c in columns)] for r in rows]
+    return lines + table(["loss", "auxiliary model", *heads], shown)
 
 
 def _errors(found: Mapping[str, Any], truth: str, settings: Settings) -> list[str]:
@@ -134,16 +129,14 @@ def _errors(found: Mapping[str, Any], truth: str, settings: Settings) -> list[st
         f"{settings.comparisons} comparisons, {settings.worlds} worlds; intervals cover worlds "
         "and draws.",
         "",
-        "| auxiliary model | M | repetitions | c = 1 | shrunk | fitted | fitted c (share 0) |",
-        "|---|---|---|---|---|---|---|",
     ]
+    heads = ["auxiliary model", "M", "repetitions", "c = 1", "shrunk", "fitted"]
+    shown = []
     for (auxiliary, pairs), by_rule in rows.items():
-        ratios = " | ".join(written(estimate(one["ratio"])) for one in by_rule)
-        fitted = by_rule[-1]
-        lines.append(
-            f"| {auxiliary} | {pairs} | {fitted['repetitions']:,} | {ratios} | {_used(fitted)} |"
-        )
-    return lines
+        ratios = [written(estimate(one["ratio"])) for one in by_rule]
+        last = by_rule[-1]
+        shown.append([auxiliary, str(pairs), f"{last['repetitions']:,}", *ratios, _used(last)])
+    return lines + table([*heads, "fitted c (share 0)"], shown)
 
 
 def _used(fitted: Mapping[str, Any]) -> str:
@@ -160,16 +153,13 @@ def _shared(rows: Sequence[Mapping[str, Any]], shared: Shared) -> list[str]:
         + "".join(f"; {cell}: {count} batches" for cell, count in shared.longer.items())
         + ".",
         "",
-        "| truth | prompts | auxiliary model | c = 1 | shrunk | its c | fitted | its c (share 0) |",
-        "|---|---|---|---|---|---|---|---|",
     ]
+    heads = ["truth", "prompts", "auxiliary model", "c = 1", "shrunk", "its c", "fitted"]
+    shown = []
     cells: dict[tuple[str, ...], list[Any]] = {}
     for row in rows:
         cells.setdefault((row["truth"], row["cell"], row["auxiliary"]), []).append(row)
     for key, (one, shrunk, fitted) in cells.items():
         ratios = [written(estimate(row["ratio"])) for row in (one, shrunk, fitted)]
-        lines.append(
-            f"| {' | '.join(key)} | {ratios[0]} | {ratios[1]} | {shrunk['used']:.2f} | {ratios[2]} "
-            f"| {_used(fitted)} |"
-        )
-    return lines
+        shown.append([*key, *ratios[:2], f"{shrunk['used']:.2f}", ratios[2], _used(fitted)])
+    return lines + table([*heads, "its c (share 0)"], shown)

@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, estimate, marked, remaining, table
 from experiments.common.work import Work
 from surefoot.data import Preferences
 from surefoot.data.references import POOL, references_of
@@ -213,28 +213,26 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         "Differences are to plain; marks after Holm's correction over all of a kind. `c`: the mean "
         "fitted coefficient.",
         "",
-        "| votes | method | accuracy | minus plain | log-loss | minus plain | c |",
-        "|---|---|---|---|---|---|---|",
     ]
-    family: list[dict[str, Any]] = []
-    for budget, cells in content["budgets"].items():
-        for name, cell in cells.items():
-            lines.append(f"| {budget} | {_row(name, cell)} |")
-            family += [cell["accuracy_difference"]] if "accuracy_difference" in cell else []
+    heads = ["votes", "method", "accuracy", "minus plain", "log-loss", "minus plain", "c"]
+    budgets = content["budgets"].items()
+    every = [(budget, name, cell) for budget, cells in budgets for name, cell in cells.items()]
+    family = [cell["accuracy_difference"] for *_, cell in every if "accuracy_difference" in cell]
     lines += [
+        *table(heads, ([budget, *_row(name, cell)] for budget, name, cell in every)),
         "",
         f"Of the differences of accuracy {remaining(family)} are distinguishable from 0.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, cell: Mapping[str, Any]) -> str:
+def _row(name: str, cell: Mapping[str, Any]) -> list[str]:
     shown = f"*ruler: {name}*" if name == "longer wins" else name
     gap = marked(cell["accuracy_difference"]) if "accuracy_difference" in cell else ""
     loss = str(estimate(cell["log_loss"])) if "log_loss" in cell else ""
     less = marked(cell["log_loss_difference"], True) if "log_loss_difference" in cell else ""
     c = f"{cell['coefficient']:.2f}" if "coefficient" in cell else ""
-    return f"{shown} | {estimate(cell['accuracy'])} | {gap} | {loss} | {less} | {c}"
+    return [shown, str(estimate(cell["accuracy"])), gap, loss, less, c]
 
 
 def experiment(settings: Settings, work: Work) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, estimate, marked, remaining, table
 from experiments.common.work import Work
 from experiments.convincing.experiment import World
 from surefoot.evaluation import clusters_of
@@ -132,19 +132,20 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         "are to plain; marks after Holm's correction over all of a kind. Size: the middle one "
         "chosen, and how often it was no robustness.",
         "",
-        "| method | accuracy | minus plain | worst debate | minus plain | log-loss, minus plain | "
-        "worst debate, minus plain | size |",
-        "|---|---|---|---|---|---|---|---|",
     ]
+    heads = ["method", "accuracy", "minus plain", "worst debate", "minus plain"]
+    heads += ["log-loss, minus plain", "worst debate, minus plain", "size"]
+    rows = []
     for name, row in content["methods"].items():
         gaps = [marked(row[key], "loss" in key) if key in row else "" for key in KINDS]
         accuracy, low = estimate(row["accuracy"]), estimate(row["worst_accuracy"])
         cells = [name, str(accuracy), gaps[0], str(low), gaps[1], gaps[2], gaps[3]]
-        lines.append(f"| {' | '.join([*cells, _sizes(row.get('sizes'))])} |")
+        rows.append([*cells, _sizes(row.get("sizes"))])
     left = [
         remaining(row[key] for row in content["methods"].values() if key in row) for key in KINDS
     ]
     lines += [
+        *table(heads, rows),
         "",
         f"Distinguishable from 0: {left[0]} differences of accuracy, {left[1]} of the worst "
         f"debate's, {left[2]} of log-loss, {left[3]} of the worst debate's.",

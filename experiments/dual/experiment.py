@@ -10,11 +10,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from experiments.common.tables import estimate as parsed
+from experiments.common.tables import table
 from experiments.common.work import Work
 from experiments.dual.world import World, minimum
 from surefoot.objectives import Risk
 from surefoot.options import Options
-from surefoot.statistics import Estimate, mean
+from surefoot.statistics import mean
 
 ESTIMATES = ("step", "dual", "micro-batches")
 
@@ -188,7 +190,7 @@ def markdown(figures: dict[str, Any], settings: Settings) -> str:
 
 
 def _cell(row: dict[str, Any], name: str, spec: str = ".3f") -> str:
-    return format(Estimate(**row[name]), spec) if name in row else "refused"
+    return format(parsed(row[name]), spec) if name in row else "refused"
 
 
 def _estimates(settings: Settings, figures: dict[str, Any]) -> list[str]:
@@ -197,13 +199,13 @@ def _estimates(settings: Settings, figures: dict[str, Any]) -> list[str]:
         f"(exponential); {settings.seeds} seeds, {settings.passes} passes of which the last half "
         f"is averaged; micro-batches of {settings.micro_batch}:",
         "",
-        "| risk | pairs in a step | `step` | `dual` | micro-batches |",
-        "|---|---|---|---|---|",
     ]
-    for row in figures["estimates"]:
-        cells = [_cell(row, name) for name in ("step", "dual", "micro-batches")]
-        lines.append(f"| {row['risk']} | {row['pairs']} | {' | '.join(cells)} |")
-    return lines
+    heads = ["risk", "pairs in a step", "`step`", "`dual`", "micro-batches"]
+    rows = [
+        [row["risk"], str(row["pairs"]), *(_cell(row, name) for name in ESTIMATES)]
+        for row in figures["estimates"]
+    ]
+    return lines + table(heads, rows)
 
 
 def _training(settings: Settings, figures: dict[str, Any]) -> list[str]:
@@ -214,11 +216,14 @@ def _training(settings: Settings, figures: dict[str, Any]) -> list[str]:
         f"{settings.seeds} seeds. *Rate*: slope of log gap against log steps from "
         f"{settings.fitted_from} on; theory has -.5 for unbiased gradients of a convex function:",
         "",
-        "| risk | estimate | " + " | ".join(map(str, steps)) + " | rate |",
-        "|---" * (3 + len(steps)) + "|",
     ]
-    for row in figures["training"]:
-        gaps = [format(row["gaps"][str(step)]["estimate"], ".4f") for step in steps]
-        rate = format(Estimate(**row["rate"]), ".2f")
-        lines.append(f"| {row['risk']} | {row['estimate']} | {' | '.join(gaps)} | {rate} |")
-    return lines
+    rows = [
+        [
+            row["risk"],
+            row["estimate"],
+            *(f"{row['gaps'][str(step)]['estimate']:.4f}" for step in steps),
+            _cell(row, "rate", ".2f"),
+        ]
+        for row in figures["training"]
+    ]
+    return lines + table(["risk", "estimate", *map(str, steps), "rate"], rows)

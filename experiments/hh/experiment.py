@@ -16,7 +16,7 @@ from pydantic import Field
 
 from experiments.common import embedding
 from experiments.common.hh import SOURCES, by_source, flipped, load_sound, unseen
-from experiments.common.tables import correct, estimate, marked
+from experiments.common.tables import correct, estimate, marked, table
 from experiments.common.work import Work
 from surefoot.data import Preferences, concatenate
 from surefoot.data.splits import split
@@ -186,18 +186,21 @@ def figures(found: dict[str, Any], settings: Settings) -> dict[str, Any]:
 def markdown(found: Mapping[str, Any], settings: Settings) -> str:
     """The tables, from the figures."""
 
-    def accuracies(cells: Mapping[str, Any]) -> str:
-        return " | ".join(str(estimate(cell["accuracy"])) for cell in cells.values())
+    def accuracies(cells: Mapping[str, Any]) -> list[str]:
+        return [str(estimate(cell["accuracy"])) for cell in cells.values()]
 
     rulers = {d: {n: estimate(e) for n, e in r.items()} for d, r in found["rulers"].items()}
     lines = [
         f"Accuracy on held-out prompts, {settings.seeds} seeds (a new split each); intervals cover "
         "seeds and pairs.",
         "",
-        "| trained on | helpful | harmless |",
-        "|---|---|---|",
-        *(f"| {name} | {accuracies(cells)} |" for name, cells in found["conflict"].items()),
-        f"| *ruler: longer wins* | {' | '.join(str(rulers[s]['longer']) for s in SOURCES)} |",
+        *table(
+            ["trained on", *SOURCES],
+            [
+                *([name, *accuracies(cells)] for name, cells in found["conflict"].items()),
+                ["*ruler: longer wins*", *(str(rulers[s]["longer"]) for s in SOURCES)],
+            ],
+        ),
     ]
     for i, (rate, cells) in enumerate(found["flips"].items()):
         lines += [
@@ -205,25 +208,29 @@ def markdown(found: Mapping[str, Any], settings: Settings) -> str:
             f"{float(rate):.0%} of the training labels flipped, tested on the labels as given "
             f"(source-aware scorer, both sources). {'The rest as above.' if i else DIFFERENCES}",
             "",
-            "| objective | accuracy | difference | log-loss | difference |",
-            "|---|---|---|---|---|",
-            *(_flip_row(name, cell, settings.flip_rate) for name, cell in cells.items()),
+            *table(
+                ["objective", "accuracy", "difference", "log-loss", "difference"],
+                (_flip_row(name, cell, settings.flip_rate) for name, cell in cells.items()),
+            ),
         ]
     suites = settings.suites
+    best = [max(rulers[s].items(), key=lambda item: item[1].estimate) for s in suites]
     lines += [
         "",
         "Trained on HH, tested elsewhere (prompts that occur in HH left out).",
         "",
-        "| | " + " | ".join(f"{s} ({found['pairs'][s]})" for s in suites) + " |",
-        "|---|" + "---|" * len(suites),
-        *(f"| {name} | {accuracies(cells)} |" for name, cells in found["outside"].items()),
+        *table(
+            ["", *(f"{s} ({found['pairs'][s]})" for s in suites)],
+            [
+                *([name, *accuracies(cells)] for name, cells in found["outside"].items()),
+                ["*best ruler*", *(f"{e} {n}" for n, e in best)],
+            ],
+        ),
     ]
-    best = [max(rulers[s].items(), key=lambda item: item[1].estimate) for s in suites]
-    lines.append("| *best ruler* | " + " | ".join(f"{e} {n}" for n, e in best) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _flip_row(name: str, cell: Mapping[str, Any], rate: float) -> str:
+def _flip_row(name: str, cell: Mapping[str, Any], rate: float) -> list[str]:
     accuracy, loss = estimate(cell["accuracy"]), estimate(cell["log_loss"])
     gaps = ["", ""]
     if "against" in cell:
@@ -231,7 +238,7 @@ def _flip_row(name: str, cell: Mapping[str, Any], rate: float) -> str:
     if name == CALIBRATED:
         gaps[0] = "the same order"
     known = f", given {rate:.0%}" if cell.get("against") == CALIBRATED else ""
-    return f"| {name}{known} | {accuracy} | {gaps[0]} | {loss} | {gaps[1]} |"
+    return [name + known, str(accuracy), gaps[0], str(loss), gaps[1]]
 
 
 def experiment(settings: Settings, _: Work) -> dict[str, Any]:

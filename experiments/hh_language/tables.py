@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, estimate, marked, remaining, table
 from experiments.hh_language.runs import CALIBRATED, Part, Settings
 from surefoot.statistics.estimate import written
 
@@ -40,11 +40,12 @@ def markdown(found: Figures, settings: Settings) -> str:
     for name in found["parts"]:
         lines += ["", *_table(name, found, settings.parts[name])]
     names = list(found["plain_against"])
-    lines += ["", f"| plain against | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
-    for title in dict.fromkeys(t for made in found["plain_against"].values() for t in made):
-        cells = (found["plain_against"][name].get(title) for name in names)
-        row = " | ".join(_difference(cell) if cell else "" for cell in cells)
-        lines.append(f"| {title} | {row} |")
+    titles = dict.fromkeys(t for made in found["plain_against"].values() for t in made)
+    rows = [
+        [title, *(_difference(found["plain_against"][name].get(title)) for name in names)]
+        for title in titles
+    ]
+    lines += ["", *table(["plain against", *names], rows)]
     accuracy, loss, plain = (remaining(family) for family in families(found).values())
     lines += [
         "",
@@ -91,9 +92,8 @@ def _table(name: str, found: Figures, part: Part) -> list[str]:
     lines = [
         f"**{name}**, {part.seeds} seed{'s' * (part.seeds > 1)}; differences {compared}",
         "",
-        f"| {' | '.join(titles)} |",
-        "|---" * len(titles) + "|",
     ]
+    rows = []
     for rate, cells in found["parts"][name].items():
         for title, cell in cells.items():
             row = [
@@ -104,11 +104,11 @@ def _table(name: str, found: Figures, part: Part) -> list[str]:
             row += [_difference(cell.get(KINDS[0])), str(estimate(cell["log_loss"]))]
             row += [_difference(cell.get(KINDS[1]), lower_is_better=True)]
             row += [f"{estimate(cell['chosen_change']):.1f}"] if policy else []
-            lines.append(f"| {' | '.join(row)} |")
+            rows.append(row)
     for ruler, found_by in found["rulers"][name].items():
         row = ["", f"*ruler: {ruler} wins*", str(estimate(found_by))]
-        lines.append(f"| {' | '.join(row + [''] * (len(titles) - 3))} |")
-    return lines
+        rows.append(row + [""] * (len(titles) - 3))
+    return lines + table(titles, rows)
 
 
 def _given(title: str, part: Part) -> str:

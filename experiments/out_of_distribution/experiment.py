@@ -17,7 +17,7 @@ from pydantic import Field
 
 from experiments.common import embedding
 from experiments.common.hh import SOURCES, load_sources, unseen
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, estimate, marked, remaining, table
 from experiments.common.work import Work
 from surefoot.data import Preferences, concatenate
 from surefoot.data.splits import split
@@ -206,9 +206,8 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
             "",
             f"**Trained on {part}**",
             "",
-            f"| | ties | {HELD_OUT} | difference | {MEAN} | difference |",
-            "|---|---|---|---|---|---|",
         ]
+        means = []
         for title, row in rows.items():
             own, mean = row[HELD_OUT], row[MEAN]
             shown = [_short(own["ties"]), str(estimate(own["accuracy"])), "", "", ""]
@@ -220,7 +219,8 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
                 # Held-out pairs are not of the family: shown without a mark.
                 shown[2] = str(estimate(own["difference"]["difference"]))
                 shown[4] = marked(mean["difference"])
-            lines.append(f"| {title} | {' | '.join(shown)} |")
+            means.append([title, *shown])
+        lines += table(["", "ties", HELD_OUT, "difference", MEAN, "difference"], means)
         for suite in dict.fromkeys(name.partition(", ")[0] for name in content["pairs"]):
             lines += ["", *_by_subset(content, part, suite)]
     return "\n".join(lines) + "\n"
@@ -230,17 +230,17 @@ def _by_subset(content: Mapping[str, Any], part: str, suite: str) -> list[str]:
     """The table of one suite's subsets: plain's accuracy, and the others' differences to it."""
     subsets = [name for name in content["pairs"] if name.partition(", ")[0] == suite]
     heads = [f"{name.partition(', ')[2]} ({content['pairs'][name]})" for name in subsets]
-    table = [[f"{suite}; {part}", *heads], ["---"] * (1 + len(subsets)), ["best ruler"]]
+    rows = [["best ruler"]]
     for name in subsets:
         ruler, best = max(content["rulers"][name].items(), key=lambda one: one[1]["estimate"])
-        table[-1].append(f"{_short(best['estimate'])} {ruler}")
+        rows[0].append(f"{_short(best['estimate'])} {ruler}")
     for title, row in content["parts"][part].items():
         if title == BASELINE:
             accuracies = [str(estimate(row[name]["accuracy"])) for name in subsets]
-            table.append([f"{title}: accuracy", *accuracies])
+            rows.append([f"{title}: accuracy", *accuracies])
         elif row[HELD_OUT]["ties"] < 1:  # else at .5 everywhere, which is above a head that errs
-            table.append([title, *(marked(row[name]["difference"]) for name in subsets)])
-    return [f"| {' | '.join(line)} |" for line in table]
+            rows.append([title, *(marked(row[name]["difference"]) for name in subsets)])
+    return table([f"{suite}; {part}", *heads], rows)
 
 
 def _short(value: float) -> str:

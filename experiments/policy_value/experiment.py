@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from experiments.common.tables import table
 from experiments.common.work import Work
 from experiments.policy_value.scene import (
     ESTIMATORS,
@@ -200,18 +201,21 @@ def markdown(found: Mapping[str, Any], settings: Settings) -> str:
         "*Squared bias*: what the MSE tends to, by enumeration. *Held*: share of 95 % intervals "
         f"that hold the truth, at n = {n}.",
         "",
-        "| | " + " | ".join(f"n = {n}" for n in counts) + " | slope | squared bias | held |",
-        "|---|" + "---|" * (len(counts) + 3),
     ]
+    heads = ["", *(f"n = {n}" for n in counts), "slope", "squared bias", "held"]
+    rows = []
     for row, (estimator, name) in ROWS.items():
         at = found["mse"][name][estimator]
-        cells = [
-            *(mse(at[str(n)]) for n in counts),
-            cell(found["slope"][name][estimator]),
-            mse(found["bias_squared"][name][estimator]),
-            cell(found["coverage"][name][estimator], spec=".3f"),
-        ]
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+        rows.append(
+            [
+                row,
+                *(mse(at[str(n)]) for n in counts),
+                cell(found["slope"][name][estimator]),
+                mse(found["bias_squared"][name][estimator]),
+                cell(found["coverage"][name][estimator], spec=".3f"),
+            ]
+        )
+    lines += table(heads, rows)
     for beta, part in found["ratios"].items():
         lines += [
             "",
@@ -219,16 +223,16 @@ def markdown(found: Mapping[str, Any], settings: Settings) -> str:
             f"{cell(part['value'], spec='.3f')}, effective size of the true ratios as a share of "
             f"the responses {cell(part['effective_share'], spec='.3f')}).",
             "",
-            "| | " + " | ".join(settings.ratios) + " |",
-            "|---|" + "---|" * len(settings.ratios),
         ]
-        for row, (estimator, name) in ROWS.items():
-            if estimator != "direct":
-                cells = [mse(part["mse"][name][how][estimator]) for how in settings.ratios]
-                lines.append(f"| {row} | " + " | ".join(cells) + " |")
+        rows = [
+            [row, *(mse(part["mse"][name][how][estimator]) for how in settings.ratios)]
+            for row, (estimator, name) in ROWS.items()
+            if estimator != "direct"
+        ]
         for name in NUISANCES:
-            cells = [cell(found, spec=".3f") for found in part["coverage"][name].values()]
-            lines.append(f"| *held*: doubly robust, {name} | " + " | ".join(cells) + " |")
+            held = (cell(found, spec=".3f") for found in part["coverage"][name].values())
+            rows.append([f"*held*: doubly robust, {name}", *held])
+        lines += table(["", *settings.ratios], rows)
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.tables import estimate
+from experiments.common.tables import estimate, table
 from experiments.common.tabular import COVERS, ratio, written
 from experiments.regret.rewards import Settings
 from surefoot.statistics import Estimate, mean
@@ -59,10 +59,10 @@ def baseline(method: str, settings: Settings) -> str:
 def figures(settings: Settings, tables: dict[tuple[str, str], Table]) -> dict[str, Any]:
     """Every figure, JSON-ready."""
     rows = []
-    for (truth, policies), table in tables.items():
+    for (truth, policies), of in tables.items():
         for name in settings.methods:
-            chosen = table.choices[name]
-            ends = [value for value in table.limits[name] if not np.isnan(value)]
+            chosen = of.choices[name]
+            ends = [value for value in of.limits[name] if not np.isnan(value)]
             row: dict[str, Any] = {
                 "truth": truth,
                 "policies": policies,
@@ -71,17 +71,16 @@ def figures(settings: Settings, tables: dict[tuple[str, str], Table]) -> dict[st
                 "ridge": chosen.ridge,
                 "compared_with": baseline(name, settings),
                 "limit": mean(ends, covers="worlds").to_dict() if ends else None,
-                "regret": {str(n): table.regret(name, n).to_dict() for n in settings.comparisons},
+                "regret": {str(n): of.regret(name, n).to_dict() for n in settings.comparisons},
             }
             if name != row["compared_with"]:
                 row["ratio"] = {
-                    str(n): table.against(name, row["compared_with"], n).to_dict()
+                    str(n): of.against(name, row["compared_with"], n).to_dict()
                     for n in settings.comparisons
                 }
-            if (name, settings.comparisons[0]) in table.coefficients:
+            if (name, settings.comparisons[0]) in of.coefficients:
                 row["mean_coefficient"] = {
-                    str(n): float(np.mean(table.coefficients[name, n]))
-                    for n in settings.comparisons
+                    str(n): float(np.mean(of.coefficients[name, n])) for n in settings.comparisons
                 }
             rows.append(row)
     best = {", ".join(key): mean(t.best, covers="worlds").estimate for key, t in tables.items()}
@@ -102,16 +101,16 @@ def markdown(found: Mapping[str, Any], settings: Settings) -> str:
             f"{abs(100 * found['best_in_class'][name]):.2f}. The ratio is to DPO on the same data, "
             "that of VRPO on IPO to IPO.",
             "",
-            f"| method | {' | '.join(f'n = {n} | ratio' for n in counts)} | endless data |",
-            "|---|" + "---|" * (2 * len(counts) + 1),
         ]
+        heads = [head for n in counts for head in (f"n = {n}", "ratio")]
+        shown = []
         for row in rows:
-            cells = []
+            cells = [row["method"]]
             for n in counts:
                 cells.append(f"{100 * row['regret'][n]['estimate']:.2f}")
                 cells.append(written(estimate(row["ratio"][n])) if "ratio" in row else "")
             end = row["limit"]
             cells.append("none" if end is None else f"{abs(100 * end['estimate']):.2f}")
-            lines.append(f"| {row['method']} | {' | '.join(cells)} |")
-        lines.append("")
+            shown.append(cells)
+        lines += [*table(["method", *heads, "endless data"], shown), ""]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from pydantic import Field
 
+from experiments.common.tables import table
 from experiments.common.work import Work
 from surefoot.objectives import Risk
 from surefoot.options import Options
@@ -163,7 +164,7 @@ COLUMNS = {
 def markdown(content: Mapping[str, Any], settings: Settings) -> str:
     """The table."""
     rows = [
-        f"| `{kind}` | " + " | ".join(f"{found[name]:.0e}" for name in COLUMNS) + " |"
+        [f"`{kind}`", *(f"{found[name]:.0e}" for name in COLUMNS)]
         for kind, found in content["worst"].items()
     ]
     low, high = settings.units
@@ -173,9 +174,7 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
             "largest error, in units of the range of the losses (weights and distances as they "
             "are).",
             "",
-            f"| ball | {' | '.join(COLUMNS.values())} |",
-            "|---" * (1 + len(COLUMNS)) + "|",
-            *rows,
+            *table(["ball", *COLUMNS.values()], rows),
             "",
         ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, estimate, marked, remaining, table
 from experiments.sentiment.data import Settings
 
 #: What the others are compared with.
@@ -82,13 +82,12 @@ def _table(name: str, found: Figures) -> list[str]:
         "square error of the auxiliary model on flipped labels' law: "
         f"{labels['auxiliary_error']:.3f} (of one half: {labels['error_of_one_half']:.3f}).",
         "",
-        f"| {' | '.join(titles)} |",
-        "|---" * len(titles) + "|",
     ]
+    shown = []
     for title, row in found["rulers"][name].items():
         cells = [f"*{title}*", f"{estimate(row['reward']):.2f}", "", ""]
         cells += [str(estimate(row["wins"])), "", f"{row['wins_counted']['estimate']:.3f}"]
-        lines.append(f"| {' | '.join(cells + [''] * (len(titles) - len(cells)))} |")
+        shown.append(cells + [""] * (len(titles) - len(cells)))
     for title, row in rows.items():
         compared = title != BASELINE
         cells = [
@@ -105,8 +104,8 @@ def _table(name: str, found: Figures) -> list[str]:
             f"{row['cut']:.0%}",
             f"{row['training_seconds']:.0f}",
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        shown.append(cells)
+    return lines + table(titles, shown)
 
 
 def _over(row: Figures) -> str:

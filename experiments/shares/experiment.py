@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, estimate, marked, remaining, table
 from experiments.common.work import Work
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.schema import concatenate
@@ -218,9 +218,8 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
             f"**{name}**: {part.training} training pairs at 90:10, {part.test} test pairs of each "
             "side.",
             "",
-            "| method | frequent side | rare side | as trained | 50:50 | 10:90 |",
-            "|---|---|---|---|---|---|",
         ]
+        cells_by_row = []
         for title, row in rows.items():
             shown = [str(estimate(row[side])) for side in ("frequent", RARE)]
             for column in SHARES:
@@ -228,7 +227,8 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
                 gap = f" {marked(cell['difference'])}" if "difference" in cell else ""
                 family += [cell["difference"]] if gap else []
                 shown.append(f"{estimate(cell['accuracy']).estimate:.3f}".lstrip("0") + gap)
-            lines.append(f"| {title} | {' | '.join(shown)} |")
+            cells_by_row.append([title, *shown])
+        lines += table(["method", "frequent side", "rare side", *SHARES], cells_by_row)
     lines += ["", f"Distinguishable from 0: {remaining(family)} differences."]
     return "\n".join(lines) + "\n"
 

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
 from experiments.common.hh import load_sources, unseen
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, estimate, marked, remaining, table
 from experiments.common.work import Work
 from surefoot.data import Preferences
 from surefoot.data.splits import split
@@ -148,16 +148,14 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         "distinguishable).",
     ]
     for name in TESTS:
-        lines += [
-            "",
-            f"| {name} | length of the head | accuracy | log-loss | difference |",
-            "|---|---|---|---|---|",
-        ]
+        shown = []
         for title, row in rows.items():
             cell = row[name]
             gap = "" if title == BASELINE else marked(cell["difference"], lower_is_better=True)
             accuracy, loss = estimate(cell["accuracy"]), estimate(cell["loss"])
-            lines.append(f"| {title} | {row['length']:.2f} | {accuracy} | {loss} | {gap} |")
+            shown.append([title, f"{row['length']:.2f}", str(accuracy), str(loss), gap])
+        heads = [name, "length of the head", "accuracy", "log-loss", "difference"]
+        lines += ["", *table(heads, shown)]
     return "\n".join(lines) + "\n"
 
 

@@ -111,41 +111,64 @@ def train_supervised(
 ) -> list[float]:
     """Train on (prompt, response) with TRL's SFTTrainer; the logged losses, in nats a token.
 
-    The loss is of the responses alone. Nothing is saved. Take a :func:`plain_copy` of the model
-    afterwards: TRL leaves a forward pass on it that belongs to this object, in copies too.
+    The loss is of the responses alone. Take a :func:`plain_copy` of the model afterwards: TRL
+    leaves a forward pass on it that belongs to this object, in copies too.
+    """
+    prompts, responses = zip(*examples, strict=True)
+    logged = supervise(
+        model,
+        tokenizer,
+        {"prompt": list(prompts), "completion": [GAP + response for response in responses]},
+        num_train_epochs=options.epochs,
+        per_device_train_batch_size=options.batch,
+        learning_rate=options.learning_rate,
+        adam_beta2=0.98,
+        max_length=None,
+        seed=seed,
+        logging_steps=1,
+        train_sampling_strategy="group_by_length",
+    )
+    model.eval()
+    return [log["loss"] for log in logged if "loss" in log]
+
+
+def supervise(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    columns: Mapping[str, list[str]],
+    held_out: Mapping[str, list[str]] | None = None,
+    **arguments: Any,
+) -> list[dict[str, float]]:
+    """Train a model with TRL's SFTTrainer, under a cosine schedule; nothing is saved.
+
+    Args:
+        model: that is trained.
+        tokenizer: of the model.
+        columns: texts, or prompts and completions, as TRL takes them.
+        held_out: the same, for a loss at the end.
+        arguments: of `SFTConfig`.
+
+    Returns:
+        What was logged.
     """
     from datasets import Dataset
     from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
-    rows: list[Mapping[str, str]] = [
-        {"prompt": prompt, "completion": GAP + response} for prompt, response in examples
-    ]
+    fixed = {"lr_scheduler_type": "cosine", "warmup_steps": 20, "gradient_checkpointing": False}
     with tempfile.TemporaryDirectory() as folder:
         trainer = SFTTrainer(
             model=model,
-            args=SFTConfig(
-                output_dir=folder,
-                num_train_epochs=options.epochs,
-                per_device_train_batch_size=options.batch,
-                learning_rate=options.learning_rate,
-                adam_beta2=0.98,
-                gradient_checkpointing=False,
-                lr_scheduler_type="cosine",
-                warmup_steps=20,
-                max_length=None,
-                seed=seed,
-                logging_steps=1,
-                train_sampling_strategy="group_by_length",
-                **quiet_on_this_machine(),
-            ),
-            train_dataset=Dataset.from_list(rows),
+            args=SFTConfig(output_dir=folder, **(fixed | quiet_on_this_machine() | arguments)),
+            train_dataset=Dataset.from_dict(columns),
+            eval_dataset=None if held_out is None else Dataset.from_dict(held_out),
             processing_class=tokenizer,
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    model.eval()
-    return [log["loss"] for log in trainer.state.log_history if "loss" in log]
+        if held_out is not None:
+            trainer.evaluate()
+    return list(trainer.state.log_history)
 
 
 def plain_copy(model: PreTrainedModel) -> PreTrainedModel:
