@@ -20,14 +20,18 @@ from surefoot.demo.page import policy_section
 from surefoot.demo.policies.figures import Outcomes, Scored, _on_pairs, _on_written, rows_of
 from surefoot.demo.policies.methods import POLICY_COLUMNS, policy_methods
 from surefoot.demo.policies.part import WITHOUT_TRL, run_policies, why_not
-from surefoot.demo.policies.training import PolicyOptions
+from surefoot.demo.policies.training import (
+    Completion,
+    GenerationOptions,
+    PolicyOptions,
+    write_responses,
+)
 from surefoot.demo.result import PolicyResult
 from surefoot.demo.table import markdown, policy_summary
 from surefoot.objectives import Objective
 from surefoot.report.words import number
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.bank import DISMISSIVE, FILLER, TOPICS, VAGUE
-from surefoot.worlds.generation import Completion, GenerationOptions, write_responses
 from surefoot.worlds.language_model import (
     LanguageOptions,
     make_model,

@@ -197,9 +197,8 @@ def _small_demo(monkeypatch, small_encoder):
     from surefoot.demo.files import CONFIGURATIONS
     from surefoot.demo.methods import CALIBRATED, methods
     from surefoot.demo.policies.methods import policy_methods
-    from surefoot.demo.policies.training import PolicyOptions
+    from surefoot.demo.policies.training import GenerationOptions, PolicyOptions
     from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
-    from surefoot.worlds.generation import GenerationOptions
     from surefoot.worlds.language_model import LanguageOptions
 
     encoder = EncoderOptions(name=small_encoder, precision="float32")

@@ -14,21 +14,14 @@ Word = Literal["better", "worse", "longer", "shorter"]
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of a table.
-
-    Attributes:
-        title: of the column.
-        meaning: what is measured.
-        lower_is_better: as for losses.
-        words: for a larger and a smaller figure (where lower is better: the other way round).
-        digits: after the decimal point.
-    """
+    """A column of a table."""
 
     title: str
-    meaning: str
+    meaning: str  #: what is measured
     lower_is_better: bool = False
+    #: for a larger and a smaller figure (where lower is better: the other way round)
     words: tuple[Word, Word] = ("better", "worse")
-    digits: int = 3
+    digits: int = 3  #: after the decimal point
 
 
 COLUMNS: dict[ColumnKey, Measure] = {
@@ -58,23 +51,15 @@ CALIBRATED = "plain, calibrated for the flips"
 
 @dataclass(frozen=True)
 class Method:
-    """A row of a table.
-
-    Attributes:
-        name: of the row.
-        objective: as in a configuration file; None: no preference training.
-        theory: what to expect and why.
-        predicted: where theory says how it differs from `against`.
-        against: the row that it is compared with.
-        calibrated_for: flip rate that the temperature of the probabilities allows for; None: the
-            one that the objective is given.
-    """
+    """A row of a table."""
 
     name: str
-    objective: Mapping[str, Any] | None
-    theory: str
+    objective: Mapping[str, Any] | None  #: as in a configuration; None: no preference training
+    theory: str  #: what to expect and why
+    #: where theory says how it differs from `against`
     predicted: Mapping[Any, Word] = field(default_factory=dict)
-    against: str = PLAIN
+    against: str = PLAIN  #: the row that it is compared with
+    #: flip rate that the temperature of the probabilities allows for; None: the objective's own
     calibrated_for: float | None = None
 
 

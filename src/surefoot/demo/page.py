@@ -24,12 +24,7 @@ _RELIABLE = (PLAIN, CALIBRATED)
 
 
 def demo_page(result: DemoResult, output: str = "demo") -> str:
-    """The page.
-
-    Args:
-        result: what the demo found.
-        output: the folder it was written to, for the commands at its end.
-    """
+    """The page, with commands at its end for the folder that it is written to."""
     tone, sentence, points = _verdict(result)
     cells = [cell for row in result.rows for cell in row.cells.values()]
     calibrations = {name: result.row(name).details["calibration"] for name in _RELIABLE}

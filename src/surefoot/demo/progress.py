@@ -40,12 +40,7 @@ class DemoProgress:
         self.seconds[kind] = round(spent, 2)
 
     def kept(self, depends_on: Any, make: Callable[[], Record]) -> Record:
-        """A part that was made before, or is made now; JSON-ready, and the same to the bit.
-
-        Args:
-            depends_on: everything that it is made from.
-            make: makes it.
-        """
+        """A part that was made before, or is made now; JSON-ready, and the same to the bit."""
         if self.folder is None:
             return make()
         text = json.dumps([version("surefoot"), depends_on], sort_keys=True, default=str)
@@ -71,13 +66,7 @@ class DemoProgress:
         seeds: int,
         prepare: Callable[[int], Callable[[Method], Record]],
     ) -> tuple[dict[str, list[Record]], dict[str, tuple[str, ...]]]:
-        """Train each method on each seed.
-
-        Args:
-            what: one of them, for the lines.
-            compared: the methods, in order.
-            seeds: how many.
-            prepare: of a seed, what trains a method on it.
+        """Train each method on each seed, for which `prepare` gives what trains it.
 
         Returns:
             The records by method, and their notes with the methods that were given them.

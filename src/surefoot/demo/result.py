@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from surefoot.data.checks import DamageReport
 from surefoot.demo.methods import COLUMNS, Measure, Method, Word
 from surefoot.demo.policies.methods import POLICY_COLUMNS
+from surefoot.demo.policies.training import Completion
 from surefoot.report.words import Outcome, outcome
 from surefoot.statistics import Comparison, Estimate, holm
 from surefoot.statistics.estimate import fields_ready, json_ready
 from surefoot.worlds import TextWorld
-from surefoot.worlds.generation import Completion
 
 SCHEMA_VERSION = 2
 

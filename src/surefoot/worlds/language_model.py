@@ -43,10 +43,7 @@ def make_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Byte-level BPE, trained on these texts: what it writes is read back to the letter.
 
-    Args:
-        texts: what to train on.
-        vocabulary: tokens, bytes and special tokens among them.
-        begin: write a token before every text.
+    The vocabulary counts bytes and special tokens; `begin` writes a token before every text.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -139,17 +136,10 @@ def supervise(
     held_out: Mapping[str, list[str]] | None = None,
     **arguments: Any,
 ) -> list[dict[str, float]]:
-    """Train a model with TRL's SFTTrainer, under a cosine schedule; nothing is saved.
+    """Train a model with TRL's SFTTrainer, under a cosine schedule; returns what it logged.
 
-    Args:
-        model: that is trained.
-        tokenizer: of the model.
-        columns: texts, or prompts and completions, as TRL takes them.
-        held_out: the same, for a loss at the end.
-        arguments: of `SFTConfig`.
-
-    Returns:
-        What was logged.
+    Columns are texts, or prompts and completions, as TRL takes them, and `arguments` of SFTConfig.
+    Nothing is saved.
     """
     from datasets import Dataset
     from transformers import PrinterCallback

@@ -61,7 +61,7 @@ class LinearProblems:
         objective's solution), as linear heads do it.
 
         Args:
-            start: (R, D) where to begin; default: zero.
+            start: (R, D); default: zero.
             tolerance: length of the gradient at which a problem is solved; with kinks the distance
                 of its value from the minimum, proven where the objective is convex.
 
@@ -177,10 +177,7 @@ class LinearProblems:
 def newton(values: Values, weights: Tensor, tolerance: float = 1e-10) -> Tensor:
     """Newton's method from weights (R, D), steps halved until they descend.
 
-    Args:
-        values: from weights to values (R,), gradients (R, D) and Hessians (R, D, D).
-        weights: where to begin.
-        tolerance: length of the gradient at which a problem is solved.
+    A problem is solved where its gradient is no longer than the tolerance.
 
     Raises:
         RuntimeError: no minimum was found.

@@ -43,15 +43,7 @@ class PoolPrompt:
 def prompts(
     rng: np.random.Generator, topic: str, ordinary: int, hurried: int, responses: int
 ) -> tuple[list[PoolPrompt], list[PoolPrompt]]:
-    """Distinct prompts of one topic: some ordinary ones, and some by people in a hurry.
-
-    Args:
-        rng: what is random.
-        topic: a name in :data:`~surefoot.worlds.bank.TOPICS`.
-        ordinary: how many of those.
-        hurried: how many of these.
-        responses: responses to each prompt.
-    """
+    """Distinct prompts of one topic: some ordinary ones, and some by people in a hurry."""
     bank = TOPICS[topic]
     asked = [(question, subject) for question in bank.questions for subject in bank.subjects]
     order = rng.permutation(len(asked))[: ordinary + hurried]

@@ -28,6 +28,9 @@ _ROUNDING = 1e-9
 class TabularWorld:
     """Prompts, responses, a reference policy and true preferences.
 
+    Policies are (X, A). Of those that methods take, `behaviour` writes the compared responses, and
+    `sampler` the reference pairs, wrongly where it is not the former; None: the reference policy.
+
     Raises:
         DataError: shapes that do not agree, probabilities outside [0, 1] or that do not sum to 1.
     """
@@ -109,8 +112,8 @@ class TabularWorld:
             objective: its risk is the mean.
             weights: (D,) of the reward.
             auxiliary: (X, A, A) an auxiliary model's P(first preferred).
-            behaviour: (X, A) policy that writes the compared responses; default: the reference.
-            sampler: (X, A) policy of the reference pairs; default: the reference.
+            behaviour: policy of the compared responses.
+            sampler: policy of the reference pairs.
         """
         pairs = self.enumerated(
             behaviour, self._default(sampler) if auxiliary is not None else None
@@ -126,10 +129,7 @@ class TabularWorld:
     def minimiser(self, psi: MarginLoss, l2: float = 0.0, behaviour: Array | None = None) -> Array:
         """Weights (D,) of the linear reward that minimises the expected loss on true preferences.
 
-        Args:
-            psi: a smooth convex margin loss.
-            l2: ridge penalty (l2 / 2) |weights|^2.
-            behaviour: (X, A) policy that wrote the responses; default: the reference.
+        With a ridge penalty (l2 / 2) |weights|^2.
 
         Raises:
             ConfigurationError: the loss has kinks or is not convex.
@@ -163,9 +163,8 @@ class TabularWorld:
             pairs: M pairs of reference responses for each.
             seed: of what is drawn.
             repetitions: R independent data sets at once, as (N, R); None: one, as (N,).
-            behaviour: (X, A) policy that writes the compared responses; default: the reference.
-            sampler: (X, A) policy that the reference pairs are drawn from, wrong where it is not
-                the one that wrote the responses; default: the reference.
+            behaviour: policy of the compared responses.
+            sampler: policy of the reference pairs.
         """
         rng = np.random.default_rng(seed)
         shape = (count,) if repetitions is None else (count, repetitions)
@@ -182,10 +181,8 @@ class TabularWorld:
     ) -> TabularPairs:
         """Every comparison with its probability for mass.
 
-        Args:
-            behaviour: (X, A) policy that writes the compared responses; default: the reference.
-            sampler: (X, A) policy of the reference pairs: each comparison then comes with each
-                pair of them, as rows of their own. None: no reference pairs.
+        With a `sampler` each comes with each pair of its responses, as rows of their own; without
+        one there are no reference pairs.
         """
         kinds, count, answers, _ = self.kinds.shape
         drawn = 0 if sampler is None else 2

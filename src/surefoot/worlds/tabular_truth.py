@@ -84,10 +84,7 @@ class TabularTruth(Options):
 def noisy(preference: Array, scale: float, seed: int) -> Array:
     """An auxiliary model (X, A, A) that is off by normal noise on the logit of each pair.
 
-    Args:
-        preference: (X, A, A) the truth, inside (0, 1).
-        scale: standard deviation of the noise.
-        seed: of the noise.
+    The truth is inside (0, 1), `scale` the standard deviation of the noise.
     """
     drawn = np.random.default_rng([seed, 5]).standard_normal(preference.shape)
     error = np.triu(drawn, 1)

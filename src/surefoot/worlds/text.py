@@ -16,16 +16,18 @@ grain of the training pairs.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Literal, Self
+from itertools import combinations
+from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 from surefoot.worlds.bank import TOPICS
-from surefoot.worlds.candidates import Pairs, draw, every_pair
 from surefoot.worlds.pairs import Damaged, WorldPairs, damaged
 from surefoot.worlds.pool import RARE, PoolPrompt, prompts
 
@@ -34,6 +36,19 @@ Split = Literal["training", "test"]
 Setting = Literal["training", "deployment"]
 
 _STREAMS = ("pool", "training", "test", "damage")
+#: Two responses to one prompt: positions of it and of both, their true rewards, their sentences of
+#: filler, and whether the prompt is of the rare group.
+_PAIR = np.dtype(
+    [
+        ("prompt", np.int64),
+        ("sides", np.int64, 2),
+        ("rewards", np.float64, 2),
+        ("filler", np.int64, 2),
+        ("rare", np.bool_),
+    ]
+)
+#: M pairs, shape (M,) of :data:`_PAIR`.
+_Pairs = npt.NDArray[Any]
 
 
 class TextWorld(Options):
@@ -138,7 +153,7 @@ class TextWorld(Options):
     ) -> WorldPairs:
         rng = self._rng(split, number)
         sign = 1 if setting == "training" else -1
-        pairs = draw(
+        pairs = _drawn(
             rng,
             self._candidates[split],
             count,
@@ -165,8 +180,60 @@ class TextWorld(Options):
         return WorldPairs(name, tuple(rows), pairs["rewards"], flipped, pairs["filler"])
 
     @cached_property
-    def _candidates(self) -> dict[Split, Pairs]:
-        return {split: every_pair(some, self.reward) for split, some in self.prompts.items()}
+    def _candidates(self) -> dict[Split, _Pairs]:
+        return {split: _every_pair(some, self.reward) for split, some in self.prompts.items()}
 
     def _rng(self, stream: str, draw: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, _STREAMS.index(stream), draw])
+
+
+def _every_pair(
+    prompts: Sequence[PoolPrompt], reward: Callable[[PoolPrompt, int], float]
+) -> _Pairs:
+    """All pairs of different rewards, under a reward of (prompt, position of the response)."""
+    found = []
+    for i, prompt in enumerate(prompts):
+        for sides in combinations(range(len(prompt.responses)), 2):
+            rewards = tuple(reward(prompt, side) for side in sides)
+            filler = tuple(prompt.responses[side].filler for side in sides)
+            found.append((i, sides, rewards, filler, prompt.group == RARE))
+    pairs = np.array(found, dtype=_PAIR)
+    return pairs[np.diff(pairs["rewards"])[:, 0] != 0]
+
+
+def _drawn(
+    rng: np.random.Generator, pairs: _Pairs, count: int, rare: int, longer_is_better: float
+) -> _Pairs:
+    """Some pairs, without replacement, in random order and each turned at random.
+
+    Args:
+        rng: what is random.
+        pairs: to draw from.
+        count: number of pairs.
+        rare: how many of them are of the rare group.
+        longer_is_better: share of the others whose response with more filler is better.
+
+    Raises:
+        ConfigurationError: the pool has too few pairs of a kind.
+    """
+    gain = np.sign(np.diff(pairs["rewards"])[:, 0] * np.diff(pairs["filler"])[:, 0])
+    longer = round((count - rare) * longer_is_better)
+    kinds = [
+        (pairs["rare"], rare, "of the rare group"),
+        (~pairs["rare"] & (gain > 0), longer, "whose longer response is better"),
+        (~pairs["rare"] & (gain < 0), count - rare - longer, "whose longer response is worse"),
+    ]
+    chosen = []
+    for members, size, name in kinds:
+        places = np.flatnonzero(members)
+        if size > len(places):
+            raise ConfigurationError(
+                f"{size} pairs {name} are asked for and the pool has {len(places)}: ask for fewer "
+                "pairs, more prompts or more responses."
+            )
+        chosen.append(rng.permutation(places)[:size])
+    drawn = pairs[rng.permutation(np.concatenate(chosen))]
+    turned = rng.integers(2, size=count) == 1
+    for name in ("sides", "rewards", "filler"):
+        drawn[name][turned] = drawn[name][turned][:, ::-1]
+    return drawn

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from surefoot.demo.methods import Method
 from surefoot.demo.policies.methods import POLICY_COLUMNS, PolicyKey
+from surefoot.demo.policies.training import Completion
 from surefoot.demo.progress import Record
 from surefoot.demo.result import Cell, Row
 from surefoot.statistics import (
@@ -22,7 +23,6 @@ from surefoot.statistics import (
 )
 from surefoot.statistics.ties import credit, side_of_rewards
 from surefoot.worlds import TextWorld, WorldPairs
-from surefoot.worlds.generation import Completion
 from surefoot.worlds.pool import RARE
 from surefoot.worlds.text_truth import truth_of
 

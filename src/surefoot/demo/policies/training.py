@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import zip_longest
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from pydantic import Field
 
 from surefoot.data import Preferences
@@ -24,8 +25,8 @@ from surefoot.demo.methods import Method
 from surefoot.demo.progress import DemoProgress, Record
 from surefoot.objectives import Objective
 from surefoot.options import Options
+from surefoot.scorers.language.generation import SamplingLaw, continuations
 from surefoot.worlds import TextWorld
-from surefoot.worlds.generation import GenerationOptions, write_responses
 from surefoot.worlds.language_model import (
     LanguageOptions,
     make_model,
@@ -43,6 +44,29 @@ if TYPE_CHECKING:
 POSITIONS = 256
 #: Steps at the end of supervised training whose mean loss is reported.
 _LAST = 20
+
+
+class GenerationOptions(SamplingLaw):
+    """How responses are written: by default from the policy as it is, without cutting its tail."""
+
+    min_new_tokens: int = Field(24, ge=1)
+    """Tokens before a response may end; an empty one would please a length-averse judge."""
+    max_new_tokens: int = Field(160, ge=1)
+    """Tokens at most; the world's longest response has fewer."""
+    responses: int = Field(2, ge=1)
+    """Responses to each prompt."""
+    batch: int = Field(256, ge=1)
+    """Responses written at a time."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One response."""
+
+    prompt: str
+    text: str
+    tokens: int  #: the end token not counted
+    finished: bool  #: it ended by itself
 
 
 class PolicyOptions(Options):
@@ -207,3 +231,29 @@ def every_response(prompts: Iterable[PoolPrompt]) -> Preferences:
 
 def _texts(prompts: Iterable[PoolPrompt]) -> list[tuple[str, str]]:
     return [(prompt.text, response.text) for prompt in prompts for response in prompt.responses]
+
+
+def write_responses(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Sequence[str],
+    options: GenerationOptions,
+    seed: int,
+) -> list[Completion]:
+    """Responses to every prompt, those to one prompt together.
+
+    Padding and the beginning of a text are never written, its end not before the minimum.
+    """
+    asked = [prompt for prompt in prompts for _ in range(options.responses)]
+    order = sorted(range(len(asked)), key=lambda i: len(asked[i]))
+    completions: dict[int, Completion] = {}
+    torch.manual_seed(seed)
+    for start in range(0, len(order), options.batch):
+        rows = order[start : start + options.batch]
+        given = [tokenizer(asked[i] + GAP)["input_ids"] for i in rows]
+        for i, ids in zip(rows, continuations(model, tokenizer, given, options), strict=True):
+            finished = ids[-1] == tokenizer.eos_token_id
+            kept = ids[:-1] if finished else ids
+            text = tokenizer.decode(kept, clean_up_tokenization_spaces=False)
+            completions[i] = Completion(asked[i], text, len(kept), finished)
+    return [completions[i] for i in range(len(asked))]
