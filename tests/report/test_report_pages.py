@@ -124,6 +124,22 @@ def test_a_comparison_gives_verdict_difference_p_and_power(accuracy, word):
     assert "a claim about the two methods needs more seeds" in page
 
 
+def test_what_few_clusters_say_is_detectable_is_about_that():
+    preferences, _ = suite()
+    ours, theirs = rewards_for(preferences, 0.76), rewards_for(preferences, 0.75, seed=2)
+    found = compare(ours, theirs, preferences)
+    rough = replace(found.accuracy, test=replace(found.accuracy.test, known=3.0))
+    results = {"table": evaluate_rewards(ours, preferences)}
+    exact, vague = (
+        squeezed(page_of(results, {"table": replace(found, accuracy=tested)}))
+        for tested in (found.accuracy, rough)
+    )
+    about = f"about {advice.number(rough.minimum_detectable)}"
+    assert f"a true difference below {about} is often missed here" in vague
+    assert vague.count(about) >= 2  # in the table too
+    assert "a true difference below about" not in exact
+
+
 @pytest.mark.parametrize(
     ("against_ruler", "against_baseline", "tone", "words"),
     [

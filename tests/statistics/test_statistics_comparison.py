@@ -208,7 +208,7 @@ def test_power_of_right_and_wrong_is_that_of_the_test_over_all_outcomes(share, t
             chance = law.pmf([up, down, rows - up - down])
             if chance > 1e-9 and paired_difference(a, b).p_value < 0.05:
                 total += chance
-    test = SignTest(seen, rows, 1.0, rows - 1, 0.95)
+    test = SignTest(seen, rows, rows, 1.0, rows - 1, rows - 1, 0.95)
     assert test.power(gap, rows, new=not traded) == pytest.approx(total, abs=1e-6)
 
 
@@ -254,6 +254,54 @@ def test_trading_errors_takes_a_smaller_difference():
     assert "minimum_detectable_traded" not in real.to_dict()
 
 
+def test_what_takes_more_rows_than_differ_is_not_stated_as_traded():
+    """Of 200 rows ten differ: to be found, nine of them or ten would have to go one way."""
+    up, down = np.repeat([[1.0], [0.0]], 5, axis=1), np.repeat([[0.0], [1.0]], 5, axis=1)
+    few = np.hstack([up, down, np.ones((2, 190))])
+    many = np.hstack([up, down, up, down, up, down, np.ones((2, 170))])
+    assert paired_difference(*few).traded is None
+    assert "minimum_detectable_traded" not in paired_difference(*few).to_dict()
+    assert 0 < paired_difference(*many).traded < 0.7 * 30 / 200
+
+
+def test_what_rests_on_few_clusters_is_said_to_be_approximate():
+    ids = np.repeat(np.arange(20), 5)
+    a, b = np.ones((2, 100))
+    a[[0, 10, 11, 20]], b[[30, 31, 40, 50]] = 0, 0
+    found = paired_difference(a, b, ids)
+    assert found.approximate
+    assert "detects about " in str(found)
+    assert "few clusters" in found.to_dict()["minimum_detectable_note"]
+    rows = paired_difference(a, b)
+    assert not rows.approximate
+    assert "minimum_detectable_note" not in rows.to_dict()
+
+
+@pytest.mark.parametrize("freedom", [5, 9, 19, 60])
+def test_an_error_that_few_clusters_show_takes_what_a_t_test_takes(freedom):
+    """Against the exact power of a t test, over that of a known error with the same quantile."""
+    seen = Discordance(0.0, 0.01, 0.1, 1.0)
+    unsure, sure = (
+        SignTest(seen, 1000, 1000, 1.0, 999, known, 0.95).detectable() for known in (freedom, 1e9)
+    )
+    known = stats.t.ppf(0.975, freedom) + stats.norm.ppf(0.8)
+    expected = TTest(1.0, freedom, 0.95).detectable() / known
+    assert unsure / sure == pytest.approx(expected, rel=0.003)
+
+
+def test_clusters_that_differ_are_counted_as_rows_in_them_come_to_differ():
+    """Independent rows in clusters of three, simulated; .41 if each cluster were one row."""
+    rng, ids, gap = np.random.default_rng(20), np.repeat(np.arange(12), 3), 0.25
+    place = rng.random((2000, 36))
+    first, second = (place >= 0.05).astype(float), (place < 1 - gap - 0.05).astype(float)
+    found = [
+        paired_difference(a, b, ids).p_value < 0.05 for a, b in zip(first, second, strict=True)
+    ]
+    seen = Discordance(0.0, math.sqrt(0.1 / 35), 0.1, 1.0)
+    test = SignTest(seen, 36, 12, 3.0, 11, 1e9, 0.95)
+    assert test.power(gap, 36, new=True) == pytest.approx(np.mean(found), abs=0.025)
+
+
 KEPT = Path(script.__file__).parent / "results"
 COMMITTED = results.read(KEPT / "power.json")
 
@@ -262,15 +310,22 @@ def test_what_is_detectable_was_found_in_77_to_83_percent():
     assert COMMITTED["repetitions"] >= 2000
     assert set(COMMITTED["cells"]) == set(script.WORLDS)
     for name, one in COMMITTED["cells"].items():
-        promised = script.WORLDS[name].promised
-        assert one["promised"] == promised
-        least, most = (script.LEAST, script.MOST) if promised else (0.65, 0.95)
-        assert least <= one["found"] <= most, name
+        if one["plain"] >= script.PROMISED:
+            assert script.LEAST <= one["found"] <= script.MOST, name
+        elif "found" in one:
+            assert 0.7 <= one["found"] <= 0.9, name
+    plain = {name for name, one in COMMITTED["cells"].items() if one["plain"] >= script.PROMISED}
+    assert all(
+        name in plain for name in script.WORLDS if "traded" not in name and "20 c" not in name
+    )
     assert script.table(COMMITTED) == (KEPT / "power.md").read_text()
 
 
-def test_the_benchmark_of_power_can_be_repeated():
-    name = "right or wrong, 200 rows, 0.1 differ, traded"
+@pytest.mark.parametrize(
+    "values", ["200 rows, 0.1 differ, traded", "20 clusters (five), 0.3 differ, new"]
+)
+def test_the_benchmark_of_power_can_be_repeated(values):
+    name = f"right or wrong, {values}"
     cell = script.cell(script.WORLDS[name], repetitions=300, seed=0)
     assert cell["found"] == pytest.approx(COMMITTED["cells"][name]["found"], abs=0.07)
     assert cell["difference"] == pytest.approx(COMMITTED["cells"][name]["difference"], rel=0.05)

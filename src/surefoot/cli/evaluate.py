@@ -166,6 +166,7 @@ def _show_comparisons(evaluation: Evaluation) -> None:
     rows = []
     for name, comparison in evaluation.comparisons.items():
         reach = comparison.accuracy.minimum_detectable
+        about = "about " if comparison.accuracy.approximate else ""
         rows.append(
             [
                 name,
@@ -174,7 +175,7 @@ def _show_comparisons(evaluation: Evaluation) -> None:
                 figure(comparison.accuracy.difference),
                 "" if comparison.accuracy.p_value is None else f"{comparison.accuracy.p_value:.3g}",
                 f"{adjusted[name]:.3g}" if name in adjusted else "",
-                "" if reach is None else written(reach),
+                "" if reach is None else about + written(reach),
             ]
         )
     covers = next(iter(evaluation.comparisons.values())).accuracy.difference.covers

@@ -112,12 +112,17 @@ def points(findings: SetFindings, adjusted: float | None) -> list[str]:
     return [*sentences, *(f"{n[:1].upper()}{n[1:]}." for n in result.notes), *findings.notes]
 
 
+def _detectable(tested: Comparison) -> str:
+    about = "about " if tested.approximate else ""
+    return about + number(tested.minimum_detectable)
+
+
 def _ruler_point(beyond: Comparison) -> str:
     if beyond.minimum_detectable is None:
         return f"No interval for the difference: {beyond.difference.note}."
     text = (
         f"The difference to the ruler is {interval(beyond.difference, signed=True)}. This test "
-        f"finds a true difference of {number(beyond.minimum_detectable)} four times in five"
+        f"finds a true difference of {_detectable(beyond)} four times in five"
     )
     observed = beyond.difference.estimate
     needed = beyond.pairs_needed(observed) if observed else None
@@ -137,7 +142,7 @@ def _comparison_point(comparison: ComparisonResult, adjusted: float | None) -> s
     if word == "not distinguishable" and tested.minimum_detectable is not None:
         text += (
             f". That is no proof of equality: a true difference below "
-            f"{number(tested.minimum_detectable)} is often missed here"
+            f"{_detectable(tested)} is often missed here"
         )
     text += "."
     if comparison.seeds == 1:

@@ -56,10 +56,19 @@ class Comparison:
 
     @cached_property
     def traded(self) -> float | None:
-        """The smaller one of right and wrong, where the two trade errors instead."""
+        """The smaller one of right and wrong, where the two trade errors instead.
+
+        None where fewer items differ than that takes.
+        """
         if self.test is None or self.test.discordance is None:
             return None
-        return self.test.detectable(new=False)
+        found = self.test.detectable(new=False)
+        return found if self.test.discordance.enough(found) else None
+
+    @property
+    def approximate(self) -> bool:
+        """Whether what is detectable is: two models' right and wrong differ in few clusters."""
+        return isinstance(self.test, SignTest) and self.test.approximate
 
     def pairs_needed(self, difference: float) -> int | None:
         """How many test pairs of this kind would find a true difference with 80 % chance.
@@ -83,6 +92,8 @@ class Comparison:
             "minimum_detectable": finite(self.minimum_detectable),
             "power": POWER,
         }
+        if self.approximate:
+            content["minimum_detectable_note"] = "approximate: the two differ in few clusters"
         if self.traded is not None:
             content["minimum_detectable_traded"] = finite(self.traded)
         return content
@@ -90,7 +101,7 @@ class Comparison:
     def __str__(self) -> str:
         if self.p_value is None or self.minimum_detectable is None:
             return str(self.difference)
-        found = written(self.minimum_detectable)
+        found = ("about " if self.approximate else "") + written(self.minimum_detectable)
         return f"{self.difference}, p = {self.p_value:.2g}, detects {found}"
 
 
@@ -148,20 +159,11 @@ def paired_difference(
     freedom = max(min(moments.freedom, differ - 1), 1.0)
     test: TTest | SignTest = TTest(1.0, freedom, level, unit=moments.error)
     if shares:
-        test = _sign_test(gap, w, moments, differ, level)
+        test = _sign_test(discordance(gap, w, moments.error), dependence, differ, moments, level)
         moments = replace(moments, skewness=0.0)
     moments = replace(moments, freedom=freedom)
     unseen = (UNBOUNDED if shares else limits).unseen(gap, w, dependence.independent)
     return compared(moments, test, len(gap), covers, limits.ends, unseen)
-
-
-def _sign_test(
-    gap: Floats, weights: Floats, moments: Spread, differ: int, level: float
-) -> SignTest:
-    known = discordance(gap, weights, moments.error)
-    units = round((known.square - known.difference**2) / known.error**2) + 1
-    each = differ * known.size**2 / (units * known.square)
-    return SignTest(known, units, each, moments.freedom, level)
 
 
 def discordance(gap: Floats, weights: Floats, error: float) -> Discordance:
@@ -202,6 +204,19 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     return adjusted
 
 
+def _sign_test(
+    seen: Discordance, dependence: Dependence, differ: int, moments: Spread, level: float
+) -> SignTest:
+    """The test of differences of right and wrong, which differ in so many clusters."""
+    units, count = round((seen.square - seen.difference**2) / seen.error**2) + 1, dependence.count
+    # Of units, a share differs; of clusters, those in which one of `each` units does.
+    share = min(seen.square / seen.size**2, 1 - 0.5 / units)
+    each = math.log1p(-min(differ / count, 1 - 0.5 / count)) / math.log1p(-share)
+    rows = dependence.repeats is None and count == dependence.ids.shape[0]
+    known = moments.freedom if rows else min(moments.freedom, differ)
+    return SignTest(seen, units, count, each, moments.freedom, known, level)
+
+
 def _unanimous(
     gap: Floats, weights: Floats, within: Range, units: int, covers: str, level: float
 ) -> Comparison:
@@ -211,5 +226,6 @@ def _unanimous(
     estimate = estimate_of(value, low, high, len(gap), covers, level, within=within.ends)
     p_value = 1.0 if value == 0 else max(2.0 ** (1 - units), LEAST_P)
     size = 1.0 if is_share(gap) else max(map(abs, within.ends))
-    test = SignTest(Discordance(value, 0.0, value**2, size), units, 1.0, units - 1, level)
+    seen = Discordance(value, 0.0, value**2, size)
+    test = SignTest(seen, units, units, 1.0, units - 1, units - 1, level)
     return Comparison(estimate, p_value, test)

@@ -3,8 +3,8 @@
 Of real values the power is that of the noncentral t. Two models' right and wrong differ on few
 rows, and a larger difference changes on how many. Either all of it comes on rows on which both
 agreed, which then differ too (new); or the two trade errors, and as many rows differ as now
-(traded), as long as these are enough. Nothing in the data tells which: new needs the larger
-difference. `benchmarks/power.py` measures how often what is stated is found.
+(traded), which is stated where these are enough. Nothing in the data tells which: new needs the
+larger difference. `benchmarks/power.py` measures how often what is stated is found.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ POWER = 0.8
 _MANY = 1e4
 #: Degrees of freedom from which on the law of an error is as good as at this number.
 _SMOOTH = 100.0
-_NODES, _HALVINGS = 16, 24
+_NODES, _HALVINGS = 16, 14
+#: Share of the rows that differ up to which one of the two may win more of them than the other. A
+#: larger one takes more rows than were seen to differ: then there is nothing to trade.
+_TRADED = 0.7
+#: An error that is known no better than this is approximate, as below 10 clusters.
+_KNOWN = 9.0
 #: Logarithm of the largest multiple of the present number of items that is looked at.
 _ENDLESS = 20.0
 #: A variance that does not count.
@@ -41,6 +46,10 @@ class Discordance:
     error: float  #: its standard error, from items
     square: float  #: mean squared difference of a row
     size: float  #: difference of a row on which the two differ: 1, or less where some tie
+
+    def enough(self, difference: float) -> bool:
+        """Whether the rows that differ now are enough for a true difference of that size."""
+        return self.size * difference <= _TRADED * self.square
 
     def square_at(self, difference: float, new: bool) -> float:
         """Mean squared difference of a row where the true difference is another, positive one."""
@@ -142,19 +151,26 @@ class SignTest:
 
     discordance: Discordance  #: what is known of the two
     units: int  #: independent rows; of clusters, as many as would have the same error
-    clusters_each: float  #: clusters that a unit in which the two differ stands for
+    clusters: int  #: how many there are
+    each: float  #: of how many of its units one has to differ for a cluster to be one that differs
     freedom: float  #: degrees of freedom of the error, whatever the number of units that differ
+    known: float  #: degrees of freedom with which `units` is known
     level: float  #: nominal coverage of the interval that must leave out 0
+
+    @property
+    def approximate(self) -> bool:
+        """Whether what is stated rests on the error of few clusters."""
+        return self.known < _KNOWN
 
     def detectable(self, new: bool = True) -> float:
         """The true difference that is found with 80 % chance."""
         size = self.discordance.size
         found = _where(lambda d: self.power(d, self.units, new) - POWER, 0.0, size)
-        return min(found / _too_small(self.freedom), size)
+        return min(found * _unsure(self.known, self.level), size)
 
     def items_needed(self, difference: float) -> float | None:
         """How many items find a difference with that chance, over the present number."""
-        d, size = abs(difference) * _too_small(self.freedom), self.discordance.size
+        d, size = abs(difference) / _unsure(self.known, self.level), self.discordance.size
         if d >= size:
             return None
         square = self.discordance.square_at(d, new=True)
@@ -175,7 +191,9 @@ class SignTest:
         size = self.discordance.size
         share = self.discordance.square_at(difference, new) / size**2
         differ = _likely(units, share)
-        freedom = np.clip(differ * self.clusters_each - 1, 1.0, max(self.freedom, 1.0))
+        clusters = self.clusters * units / self.units
+        apart = clusters * (1 - (1 - differ / units) ** self.each)
+        freedom = np.clip(apart - 1, 1.0, max(self.freedom, 1.0))
         t2 = special.stdtrit(freedom, 0.5 + self.level / 2) ** 2
         # The difference of both directions is beyond t errors from this number on.
         enough = np.floor((np.sqrt(t2 * differ * units / (units - 1 + t2)) + differ) / 2)
@@ -217,12 +235,16 @@ def _chi_squared(freedom: float) -> tuple[Floats, Floats]:
     return nodes / (freedom / 2), weights / weights.sum()
 
 
-def _too_small(freedom: float) -> float:
-    """Mean of an estimated error over the true one: c4, that of a normal sample's deviation.
+def _unsure(freedom: float, level: float) -> float:
+    """By how much a difference that is found is larger where its error is known that well.
 
-    It is made up for, so that what is detectable is right in the mean over repetitions.
+    The estimated deviation of a normal sample has mean c4 and variance 1 - c4^2. A quantile q of t
+    times that varies, which takes a larger difference than q times a known one does; and what is
+    stated is too small by c4 in the mean over repetitions, which is made up for.
     """
     half = max(freedom, 1.0) / 2
-    if half > 1e4:
+    if half > _MANY:
         return 1.0
-    return math.exp(special.gammaln(half + 0.5) - special.gammaln(half)) / math.sqrt(half)
+    c4 = math.exp(special.gammaln(half + 0.5) - special.gammaln(half)) / math.sqrt(half)
+    q, z = float(special.stdtrit(2 * half, 0.5 + level / 2)), float(special.ndtri(POWER))
+    return (q * c4 + z * math.sqrt(1 + q**2 * (1 - c4**2))) / (q + z) / c4
