@@ -1,4 +1,6 @@
-"""Coverage by simulation: `python tests/statistics/coverage_worlds.py [REPETITIONS]`.
+"""Coverage by simulation: `python tests/statistics/coverage_worlds.py [REPETITIONS] [WORDS]`.
+
+WORDS are those of the rows to print, or of their table: clusters or seeds.
 
 Each world draws (values, clusters) whose mean is known. The tests use the same worlds. Bounded and
 heavy-tailed quantities are in `benchmarks/worlds.py`, and measured by `benchmarks/intervals.py`.
@@ -167,15 +169,19 @@ SEEDS = {
 }
 
 
-def print_table(title, worlds, counts, repetitions, *extra):
+def print_table(title, worlds, counts, repetitions, only, *extra):
     """One row for each world, one column for each number of clusters or seeds."""
     print(f"{title:34s}" + "".join(f"{c:>7d}" for c in counts))
     for name, (draw, truth) in worlds.items():
-        row = [coverage(lambda r, d=draw, c=c: d(r, c, *extra), truth, repetitions) for c in counts]
-        print(f"{name:34s}" + "".join(f"{x:7.3f}" for x in row), flush=True)
+        if only in f"{title} {name}":
+            row = [
+                coverage(lambda r, d=draw, c=c: d(r, c, *extra), truth, repetitions) for c in counts
+            ]
+            print(f"{name:34s}" + "".join(f"{x:7.3f}" for x in row), flush=True)
 
 
 if __name__ == "__main__":
     chosen = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    print_table("clusters", MEANS, (10, 20, 30, 50, 100, 200), chosen)
-    print_table("seeds (100 items x 2)", SEEDS, (3, 5, 8, 10), chosen, 100)
+    words = " ".join(sys.argv[2:])
+    print_table("clusters", MEANS, (10, 20, 30, 50, 100, 200), chosen, words)
+    print_table("seeds (100 items x 2)", SEEDS, (3, 5, 8, 10), chosen, words, 100)
