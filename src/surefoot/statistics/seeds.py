@@ -10,7 +10,8 @@ which they share,
 an identity in expectation (the covariances inside s^2 and outside cancel to C), whether seeds share
 all items (crossed), some (each seed its own split of one pool) or none.
 
-Coverage of nominal 95 % intervals (`tests/statistics/coverage_worlds.py 4000 seeds`, 100 items x 2):
+Coverage of nominal 95 % intervals (`tests/statistics/coverage_worlds.py 4000 seeds`, 100 items in
+two rows each):
 
     seeds                                 3      5      8     10
     crossed, seeds matter little        0.937  0.945  0.957  0.946
