@@ -21,9 +21,9 @@ from surefoot.online.training import train_online
 from surefoot.options import Options
 from surefoot.runs import is_finished
 from surefoot.runs.atomic import appearing
+from surefoot.scorers.ensemble_file import MeanOfMembers, Pessimism
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.loading import load_scorer
-from surefoot.scorers.pessimism import MeanOfMembers, Pessimism
 from surefoot.scorers.responses import rewards_of
 from surefoot.scorers.trained import TrainedScorer
 from surefoot.training import RunConfig, train

@@ -10,7 +10,7 @@ import pytest
 from pages import DOCS, run_page
 
 from surefoot.data.writing import write_preferences
-from surefoot.scorers.pessimism import Pessimism
+from surefoot.scorers.ensemble_file import Pessimism
 from surefoot.worlds import TextWorld
 
 PAGE = (DOCS / "ensembles.md").read_text()

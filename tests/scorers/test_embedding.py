@@ -276,8 +276,8 @@ def test_unrelated_sources_raise_no_alarm(sources, each):
             (0,),
         )
         names = [str(int(s)) for s in source]
-        halves = torch.randint(0, 2, (n, 1), generator=generator)
-        alarms += bool(source_conflict(problem, names, halves, np.arange(n))[0].opposed)
+        half = torch.randint(0, 2, (n,), generator=generator)
+        alarms += bool(source_conflict(problem, names, half, np.arange(n)).opposed)
     assert alarms <= 1
 
 

@@ -16,7 +16,7 @@ from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, EnsembleOptions, load_scorer
 from surefoot.scorers.ensemble import load_ensemble, zero_and_scale
-from surefoot.scorers.pessimism import MeanOfMembers, Pessimism, VariancePenalised, WorstCase
+from surefoot.scorers.ensemble_file import MeanOfMembers, Pessimism, VariancePenalised, WorstCase
 from surefoot.scorers.temperature import fit_temperature
 from surefoot.scorers.trained import TrainedScorer
 from surefoot.training.folder import saved_prompts

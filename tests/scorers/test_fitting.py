@@ -1,4 +1,4 @@
-"""Several seeds as one batch: each ends as it would alone."""
+"""Several seeds at once: each ends as it would alone."""
 
 from __future__ import annotations
 

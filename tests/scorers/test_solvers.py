@@ -188,12 +188,12 @@ def test_problems_with_kinks_in_lock_step_equal_one_at_a_time(risk, together, mo
     fit = Linear().fit(problem)
     for k in range(len(l2)):
         alone = Linear().fit(problem.part(torch.tensor([k])))
-        own = fit.part(torch.tensor([k]))
-        torch.testing.assert_close(own.values, alone.values, atol=1e-9, rtol=0)
-        torch.testing.assert_close(own.gaps, alone.gaps, atol=1e-9, rtol=0)
-        torch.testing.assert_close(own.parameters, alone.parameters, atol=1e-5, rtol=0)
-        assert own.note == alone.note
-        (weights, shares), (their_weights, their_shares) = own.mixtures[0], alone.mixtures[0]
+        torch.testing.assert_close(fit.values[[k]], alone.values, atol=1e-9, rtol=0)
+        torch.testing.assert_close(fit.gaps[[k]], alone.gaps, atol=1e-9, rtol=0)
+        own, theirs = fit.parameters["weight"][:, [k]], alone.parameters["weight"]
+        torch.testing.assert_close(own, theirs, atol=1e-5, rtol=0)
+        assert fit.notes[k] == alone.note
+        (weights, shares), (their_weights, their_shares) = fit.mixtures[k], alone.mixtures[0]
         torch.testing.assert_close(shares, their_shares, atol=1e-5, rtol=0)
         torch.testing.assert_close(weights, their_weights, atol=1e-5, rtol=0)
 

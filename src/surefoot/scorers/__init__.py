@@ -4,12 +4,11 @@ from surefoot.plugins import modules_of
 from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
 from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel, fit_models
 from surefoot.scorers.ensemble import RewardEnsemble
-from surefoot.scorers.ensemble_file import EnsembleOptions
+from surefoot.scorers.ensemble_file import EnsembleOptions, Pessimism
 from surefoot.scorers.head import Head
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
 from surefoot.scorers.loading import load_scorer
-from surefoot.scorers.pessimism import Pessimism
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.scorers.trained import TrainedScorer
 

@@ -102,18 +102,6 @@ class Fit:
         """The note of the head whose gap is largest."""
         return self.notes[int(self.gaps.argmax())]
 
-    def part(self, heads: Tensor) -> Fit:
-        """The heads with these indices (k,)."""
-        chosen = heads.tolist()
-        return Fit(
-            {name: p.index_select(self.axis, heads) for name, p in self.parameters.items()},
-            self.axis,
-            self.values[heads],
-            self.gaps[heads],
-            tuple(self.notes[k] for k in chosen),
-            tuple(self.mixtures[k] for k in chosen if self.mixtures),
-        )
-
     @classmethod
     def join(cls, parts: Sequence[Fit]) -> Fit:
         """The heads of several fits, one after the other."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
-from surefoot.scorers.language.architecture import kind_named
+from surefoot.scorers.language.architecture import config_at, kind_named
 from surefoot.scorers.language.loading import load_tokenizer, positions_of, reads_causally
 from surefoot.scorers.scorer import EmbeddingScorer
 
@@ -38,7 +38,7 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
         raise ConfigurationError(unknown_name("--scorer", str(scorer), _KINDS))
     if max_length < 1:
         raise ConfigurationError(f"max_length should be at least 1; got {max_length!r}.")
-    config = None if name == "default" else _config(name)
+    config = None if name == "default" else config_at(name)
     heads = getattr(config, "architectures", None) or []
     headless = config is not None and kind_named(heads) is None
     if scorer == "embedding" or (scorer is None and (name == "default" or headless)):
@@ -50,7 +50,7 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
         return CheckArguments(description, arguments, limit)
     place = Encoder(EncoderOptions(name=name)).path
     tokenizer = load_tokenizer(place)
-    config = config or _config(place)
+    config = config or config_at(place)
     kind = scorer or kind_named(heads) or "policy"
     keep_end = kind == "reward-model" and config is not None and not _causal_head(config)
     positions = max_length if config is None else positions_of(config, tokenizer, keep_end)
@@ -58,16 +58,6 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
     arguments = {"tokenizer": tokenizer, "max_length": limit, "keep_end": keep_end}
     description = f"a {kind.replace('-', ' ')} with the tokenizer of {name}"
     return CheckArguments(description, arguments, limit)
-
-
-def _config(place: str) -> Any:
-    """The configuration beside a tokenizer; None where there is none."""
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError):
-        return None
 
 
 def _causal_head(config: Any) -> bool:

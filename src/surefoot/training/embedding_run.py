@@ -1,4 +1,4 @@
-"""Runs of frozen-embedding reward models: any number of seeds, fitted as one batch."""
+"""Runs of frozen-embedding reward models: any number of seeds, on texts that are read once."""
 
 from __future__ import annotations
 

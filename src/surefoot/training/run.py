@@ -73,8 +73,8 @@ def train_seeds(
     """Run configurations that differ in their seed and their output alone.
 
     Each run is what :func:`train` makes of its configuration, which also says what is raised. Heads
-    on frozen embeddings are fitted as one batch, and nothing is written before all fits are done;
-    language models are trained one after the other.
+    on frozen embeddings are fitted on texts that are read once, and nothing is written before all
+    fits are done; language models are trained one after the other.
 
     Several that are resumed are what one would be: language models that are finished stay, one that
     was begun goes on from its last checkpoint if it has any, and the others begin. Heads are fitted

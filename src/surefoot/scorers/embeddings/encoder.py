@@ -191,14 +191,14 @@ class Encoder:
         """Embed and save texts: vector and number of tokens of each."""
         cut, lengths = cut_texts(self.tokenizer, texts, self.limit, keep)
         blank = [self.tokenizer.pad_token_id]  # some tokenizers make nothing of an empty text
-        ids = {token_key(own or blank): own or blank for own in cut}
-        keys = [token_key(own or blank) for own in cut]
+        cut = [ids or blank for ids in cut]
+        keys = [token_key(ids) for ids in cut]
         vectors = cache.known_tokens(keys)
-        new = [key for key in ids if key not in vectors]
-        vectors |= zip(new, self.forward([ids[key] for key in new], description), strict=True)
+        new = {key: ids for key, ids in zip(keys, cut, strict=True) if key not in vectors}
+        vectors |= zip(new, self.forward(list(new.values()), description), strict=True)
         cache.put(texts, lengths, keys, [vectors[key] for key in keys])
         # Another process may have been first, with batches of other shapes: all take its vectors.
-        vectors |= cache.known_tokens(new)
+        vectors |= cache.known_tokens(list(new))
         pairs = zip((vectors[key] for key in keys), lengths, strict=True)
         return dict(zip(texts, pairs, strict=True))
 

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from surefoot.data.rendering.embedding_texts import unread_notes
@@ -21,7 +22,7 @@ from surefoot.objectives import Objective
 from surefoot.scorers import storage
 from surefoot.scorers.embeddings.encoder import Encoder, load_encoder
 from surefoot.scorers.embeddings.features import FeatureMap, embed
-from surefoot.scorers.fit.fitting import FittedHead, fit_seeds
+from surefoot.scorers.fit.fitting import FittedHead, fit_head
 from surefoot.scorers.fit.task import Task
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.scorers.trained import TrainedScorer
@@ -36,11 +37,7 @@ class EmbeddingRewardModel(TrainedScorer):
     With a head that judges pairs (:attr:`pairwise`) it is a preference model: there are margins and
     probabilities of pairs, and no reward of a response alone.
 
-    Attributes:
-        scorer: encoder, features and head.
-        objective: what is minimised.
-        seed: of what is random in a fit (the folds, an MLP's start).
-        report_: after :meth:`fit`, what it has to say.
+    After :meth:`fit`, `report_` is what it has to say.
 
     Example:
         >>> from surefoot.scorers import EmbeddingRewardModel
@@ -49,9 +46,9 @@ class EmbeddingRewardModel(TrainedScorer):
         0.63
     """
 
-    scorer: EmbeddingScorer = field(default_factory=EmbeddingScorer)
-    objective: Objective = field(default_factory=Objective)
-    seed: int = 0
+    scorer: EmbeddingScorer = field(default_factory=EmbeddingScorer)  #: encoder, features and head
+    objective: Objective = field(default_factory=Objective)  #: what is minimised
+    seed: int = 0  #: of what is random in a fit (the folds, an MLP's start)
     _unread: list[str] = field(default_factory=list, init=False, repr=False)
 
     def fit(self, preferences: Preferences, mass: npt.ArrayLike | None = None) -> Self:
@@ -150,18 +147,11 @@ class EmbeddingRewardModel(TrainedScorer):
 
     def tensors(self) -> dict[str, Tensor]:
         """The numbers of a fitted model, by name."""
-        features, prompts = self.features_, self.features_.prompts
-        of_prompts = (
-            {"prompts.mean": prompts.mean, "prompts.scale": prompts.scale} if prompts else {}
-        )
-        return {
-            **{f"head.{name}": value for name, value in self.parameters_.items()},
-            "features.mean": features.mean,
-            "features.scale": features.scale,
-            **of_prompts,
-            "rewards.mean": self.mean_,
-            "rewards.std": self.std_,
-        }
+        found = {f"head.{name}": value for name, value in self.parameters_.items()}
+        for name, one in (("features", self.features_), ("prompts", self.features_.prompts)):
+            if one is not None:
+                found |= {f"{name}.mean": one.mean, f"{name}.scale": one.scale}
+        return found | {"rewards.mean": self.mean_, "rewards.std": self.std_}
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -208,10 +198,10 @@ def fit_models(
     preferences: Preferences,
     mass: npt.ArrayLike | None = None,
 ) -> None:
-    """Fit S models that differ in their seed alone, as one batch; their warnings are in `report_`.
+    """Fit S models that differ in their seed alone; their warnings are in `report_`.
 
-    Each ends as :meth:`EmbeddingRewardModel.fit` would leave it. Beside the column `weight`, `mass`
-    is the weight (N, S) of each row in each fit.
+    Each ends as :meth:`EmbeddingRewardModel.fit` would leave it; texts are read once. Beside the
+    column `weight`, `mass` is the weight (N, S) of each row in each fit.
 
     Raises:
         ConfigurationError: the models differ in more than their seed.
@@ -229,7 +219,9 @@ def fit_models(
                 f"mass is a finite number of at least 0 for each row and fit, shape {shape}; got "
                 f"shape {weights.shape}, from {weights.min():g} to {weights.max():g}."
             )
-    fitted = fit_seeds(task, first.encoder, [model.seed for model in models], weights)
-    for model, found in zip(models, fitted, strict=True):
-        model.encoder = first.encoder
-        model._take(found)
+    encoder, seeds = first.encoder, [model.seed for model in models]
+    problem, features, embedded = task.problem(encoder, seeds, weights)
+    for k, model in enumerate(models):
+        model.encoder = encoder
+        one = problem.part(torch.tensor([k]))
+        model._take(fit_head(task, one, features, embedded, encoder.limit))

@@ -183,7 +183,7 @@ def plain_heads(problem: Problem, folds: Tensor) -> PlainHeads:
     plain = replace(
         problem.plain(), features=features, objective=objective, context=None, shared={}
     )
-    l2 = cross_validate(Linear(), plain, folds[:, None])[0].l2
+    l2 = cross_validate(Linear(), plain, folds).l2
     count = int(folds.max()) + 1
     batch = replace(
         plain,

@@ -64,46 +64,32 @@ class SourceConflict:
 
 
 def source_conflict(
-    problem: Problem,
-    sources: Sequence[str | None],
-    halves: Tensor,
-    clusters: Ints,
-) -> list[SourceConflict | None]:
+    problem: Problem, sources: Sequence[str | None], half: Tensor, clusters: Ints
+) -> SourceConflict | None:
     """Try a linear head of each source on the held-out pairs of every source.
 
-    The heads of all of the problem's K fits are one batch.
-
     Args:
-        problem: features without source copies, and evidence.
+        problem: one fit, features without source copies, and evidence.
         sources: (N,) source of each row.
-        halves: (N, K) 0 or 1, by prompt.
+        half: (N,) 0 or 1, by prompt.
         clusters: (N,) what pairs share, for the intervals.
 
     Returns:
-        For each of the K, None where fewer than two sources have enough pairs.
+        None where fewer than two sources have enough pairs.
     """
     named = np.array([source or "" for source in sources], dtype=object)
     labels = problem.evidence.label.numpy()
-    usable = (problem.mass.numpy() > 0) & (side_of_half(labels) != 0)[:, None]
-    names = [_large_enough(named[rows]) for rows in usable.T]
-    tried = [k for k, several in enumerate(names) if len(several) >= 2]
-    conflicts: list[SourceConflict | None] = [None] * len(names)
-    if not tried:
-        return conflicts
-    member = [np.stack([named == name for name in names[k]], axis=1) for k in tried]
-    margins = _held_out_margins(problem.part(torch.tensor(tried)), member, halves[:, tried])
-    for k, one in zip(tried, margins, strict=True):
-        right = credit(side_of_margins(one), labels[:, None])  # (N, S + 1)
-        rows = [np.flatnonzero(usable[:, k] & (named == name)) for name in names[k]]
-        conflicts[k] = _judge(names[k], right, rows, halves[:, k].numpy(), clusters)
-    return conflicts
-
-
-def _large_enough(named: npt.NDArray[np.object_]) -> tuple[str, ...]:
-    """The sources that can be tried, the largest first, from the source of each usable row."""
-    sizes = {name: int((named == name).sum()) for name in set(named) - {""}}
-    names = [n for n in sorted(sizes, key=lambda n: (-sizes[n], n)) if sizes[n] >= FEWEST_PAIRS]
-    return tuple(names[:MOST_SOURCES])
+    usable = (problem.mass[:, 0].numpy() > 0) & (side_of_half(labels) != 0)
+    sizes = {name: int((named[usable] == name).sum()) for name in set(named) - {""}}
+    large = [n for n in sorted(sizes, key=lambda n: (-sizes[n], n)) if sizes[n] >= FEWEST_PAIRS]
+    names = tuple(large[:MOST_SOURCES])
+    if len(names) < 2:
+        return None
+    members = np.stack([named == name for name in names], axis=1)
+    margins = _held_out_margins(problem, members, half)
+    right = credit(side_of_margins(margins), labels[:, None])  # (N, S + 1)
+    rows = [np.flatnonzero(usable & members[:, i]) for i in range(len(names))]
+    return _judge(names, right, rows, half.numpy(), clusters)
 
 
 def _judge(
@@ -150,26 +136,17 @@ def _judge(
     )
 
 
-def _held_out_margins(
-    problem: Problem, member: Sequence[npt.NDArray[np.bool_]], halves: Tensor
-) -> list[Floats]:
+def _held_out_margins(problem: Problem, members: npt.NDArray[np.bool_], half: Tensor) -> Floats:
     """Margins (N, S + 1) by heads of each source, and of all, from the half a row is not in.
 
-    For each of the K fits of the problem, from who belongs to its sources (N, S) and halves (N, K).
+    From who belongs to the S sources (N, S). The heads of both halves are one batch.
     """
-    everyone = [np.concatenate([one, one.any(1, keepdims=True)], axis=1) for one in member]
-    sizes = [one.shape[1] for one in everyone]
-    fits = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
-    sources = torch.from_numpy(np.concatenate(everyone, axis=1))  # (N, sum of S + 1)
-    other_half = torch.stack([halves == 1, halves == 0], dim=-1)[:, fits]  # heads 0, 1 train on
-    batch = problem.part(fits.repeat_interleave(2))
-    batch = replace(
-        batch,
-        mass=batch.mass * (sources[:, :, None] & other_half).flatten(1),
-        l2=torch.full_like(batch.l2, RIDGE),
-    )
-    head = Linear(l2=RIDGE)
-    fitted = head.fit(batch, certify=False)
-    margins = margins_of(problem.scores(head, fitted.parameters)[: len(halves)])
-    kept = (margins.unflatten(1, (-1, 2)) * ~other_half).sum(-1)
-    return [one.numpy() for one in kept.split(sizes, dim=1)]
+    everyone = np.concatenate([members, members.any(1, keepdims=True)], axis=1)
+    other_half = torch.stack([half == 1, half == 0], dim=-1)[:, None]  # heads 0, 1 train on
+    trained_on = torch.from_numpy(everyone)[:, :, None] & other_half  # (N, S + 1, 2)
+    mass = problem.mass * trained_on.flatten(1)
+    count, head = mass.shape[1], Linear(l2=RIDGE)
+    ridge = torch.full((count,), RIDGE, dtype=torch.float64)
+    fitted = head.fit(replace(problem, mass=mass, l2=ridge, seeds=problem.seeds * count), False)
+    margins = margins_of(problem.scores(head, fitted.parameters)[: len(half)])
+    return (margins.unflatten(1, (-1, 2)) * ~other_half).sum(-1).numpy()

@@ -20,21 +20,21 @@ class CrossValidation:
     margins: Tensor  #: (N,) of each pair by the heads that did not see it, at the chosen penalty
 
 
-def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossValidation]:
+def cross_validate(head: Head, problem: Problem, folds: Tensor) -> CrossValidation:
     """Fit every fold at every ridge penalty, in one batch, and choose by held-out objective.
 
     Args:
         head: options; its `l2` is one number or "auto".
-        problem: K fits on all rows, each of which gets its own choice; its `l2` is ignored.
-        folds: (N, K) fold of each row in each fit; rows of one prompt share a fold.
+        problem: one fit on all rows; its `l2` is ignored.
+        folds: (N,) fold of each row; rows of one prompt share a fold.
 
     Raises:
-        DataError: in one of the fits, all rows that have a weight share a fold.
+        DataError: all rows that have a weight share a fold.
     """
     penalties = head.candidates if head.l2 == "auto" else (float(head.l2),)
-    fits, choices, count = folds.shape[1], len(penalties), int(folds.max()) + 1
-    held_out = torch.nn.functional.one_hot(folds, count).to(problem.mass)  # (N, K, F)
-    mass = problem.mass[:, :, None] * (1 - held_out)
+    choices, count = len(penalties), int(folds.max()) + 1
+    held_out = torch.nn.functional.one_hot(folds, count).to(problem.mass)  # (N, F)
+    mass = problem.mass * (1 - held_out)
     if not bool((mass.sum(0) > 0).all()):
         raise DataError(
             f"all the weight lies in one of {count} folds: nothing is left to fit on where that is "
@@ -42,29 +42,22 @@ def cross_validate(head: Head, problem: Problem, folds: Tensor) -> list[CrossVal
         )
     batch = replace(
         problem,
-        mass=mass[:, :, None].expand(-1, -1, choices, -1).flatten(1),
-        l2=torch.tensor(penalties, dtype=torch.float64).repeat_interleave(count).repeat(fits),
-        seeds=tuple(seed for seed in problem.seeds for _ in range(choices * count)),
+        mass=mass.repeat(1, choices),
+        l2=torch.tensor(penalties, dtype=torch.float64).repeat_interleave(count),
+        seeds=problem.seeds * (choices * count),
     )
     fitted = head.fit(batch, certify=False)
-    margins = margins_of(problem.scores(head, fitted.parameters))  # (N + P, K L F)
+    margins = margins_of(problem.scores(head, fitted.parameters))  # (N + P, L F)
 
     def of_its_fold(values: Tensor) -> Tensor:
-        """(N, K, L) by the head that did not see the row, from values (N, K L F)."""
-        by_fold = values.unflatten(1, (fits, choices, count))
-        return (by_fold * held_out[:, :, None].to(values)).sum(-1)
+        """(N, L) by the head that did not see the row, from values (N, L F)."""
+        by_fold = values.unflatten(1, (choices, count))
+        return (by_fold * held_out[:, None].to(values)).sum(-1)
 
     out_of_fold = of_its_fold(margins[: len(held_out)])
-    losses = of_its_fold(problem.losses(margins)).flatten(1)
-    mass = problem.mass[:, :, None].expand_as(out_of_fold).flatten(1)
-    values = problem.risk_of(losses, mass).value.unflatten(0, (fits, choices))
+    losses = of_its_fold(problem.losses(margins))
+    values = problem.risk_of(losses, problem.mass.expand_as(losses)).value
     # Of equals the strongest: they differ where nothing can be learnt at all.
-    best = (choices - 1 - values.flip(1).argmin(1)).tolist()
-    return [
-        CrossValidation(
-            penalties[best[k]],
-            dict(zip(penalties, values[k].tolist(), strict=True)),
-            out_of_fold[:, k, best[k]],
-        )
-        for k in range(fits)
-    ]
+    best = choices - 1 - int(values.flip(0).argmin())
+    curve = dict(zip(penalties, values.tolist(), strict=True))
+    return CrossValidation(penalties[best], curve, out_of_fold[:, best])

@@ -1,4 +1,4 @@
-"""Fits on frozen embeddings that differ in their seed and their rows: S of them as one batch."""
+"""Fits on frozen embeddings that differ in their seed and their rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from surefoot.scorers.fit.coefficient import (
     is_fitted,
     with_coefficient,
 )
-from surefoot.scorers.fit.conflict import SourceConflict, source_conflict
+from surefoot.scorers.fit.conflict import source_conflict
 from surefoot.scorers.fit.cross_validation import cross_validate
 from surefoot.scorers.fit.report import FitReport, out_of_fold_accuracy, worst_case
 from surefoot.scorers.fit.task import Task
@@ -40,112 +40,89 @@ class FittedHead:
     report: FitReport  #: what the fit has to say
 
 
-def fit_seeds(
-    task: Task, encoder: Encoder, seeds: Sequence[int], mass: Floats | None = None
-) -> list[FittedHead]:
-    """Fit once for each of S seeds. Each fit is what it would be alone.
+def fit_head(
+    task: Task, problem: Problem, features: FeatureMap, embedded: Embedded, limit: int
+) -> FittedHead:
+    """Fit once: the folds at all penalties are one batch, the members another.
 
-    The folds of all seeds at all penalties are one batch, the members of all seeds another. Seeds
-    are for what is random in a fit (folds, members' draws, an MLP's start). Beside the column
-    `weight`, `mass` is the weight (N, S) of each row in each fit.
+    Args:
+        task: what to fit.
+        problem: one of its fits, whose seed is for what is random (folds, members' draws, an MLP's
+            start).
+        features: those that the problem is on.
+        embedded: what the encoder saw.
+        limit: tokens up to which it reads a text.
 
     Raises:
-        DataError: there is nothing to learn from.
+        DataError: all rows that have a weight share a fold.
     """
+    head, members = task.scorer.head, task.scorer.members
+    seed, live, prompts = problem.seeds[0], problem.mass[:, 0], task.preferences.prompt_keys()
+    own_folds, coefficient = _folds(task, task.scorer.folds, seed), None
     if is_fitted(task.objective):
-        return [_with_its_coefficient(task, encoder, k, seeds, mass) for k in range(len(seeds))]
-    scorer, preferences = task.scorer, task.preferences
-    problem, features, embedded = task.problem(encoder, seeds, mass)
-    prompts = preferences.prompt_keys()
-    validations = cross_validate(scorer.head, problem, _folds(task, scorer.folds, seeds))
-    conflicts = _conflicts(task, problem, seeds)
-    penalties = torch.tensor([found.l2 for found in validations], dtype=torch.float64)
-    final = _members(replace(problem, l2=penalties), scorer.members, prompts)
-    fitted = scorer.head.fit(final)
-
-    def one(k: int) -> FittedHead:
-        members = torch.arange(k * scorer.members, (k + 1) * scorer.members)
-        problem_of_seed, ended, live = final.part(members), fitted.part(members), problem.mass[:, k]
-        validation, conflict = validations[k], conflicts[k]
-        raw = problem.scores(scorer.head, ended.parameters)[: len(live)].double()
-        mean, std = _scale(raw[live > 0])
-        unit = float(std.mean())
-        margins = validation.margins.double().numpy() / unit
-        flip_rate = task.objective.known_flip_rate
-        temperature = fit_temperature(validation.margins, problem.evidence.label, live, flip_rate)
-        warnings = (
-            *task.notes,
-            conflict.warning() if conflict else "",
-            _left_out(embedded, encoder),
-            ended.note if ended.note.startswith("Not solved") else "",
-            _nothing_learnt(problem_of_seed, ((raw - mean) / std).mean(-1)),
-            temperature.note,
-        )
-        report = FitReport(
-            warnings=tuple(filter(None, warnings)),
-            optimum=ended.note,
-            gap=float(ended.gaps.max()),
-            l2=validation.l2,
-            l2_curve=validation.curve,
-            out_of_fold_margins=margins,
-            out_of_fold_accuracy=out_of_fold_accuracy(margins, preferences.labels, prompts),
-            conflict=conflict,
-            truncated=embedded.truncated,
-            identical=int(embedded.identical.sum()),
-            risk=worst_case(problem_of_seed, ended, scorer.head),
-            units=task.names,
-            input_gradient=_input_gradient(problem_of_seed, ended, scorer.head),
-        )
-        return FittedHead(features, ended.parameters, mean, std, temperature.value / unit, report)
-
-    return [one(k) for k in range(len(seeds))]
+        coefficient = fit_coefficient(problem, own_folds)
+        fixed = with_coefficient(task.objective, coefficient.value)
+        problem = replace(problem, objective=fixed)
+    validation = cross_validate(head, problem, own_folds)
+    conflict = None
+    if not task.scorer.source_aware and task.preferences.has("source"):
+        half = _folds(task, 2, seed)
+        conflict = source_conflict(problem.plain(), embedded.sources, half, prompts)
+    final = _members(problem, members, prompts, validation.l2)
+    fitted = head.fit(final)
+    raw = problem.scores(head, fitted.parameters)[: len(live)].double()
+    mean, std = _scale(raw[live > 0])
+    unit = float(std.mean())
+    margins = validation.margins.double().numpy() / unit
+    flip_rate = task.objective.known_flip_rate
+    temperature = fit_temperature(validation.margins, problem.evidence.label, live, flip_rate)
+    warnings = (
+        *task.notes,
+        conflict.warning() if conflict else "",
+        _left_out(embedded, limit),
+        fitted.note if fitted.note.startswith("Not solved") else "",
+        _nothing_learnt(final, ((raw - mean) / std).mean(-1)),
+        temperature.note,
+    )
+    report = FitReport(
+        warnings=tuple(filter(None, warnings)),
+        optimum=fitted.note,
+        gap=float(fitted.gaps.max()),
+        l2=validation.l2,
+        l2_curve=validation.curve,
+        out_of_fold_margins=margins,
+        out_of_fold_accuracy=out_of_fold_accuracy(margins, task.preferences.labels, prompts),
+        conflict=conflict,
+        truncated=embedded.truncated,
+        identical=int(embedded.identical.sum()),
+        risk=worst_case(final, fitted, head),
+        units=task.names,
+        coefficient=coefficient,
+        input_gradient=_input_gradient(final, fitted, head),
+    )
+    return FittedHead(features, fitted.parameters, mean, std, temperature.value / unit, report)
 
 
-def coefficient_of(
-    task: Task, encoder: Encoder, seed: int = 0, mass: Floats | None = None
-) -> Coefficient:
-    """The coefficient of a control variate that is to be fitted, for rows of mass (N, 1)."""
-    problem, _, _ = task.problem(encoder, [seed], mass)
-    return fit_coefficient(problem, _folds(task, task.scorer.folds, [seed])[:, 0])
+def coefficient_of(task: Task, encoder: Encoder, seed: int) -> Coefficient:
+    """The coefficient of a control variate that is to be fitted."""
+    problem, _, _ = task.problem(encoder, [seed])
+    return fit_coefficient(problem, _folds(task, task.scorer.folds, seed))
 
 
-def _with_its_coefficient(
-    task: Task, encoder: Encoder, k: int, seeds: Sequence[int], mass: Floats | None
-) -> FittedHead:
-    """The fit of one seed, whose coefficient is fitted first."""
-    own = None if mass is None else mass[:, k : k + 1]
-    found = coefficient_of(task, encoder, seeds[k], own)
-    fixed = replace(task, objective=with_coefficient(task.objective, found.value))
-    (fitted,) = fit_seeds(fixed, encoder, seeds[k : k + 1], own)
-    return replace(fitted, report=replace(fitted.report, coefficient=found))
+def _folds(task: Task, count: int, seed: int) -> Tensor:
+    """Fold (N,) of each row."""
+    return torch.from_numpy(folds(task.preferences, count, task.scorer.fold_by, seed))
 
 
-def _folds(task: Task, count: int, seeds: Sequence[int]) -> Tensor:
-    """Fold (N, S) of each row by each seed."""
-    drawn = [folds(task.preferences, count, task.scorer.fold_by, seed) for seed in seeds]
-    return torch.from_numpy(np.stack(drawn, axis=1))
-
-
-def _conflicts(
-    task: Task, problem: Problem, seeds: Sequence[int]
-) -> Sequence[SourceConflict | None]:
-    """What sources are to each other, by each seed; None where they are not pooled."""
-    preferences = task.preferences
-    if task.scorer.source_aware or not preferences.has("source"):
-        return [None] * len(seeds)
-    sources, prompts = preferences.strings("source"), preferences.prompt_keys()
-    return source_conflict(problem.plain(), sources, _folds(task, 2, seeds), prompts)
-
-
-def _members(problem: Problem, count: int, prompts: Ints) -> Problem:
-    """The final fits (N, S * M): on all rows, or M for each seed on their own draws of prompts."""
-    seeds = tuple(seed + 1000 * k for seed in problem.seeds for k in range(count))
-    mass = problem.mass.repeat_interleave(count, dim=1)
-    if count > 1:
-        for k, seed in enumerate(seeds):  # of the prompts that have a weight in this fit
-            live = torch.nonzero(mass[:, k]).squeeze(1)
-            mass[live, k] *= torch.from_numpy(prompt_bootstrap(prompts[live], [seed])[:, 0])
-    return replace(problem, mass=mass, l2=problem.l2.repeat_interleave(count), seeds=seeds)
+def _members(problem: Problem, count: int, prompts: Ints, l2: float) -> Problem:
+    """The final fits (N, M) at this penalty: on all rows, or M on their own draws of prompts."""
+    seeds = tuple(problem.seeds[0] + 1000 * k for k in range(count))
+    mass = problem.mass.repeat(1, count)
+    if count > 1:  # of the prompts that have a weight in this fit
+        live = problem.mass[:, 0] > 0
+        mass[live] *= torch.from_numpy(prompt_bootstrap(prompts[live.numpy()], seeds))
+    ridge = torch.full((count,), l2, dtype=torch.float64)
+    return replace(problem, mass=mass, l2=ridge, seeds=seeds)
 
 
 def prompt_bootstrap(prompts: Ints, seeds: Sequence[int]) -> Floats:
@@ -168,14 +145,14 @@ def _scale(raw: Tensor) -> tuple[Tensor, Tensor]:
     return mean, std * ((raw - mean) / std).mean(-1).std().clamp_min(1e-12)
 
 
-def _left_out(embedded: Embedded, encoder: Encoder) -> str:
+def _left_out(embedded: Embedded, limit: int) -> str:
     """A sentence where rows carry no information."""
     same = int(embedded.identical.sum())
     if not same:
         return ""
     return (
         f"{same} pair(s) have responses that are the same to the encoder, as they are or "
-        f"after truncation at {encoder.limit} tokens: they were left out."
+        f"after truncation at {limit} tokens: they were left out."
     )
 
 

@@ -134,9 +134,9 @@ def choose_radius(
     count, head = int(fold.max()) + 1, task.scorer.head
     kept = (fold[:, None] != torch.arange(count)).double().numpy()  # (N, K)
     problem, _, _ = task.problem(encoder, [seed] * count, kept)
-    rows = folds(preferences, task.scorer.folds, task.scorer.fold_by, seed)
-    inner = torch.from_numpy(rows)[:, None].expand(-1, count)
-    chosen = [found.l2 for found in cross_validate(head, problem.plain(), inner)]
+    inner = torch.from_numpy(folds(preferences, task.scorer.folds, task.scorer.fold_by, seed))
+    plain = [problem.plain().part(torch.tensor([k])) for k in range(count)]
+    chosen = [cross_validate(head, one, inner).l2 for one in plain]
     problem = replace(problem, l2=torch.tensor(chosen, dtype=torch.float64))
 
     def held_out(size: float) -> Floats:

@@ -22,6 +22,16 @@ def kind_named(classes: Iterable[str]) -> ModelKind | None:
     return None
 
 
+def config_at(place: str) -> Any:
+    """The configuration of a transformers model; None where there is none that can be read."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(place, trust_remote_code=False)
+    except Exception:  # a damaged file can end in any
+        return None
+
+
 def architecture(place: str) -> ModelKind:
     """`reward-model` or `policy`, by what a model's configuration says.
 

@@ -23,7 +23,12 @@ from surefoot.scorers.language.adapters import (
     rounding,
     with_adapter,
 )
-from surefoot.scorers.language.architecture import ModelKind, kind_named, positions_in
+from surefoot.scorers.language.architecture import (
+    ModelKind,
+    config_at,
+    kind_named,
+    positions_in,
+)
 from surefoot.scorers.language.precision import half_of, whole_tables
 from surefoot.scorers.language.scores import autocast, base_of, mode, reward_head
 from surefoot.scorers.language.vocabulary import ensure_pad_token, require_rows, text_config
@@ -247,13 +252,8 @@ def _wanted(labels: int) -> str:
 
 
 def _require_labels(name: str, labels: int) -> None:
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-    except Exception:  # for the loader to tell
-        return
-    names = config.architectures or []
+    config = config_at(name)
+    names = getattr(config, "architectures", None) or []
     classifier = any(one.endswith("ForSequenceClassification") for one in names)
     if classifier and config.num_labels != labels:
         raise ConfigurationError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -88,8 +88,7 @@ class LinearSolver:
 
     def _smooth(self) -> Fit:
         """By L-BFGS from zero."""
-        found = self._lbfgs(self._zeros())
-        return self._fit(found, self._notes("L-BFGS", found))
+        return self._fit(self._lbfgs(self._zeros()), "L-BFGS")
 
     def _local(self) -> Fit:
         """The better of two L-BFGS runs, from zero and from the plain solution; nothing proven."""
@@ -97,12 +96,13 @@ class LinearSolver:
         one = self._lbfgs(self._zeros())
         other = self._lbfgs(convex._lbfgs(self._zeros()).parameters)
         first = one.values <= other.values
-        found = lbfgs.Minima(
+        better = lbfgs.Minima(
             torch.where(first, one.parameters, other.parameters),
             torch.where(first, one.values, other.values),
             torch.full_like(one.gaps, math.inf),
         )
-        return self._fit(found, [LOCAL.format(self.problem.objective.describe())] * len(self.l2))
+        note = LOCAL.format(self.problem.objective.describe())
+        return replace(self._fit(better, "L-BFGS"), notes=(note,) * len(self.l2))
 
     def _with_kinks(self) -> Fit:
         """By the bundle method, in lock-step from zero."""
@@ -123,7 +123,7 @@ class LinearSolver:
         )
         tops = [{"weight": self.coordinates.to_features(torch.from_numpy(p.T))} for p in points]
         mixtures = tuple(zip(tops, map(torch.from_numpy, shares), strict=True))
-        return replace(self._fit(minima, self._notes("a bundle method", minima)), mixtures=mixtures)
+        return replace(self._fit(minima, "a bundle method"), mixtures=mixtures)
 
     def largest_radius(self) -> Tensor:
         """The radius (K,) of a Wasserstein ball from which the head of zeros is a local optimum.
@@ -167,14 +167,13 @@ class LinearSolver:
         gap = GAPS[True, self.certify]
         return lbfgs.minimise(self.oracle, start, self.l2, self._precondition, gap)
 
-    def _notes(self, method: str, minima: lbfgs.Minima) -> list[str]:
+    def _fit(self, minima: lbfgs.Minima, method: str) -> Fit:
+        """What a method has found, with notes that say how near it is."""
         solved = 10 * GAPS[self.problem.objective.smooth, self.certify]
-        return [
+        notes = [
             (SOLVED if gap <= solved else NOT_SOLVED).format(method, gap)
             for gap in minima.gaps.tolist()
         ]
-
-    def _fit(self, minima: lbfgs.Minima, notes: Sequence[str]) -> Fit:
         weight = self.coordinates.to_features(minima.parameters)
         return Fit({"weight": weight}, 1, minima.values, minima.gaps, tuple(notes))
 
