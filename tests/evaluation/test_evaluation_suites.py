@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from surefoot.data.readers.hh import dialogue
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, read_records
 from surefoot.evaluation.suites import find_suite, load_suite, rm_bench, suites
-from surefoot.evaluation.suites.hh_rlhf import dialogue
 
 
 def rows_of(name, **records):
@@ -42,7 +42,7 @@ def test_unknown_suite():
 
 def test_hh_dialogues():
     text = "\n\nHuman: one\n\nAssistant: two\nlines\n\nHuman: three\n\nAssistant: four"
-    assert dialogue(text) == [
+    assert dialogue(text, "chosen") == [
         {"role": "user", "content": "one"},
         {"role": "assistant", "content": "two\nlines"},
         {"role": "user", "content": "three"},

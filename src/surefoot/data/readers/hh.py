@@ -22,13 +22,13 @@ def _rows(record: Record) -> Iterator[Row]:
     texts = {"chosen": "response_a", "rejected": "response_b"}
     texts = {name: _text(record, name, became) for name, became in texts.items()}
     if record.look("prompt") is None:
-        parted = part(*(_dialogue(text, name) for name, text in texts.items()))
+        parted = part(*(dialogue(text, name) for name, text in texts.items()))
     else:  # the transcript so far
-        given = _dialogue(_text(record, "prompt", "prompt"), "prompt")
+        given = dialogue(_text(record, "prompt", "prompt"), "prompt")
         if given[-1] == {"role": "assistant", "content": ""}:
             given.pop()
         marked = {n: t if _START.match(t) else f"Assistant:{t}" for n, t in texts.items()}
-        sides = (_dialogue(text, name) for name, text in marked.items())
+        sides = (dialogue(text, name) for name, text in marked.items())
         whole = [one if one[0]["role"] == "user" else given + one for one in sides]
         parted = joined(record, given, *whole)
     yield chosen_first(record, *parted) | {"conversational": True}
@@ -41,7 +41,12 @@ def _text(record: Record, name: str, became: str) -> str:
     return value
 
 
-def _dialogue(text: str, name: str) -> list[Message]:
+def dialogue(text: str, name: str) -> list[Message]:
+    """Turns of a text.
+
+    Raises:
+        DataError: it does not begin with one; the message says which column it is.
+    """
     before, *turns = _TURN.split(text)
     if before.strip() or not turns:
         raise DataError(f"{name!r} does not begin with 'Human:' or 'Assistant:'")

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
-from surefoot.data.text import Message
+from surefoot.data.readers.hh import dialogue
 from surefoot.evaluation.suite import Part, Record, Row, Suite, each, pair
 
-_TURN = re.compile(r"\n\n(Human|Assistant):")
-_ROLES = {"Human": "user", "Assistant": "assistant"}
 _ORIGIN = (
     "https://raw.githubusercontent.com/anthropics/hh-rlhf/354e5c3cb8960630860dd5774a6ac2a58313bf4d"
 )
 
 
-def dialogue(text: str) -> list[Message]:
-    """Turns of a dialogue written with "Human:" and "Assistant:" after blank lines."""
-    pieces = _TURN.split(text)
-    return [
-        Message(role=_ROLES[speaker], content=said.strip())
-        for speaker, said in zip(pieces[1::2], pieces[2::2], strict=True)
-    ]
-
-
 def row(record: Record, part: str, place: int) -> Row | str:
     """Records whose two dialogues differ in their last turn only; the part is the source."""
-    chosen, rejected = dialogue(record["chosen"]), dialogue(record["rejected"])
+    chosen, rejected = (dialogue(record[name], name) for name in ("chosen", "rejected"))
     if chosen[:-1] != rejected[:-1] or chosen[-1]["role"] != rejected[-1]["role"]:
         return "the two responses follow different dialogues"
     if not chosen[-1]["content"] or not rejected[-1]["content"]:
