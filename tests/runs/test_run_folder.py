@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.runs import MARK, atomic, claim, is_finished, require_finished, seed_folders
-from surefoot.runs.mark import Mark
+from surefoot.runs.folder import Mark
 
 
 def _names(folder: Path) -> set[str]:

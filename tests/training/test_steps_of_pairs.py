@@ -177,7 +177,7 @@ def _assert_equals_the_plain_sum(world, objective, sizes, tokens=None):
         assert float(result.risk.value) == pytest.approx(
             float(plain.value.detach()), rel=1e-5, abs=1e-5
         )
-        torch.testing.assert_close(result.weights, plain.weights, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(result.risk.weights, plain.weights, rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(
             result.outputs.scores, outputs.scores.detach().double(), rtol=1e-4, atol=2e-5
         )
@@ -320,7 +320,7 @@ def test_every_rank_has_the_gradient_of_the_whole(policy, members, count, rows):
     parts = ranks.run(lambda r: run(r, ranks=count, sum_over_ranks=ranks.sum_of(r)))
     whole, expected = run(0, size=N)
     assert all(result.value == pytest.approx(whole.value, rel=1e-5) for result, _ in parts)
-    assert all(torch.equal(result.weights, parts[0][0].weights) for result, _ in parts)
+    assert all(torch.equal(result.risk.weights, parts[0][0].risk.weights) for result, _ in parts)
     scale = max(float(g.abs().max()) for g in expected)
     for want, *given in zip(expected, *(gradients for _, gradients in parts), strict=True):
         for gradient in given:

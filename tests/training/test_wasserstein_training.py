@@ -27,9 +27,9 @@ from surefoot.scorers.language.batch import pad
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import RewardScores, with_steepness
 from surefoot.training import train
-from surefoot.training.language import second_order
+from surefoot.training.language import at_start
+from surefoot.training.language.at_start import require_exact
 from surefoot.training.language.pairs import TrainingPairs
-from surefoot.training.language.second_order import require_exact
 from surefoot.training.language.step import StepRunner
 
 N, RADIUS = 8, 0.7
@@ -255,7 +255,7 @@ def test_fused_attention_cannot_be_differentiated_twice():
     """What the name of the attention is refused for."""
     world = _llama()
     world.model.set_attn_implementation("sdpa")
-    assert "cannot be differentiated twice (derivative for aten::" in second_order._found(
+    assert "cannot be differentiated twice (derivative for aten::" in at_start._found(
         world.score, world.model, world.batch([0])
     )
 

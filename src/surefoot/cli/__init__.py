@@ -18,7 +18,7 @@ def main() -> None:
     except Exception as error:
         from surefoot.cli.console import complain, unexpected
         from surefoot.errors import SurefootError
-        from surefoot.runs.disk import of_the_disk
+        from surefoot.runs.atomic import of_the_disk
 
         usage = getattr(error, "format_message", None)  # of a command that was typed wrongly
         if not debug and (usage or isinstance(error, SurefootError) or of_the_disk(error)):

@@ -34,7 +34,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.online.progress import Progress
 from surefoot.scorers.language.generation import finite_probabilities
-from surefoot.training.language.resuming import LogWindow, Resuming
+from surefoot.training.language.callbacks import LogWindow, Resuming
 
 #: The version that this file was written for.
 TRL_VERSION = "1.16.0"

@@ -17,9 +17,8 @@ from types import MappingProxyType
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.paths import expanded
 from surefoot.runs import atomic
-from surefoot.runs.disk import cannot_write, of_the_disk
-from surefoot.runs.folder import RunFolder, is_first
-from surefoot.runs.mark import Mark
+from surefoot.runs.atomic import cannot_write, of_the_disk
+from surefoot.runs.folder import Mark, RunFolder, is_first
 
 _LOCK = ".surefoot-lock"
 #: Commands whose output no other command reads.

@@ -120,7 +120,7 @@ class OpenRun(Generic[C]):
             Whether this is the process that saves.
         """
         # Imports transformers' Trainer.
-        from surefoot.training.language.resuming import NoCheckpointAtTheEnd
+        from surefoot.training.language.callbacks import NoCheckpointAtTheEnd
 
         trainer.add_callback(NoCheckpointAtTheEnd())
         if trainer.is_world_process_zero():

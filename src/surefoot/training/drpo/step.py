@@ -18,8 +18,7 @@ from surefoot.scorers.language.batch import PairBatch, pad
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import PolicyScores, log_probs
 from surefoot.training.drpo.on_policy import StepResponses
-from surefoot.training.language.memory import Memory
-from surefoot.training.language.step import Step, add_up_gradients
+from surefoot.training.language.step import Memory, Step, add_up_gradients
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from surefoot.training.data import TrainingData
 from surefoot.training.drpo.config import DoublyRobust
 from surefoot.training.drpo.trainer import DoublyRobustTrainer
 from surefoot.training.language.arguments import preference_arguments
+from surefoot.training.language.at_start import attention_for
 from surefoot.training.language.finished import (
     calibrate,
     check_saved,
@@ -38,7 +39,6 @@ from surefoot.training.language.finished import (
     standardise,
 )
 from surefoot.training.language.monitors import SHOWN
-from surefoot.training.language.second_order import attention_for
 from surefoot.training.language.trainer import PreferenceTrainer
 from surefoot.training.life_cycle import OpenRun, Say
 from surefoot.training.options import LanguageTrainingOptions

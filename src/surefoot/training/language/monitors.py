@@ -1,21 +1,27 @@
-"""What a preference run shows: figures of its steps, and who got the weight in an epoch."""
+"""What a preference run shows: figures of steps and evaluations, who got the weight in an epoch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from surefoot.errors import SurefootError
 from surefoot.objectives import Outputs, RiskValue
 from surefoot.scorers.fit.unit_shares import UnitShare, unit_shares
+from surefoot.scorers.language.batch import PairBatch
+from surefoot.scorers.language.forward import over_rows
+from surefoot.scorers.language.scores import with_steepness
+from surefoot.training.language.pairs import TrainingPairs
+from surefoot.training.language.step import StepResult, judge
 
 if TYPE_CHECKING:
-    from surefoot.training.language.step import StepResult
+    from surefoot.training.language.trainer import PreferenceTrainer
 
 #: Before the names of a ledger's tensors in a checkpoint.
 _LEDGER = "ledger."
@@ -79,6 +85,35 @@ def _correlation(x: Tensor, y: Tensor) -> float:
     return float((x * y).sum()) / scale if scale > 0 else math.nan
 
 
+def evaluation_figures(trainer: PreferenceTrainer, pairs: TrainingPairs) -> dict[str, float]:
+    """The objective (`loss`), the plain mean over pairs (`mean_loss`), and those of the monitors.
+
+    The pairs have the reference's figures, where the score needs them. The state of the risk counts
+    where their units are those of training.
+    """
+    model, score, objective = trainer.model, trainer.score, trainer.objective
+    engine = replace(trainer.engine, pairs=trainer.args.per_device_eval_batch_size)
+    known = trainer.train_dataset and pairs.unit_names == trainer.pairs.unit_names
+    # All pairs are seen at once: nothing is left to estimate.
+    objective = objective.model_copy(update={"risk": objective.risk.of_all()})
+    step = pairs.step(np.arange(len(pairs)))
+
+    def steepness(model: nn.Module, batch: PairBatch) -> Tensor:
+        slopes = with_steepness(score, model, batch).steepness
+        assert slopes is not None
+        return slopes[:, None].expand(-1, 2)
+
+    values = over_rows(score.of_model, model, pairs.tokens, step.rows, engine, "evaluating")
+    outputs = pairs.outputs(torch.from_numpy(values), score)
+    if objective.wasserstein is not None:
+        slopes = over_rows(steepness, model, pairs.tokens, step.rows, engine, "input gradients")
+        outputs = replace(outputs, steepness=torch.from_numpy(slopes[:, 0]))
+    result = judge(objective, step, outputs, trainer.risk_state if known else {})
+    figures = {"loss": result.value, "mean_loss": float(result.losses.mean())}
+    label, pairwise = step.evidence.label, score.kind == "margins"
+    return figures | figures_of(result.outputs, label, score.beta, pairwise)
+
+
 def require_finite(sound: Tensor, value: float, step: int, place: Callable[[int], str]) -> None:
     """Stop a run whose objective is not finite. Every rank sees the same numbers, so all stop.
 
@@ -130,10 +165,11 @@ class Monitors:
         `largest_weight`; under a Wasserstein ball `input_gradient`, the root mean square of the
         loss's gradient in the input embeddings.
         """
+        weights = result.risk.weights
         figures = figures_of(result.outputs, label, beta, pairwise) | {
             "mean_loss": _mean(result.losses),
-            "effective_pairs": float(result.weights.sum() ** 2 / result.weights.square().sum()),
-            "largest_weight": float(result.weights.max()),
+            "effective_pairs": float(weights.sum() ** 2 / weights.square().sum()),
+            "largest_weight": float(weights.max()),
         }
         if result.gradient is not None:
             figures["input_gradient"] = result.gradient

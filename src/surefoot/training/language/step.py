@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
+from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
 from surefoot.data.rendering.token_pairs import TokenPairs
@@ -28,7 +29,6 @@ from surefoot.objectives.risk import State
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import ScoreFunction, with_steepness
-from surefoot.training.language.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,48 @@ class StepResult:
     outputs: Outputs  # of the N pairs
     gradient: float | None = None  # root mean square of |grad loss| in the input embeddings
 
-    @property
-    def weights(self) -> Tensor:
-        """Worst-case weight (N,) of each pair."""
-        return self.risk.weights
 
-    @property
-    def state(self) -> State:
-        """State of the risk, for the next step."""
-        return self.risk.state
+@dataclass
+class Memory:
+    """What the memory of this process is known to hold."""
+
+    say: Callable[[str], None] = lambda line: None  # one line when a micro-batch did not fit
+    most: int | None = None  # pairs in a micro-batch; None: any number
+
+    def fit(
+        self,
+        parts: list[Ints],
+        phase: Callable[[list[Ints]], None],
+        undo: Callable[[], None] = lambda: None,
+    ) -> list[Ints]:
+        """Run a phase over micro-batches, in smaller ones where these are too large.
+
+        After one that failed, `undo` is called before the next attempt. Returned are the
+        micro-batches that fitted.
+
+        Raises:
+            RuntimeError: the phase's own; out of memory with one pair in a micro-batch.
+        """
+        while True:
+            parts = [piece for part in parts for piece in self._cut(part)]
+            try:
+                phase(parts)
+                return parts
+            except RuntimeError as error:
+                largest = max(map(len, parts), default=0)
+                if not should_reduce_batch_size(error) or largest <= 1:
+                    raise
+            self.most = (largest + 1) // 2
+            undo()
+            self.say(
+                f"out of memory with {largest} pairs in a micro-batch: going on with {self.most}. "
+                "The step and its objective stay the same."
+            )
+
+    def _cut(self, part: Ints) -> list[Ints]:
+        if self.most is None or len(part) <= self.most:
+            return [part]
+        return list(np.array_split(part, -(-len(part) // self.most)))
 
 
 class StepOutputs:

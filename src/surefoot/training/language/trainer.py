@@ -27,21 +27,24 @@ from surefoot.scorers.language.saving import for_older_readers
 from surefoot.scorers.language.scores import PolicyScores, mode, quick_attention
 from surefoot.training import checkpoint
 from surefoot.training.agreement import of_first, require_agreement
-from surefoot.training.language.at_start import noise_at_start
-from surefoot.training.language.callbacks import FiniteWeights, LastStep, PreferenceProgress
-from surefoot.training.language.evaluation import evaluation_figures
-from surefoot.training.language.memory import Memory
+from surefoot.training.language.at_start import noise_at_start, require_exact
+from surefoot.training.language.callbacks import (
+    FiniteWeights,
+    LastStep,
+    LogWindow,
+    PreferenceProgress,
+    Resuming,
+)
 from surefoot.training.language.monitors import (
     Monitors,
     WeightLedger,
+    evaluation_figures,
     require_finite,
     require_finite_gradient,
 )
 from surefoot.training.language.pairs import TrainingPairs
 from surefoot.training.language.preference_config import PreferenceConfig, autocast_dtype
-from surefoot.training.language.resuming import LogWindow, Resuming
-from surefoot.training.language.second_order import require_exact
-from surefoot.training.language.step import StepRunner
+from surefoot.training.language.step import Memory, StepRunner
 
 
 class PreferenceTrainer(Resuming, Trainer):  # type: ignore[misc]  # untyped
@@ -213,11 +216,11 @@ class PreferenceTrainer(Resuming, Trainer):  # type: ignore[misc]  # untyped
         sound = result.losses.isfinite() & result.outputs.scores.isfinite().all(1)
         number = self.state.global_step + 1
         require_finite(sound, result.value, number, lambda i: pairs.place(inputs[i]))
-        self.risk_state = result.state
+        self.risk_state = result.risk.state
         if step.units is not None and not pairs.renumbered:
             self.ledger.add(int((self.state.epoch or 0) + 1e-6), result.risk)
-        pairwise = self.score.kind == "margins"
-        self.monitors.add(result, step.evidence.label, self.score.beta, pairwise)
+        label, score = step.evidence.label, self.score
+        self.monitors.add(result, label, score.beta, score.kind == "margins")
         return torch.tensor(result.value, device=self.args.device)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
@@ -257,9 +260,8 @@ class PreferenceTrainer(Resuming, Trainer):  # type: ignore[misc]  # untyped
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         metrics |= speed_metrics(metric_key_prefix, start, num_samples=len(chosen))
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, metrics
-        )
+        how = (self.args, self.state, self.control, metrics)
+        self.control = self.callback_handler.on_evaluate(*how)
         return metrics
 
     def _know_reference(self, pairs: TrainingPairs, live: bool = False) -> None:
