@@ -34,7 +34,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.online.progress import Progress
 from surefoot.scorers.language.generation import finite_probabilities
-from surefoot.training.language.callbacks import LogWindow, Resuming
+from surefoot.training.language.callbacks import Resuming
 
 #: The version that this file was written for.
 TRL_VERSION = "1.16.0"
@@ -95,9 +95,7 @@ class _Weighing(Resuming):
         self._openings: list[list[int]] = []
         self._scored: dict[str, Tensor] = {}
         self._done: list[tuple[Tensor, ...]] = []
-        self.window = LogWindow(self)
-        for callback in (_EndOfStep(self), self.window):
-            self.add_callback(callback)
+        self.add_callback(_EndOfStep(self))
 
     def _state(self) -> Mapping[str, Tensor]:
         return self.progress.remembered()

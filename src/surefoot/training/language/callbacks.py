@@ -89,7 +89,10 @@ class PreferenceProgress(ProgressCallback):  # type: ignore[misc]  # untyped
 class Resuming(_Trainer):  # type: ignore[misc]  # untyped
     """What a trainer keeps in its checkpoints, beside what transformers does; stands before it."""
 
-    window: LogWindow
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.window = LogWindow(self)
+        self.add_callback(self.window)
 
     def _state(self) -> Mapping[str, Tensor]:
         """Tensors that the next steps go on from, beside weights and optimiser."""

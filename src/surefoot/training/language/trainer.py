@@ -31,7 +31,6 @@ from surefoot.training.language.at_start import noise_at_start, require_exact
 from surefoot.training.language.callbacks import (
     FiniteWeights,
     LastStep,
-    LogWindow,
     PreferenceProgress,
     Resuming,
 )
@@ -162,8 +161,7 @@ class PreferenceTrainer(Resuming, Trainer):  # type: ignore[misc]  # untyped
         if any(isinstance(one, ProgressCallback) for one in self.callback_handler.callbacks):
             self.remove_callback(ProgressCallback)
             self.add_callback(PreferenceProgress)
-        self.window = LogWindow(self)
-        for callback in (LastStep, FiniteWeights, self.window):
+        for callback in (LastStep, FiniteWeights):
             self.add_callback(callback)
 
     def _forget(self) -> None:
