@@ -157,7 +157,10 @@ def test_a_watched_model_is_logged(train):
         ({"scorer": {"max_length": 8}, "max_new_tokens": 8}, "leaves no room for a prompt"),
         ({"scorer": {"max_length": 9}, "max_new_tokens": 8}, "no prompt is left"),
         ({"training": {"prompts_per_step": 40}}, "24 prompts are fewer than"),
-        ({"training": {"micro_batch": 3}}, "should be a multiple of training.micro_batch"),
+        (
+            {"training": {"micro_batch": 3}},
+            r"should be a multiple of training.micro_batch x processes \(3 x 1\): take \d+ resp",
+        ),
         ({"stop_drop": 1.0}, "name one .watch."),
         ({"data": "prompts.jsonl", "risk": CVAR, "baseline": "data"}, "has prompts alone"),
         ({"vllm": {"mod": "colocate"}}, "unknown option of objective.vllm 'mod'"),

@@ -67,12 +67,10 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
     """
     scorer, objective, training = config.scorer, config.objective, config.training
     _, trl_config = ALGORITHMS[objective.algorithm]
-    responses = training.prompts_per_step * objective.samples
-    micro_batches = accumulation(
-        ("training.prompts_per_step x objective.samples", responses),
-        ("training.micro_batch", training.micro_batch),
-        "responses",
-    )
+    prompts, samples = training.prompts_per_step, objective.samples
+    step = f"training.prompts_per_step x objective.samples = {prompts} x {samples}"
+    micro_batch = ("training.micro_batch", training.micro_batch)
+    micro_batches = accumulation((step, prompts * samples), micro_batch, "responses")
     # TRL turns gradient checkpointing on by default.
     shared = {"gradient_checkpointing": False} | shared_arguments(scorer, training, folder)
     return trl_config(
