@@ -67,9 +67,9 @@ def compare(
 ) -> ComparisonResult:
     """Paired differences between a model and a baseline, overall and by group.
 
-    Arguments are those of :func:`~surefoot.evaluation.evaluate_rewards`. For methods there is one
-    array of rewards, shape (N, 2), and of probabilities, shape (N,), for each of S seeds: the same
-    seeds in the same order on both sides.
+    Arguments are those of :func:`~surefoot.evaluation.pairs.metrics.evaluate_rewards`. For methods
+    there is one array of rewards, shape (N, 2), and of probabilities, shape (N,), for each of S
+    seeds: the same seeds in the same order on both sides.
 
     Returns:
         With several seeds intervals that cover seeds and items; with one, items only. Each

@@ -164,8 +164,8 @@ def best_of_n_curve(
     return Curve(
         n=tuple(n),
         kl=tuple(kl.tolist()),
-        proxy=tuple(_over_seeds(proxy_gains, t, ids, level) for t in range(len(n))),
-        gold=tuple(_over_seeds(gold_gains, t, ids, level) for t in range(len(n))),
+        proxy=_over_seeds(proxy_gains, ids, level),
+        gold=_over_seeds(gold_gains, ids, level),
         law=law,
         prompts=len(np.unique(ids)),
         responses=sum(map(len, wanted)),
@@ -204,11 +204,12 @@ def compare_curves(curve: Curve, baseline: Curve, level: float = 0.95) -> list[C
 
 
 def _over_seeds(
-    gains: Sequence[Floats], t: int, ids: npt.NDArray[np.int64], level: float
-) -> Estimate:
-    if t == 0:  # one response: 0 by definition
-        return Estimate(0.0, 0.0, 0.0, n=len(ids), covers=_COVERS, level=level)
-    return hierarchical([one[:, t] for one in gains], ids, level, _COVERS)
+    gains: Sequence[Floats], ids: npt.NDArray[np.int64], level: float
+) -> tuple[Estimate, ...]:
+    nothing = Estimate(0.0, 0.0, 0.0, n=len(ids), covers=_COVERS, level=level)  # by definition
+    columns = range(1, gains[0].shape[1])
+    gained = (hierarchical([one[:, t] for one in gains], ids, level, _COVERS) for t in columns)
+    return (nothing, *gained)
 
 
 def _share_of_ties(rewards: Floats) -> float:
