@@ -8,7 +8,7 @@ from typing import Any
 
 from surefoot.data.files import read_origin, read_preferences, reading_options
 from surefoot.data.options import ReadingOptions
-from surefoot.data.readers import CARRIED, Reader, Record, Row, readers
+from surefoot.data.readers import Reader, Record, Row, readers
 from surefoot.data.reading.contract import PROMPTS, prompt_of
 from surefoot.data.reading.conversion import Conversion
 from surefoot.data.reading.recognition import renamed
@@ -34,7 +34,7 @@ def _rows(record: Record) -> Iterator[Row]:
 READER = Reader(
     name="prompts alone",
     accepts="prompt, text or messages",
-    columns=("prompt", *CARRIED),
+    columns=("prompt",),
     recognises=lambda columns, _: bool(columns & set(PROMPTS)),
     rows=_rows,
     example={"prompt": "p"},

@@ -47,16 +47,20 @@ def word(text: str, sides: tuple[str, str]) -> float | None:
     if _TIES.fullmatch(re.sub(r"[ _\-()/,.]", "", phrase)):
         return 0.5
     if compared := _COMPARED.fullmatch(phrase):
-        one, other = (_which(compared[part].strip(), names) for part in ("one", "other"))
-        if one is None or other is None or one + other != 1.0:
-            return None
-        return {">": one, "≻": one, "<": other, "≺": other}.get(compared["sign"][0], 0.5)
+        one = _against(compared["one"], compared["other"], names)
+        sign = compared["sign"][0]
+        return one if one is None or sign in ">≻" else 1 - one if sign in "<≺" else 0.5
     if compared := _BETTER.fullmatch(phrase):
         phrase = compared["who"].strip()
         if compared["other"] is not None:
-            one, other = _which(phrase, names), _which(compared["other"].strip(), names)
-            return one if one is not None and other is not None and one + other == 1.0 else None
+            return _against(phrase, compared["other"], names)
     return _which(phrase, names)
+
+
+def _against(one: str, other: str, names: list[str]) -> float | None:
+    """Which response one name stands for, where another one stands for the other response."""
+    first, second = _which(one.strip(), names), _which(other.strip(), names)
+    return first if first is not None and second is not None and first + second == 1.0 else None
 
 
 def _which(name: str, names: list[str]) -> float | None:
@@ -68,11 +72,6 @@ def _which(name: str, names: list[str]) -> float | None:
     found = _NAMED.fullmatch(name)
     if found is None or (found["which"] == name and name in "012"):
         return None
-    which = found["which"]
-    if which in ("a", "a1"):
-        return 1.0
-    if which in ("b", "a2"):
-        return 0.0
-    first = "0" if names[0].endswith("0") else "1"
-    second = str(int(first) + 1)
-    return {first: 1.0, second: 0.0}.get(which)
+    first, second = "01" if names[0].endswith("0") else "12"
+    firsts, seconds = ("a", "a1", first), ("b", "a2", second)
+    return 1.0 if found["which"] in firsts else 0.0 if found["which"] in seconds else None

@@ -29,7 +29,7 @@ class Reader:
 
     name: str  #: what messages call the form
     accepts: str  #: its columns, in a sentence for the user
-    columns: tuple[str, ...]  #: names that a user may map their own columns to
+    columns: tuple[str, ...]  #: names that a user may map columns to, beside those of every form
     #: from all column names and the first records to whether this is the form
     recognises: Callable[[AbstractSet[str], Sequence[Mapping[str, Any]]], bool]
     #: rows of the contract in one record; a :class:`DataError` says why there are none

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, cycle
 
-from surefoot.data.readers import CARRIED, Reader, Record, Row, get
+from surefoot.data.readers import Reader, Record, Row, get
 from surefoot.data.reading import fields
 from surefoot.data.reading.contract import first_of, messages
 from surefoot.data.reading.dialogues import part
@@ -75,7 +75,7 @@ READER = Reader(
         "prompt, response_a, response_b (lists of turns) and winner_model_a, winner_model_b, "
         "winner_tie"
     ),
-    columns=(*_CONVERSATIONS, "winner", *_OUTCOMES, *CARRIED),
+    columns=(*_CONVERSATIONS, "winner", *_OUTCOMES),
     recognises=lambda columns, _: (
         columns >= set(_CONVERSATIONS) or columns >= {"prompt", *_SIDES, *list(_OUTCOMES)[:2]}
     ),

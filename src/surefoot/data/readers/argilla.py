@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from surefoot.data.labels.codings import higher
-from surefoot.data.readers import CARRIED, Reader, Record, Row
+from surefoot.data.readers import Reader, Record, Row
 from surefoot.data.readers.numbered import compared, pair_among, plain_name, voted
 from surefoot.data.reading import fields
 from surefoot.data.reading.contract import PROMPTS
@@ -65,11 +65,7 @@ def _responses(record: Record, question: str) -> Iterator[tuple[str | None, Any]
 
 
 def _together(question: str, *columns: Any) -> Iterator[tuple[Any, ...]]:
-    """The entries of lists that belong together.
-
-    Raises:
-        DataError: they are no lists, or have different lengths.
-    """
+    """The entries of lists that belong together, and so have one length."""
     lists = [fields.listed(column, question) for column in columns]
     if len(set(map(len, lists))) > 1:
         raise DataError(f"{question!r} holds lists of {', '.join(str(len(o)) for o in lists)}")
@@ -113,7 +109,7 @@ READER = Reader(
         "a prompt, response1, response2 and the responses of users to a ranking or label question "
         "(preference, or preference.responses), as `to_datasets` exports them"
     ),
-    columns=(*PROMPTS, *CARRIED),
+    columns=PROMPTS,
     recognises=_recognises,
     rows=_rows,
     example={

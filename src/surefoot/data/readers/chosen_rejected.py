@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from surefoot.data.labels.codings import as_number, said_by
-from surefoot.data.readers import CARRIED, Reader, Record, Row, get
+from surefoot.data.readers import Reader, Record, Row, get
 from surefoot.data.readers.numbered import pair_among
 from surefoot.data.reading import fields
 from surefoot.data.reading.contract import (
@@ -24,7 +24,9 @@ from surefoot.data.reading.record import ColumnError
 from surefoot.data.text import Message
 from surefoot.errors import DataError
 
-#: Names of the two columns.
+#: A dialogue with the better answer at its end, and the other answer (ms-swift).
+_OTHER_END = ("messages", "rejected_response")
+#: Names of the two columns, the first that a row has.
 PAIRS = (
     ("chosen", "rejected"),
     ("chosen_messages", "rejected_messages"),
@@ -34,9 +36,8 @@ PAIRS = (
     ("preferred_completion", "non_preferred_completion"),
     ("response", "rejected_response"),
     ("messages", "rejected_messages"),
+    _OTHER_END,
 )
-#: A dialogue with the better answer at its end, and the other answer (ms-swift).
-_OTHER_END = ("messages", "rejected_response")
 _KINDS = ("score", "rating", "reward", "avg_rating")
 _SCORES = {
     who: (
@@ -54,8 +55,7 @@ _LISTS = "rows have responses that look like lists of texts, and were read as th
 
 
 def _rows(record: Record) -> Iterator[Row]:
-    pairs = (*PAIRS, _OTHER_END)
-    names = next((p for p in pairs if p[0] in record and p[1] in record), PAIRS[0])
+    names = next((pair for pair in PAIRS if record.keys() >= {*pair}), PAIRS[0])
     sides = [response_of(record, n, f"response_{s}") for n, s in zip(names, "ab", strict=True)]
     if names == _OTHER_END:
         sides = _two_ends(*sides)
@@ -80,11 +80,7 @@ def _two_ends(dialogue: Any, other: Any) -> list[list[Message]]:
 
 
 def _require_texts(record: Record, name: str, chosen: Any) -> None:
-    """Refuse names of responses (`A`, `response_1`, a model) that stand in other columns.
-
-    Raises:
-        ColumnError: the responses would be these names.
-    """
+    """Refuse names of responses (`A`, `response_1`, a model) that stand in other columns."""
     pair = pair_among(frozenset(record))
     if pair is None or record.look(pair[0]) is None or record.look(pair[1]) is None:
         return
@@ -195,10 +191,7 @@ def joined(record: Record, given: list[Message], a: list[Message], b: list[Messa
 def _joined(
     stated: list[Message], shared: list[Message], turns: list[Message]
 ) -> list[Message] | None:
-    """The whole prompt, of which dialogues repeat all, the end (as in UltraFeedback), or nothing.
-
-    None where the dialogues, which both begin with the turns `shared`, have another prompt.
-    """
+    """The whole prompt, of which dialogues repeat all, the end or nothing; None for another one."""
     for place in range(len(stated)):
         if stated[place:] == shared[: len(stated) - place]:
             return stated[:place] + shared
@@ -211,11 +204,7 @@ def _joined(
 
 
 def _is_given(record: Record) -> bool:
-    """Whether a column holds the prompt, or there is none; else what responses share implies it.
-
-    Raises:
-        DataError: there is such a column, and it is null: nothing is implied in its place.
-    """
+    """Whether a column holds the prompt, or there is none; else what responses share implies it."""
     if has_prompt(record) or record.account.no_prompt:
         return True
     if name := next((name for name in PROMPTS if name in record), None):
@@ -251,9 +240,9 @@ READER = Reader(
     columns=(
         *("prompt", "input", _SHAREGPT, *sum(PAIRS, ())),
         *sum(_SCORES.values(), ()),
-        *(*_VRPO_REFERENCES, *_VRPO_AUXILIARY, *_VRPO, *CARRIED),
+        *(*_VRPO_REFERENCES, *_VRPO_AUXILIARY, *_VRPO),
     ),
-    recognises=lambda columns, _: any(columns >= set(pair) for pair in (*PAIRS, _OTHER_END)),
+    recognises=lambda columns, _: any(columns >= {*pair} for pair in PAIRS),
     rows=_rows,
     example={"prompt": "p", "chosen": "x", "rejected": "y"},
     rank=3,

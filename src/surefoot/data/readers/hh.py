@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from surefoot.data.readers import CARRIED, Reader, Record, Row, get
+from surefoot.data.readers import Reader, Record, Row, get
 from surefoot.data.readers.chosen_rejected import chosen_first, joined
 from surefoot.data.reading.dialogues import part
 from surefoot.data.text import Message, describe, sound
@@ -67,7 +67,7 @@ def _recognises(columns: AbstractSet[str], sample: Sequence[Mapping[str, Any]]) 
 READER = Reader(
     name="Anthropic HH",
     accepts=r"chosen, rejected as text with turns '\n\nHuman:' and '\n\nAssistant:'",
-    columns=("prompt", "chosen", "rejected", *CARRIED),
+    columns=("prompt", "chosen", "rejected"),
     recognises=_recognises,
     rows=_rows,
     example={"chosen": "\n\nHuman: p\n\nAssistant: x", "rejected": "\n\nHuman: p\n\nAssistant: y"},

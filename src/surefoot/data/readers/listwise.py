@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import Any
 
 from surefoot.data.labels.codings import higher
-from surefoot.data.readers import CARRIED, Reader, Record, Row, get
+from surefoot.data.readers import Reader, Record, Row, get
 from surefoot.data.readers.numbered import LABELS, label_among
 from surefoot.data.reading import fields
 from surefoot.data.reading.contract import PROMPTS, first_of, has_prompt, prompt_of, text_of
@@ -77,10 +77,7 @@ def _prompt(record: Record) -> Any:
 
 
 def _scores(record: Record, answers: list[Any], name: str) -> list[float | None] | None:
-    """One number per response, higher is better, None where it has none; rank 1 is the best.
-
-    None instead of a list where no column says how good each of them is.
-    """
+    """How good each response is, higher is better, None where nothing says; None for no column."""
     ranked = "ranks, the lower is better"
     for names, sign, best in ((_SCORES, 1.0, "the higher is better"), (_RANKS, -1.0, ranked)):
         column = first_of(record, names)
@@ -147,7 +144,7 @@ READER = Reader(
         "responses that are mappings with text and score; or two responses and label, choice, "
         "chosen_index, ... (which is better). A response without a score is left out"
     ),
-    columns=(*PROMPTS, "responses", "scores", "ranks", _ORDER, *LABELS, *CARRIED),
+    columns=(*PROMPTS, "responses", "scores", "ranks", _ORDER, *LABELS),
     recognises=_recognises,
     rows=_rows,
     example={"prompt": "p", "responses": ["x", "y"], "scores": [2, 1]},

@@ -10,7 +10,7 @@ from typing import Any
 
 from surefoot.data.labels.ballots import COUNTED, counted_votes, twins, twins_among, votes_of
 from surefoot.data.labels.codings import higher
-from surefoot.data.readers import CARRIED, Reader, Record, Row
+from surefoot.data.readers import Reader, Record, Row
 from surefoot.data.reading import fields
 from surefoot.data.reading.contract import PROMPTS, prompt_of, response_of
 
@@ -158,7 +158,7 @@ READER = Reader(
         *PROMPTS,
         *(f"{stem}_{end}" for stem in _STEMS for ends in _ENDS for end in ends),
         *LABELS,
-        *("score_a", "score_b", "votes_a", "votes_b", _STRENGTHS, *CARRIED),
+        *("score_a", "score_b", "votes_a", "votes_b", _STRENGTHS),
     ),
     recognises=_recognises,
     rows=_rows,

@@ -219,12 +219,7 @@ def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
 
 
 def _seconds(record: Record, value: object) -> float:
-    """A time in seconds, from a number in the one unit that the whole column has.
-
-    Raises:
-        MisfitError: it is no time.
-        ColumnError: other times of the column are in another unit.
-    """
+    """A time in seconds, from a number in the one unit that the whole column has."""
     try:
         seconds, unit = fields.dated(value)
     except DataError as error:

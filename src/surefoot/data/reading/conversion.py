@@ -228,12 +228,7 @@ class Conversion:
         self.faults.append((row, reason, isinstance(error, NoLabelError)))
 
     def _learn(self) -> None:
-        """Keep what a pass found out.
-
-        Raises:
-            StartAgainError: the rows depend on it.
-            DataError: a column that is needed cannot be read.
-        """
+        """Keep what a pass found out, and start again where the rows depend on it."""
         if self.account.seen:
             self._decide_codings()
         elif self._is_open():

@@ -181,10 +181,7 @@ def _columns_options(columns: Mapping[str, str]) -> str:
 
 
 def _options(values: Values, **columns: str) -> str:
-    """Options that map these columns, and the one that may hold the prompt.
-
-    That is one with its name, or the first with texts; else that there is none.
-    """
+    """Options that map these columns and the prompt: one with its name, or the first of texts."""
     first = next(iter(columns.values()))
     free = [name for name in values if name not in columns.values()]
     start = _START.match(first)
