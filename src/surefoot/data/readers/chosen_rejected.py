@@ -13,9 +13,9 @@ from surefoot.data.reading import fields
 from surefoot.data.reading.contract import (
     PROMPTS,
     first_of,
-    has_prompt,
     is_dialogue,
     messages,
+    prompt_column,
     prompt_of,
     response_of,
 )
@@ -172,7 +172,7 @@ def _parted(
     repeated = record.look("messages")
     if repeated is not None and repeated in (chosen, rejected) and not record.used("messages"):
         record.use("messages", "what chosen or rejected holds")
-    if not (has_prompt(record, dialogues=False) or is_dialogue(record, _SHAREGPT)):
+    if not (prompt_column(record) in PROMPTS or is_dialogue(record, _SHAREGPT)):
         return part(a, b)
     asked = _asked(_prompt(record), a[-1]["content"], b[-1]["content"])
     return joined(record, messages(asked, "user", "prompt"), a, b)
@@ -205,7 +205,7 @@ def _joined(
 
 def _is_given(record: Record) -> bool:
     """Whether a column holds the prompt, or there is none; else what responses share implies it."""
-    if has_prompt(record) or record.account.no_prompt:
+    if prompt_column(record) or record.account.no_prompt:
         return True
     if name := next((name for name in PROMPTS if name in record), None):
         raise DataError(

@@ -11,7 +11,7 @@ from surefoot.data.labels.codings import higher
 from surefoot.data.readers import Reader, Record, Row, get
 from surefoot.data.readers.numbered import LABELS, label_among
 from surefoot.data.reading import fields
-from surefoot.data.reading.contract import PROMPTS, first_of, has_prompt, prompt_of, text_of
+from surefoot.data.reading.contract import PROMPTS, first_of, prompt_column, prompt_of, text_of
 from surefoot.data.reading.record import ColumnError
 from surefoot.errors import DataError
 
@@ -70,7 +70,8 @@ def _labelled(record: Record, name: str, texts: list[Any]) -> Row:
 
 
 def _prompt(record: Record) -> Any:
-    info = record.inside(_INFO, "prompt") if not has_prompt(record) and _INFO in record else None
+    beside = _INFO in record and not prompt_column(record)
+    info = record.inside(_INFO, "prompt") if beside else None
     if isinstance(info, Record) and (name := first_of(info, _POSTS)):
         return info[name]
     return prompt_of(record)

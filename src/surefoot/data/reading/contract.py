@@ -7,6 +7,7 @@ for all of them.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -124,11 +125,13 @@ def first_of(record: Mapping[str, Any], names: Sequence[str]) -> str | None:
     return next((name for name in names if not fields.missing(record.get(name))), None)
 
 
-def has_prompt(record: Record, dialogues: bool = True) -> bool:
-    """Whether a column holds the prompt; `dialogues`: also one of the turns so far."""
-    if any(record.look(name) is not None for name in PROMPTS):
-        return True
-    return dialogues and any(is_dialogue(record, n) or _is_text(record, n) for n in DIALOGUES)
+def prompt_column(record: Record) -> str | None:
+    """The column of the prompt under any of its names, else that of the turns so far."""
+    named = (name for name in PROMPTS if record.look(name) is not None)
+    turns = (
+        name for is_one in (is_dialogue, _is_text) for name in DIALOGUES if is_one(record, name)
+    )
+    return first_of(record, PROMPTS) or next(itertools.chain(named, turns), None)
 
 
 def prompt_of(record: Record) -> str | list[Message]:
@@ -137,39 +140,31 @@ def prompt_of(record: Record) -> str | list[Message]:
     Raises:
         DataError: there is none, and it was not said that the data have none.
     """
-    empty = (n for n in PROMPTS if record.look(n) is not None)
-    name = first_of(record, PROMPTS) or next(empty, None)
+    name = prompt_column(record)
+    if name is None and record.account.no_prompt:
+        return ""
     if name is None:
-        return _dialogue_so_far(record)
+        meant = dict(misspelt(record, PROMPTS))
+        near = "".join(f" ({name!r}: did you mean {it!r}?)" for name, it in meant.items())
+        raise DataError(
+            f"no column holds the prompt ({', '.join((*PROMPTS, *DIALOGUES))}){near}. Say which "
+            f"does (--column prompt={next(iter(meant), 'yours')}), or that the data have none "
+            "(--no-prompt)"
+        )
     prompt = get(record, name, "prompt")
     if name == "instruction" and isinstance(prompt, str) and record.given("input"):
         extra = record.use("input", "prompt")
         if not isinstance(extra, str):
             raise DataError("'input': expected text beside 'instruction'")
         return f"{prompt}\n\n{extra}"
-    if isinstance(prompt, Mapping) and isinstance(inner := record.inside(name), Record):
+    inner = record.inside(name) if name in PROMPTS and isinstance(prompt, Mapping) else None
+    if isinstance(inner, Record):
         text = first_of(inner, _TEXTS)
         if text is None and not inner.given("messages"):
             keys = ", ".join(map(str, inner)) or "nothing"
             raise DataError(f"{name!r} holds {keys}, and none of {', '.join(_TEXTS)}, messages")
         return str(inner[text]) if text else messages(inner["messages"], "user", f"{name}.messages")
     return prompt if isinstance(prompt, str) else messages(prompt, "user", name)
-
-
-def _dialogue_so_far(record: Record) -> str | list[Message]:
-    """The prompt of a record without a column of it: its earlier turns."""
-    for is_one in (is_dialogue, _is_text):
-        if name := next((n for n in DIALOGUES if is_one(record, n)), None):
-            value = record.use(name, "prompt")
-            return value if isinstance(value, str) else messages(value, "user", name)
-    if record.account.no_prompt:
-        return ""
-    meant = dict(misspelt(record, PROMPTS))
-    near = "".join(f" ({name!r}: did you mean {it!r}?)" for name, it in meant.items())
-    raise DataError(
-        f"no column holds the prompt ({', '.join((*PROMPTS, *DIALOGUES))}){near}. Say which does "
-        f"(--column prompt={next(iter(meant), 'yours')}), or that the data have none (--no-prompt)"
-    )
 
 
 def is_dialogue(record: Record, name: str) -> bool:
