@@ -50,7 +50,7 @@ class PromptSet:
         return torch.bincount(self.groups, minlength=len(self.names)).double()
 
     def as_data(self) -> TrainingData:
-        """The same as other runs have their comparisons."""
+        """Prompts in the form in which other runs have their comparisons."""
         said = ("pairs: prompts are all that was used",)
         undamaged = DamageReport(self.preferences.name, len(self), (), said)
         return TrainingData(self.preferences, None, undamaged, 0, self.clusters)

@@ -106,7 +106,7 @@ def name_of(value: object, name: str) -> str:
 
 
 def name_or_none(value: object, name: str) -> str | None:
-    """The same of a name that may not be given."""
+    """A name that may not be given: see :func:`name_of`."""
     return None if missing(value) else name_of(value, name)
 
 
