@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from surefoot.data.rendering.messages import GAP
+from surefoot.options import Options
 from surefoot.runs import claim, is_finished
 from surefoot.worlds.language_model import (
     LanguageOptions,
@@ -19,17 +21,23 @@ from surefoot.worlds.language_model import (
 )
 
 
-def noisy_label(rng: np.random.Generator, gap: float, steepness: float, flip_rate: float) -> float:
-    """1 where the first response is preferred, else 0: drawn from the truth and then flipped.
+class NoisyWords(Options):
+    """A world of words whose labels are noisy."""
 
-    Args:
-        rng: what is random.
-        gap: true reward of the first response less that of the second.
-        steepness: P(first preferred) is sigma of this times the gap.
-        flip_rate: probability of a flip.
-    """
-    prefers = rng.random() < 1 / (1 + np.exp(-steepness * gap))
-    return float(prefers != (rng.random() < flip_rate))
+    steepness: float = Field(1.0, gt=0)
+    """P(first preferred) is sigma of this times the difference in true reward."""
+    flip_rate: float = Field(0.25, ge=0, lt=0.5)
+    """Labels flipped at random."""
+    supervised: int = Field(3000, ge=100)
+    """Responses that the policy to begin with is taught with."""
+
+    def label(self, rng: np.random.Generator, gap: float) -> float:
+        """1 where the first response is preferred, else 0: drawn from the truth, then flipped.
+
+        The gap is the true reward of the first response less that of the second.
+        """
+        prefers = rng.random() < 1 / (1 + np.exp(-self.steepness * gap))
+        return float(prefers != (rng.random() < self.flip_rate))
 
 
 def save_taught(

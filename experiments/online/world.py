@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from experiments.common.words import noisy_label, save_taught
+from experiments.common.words import NoisyWords, save_taught
 from surefoot.data import Preferences
-from surefoot.options import Options
 from surefoot.worlds.language_model import LanguageOptions
 
 #: Words of each topic, and things that prompts of it are about.
@@ -34,7 +33,7 @@ _ASKED = (("Tell me about", "Help me with", "I wonder about", "A word on", "Advi
 _WORDS = {topic: tuple(words.split()) for topic, (words, _) in TOPICS.items()}
 
 
-class WorldOptions(Options):
+class WorldOptions(NoisyWords):
     """The world."""
 
     shares: tuple[float, float, float] = (0.7, 0.2, 0.1)
@@ -49,12 +48,6 @@ class WorldOptions(Options):
     """Test prompts of each topic."""
     pairs: int = Field(2400, ge=20)
     """Comparisons of two responses of the policy to begin with."""
-    steepness: float = Field(1.0, gt=0)
-    """P(first preferred) is sigma of this times the difference in true reward."""
-    flip_rate: float = Field(0.25, ge=0, lt=0.5)
-    """Labels flipped at random."""
-    supervised: int = Field(3000, ge=100)
-    """Responses that the policy is taught with."""
     language: LanguageOptions = LanguageOptions(vocabulary=420, width=48, layers=2, epochs=3)
     """The policy."""
 
@@ -118,7 +111,7 @@ def comparisons(
         prompt = prompts[i % len(prompts)]
         first, second = (written(options, prompt, rng) for _ in range(2))
         gap = true_reward(prompt.topic, first) - true_reward(prompt.topic, second)
-        label = noisy_label(rng, gap, options.steepness, options.flip_rate)
+        label = options.label(rng, gap)
         rows.append(
             {
                 "prompt": prompt.text,

@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from experiments.common.words import noisy_label, save_taught
+from experiments.common.words import NoisyWords, save_taught
 from surefoot.data import Preferences
-from surefoot.options import Options
 from surefoot.worlds.language_model import LanguageOptions
 
 Floats = npt.NDArray[np.float64]
@@ -44,7 +43,7 @@ yeast ferry plank moss ginger lantern hinge fern cocoa tunnel chisel ivy thyme d
 _WORDS = _BANK.split()
 
 
-class WorldOptions(Options):
+class WorldOptions(NoisyWords):
     """The world."""
 
     length: int = Field(6, ge=2)
@@ -63,12 +62,6 @@ class WorldOptions(Options):
     """Prompts that everything is measured on; none is in training."""
     pairs: int = Field(400, ge=20)
     """Comparisons of two responses of the policy to begin with."""
-    steepness: float = Field(1.0, gt=0)
-    """P(first preferred) is sigma of this times the difference in gold reward."""
-    flip_rate: float = Field(0.25, ge=0, lt=0.5)
-    """Labels flipped at random."""
-    supervised: int = Field(3000, ge=100)
-    """Responses that the policy is taught with."""
     language: LanguageOptions = LanguageOptions(vocabulary=600, width=48, layers=2, epochs=3)
     """The policy, and what reward models begin with."""
 
@@ -130,7 +123,7 @@ class World:
             prompt = prompts[i % len(prompts)]
             first, second = self.written(rng), self.written(rng)
             gap = self.gold(prompt, first) - self.gold(prompt, second)
-            label = noisy_label(rng, gap, o.steepness, o.flip_rate)
+            label = o.label(rng, gap)
             rows.append(
                 {"prompt": prompt, "response_a": first, "response_b": second, "label": label}
             )

@@ -116,15 +116,7 @@ def audit(
         _show(report)
         shift = None if prompts is None else _shift(preferences, prompts, clusters or 16)
         if folder:
-            from surefoot.report import damage_page
-
-            extra = {"deployment": shift.to_dict()} if shift else {}
-            results: dict[str, Content] = {
-                "audit.json": report.to_dict() | extra,
-                "rows.jsonl": _rows(report, preferences),
-                "report.html": lambda: damage_page(report, shift, command=invocation()),
-            }
-            write(folder, results)
+            _write(folder, report, shift, preferences)
 
 
 def _prompts(places: list[str], reading: ReadingFlags) -> Preferences:
@@ -152,6 +144,20 @@ def _shift(training: Preferences, prompts: Preferences, clusters: int) -> Deploy
     for line in shift.remedies:
         out.print(f"    {line}")
     return shift
+
+
+def _write(
+    folder: RunFolder, report: Any, shift: DeploymentShift | None, preferences: Preferences
+) -> None:
+    from surefoot.report import damage_page
+
+    extra = {"deployment": shift.to_dict()} if shift else {}
+    results: dict[str, Content] = {
+        "audit.json": report.to_dict() | extra,
+        "rows.jsonl": _rows(report, preferences),
+        "report.html": lambda: damage_page(report, shift, command=invocation()),
+    }
+    write(folder, results)
 
 
 def _rows(report: Any, preferences: Any) -> str:

@@ -24,10 +24,8 @@ Content = Mapping[str, Any] | str | Callable[[], str]
 def reporting(report: ReportFlags, *reads: str | Path | None) -> Iterator[RunFolder]:
     """The folder of a report on models, which takes the place of no other kind of folder.
 
-    Args:
-        report: where it is, and whether it may hold something.
-        reads: places that the command reads, where they are given: they are not overwritten, nor
-            is what runs among them were made from.
+    What the command reads, where it is given, is not overwritten, nor what runs among it were made
+    from.
     """
     quiet_libraries()
     from surefoot.runs import claim

@@ -9,14 +9,23 @@ import numpy as np
 
 from surefoot.demo.methods import COLUMNS, ColumnKey, Method
 from surefoot.demo.result import Cell, Row
-from surefoot.evaluation import ComparisonResult, clusters_of, compare, evaluate_over_seeds
-from surefoot.statistics import Calibration, Comparison, Estimate, calibration, mean
+from surefoot.evaluation import clusters_of, compare, evaluate_over_seeds
+from surefoot.statistics import Calibration, Estimate, calibration, mean
 from surefoot.worlds import WorldPairs
 from surefoot.worlds.pool import RARE
 
 #: One method on each seed: `rewards` (N, 2) and `probabilities` (N,) by test set, and worst-case
 #: weights, on the rare group (`weight_on_rare`) and on flipped labels (`weight_on_flipped`).
 Fits = Sequence[Mapping[str, Any]]
+
+#: Where each column is measured: the test set, whether labels have flips, and the figure there.
+_MEASURED: Mapping[ColumnKey, tuple[str, bool, str]] = {
+    "clean": ("test", False, "accuracy"),
+    "noisy": ("test", True, "accuracy"),
+    "shifted": ("shifted", False, "accuracy"),
+    "rare": ("alike", False, f"group: {RARE}"),
+    "log-loss": ("test", False, "log_loss"),
+}
 
 
 def rows_of(
@@ -40,54 +49,24 @@ def rows_of(
 def _cells(
     fits: Fits, baseline: Fits | None, tests: Mapping[str, WorldPairs]
 ) -> dict[ColumnKey, Cell]:
-    values = _values(fits, tests)
-    if baseline is None:
-        return {key: Cell(value) for key, value in values.items()}
-    gaps = _differences(fits, baseline, tests)
-    return {key: Cell.of(value, gaps[key], COLUMNS[key]) for key, value in values.items()}
-
-
-def _values(fits: Fits, tests: Mapping[str, WorldPairs]) -> dict[ColumnKey, Estimate]:
-    """Every figure of one method, with intervals over seeds and test prompts."""
-
-    def on(test: str, noisy: bool = False) -> dict[str, Estimate]:
+    """Every figure of one method over seeds and test prompts, paired with another method's."""
+    cells = {}
+    for key, (test, noisy, figure) in _MEASURED.items():
         pairs = tests[test].observed if noisy else tests[test].clean
-        return evaluate_over_seeds(
-            _of(fits, "rewards", test), pairs, probabilities=_of(fits, "probabilities", test)
-        )
-
-    test = on("test")
-    return {
-        "clean": test["accuracy"],
-        "noisy": on("test", noisy=True)["accuracy"],
-        "shifted": on("shifted")["accuracy"],
-        "rare": on("alike")[f"group: {RARE}"],
-        "log-loss": test["log_loss"],
-    }
-
-
-def _differences(
-    fits: Fits, baseline: Fits, tests: Mapping[str, WorldPairs]
-) -> dict[ColumnKey, Comparison]:
-    """Paired differences to another method."""
-
-    def on(test: str, noisy: bool = False) -> ComparisonResult:
-        return compare(
-            _of(fits, "rewards", test),
-            _of(baseline, "rewards", test),
-            tests[test].observed if noisy else tests[test].clean,
-            probabilities=_of(fits, "probabilities", test),
-            baseline_probabilities=_of(baseline, "probabilities", test),
-        )
-
-    test = on("test")
-    return {
-        "clean": test.accuracy,
-        "noisy": on("test", noisy=True).accuracy,
-        "shifted": on("shifted").accuracy,
-        "rare": on("alike").groups[RARE],
-        "log-loss": test.log_loss,
-    }
+        rewards, chances = _of(fits, "rewards", test), _of(fits, "probabilities", test)
+        value = evaluate_over_seeds(rewards, pairs, probabilities=chances)[figure]
+        cells[key] = Cell(value)
+        if baseline is not None:
+            found = compare(
+                rewards,
+                _of(baseline, "rewards", test),
+                pairs,
+                probabilities=chances,
+                baseline_probabilities=_of(baseline, "probabilities", test),
+            )
+            gap = found.groups[RARE] if key == "rare" else getattr(found, figure)
+            cells[key] = Cell.of(value, gap, COLUMNS[key])
+    return cells
 
 
 def _of(fits: Fits, what: str, test: str) -> list[np.ndarray]:
