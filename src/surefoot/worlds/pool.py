@@ -15,9 +15,8 @@ COMMON, RARE = "patient", "in a hurry"
 CORE = 3
 #: Most sentences of filler in a response.
 MOST_FILLER = 5
-#: Kinds of content, what a sentence of each is worth, and how often it is drawn.
-KINDS = ("specific", "vague", "dismissive", "off-topic")
-WORTH = (1, 0, -1, -1)
+#: What a sentence of each kind of content is worth, and how often it is drawn.
+WORTH = {"specific": 1, "vague": 0, "dismissive": -1, "off-topic": -1}
 FREQUENCY = (0.4, 0.25, 0.15, 0.2)
 
 
@@ -64,10 +63,10 @@ def _responses(rng: np.random.Generator, topic: str, subject: str, count: int) -
     responses: dict[str, Response] = {}
     while len(responses) < count:
         filler = len(responses) % (MOST_FILLER + 1)  # every amount equally often
-        kinds = rng.choice(len(KINDS), CORE, p=FREQUENCY)
-        core = _core(rng, [KINDS[k] for k in kinds], topic, subject)
+        kinds = [list(WORTH)[k] for k in rng.choice(len(WORTH), CORE, p=FREQUENCY)]
+        core = _core(rng, kinds, topic, subject)
         text = " ".join(_padded(rng, core, filler))
-        responses.setdefault(text, Response(text, sum(WORTH[k] for k in kinds), filler))
+        responses.setdefault(text, Response(text, sum(WORTH[kind] for kind in kinds), filler))
     return list(responses.values())
 
 

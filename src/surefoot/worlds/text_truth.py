@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from surefoot.worlds.bank import DISMISSIVE, FILLER, HURRY, TOPICS, VAGUE
-from surefoot.worlds.pool import KINDS, WORTH
-
-_WORTH = dict(zip(KINDS, WORTH, strict=True))
+from surefoot.worlds.pool import WORTH
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def truth_of(prompt: str, response: str) -> TextTruth:
             unknown += 1
         else:
             seen.add(sentence)
-            quality += _WORTH[kind]
+            quality += WORTH[kind]
     return TextTruth(quality, filler, len(seen), repeated, unknown)
 
 
