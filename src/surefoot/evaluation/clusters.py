@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -29,16 +29,12 @@ class Clusters:
 
 
 def clusters_of(preferences: Preferences, choice: Choice | npt.ArrayLike = "auto") -> Clusters:
-    """Choose the clusters of test pairs.
+    """Choose the clusters of N test pairs: `auto`, `prompt`, `response`, or ids (N,) or (N, 2).
 
     By default the prompt. Where few prompts each hold a tournament of many responses (UKPConvArg1:
     32 prompts of about 33 arguments, nearly all pairs judged), a response is shared by many pairs
     and prompts are too few to vary: there the clusters are the two responses of each pair, the
     error is dyadic-robust, and the interval covers the responses with the prompts held fixed.
-
-    Args:
-        preferences: N test pairs.
-        choice: `auto`, `prompt`, `response`, or ids of shape (N,) or (N, 2).
 
     Raises:
         ConfigurationError: an unknown name.
@@ -52,10 +48,8 @@ def clusters_of(preferences: Preferences, choice: Choice | npt.ArrayLike = "auto
                 f"{len(preferences)}: shape (N,) or (N, 2)."
             )
         return Clusters(ids, "given", "test items, by the clusters given")
-    if choice not in ("auto", "prompt", "response"):
-        raise ConfigurationError(
-            unknown_name("choice of clusters", choice, ("auto", "prompt", "response"))
-        )
+    if choice not in get_args(Choice):
+        raise ConfigurationError(unknown_name("choice of clusters", choice, get_args(Choice)))
     prompts = preferences.prompt_keys()
     count = len(np.unique(prompts))
     by_prompt = Clusters(prompts, "prompt", "test prompts")

@@ -218,14 +218,10 @@ def unanimous(
 def wilson(
     share: float, error: float, freedom: float, size: float, level: float
 ) -> tuple[float, float]:
-    """Wilson's interval of a share with a given standard error.
+    """Wilson's interval of a share in (0, 1) with a given standard error.
 
-    Args:
-        share: in (0, 1).
-        error: its standard error; the effective sample size is share (1 - share) / error^2.
-        freedom: degrees of freedom of the error.
-        size: the real sample size, which bounds the effective one.
-        level: nominal coverage.
+    The effective sample size is share (1 - share) / error^2, at most the real one, `size`. The
+    degrees of freedom are those of the error.
     """
     variance = share * (1 - share)
     effective = size if error == 0 else min(size, variance / error**2)

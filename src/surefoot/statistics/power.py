@@ -98,11 +98,8 @@ class TTest:
     def power(self, differences: Floats, seen: Floats, new: bool, times: float = 1.0) -> Floats:
         """Chance to find each of M differences, shape (M,), over the law of the error.
 
-        Args:
-            differences: shape (M,).
-            seen: shape (M,), what `between` is multiplied with.
-            new: where a difference of right and wrong comes from.
-            times: how many items, over the present number.
+        `seen` is what `between` is multiplied with, shape (M,), `new` where a difference of right
+        and wrong comes from, and `times` how many items there are, over the present number.
         """
         grown = np.ones(len(differences)) / times
         if self.discordance is not None:

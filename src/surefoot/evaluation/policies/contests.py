@@ -78,10 +78,8 @@ def judged_by_endpoint(
 def judged_contests(pairs: Preferences, first: Floats, second: Floats | None = None) -> Contests:
     """Judged contests, with lengths in characters; those without a judgment (NaN) are left out.
 
-    Args:
-        pairs: N contests.
-        first: P(A preferred) with A first, shape (N,).
-        second: the same with A second; None where the judge does not see the order.
+    `first` is P(A preferred) with A first, `second` the same with A second, shape (N,); None where
+    the judge does not see the order.
 
     Raises:
         DataError: none was judged.

@@ -46,12 +46,9 @@ def kl_of_best_of(n: npt.ArrayLike) -> Floats:
 
 
 def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int]) -> Floats:
-    """G(n), the expected gold reward of the best of n by proxy, for each n, shape (T,).
+    """G(n), the expected gold reward of the best of n by proxy, for each of T sizes n, shape (T,).
 
-    Args:
-        proxy: (N,) reward that chooses.
-        gold: (N,) reward that is wanted; the proxy itself gives the proxy's own curve.
-        n: T sizes in [1, N].
+    Of N rewards that choose and N that are wanted; the proxy as its own gold gives its own curve.
 
     >>> best_of_n([0.0, 1.0, 2.0], [5.0, 7.0, 6.0], [1, 2, 3]).round(4).tolist()
     [6.0, 6.3333, 6.0]
