@@ -14,7 +14,7 @@ from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers.embeddings.clusters import FILE, PromptClusters
 from surefoot.scorers.embeddings.encoder import EncoderOptions
-from surefoot.scorers.fit.unit_shares import in_words, unit_shares
+from surefoot.scorers.fit.report import in_words, unit_shares
 
 
 class Words:

@@ -14,8 +14,7 @@ from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from surefoot.online.training import OnlineRun
-    from surefoot.scorers.fit.report import FitReport
-    from surefoot.scorers.fit.unit_shares import UnitShare
+    from surefoot.scorers.fit.report import FitReport, UnitShare
     from surefoot.statistics import Estimate
     from surefoot.training.language.language_run import LanguageReport
     from surefoot.training.run import Run

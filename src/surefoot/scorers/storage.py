@@ -53,7 +53,11 @@ class _OfLanguage(_Description):
 
 
 def save(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Write both files into a folder, which is made if absent; see :func:`require_finite`."""
+    """Write both files into a folder, which is made if absent.
+
+    Raises:
+        ConfigurationError: a tensor is not finite: such a model would score everything NaN.
+    """
     require_finite(tensors)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION).unlink(missing_ok=True)  # never one that is of other numbers

@@ -12,8 +12,7 @@ from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.fit.fitting import prompt_bootstrap
 from surefoot.scorers.fit.radius import MEAN_COST, with_radius
-from surefoot.scorers.fit.report import FitReport
-from surefoot.scorers.fit.unit_shares import in_words
+from surefoot.scorers.fit.report import FitReport, in_words
 from surefoot.scorers.storage import require_finite
 from surefoot.statistics import flip_rate_bound
 from surefoot.training.config import RunConfig

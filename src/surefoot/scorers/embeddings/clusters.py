@@ -91,7 +91,7 @@ class PromptClusters:
         return cls.fit(preferences, load_encoder(options), risk.clusters, seed)
 
     def of(self, preferences: Preferences, encoder: Encoder | None = None) -> Ints:
-        """The cluster (N,) of each row's prompt; see :meth:`of_texts`."""
+        """The cluster (N,) of each row's prompt; raises what :meth:`of_texts` does."""
         return self.of_texts(_prompts(preferences), encoder)
 
     def of_texts(self, texts: list[str], encoder: Encoder | None = None) -> Ints:

@@ -98,7 +98,11 @@ class Encoder:
 
     @cached_property
     def path(self) -> str:
-        """Where the encoder is loaded from."""
+        """Where the encoder is loaded from.
+
+        Raises:
+            ConfigurationError: the default encoder is not installed.
+        """
         return default_encoder() if self.options.name == "default" else self.options.name
 
     @cached_property

@@ -45,13 +45,8 @@ def fit_head(
 ) -> FittedHead:
     """Fit once: the folds at all penalties are one batch, the members another.
 
-    Args:
-        task: what to fit.
-        problem: one of its fits, whose seed is for what is random (folds, members' draws, an MLP's
-            start).
-        features: those that the problem is on.
-        embedded: what the encoder saw.
-        limit: tokens up to which it reads a text.
+    The problem is one of the task's fits, on features of what an encoder saw, which reads texts up
+    to a limit. Its seed is for what is random: folds, members' draws, an MLP's start.
 
     Raises:
         DataError: all rows that have a weight share a fold.

@@ -105,9 +105,7 @@ def with_radius(
     return objective.model_copy(update={"risk": risk}), found
 
 
-def choose_radius(
-    task: Task, encoder: Encoder, cost: float = MEAN_COST, seed: int = 0
-) -> RadiusChoice:
+def choose_radius(task: Task, encoder: Encoder, cost: float = MEAN_COST) -> RadiusChoice:
     """Choose by the worst of the groups, each of which is held out once.
 
     Without each group, heads are fitted at every size, at the ridge penalty that folds of what is
@@ -133,8 +131,8 @@ def choose_radius(
     fold = torch.from_numpy(_folds(groups, len(names)))
     count, head = int(fold.max()) + 1, task.scorer.head
     kept = (fold[:, None] != torch.arange(count)).double().numpy()  # (N, K)
-    problem, _, _ = task.problem(encoder, [seed] * count, kept)
-    inner = torch.from_numpy(folds(preferences, task.scorer.folds, task.scorer.fold_by, seed))
+    problem, _, _ = task.problem(encoder, [0] * count, kept)
+    inner = torch.from_numpy(folds(preferences, task.scorer.folds, task.scorer.fold_by, seed=0))
     plain = [problem.plain().part(torch.tensor([k])) for k in range(count)]
     chosen = [cross_validate(head, one, inner).l2 for one in plain]
     problem = replace(problem, l2=torch.tensor(chosen, dtype=torch.float64))

@@ -88,7 +88,8 @@ def prepare_model(
         labels: that a sequence classifier has.
 
     Raises:
-        ConfigurationError: they do not go together, or the model cannot be trained soundly.
+        ConfigurationError: no such model or tokenizer, a kind that contradicts it, a policy that
+            sees later tokens, tokens without a row, an adapter of prompts or with another start.
     """
     name = model if isinstance(model, str) else getattr(model.config, "_name_or_path", "")
     if isinstance(model, str):
@@ -97,8 +98,7 @@ def prepare_model(
                 f"say what {model!r} is: args.scorer is 'policy' or 'reward-model'; or give a "
                 "loaded model."
             )
-        options: dict[str, Any] = {"num_labels": labels} if kind == "reward-model" else {}
-        model = load_model(name, kind, **options)
+        model = load_model(name, kind, num_labels=labels)
     kind_found = _kind_of(model, labels)
     if kind not in (None, kind_found):
         raise ConfigurationError(f"args.scorer is {kind!r}, and the model given is a {kind_found}.")
@@ -212,12 +212,13 @@ def load_model(
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     refuse_adapter_alone(name, kind)
+    labels = options.pop("num_labels", 1)
     options = {"dtype": torch.float32, "output_loading_info": True} | options
     load: Callable[..., Any] = AutoModelForCausalLM.from_pretrained
     noun = "causal language model"
     if kind == "reward-model":
-        options = {"num_labels": 1} | options
-        _require_labels(name, options["num_labels"])
+        _require_labels(name, labels)
+        options["num_labels"] = labels
         load, noun = AutoModelForSequenceClassification.from_pretrained, "trained reward model"
     model, found = _load(load, name, "model", **options)
     missing = set(found["missing_keys"]) - set(beside or ())

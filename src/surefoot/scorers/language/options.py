@@ -96,7 +96,11 @@ class LanguageModelScorer(Scorer):
 
     @property
     def load_options(self) -> dict[str, Any]:
-        """How the weights are loaded: whole where they are trained, small where they are frozen."""
+        """How the weights are loaded: whole where they are trained, small where they are frozen.
+
+        Raises:
+            ConfigurationError: 4 bits are asked for and bitsandbytes is not installed.
+        """
         dtype = (self.autocast_dtype if self.adapter else None) or torch.float32
         if self.adapter is None or not self.adapter.quantised:
             return {"dtype": dtype}

@@ -43,7 +43,11 @@ class PreferenceScores(ScoreFunction):
     kind = "margins"
 
     def __post_init__(self) -> None:
-        """Refuse weights by prompts that have seen the response."""
+        """Refuse weights by prompts that have seen the response.
+
+        Raises:
+            ConfigurationError: the model reads in both directions and planes weigh by prompt.
+        """
         if self.bidirectional and self.options.prompt_weights:
             raise ConfigurationError(
                 "prompt_weights is refused: this model reads a text in both directions, so that "

@@ -19,7 +19,7 @@ Oracle = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 MEMORY = 20
 SUFFICIENT = 1e-4  # Armijo's constant
-HALVINGS = 20
+HALVINGS, ITERATIONS = 20, 1000  # at most
 PATIENCE = 10  # steps in which a problem must fall by more than the tolerance
 
 
@@ -37,7 +37,6 @@ def minimise(
     modulus: Tensor,
     precondition: Callable[[Tensor, Tensor], Tensor],
     tolerance: float,
-    max_iterations: int = 1000,
 ) -> Minima:
     """Minimise K problems from `start` (D, K), each until its gap is within the tolerance.
 
@@ -48,7 +47,6 @@ def minimise(
         precondition: from gradients (D, k) and problem indices (k,) to steps (D, k), a fixed
             approximation of the inverse Hessian.
         tolerance: of the gaps.
-        max_iterations: steps at most.
     """
     parameters = start.clone()
     everything = torch.arange(start.shape[1], device=start.device)
@@ -56,7 +54,7 @@ def minimise(
     history: deque[tuple[Tensor, Tensor, Tensor]] = deque(maxlen=MEMORY)
     running = everything
     landmark, patience = values.clone(), 0
-    for _ in range(max_iterations):
+    for _ in range(ITERATIONS):
         gaps = gradients.square().sum(0) / (2 * modulus)
         running = running[gaps[running] > tolerance]
         if len(running) == 0:

@@ -15,8 +15,8 @@ from surefoot.scorers import storage
 from surefoot.scorers.embeddings.encoder import load_encoder
 from surefoot.scorers.fit.coefficient import Coefficient, is_fitted, with_coefficient
 from surefoot.scorers.fit.fitting import coefficient_of
+from surefoot.scorers.fit.report import UnitShare, in_words
 from surefoot.scorers.fit.task import Task
-from surefoot.scorers.fit.unit_shares import UnitShare, in_words
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer

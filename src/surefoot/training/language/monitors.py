@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from surefoot.errors import SurefootError
 from surefoot.objectives import Outputs, RiskValue
-from surefoot.scorers.fit.unit_shares import UnitShare, unit_shares
+from surefoot.scorers.fit.report import UnitShare, unit_shares
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import over_rows
 from surefoot.scorers.language.scores import with_steepness
