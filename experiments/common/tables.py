@@ -19,6 +19,24 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"{head}|", "|---" * len(heads) + "|", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
+def short(value: float) -> str:
+    """Three decimals.
+
+    >>> short(0.0412), short(0.0), short(1.0)
+    ('.041', '.000', '1.000')
+    """
+    return f"{value:.3f}".removeprefix("0")
+
+
+def percent(share: float) -> str:
+    """A share in whole percents.
+
+    >>> percent(0.2)
+    '20 %'
+    """
+    return f"{share:.0%}".replace("%", " %")
+
+
 def estimate(found: dict[str, Any]) -> Estimate:
     """An estimate, from its JSON form."""
     return Estimate(**found)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
 from experiments.common.hh import flipped
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, marked, percent, remaining, short, table
 from experiments.common.work import Work
 from experiments.noise_and_shift.world import with_rate
 from experiments.shares.experiment import LOAD, SHARES, Part, outcomes, split, weighed
@@ -106,19 +106,17 @@ def hh_markdown(content: list[dict[str, Any]], hh: HH) -> list[str]:
         f"its difference to “{hh.against}”; {hh.seeds} seeds. Intervals cover seeds and prompts; "
         "marks after Holm's correction over all.",
         "",
-        f"| flips | method | {' | '.join(USES)} |",
-        f"|{'---|' * (2 + len(USES))}",
     ]
+    rows = []
     for one in content:
         for name, row in one["methods"].items():
             shown = []
             for use in USES:
                 gap = row[use].get("difference")
-                accuracy = estimate(row[use]["accuracy"])
                 marked_gap = f" {marked(gap)}" if gap else ""
-                shown.append(f"{accuracy.estimate:.3f}".lstrip("0") + marked_gap)
-            rate = f"{one['flips']:.0%}".replace("%", " %")
-            lines.append(f"| {rate} | {name} | {' | '.join(shown)} |")
+                shown.append(short(row[use]["accuracy"]["estimate"]) + marked_gap)
+            rows.append([percent(one["flips"]), name, *shown])
+    lines += table(["flips", "method", *USES], rows)
     return [
         *lines,
         "",

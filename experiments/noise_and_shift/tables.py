@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.common.tables import percent, short, table
 from experiments.noise_and_shift.hh import hh_markdown
 
 
@@ -36,20 +37,18 @@ def _decision(content: Mapping[str, Any], margin: float) -> list[str]:
     """Every method, that of least shortfall first."""
     methods = content["methods"]
     first = next(iter(methods.values()))
-    flips = [f"{float(f):.0%}".replace("%", " %") for f in first["flips"]]
-    lines = [
-        f"| method | largest shortfall | margin {_short(margin)} | where it is, and who is best "
-        f"there | {' | '.join(flips)} | {' | '.join(first['tests'])} | log-loss |",
-        f"|{'---|' * (5 + len(flips) + len(first['tests']))}",
-    ]
+    flips = [percent(float(f)) for f in first["flips"]]
+    heads = ["method", "largest shortfall", f"margin {short(margin)}"]
+    heads += ["where it is, and who is best there", *flips, *first["tests"], "log-loss"]
+    rows = []
     for name, row in sorted(methods.items(), key=lambda one: one[1]["estimate"]):
         cell = row["cell"]
-        where = f"{cell['world']}, {cell['flips']:.0%}, {cell['test']}: {row['rival']}"
+        where = f"{cell['world']}, {percent(cell['flips'])}, {cell['test']}: {row['rival']}"
         values = [*row["flips"].values(), *row["tests"].values(), row["log_loss"]]
-        interval = f"{_short(row['estimate'])} [{_short(row['low'])}, {_short(row['high'])}]"
-        shown = [name, interval, row["verdict"], where.replace("%", " %")]
-        lines.append(f"| {' | '.join([*shown, *map(_short, values)])} |")
-    return lines
+        interval = f"{short(row['estimate'])} [{short(row['low'])}, {short(row['high'])}]"
+        shown = [name, interval, row["verdict"], where]
+        rows.append([*shown, *map(short, values)])
+    return table(heads, rows)
 
 
 def _confirmed(content: Mapping[str, Any], settings: Any) -> list[str]:
@@ -59,9 +58,9 @@ def _confirmed(content: Mapping[str, Any], settings: Any) -> list[str]:
     row, chosen = content["confirmation"], settings.confirmation
     cell = row["cell"]
     ends = ", ".join(f"{row[end]:.4f}" for end in ("low", "high"))
-    where = f"{cell['world']}, {cell['flips']:.0%}, {cell['test']}".replace("%", " %")
-    by_flips = [f"{float(f):.0%} {_short(v)}" for f, v in row["flips"].items()]
-    by_use = [f"{use} {_short(v)}" for use, v in row["tests"].items()]
+    where = f"{cell['world']}, {percent(cell['flips'])}, {cell['test']}"
+    by_flips = [f"{percent(float(f))} {short(v)}" for f, v in row["flips"].items()]
+    by_use = [f"{use} {short(v)}" for use, v in row["tests"].items()]
     return [
         "",
         f"Confirmation, on {chosen.repetitions:,} other worlds of each kind, of one method chosen "
@@ -69,7 +68,7 @@ def _confirmed(content: Mapping[str, Any], settings: Any) -> list[str]:
         f"{row['estimate']:.4f} [{ends}], at {where}, where {row['rival']} is best; margin "
         f"{settings.margin:g}: {row['verdict']}. The interval holds for "
         f"{chosen.attempts} such attempt{'s' * (chosen.attempts > 1)}. Largest by flips: "
-        f"{', '.join(by_flips).replace('%', ' %')}; by use: {', '.join(by_use)}.",
+        f"{', '.join(by_flips)}; by use: {', '.join(by_use)}.",
     ]
 
 
@@ -82,18 +81,13 @@ def _known(content: Mapping[str, Any], margin: float) -> list[str]:
     rows: dict[float, list[str]] = {}
     tests = list(dict.fromkeys(one["test"] for one in content["known"]))
     for one in content["known"]:
-        shown = f"{one['method']} {_short(one['shortfall'])}"
+        shown = f"{one['method']} {short(one['shortfall'])}"
         rows.setdefault(one["flips"], []).append(shown)
     return [
         "Who knows the flips and the shares in use: the first method of the configuration whose "
-        f"largest shortfall over the worlds is within {_short(margin / 5)} of the least.",
+        f"largest shortfall over the worlds is within {short(margin / 5)} of the least.",
         "",
-        f"| flips | {' | '.join(tests)} |",
-        f"|{'---|' * (1 + len(tests))}",
-        *(
-            f"| {rate:.0%} | {' | '.join(cells)} |".replace("%", " %")
-            for rate, cells in rows.items()
-        ),
+        *table(["flips", *tests], ([percent(rate), *cells] for rate, cells in rows.items())),
     ]
 
 
@@ -103,27 +97,16 @@ def _regrets(content: Mapping[str, Any]) -> list[str]:
     tests = list(dict.fromkeys(one["test"] for one in content["regrets"]))
     for one in content["regrets"]:
         values = (one["plain"], one["recommended"], one["best"])
-        rows.setdefault((one["world"], one["flips"]), []).append(" / ".join(map(_short, values)))
+        rows.setdefault((one["world"], one["flips"]), []).append(" / ".join(map(short, values)))
     return [
         "Mean regret of plain / of what is recommended / of the best method.",
         "",
-        f"| world | flips | {' | '.join(tests)} |",
-        f"|{'---|' * (2 + len(tests))}",
-        *(
-            f"| {world} | {rate:.0%} | {' | '.join(cells)} |".replace("%", " %")
-            for (world, rate), cells in rows.items()
+        *table(
+            ["world", "flips", *tests],
+            ([world, percent(rate), *cells] for (world, rate), cells in rows.items()),
         ),
     ]
 
 
-def _short(value: float) -> str:
-    """Three decimals.
-
-    >>> _short(0.0412), _short(0.0)
-    ('.041', '.000')
-    """
-    return f"{value:.3f}".removeprefix("0")
-
-
 def _list(shares: Sequence[float]) -> str:
-    return ", ".join(f"{share:.0%}".replace("%", " %") for share in shares)
+    return ", ".join(map(percent, shares))

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from experiments.common import embedding
 from experiments.common.hh import SOURCES, load_sources, unseen
-from experiments.common.tables import correct, estimate, marked, remaining, table
+from experiments.common.tables import correct, estimate, marked, remaining, short, table
 from experiments.common.work import Work
 from surefoot.data import Preferences, concatenate
 from surefoot.data.splits import split
@@ -210,7 +210,7 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         means = []
         for title, row in rows.items():
             own, mean = row[HELD_OUT], row[MEAN]
-            shown = [_short(own["ties"]), str(estimate(own["accuracy"])), "", "", ""]
+            shown = [short(own["ties"]), str(estimate(own["accuracy"])), "", "", ""]
             if own["ties"] == 1:
                 shown[1] = "says nothing"
             else:
@@ -233,7 +233,7 @@ def _by_subset(content: Mapping[str, Any], part: str, suite: str) -> list[str]:
     rows = [["best ruler"]]
     for name in subsets:
         ruler, best = max(content["rulers"][name].items(), key=lambda one: one[1]["estimate"])
-        rows[0].append(f"{_short(best['estimate'])} {ruler}")
+        rows[0].append(f"{short(best['estimate'])} {ruler}")
     for title, row in content["parts"][part].items():
         if title == BASELINE:
             accuracies = [str(estimate(row[name]["accuracy"])) for name in subsets]
@@ -241,10 +241,6 @@ def _by_subset(content: Mapping[str, Any], part: str, suite: str) -> list[str]:
         elif row[HELD_OUT]["ties"] < 1:  # else at .5 everywhere, which is above a head that errs
             rows.append([title, *(marked(row[name]["difference"]) for name in subsets)])
     return table([f"{suite}; {part}", *heads], rows)
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
 
 
 def experiment(settings: Settings, work: Work) -> dict[str, Any]:

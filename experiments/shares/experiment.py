@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from experiments.common.embedding import Method, fitted
-from experiments.common.tables import correct, estimate, marked, remaining, table
+from experiments.common.tables import correct, estimate, marked, remaining, short, table
 from experiments.common.work import Work
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.schema import concatenate
@@ -226,7 +226,7 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
                 cell = row[column]
                 gap = f" {marked(cell['difference'])}" if "difference" in cell else ""
                 family += [cell["difference"]] if gap else []
-                shown.append(f"{estimate(cell['accuracy']).estimate:.3f}".lstrip("0") + gap)
+                shown.append(short(cell["accuracy"]["estimate"]) + gap)
             cells_by_row.append([title, *shown])
         lines += table(["method", "frequent side", "rare side", *SHARES], cells_by_row)
     lines += ["", f"Distinguishable from 0: {remaining(family)} differences."]

@@ -24,7 +24,7 @@ from surefoot.statistics import (
 from surefoot.statistics.ties import credit, side_of_rewards
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.pool import RARE
-from surefoot.worlds.text_truth import truth_of
+from surefoot.worlds.text_truth import TextTruth, truth_of
 
 Floats = npt.NDArray[np.float64]
 _COVERS = "test prompts"
@@ -166,18 +166,17 @@ def _prompts(pairs: WorldPairs) -> npt.NDArray[np.str_]:
 
 def _judged(runs: Sequence[Outcomes]) -> dict[str, Estimate]:
     """What the responses are made of: means for each seed, with intervals over seeds."""
+    judged = [[truth_of(one.prompt, one.text) for one in run.written] for run in runs]
+    by_seed: dict[str, list[float]] = {
+        name: [float(np.mean([getattr(one, name) for one in some])) for some in judged]
+        for name in ("content", "filler", "repeated")
+    }
+    by_seed["known"] = [_known(some) for some in judged]
+    by_seed["ended"] = [float(np.mean([one.finished for one in run.written])) for run in runs]
+    return {name: mean(values, covers="seeds") for name, values in by_seed.items()}
 
-    def over_seeds(figure: str) -> Estimate:
-        return mean([_share(run.written, figure) for run in runs], covers="seeds")
 
-    return {name: over_seeds(name) for name in ("content", "filler", "repeated", "known", "ended")}
-
-
-def _share(written: Sequence[Completion], figure: str) -> float:
-    judged = [truth_of(one.prompt, one.text) for one in written]
-    if figure == "ended":
-        return float(np.mean([one.finished for one in written]))
-    if figure == "known":
-        every = sum(one.sentences for one in judged)
-        return 1 - sum(one.unknown for one in judged) / every if every else 0.0
-    return float(np.mean([getattr(one, figure) for one in judged]))
+def _known(judged: Sequence[TextTruth]) -> float:
+    """Share of the sentences that the world has."""
+    every = sum(one.sentences for one in judged)
+    return 1 - sum(one.unknown for one in judged) / every if every else 0.0
