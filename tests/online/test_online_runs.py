@@ -158,8 +158,9 @@ def test_a_watched_model_is_logged(train):
         ({"scorer": {"max_length": 9}, "max_new_tokens": 8}, "no prompt is left"),
         ({"training": {"prompts_per_step": 40}}, "24 prompts are fewer than"),
         (
-            {"training": {"micro_batch": 3}},
-            r"should be a multiple of training.micro_batch x processes \(3 x 1\): take \d+ resp",
+            {"training": {"micro_batch": 3, "prompts_per_step": 5}, "samples": 4},
+            r"multiple of training.micro_batch x processes \(3 x 1\): take 24 responses a step, or "
+            "a micro-batch of 2",
         ),
         ({"stop_drop": 1.0}, "name one .watch."),
         ({"data": "prompts.jsonl", "risk": CVAR, "baseline": "data"}, "has prompts alone"),

@@ -70,7 +70,8 @@ def trl_arguments(config: OnlineConfig, folder: Path) -> Any:
     prompts, samples = training.prompts_per_step, objective.samples
     step = f"training.prompts_per_step x objective.samples = {prompts} x {samples}"
     micro_batch = ("training.micro_batch", training.micro_batch)
-    micro_batches = accumulation((step, prompts * samples), micro_batch, "responses")
+    sizes = ((step, prompts * samples), micro_batch)
+    micro_batches = accumulation(*sizes, "responses", together=samples)
     # TRL turns gradient checkpointing on by default.
     shared = {"gradient_checkpointing": False} | shared_arguments(scorer, training, folder)
     return trl_config(

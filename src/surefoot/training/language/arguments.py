@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,12 @@ def trackers(named: Sequence[str]) -> list[str]:
     return list(named)
 
 
-def accumulation(step: tuple[str, int], micro_batch: tuple[str, int], what: str) -> int:
+def accumulation(
+    step: tuple[str, int], micro_batch: tuple[str, int], what: str, together: int = 1
+) -> int:
     """Micro-batches of a process in a step, from the names and the sizes of both.
+
+    A step holds so many `together`, or a multiple of them.
 
     Raises:
         ConfigurationError: the step is no multiple; the message names sizes that fit.
@@ -100,7 +105,8 @@ def accumulation(step: tuple[str, int], micro_batch: tuple[str, int], what: str)
     count, rest = divmod(size, most * ranks)
     if not rest:
         return count
-    above = most * ranks * (count + 1)
+    unit = lcm(most * ranks, together)
+    above = unit * (size // unit + 1)
     fitting = [n for n in range(1, min(most, size + 1)) if size % (n * ranks) == 0]
     smaller = f", or a micro-batch of {fitting[-1]}" if fitting else ""
     raise ConfigurationError(
