@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,9 +46,9 @@ class Coding:
     meaning: str  #: in words, `{a}` and `{b}` for the two responses
     #: P(first preferred) by number, for codes; None where a value stands for no label
     numbers: Mapping[float, float | None] = field(default_factory=dict)
-    formula: Callable[[float], float] | None = None  #: the same for numbers of a range
-    low: float = -math.inf  #: the least of that range
-    high: float = math.inf  #: the greatest
+    #: the numbers that stand for P = 0 and for P = 1, for those between
+    ends: tuple[float, float] | None = None
+    sign: int = 0  #: of the numbers for which the first is preferred, where only the sign counts
     #: P(first preferred) by value, of a table of the user's own
     texts: Mapping[str, float | None] = field(default_factory=dict)
 
@@ -66,9 +66,12 @@ class Coding:
         if number is not None:
             if number in self.numbers:
                 return self.numbers[number]
-            if self.formula is None or not self.low <= number <= self.high:
+            if self.sign:
+                return higher(self.sign * number)
+            if self.ends is None or not min(self.ends) <= number <= max(self.ends):
                 raise DataError(f"{number:g} does not fit the coding {self.name!r}")
-            return self.formula(number)
+            none, whole = self.ends
+            return abs(number - none) / abs(whole - none)
         found = said_by(value, sides, claims)
         if found is None:
             raise DataError(f"{describe(value)} does not say which response is preferred")
@@ -97,32 +100,19 @@ def higher(one: float, other: float = 0.0) -> float:
 
 
 _A, _B = "{a} preferred", "{b} preferred"
-_NAMED = (
-    Coding("probability", f"1 = {_A}, 0 = {_B}, between them P({_A})", {}, float, 0, 1),
-    Coding(
-        "probability-of-second",
-        f"0 = {_A}, 1 = {_B}, between them P({_B})",
-        {},
-        lambda n: 1 - n,
-        0,
-        1,
-    ),
-    Coding("first-is-0", f"0 = {_A}, 1 = {_B}, 2 = a tie", {0: 1.0, 1: 0.0, 2: 0.5}),
-    Coding("first-is-1", f"1 = {_A}, 2 = {_B}, 0 = a tie", {1: 1.0, 2: 0.0, 0: 0.5}),
-    Coding(
-        "one-to-two", f"1 = {_A}, 2 = {_B}, between them 2 - P({_A})", {}, lambda n: 2 - n, 1, 2
-    ),
-    Coding("positive-is-first", f"positive = {_A}, negative = {_B}, 0 = a tie", {}, higher),
-    Coding(
-        "negative-is-first",
-        f"negative = {_A}, positive = {_B}, 0 = a tie",
-        {},
-        lambda n: higher(-n),
-    ),
-)
-
 #: Every coding with a name.
-CODINGS = {coding.name: coding for coding in _NAMED}
+CODINGS = {
+    coding.name: coding
+    for coding in (
+        Coding("probability", f"1 = {_A}, 0 = {_B}, between them P({_A})", ends=(0, 1)),
+        Coding("probability-of-second", f"0 = {_A}, 1 = {_B}, between them P({_B})", ends=(1, 0)),
+        Coding("first-is-0", f"0 = {_A}, 1 = {_B}, 2 = a tie", {0: 1.0, 1: 0.0, 2: 0.5}),
+        Coding("first-is-1", f"1 = {_A}, 2 = {_B}, 0 = a tie", {1: 1.0, 2: 0.0, 0: 0.5}),
+        Coding("one-to-two", f"1 = {_A}, 2 = {_B}, between them 2 - P({_A})", ends=(2, 1)),
+        Coding("positive-is-first", f"positive = {_A}, negative = {_B}, 0 = a tie", sign=1),
+        Coding("negative-is-first", f"negative = {_A}, positive = {_B}, 0 = a tie", sign=-1),
+    )
+}
 
 #: What a value stands for in a table of the user's own.
 VERDICTS: dict[str, float | None] = {"a": 1.0, "b": 0.0, "tie": 0.5, "none": None}

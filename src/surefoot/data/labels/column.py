@@ -177,7 +177,7 @@ def _fitting(seen: LabelColumn) -> list[str]:
     usual = CODINGS.get(seen.usual)
     if usual is None:
         return _general(seen)
-    if usual.name in _SIGNED:
+    if usual.sign:
         if seen.low < 0:
             return [usual.name]
         if seen.high <= _STRONGEST:
@@ -185,7 +185,7 @@ def _fitting(seen: LabelColumn) -> list[str]:
     elif usual.numbers:
         if seen.numbers.keys() <= usual.numbers.keys() and max(usual.numbers) in seen.numbers:
             return [usual.name]
-    elif usual.low <= seen.low and seen.high <= usual.high:
+    elif usual.ends and min(usual.ends) <= seen.low and seen.high <= max(usual.ends):
         return [usual.name]
     return _general(seen)
 
