@@ -38,7 +38,7 @@ class Unsorted(Encoder):
     @torch.inference_mode()
     def forward(self, tokens, description=""):
         batches = [tokens[i : i + 32] for i in range(0, len(tokens), 32)]
-        return np.concatenate([self._pool(batch).float().numpy() for batch in batches])
+        return np.concatenate([self._pool(batch, self.model).float().numpy() for batch in batches])
 
 
 def main() -> None:

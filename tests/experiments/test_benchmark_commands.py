@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks import heads, speed, trainer
+from benchmarks import embedding, heads, speed, trainer
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,13 @@ def test_a_benchmark_of_speed_puts_its_figures_beside_the_others(tmp_path, monke
     assert place.with_suffix(".md").read_text() == speed.table(found)
     speed.keep(place, "another", "1 s", {"seconds": 1.0})
     assert json.loads(place.read_text())["another"]["seconds"] == 1.0
+
+
+def test_the_benchmark_of_embedding_gives_the_same_vectors_in_every_order(tmp_path, monkeypatch):
+    place = tmp_path / "speed.json"
+    options = ["--texts", "6", "--repeats", "1", "--json", str(place)]
+    monkeypatch.setattr(sys, "argv", ["embedding", *options])
+    embedding.main()
+    (one,) = json.loads(place.read_text()).values()
+    assert one["float32, sorted"]["smallest_cosine"] == pytest.approx(1, abs=1e-5)
+    assert one["bfloat16, sorted"]["smallest_cosine"] == pytest.approx(1, abs=1e-2)
