@@ -15,6 +15,7 @@ import torch
 from language_models import CHAT, bert_tokenizer, byte_tokenizer, llama, llama_reward
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from surefoot.runs.atomic import UNFINISHED
 from surefoot.scorers.language.saving import for_older_readers, older_keys, older_tokenizer
 from surefoot.training import PreferenceConfig, PreferenceTrainer
 
@@ -128,7 +129,7 @@ def test_a_file_that_would_be_read_otherwise_is_left_as_it_was(tmp_path, monkeyp
     for_older_readers(tmp_path)
     assert (tmp_path / "config.json").read_text() == before
     assert {path.name for path in tmp_path.iterdir()} >= {"config.json"}
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(f"{UNFINISHED}*"))
 
 
 def test_the_trainer_saves_so(tmp_path):

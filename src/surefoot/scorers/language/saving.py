@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from surefoot.runs import atomic
+
 #: Names that older readers know. Version 5 keeps them, and takes no other value from them.
 _OLD = (
     *("rope_theta", "rope_scaling", "partial_rotary_factor", "rotary_emb_base", "rotary_pct"),
@@ -93,15 +95,9 @@ def _amend(
         return
     expected = as_read(path.parent)
     merged = {k: v for k, v in (content | changed).items() if k not in changed or v is not None}
-    _replace(path, json.dumps(merged, indent=2, ensure_ascii=False) + "\n")
+    atomic.write_text(path, json.dumps(merged, indent=2, ensure_ascii=False) + "\n")
     if as_read(path.parent) != expected:
-        _replace(path, before)
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+        atomic.write_text(path, before)
 
 
 def _model_as_read(folder: Path) -> Any:
