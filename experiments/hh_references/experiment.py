@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.tables import correct, estimate, marked, remaining
+from experiments.common.tables import correct, estimate, marked, remaining, table
 from experiments.common.work import Work
 from experiments.hh_references.runs import AUXILIARIES, VERSION, Settings, checks, fit_all, prepare
 from surefoot.statistics import hierarchical, hierarchical_difference
@@ -141,30 +141,32 @@ def markdown(content: Mapping[str, Any], settings: Settings) -> str:
         "interval, how often the two were distinguishable, how often the data's response is the "
         "longer one, and what the check says.",
         "",
-        "| part | data | references | AUC | distinguishable | longer | it says |",
-        "|---|---|---|---|---|---|---|",
     ]
+    heads = ["part", "data", "references", "AUC", "distinguishable", "longer", "it says"]
+    rows: list[list[str]] = []
     verdicts: dict[str, int] = {}
     for name, part in parts.items():
         for title, one in part["checks"].items():
             number = verdicts.setdefault(_general(one["verdict"]), len(verdicts) + 1)
-            lines.append(
-                f"| {name} | {title} | {estimate(one['auc'])} | {one['distinguishable']} of "
-                f"{settings.checks} | {estimate(one['longer'])} | ({number}) |"
-            )
-    lines += ["", *(f"({n}) {said}\n" for said, n in verdicts.items())]
+            seen = f"{one['distinguishable']} of {settings.checks}"
+            auc, longer = estimate(one["auc"]), estimate(one["longer"])
+            rows.append([name, title, str(auc), seen, str(longer), f"({number})"])
+    lines += [*table(heads, rows), "", *(f"({n}) {said}\n" for said, n in verdicts.items())]
     lines += [
         f"VRPO and plain, linear rewards on frozen embeddings, {settings.seeds} seeds (a new split "
         "and new flips each), tested on the labels as given. Differences are to plain; marks after "
         "Holm's correction over all of a kind. `c`: the mean coefficient.",
         "",
-        "| part | flipped | method | accuracy | minus plain | log-loss | minus plain | c |",
-        "|---|---|---|---|---|---|---|---|",
+        *table(
+            ["part", "flipped", "method", *_MEASURED],
+            [
+                [name, f"{float(rate):.0%}", title, *_row(cell)]
+                for name, part in parts.items()
+                for rate, methods in part["vrpo"].items()
+                for title, cell in methods.items()
+            ],
+        ),
     ]
-    for name, part in parts.items():
-        for rate, methods in part["vrpo"].items():
-            for title, cell in methods.items():
-                lines.append(f"| {name} | {float(rate):.0%} | {title} | {_row(cell)} |")
     left = {what: remaining(family) for what, family in families(content).items()}
     better = [
         f"{mean:+.3f} ({name}, {float(rate):.0%} flipped)"
@@ -187,13 +189,17 @@ def _general(verdict: str) -> str:
     return f"{head}, but the interval reaches further than .55: more prompts." if found else verdict
 
 
-def _row(cell: Mapping[str, Any]) -> str:
+#: What a row of VRPO's table shows of a method.
+_MEASURED = ("accuracy", "minus plain", "log-loss", "minus plain", "c")
+
+
+def _row(cell: Mapping[str, Any]) -> list[str]:
     gaps = ["", ""]
     if "accuracy_difference" in cell:
         gaps = [marked(cell["accuracy_difference"]), marked(cell["log_loss_difference"], True)]
     c = f"{cell['coefficient']:.2f}" if "coefficient" in cell else ""
     accuracy, loss = estimate(cell["accuracy"]), estimate(cell["log_loss"])
-    return f"{accuracy} | {gaps[0]} | {loss} | {gaps[1]} | {c}"
+    return [str(accuracy), gaps[0], str(loss), gaps[1], c]
 
 
 def experiment(settings: Settings, work: Work) -> dict[str, Any]:

@@ -54,3 +54,15 @@ def test_no_value_is_called_told():
         if getattr(node, "id", getattr(node, "arg", "")) == "told"
     ]
     assert found == []
+
+
+def test_differences_are_distinguishable_and_not_told_apart():
+    """Only persons are told something: what the pages and results say of figures says so."""
+    repository = Path(__file__).parents[2]
+    texts = [repository / "README.md", *ROOT.rglob("*.py"), *ROOT.rglob("*.jinja")]
+    texts += (repository / "docs").rglob("*.md")
+    for kind in ("md", "py", "json", "yaml"):
+        texts += (repository / "experiments").glob(f"[!r]*/*.{kind}")
+        texts += (repository / "experiments").glob(f"r[!u]*/*.{kind}")  # but for runs
+    assert len(texts) > 400
+    assert [str(one) for one in texts if "told apart" in one.read_text("utf-8").lower()] == []
