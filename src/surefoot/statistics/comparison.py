@@ -190,17 +190,24 @@ def compared(
     return Comparison(estimate, p_value, test)
 
 
-def holm(p_values: npt.ArrayLike) -> Floats:
+def holm(p_values: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Floats:
     """P-values adjusted for several tests (Holm 1979): valid under any dependence, shape (K,).
+
+    Args:
+        p_values: (K,).
+        weights: (K,) shares of the error rate, above 0; None: equal ones.
 
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
+    >>> holm([0.01, 0.04], weights=[3, 1]).round(4).tolist()
+    [0.0133, 0.04]
     """
     p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p)
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    w = np.ones(len(p)) if weights is None else np.asarray(weights, dtype=np.float64)
+    order = np.argsort(p / w, kind="stable")
+    left = np.cumsum(w[order][::-1])[::-1]
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1.0)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] / w[order] * left), 1.0)
     return adjusted
 
 

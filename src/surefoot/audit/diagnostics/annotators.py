@@ -1,0 +1,106 @@
+"""Does somebody vote unlike all others: at random, or the other way round?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
+from surefoot.audit.material import Material, Votes
+from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.intervals import quantile
+from surefoot.statistics.minimum_effect import MinimumEffect
+
+MATTERS = 0.1
+#: Decided votes of an annotator on pairs that others voted on, to be judged.
+FEWEST = 30
+
+
+def rogue(material: Material) -> Iterator[Measurement | Lacking]:
+    """Each annotator's agreement with others on the same pairs, against that of all others."""
+    votes = material.votes
+    agreement, who, pair = agreements(votes)
+    counts = np.bincount(who, minlength=len(votes.names))
+    judged = np.flatnonzero(counts >= FEWEST)
+    if len(judged) < 3:
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: three annotators or more (--column annotator=...) with {FEWEST} "
+            "votes each on pairs that others voted on, too."
+        )
+        return
+    found = [_shortfall(agreement, who, annotator) for annotator in judged.tolist()]
+    shortfall, error, freedom = map(np.array, zip(*found, strict=True))
+    worst = int(np.argmax((shortfall - MATTERS) / error))
+    name, value = votes.names[judged[worst]], float(shortfall[worst])
+    reach = float(error[worst]) * quantile(float(freedom[worst]), 1 - 0.05 / len(judged))
+    size = Estimate(
+        value,
+        value - reach,
+        value + reach,
+        n=len(agreement),
+        covers="votes",
+        note=f"the interval allows for the choice among {len(judged)}",
+    )
+    rows = np.unique(pair[who == judged[worst]])
+    own = float(agreement[who == judged[worst]].mean())
+    yield Measurement(
+        size=size,
+        test=MinimumEffect(
+            value, float(error[worst]), float(freedom[worst]), MATTERS, picked=len(judged)
+        ),
+        seen=f"Of {len(judged)} annotators with {FEWEST} votes or more, {name} agrees least with "
+        f"the others on the same pairs: {own:.2f}, which is {size} less than the others among "
+        "themselves.",
+        rows=RowScores(rows, np.full(len(rows), float(np.clip(value * 2, 0, 1)))),
+        advice=f"Read some pairs of {name}. Leave these votes out where they are careless; keep "
+        "them where the person wants something else, and train with unit: annotator or group.",
+        details={
+            "annotators": {
+                votes.names[j]: {"votes": int(counts[j]), "less agreement": float(s)}
+                for j, s in zip(judged, shortfall, strict=True)
+            }
+        },
+    )
+
+
+def agreements(
+    votes: Votes,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Of each decided vote, the share of others' decided votes on its pair that agree with it.
+
+    Returns:
+        shares (M,), annotators (M,) and pairs (M,); votes without another on their pair, or by
+        nobody named, are left out.
+    """
+    decided = (votes.value != 0.5) & (votes.annotator >= 0)
+    pair, who, value = votes.pair[decided], votes.annotator[decided], votes.value[decided] > 0.5
+    count = int(pair.max(initial=-1)) + 1
+    first, every = np.bincount(pair[value], minlength=count), np.bincount(pair, minlength=count)
+    others = every[pair] - 1
+    alike = np.where(value, first[pair], every[pair] - first[pair]) - 1
+    kept = others > 0
+    return alike[kept] / others[kept], who[kept], pair[kept]
+
+
+def _shortfall(
+    agreement: npt.NDArray[np.float64], who: npt.NDArray[np.int64], annotator: int
+) -> tuple[float, float, float]:
+    """How much less one agrees than the others do, its error, and degrees of freedom."""
+    own, others = agreement[who == annotator], agreement[who != annotator]
+    spread = own.var(ddof=1) / len(own) + others.var(ddof=1) / len(others)
+    floor = 0.25 / len(own) ** 2  # of equal values, which are no certainty
+    return float(others.mean() - own.mean()), float(np.sqrt(max(spread, floor))), len(own) - 1.0
+
+
+DIAGNOSTIC = Diagnostic(
+    name="rogue annotator",
+    threat="annotators",
+    question="Does somebody vote unlike all others?",
+    unit="less agreement with others",
+    matters=MATTERS,
+    reference=0.25,
+    null="every annotator's agreement with others is at most this much below that of the others",
+    measure=rogue,
+)

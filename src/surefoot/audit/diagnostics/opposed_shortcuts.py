@@ -1,0 +1,95 @@
+"""Do two parts prefer opposite forms: one the longer response, the other the shorter?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
+from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, regressed
+from surefoot.audit.features import FEATURES
+from surefoot.audit.material import Material
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
+from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.intervals import quantile
+from surefoot.statistics.minimum_effect import MinimumEffect
+
+
+class Slope(NamedTuple):
+    """How much a part likes a feature."""
+
+    value: float
+    error: float
+    freedom: float
+    feature: str
+    part: str
+
+    @property
+    def t(self) -> float:
+        """In errors."""
+        return self.value / self.error
+
+
+def opposed(material: Material) -> Iterator[Measurement | Lacking]:
+    """Slopes of labels in each feature, by part: the most positive against the most negative."""
+    if not material.groupings:
+        yield Lacking(f"{DIAGNOSTIC.name}: a column source or group with two names or more.")
+        return
+    for column, names in material.groupings.items():
+        found = list(_pairs(material, names))
+        if not found:
+            yield Lacking(f"{DIAGNOSTIC.name}: two names in {column} with {FEWEST} rows each.")
+            continue
+        liked, disliked, picked = max(found, key=lambda one: min(one[0].t, one[1].t))
+        value, error, freedom, feature, _ = min(liked, disliked, key=lambda one: one.t)
+        reach = error * quantile(freedom, 1 - 0.05 / picked)
+        size = Estimate(value, value - reach, value + reach, len(names), covers="prompts")
+        more = next(one.more for one in FEATURES if one.name == feature)
+        yield Measurement(
+            of=column,
+            size=size,
+            test=MinimumEffect(value, error, freedom, MATTERS, picked=picked),
+            seen=f"{column.capitalize()} {liked.part!r} prefers {more} responses "
+            f"({liked.value:+.2f} log-odds for a standard deviation), {disliked.part!r} avoids "
+            f"them ({-disliked.value:+.2f}).",
+            remedy={"scorer": {"source_aware": True}} if column == "source" else {},
+            advice=f"Train one model for each {column}, or one that knows it: pooled, they cancel.",
+            details={"feature": feature, "prefers": liked.part, "avoids": disliked.part},
+        )
+
+
+def _pairs(
+    material: Material, names: npt.NDArray[np.object_]
+) -> Iterator[tuple[Slope, Slope, int]]:
+    """Of each feature, the part that likes it most and the one that dislikes it most (negated)."""
+    parts = sorted({name for name in names.tolist() if name is not None})
+    for feature, values in material.contrasts.items():
+        slopes: list[Slope] = []
+        for part in parts:
+            rows = names == part
+            several = len(np.unique(material.prompts[rows])) >= FEWEST_CLUSTERS
+            if several and (values[rows] != 0).sum() >= FEWEST:
+                fit = regressed(material, (values / values.std())[:, None], rows)
+                value, error, freedom = (
+                    float(one[0]) for one in (fit.coefficients, fit.errors, fit.freedom)
+                )
+                slopes.append(Slope(value, error, freedom, feature, part))
+        if len(slopes) > 1:
+            liked, disliked = (choose(slopes, key=lambda one: one.t) for choose in (max, min))
+            turned = disliked._replace(value=-disliked.value)
+            yield liked, turned, len(slopes) * len(FEATURES)
+
+
+DIAGNOSTIC = Diagnostic(
+    name="opposed shortcuts",
+    threat="conflict",
+    question="Do two parts of the data prefer opposite forms of responses?",
+    unit="log-odds for a standard deviation, by the less decided of the two",
+    matters=MATTERS,
+    reference=0.3,
+    null="no feature is liked by one part and disliked by another, both by more than this",
+    measure=opposed,
+)

@@ -1,0 +1,202 @@
+"""What diagnostics are given: preferences, and what is computed from them once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from surefoot.audit.features import FEATURES
+from surefoot.data import Preferences
+from surefoot.data.splits import folds
+from surefoot.data.text import last_turn, to_text
+from surefoot.objectives import Objective
+from surefoot.scorers import EmbeddingScorer, Encoder
+from surefoot.scorers.fit.cross_validation import cross_validate
+from surefoot.scorers.fit.task import Task
+from surefoot.scorers.head import Problem
+from surefoot.scorers.heads.linear import Linear
+from surefoot.scorers.temperature import fit_temperature
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Names = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Votes:
+    """Every vote on a pair.
+
+    Attributes:
+        pair: (V,) position of the row that it is on.
+        annotator: (V,) who voted, numbered by `names`; -1 where that is not said.
+        value: (V,) 1 for the first response, 0 for the second, 0.5 for a tie.
+        names: of the annotators.
+    """
+
+    pair: Ints
+    annotator: Ints
+    value: Floats
+    names: tuple[str, ...] = ()
+
+    def counts(self, rows: int) -> Ints:
+        """Decided votes for the first response and for either on each row, (rows, 2)."""
+        decided = self.value != 0.5
+        pair, first = self.pair[decided], self.value[decided] > 0.5
+        sides = [np.bincount(p, minlength=rows) for p in (pair[first], pair)]
+        return np.stack(sides, axis=1).astype(np.int64)
+
+
+class Material(Protocol):
+    """What diagnostics read of N comparisons."""
+
+    @property
+    def labels(self) -> Floats:
+        """P(a preferred) as labelled, (N,)."""
+
+    @property
+    def weights(self) -> Floats:
+        """Of rows, (N,)."""
+
+    @property
+    def placed(self) -> Floats:
+        """1 where a response's place may have moved the label, 0 where it is the label, (N,)."""
+
+    @property
+    def prompts(self) -> Ints:
+        """Key of each row's prompt, (N,): what rows share."""
+
+    @property
+    def time(self) -> Floats:
+        """When each row was labelled, (N,), NaN where that is not said."""
+
+    @property
+    def groupings(self) -> dict[str, Names]:
+        """Columns that name parts of the data, with two different names or more, (N,)."""
+
+    @property
+    def votes(self) -> Votes:
+        """All votes; none where the data have no column of them."""
+
+    @property
+    def contrasts(self) -> dict[str, Floats]:
+        """By feature of form, that of response a less that of response b, (N,)."""
+
+    @property
+    def problem(self) -> Problem:
+        """A fit of a linear head to the labels, on embeddings of all responses."""
+
+    @property
+    def margins(self) -> Floats:
+        """Log-odds that a is preferred, (N,), by a linear head that saw no pair of the prompt."""
+
+    def folds(self, count: int) -> Ints:
+        """The fold of each row, (N,), prompts apart."""
+
+
+@dataclass(frozen=True)
+class PreferenceMaterial:
+    """Material from preferences; what is costly is made when a diagnostic first asks for it.
+
+    Attributes:
+        preferences: the comparisons.
+        encoder: makes the encoder that texts are read with.
+        seed: of folds.
+    """
+
+    preferences: Preferences
+    encoder: Callable[[], Encoder] = field(default=Encoder)
+    seed: int = 0
+
+    @cached_property
+    def labels(self) -> Floats:
+        """See :class:`Material`."""
+        return self.preferences.labels
+
+    @cached_property
+    def weights(self) -> Floats:
+        """See :class:`Material`."""
+        return self.preferences.weights
+
+    @cached_property
+    def placed(self) -> Floats:
+        """See :class:`Material`."""
+        origins = np.array(self.preferences.strings("label_from"), dtype=object)
+        return (origins != "order").astype(np.float64)
+
+    @cached_property
+    def prompts(self) -> Ints:
+        """See :class:`Material`."""
+        return self.preferences.prompt_keys()
+
+    @cached_property
+    def time(self) -> Floats:
+        """See :class:`Material`."""
+        return self.preferences.numbers("time")
+
+    @cached_property
+    def groupings(self) -> dict[str, Names]:
+        """See :class:`Material`."""
+        found = {}
+        for column in ("source", "group"):
+            names = np.array(self.preferences.strings(column), dtype=object)
+            if len({name for name in names if name is not None}) > 1:
+                found[column] = names
+        return found
+
+    @cached_property
+    def votes(self) -> Votes:
+        """See :class:`Material`."""
+        rows, who, values = [], [], []
+        if self.preferences.has("votes"):
+            for row, (votes,) in enumerate(self.preferences.read("votes")):
+                for vote in votes or ():
+                    rows.append(row)
+                    who.append(vote["annotator"])
+                    values.append(vote["value"])
+        names = tuple(sorted({name for name in who if name is not None}))
+        number = {name: i for i, name in enumerate(names)}
+        return Votes(
+            np.array(rows, dtype=np.int64),
+            np.array([number.get(name, -1) for name in who], dtype=np.int64),
+            np.array(values, dtype=np.float64),
+            names,
+        )
+
+    @cached_property
+    def contrasts(self) -> dict[str, Floats]:
+        """See :class:`Material`."""
+        read = self.preferences.read("prompt", "response_a", "response_b")
+        found = np.empty((len(self.preferences), len(FEATURES)))
+        for row, (prompt, a, b) in enumerate(read):
+            asked, first, second = last_turn(prompt), to_text(a), to_text(b)
+            for k, one in enumerate(FEATURES):
+                found[row, k] = one.measure(asked, first) - one.measure(asked, second)
+        return dict(zip((one.name for one in FEATURES), found.T, strict=True))
+
+    @cached_property
+    def problem(self) -> Problem:
+        """See :class:`Material`."""
+        task = Task.of(EmbeddingScorer(), Objective(), self.preferences)
+        return task.problem(self.encoder(), [self.seed])[0]
+
+    @cached_property
+    def margins(self) -> Floats:
+        """See :class:`Material`."""
+        return margins_of(self.problem, self.folds(5))
+
+    def folds(self, count: int) -> Ints:
+        """See :class:`Material`."""
+        return folds(self.preferences, count, "prompt", self.seed)
+
+
+def margins_of(problem: Problem, fold: Ints) -> Floats:
+    """Log-odds (N,) by linear heads of a fit, each on the rows outside its fold (N,)."""
+    (found,) = cross_validate(Linear(), problem, torch.from_numpy(fold)[:, None])
+    temperature = fit_temperature(found.margins, problem.evidence.label, problem.mass[:, 0])
+    return np.asarray(found.margins, dtype=np.float64) / temperature.value

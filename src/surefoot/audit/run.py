@@ -1,0 +1,122 @@
+"""The audit of preferences: every diagnostic, judged together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from surefoot.audit.diagnosis import ALPHA, Diagnosis, diagnoses
+from surefoot.audit.diagnostic import Lacking
+from surefoot.audit.diagnostics import diagnostics
+from surefoot.audit.material import PreferenceMaterial
+from surefoot.data import Preferences
+from surefoot.errors import DataError
+from surefoot.scorers import Encoder
+from surefoot.statistics.estimate import json_ready
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rows below which no model is fitted.
+FEWEST = 200
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the diagnostics say of preferences.
+
+    Attributes:
+        name: of the data.
+        rows: number of comparisons.
+        diagnoses: the gravest first.
+        lacking: what could not be asked, and what it would need.
+    """
+
+    name: str
+    rows: int
+    diagnoses: tuple[Diagnosis, ...]
+    lacking: tuple[str, ...]
+
+    @property
+    def found(self) -> tuple[Diagnosis, ...]:
+        """What was found."""
+        return tuple(one for one in self.diagnoses if one.verdict == "found")
+
+    @property
+    def issues(self) -> pd.DataFrame:
+        """One line for each row that a finding or an assumption concerns.
+
+        Columns: `row` (position in the data), `diagnostic`, `score` in [0, 1], `verdict`.
+        """
+        import pandas as pd
+
+        parts = [
+            pd.DataFrame(
+                {
+                    "row": one.measurement.rows.positions,
+                    "diagnostic": one.name,
+                    "score": one.measurement.rows.scores,
+                    "verdict": one.verdict,
+                }
+            )
+            for one in self.diagnoses
+            if one.measurement.rows is not None and one.verdict in ("found", "assumed")
+        ]
+        columns = ["row", "diagnostic", "score", "verdict"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+    @property
+    def verdict(self) -> str:
+        """The audit in one sentence."""
+        if not self.found:
+            tried = sum(one.verdict == "not found" for one in self.diagnoses)
+            return f"Nothing found in {self.rows:,} rows; {tried} question(s) had the power to."
+        return f"{len(self.found)} finding(s) in {self.rows:,} rows. First: {self.found[0].name}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "verdict": self.verdict,
+            "error_rate": ALPHA,
+            "diagnoses": json_ready(self.diagnoses),
+            "lacking": list(self.lacking),
+        }
+
+
+def audit(
+    preferences: Preferences,
+    *,
+    quick: bool = False,
+    encoder: Callable[[], Encoder] | None = None,
+    seed: int = 0,
+) -> Audit:
+    """Ask every diagnostic about preferences.
+
+    With chance .05 at most, over the whole audit, anything is found where nothing is beyond the
+    size that matters.
+
+    Args:
+        preferences: the comparisons.
+        quick: leave out what needs embeddings.
+        encoder: makes the encoder that texts are read with; default: the offline one.
+        seed: of folds.
+
+    Raises:
+        DataError: there are no rows.
+    """
+    if not len(preferences):
+        raise DataError(f"{preferences.name} has no rows to audit.")
+    material = PreferenceMaterial(preferences, encoder or Encoder, seed)
+    measured, lacking = [], []
+    for one in diagnostics().values():
+        if one.embeds and (quick or len(preferences) < FEWEST):
+            need = "embeddings (leave out --quick)" if quick else f"{FEWEST} rows or more"
+            lacking.append(f"{one.name}: {need}.")
+            continue
+        for result in one.measure(material):
+            if isinstance(result, Lacking):
+                lacking.append(result.reason)
+            else:
+                measured.append((one, result))
+    return Audit(preferences.name, len(preferences), diagnoses(measured), tuple(lacking))

@@ -1,0 +1,132 @@
+"""How many single labels are flipped, if margins are right up to their scale.
+
+A label prefers the first response with chance p = (1 - e) sigma(a m) + e sigma(-a m), margin m,
+scale a, flip rate e (forward correction: Patrini et al., 1609.13944; for preferences 2509.24159 and
+2512.00709). Both are fitted by maximum likelihood. That flips and hard pairs can be distinguished
+at all rests on the shape of sigma: see :data:`ASSUMPTION`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_expit
+from scipy.stats import chi2
+
+from surefoot.statistics.estimate import Estimate
+
+Floats = npt.NDArray[np.float64]
+
+ASSUMPTION = (
+    "without flips, the chance of a label would be logistic in the margin of a model that did not "
+    "see it, as far as its largest margins reach"
+)
+_RATES = np.concatenate([[0.0], np.geomspace(1e-4, 0.495, 60)])
+_SCALES = (1e-3, 1e3)
+
+
+@dataclass(frozen=True)
+class FlipMixture:
+    """What single labels say of flips.
+
+    Attributes:
+        rate: share of labels that were flipped, with the profile interval.
+        scale: a, by which margins are multiplied to be log-odds of unflipped labels.
+    """
+
+    rate: Estimate
+    scale: float
+
+    def flipped(self, margins: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+        """Chance that each label was flipped, (N,); 0 for ties.
+
+        Args:
+            margins: (N,) from a model that did not see the label.
+            labels: (N,) P(first preferred); of a soft label the side that it is on counts.
+        """
+        y, e = np.asarray(labels, dtype=np.float64), float(self.rate.estimate or 0.0)
+        z = self.scale * np.asarray(margins, dtype=np.float64) * np.sign(y - 0.5)
+        against = e * expit(-z)
+        chance = against / np.maximum(against + (1 - e) * expit(z), 1e-300)
+        return np.where(y == 0.5, 0.0, chance)
+
+
+def flip_mixture(
+    margins: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    weights: npt.ArrayLike | None = None,
+    level: float = 0.95,
+) -> FlipMixture:
+    """Fit flip rate and scale to labels.
+
+    The interval holds the rates whose best likelihood is not far below the best of all (a profile
+    interval); rows count as independent.
+
+    Args:
+        margins: (N,) of a model that did not see the labels.
+        labels: (N,) P(first preferred); ties are left out.
+        weights: (N,), not negative; None: equal ones.
+        level: of the interval.
+    """
+    m, y = np.asarray(margins, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    w = np.ones(len(m)) if weights is None else np.asarray(weights, dtype=np.float64)
+    telling = (w > 0) & (m != 0) & (y != 0.5)
+    m, y, w = m[telling], y[telling], w[telling]
+    n, covers = len(m), "labels"
+    if n < 2:
+        return FlipMixture(
+            Estimate(None, None, None, n, covers, level, "no label has a margin"), 1.0
+        )
+    w = w * (w.sum() / np.square(w).sum())  # as many equal weights as say as much
+    unit = float(np.median(np.abs(m)))
+    z = m / unit
+
+    def best_scale(rate: float) -> tuple[float, float]:
+        """The scale that fits best at a rate, and less the log-likelihood there."""
+
+        def loss(log_scale: float) -> float:
+            a, b = log_expit(np.exp(log_scale) * z), log_expit(-np.exp(log_scale) * z)
+            if rate:
+                keep, turn = np.log1p(-rate), np.log(rate)
+                a, b = np.logaddexp(keep + a, turn + b), np.logaddexp(keep + b, turn + a)
+            return -float(w @ (y * a + (1 - y) * b))
+
+        ends = (float(np.log(_SCALES[0])), float(np.log(_SCALES[1])))
+        found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-4})
+        return float(np.exp(found.x)), float(found.fun)
+
+    profile = np.array([best_scale(rate)[1] for rate in _RATES.tolist()])
+    at = int(profile.argmin())
+    low, high = _RATES[max(at - 1, 0)], _RATES[min(at + 1, len(_RATES) - 1)]
+    polished = minimize_scalar(
+        lambda rate: best_scale(rate)[1], bounds=(low, high), method="bounded"
+    )
+    rate, least = float(_RATES[at]), float(profile[at])
+    if polished.fun < least:
+        rate, least = float(polished.x), float(polished.fun)
+    excess = profile - least - float(chi2.ppf(level, 1)) / 2
+    ends = _crossing(excess, rate, -1), _crossing(excess, rate, 1)
+    note = "" if ends[1] < _RATES[-1] else "labels like coins fit as well"
+    estimate = Estimate(rate, *ends, n, covers, level, note, within=(0.0, 0.5))
+    return FlipMixture(estimate, best_scale(rate)[0] / unit)
+
+
+def _crossing(excess: Floats, rate: float, way: int) -> float:
+    """Where the profile leaves the interval, from the best rate down (-1) or up (1)."""
+    beyond = np.flatnonzero((excess > 0) & (way * (_RATES - rate) > 0))
+    if not len(beyond):
+        return float(_RATES[0 if way < 0 else -1])
+    outer = int(beyond[-1] if way < 0 else beyond[0])
+    inner = outer - way
+    if excess[inner] > 0 or way * (_RATES[inner] - rate) < 0:
+        return _between(rate, 0.0, outer, excess)
+    return _between(float(_RATES[inner]), float(-excess[inner]), outer, excess)
+
+
+def _between(inner: float, room: float, outer: int, excess: Floats) -> float:
+    """Where a line from `room` below the edge at one rate to the excess at another crosses it."""
+    share = room / (room + float(excess[outer])) if room > 0 else 0.5
+    return inner + share * (float(_RATES[outer]) - inner)

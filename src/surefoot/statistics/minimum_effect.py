@@ -1,0 +1,101 @@
+"""Is a quantity beyond the size that matters? A test, its power, and how many rows would do.
+
+The null is every size up to the one that matters, not only 0 (a minimum-effect test: Murphy and
+Myors, Journal of Applied Psychology 1999), so that much data do not make much of little.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, stats
+
+Sides = Literal["above", "either"]
+
+#: More rows than this are not asked for.
+MOST_ROWS = 10**9
+
+
+@dataclass(frozen=True)
+class MinimumEffect:
+    """An estimate against the size that matters.
+
+    Attributes:
+        value: the estimate; where no effect is 0, the effect is its distance from there.
+        error: its standard error.
+        freedom: degrees of freedom of the error.
+        matters: the size up to which nothing is found, at least 0.
+        sides: `above`: only values above it count; `either`: those below its negative, too.
+        picked: the value is the farthest out of this many, which the p-value allows for
+            (Bonferroni).
+    """
+
+    value: float
+    error: float
+    freedom: float
+    matters: float
+    sides: Sides = "above"
+    picked: int = 1
+
+    @property
+    def p_value(self) -> float:
+        """Chance of a value as far out where the true one is just the size that matters."""
+        return float(self._beyond(abs(self.value) if self.sides == "either" else self.value))
+
+    def _beyond(self, value: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The p-value of a value."""
+        if not self.error > 0:
+            return np.where(np.asarray(value) > self.matters, 0.0, 1.0)
+        t = stats.t(self.freedom)
+        chance = t.sf((value - self.matters) / self.error)
+        if self.sides == "either":
+            chance = chance + t.sf((value + self.matters) / self.error)
+        return np.minimum(self.picked * chance, 1.0)
+
+    def critical(self, alpha: float) -> float:
+        """The value from which on the p-value is at most alpha."""
+        t, alone = stats.t(self.freedom), alpha / self.picked
+        if self.sides == "above" or not self.error > 0:
+            return self.matters + self.error * float(t.isf(alone))
+        most = self.matters + self.error * float(t.isf(alone / 2))
+        return float(optimize.brentq(lambda v: float(self._beyond(v)) - alpha, 0.0, most + 1e-9))
+
+    def power(self, effect: float, alpha: float) -> float:
+        """Chance that a true effect of this size is found at level alpha."""
+        distance = (self.critical(alpha) - effect) / self.error if self.error > 0 else -math.inf
+        return float(stats.norm.sf(distance))
+
+    def enough(self, effect: float, alpha: float, n: int, power: float = 0.8) -> int | None:
+        """Rows at which a true effect of this size is found with this power.
+
+        The error falls with the square root of the rows, and so do its degrees of freedom grow.
+
+        Args:
+            effect: the true effect.
+            alpha: level of the test.
+            n: rows that the estimate rests on.
+            power: chance of finding it.
+
+        Returns:
+            None where the effect does not lie beyond the size that matters, or more than a
+            thousand million rows are needed.
+        """
+        if effect <= self.matters or n < 1:
+            return None
+
+        def missing(log_n: float) -> float:
+            ratio = math.exp(log_n) / n
+            larger = replace(
+                self, error=self.error / math.sqrt(ratio), freedom=max(self.freedom * ratio, 1.0)
+            )
+            return larger.power(effect, alpha) - power
+
+        if missing(math.log(MOST_ROWS)) < 0:
+            return None
+        if missing(0.0) >= 0:
+            return 1
+        return math.ceil(math.exp(optimize.brentq(missing, 0.0, math.log(MOST_ROWS))))

@@ -1,0 +1,207 @@
+"""Preferences as an audit sees them, as arrays, with a fault of known size planted or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from scipy.special import expit, logit
+
+from surefoot.audit.material import Floats, Ints, Names, Votes, margins_of
+from surefoot.objectives import Evidence, Objective
+from surefoot.scorers.head import Problem
+
+#: Kinds of clean data: few prompts with much in common; lengths with long tails; three votes on
+#: each pair; groups of which one is small.
+Kind = Literal["few prompts", "skewed lengths", "several votes", "unbalanced groups"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+ANNOTATORS = 20
+DIMENSIONS = 8
+
+
+@dataclass(frozen=True)
+class PlantedMaterial:
+    """Material of :class:`surefoot.audit.material.Material`, of N pairs.
+
+    Attributes:
+        margins_true: (N,) log-odds of an unflipped vote.
+        vectors: (N, 2, D) embeddings of the responses.
+        labels: (N,) as observed.
+        prompts: (N,) of each pair.
+        contrasts: by feature, (N,).
+        groupings: by column, (N,) names.
+        votes: all votes.
+        time: (N,) NaN where there is none.
+        seed: of folds.
+    """
+
+    margins_true: Floats
+    vectors: Floats
+    labels: Floats
+    prompts: Ints
+    contrasts: dict[str, Floats]
+    groupings: dict[str, Names]
+    votes: Votes
+    time: Floats
+    seed: int = 0
+
+    @property
+    def weights(self) -> Floats:
+        """1 for every row."""
+        return np.ones(len(self.labels))
+
+    @property
+    def placed(self) -> Floats:
+        """0: sides were drawn."""
+        return np.zeros(len(self.labels))
+
+    @cached_property
+    def problem(self) -> Problem:
+        """A fit of a linear head."""
+        return Problem(
+            features=torch.from_numpy(self.vectors).float(),
+            objective=Objective(),
+            evidence=Evidence(torch.from_numpy(self.labels)),
+            mass=torch.ones(len(self.labels), 1, dtype=torch.float64),
+            l2=torch.ones(1, dtype=torch.float64),
+            seeds=(self.seed,),
+        )
+
+    @cached_property
+    def margins(self) -> Floats:
+        """Log-odds by heads that did not see the prompt."""
+        return margins_of(self.problem, self.folds(5))
+
+    def folds(self, count: int) -> Ints:
+        """The fold of each row, prompts apart."""
+        unique, index = np.unique(self.prompts, return_inverse=True)
+        drawn = np.random.default_rng(self.seed).permutation(len(unique)) % count
+        return drawn[index].astype(np.int64)
+
+
+def clean(kind: Kind, pairs: int, rng: np.random.Generator, length: float = 0.1) -> PlantedMaterial:
+    """Pairs in which nothing is wrong: every effect is at most the size that does not matter.
+
+    Args:
+        kind: of clean data.
+        pairs: N.
+        rng: draws them.
+        length: log-odds that a standard deviation of length is worth.
+    """
+    few = kind == "few prompts"
+    prompts = rng.integers(0, 60, pairs) if few else rng.integers(0, pairs // 2, pairs)
+    vectors = rng.normal(size=(pairs, 2, DIMENSIONS))
+    taste = np.full(DIMENSIONS, 1.2 / np.sqrt(2 * DIMENSIONS))
+    lengths = rng.normal(size=pairs)
+    if few:
+        lengths += rng.normal(size=60)[prompts] * 0.5
+    if kind == "skewed lengths":
+        lengths = rng.gamma(0.5, size=pairs) * rng.choice([-1, 1], pairs)
+    lengths /= lengths.std()
+    margins = (vectors[:, 0] - vectors[:, 1]) @ taste
+    # The slope alone is smaller than with the taste held fixed; this makes up for it.
+    margins = margins + length * np.sqrt(1 + np.pi / 8 * margins.var()) * lengths
+    if kind == "several votes":  # each vote is turned round with just the rate that may be
+        margins = logit(1 - 0.05) * np.where(rng.random(pairs) < expit(margins), 1, -1)
+    share = 0.1 if kind == "unbalanced groups" else 0.5
+    groups = np.where(rng.random(pairs) < share, "rare", "common").astype(object)
+    world = PlantedMaterial(
+        margins_true=margins,
+        vectors=vectors,
+        labels=np.zeros(pairs),
+        prompts=prompts.astype(np.int64),
+        contrasts={"length": lengths},
+        groupings={"group": groups},
+        votes=Votes(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)),
+        time=rng.random(pairs),
+        seed=int(rng.integers(2**31)),
+    )
+    each = 3 if kind == "several votes" else 1
+    return voted(world, each, rng)
+
+
+def voted(
+    world: PlantedMaterial,
+    each: int,
+    rng: np.random.Generator,
+    flip: Callable[[Ints, Ints], Floats] | None = None,
+) -> PlantedMaterial:
+    """The world with votes drawn anew, of annotators who are all alike but for flips.
+
+    Args:
+        world: gives the margins.
+        each: votes on a pair; of 1, labels are single and nobody is named.
+        rng: draws them.
+        flip: chance that votes (of these pairs, by these annotators) are turned round.
+    """
+    pair = np.repeat(np.arange(len(world.labels)), each)
+    who = np.argsort(rng.random((len(world.labels), ANNOTATORS)), axis=1)[:, :each].reshape(-1)
+    value = rng.random(len(pair)) < expit(world.margins_true[pair])
+    if flip is not None:
+        value ^= rng.random(len(pair)) < flip(pair, who)
+    labels = np.bincount(pair, value, len(world.labels)) / each
+    votes = world.votes
+    if each > 1:
+        names = tuple(f"annotator {i:02d}" for i in range(ANNOTATORS))
+        votes = Votes(pair, who.astype(np.int64), value.astype(np.float64), names)
+    return replace(world, labels=labels, votes=votes)
+
+
+def _flipped_votes(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
+    """Three votes on a pair, of which 10 % are turned round."""
+    world = clean("several votes", pairs, rng)
+    sure = replace(world, margins_true=50 * np.sign(world.margins_true))
+    return voted(sure, 3, rng, lambda pair, who: np.full(len(pair), 0.1))
+
+
+def _rogue(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
+    """One of twenty annotators votes at random."""
+    world = clean("several votes", pairs, rng)
+    return voted(world, 3, rng, lambda pair, who: np.where(who == 7, 0.5, 0.0))
+
+
+def _length(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
+    """Length is worth .2 log-odds more than what does not matter."""
+    return clean("unbalanced groups", pairs, rng, length=0.3)
+
+
+def _opposed(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
+    """Two sources of equal size of which one wants the opposite of the other, in all."""
+    world = clean("unbalanced groups", pairs, rng, length=0.6)
+    sources = rng.choice(np.array(["one", "other"], dtype=object), pairs)
+    margins = np.where(sources == "one", 1, -1) * world.margins_true
+    return voted(replace(world, margins_true=margins, groupings={"source": sources}), 1, rng)
+
+
+def _drift(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
+    """From half of the time on, 30 % of labels are turned round."""
+    world = clean("unbalanced groups", pairs, rng)
+    later = world.time > 0.5
+    world = replace(world, margins_true=3 * world.margins_true)
+    return voted(world, 1, rng, lambda pair, who: np.where(later[pair], 0.3, 0.0))
+
+
+def _worst(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
+    """A group of 20 % whose labels are like coins."""
+    world = clean("unbalanced groups", pairs, rng)
+    rare = rng.random(pairs) < 0.2
+    groups = np.where(rare, "rare", "common").astype(object)
+    margins = np.where(rare, 0.0, 2 * world.margins_true)
+    return voted(replace(world, margins_true=margins, groupings={"group": groups}), 1, rng)
+
+
+#: By the diagnostic that should find it, worlds with one fault.
+FAULTS: dict[str, Callable[[int, np.random.Generator], PlantedMaterial]] = {
+    "flipped votes": _flipped_votes,
+    "rogue annotator": _rogue,
+    "shortcuts": _length,
+    "conflict": _opposed,
+    "opposed shortcuts": _opposed,
+    "drift": _drift,
+    "worst part": _worst,
+}
