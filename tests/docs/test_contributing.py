@@ -15,7 +15,10 @@ _EXAMPLE = re.compile(
     r"<!-- example: (\S+) -->\n(`{3,})(?:python|markdown)\n(.*?)^\2$", re.MULTILINE | re.DOTALL
 )
 _REFERENCE = re.compile(r"^(MARGIN_LOSSES|LABEL_MODELS|RISKS)\[", re.MULTILINE)
-_SHARED = ("reference.py", "properties.py", "test_conformance.py", "test_declared_properties.py")
+_SHARED = (
+    *("reference.py", "compositions.py", "properties.py"),
+    *("test_conformance.py", "test_declared_properties.py"),
+)
 
 #: Pages of methods are complete, and their configurations construct.
 _PAGES = """
