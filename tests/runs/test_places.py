@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-import surefoot.judge.options
+import surefoot.judge
 import surefoot.nuisance
 import surefoot.online.config
 import surefoot.training.config  # noqa: F401
@@ -28,9 +28,7 @@ OTHERS = {
     "RunConfig.output",
     "OnlineConfig.output",
     "SampleConfig.output",
-    "Judge.base_url",
-    "Judge.model",
-    "Judge.api_key_env",
+    *(f"{cls}.{name}" for cls in ("Judge", "JudgeOptions") for name in ("base_url", "model")),
 }
 
 

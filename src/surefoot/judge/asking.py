@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from surefoot.judge.cache import AnswerCache
 from surefoot.judge.client import Client, Outcome
 from surefoot.judge.errors import JudgeError, RefusedError, UnusableError
-from surefoot.judge.options import Judge
+from surefoot.judge.options import JudgeOptions
 
 #: As many failures in a row stop a run also where failures are skipped.
 FAILURES_IN_A_ROW = 20
@@ -49,7 +49,7 @@ class Asked:
     stop: JudgeError | None = None  #: why nothing more is asked
     failed_in_a_row: int = 0
 
-    def record(self, question: Question, outcome: Outcome, options: Judge) -> None:
+    def record(self, question: Question, outcome: Outcome, options: JudgeOptions) -> None:
         """Count one outcome, and decide whether to go on."""
         self.retries += outcome.retries
         self.tokens_in += outcome.tokens_in
@@ -81,7 +81,7 @@ class Asked:
 
 
 def ask_all(
-    options: Judge,
+    options: JudgeOptions,
     questions: Iterable[Question],
     total: int,
     client: Client,

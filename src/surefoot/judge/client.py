@@ -15,7 +15,7 @@ from surefoot.escaping import excerpt, one_line
 from surefoot.judge.answer import Answer, account, read_reply
 from surefoot.judge.errors import GarbledError, JudgeError, RefusedError, UnusableError
 from surefoot.judge.exchange import LateError, ReplyError, bounded_client
-from surefoot.judge.options import Judge
+from surefoot.judge.options import JudgeOptions
 from surefoot.judge.secrets import Scrub, bare_address
 
 _CONNECT_SECONDS = 10.0
@@ -57,7 +57,7 @@ class Client:
         ConfigurationError: the package `openai` is not installed, or there is no key.
     """
 
-    def __init__(self, options: Judge) -> None:
+    def __init__(self, options: JudgeOptions) -> None:
         try:
             import openai
         except ImportError:

@@ -7,20 +7,43 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surefoot.data.schema import Fault, Preferences
+from surefoot.data.references import References
+from surefoot.data.schema import Fault, Preferences, concatenate
 from surefoot.escaping import excerpt
 from surefoot.judge.asking import Asked, Question, Say, ask_all
 from surefoot.judge.cache import AnswerCache, answer_key
 from surefoot.judge.client import Client
 from surefoot.judge.cost import BYTES_PER_TOKEN, Cost, price
 from surefoot.judge.errors import DeclinedError, JudgeError
-from surefoot.judge.options import Judge
+from surefoot.judge.model import Answers, Conditions
+from surefoot.judge.options import JudgeOptions
 from surefoot.judge.question import Pair, Template, load_template
 from surefoot.judge.result import JudgeResult, combine, position
 
 
+class Judge(JudgeOptions, kind="judge"):
+    """P(a preferred) = 1/2 + (p(a, b) - p(b, a)) / 2, where p(x, y) is the chance that a chat model
+    gives to x when x is shown first.
+    """
+
+    def judge(
+        self, pairs: Preferences, references: References | None, conditions: Conditions
+    ) -> Answers:
+        """Judge N comparisons and the P pairs of their references, in one run.
+
+        Raises:
+            SurefootError: see :func:`judge_pairs`.
+        """
+        every = pairs if references is None else concatenate([pairs, references.pairs])
+        result = judge_pairs(self, every, proceed=conditions.proceed, say=conditions.say)
+        own, others = np.split(result.probabilities, [len(pairs)])
+        skipped = len(result.failures)
+        notes = (f"{skipped} pair(s) got no answer from the judge.",) if skipped else ()
+        return Answers(own, (lambda row: others) if references else None, result.to_dict(), notes)
+
+
 def judge_pairs(
-    options: Judge,
+    options: JudgeOptions,
     preferences: Preferences,
     *,
     proceed: Callable[[Cost], bool],
@@ -74,7 +97,7 @@ class _Plan:
 
 
 def _plan(
-    options: Judge, template: Template, preferences: Preferences, cache: AnswerCache
+    options: JudgeOptions, template: Template, preferences: Preferences, cache: AnswerCache
 ) -> _Plan:
     keys: list[tuple[bytes, bytes] | None] = []
     sizes: dict[bytes, int] = {}
@@ -124,7 +147,7 @@ def _known_refusal(plan: _Plan, preferences: Preferences) -> str:
 
 
 def _questions(
-    options: Judge, template: Template, preferences: Preferences, plan: _Plan
+    options: JudgeOptions, template: Template, preferences: Preferences, plan: _Plan
 ) -> Iterator[Question]:
     """Questions without an answer, each once; made as they are needed, as the texts may be many."""
     left = set(plan.missing)
@@ -138,17 +161,21 @@ def _questions(
                 yield Question(key, question, f"{place[0]}, row {place[1]}")
 
 
-def _pairs(options: Judge, preferences: Preferences) -> Iterator[tuple[Pair, tuple[str, int]]]:
+def _pairs(
+    options: JudgeOptions, preferences: Preferences
+) -> Iterator[tuple[Pair, tuple[str, int]]]:
     rows = preferences.read("response_a", "response_b", "file", "row")
     for prompt, (a, b, file, row) in zip(preferences.prompts(), rows, strict=True):
         yield Pair.of(prompt, a, b, options.max_characters), (file, row)
 
 
-def _key(options: Judge, question: str) -> bytes:
+def _key(options: JudgeOptions, question: str) -> bytes:
     return answer_key(options.base_url, options.request(question))
 
 
-def _result(options: Judge, preferences: Preferences, plan: _Plan, asked: Asked) -> JudgeResult:
+def _result(
+    options: JudgeOptions, preferences: Preferences, plan: _Plan, asked: Asked
+) -> JudgeResult:
     chances = plan.known | asked.chances
     nothing = float("nan")
     firsts = np.array(

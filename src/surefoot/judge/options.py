@@ -8,14 +8,11 @@ import re
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from surefoot.data.references import References
-from surefoot.data.schema import Preferences, concatenate
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import excerpt
-from surefoot.judge.model import Answers, AuxiliaryModel, Conditions
+from surefoot.judge.model import AuxiliaryModel
 from surefoot.judge.secrets import bare_address
 from surefoot.options import READS
 
@@ -38,10 +35,8 @@ _TOP = 20
 _DAY = 86_400.0
 
 
-class Judge(AuxiliaryModel, kind="judge"):
-    """P(a preferred) = 1/2 + (p(a, b) - p(b, a)) / 2, where p(x, y) is the chance that a chat model
-    gives to x when x is shown first.
-    """
+class JudgeOptions(AuxiliaryModel):
+    """Endpoint, model, and how it is asked."""
 
     base_url: str
     """The endpoint, up to where `/chat/completions` follows, such as `http://localhost:8000/v1`."""
@@ -161,23 +156,6 @@ class Judge(AuxiliaryModel, kind="judge"):
         if self._same_again:
             return 0
         return 1 if self.reasks is None else self.reasks
-
-    def judge(
-        self, pairs: Preferences, references: References | None, conditions: Conditions
-    ) -> Answers:
-        """Judge N comparisons and the P pairs of their references, in one run.
-
-        Raises:
-            SurefootError: see :func:`surefoot.judge.judging.judge_pairs`.
-        """
-        from surefoot.judge.judging import judge_pairs
-
-        every = pairs if references is None else concatenate([pairs, references.pairs])
-        result = judge_pairs(self, every, proceed=conditions.proceed, say=conditions.say)
-        own, others = np.split(result.probabilities, [len(pairs)])
-        skipped = len(result.failures)
-        notes = (f"{skipped} pair(s) got no answer from the judge.",) if skipped else ()
-        return Answers(own, (lambda row: others) if references else None, result.to_dict(), notes)
 
     def key(self) -> str | None:
         """The key, from its environment variable.

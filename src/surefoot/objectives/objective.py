@@ -10,19 +10,13 @@ from torch import Tensor
 
 from surefoot.errors import DataError
 from surefoot.objectives.evidence import Evidence
-from surefoot.objectives.label_model import LabelModel
-from surefoot.objectives.label_models.observed import Observed
-from surefoot.objectives.margin_loss import MarginLoss
-from surefoot.objectives.margin_losses.logistic import Logistic
-from surefoot.objectives.regulariser import Outputs, PairPenalty, Regulariser
-from surefoot.objectives.regularisers.wasserstein import Wasserstein
-from surefoot.objectives.risk import Risk, RiskValue, State, Units
-from surefoot.objectives.risks.mean import Mean
+from surefoot.objectives.members import Members
+from surefoot.objectives.regulariser import Outputs, PairPenalty
+from surefoot.objectives.risk import RiskValue, State, Units
 from surefoot.objectives.validator.composition import enforce
-from surefoot.options import Options
 
 
-class Objective(Options):
+class Objective(Members):
     """RISK over units of mean over pairs of LABELS[psi, margins, evidence] + REGULARISERS.
 
     One object for reward models, policies and heads on frozen embeddings: it sees tensors only.
@@ -31,15 +25,6 @@ class Objective(Options):
     """
 
     title: ClassVar[str] = "the objective"
-
-    loss: MarginLoss = Logistic()
-    """Margin loss psi."""
-    labels: LabelModel = Observed()
-    """Label model: what to make of labels that may be wrong."""
-    risk: Risk = Mean()
-    """Risk: which pairs or groups count, and how much."""
-    regularisers: tuple[Regulariser, ...] = ()
-    """Penalties beside the risk; most are for scorers that are language models."""
 
     @model_validator(mode="after")
     def _refuse_what_does_not_compose(self) -> Self:
@@ -59,12 +44,6 @@ class Objective(Options):
             if isinstance(regulariser, PairPenalty):
                 total = total + regulariser.weight * regulariser(outputs, label)
         return total
-
-    @property
-    def wasserstein(self) -> Wasserstein | None:
-        """The one regulariser that is no mean over pairs, where it is among them."""
-        found = (one for one in self.regularisers if isinstance(one, Wasserstein))
-        return next(found, None)
 
     def squared_gradients(
         self,
@@ -148,21 +127,3 @@ class Objective(Options):
     def known_flip_rate(self) -> float:
         """Share of labels that are taken to be flipped at random."""
         return self.labels.known_flip_rate
-
-    def describe(self) -> str:
-        """The objective in one line, as in the design: RISK[LABELS[LOSS]]."""
-
-        def one(member: MarginLoss | LabelModel | Risk | Regulariser) -> str:
-            hidden: dict[str, object] = {}
-            if isinstance(member, Risk):
-                fields = type(member).model_fields
-                quiet = {*Risk.model_fields, "estimate", "dual_rate"} & set(fields)
-                hidden = {name: fields[name].default for name in quiet}
-                hidden["unit"] = member.unit  # is named behind
-            options = ", ".join(f"{k}={v}" for k, v in member if hidden.get(k, ...) != v)
-            return f"{member.kind}({options})" if options else member.kind
-
-        plain = isinstance(self.risk, Mean) and self.risk.unit == "pair"
-        over = "" if plain else f" over {self.risk.unit}s"
-        beside = "".join(f" + {one(regulariser)}" for regulariser in self.regularisers)
-        return f"{one(self.risk)}{over} of {one(self.labels)} of {one(self.loss)}{beside}"

@@ -7,24 +7,20 @@ every combination.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from surefoot.errors import CompositionError
+from surefoot.objectives.members import Members
 from surefoot.objectives.validator import labels, losses, regularisers, risks
 from surefoot.objectives.validator.facts import Facts, Rule, Verdict
 
-if TYPE_CHECKING:
-    from surefoot.objectives.objective import Objective
 
-
-def verdicts(objective: Objective, facts: Facts | None = None) -> tuple[Verdict, ...]:
+def verdicts(objective: Members, facts: Facts | None = None) -> tuple[Verdict, ...]:
     """Every verdict on an objective, refusals first."""
     facts = facts or Facts()
     found = [verdict for rule in RULES if (verdict := rule(objective, facts)) is not None]
     return tuple(sorted(found, key=lambda verdict: verdict.outcome))
 
 
-def enforce(objective: Objective, facts: Facts | None = None) -> tuple[str, ...]:
+def enforce(objective: Members, facts: Facts | None = None) -> tuple[str, ...]:
     """Raise :class:`CompositionError` on a refusal, with its reason; return the warnings."""
     found = verdicts(objective, facts)
     for verdict in found:

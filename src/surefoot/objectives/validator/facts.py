@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from surefoot.objectives.members import Members
 from surefoot.objectives.regulariser import ScoreKind
-
-if TYPE_CHECKING:
-    from surefoot.objectives.objective import Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,4 +59,4 @@ def warned(reason: str) -> Verdict:
     return Verdict("warned", reason)
 
 
-Rule = Callable[["Objective", Facts], Verdict | None]
+Rule = Callable[[Members, Facts], Verdict | None]

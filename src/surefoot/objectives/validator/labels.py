@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from surefoot.objectives.members import Members
 from surefoot.objectives.validator.facts import Facts, Rule, Verdict, refused, warned
 
-if TYPE_CHECKING:
-    from surefoot.objectives.objective import Objective
 
-
-def signed_and_falling(objective: Objective, facts: Facts) -> Verdict | None:
+def signed_and_falling(objective: Members, facts: Facts) -> Verdict | None:
     """Signed labels on a loss that falls without limit need something that holds it."""
     growth = objective.labels.growth(objective.loss)
     if growth == "quadratic":
@@ -33,7 +29,7 @@ def signed_and_falling(objective: Objective, facts: Facts) -> Verdict | None:
     return None
 
 
-def slack_on_a_loss_that_is_not_convex(objective: Objective, facts: Facts) -> Verdict | None:
+def slack_on_a_loss_that_is_not_convex(objective: Members, facts: Facts) -> Verdict | None:
     """Slack is the convex envelope trick; on a bounded loss it has nothing to cap."""
     if not objective.labels.properties.needs_convex_loss or objective.loss.properties.convex:
         return None
@@ -43,7 +39,7 @@ def slack_on_a_loss_that_is_not_convex(objective: Objective, facts: Facts) -> Ve
     )
 
 
-def slack_that_only_rescales(objective: Objective, facts: Facts) -> Verdict | None:
+def slack_that_only_rescales(objective: Members, facts: Facts) -> Verdict | None:
     """Warn where the loss has one slope: capping it multiplies the loss by a number."""
     if not objective.labels.properties.needs_convex_loss or not objective.loss.properties.convex:
         return None
@@ -55,7 +51,7 @@ def slack_that_only_rescales(objective: Objective, facts: Facts) -> Verdict | No
     )
 
 
-def ball_around_hard_labels(objective: Objective, facts: Facts) -> Verdict | None:
+def ball_around_hard_labels(objective: Members, facts: Facts) -> Verdict | None:
     """A chi-squared ball around a hard label has no width."""
     if not objective.labels.properties.needs_soft_labels or facts.soft_labels is not False:
         return None
@@ -65,7 +61,7 @@ def ball_around_hard_labels(objective: Objective, facts: Facts) -> Verdict | Non
     )
 
 
-def missing_columns(objective: Objective, facts: Facts) -> Verdict | None:
+def missing_columns(objective: Members, facts: Facts) -> Verdict | None:
     """A member that needs a column which the data do not have."""
     if facts.columns is None:
         return None

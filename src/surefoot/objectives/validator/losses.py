@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from surefoot.objectives.members import Members
 from surefoot.objectives.validator.facts import Facts, Rule, Verdict, refused, warned
 
-if TYPE_CHECKING:
-    from surefoot.objectives.objective import Objective
 
-
-def length_of_rewards(objective: Objective, facts: Facts) -> Verdict | None:
+def length_of_rewards(objective: Members, facts: Facts) -> Verdict | None:
     """A reward is no sum over tokens: nothing to normalise."""
     sums = facts.scores in (None, "token sums")
     if not objective.loss.per_token or sums:
@@ -21,7 +17,7 @@ def length_of_rewards(objective: Objective, facts: Facts) -> Verdict | None:
     )
 
 
-def margins_are_not_log_odds(objective: Objective, facts: Facts) -> Verdict | None:
+def margins_are_not_log_odds(objective: Members, facts: Facts) -> Verdict | None:
     """Hinge and ramp settle near +-1: do not read probabilities off them."""
     if objective.loss.properties.calibrated:
         return None

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from surefoot.objectives.members import Members
 from surefoot.objectives.regulariser import ScoreKind
 from surefoot.objectives.regularisers.wasserstein import Wasserstein
 from surefoot.objectives.validator.facts import Facts, Rule, Verdict, refused
-
-if TYPE_CHECKING:
-    from surefoot.objectives.objective import Objective
 
 #: Who gives what.
 _SCORERS: dict[ScoreKind, str] = {
@@ -19,7 +15,7 @@ _SCORERS: dict[ScoreKind, str] = {
 }
 
 
-def regulariser_of_another_scorer(objective: Objective, facts: Facts) -> Verdict | None:
+def regulariser_of_another_scorer(objective: Members, facts: Facts) -> Verdict | None:
     """A penalty on something that this scorer does not have."""
     for regulariser in objective.regularisers:
         if facts.frozen:
@@ -37,7 +33,7 @@ def regulariser_of_another_scorer(objective: Objective, facts: Facts) -> Verdict
     return None
 
 
-def gradient_norm_of_another_form(objective: Objective, facts: Facts) -> Verdict | None:
+def gradient_norm_of_another_form(objective: Members, facts: Facts) -> Verdict | None:
     """A Wasserstein ball where the norm of the loss's gradient is unknown or not differentiable."""
     if objective.wasserstein is None:
         return None

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from surefoot.objectives.balls import Ball
 from surefoot.objectives.duals import EstimatedRisk
 from surefoot.objectives.margin_loss import MarginLoss
+from surefoot.objectives.members import Members
 from surefoot.objectives.validator.facts import Facts, Rule, Verdict, refused, warned
-
-if TYPE_CHECKING:
-    from surefoot.objectives.objective import Objective
 
 #: Fewest pairs per unit at which a signed correction has averaged out enough to be compared.
 PAIRS_PER_UNIT_FOR_SIGNED = 30
 
 
-def _direction(objective: Objective) -> str:
+def _direction(objective: Members) -> str:
     return objective.risk.properties.direction
 
 
-def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | None:
+def signed_under_a_supremum(objective: Members, facts: Facts) -> Verdict | None:
     """Signed corrections hold in the mean; a risk over pairs re-selects what they cancel."""
     if not objective.labels.is_signed(objective.loss) or not objective.risk.adaptive:
         return None
@@ -47,7 +43,7 @@ def signed_under_a_supremum(objective: Objective, facts: Facts) -> Verdict | Non
     )
 
 
-def soft_minimum_without_floor(objective: Objective, facts: Facts) -> Verdict | None:
+def soft_minimum_without_floor(objective: Members, facts: Facts) -> Verdict | None:
     """A soft minimum runs away with a loss that has no lower bound."""
     falls = objective.labels.growth(objective.loss) != "none"
     if not falls or _direction(objective) != "against noise":
@@ -59,7 +55,7 @@ def soft_minimum_without_floor(objective: Objective, facts: Facts) -> Verdict | 
     )
 
 
-def equal_mass_of_pairs(objective: Objective, facts: Facts) -> Verdict | None:
+def equal_mass_of_pairs(objective: Members, facts: Facts) -> Verdict | None:
     """Each pair is its own unit: equal mass would only throw the data's weights away."""
     if objective.risk.unit_mass != "equal" or objective.risk.unit != "pair":
         return None
@@ -69,7 +65,7 @@ def equal_mass_of_pairs(objective: Objective, facts: Facts) -> Verdict | None:
     )
 
 
-def clusters_of_another_unit(objective: Objective, facts: Facts) -> Verdict | None:
+def clusters_of_another_unit(objective: Members, facts: Facts) -> Verdict | None:
     """A number of clusters where the units are others."""
     risk = objective.risk
     if risk.unit == "cluster" or risk.clusters == type(risk).model_fields["clusters"].default:
@@ -79,7 +75,7 @@ def clusters_of_another_unit(objective: Objective, facts: Facts) -> Verdict | No
     )
 
 
-def hard_pairs_are_often_mislabelled(objective: Objective, facts: Facts) -> Verdict | None:
+def hard_pairs_are_often_mislabelled(objective: Members, facts: Facts) -> Verdict | None:
     """Against shift, over pairs: label noise gains weight too."""
     expected = "auxiliary" in objective.labels.properties.needs
     over_pairs = _direction(objective) == "against shift" and objective.risk.unit == "pair"
@@ -92,7 +88,7 @@ def hard_pairs_are_often_mislabelled(objective: Objective, facts: Facts) -> Verd
     )
 
 
-def ball_of_every_distribution(objective: Objective, facts: Facts) -> Verdict | None:
+def ball_of_every_distribution(objective: Members, facts: Facts) -> Verdict | None:
     """A radius that reaches every distribution over the units leaves the largest loss alone."""
     risk = objective.risk
     if not isinstance(risk, Ball) or risk.is_auto or facts.smallest_share is None:
@@ -105,7 +101,7 @@ def ball_of_every_distribution(objective: Objective, facts: Facts) -> Verdict | 
     )
 
 
-def distrusting_whole_units(objective: Objective, facts: Facts) -> Verdict | None:
+def distrusting_whole_units(objective: Members, facts: Facts) -> Verdict | None:
     """Against noise, over large units: the units that fit badly are given up."""
     if _direction(objective) != "against noise" or objective.risk.unit == "pair":
         return None
@@ -115,7 +111,7 @@ def distrusting_whole_units(objective: Objective, facts: Facts) -> Verdict | Non
     )
 
 
-def two_remedies_for_one_threat(objective: Objective, facts: Facts) -> Verdict | None:
+def two_remedies_for_one_threat(objective: Members, facts: Facts) -> Verdict | None:
     """Two of: labels that are robust to flips, a soft minimum, trimming."""
     remedies = [
         f"labels {objective.labels.kind!r}"
@@ -133,7 +129,7 @@ def two_remedies_for_one_threat(objective: Objective, facts: Facts) -> Verdict |
     )
 
 
-def memory_without_steps(objective: Objective, facts: Facts) -> Verdict | None:
+def memory_without_steps(objective: Members, facts: Facts) -> Verdict | None:
     """Weights that move from step to step, where all data are seen at once."""
     if not objective.risk.properties.stateful or not facts.frozen:
         return None
@@ -145,7 +141,7 @@ def memory_without_steps(objective: Objective, facts: Facts) -> Verdict | None:
     )
 
 
-def running_duals(objective: Objective, facts: Facts) -> Verdict | None:
+def running_duals(objective: Members, facts: Facts) -> Verdict | None:
     """Running dual variables are unbiased for losses of whole units, drawn in steps."""
     risk = objective.risk
     if not isinstance(risk, EstimatedRisk):
@@ -171,7 +167,7 @@ def running_duals(objective: Objective, facts: Facts) -> Verdict | None:
     return refused(f"The estimate 'dual' goes with no such run: {why}.")
 
 
-def regret_without_floor(objective: Objective, facts: Facts) -> Verdict | None:
+def regret_without_floor(objective: Members, facts: Facts) -> Verdict | None:
     """Regrets need a risk that looks at them, and a least loss that is known."""
     if not objective.risk.regret:
         return None
@@ -195,7 +191,7 @@ def regret_without_floor(objective: Objective, facts: Facts) -> Verdict | None:
     return refused(f"{why[0].upper()}{why[1:]}.")
 
 
-def a_unit_of_one_pair(objective: Objective, facts: Facts) -> Verdict | None:
+def a_unit_of_one_pair(objective: Members, facts: Facts) -> Verdict | None:
     """A source, group or cluster of a single pair has a weight that hangs on a single label."""
     risk, smallest = objective.risk, facts.smallest_unit
     if risk.unit in ("pair", "prompt") or not risk.adaptive or smallest is None or smallest > 1:
