@@ -17,22 +17,12 @@ from typer.main import get_command
 from surefoot.cli.app import app
 from surefoot.data import read_preferences
 from surefoot.data.checks import ExampleRow
-from surefoot.demo import DemoResult, print_table, run_demo
+from surefoot.demo import DemoResult, print_table
 from surefoot.demo.files import commands
 from surefoot.demo.methods import CALIBRATED, COLUMNS, methods
 from surefoot.demo.page import demo_page
 from surefoot.objectives import Objective
 from surefoot.worlds import TextWorld
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
-
-
-@pytest.fixture(scope="module")
-def result(folder: Path) -> DemoResult:
-    return run_demo(folder, quick=True)
 
 
 def test_every_method_is_a_valid_objective_and_predicts_columns_that_exist() -> None:
@@ -68,6 +58,8 @@ def test_what_is_written_can_be_read(result: DemoResult, folder: Path) -> None:
     assert not train.faults
     for name in ("test", "deployment"):
         assert len(read_preferences(str(folder / f"{name}.jsonl"))) == result.world.test_pairs
+    for name in ("model.safetensors", "tokenizer.json"):
+        assert (folder / "language-model" / name).is_file()
     for name in ("plain", "robust"):
         config = yaml.safe_load((folder / f"{name}.yaml").read_text())
         Objective(**config["objective"])

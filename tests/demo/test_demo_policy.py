@@ -19,13 +19,8 @@ from surefoot.demo import print_policies
 from surefoot.demo.page import policy_section
 from surefoot.demo.policies.figures import Outcomes, Scored, _on_pairs, _on_written, rows_of
 from surefoot.demo.policies.methods import POLICY_COLUMNS, policy_methods
-from surefoot.demo.policies.part import WITHOUT_TRL, run_policies, why_not
-from surefoot.demo.policies.training import (
-    Completion,
-    GenerationOptions,
-    PolicyOptions,
-    write_responses,
-)
+from surefoot.demo.policies.part import WITHOUT_TRL, why_not
+from surefoot.demo.policies.training import Completion, GenerationOptions, write_responses
 from surefoot.demo.result import PolicyResult
 from surefoot.demo.table import markdown, policy_summary
 from surefoot.objectives import Objective
@@ -243,82 +238,59 @@ def test_predictions_over_three_seeds_are_tested_against_the_row_they_name():
     assert kept.difference.difference.covers == "seeds and test prompts"
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    world = TextWorld(
-        topics=("gardening",),
-        training_prompts=11,
-        test_prompts=11,
-        rare_prompts=10,
-        responses=14,
-        pairs=60,
-        test_pairs=80,
-        rare_share=0.2,
-    )
-    options = PolicyOptions(
-        seeds=1,
-        language=LanguageOptions(vocabulary=600, width=16, layers=1, heads=2, epochs=1),
-        epochs=1,
-        pairs_per_step=16,
-        writing=GenerationOptions(responses=1, min_new_tokens=4, max_new_tokens=8),
-    )
-    folder = tmp_path_factory.mktemp("kept") / "language-model"
-    return run_policies(options, world, keep=folder), folder
+@pytest.fixture
+def policies(result):
+    return result.policies
 
 
 @pytest.mark.slow
-def test_a_whole_part_in_small(found):
-    result, folder = found
-    assert [row.method.name for row in result.rows] == [
-        method.name for method in policy_methods(result.world)
+def test_a_whole_part_in_small(policies):
+    assert [row.method.name for row in policies.rows] == [
+        method.name for method in policy_methods(policies.world)
     ]
-    first, *others = result.rows
+    first, *others = policies.rows
     assert set(first.cells) == {"reward", "hurried", "length"}  # no preferences, no implicit reward
     assert all(set(row.cells) == set(POLICY_COLUMNS) for row in others)
-    lengths = [row.cells["length"].value.estimate for row in result.rows]
+    lengths = [row.cells["length"].value.estimate for row in policies.rows]
     assert all(4 <= length <= 8 for length in lengths)
-    json.dumps(result.to_dict(), allow_nan=False)
-    assert (folder / "model.safetensors").is_file()
-    assert (folder / "tokenizer.json").is_file()
+    json.dumps(policies.to_dict(), allow_nan=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 220])
-def test_the_table_shows_the_figures_whole(found, width):
-    result, _ = found
+def test_the_table_shows_the_figures_whole(policies, width):
     console = Console(file=StringIO(), width=width)
-    print_policies(result, console)
+    print_policies(policies, console)
     shown = console.file.getvalue()
     figures = shown.split("A model of")[0]
-    for row in result.rows:
+    for row in policies.rows:
         assert row.method.name.split()[0] in shown
         for key, cell in row.cells.items():
             assert number(cell.value.estimate, POLICY_COLUMNS[key].digits) in figures
     assert "…]" not in figures
     assert "[−.…" not in figures
-    lines = markdown(result.rows, POLICY_COLUMNS).splitlines()
-    assert len(lines) == len(result.rows) + 2
+    lines = markdown(policies.rows, POLICY_COLUMNS).splitlines()
+    assert len(lines) == len(policies.rows) + 2
     assert len({line.count("|") for line in lines}) == 1
-    held = sum(claim.held for claim in result.claims)
+    held = sum(claim.held for claim in policies.claims)
     assert re.search(
-        rf"{len(result.claims)} predictions; {held} held", "\n".join(policy_summary(result))
+        rf"{len(policies.claims)} predictions; {held} held", "\n".join(policy_summary(policies))
     )
 
 
 @pytest.mark.slow
-def test_the_section_of_the_page(found):
-    result, _ = found
-    page = policy_section(result, "")
+def test_the_section_of_the_page(policies):
+    page = policy_section(policies, "")
     assert "<script" not in page
     assert not re.search(r"(src|href)\s*=", page)
-    for row in result.rows:
+    for row in policies.rows:
         assert row.method.name in page
         for key, cell in row.cells.items():  # the figures of the JSON
             assert number(cell.value.estimate, POLICY_COLUMNS[key].digits) in page
     bad = "<script>alert(1)</script>"
-    name = result.rows[0].method.name
-    hostile = replace(result.samples[name][0], text=bad, prompt=bad)
-    page = policy_section(replace(result, samples={bad: (hostile,)}), "")
+    name = policies.rows[0].method.name
+    hostile = replace(policies.samples[name][0], text=bad, prompt=bad)
+    page = policy_section(replace(policies, samples={bad: (hostile,)}), "")
     assert "<script" not in page
     assert page.count("&lt;script&gt;") == 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,11 +28,18 @@ def make_demo(pairs: int) -> None:
     byte_tokenizer().save_pretrained(folder / "language-model")
 
 
-def run_page(page: str) -> Iterator[list[str]]:
-    """Write its configurations (`# NAME` first) here, and run its commands one by one."""
+def run_page(page: str, commands: Sequence[str] | None = None) -> Iterator[list[str]]:
+    """Write its configurations (`# NAME` first) here, and run its commands one by one.
+
+    Args:
+        page: its text.
+        commands: those to run; default: all that stand in blocks of `sh`.
+    """
     for block in re.findall(r"```yaml\n(# .*?)```", page, flags=re.DOTALL):
         Path(block.splitlines()[0].removeprefix("# ")).write_text(block)
-    for command in "".join(re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)).splitlines():
+    if commands is None:
+        commands = "".join(re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)).splitlines()
+    for command in commands:
         program, *arguments = shlex.split(command)
         assert program == "surefoot"
         with pytest.raises(SystemExit) as ended:

