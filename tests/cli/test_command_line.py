@@ -98,8 +98,9 @@ def test_reading_a_column_that_nobody_knows_is_light(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_loop(surefoot, folder):
-    audit = surefoot("audit", "train.jsonl", "--against", "test.jsonl", "--output", "audit")
+def test_the_loop(surefoot, here, folder):
+    """One command in a process of its own, the others here."""
+    audit = here("audit", "train.jsonl", "--against", "test.jsonl", "--output", "audit")
     assert "Verdict" in audit.stdout
     assert json.loads((folder / "audit" / "audit.json").read_text())["rows"] == 150
     assert "<html" in (folder / "audit" / "report.html").read_text()
@@ -110,12 +111,12 @@ def test_the_loop(surefoot, folder):
 
     plain = surefoot("train", "plain.yaml")
     assert "above the minimum" in plain.stdout
-    surefoot(
+    here(
         "train", "plain.yaml", "--objective.labels", "{kind: smoothed, flip_rate: 0.1}",
         "--output=runs/smoothed",
     )  # fmt: skip
 
-    done = surefoot(
+    done = here(
         "evaluate", "runs/smoothed", "test.jsonl", "--baseline", "runs/plain", "--output", "report"
     )
     assert "Against the baseline" in done.stdout
@@ -125,17 +126,17 @@ def test_the_loop(surefoot, folder):
     assert figure["estimate"] > 0.7
     assert "<html" in (folder / "report" / "report.html").read_text()
 
-    surefoot("score", "runs/plain", "test.jsonl", "--output", "rewards.jsonl")
+    here("score", "runs/plain", "test.jsonl", "--output", "rewards.jsonl")
     scores = [json.loads(line) for line in (folder / "rewards.jsonl").read_text().splitlines()]
     assert len(scores) == 80
     assert all(0 < s["p_a_preferred"] < 1 for s in scores)
     labelled = [json.loads(line) for line in (folder / "test.jsonl").read_text().splitlines()]
     bare = [{k: v for k, v in row.items() if k != "label"} for row in labelled]
     (folder / "bare.jsonl").write_text("".join(json.dumps(row) + "\n" for row in bare))
-    surefoot("score", "runs/plain", "bare.jsonl", "--output", "bare-rewards.jsonl")
+    here("score", "runs/plain", "bare.jsonl", "--output", "bare-rewards.jsonl")
     again = [json.loads(line) for line in (folder / "bare-rewards.jsonl").read_text().splitlines()]
     assert [s["reward_a"] for s in again] == [s["reward_a"] for s in scores]
-    surefoot("train", "plain.yaml", "--data.train", "bare.jsonl", "--output", "x", expect=2)
+    here("train", "plain.yaml", "--data.train", "bare.jsonl", "--output", "x", expect=2)
 
 
 @pytest.mark.slow

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 import types
 from itertools import combinations
 from pathlib import Path
@@ -249,26 +245,6 @@ class TestDraws:
             resumed = _run(config, resume=True).pairs
             assert list(resumed.read("references")) == list(whole.read("references"))
             assert (out / REFERENCES).read_bytes().count(b"\n") == len(lines)
-
-    @pytest.mark.slow
-    def test_killed_by_the_system(self, data, tmp_path, model):
-        out = tmp_path / "out"
-        path = tmp_path / "config.yaml"
-        path.write_text(_drawn(data, out, model, batch=4, law={"max_new_tokens": 60}).to_yaml())
-        command = [sys.executable, "-m", "surefoot", "sample", str(path)]
-        started = subprocess.Popen([*command, "--overwrite"], stderr=subprocess.DEVNULL)
-        deadline = time.time() + 120
-        while time.time() < deadline and started.poll() is None:
-            if (out / REFERENCES).is_file() and (out / REFERENCES).read_bytes().count(b"\n") > 3:
-                os.kill(started.pid, signal.SIGKILL)
-                break
-            time.sleep(0.01)
-        started.wait()
-        subprocess.run([*command, "--resume"], check=True, capture_output=True)
-        config = _drawn(data, tmp_path / "whole", model, batch=4, law={"max_new_tokens": 60})
-        whole = _run(config).pairs
-        resumed = read_preferences(out / PAIRS)
-        assert list(resumed.read("references")) == list(whole.read("references"))
 
     def test_draws_that_were_damaged_are_not_gone_on_with(self, data, tmp_path, model):
         out = tmp_path / "out"

@@ -5,20 +5,19 @@ Processes are forked from this one, so that each dies a real death and costs no 
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from forks import forked
 from language_models import CHAT, byte_tokenizer, llama, pairs, save
 
 from surefoot.runs import MARK
@@ -48,39 +47,29 @@ def _run(folder: Path, arguments: list[str], die_at: int | None = None) -> tuple
     It dies before it touches the one of this number, from 1.
     """
     trace = folder.parent / f"{folder.name}-touched"
-    child = os.fork()
-    if child == 0:
-        code = 99
-        with contextlib.suppress(BaseException):
-            os.chdir(folder)
-            sys.stdout = sys.stderr = Path(f"{folder}-log").open("w", buffering=1)  # noqa: SIM115
-            sys.argv = ["surefoot", *arguments]
-            touched = []
 
-            def seen(place: str) -> None:
-                touched.append(place)
-                if len(touched) == die_at:
-                    os.kill(os.getpid(), signal.SIGKILL)
+    def command() -> int:
+        os.chdir(folder)
+        sys.argv = ["surefoot", *arguments]
+        touched = []
 
-            _watch(seen)
-            from surefoot.cli import main
+        def seen(place: str) -> None:
+            touched.append(place)
+            if len(touched) == die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-            try:
-                main()
-            except SystemExit as end:
-                code = int(end.code or 0)
-            trace.write_text(json.dumps(touched))
-        os._exit(code)
-    for _ in range(1200):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        time.sleep(0.05)
-    else:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        raise AssertionError(f"{arguments} hangs")
-    code = os.waitstatus_to_exitcode(status)
+        _watch(seen)
+        from surefoot.cli import main
+
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        trace.write_text(json.dumps(touched))
+        return code
+
+    code = forked(command, Path(f"{folder}-log"))
     return code, json.loads(trace.read_text()) if code == 0 else []
 
 

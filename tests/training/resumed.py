@@ -1,8 +1,4 @@
-"""Trains one case, from the start or from the last checkpoint: a process that a test kills.
-
-`python resumed.py FOLDER CASE start|resume [KILL]`, where KILL is the number of a step, or the name
-of a file of its checkpoint at whose writing the process dies.
-"""
+"""Trains one case, from the start or from the last checkpoint, in a process that a test kills."""
 
 from __future__ import annotations
 
@@ -11,8 +7,6 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
 from doubly_robust import doubly_robust_trainer
@@ -107,6 +101,15 @@ def make(folder: Path, case: str, seed: int = 0) -> PreferenceTrainer:
 
 
 def main(folder: Path, case: str, how: str, kill: str = "") -> None:
+    """Train a case into a folder.
+
+    Args:
+        folder: for the run, and at its end for the weights.
+        case: name of it.
+        how: `start`, or `resume`.
+        kill: where this process dies: the number of a step, or the name of a file of the checkpoint
+            of step 6, at whose writing it does.
+    """
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     trainer = make(folder, case)
@@ -118,7 +121,3 @@ def main(folder: Path, case: str, how: str, kill: str = "") -> None:
     weights = {k: v.contiguous() for k, v in trainer.model.state_dict().items()}
     state = {f"risk {k}": v for k, v in trainer.risk_state.items()}
     save_file(weights | state, folder / "end.safetensors")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])

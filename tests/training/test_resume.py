@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import shutil
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import resumed
 import torch
+from forks import forked
 from language_models import byte_tokenizer, pairs
 from safetensors.torch import load_file
 
@@ -21,13 +19,6 @@ from surefoot.training import checkpoint
 from surefoot.training.language.pairs import TrainingPairs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-SCRIPT = Path(__file__).parent / "resumed.py"
-
-
-def _run(folder, case, how, kill=""):
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, str(SCRIPT), str(folder), case, how, *([kill] if kill else [])]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def _steps(folder):
@@ -62,8 +53,9 @@ def uninterrupted(tmp_path_factory):
     ],
 )
 def test_killed_and_resumed(tmp_path, uninterrupted, case, kill):
-    died = _run(tmp_path, case, "start", kill)
-    assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
+    log = tmp_path / "log"
+    code = forked(lambda: resumed.main(tmp_path, case, "start", kill), log)
+    assert code == -signal.SIGKILL, log.read_text()[-2000:]
     assert not (tmp_path / "end.safetensors").exists()
     assert _steps(tmp_path)[-1] == (int(kill) // 2 * 2 if kill.isdigit() else 6)
     resumed.main(tmp_path, case, "resume")
