@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -91,3 +96,32 @@ def configure(tmp_path):
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def ends(tmp_path_factory):
+    """What one process wrote of `several_processes.py`, this one, and what two did."""
+    import several_processes
+
+    folder = tmp_path_factory.mktemp("ranks")
+    (folder / "1").mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        several_processes.train_all(folder / "1")
+    return {1: folder / "1", 2: _by_two_processes(Path(several_processes.__file__), folder / "2")}
+
+
+def _by_two_processes(script, folder):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    command += ["--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
+    folder.mkdir()
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "SUREFOOT_CACHE": str(folder / "cache")}
+    done = subprocess.run(
+        [*command, str(script), str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,  # a process that waits for one that stopped would wait for ever
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder

@@ -1,20 +1,12 @@
-"""Two processes that estimate other things from the same data: run by torchrun.
-
-`python -m torch.distributed.run --nproc_per_node 2 disagreeing.py FOLDER`
-"""
+"""Two processes that estimate other things from the same data; run by `several_processes.py`."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
-import warnings
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-import torch
 from language_models import byte_tokenizer, llama, pairs
 
 from surefoot.errors import SurefootError
@@ -117,17 +109,8 @@ def other_data(folder: Path) -> str:
     return ""
 
 
-def main(folder: Path) -> None:
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
+def learn_all(folder: Path) -> None:
+    """Write what came of every case into the folder."""
     found = {name: what_is_learnt(name, folder) for name in CASES}
     found["other data"] = other_data(folder)
     (folder / f"learnt-{RANK}.json").write_text(json.dumps(found))
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-        os._exit(0)  # as in several_processes.py
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

