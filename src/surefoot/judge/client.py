@@ -99,15 +99,15 @@ class Client:
             until: when nothing is sent any more, of the monotonic clock; a request under way is
                 waited for, as it is paid for.
         """
-        until = min(until, time.monotonic() + self._options.question_timeout)
         end = time.monotonic() + self._options.question_timeout
         outcome, counts = Outcome(), {"send": 0, "ask": 0}
+        most = {"send": self._options.retries, "ask": self._options.asks_again}
         while failed := self._once(question, end, outcome):
             outcome.failure, then, wait = failed
             if then == "stop" or self._stopped.is_set():
                 break
             counts[then] += 1
-            if counts[then] > self._most(then):
+            if counts[then] > most[then]:
                 outcome.failure = _counted(failed, counts[then])
                 break
             if time.monotonic() + wait >= min(until, end):
@@ -119,9 +119,6 @@ class Client:
             self._stopped.wait(wait)
             outcome.retries += 1
         return outcome
-
-    def _most(self, then: str) -> int:
-        return self._options.retries if then == "send" else self._options.asks_again
 
     def _once(self, question: str, end: float, outcome: Outcome) -> _Failed | None:
         """One request. Fills the outcome; None where it holds an answer."""

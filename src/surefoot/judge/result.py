@@ -73,12 +73,10 @@ class JudgeResult:
                 "with it."
             )
         if self.imitations:
-            shown = ", ".join(f"{one.file} row {one.row}" for one in self.imitations[:_SHOWN])
-            more = ", ..." if len(self.imitations) > _SHOWN else ""
             sentences.append(
                 f"{len(self.imitations):,} pair(s) hold text that looks like an end of the "
-                f"question's parts ({self.imitations[0].reason}): {shown}{more}. It may be meant "
-                "for a judge; look at these pairs."
+                f"question's parts ({self.imitations[0].reason}): {_places(self.imitations)}. It "
+                "may be meant for a judge; look at these pairs."
             )
         if self.answered_by:
             left = len(self.answered_by) - _SHOWN
@@ -104,9 +102,8 @@ class JudgeResult:
             )
         if self.failures:
             counts = Counter(fault.reason for fault in self.failures).most_common(_SHOWN)
-            shown = ", ".join(f"{fault.file} row {fault.row}" for fault in self.failures[:_SHOWN])
-            more = ", ..." if len(self.failures) > _SHOWN else ""
-            lines.append(f"warning: {len(self.failures):,} pair(s) skipped: {shown}{more}")
+            skipped = f"{len(self.failures):,} pair(s) skipped: {_places(self.failures)}"
+            lines.append(f"warning: {skipped}")
             lines += [f"  {count:,} times: {reason}" for reason, count in counts]
         return "\n".join(lines)
 
@@ -123,6 +120,11 @@ class JudgeResult:
             "imitations": [vars(one) for one in self.imitations],
             "failures": [vars(fault) for fault in self.failures],
         }
+
+
+def _places(faults: tuple[Fault, ...]) -> str:
+    shown = ", ".join(f"{one.file} row {one.row}" for one in faults[:_SHOWN])
+    return shown + (", ..." if len(faults) > _SHOWN else "")
 
 
 def combine(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:

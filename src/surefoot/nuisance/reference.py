@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from surefoot.data.references import POOL
 from surefoot.data.schema import Preferences
@@ -31,15 +31,13 @@ class Collected:
 class ReferenceSource(Member, slot="reference"):
     """Draws or collects responses of the reference policy."""
 
+    checked: ClassVar[bool] = True
+    """Whether it makes sense to ask if the data's responses look like these."""
+
     @property
     @abstractmethod
     def pairing(self) -> Pairs:
         """Which of a prompt's responses are compared."""
-
-    @property
-    def checked(self) -> bool:
-        """Whether it makes sense to ask if the data's responses look like these."""
-        return True
 
     def usable(self, pairs: Preferences, say: Callable[[str], None]) -> Preferences:
         """Comparisons to whose prompts the source can respond; `say` gets a line on the others."""
@@ -59,15 +57,12 @@ class PoolReference(ReferenceSource, kind="pool"):
     Then the expectation over the reference policy is a sum over all distinct pairs, without noise.
     """
 
+    checked = False  # they are the same responses
+
     @property
     def pairing(self) -> Pairs:
         """Every pair of the pool, for the whole expectation."""
         return "all"
-
-    @property
-    def checked(self) -> bool:
-        """No: they are the same responses."""
-        return False
 
     def collect(
         self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]

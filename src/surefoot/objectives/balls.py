@@ -18,6 +18,8 @@ class Ball(SizedRisk):
     radius: Annotated[float, Field(ge=0)] | Literal["auto"] = 0.1
     """Size of the ball; 0 is the mean."""
 
+    sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
     @abstractmethod
     def largest_radius(self, smallest: float) -> float:
         """The radius from which the ball holds every distribution, and the risk is the maximum.

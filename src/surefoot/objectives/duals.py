@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from surefoot.objectives.risk import Risk, State
+from surefoot.objectives.risk import Risk, State, WorstCase
 
 #: The smallest lambda, in units of the loss: below it a step's gradients scatter without limit.
 #: The value at this floor is at most radius times as much above that of the best lambda.
@@ -78,9 +78,7 @@ class EstimatedRisk(Risk):
     def dual(self, losses: Tensor, mass: Tensor, eta: Tensor, scale: Tensor) -> DualStep:
         """The dual objective at eta (...) and lambda = scale (...), never below the risk."""
 
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
+    def worst_case(self, losses: Tensor, mass: Tensor, state: State) -> WorstCase:
         """Value (...), weights (U, ...) and state.
 
         Duals: gradient descent on eta in units of lambda, exponentiated gradients on lambda.

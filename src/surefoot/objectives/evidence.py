@@ -83,17 +83,15 @@ class _Known:
 
     def as_columns(self) -> Self:
         """What is known of (N,) pairs as (N, 1), which broadcasts over heads."""
-        return self._problems(None)
+        return self.column(None)
 
-    def column(self, problems: Tensor | int) -> Self:
+    def column(self, problems: Tensor | int | None) -> Self:
         """What is known (N, ...) in some of R problems side by side, from (N, R)."""
-        return self._problems(problems)
 
-    def _problems(self, index: Tensor | int | None) -> Self:
         def chosen(value: Any, said: Mapping[str, Any]) -> Any:
             if isinstance(value, _Known):
-                return value._problems(index)
-            return value[:, index] if said["problems"] else value
+                return value.column(problems)
+            return value[:, problems] if said["problems"] else value
 
         return self._each(chosen)
 

@@ -20,6 +20,8 @@ from surefoot.errors import ConfigurationError
 from surefoot.options import Member
 
 State = Mapping[str, Tensor]
+#: Value (...), weights (U, ...) and next state.
+WorstCase = tuple[Tensor, Tensor, State]
 
 
 @dataclass(frozen=True)
@@ -188,9 +190,7 @@ class Risk(Member, slot="risk"):
         return share, unit_share
 
     @abstractmethod
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
+    def worst_case(self, losses: Tensor, mass: Tensor, state: State) -> WorstCase:
         """Value (...), weights (U, ...) and next state, from the losses and mass of the units.
 
         Args:

@@ -26,8 +26,6 @@ class ChiSquared(Ball, EstimatedRisk, kind="chi-squared"):
     """Size of the ball, half of the mean of (q / p - 1)^2; 0 is the mean. `auto`: by
     leaving groups out, on frozen embeddings."""
 
-    sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-
     properties = RiskProperties(
         direction="against shift", convex=True, smooth=False, neutral={"radius": 0.0}
     )

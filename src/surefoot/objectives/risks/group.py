@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from surefoot.objectives.risk import Risk, RiskProperties, State, log_mean_exp
+from surefoot.objectives.risk import Risk, RiskProperties, State, WorstCase, log_mean_exp
 
 #: Of a weight, in any precision: one of 0 could not come back, and a step of it alone has none.
 _SMALLEST = torch.finfo(torch.float32).tiny
@@ -48,9 +48,7 @@ class Group(Risk, kind="group"):
         """
         return {"weights": share.clamp_min(_SMALLEST), "pairs": pairs.to(share)}
 
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
+    def worst_case(self, losses: Tensor, mass: Tensor, state: State) -> WorstCase:
         """Value (...), weights (U, ...) and state."""
         present = mass > 0
         last, pairs = (state[name].to(mass).expand_as(mass) for name in ("weights", "pairs"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from surefoot.objectives.risk import Risk, RiskProperties, State
+from surefoot.objectives.risk import Risk, RiskProperties, State, WorstCase
 
 
 class Mean(Risk, kind="mean"):
@@ -12,8 +12,6 @@ class Mean(Risk, kind="mean"):
 
     properties = RiskProperties(direction="none", convex=True, smooth=True, neutral={})
 
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
+    def worst_case(self, losses: Tensor, mass: Tensor, state: State) -> WorstCase:
         """Value (...), weights (U, ...) and state."""
         return (mass * losses).sum(0), mass, state

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
-from surefoot.objectives.risk import Risk, RiskProperties, State, log_mean_exp
+from surefoot.objectives.risk import Risk, RiskProperties, State, WorstCase, log_mean_exp
 
 
 class SoftMinimum(Risk, kind="soft-minimum"):
@@ -23,9 +23,7 @@ class SoftMinimum(Risk, kind="soft-minimum"):
         direction="against noise", convex=False, smooth=True, neutral={"temperature": 1e7}
     )
 
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
+    def worst_case(self, losses: Tensor, mass: Tensor, state: State) -> WorstCase:
         """Value (...), weights (U, ...) and state."""
         mean = (mass * losses).sum(0)  # subtracted for accuracy at high temperatures
         log, weights = log_mean_exp((mean - losses) / self.temperature, mass)

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from surefoot.objectives.balls import Ball, scaled, share_of
-from surefoot.objectives.risk import RiskProperties, State, tie_bounds
+from surefoot.objectives.risk import RiskProperties, State, WorstCase, tie_bounds
 
 
 class TotalVariation(Ball, kind="tv"):
@@ -49,9 +49,7 @@ class TotalVariation(Ball, kind="tv"):
         """1 - p of the smallest unit."""
         return 1 - smallest
 
-    def worst_case(
-        self, losses: Tensor, mass: Tensor, state: State
-    ) -> tuple[Tensor, Tensor, State]:
+    def worst_case(self, losses: Tensor, mass: Tensor, state: State) -> WorstCase:
         """Value (...), weights (U, ...) and state."""
         x, largest = scaled(losses, mass)
         below, tied = tie_bounds(x, mass)
