@@ -17,13 +17,14 @@ from surefoot.worlds import TextWorld
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def make_demo(pairs: int) -> None:
+def make_demo(pairs: int, test_pairs: int = 96) -> None:
     """What pages name of the demo's folder, but small: its pairs, and a model of random weights."""
     folder = Path("demo")
     folder.mkdir()
-    for seed, name in enumerate(("train", "test", "deployment")):
+    sizes = {"train": pairs, "test": test_pairs, "deployment": test_pairs}
+    for seed, (name, size) in enumerate(sizes.items()):
         observed = TextWorld().training(seed).observed
-        write_preferences(observed.select(range(pairs)), folder / f"{name}.jsonl")
+        write_preferences(observed.select(range(size)), folder / f"{name}.jsonl")
     llama(max_position_embeddings=512).save_pretrained(folder / "language-model")
     byte_tokenizer().save_pretrained(folder / "language-model")
 
