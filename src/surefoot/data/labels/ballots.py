@@ -79,7 +79,7 @@ def is_vote(value: object) -> bool:
 
 def voter_of(record: Record) -> str | None:
     """Who judged, where a column of the record says so."""
-    for name in () if _ANNOTATORS.isdisjoint(record) else ANNOTATORS:
+    for name in ANNOTATORS if record.has_any(_ANNOTATORS) else ():
         if isinstance(record.look(name), str | int | float) and record.given(name):
             record.account.voter = name
             return fields.name_of(record.use(name, "votes"), name)

@@ -127,11 +127,12 @@ def first_of(record: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 def prompt_column(record: Record) -> str | None:
     """The column of the prompt under any of its names, else that of the turns so far."""
-    named = (name for name in PROMPTS if record.look(name) is not None)
+    filled_in = (name for name in PROMPTS if record.given(name))
+    empty = (name for name in PROMPTS if record.look(name) is not None)
     turns = (
         name for is_one in (is_dialogue, _is_text) for name in DIALOGUES if is_one(record, name)
     )
-    return first_of(record, PROMPTS) or next(itertools.chain(named, turns), None)
+    return next(itertools.chain(filled_in, empty, turns), None)
 
 
 def prompt_of(record: Record) -> str | list[Message]:
@@ -157,6 +158,8 @@ def prompt_of(record: Record) -> str | list[Message]:
         if not isinstance(extra, str):
             raise DataError("'input': expected text beside 'instruction'")
         return f"{prompt}\n\n{extra}"
+    if isinstance(prompt, str):
+        return prompt
     inner = record.inside(name) if name in PROMPTS and isinstance(prompt, Mapping) else None
     if isinstance(inner, Record):
         text = first_of(inner, _TEXTS)
@@ -164,7 +167,7 @@ def prompt_of(record: Record) -> str | list[Message]:
             keys = ", ".join(map(str, inner)) or "nothing"
             raise DataError(f"{name!r} holds {keys}, and none of {', '.join(_TEXTS)}, messages")
         return str(inner[text]) if text else messages(inner["messages"], "user", f"{name}.messages")
-    return prompt if isinstance(prompt, str) else messages(prompt, "user", name)
+    return messages(prompt, "user", name)
 
 
 def is_dialogue(record: Record, name: str) -> bool:
@@ -190,7 +193,7 @@ def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
     """
     _refuse_media(record, row)
     row = _with_context(record, dict(row))
-    for name in () if _CARRIED.isdisjoint(record) else CARRIED:
+    for name in CARRIED if record.has_any(_CARRIED) else ():
         if name not in row and record.given(name):
             row[name] = votes_of(record, optional=True) if name == "votes" else record[name]
     if not fields.missing(row.get("time")):
@@ -234,7 +237,7 @@ def _seconds(record: Record, value: object) -> float:
 
 def _with_context(record: Record, row: Row) -> Row:
     """The row with a system message and a history in front of its prompt."""
-    if _BEFORE.isdisjoint(record):
+    if not record.has_any(_BEFORE):
         return row
     given = [n for n in (*SYSTEMS, HISTORY) if record.given(n) and not record.used(n)]
     name = next((name for name in given if name != HISTORY), None)
@@ -278,7 +281,7 @@ def _history(value: object) -> Iterator[Message]:
 
 def _refuse_media(record: Record, row: Row) -> None:
     """Rows whose texts have a place for an image, sound or film that stands in another column."""
-    name = None if _MEDIA.isdisjoint(record) else first_of(record, MEDIA)
+    name = first_of(record, MEDIA) if record.has_any(_MEDIA) else None
     if name is None:
         return
     for part in ("prompt", "response_a", "response_b"):

@@ -59,9 +59,12 @@ class Account:
 
     def settle(self, record: Record) -> None:
         """Take a record into account that rows came from."""
-        self.used.update(record.taken())
-        self.unread.update(sorted(record.left()))  # what is written is the same every time
-        self.remarks.update(record.remarks)
+        for name in record.taken():
+            self.used[name] += 1
+        for name in sorted(record.left()):  # so that what is written is the same every time
+            self.unread[name] += 1
+        if record.remarks:
+            self.remarks.update(record.remarks)
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -102,6 +105,10 @@ class Record(Mapping[str, Any]):
     def given(self, name: str) -> bool:
         """Whether a column has a value; looking does not use it."""
         return name in self._values and not _empty(self._values[name])
+
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether it has a column of any of these names; looking does not use it."""
+        return not names.isdisjoint(self._values)
 
     def look(self, name: str) -> Any:
         """The value of a column, or None; looking does not use it."""
@@ -205,8 +212,10 @@ class Record(Mapping[str, Any]):
     def claims(self, sides: tuple[str, str], value: Any) -> Claims:
         """The two responses, and the names of who wrote them, where the value may be one."""
         first, second = (self._values.get(side) for side in sides)
+        if not isinstance(value, str):
+            return (first,), (second,)
         ends = dict.fromkeys(((sides[0][-1:], sides[1][-1:]), *_ENDS))
-        for stem, pair in itertools.product(_AUTHORS, ends if isinstance(value, str) else ()):
+        for stem, pair in itertools.product(_AUTHORS, ends):
             names = [f"{stem}{end}" for end in pair]
             models = [self._values.get(name) for name in names]
             if value in models and models[0] != models[1]:
