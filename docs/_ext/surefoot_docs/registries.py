@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from trl import DPOConfig, RewardConfig
 
+from surefoot.audit import diagnostics
 from surefoot.cli.app import app
 from surefoot.data import checks
 from surefoot.data.labels.codings import CODINGS
@@ -20,6 +21,7 @@ from surefoot.evaluation.pairs import rulers
 from surefoot.evaluation.suites import suites
 from surefoot.objectives import LabelModel, MarginLoss, Regulariser, Risk
 from surefoot.training import PreferenceConfig
+from surefoot.worlds.planted import FAULTS
 from surefoot_docs.markdown import code, document, paragraphs, prose, table
 
 _STATISTICS = ("intervals", "comparison", "seeds", "groups", "calibration", "shift")
@@ -47,6 +49,7 @@ def parts() -> dict[str, str]:
             [(code(one.name), one.in_words(("a", "b"))) for one in CODINGS.values()],
         ),
         "checks": every_check(),
+        "diagnostics": every_diagnostic(),
         "suites": suite_sections(),
         "rulers": document(rulers) + "\n\n" + document(rulers.ruler_rewards),
         **{f"coverage-{name}": coverage(name) for name in _STATISTICS},
@@ -93,6 +96,22 @@ def every_check() -> str:
     return table(
         ("Check", "Looks for"),
         [(one.__name__.replace("_", " "), prose(paragraphs(one)[0])) for one in checks.checks()],
+    )
+
+
+def every_diagnostic() -> str:
+    """Every diagnostic: its question, and from which size on the answer is yes."""
+    return table(
+        ("Diagnostic", "Question", "Found beyond", "Embeds"),
+        [
+            (
+                one.name,
+                one.question,
+                f"{one.matters:g} {one.unit}" if one.name in FAULTS else "nothing: it assumes",
+                "yes" if one.embeds else "",
+            )
+            for one in diagnostics().values()
+        ],
     )
 
 

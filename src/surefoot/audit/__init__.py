@@ -1,5 +1,21 @@
 """What is wrong with these preferences, and how far are they from where they will be used?"""
 
 from surefoot.audit.deployment import DeploymentShift, deployment_shift
+from surefoot.audit.diagnosis import Diagnosis, diagnoses
+from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
+from surefoot.audit.diagnostics import diagnostics
+from surefoot.audit.run import Audit, audit
 
-__all__ = ["DeploymentShift", "deployment_shift"]
+__all__ = [
+    "Audit",
+    "DeploymentShift",
+    "Diagnosis",
+    "Diagnostic",
+    "Lacking",
+    "Measurement",
+    "RowScores",
+    "audit",
+    "deployment_shift",
+    "diagnoses",
+    "diagnostics",
+]

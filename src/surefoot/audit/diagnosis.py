@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
 from surefoot.audit.diagnostic import Diagnostic, Measurement
 from surefoot.statistics.comparison import holm
@@ -76,6 +77,15 @@ class Diagnosis:
         )
         return f"{seen} Too few data to tell: {chance}; {rows}."
 
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What answers it, as lines of a configuration."""
+        options = self.measurement.remedy
+        return tuple(
+            f"{section}: {yaml.safe_dump(one, default_flow_style=True, sort_keys=False).strip()}"
+            for section, one in options.items()
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         rows = self.measurement.rows
@@ -94,7 +104,7 @@ class Diagnosis:
             "power": self.power,
             "enough_rows": self.enough,
             "sentence": self.sentence,
-            "remedy": dict(self.measurement.remedy),
+            "remedy": list(self.remedies),
             "advice": self.measurement.advice,
             "rows": 0 if rows is None else len(rows.positions),
             "details": dict(self.measurement.details),

@@ -6,7 +6,7 @@ import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.text import Text
@@ -19,7 +19,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.escaping import json_document
 
 if TYPE_CHECKING:
-    from surefoot.audit import DeploymentShift
+    from surefoot.audit import Audit, DeploymentShift
     from surefoot.data import Preferences
     from surefoot.runs import RunFolder
 
@@ -62,7 +62,9 @@ def audit(
     *,
     output: Annotated[
         Path | None,
-        typer.Option(help="Folder for audit.json, rows.jsonl (every row), report.html."),
+        typer.Option(
+            help="Folder for audit.json, rows.jsonl (every row), suspects.jsonl, report.html."
+        ),
     ] = None,
     reader: ReaderFlags,
     against: Annotated[
@@ -80,14 +82,27 @@ def audit(
         int | None,
         typer.Option(min=2, max=9999, help="For --deployment: clusters of prompts. [16]"),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out what needs embeddings: seconds, not minutes.")
+    ] = False,
+    fail_on: Annotated[
+        Literal["found", "error"] | None,
+        typer.Option(
+            help="Exit with code 1 where something is `found`, or only where rows are an `error`."
+        ),
+    ] = None,
     reading: ReadingFlags,
     overwrite: Overwrite = False,
 ) -> None:
-    """What is wrong with these preferences? Prints the damage report.
+    """What is wrong with these preferences, how sure is that, and what to do?
+
+    Prints damage of rows, which is certain, and what diagnostics say of labels, with intervals:
+    anything is found in at most 5 % of data in which nothing is beyond the size that matters.
 
     For example:
 
         surefoot audit pairs.jsonl
+        surefoot audit pairs.jsonl --quick --fail-on found
         surefoot audit train.jsonl --against test.jsonl --output audit
         surefoot audit train.jsonl --deployment prompts.jsonl --output audit
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
@@ -96,7 +111,8 @@ def audit(
         raise ConfigurationError("--clusters goes with --deployment, which was not given.")
     if reader.tokenizer is None and reader.scorer is not None:
         raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
-    quiet_libraries(models=reader.tokenizer is not None or deployment is not None)
+    quiet_libraries(models=True)
+    from surefoot.audit import audit as diagnosed
     from surefoot.data.checks import check
     from surefoot.runs import claim
 
@@ -115,8 +131,13 @@ def audit(
         )
         _show(report)
         shift = None if prompts is None else _shift(preferences, prompts, clusters or 16)
+        found = diagnosed(preferences, quick=quick)
+        _show_diagnoses(found)
         if folder:
-            _write(folder, report, shift, preferences)
+            _write(folder, report, shift, found, preferences)
+    damaged = any(finding.severity == "error" for finding in report.findings)
+    if (damaged and fail_on) or (found.found and fail_on == "found"):
+        raise typer.Exit(1)
 
 
 def _prompts(places: list[str], reading: ReadingFlags) -> Preferences:
@@ -147,17 +168,54 @@ def _shift(training: Preferences, prompts: Preferences, clusters: int) -> Deploy
 
 
 def _write(
-    folder: RunFolder, report: Any, shift: DeploymentShift | None, preferences: Preferences
+    folder: RunFolder,
+    report: Any,
+    shift: DeploymentShift | None,
+    found: Audit,
+    preferences: Preferences,
 ) -> None:
     from surefoot.report import damage_page
 
-    extra = {"deployment": shift.to_dict()} if shift else {}
+    extra = {"labels": found.to_dict()} | ({"deployment": shift.to_dict()} if shift else {})
     results: dict[str, Content] = {
         "audit.json": report.to_dict() | extra,
         "rows.jsonl": _rows(report, preferences),
-        "report.html": lambda: damage_page(report, shift, command=invocation()),
+        "suspects.jsonl": _suspects(found, preferences),
+        "report.html": lambda: damage_page(report, shift, found, command=invocation()),
     }
     write(folder, results)
+
+
+def _show_diagnoses(found: Audit) -> None:
+    """What the diagnostics say, the gravest first; what was not found in one line each."""
+    colours = {"found": "red", "cannot tell": "yellow", "assumed": "cyan", "not found": "green"}
+    for one in found.diagnoses:
+        if one.verdict == "not found":
+            continue
+        kind = (f"\n{one.verdict}", f"bold {colours[one.verdict]}"), " ", (one.name, "bold")
+        out.print(Text.assemble(*kind, f": {one.sentence}"))
+        if one.verdict in ("found", "assumed"):
+            if one.measurement.advice:
+                out.print(Text(f"    What to do: {one.measurement.advice}"))
+            for line in one.remedies:
+                out.print(Text(f"    In a configuration: {line}"))
+    absent = [one.name for one in found.diagnoses if one.verdict == "not found"]
+    if absent:
+        out.print(Text.assemble(("\nnot found", "bold green"), f": {'; '.join(absent)}."))
+    for reason in found.lacking:
+        out.print(Text(f"not asked: {reason}", style="dim"))
+    out.print(Text.assemble(("\nLabels:", "bold"), f" {found.verdict}"))
+
+
+def _suspects(found: Audit, preferences: Preferences) -> str:
+    """Rows that a finding or an assumption concerns, one JSON object a line, the gravest first."""
+    places = list(preferences.read("file", "row"))
+    lines = []
+    for row, kind, score, verdict in found.issues.itertuples(index=False):
+        file, number = places[row]
+        line = {"kind": kind, "verdict": verdict, "score": score, "file": file, "row": number}
+        lines.append(json_document(json.dumps(line, ensure_ascii=False)) + "\n")
+    return "".join(lines)
 
 
 def _rows(report: Any, preferences: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from markupsafe import Markup
 
-from surefoot.audit import DeploymentShift
+from surefoot.audit import Audit, DeploymentShift
 from surefoot.data.checks import DamageReport, checks
 from surefoot.report.charts import bar_chart, dot_interval_chart
 from surefoot.report.page import render
@@ -16,14 +16,21 @@ from surefoot.statistics import Estimate, mean
 
 
 def damage_page(
-    report: DamageReport, shift: DeploymentShift | None = None, *, command: str = ""
+    report: DamageReport,
+    shift: DeploymentShift | None = None,
+    labels: Audit | None = None,
+    *,
+    command: str = "",
 ) -> str:
-    """An HTML page of the checks of data: the verdict, then each finding with rows and remedy.
+    """An HTML page of the audit of data: the verdict, then each finding with rows and remedy.
 
-    With how far the prompts of deployment lie from these, where that is known. The command line
-    that made it is shown at the end.
+    With how far the prompts of deployment lie from these and what diagnostics say of the labels,
+    where that is known. The command line that made it is shown at the end.
     """
     tone, sentence, points = _verdict(report)
+    if labels is not None and labels.found:
+        tone = "doubt" if tone == "good" else tone
+        points.append(f"Labels: {labels.verdict}")
     if shift is not None and shift.distinguishable:
         points.append(shift.verdict)
     return render(
@@ -34,6 +41,7 @@ def damage_page(
         points=points,
         picture=_picture(report),
         shift=shift,
+        labels=labels,
         clusters=_clusters(shift) if shift else None,
         checks=len(checks()),
         command=command,

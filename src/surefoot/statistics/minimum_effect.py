@@ -12,7 +12,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+from scipy import optimize
+from scipy.special import ndtr, stdtr, stdtrit
+
+from surefoot.statistics.estimate import Estimate
 
 Sides = Literal["above", "either"]
 
@@ -50,24 +53,30 @@ class MinimumEffect:
         """The p-value of a value."""
         if not self.error > 0:
             return np.where(np.asarray(value) > self.matters, 0.0, 1.0)
-        t = stats.t(self.freedom)
-        chance = t.sf((value - self.matters) / self.error)
+        chance = stdtr(self.freedom, (self.matters - value) / self.error)
         if self.sides == "either":
-            chance = chance + t.sf((value + self.matters) / self.error)
+            chance = chance + stdtr(self.freedom, -(value + self.matters) / self.error)
         return np.minimum(self.picked * chance, 1.0)
+
+    def estimate(self, n: int, covers: str, level: float = 0.95) -> Estimate:
+        """The value with its interval, which allows for the choice where it was picked."""
+        reach = -self.error * float(stdtrit(self.freedom, (1 - level) / 2 / self.picked))
+        note = f"the interval allows for the choice among {self.picked}" if self.picked > 1 else ""
+        low, high = self.value - reach, self.value + reach
+        return Estimate(self.value, low, high, n, covers, level, note)
 
     def critical(self, alpha: float) -> float:
         """The value from which on the p-value is at most alpha."""
-        t, alone = stats.t(self.freedom), alpha / self.picked
+        alone = alpha / self.picked
         if self.sides == "above" or not self.error > 0:
-            return self.matters + self.error * float(t.isf(alone))
-        most = self.matters + self.error * float(t.isf(alone / 2))
+            return self.matters - self.error * float(stdtrit(self.freedom, alone))
+        most = self.matters - self.error * float(stdtrit(self.freedom, alone / 2))
         return float(optimize.brentq(lambda v: float(self._beyond(v)) - alpha, 0.0, most + 1e-9))
 
     def power(self, effect: float, alpha: float) -> float:
         """Chance that a true effect of this size is found at level alpha."""
         distance = (self.critical(alpha) - effect) / self.error if self.error > 0 else -math.inf
-        return float(stats.norm.sf(distance))
+        return float(ndtr(-distance))
 
     def enough(self, effect: float, alpha: float, n: int, power: float = 0.8) -> int | None:
         """Rows at which a true effect of this size is found with this power.

@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material, Votes
-from surefoot.statistics.estimate import Estimate
-from surefoot.statistics.intervals import quantile
 from surefoot.statistics.minimum_effect import MinimumEffect
 
 MATTERS = 0.1
@@ -34,22 +32,15 @@ def rogue(material: Material) -> Iterator[Measurement | Lacking]:
     shortfall, error, freedom = map(np.array, zip(*found, strict=True))
     worst = int(np.argmax((shortfall - MATTERS) / error))
     name, value = votes.names[judged[worst]], float(shortfall[worst])
-    reach = float(error[worst]) * quantile(float(freedom[worst]), 1 - 0.05 / len(judged))
-    size = Estimate(
-        value,
-        value - reach,
-        value + reach,
-        n=len(agreement),
-        covers="votes",
-        note=f"the interval allows for the choice among {len(judged)}",
+    test = MinimumEffect(
+        value, float(error[worst]), float(freedom[worst]), MATTERS, picked=len(judged)
     )
+    size = test.estimate(len(agreement), "votes")
     rows = np.unique(pair[who == judged[worst]])
     own = float(agreement[who == judged[worst]].mean())
     yield Measurement(
         size=size,
-        test=MinimumEffect(
-            value, float(error[worst]), float(freedom[worst]), MATTERS, picked=len(judged)
-        ),
+        test=test,
         seen=f"Of {len(judged)} annotators with {FEWEST} votes or more, {name} agrees least with "
         f"the others on the same pairs: {own:.2f}, which is {size} less than the others among "
         "themselves.",

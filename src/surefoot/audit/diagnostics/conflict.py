@@ -13,8 +13,6 @@ from surefoot.audit.material import Material
 from surefoot.scorers.head import margins_of
 from surefoot.scorers.heads.linear import Linear
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.estimate import Estimate
-from surefoot.statistics.intervals import quantile
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins
 
@@ -46,12 +44,12 @@ def conflict(material: Material) -> Iterator[Measurement | Lacking]:
                 ]
                 found.append((other, one, *max(ways, key=lambda way: way[1] and -way[0] / way[1])))
         first, second, value, error, freedom = max(found, key=lambda one: one[2] / one[3])
-        reach = error * quantile(freedom, 1 - 0.05 / len(found))
-        size = Estimate(value, value - reach, value + reach, len(names), covers="prompts")
+        test = MinimumEffect(value, error, freedom, 0.0, picked=len(found))
+        size = test.estimate(len(names), "prompts")
         yield Measurement(
             of=column,
             size=size,
-            test=MinimumEffect(value, error, freedom, 0.0, picked=len(found)),
+            test=test,
             seen=f"What {column} {first!r} teaches is wrong on {second!r}, and the other way "
             f"round: accuracy lies {size} below one half.",
             remedy={"scorer": {"source_aware": True}} if column == "source" else {},

@@ -9,8 +9,6 @@ import numpy as np
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
-from surefoot.statistics.estimate import Estimate
-from surefoot.statistics.intervals import quantile
 from surefoot.statistics.logistic import logistic
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -47,12 +45,12 @@ def drift(material: Material) -> Iterator[Measurement | Lacking]:
     value, error, freedom = (
         float(part[1]) for part in (found.coefficients, found.errors, found.freedom)
     )
-    reach = error * quantile(freedom, 0.95)
-    size = Estimate(value, value - reach, value + reach, len(labels), covers="prompts")
+    test = MinimumEffect(value, error, freedom, MATTERS, "either")
+    size = test.estimate(len(labels), "prompts")
     less = "less" if value < 0 else "more"
     yield Measurement(
         size=size,
-        test=MinimumEffect(value, error, freedom, MATTERS, "either"),
+        test=test,
         seen=f"Later rows follow what all data teach {less} than earlier ones: the slope "
         f"differs by {size}, where {found.coefficients[0]:.2f} is the mean of both.",
         advice="Read rows of both halves; where guidelines changed, train on the later ones, or "

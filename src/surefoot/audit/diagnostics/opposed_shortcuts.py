@@ -13,8 +13,6 @@ from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, regressed
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
-from surefoot.statistics.estimate import Estimate
-from surefoot.statistics.intervals import quantile
 from surefoot.statistics.minimum_effect import MinimumEffect
 
 
@@ -45,13 +43,12 @@ def opposed(material: Material) -> Iterator[Measurement | Lacking]:
             continue
         liked, disliked, picked = max(found, key=lambda one: min(one[0].t, one[1].t))
         value, error, freedom, feature, _ = min(liked, disliked, key=lambda one: one.t)
-        reach = error * quantile(freedom, 1 - 0.05 / picked)
-        size = Estimate(value, value - reach, value + reach, len(names), covers="prompts")
+        test = MinimumEffect(value, error, freedom, MATTERS, picked=picked)
         more = next(one.more for one in FEATURES if one.name == feature)
         yield Measurement(
             of=column,
-            size=size,
-            test=MinimumEffect(value, error, freedom, MATTERS, picked=picked),
+            size=test.estimate(len(names), "prompts"),
+            test=test,
             seen=f"{column.capitalize()} {liked.part!r} prefers {more} responses "
             f"({liked.value:+.2f} log-odds for a standard deviation), {disliked.part!r} avoids "
             f"them ({-disliked.value:+.2f}).",

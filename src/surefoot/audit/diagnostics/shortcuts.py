@@ -10,8 +10,6 @@ import numpy.typing as npt
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Floats, Material
-from surefoot.statistics.estimate import Estimate
-from surefoot.statistics.intervals import quantile
 from surefoot.statistics.logistic import Logistic, logistic
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -36,14 +34,14 @@ def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
         value, error, freedom = (
             float(part[0]) for part in (alone.coefficients, alone.errors, alone.freedom)
         )
-        reach = error * quantile(freedom, 0.95)
-        size = Estimate(value, value - reach, value + reach, len(values), covers="prompts")
+        test = MinimumEffect(value, error, freedom, MATTERS, "either")
+        size = test.estimate(len(values), "prompts")
         more = next(one.more for one in FEATURES if one.name == name)
         held = float(together.coefficients[k])
         yield Measurement(
             of=name,
             size=size,
-            test=MinimumEffect(value, error, freedom, MATTERS, "either"),
+            test=test,
             seen=f"Labels {'prefer' if value > 0 else 'avoid'} {more} responses: {size} log-odds "
             f"for a standard deviation, {held:+.2f} with the other features held fixed.",
             advice="Evaluate on pairs where the feature points the other way, and give training "

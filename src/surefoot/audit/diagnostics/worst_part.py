@@ -9,8 +9,6 @@ import numpy as np
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.estimate import Estimate
-from surefoot.statistics.intervals import quantile
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins
 
@@ -42,12 +40,12 @@ def worst_part(material: Material) -> Iterator[Measurement | Lacking]:
             yield Lacking(f"{DIAGNOSTIC.name}: no {column} has {FEWEST} rows on enough prompts.")
             continue
         name, value, error, freedom, accuracy = max(found, key=lambda one: one[1] / one[2])
-        reach = error * quantile(freedom, 1 - 0.05 / len(found))
-        size = Estimate(value, value - reach, value + reach, len(right), covers="prompts")
+        test = MinimumEffect(value, error, freedom, MATTERS, picked=len(found))
+        size = test.estimate(len(right), "prompts")
         yield Measurement(
             of=column,
             size=size,
-            test=MinimumEffect(value, error, freedom, MATTERS, picked=len(found)),
+            test=test,
             seen=f"What all data teach together is right on {accuracy:.3f} of the pairs of "
             f"{column} {name!r}, {size} less than on the others.",
             remedy={"objective": {"risk": {"kind": "kl-penalised", "unit": column}}},

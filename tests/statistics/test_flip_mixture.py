@@ -1,0 +1,66 @@
+"""Flips among single labels, where the assumption holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from surefoot.statistics.flip_mixture import flip_mixture
+
+
+def labels_of(margins, rate, rng):
+    y = rng.random(len(margins)) < expit(margins)
+    flipped = rng.random(len(margins)) < rate
+    return (y ^ flipped).astype(float), flipped
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.3])
+def test_the_rate_is_found_where_margins_are_right(rate):
+    rng = np.random.default_rng(0)
+    margins = rng.normal(0, 2.5, 6000)
+    found = flip_mixture(0.6 * margins, labels_of(margins, rate, rng)[0])
+    assert found.rate.estimate == pytest.approx(rate, abs=0.05)
+    assert found.rate.low < rate < found.rate.high
+    assert found.scale * 0.6 == pytest.approx(1.0, abs=0.25)
+
+
+def test_the_profile_interval_covers():
+    hits = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        margins = rng.normal(0, 2, 800)
+        rate = flip_mixture(margins, labels_of(margins, 0.1, rng)[0]).rate
+        hits += rate.low <= 0.1 <= rate.high
+    assert hits >= 51  # of 60 at .95: fewer has chance .001
+
+
+def test_suspects_are_flips_as_often_as_their_chance_says():
+    rng = np.random.default_rng(1)
+    margins = rng.normal(0, 2.5, 8000)
+    y, flipped = labels_of(margins, 0.15, rng)
+    chance = flip_mixture(margins, y).flipped(margins, y)
+    first = np.argsort(-chance)[:400]
+    assert flipped[first].mean() == pytest.approx(chance[first].mean(), abs=0.06)
+
+
+def test_small_margins_say_little():
+    rng = np.random.default_rng(2)
+    margins = rng.normal(0, 0.3, 1000)
+    rate = flip_mixture(margins, labels_of(margins, 0.1, rng)[0]).rate
+    assert rate.high - rate.low > 0.2
+
+
+def test_sides_and_scale_change_nothing():
+    rng = np.random.default_rng(3)
+    margins = rng.normal(0, 2, 1500)
+    y, _ = labels_of(margins, 0.1, rng)
+    turn = rng.choice([-1, 1], len(y))
+    one = flip_mixture(margins, y).rate.estimate
+    other = flip_mixture(7 * turn * margins, np.where(turn > 0, y, 1 - y)).rate.estimate
+    assert other == pytest.approx(one, abs=1e-3)
+
+
+def test_ties_and_no_margins_say_nothing():
+    assert flip_mixture([0.0, 0.0], [1.0, 0.0]).rate.estimate is None
+    assert flip_mixture([1.0, 2.0, 3.0], [0.5, 0.5, 0.5]).rate.estimate is None

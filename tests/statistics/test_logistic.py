@@ -1,0 +1,60 @@
+"""Logistic regression with the jackknife over clusters, against scikit-learn and brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from surefoot.statistics.logistic import logistic
+
+
+def drawn(n: int = 600, clusters: int = 60, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(0, clusters, n)
+    x = rng.normal(size=(n, 2)) + rng.normal(size=(clusters, 2))[ids] * 0.5
+    y = (rng.random(n) < expit(x @ [0.5, -0.3])).astype(float)
+    return x, y, ids
+
+
+def reference(x, y, weights=None):
+    model = LogisticRegression(C=1e8, fit_intercept=False, tol=1e-10, max_iter=1000)
+    return model.fit(x, y, sample_weight=weights).coef_[0]
+
+
+def test_coefficients_are_the_likeliest():
+    x, y, ids = drawn()
+    weights = np.random.default_rng(1).random(len(y))
+    assert logistic(x, y, ids, weights).coefficients == pytest.approx(
+        reference(x, y, weights), abs=1e-4
+    )
+
+
+def test_soft_labels_are_rows_on_both_sides():
+    x, y, ids = drawn()
+    soft = 0.8 * y + 0.1
+    both = reference(np.vstack([x, x]), np.repeat([1.0, 0.0], len(y)), np.r_[soft, 1 - soft])
+    assert logistic(x, soft, ids).coefficients == pytest.approx(both, abs=1e-4)
+
+
+def test_leaving_a_cluster_out_is_nearly_a_fit_without_it():
+    x, y, ids = drawn()
+    found = logistic(x, y, ids)
+    without = np.stack([reference(x[ids != c], y[ids != c]) for c in range(60)])
+    assert found.replicates == pytest.approx(without, abs=0.004)
+    spread = np.sqrt(((without - found.coefficients) ** 2).sum(0) * 59 / 60)
+    assert found.errors == pytest.approx(spread, rel=0.02)
+
+
+def test_a_cluster_twice_makes_errors_no_smaller():
+    x, y, ids = drawn()
+    once, twice = logistic(x, y, ids), logistic(np.vstack([x, x]), np.r_[y, y], np.r_[ids, ids])
+    assert twice.errors == pytest.approx(once.errors, rel=1e-6)
+
+
+def test_labels_that_a_feature_decides_have_a_finite_coefficient():
+    x = np.linspace(-1, 1, 50)[:, None]
+    found = logistic(x, (x[:, 0] > 0).astype(float))
+    assert np.isfinite(found.coefficients).all()
+    assert np.isfinite(found.errors).all()
