@@ -4,7 +4,7 @@ from surefoot.audit.deployment import DeploymentShift, deployment_shift
 from surefoot.audit.diagnosis import Diagnosis, diagnoses
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.diagnostics import diagnostics
-from surefoot.audit.run import Audit, audit
+from surefoot.audit.preferences import Audit, audit
 
 __all__ = [
     "Audit",

@@ -115,33 +115,33 @@ class PreferenceMaterial:
 
     @cached_property
     def labels(self) -> Floats:
-        """See :class:`Material`."""
+        """P(a preferred) as labelled, (N,)."""
         return self.preferences.labels
 
     @cached_property
     def weights(self) -> Floats:
-        """See :class:`Material`."""
+        """Of rows, (N,)."""
         return self.preferences.weights
 
     @cached_property
     def placed(self) -> Floats:
-        """See :class:`Material`."""
+        """1 where a response's place may have moved the label, 0 where it is the label, (N,)."""
         origins = np.array(self.preferences.strings("label_from"), dtype=object)
         return (origins != "order").astype(np.float64)
 
     @cached_property
     def prompts(self) -> Ints:
-        """See :class:`Material`."""
+        """Key of each row's prompt, (N,): what rows share."""
         return self.preferences.prompt_keys()
 
     @cached_property
     def time(self) -> Floats:
-        """See :class:`Material`."""
+        """When each row was labelled, (N,), NaN where that is not said."""
         return self.preferences.numbers("time")
 
     @cached_property
     def groupings(self) -> dict[str, Names]:
-        """See :class:`Material`."""
+        """Columns that name parts of the data, with two different names or more, (N,)."""
         found = {}
         for column in ("source", "group"):
             names = np.array(self.preferences.strings(column), dtype=object)
@@ -151,7 +151,7 @@ class PreferenceMaterial:
 
     @cached_property
     def votes(self) -> Votes:
-        """See :class:`Material`."""
+        """All votes; none where the data have no column of them."""
         rows, who, values = [], [], []
         if self.preferences.has("votes"):
             for row, (votes,) in enumerate(self.preferences.read("votes")):
@@ -170,7 +170,7 @@ class PreferenceMaterial:
 
     @cached_property
     def contrasts(self) -> dict[str, Floats]:
-        """See :class:`Material`."""
+        """By feature of form, that of response a less that of response b, (N,)."""
         read = self.preferences.read("prompt", "response_a", "response_b")
         found = np.empty((len(self.preferences), len(FEATURES)))
         for row, (prompt, a, b) in enumerate(read):
@@ -181,22 +181,22 @@ class PreferenceMaterial:
 
     @cached_property
     def problem(self) -> Problem:
-        """See :class:`Material`."""
+        """A fit of a linear head to the labels, on embeddings of all responses."""
         task = Task.of(EmbeddingScorer(), Objective(), self.preferences)
         return task.problem(self.encoder(), [self.seed])[0]
 
     @cached_property
     def margins(self) -> Floats:
-        """See :class:`Material`."""
+        """Log-odds that a is preferred, (N,), by a linear head that saw no pair of the prompt."""
         return margins_of(self.problem, self.folds(5))
 
     def folds(self, count: int) -> Ints:
-        """See :class:`Material`."""
+        """The fold of each row, (N,), prompts apart."""
         return folds(self.preferences, count, "prompt", self.seed)
 
 
 def margins_of(problem: Problem, fold: Ints) -> Floats:
     """Log-odds (N,) by linear heads of a fit, each on the rows outside its fold (N,)."""
-    (found,) = cross_validate(Linear(), problem, torch.from_numpy(fold)[:, None])
+    found = cross_validate(Linear(), problem, torch.from_numpy(fold))
     temperature = fit_temperature(found.margins, problem.evidence.label, problem.mass[:, 0])
     return np.asarray(found.margins, dtype=np.float64) / temperature.value

@@ -15,7 +15,7 @@ _RIDGE = 1e-8
 
 
 @dataclass(frozen=True)
-class Logistic:
+class LogisticFit:
     """Coefficients of a logistic regression.
 
     Attributes:
@@ -36,7 +36,7 @@ def logistic(
     labels: npt.ArrayLike,
     clusters: npt.ArrayLike | None = None,
     weights: npt.ArrayLike | None = None,
-) -> Logistic:
+) -> LogisticFit:
     """Regress soft labels on features, without an intercept that the features do not hold.
 
     Errors are those of the jackknife over clusters: each cluster is left out by one Newton step
@@ -72,7 +72,7 @@ def logistic(
     effective = spread**2 / np.maximum((squares**2).sum(0), 1e-300)
     freedom = np.maximum(np.minimum(3 * effective, count) - 1, 1.0)
     errors = np.sqrt(spread * max(count - 1, 1) / max(count, 1))
-    return Logistic(beta, errors, freedom, beta - moves)
+    return LogisticFit(beta, errors, freedom, beta - moves)
 
 
 def fit(x: Floats, y: Floats, w: Floats, offset: Floats | float = 0.0) -> Floats:

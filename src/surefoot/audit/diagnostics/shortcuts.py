@@ -10,7 +10,7 @@ import numpy.typing as npt
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Floats, Material
-from surefoot.statistics.logistic import Logistic, logistic
+from surefoot.statistics.logistic import LogisticFit, logistic
 from surefoot.statistics.minimum_effect import MinimumEffect
 
 #: A feature in which fewer rows differ than this is not tried.
@@ -52,7 +52,7 @@ def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
 
 def regressed(
     material: Material, features: Floats, rows: npt.NDArray[np.bool_] | None = None
-) -> Logistic:
+) -> LogisticFit:
     """Labels regressed on features (N, K) and, where it may matter, on a response's place."""
     kept = np.ones(len(features), dtype=bool) if rows is None else rows
     columns = np.hstack([features, material.placed[:, None]])[kept]
