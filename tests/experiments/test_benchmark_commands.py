@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks import embedding, heads, speed, trainer
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,22 @@ def test_a_benchmark_of_speed_puts_its_figures_beside_the_others(tmp_path, monke
     assert place.with_suffix(".md").read_text() == speed.table(found)
     speed.keep(place, "another", "1 s", {"seconds": 1.0})
     assert json.loads(place.read_text())["another"]["seconds"] == 1.0
+
+
+def test_the_readme_quotes_the_ratios_of_heads_that_were_kept():
+    place = ROOT / "benchmarks" / "results" / "speed.json"
+    kept = json.loads(place.read_text())
+    assert place.with_suffix(".md").read_text() == speed.table(kept)
+    one = kept["45 heads, 3700 pairs, 384 features, 1 threads"]
+    alone, other = (
+        f"{one[way]['seconds'] / one['batched']['seconds']:.1f}"
+        for way in ("one at a time", "scikit-learn")
+    )
+    off = f"{one['scikit-learn']['above_the_batch']:.1e}".replace("e-0", "e-")
+    quoted = f"one at a time {alone} times as long as in one batch, scikit-learn {other} times"
+    readme = (ROOT / "README.md").read_text()
+    assert quoted in readme
+    assert f"to the same objective within {off}" in readme
 
 
 def test_the_benchmark_of_embedding_gives_the_same_vectors_in_every_order(tmp_path, monkeypatch):
