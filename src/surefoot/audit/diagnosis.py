@@ -64,7 +64,8 @@ class Diagnosis:
         """The verdict in words."""
         seen, one = self.measurement.seen, self.diagnostic
         if self.verdict == "found":
-            return f"{seen} That is more than {one.matters:g} {one.unit}, which would not matter."
+            small = f"{one.matters:g} {one.unit}, which would not matter"
+            return f"{seen} That is more than {small if one.matters else 'chance gives'}."
         if self.verdict == "assumed":
             return f"{seen} This rests on an assumption: {self.measurement.assumption}."
         chance = f"{one.reference:g} {one.unit} would have been found with chance {self.power:.2f}"
