@@ -30,6 +30,13 @@ def _of(kind, **options):
     return model
 
 
+def _causal(model):
+    """Whether what is predicted first hangs on what is first alone."""
+    with torch.no_grad():
+        one, other = model(torch.tensor([[5, 6, 7], [5, 6, 20]])).logits[:, :2]
+    return torch.allclose(one, other, atol=1e-6)
+
+
 def _recurrent_gemma():
     layers = {"block_types": ["recurrent", "attention"], "attention_window_size": 8}
     return _of("recurrent_gemma", lru_width=32, head_dim=8, num_key_value_heads=1, **layers)
@@ -47,7 +54,12 @@ def _recurrent_gemma():
 )
 def test_prompts_of_other_lengths_change_nothing(build, calls, monkeypatch):
     """Some models take padding in front for text, or count positions from it."""
-    prepared = prepare_model(build(), byte_tokenizer())
+    given_model = build()
+    if given_model.config.model_type == "roformer" and not _causal(given_model):
+        with pytest.raises(ConfigurationError, match="both directions"):  # transformers 5.17
+            prepare_model(given_model, byte_tokenizer())
+        return
+    prepared = prepare_model(given_model, byte_tokenizer())
     model, drawn = prepared.model, []
     generate = model.generate
 
