@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -65,6 +66,27 @@ def test_quick_leaves_embeddings_out():
 def test_few_rows_need_no_model():
     found = audit(Preferences.from_rows(rows(50)))
     assert any("200 rows or more" in reason for reason in found.lacking)
+
+
+@pytest.mark.parametrize("prompts", [1, 3])
+def test_few_prompts_leave_the_other_questions(encoder, prompts):
+    data = [row | {"prompt": f"question {i % prompts}"} for i, row in enumerate(rows(250))]
+    found = audit(Preferences.from_rows(data), encoder=encoder)
+    assert any("5 are needed" in reason for reason in found.lacking)
+
+
+def test_responses_that_are_all_the_same_leave_the_other_questions(encoder):
+    same = {"prompt": "q", "response_a": "yes", "response_b": "yes", "label": 1}
+    found = audit(Preferences.from_rows([same | {"prompt": f"q{i}"} for i in range(250)]))
+    assert any("no pair is left to learn from" in reason for reason in found.lacking)
+
+
+def test_blank_lines_take_no_time():
+    begun = time.perf_counter()
+    data = list(rows(12))
+    data[0]["response_a"] = "\n" * 20_000 + "one"
+    audit(Preferences.from_rows(data), quick=True)
+    assert time.perf_counter() - begun < 2
 
 
 def test_no_rows_are_refused():

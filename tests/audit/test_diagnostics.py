@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
 
 from surefoot.audit import Lacking, Measurement, diagnoses, diagnostics
+from surefoot.audit.material import parts_of
 from surefoot.objectives import Objective
-from surefoot.worlds.planted import FAULTS, KINDS, clean
+from surefoot.scorers import EmbeddingScorer
+from surefoot.worlds.planted import FAULTS, KINDS, clean, voted
 
 EVERY = list(diagnostics().values())
 NAMES = [one.name for one in EVERY]
@@ -89,8 +92,7 @@ def test_a_remedy_is_part_of_a_configuration(name):
         for line in one.remedies:
             ((section, options),) = yaml.safe_load(line).items()
             assert section in ("objective", "scorer")
-            if section == "objective":
-                Objective(**options)
+            {"objective": Objective, "scorer": EmbeddingScorer}[section](**options)
 
 
 @pytest.mark.slow
@@ -132,3 +134,124 @@ def test_the_more_that_is_asked_the_more_it_takes():
     several = diagnoses([(diagnostic, one)] * 10)
     assert several[0].p_value == pytest.approx(min(10 * alone.p_value, 1.0))
     assert several[0].power < alone.power
+
+
+def measured(name, world):
+    (one,) = diagnostics()[name].measure(world)
+    return one
+
+
+def test_opposed_takes_two_parts_that_both_care_enough():
+    """A large part with a sure slope that does not matter opposes nobody."""
+    n, drawn = 40_000, rng()
+    world = clean("skewed lengths", n, drawn)
+    small = drawn.random(n) < 0.01
+    groups = np.where(small, "small", "large").astype(object)
+    slopes = np.where(small, -0.9, 0.08) * world.contrasts["length"]
+    world = voted(replace(world, margins_true=slopes, groupings={"group": groups}), 1, drawn)
+    one = measured("opposed shortcuts", world)
+    assert one.size.estimate == pytest.approx(0.08, abs=0.03)
+    assert one.test.p_value > 0.5
+
+
+def test_parts_that_like_the_same_are_not_said_to_avoid_it():
+    seen = measured("opposed shortcuts", clean("unbalanced groups", 2000, rng(), length=0.8)).seen
+    assert seen.count("prefers longer") == 2
+    assert "avoids" not in seen
+
+
+def test_which_response_is_named_first_moves_no_shortcut():
+    world = clean("skewed lengths", 2000, rng(), length=0.8)
+    turn = np.where(world.labels > 0.5, 1, -1)
+    first = replace(
+        world, labels=np.ones(2000), contrasts={"length": turn * world.contrasts["length"]}
+    )
+    sizes = [measured("shortcuts", one).size.estimate for one in (world, first)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=1e-6)
+
+
+def test_a_feature_that_differs_alike_on_every_row_is_found():
+    world = clean("skewed lengths", 500, rng())
+    world = replace(world, labels=np.ones(500), contrasts={"lists": np.full(500, 0.7)})
+    assert measured("shortcuts", world).test.p_value < 0.001
+
+
+def test_shortcuts_of_few_prompts_are_not_judged():
+    world = clean("skewed lengths", 500, rng())
+    assert "10 prompts" in measured("shortcuts", replace(world, prompts=np.arange(500) % 9)).reason
+
+
+def test_parts_with_one_prompts_pairs_are_not_independent():
+    """Two parts that contradict each other on the same pairs: a mistake of one is right in one."""
+    drawn = rng()
+    world = clean("skewed lengths", 1000, drawn)
+    half = clean("skewed lengths", 500, drawn)
+    truth = (half.margins_true > 0).astype(float)
+    names = np.repeat(np.array(["one", "other"], dtype=object), 500)
+    sure = np.where(np.arange(500) < 300, truth, 1 - truth)
+    both = replace(
+        world,
+        vectors=np.concatenate([half.vectors] * 2),
+        prompts=np.concatenate([np.arange(500)] * 2),
+        labels=np.concatenate([sure, 1 - sure]),
+        groupings={"group": names},
+    )
+    both.__dict__["margins"] = np.concatenate([half.margins_true] * 2)
+    error = measured("worst part", both).test.error
+    right = sure == truth
+    assert error == pytest.approx(2 * right.std() / np.sqrt(500), rel=0.02)
+
+
+def test_annotators_errors_allow_for_shared_prompts():
+    """Half of the prompts are sure, half are coins: pairs of a prompt say the same."""
+    world = clean("several votes", 2000, rng())
+    prompts = np.arange(2000) // 100
+    world = voted(replace(world, margins_true=np.where(prompts % 2, 50.0, 0.0)), 3, rng())
+    alone, shared = (
+        measured("rogue annotator", replace(world, prompts=ids)).test.error
+        for ids in (np.arange(2000), prompts)
+    )
+    assert shared > 1.5 * alone
+
+
+def test_rows_that_would_do_are_rows_not_votes():
+    world = FAULTS["rogue annotator"](2000, rng())
+    assert measured("rogue annotator", world).size.n == 2000
+
+
+def test_an_annotator_of_few_prompts_is_not_judged():
+    world = FAULTS["rogue annotator"](2000, rng())
+    assert (
+        "10 prompts"
+        in measured(
+            "rogue annotator", replace(world, prompts=np.zeros(2000, dtype=np.int64))
+        ).reason
+    )
+
+
+def test_few_votes_that_agree_are_no_certainty():
+    world = clean("several votes", 30, rng())
+    world = replace(world, prompts=np.arange(30))
+    sure = voted(replace(world, margins_true=np.full(30, 50.0)), 3, rng())
+    (one,) = diagnoses([(diagnostics()["flipped votes"], measured("flipped votes", sure))])
+    assert one.verdict == "cannot tell"
+
+
+def test_means_of_votes_get_no_smoothing():
+    world = FAULTS["flipped votes"](1000, rng())
+    assert not measured("flipped votes", world).remedy
+    hard = measured("flipped votes", replace(world, labels=np.rint(world.labels)))
+    assert hard.remedy["objective"]["labels"]["flip_rate"] == pytest.approx(0.1, abs=0.03)
+
+
+def test_names_are_shown_in_one_line():
+    world = FAULTS["rogue annotator"](2000, rng())
+    names = tuple(f"{name}\nLabels: nothing found" for name in world.votes.names)
+    one = measured("rogue annotator", replace(world, votes=replace(world.votes, names=names)))
+    assert "\n" not in one.seen + one.advice
+
+
+def test_the_most_frequent_parts_come_first():
+    names = np.array([None, "b", "a", "b", "c", None, "a", None], dtype=object)
+    assert parts_of(names, 1) == ["a", "b", "c"]
+    assert parts_of(names, 2) == ["a", "b"]

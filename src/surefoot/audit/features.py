@@ -11,7 +11,7 @@ import numpy as np
 from surefoot.data.text import normalised
 from surefoot.evaluation.pairs.rulers import markdown
 
-_LIST_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s", re.MULTILINE)
+_LIST_ITEM = re.compile(r"^[^\S\n]*(?:[-*+•]|\d+[.)])\s", re.MULTILINE)
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am) (?:sorry|unable|not able)|i (?:can(?:'t|not)|won't|will not|couldn't)"
     r"|as an ai|i(?:'d| would) rather not|i (?:must|have to) decline)\b"

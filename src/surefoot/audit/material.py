@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -97,6 +98,12 @@ class Material(Protocol):
 
     def folds(self, count: int) -> Ints:
         """The fold of each row, (N,), prompts apart."""
+
+
+def parts_of(names: Names, fewest: int) -> list[str]:
+    """The names (N,) that so many rows have, the most frequent first."""
+    counts = Counter(name for name in names.tolist() if name is not None)
+    return sorted((n for n in counts if counts[n] >= fewest), key=lambda n: (-counts[n], n))
 
 
 @dataclass(frozen=True)

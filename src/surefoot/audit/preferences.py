@@ -114,7 +114,11 @@ def audit(
             need = "embeddings (leave out --quick)" if quick else f"{FEWEST} rows or more"
             lacking.append(f"{one.name}: {need}.")
             continue
-        for result in one.measure(material):
+        try:
+            results = list(one.measure(material))
+        except DataError as error:  # no model can be fitted to them; other questions can be asked
+            results = [Lacking(f"{one.name}: {error}")]
+        for result in results:
             if isinstance(result, Lacking):
                 lacking.append(result.reason)
             else:

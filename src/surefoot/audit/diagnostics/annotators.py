@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
-from surefoot.audit.material import Material, Votes
+from surefoot.audit.material import Floats, Ints, Material, Votes
+from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Spread, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 
 MATTERS = 0.1
@@ -20,33 +21,34 @@ def rogue(material: Material) -> Iterator[Measurement | Lacking]:
     """Each annotator's agreement with others on the same pairs, against that of all others."""
     votes = material.votes
     agreement, who, pair = agreements(votes)
+    _, prompt = np.unique(material.prompts[pair], return_inverse=True)
     counts = np.bincount(who, minlength=len(votes.names))
-    judged = np.flatnonzero(counts >= FEWEST)
+    asked = np.bincount(np.unique(np.stack([who, prompt]), axis=1)[0], minlength=len(votes.names))
+    judged = np.flatnonzero((counts >= FEWEST) & (asked >= FEWEST_CLUSTERS))
     if len(judged) < 3:
         yield Lacking(
             f"{DIAGNOSTIC.name}: three annotators or more (--column annotator=...) with {FEWEST} "
-            "votes each on pairs that others voted on, too."
+            f"votes each on pairs of {FEWEST_CLUSTERS} prompts that others voted on, too."
         )
         return
-    found = [_shortfall(agreement, who, annotator) for annotator in judged.tolist()]
-    shortfall, error, freedom = map(np.array, zip(*found, strict=True))
+    shortfall, error, freedom = _shortfalls(agreement, who, prompt, judged)
     worst = int(np.argmax((shortfall - MATTERS) / error))
-    name, value = votes.names[judged[worst]], float(shortfall[worst])
+    name, value = repr(votes.names[judged[worst]]), float(shortfall[worst])
     test = MinimumEffect(
         value, float(error[worst]), float(freedom[worst]), MATTERS, picked=len(judged)
     )
-    size = test.estimate(len(agreement), "votes")
+    size = test.estimate(len(np.unique(pair)), "votes")
     rows = np.unique(pair[who == judged[worst]])
     own = float(agreement[who == judged[worst]].mean())
     yield Measurement(
         size=size,
         test=test,
         seen=f"Of {len(judged)} annotators with {FEWEST} votes or more, {name} agrees least with "
-        f"the others on the same pairs: {own:.2f}, which is {size} less than the others among "
-        "themselves.",
+        f"whoever voted on the same pairs: {own:.2f}, which is {size} less than all others do.",
         rows=RowScores(rows, np.full(len(rows), float(np.clip(value * 2, 0, 1)))),
-        advice=f"Read some pairs of {name}. Leave these votes out where they are careless; keep "
-        "them where the person wants something else, and train with unit: annotator or group.",
+        advice=f"Read some pairs of {name}: they may be harder ones, on which people agree less. "
+        "Leave these votes out where they are careless; keep them where the person wants something "
+        "else, and give a column group to train with unit: group.",
         details={
             "annotators": {
                 votes.names[j]: {"votes": int(counts[j]), "less agreement": float(s)}
@@ -75,14 +77,22 @@ def agreements(
     return alike[kept] / others[kept], who[kept], pair[kept]
 
 
-def _shortfall(
-    agreement: npt.NDArray[np.float64], who: npt.NDArray[np.int64], annotator: int
-) -> tuple[float, float, float]:
-    """How much less one agrees than the others do, its error, and degrees of freedom."""
-    own, others = agreement[who == annotator], agreement[who != annotator]
-    spread = own.var(ddof=1) / len(own) + others.var(ddof=1) / len(others)
-    floor = 0.25 / len(own) ** 2  # of equal values, which are no certainty
-    return float(others.mean() - own.mean()), float(np.sqrt(max(spread, floor))), len(own) - 1.0
+def _shortfalls(agreement: Floats, who: Ints, prompt: Ints, judged: Ints) -> tuple[Floats, ...]:
+    """How much less each agrees than the others do, its error, and degrees of freedom."""
+
+    def of(rows: npt.NDArray[np.bool_] | slice) -> Spread:
+        values, ids = agreement[rows], prompt[rows]
+        return spread(values, Dependence.of(ids, len(ids)), np.ones(len(ids)))
+
+    total, everyone, found = len(agreement), of(slice(None)), []
+    for annotator in judged.tolist():
+        mine = who == annotator
+        n, own = int(mine.sum()), of(mine)
+        rest = (total * everyone.mean - n * own.mean) / (total - n)
+        error = np.hypot(own.error, everyone.error * np.sqrt(total / (total - n)))
+        floor = 0.5 / n  # of equal values, which are no certainty
+        found.append((rest - own.mean, max(float(error), floor), max(own.freedom, 1.0)))
+    return tuple(np.array(found).T)
 
 
 DIAGNOSTIC = Diagnostic(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.material import Material
+from surefoot.audit.material import Material, parts_of
 from surefoot.scorers.head import margins_of
 from surefoot.scorers.heads.linear import Linear
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
@@ -28,9 +28,7 @@ def conflict(material: Material) -> Iterator[Measurement | Lacking]:
         return
     halves = material.folds(2)
     for column, names in material.groupings.items():
-        sizes = {n: int((names == n).sum()) for n in set(names.tolist()) - {None}}
-        parts = [n for n in sorted(sizes, key=lambda n: (-sizes[n], n)) if sizes[n] >= FEWEST]
-        parts = parts[:MOST]
+        parts = parts_of(names, FEWEST)[:MOST]
         if len(parts) < 2:
             yield Lacking(f"{DIAGNOSTIC.name}: two names in {column} with {FEWEST} rows each.")
             continue

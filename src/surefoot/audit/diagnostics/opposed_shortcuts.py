@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, regressed
+from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, in_deviations, regressed
 from surefoot.audit.features import FEATURES
-from surefoot.audit.material import Material
+from surefoot.audit.material import Material, parts_of
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -27,8 +27,20 @@ class Slope(NamedTuple):
 
     @property
     def t(self) -> float:
-        """In errors."""
-        return self.value / self.error
+        """How far it lies beyond what matters, in errors."""
+        return (self.value - MATTERS) / self.error
+
+    @property
+    def turned(self) -> Slope:
+        """How much it is disliked."""
+        return self._replace(value=-self.value)
+
+    @property
+    def words(self) -> str:
+        """What the part does with the feature."""
+        more = next(one.more for one in FEATURES if one.name == self.feature)
+        verb = "prefers" if self.value > 0 else "avoids"
+        return f"{self.part!r} {verb} {more} responses ({self.value:+.2f} log-odds)"
 
 
 def opposed(material: Material) -> Iterator[Measurement | Lacking]:
@@ -42,19 +54,19 @@ def opposed(material: Material) -> Iterator[Measurement | Lacking]:
             yield Lacking(f"{DIAGNOSTIC.name}: two names in {column} with {FEWEST} rows each.")
             continue
         liked, disliked, picked = max(found, key=lambda one: min(one[0].t, one[1].t))
-        value, error, freedom, feature, _ = min(liked, disliked, key=lambda one: one.t)
-        test = MinimumEffect(value, error, freedom, MATTERS, picked=picked)
-        more = next(one.more for one in FEATURES if one.name == feature)
+        tests = [
+            MinimumEffect(one.value, one.error, one.freedom, MATTERS, picked=picked)
+            for one in (liked, disliked)
+        ]
+        test = max(tests, key=lambda one: (one.p_value, -one.value))  # both have to be found
         yield Measurement(
             of=column,
             size=test.estimate(len(names), "prompts"),
             test=test,
-            seen=f"{column.capitalize()} {liked.part!r} prefers {more} responses "
-            f"({liked.value:+.2f} log-odds for a standard deviation), {disliked.part!r} avoids "
-            f"them ({-disliked.value:+.2f}).",
+            seen=f"For a standard deviation, {column} {liked.words}, {disliked.turned.words}.",
             remedy={"scorer": {"source_aware": True}} if column == "source" else {},
             advice=f"Train one model for each {column}, or one that knows it: pooled, they cancel.",
-            details={"feature": feature, "prefers": liked.part, "avoids": disliked.part},
+            details={"feature": liked.feature, "prefers": liked.part, "avoids": disliked.part},
         )
 
 
@@ -62,22 +74,22 @@ def _pairs(
     material: Material, names: npt.NDArray[np.object_]
 ) -> Iterator[tuple[Slope, Slope, int]]:
     """Of each feature, the part that likes it most and the one that dislikes it most (negated)."""
-    parts = sorted({name for name in names.tolist() if name is not None})
+    parts = parts_of(names, FEWEST)
     for feature, values in material.contrasts.items():
         slopes: list[Slope] = []
         for part in parts:
             rows = names == part
             several = len(np.unique(material.prompts[rows])) >= FEWEST_CLUSTERS
             if several and (values[rows] != 0).sum() >= FEWEST:
-                fit = regressed(material, (values / values.std())[:, None], rows)
+                fit = regressed(material, in_deviations(values)[:, None], rows)
                 value, error, freedom = (
                     float(one[0]) for one in (fit.coefficients, fit.errors, fit.freedom)
                 )
                 slopes.append(Slope(value, error, freedom, feature, part))
         if len(slopes) > 1:
-            liked, disliked = (choose(slopes, key=lambda one: one.t) for choose in (max, min))
-            turned = disliked._replace(value=-disliked.value)
-            yield liked, turned, len(slopes) * len(FEATURES)
+            liked = max(slopes, key=lambda one: one.t)
+            others = [one.turned for one in slopes if one is not liked]
+            yield liked, max(others, key=lambda one: one.t), len(slopes) * len(FEATURES)
 
 
 DIAGNOSTIC = Diagnostic(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Floats, Material
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.logistic import LogisticFit, logistic
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -20,13 +21,16 @@ MATTERS = 0.1
 
 def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
     """A logistic regression of labels on each feature's difference alone, and on all together."""
+    if len(np.unique(material.prompts)) < FEWEST_CLUSTERS:
+        yield Lacking(f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more.")
+        return
     contrasts = {
-        name: values / values.std()
+        name: in_deviations(values)
         for name, values in material.contrasts.items()
         if int((values != 0).sum()) >= FEWEST
     }
     if not contrasts:
-        yield Lacking(f"shortcuts: fewer than {FEWEST} rows differ in any feature of form.")
+        yield Lacking(f"{DIAGNOSTIC.name}: fewer than {FEWEST} rows differ in any feature of form.")
         return
     together = regressed(material, np.stack(list(contrasts.values()), axis=1))
     for k, (name, values) in enumerate(contrasts.items()):
@@ -48,6 +52,14 @@ def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
             "groups by whether it does.",
             details={"together": held},
         )
+
+
+def in_deviations(values: Floats) -> Floats:
+    """Differences (N,) in standard deviations: about 0, as which response is named first is free.
+
+    So data with the chosen response always first give what they give with sides drawn.
+    """
+    return values / max(float(np.sqrt(np.square(values).mean())), 1e-300)
 
 
 def regressed(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.material import Material
+from surefoot.audit.material import Floats, Material, parts_of
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins
@@ -24,16 +25,17 @@ def worst_part(material: Material) -> Iterator[Measurement | Lacking]:
     right = credit(side_of_margins(material.margins), material.labels)
     for column, names in material.groupings.items():
         found = []
-        for name in sorted({one for one in names.tolist() if one is not None}):
+        for name in parts_of(names, FEWEST):
             inside = names == name
             prompts = material.prompts[inside], material.prompts[~inside]
-            if inside.sum() < FEWEST or min(len(np.unique(p)) for p in prompts) < FEWEST_CLUSTERS:
+            if min(len(np.unique(p)) for p in prompts) < FEWEST_CLUSTERS:
                 continue
             own, others = (
                 spread(right[rows], Dependence.of(p, len(p)), np.ones(len(p)))
                 for rows, p in zip((inside, ~inside), prompts, strict=True)
             )
-            error = float(np.hypot(own.error, others.error))
+            both = _jointly(right, inside, material.prompts)
+            error = max(float(np.hypot(own.error, others.error)), both)
             floor = 0.5 / inside.sum()
             found.append((name, others.mean - own.mean, max(error, floor), own.freedom, own.mean))
         if not found:
@@ -52,6 +54,15 @@ def worst_part(material: Material) -> Iterator[Measurement | Lacking]:
             advice="A worse part may also be noisier, which no training mends: compare the votes.",
             details={one[0]: {"accuracy": one[4], "less": one[1]} for one in found},
         )
+
+
+def _jointly(right: Floats, inside: npt.NDArray[np.bool_], prompts: npt.NDArray[np.int64]) -> float:
+    """Error of the difference where prompts are in both: of what each row moves it by."""
+    moves = np.empty(len(right))
+    for rows in (inside, ~inside):
+        moves[rows] = (right[rows] - right[rows].mean()) / rows.mean()
+    moves[inside] *= -1
+    return spread(moves, Dependence.of(prompts, len(prompts)), np.ones(len(prompts))).error
 
 
 DIAGNOSTIC = Diagnostic(

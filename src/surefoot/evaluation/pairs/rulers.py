@@ -15,9 +15,9 @@ from surefoot.statistics.dependence import Floats
 
 _MARKDOWN = re.compile(
     r"""^\s{0,3}\#{1,6}\s      # heading
-      | ^\s*(?:[-*+]|\d+[.)])\s  # list item
-      | ^\s*\|.*\|\s*$         # table row
-      | ^\s*(?:```|>\s)        # code fence, quotation
+      | ^[^\S\n]*(?:[-*+]|\d+[.)])\s  # list item
+      | ^[^\S\n]*\|.*\|\s*$         # table row
+      | ^[^\S\n]*(?:```|>\s)        # code fence, quotation
       | \*\*[^*\n]+\*\*        # bold
       | `[^`\n]+`              # inline code
       | \[[^\]\n]+\]\([^)\n]+\)  # link
