@@ -21,7 +21,7 @@ from surefoot.online.arguments import trl_arguments
 from surefoot.online.progress import Progress
 from surefoot.online.prompts import prompt_set
 from surefoot.online.reward import Reward, data_returns, load_reward, reference_returns
-from surefoot.scorers import load_scorer
+from surefoot.scorers import PolicyScorer, Scorer, load_scorer
 from surefoot.scorers.language.generation import SamplingLaw
 
 CVAR = {"kind": "cvar", "level": 0.5, "unit": "group"}
@@ -287,6 +287,22 @@ def test_another_scorer_is_refused(folder):
             objective={"kind": "online", "reward": "reward"},
             output="run",
         )
+
+
+def test_a_policy_of_a_plugin_is_written_with_its_own_options(monkeypatch):
+    monkeypatch.setattr(Scorer, "registry", dict(Scorer.registry))
+
+    class Mine(PolicyScorer, kind="mine"):
+        more: int = 3
+
+    config = OnlineConfig(
+        data={"train": "pairs.jsonl"},
+        scorer={"kind": "mine", "model": "base", "more": 7},
+        objective={"kind": "online", "reward": "reward"},
+        output="run",
+    )
+    assert config.scorer == Mine(model="base", more=7)
+    assert yaml.safe_load(config.to_yaml())["scorer"]["more"] == 7
 
 
 def test_vllm_is_passed_on_by_trls_names(folder, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from surefoot.data.options import FileReading
 from surefoot.errors import ConfigurationError
@@ -163,7 +163,7 @@ class OnlineConfig(SeededConfig):
     """Version of this form."""
     data: PromptOptions
     """The prompts."""
-    scorer: Annotated[PolicyScorer, BeforeValidator(_policy)]
+    scorer: Annotated[SerializeAsAny[PolicyScorer], BeforeValidator(_policy)]
     """The policy, which is also the reference: `{kind: policy, model: ..., beta: ...}`."""
     objective: Online
     """What is maximised."""
