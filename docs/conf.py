@@ -36,7 +36,8 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_use_type_comments = False  # there are none to look for
 autodoc_type_aliases = {  # written as in the source, not spelled out
-    name: name for name in ("npt.ArrayLike", "Floats", "Choice", "Groups", "BySeed", "Rewards")
+    name: name
+    for name in ("npt.ArrayLike", "Floats", "Names", "Choice", "Groups", "BySeed", "Rewards")
 }
 napoleon_use_ivar = True  # attributes stand in the class, not a second time below it
 suppress_warnings = ["ref.python"]  # `labels`, `mean`: names that several modules have
