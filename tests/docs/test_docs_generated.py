@@ -1,9 +1,13 @@
 """What the documentation says of the code is what the code says."""
 
+import ast
+import io
 import re
+import tokenize
 
 import pytest
 from surefoot_docs import docstrings, parts, parts_of_sentences, write
+from surefoot_docs.api import PACKAGES
 from surefoot_docs.compositions import SCORERS, regularised
 from surefoot_docs.markdown import document, prose, table
 from surefoot_docs.members import split_equation
@@ -207,3 +211,22 @@ def test_docstrings_for_sphinx():
         "Attributes:",
         "    low/high: ends.",
     ]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_is_said_of_an_attribute_is_on_the_site(root, package):
+    """Sphinx reads comments that begin with `#:`, and no others."""
+    unread = []
+    for path in (root / "src" / "surefoot" / package).rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        plain = {one.start[0] for one in tokens if one.string.startswith("# ")}
+        plain -= {n for n, line in enumerate(text.splitlines(), 1) if "# type: ignore" in line}
+        unread += [
+            f"{path.name}: {cls.name}.{ast.unparse(one.target)}"
+            for cls in ast.walk(ast.parse(text))
+            if isinstance(cls, ast.ClassDef)
+            for one in cls.body
+            if isinstance(one, ast.AnnAssign) and one.end_lineno in plain
+        ]
+    assert unread == []

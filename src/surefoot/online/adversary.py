@@ -41,14 +41,14 @@ class Adversary:
     Running values `gains` (U,) are J_g; of a group that was not seen yet, the mean of the others.
     """
 
-    risk: Risk  # of the groups; its `unit_mass` is p
-    names: Sequence[str]  # of the groups
-    mass: Tensor  # (U,) training prompts of each group; kept as shares
-    rate: float = 0.05  # weight of one prompt in the running value of its group
+    risk: Risk  #: of the groups; its `unit_mass` is p
+    names: Sequence[str]  #: of the groups
+    mass: Tensor  #: (U,) training prompts of each group; kept as shares
+    rate: float = 0.05  #: weight of one prompt in the running value of its group
     gains: Tensor = field(init=False)
-    sums: Tensor = field(init=False)  # (U,) gains before the weights so far are divided out
-    seen: Tensor = field(init=False)  # (U,) prompts that they rest on
-    state: State = field(default_factory=dict)  # of a stateful risk
+    sums: Tensor = field(init=False)  #: (U,) gains before the weights so far are divided out
+    seen: Tensor = field(init=False)  #: (U,) prompts that they rest on
+    state: State = field(default_factory=dict)  #: of a stateful risk
 
     def __post_init__(self) -> None:
         if self.risk.properties.direction == "against noise":

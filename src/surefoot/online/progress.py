@@ -23,14 +23,14 @@ _RUNNING, _HISTORY = ("kl", "watched", "best_watched"), "history/"
 class Progress:
     """Running figures of a run over P prompts."""
 
-    adversary: Adversary  # how groups of prompts count
-    groups: Tensor  # (P,) of the prompts
-    beta: float  # weight of the KL in the return
-    baseline: Tensor  # (P,) what the reference gets; 0 where nothing depends on it
-    watch_baseline: Tensor | None = None  # (P,) the same by the reward model that is watched
-    stop_kl: float | None = None  # smoothed mean KL of a response above which the run stops
-    stop_drop: float | None = None  # fall of the smoothed watched reward at which it stops
-    stopped: str = ""  # why; empty while it runs
+    adversary: Adversary  #: how groups of prompts count
+    groups: Tensor  #: (P,) of the prompts
+    beta: float  #: weight of the KL in the return
+    baseline: Tensor  #: (P,) what the reference gets; 0 where nothing depends on it
+    watch_baseline: Tensor | None = None  #: (P,) the same by the reward model that is watched
+    stop_kl: float | None = None  #: smoothed mean KL of a response above which the run stops
+    stop_drop: float | None = None  #: fall of the smoothed watched reward at which it stops
+    stopped: str = ""  #: why; empty while it runs
     steps: int = 0
     kl: float = 0.0
     watched: float = 0.0

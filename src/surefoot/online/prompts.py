@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 class PromptSet:
     """P prompts, each once."""
 
-    preferences: Preferences  # a comparison of each; of prompts alone, with empty responses
-    groups: Tensor  # (P,)
-    names: tuple[str, ...]  # of the groups
-    ids: list[list[int]]  # token ids after which a response is written
-    alone: bool  # the data have no responses
-    notes: tuple[str, ...]  # for the user
-    clusters: PromptClusters | None = None  # where the risk is over such
+    preferences: Preferences  #: a comparison of each; of prompts alone, with empty responses
+    groups: Tensor  #: (P,)
+    names: tuple[str, ...]  #: of the groups
+    ids: list[list[int]]  #: token ids after which a response is written
+    alone: bool  #: the data have no responses
+    notes: tuple[str, ...]  #: for the user
+    clusters: PromptClusters | None = None  #: where the risk is over such
 
     def __len__(self) -> int:
         return len(self.preferences)

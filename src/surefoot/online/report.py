@@ -26,10 +26,10 @@ class PromptGroup:
     """A group of prompts at the end of a run."""
 
     name: str
-    share: float  # of the prompts
-    seen: int  # prompts that its gain rests on
-    gain: float  # running value of the return, less the reference's
-    weight: float  # how often its prompts count
+    share: float  #: of the prompts
+    seen: int  #: prompts that its gain rests on
+    gain: float  #: running value of the return, less the reference's
+    weight: float  #: how often its prompts count
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class OnlineReport:
     """What a run has to say."""
 
     warnings: tuple[str, ...]
-    last: dict[str, float]  # figures of the last log, by name
-    steps: int  # of the optimiser
-    stopped: str  # the rule that stopped it, in words; empty where it came to its end
-    groups: tuple[PromptGroup, ...]  # of the prompts; none where there is one
+    last: dict[str, float]  #: figures of the last log, by name
+    steps: int  #: of the optimiser
+    stopped: str  #: the rule that stopped it, in words; empty where it came to its end
+    groups: tuple[PromptGroup, ...]  #: of the prompts; none where there is one
     log: Sequence[Mapping[str, Any]]
-    history: Sequence[Mapping[str, float]]  # figures of every step
-    along: AlongTraining | None = None  # over-optimisation, where a reward was watched
+    history: Sequence[Mapping[str, float]]  #: figures of every step
+    along: AlongTraining | None = None  #: over-optimisation, where a reward was watched
 
 
 def describe_run(run: OpenRun[OnlineConfig], state: Any, progress: Progress) -> OnlineReport:

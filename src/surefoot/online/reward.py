@@ -30,8 +30,8 @@ class Reward:
     """Rewards of what a policy wrote, in the form in which TRL asks for them."""
 
     model: TrainedScorer
-    preferences: Preferences  # where the prompts are; TRL passes their places in the column `row`
-    name: str = "reward"  # in TRL's logs
+    preferences: Preferences  #: where the prompts are; TRL passes their places in the column `row`
+    name: str = "reward"  #: in TRL's logs
 
     def __post_init__(self) -> None:
         self.__name__ = self.name

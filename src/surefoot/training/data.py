@@ -28,10 +28,10 @@ class TrainingData:
     """Comparisons that are ready to train on, and what was found in all that was read."""
 
     train: Preferences
-    held_out: Preferences | None  # None where none was asked for
+    held_out: Preferences | None  #: None where none was asked for
     damage: DamageReport
-    removed: int  # damaged rows that were taken out
-    clusters: PromptClusters | None = None  # of the prompts, which stand in the column `cluster`
+    removed: int  #: damaged rows that were taken out
+    clusters: PromptClusters | None = None  #: of the prompts, which stand in the column `cluster`
 
     def to_dict(self) -> dict[str, Any]:
         """Counts, and how they were read, JSON-ready."""

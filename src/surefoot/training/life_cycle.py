@@ -46,10 +46,10 @@ def silent(line: str) -> None:
 class _Together:
     """The runs of one command, one for each seed."""
 
-    root: RunFolder | None  # the claimed folder that holds several; None where one run is alone
-    names: Sequence[str]  # of the seeds' folders
-    resume: bool  # whether what is there stays
-    finished: list[Path] = field(default_factory=list)  # those that were so before
+    root: RunFolder | None  #: the claimed folder that holds several; None where one run is alone
+    names: Sequence[str]  #: of the seeds' folders
+    resume: bool  #: whether what is there stays
+    finished: list[Path] = field(default_factory=list)  #: those that were so before
 
     def begin(self, data: Preferences) -> None:
         """Mark the common folder as begun, once; earlier runs are gone unless these go on.
@@ -74,11 +74,11 @@ class OpenRun(Generic[C]):
     """A run that this process has claimed, and has to do."""
 
     folder: RunFolder
-    config: C  # complete
-    say: Say  # one line per stage and per warning; silent on all processes but the first
+    config: C  #: complete
+    say: Say  #: one line per stage and per warning; silent on all processes but the first
     together: _Together
-    checkpoint: str | None = None  # from which it goes on
-    warnings: list[str] = field(default_factory=list)  # for its model card
+    checkpoint: str | None = None  #: from which it goes on
+    warnings: list[str] = field(default_factory=list)  #: for its model card
 
     @property
     def path(self) -> Path:

@@ -28,8 +28,8 @@ class EstimatedTrim:
     """An estimate of the share of labels that point the wrong way."""
 
     share: float
-    votes: Estimate  # the flip rate of a single vote
-    varying: VaryingRates  # whether pairs differ in it, so that it is too low
+    votes: Estimate  #: the flip rate of a single vote
+    varying: VaryingRates  #: whether pairs differ in it, so that it is too low
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -28,11 +28,11 @@ from surefoot.scorers.language.generation import SamplingLaw, continuations, end
 class StepResponses:
     """Responses that one process drew in a step, K to each of n prompts."""
 
-    places: Ints  # (n,) positions in the step
-    openings: list[list[int]]  # token ids before the responses of each prompt
-    responses: list[list[list[int]]]  # token ids, prompt by prompt, K for each
-    texts: list[list[str]]  # the same, decoded
-    finished: Tensor  # (n,) share of the responses that ended by themselves
+    places: Ints  #: (n,) positions in the step
+    openings: list[list[int]]  #: token ids before the responses of each prompt
+    responses: list[list[list[int]]]  #: token ids, prompt by prompt, K for each
+    texts: list[list[str]]  #: the same, decoded
+    finished: Tensor  #: (n,) share of the responses that ended by themselves
 
 
 class Writer:

@@ -25,24 +25,24 @@ from surefoot.training.language.step import Memory, Step, add_up_gradients
 class DoublyRobustResult:
     """What a step found of its N records, on the CPU in float64, the same on every rank."""
 
-    outputs: Outputs  # scores (beta log-ratios), log-probabilities and lengths of the data's
-    direct: Tensor  # (N,), as are all below
+    outputs: Outputs  #: scores (beta log-ratios), log-probabilities and lengths of the data's
+    direct: Tensor  #: (N,), as are all below
     correction: Tensor
     kl: Tensor
-    sample_tokens: Tensor  # mean length of a record's samples
-    finished: Tensor  # share of them that ended by themselves
+    sample_tokens: Tensor  #: mean length of a record's samples
+    finished: Tensor  #: share of them that ended by themselves
 
 
 @dataclass
 class DoublyRobustRunner:
     """Runs optimiser steps of DRPO."""
 
-    score: PolicyScores  # its beta is the weight of the KL
-    clip: tuple[float, float] | None  # of the ratios
-    tokens: TokenPairs  # the data's pairs
+    score: PolicyScores  #: its beta is the weight of the KL
+    clip: tuple[float, float] | None  #: of the ratios
+    tokens: TokenPairs  #: the data's pairs
     engine: Engine
-    backward: Callable[[Tensor], None]  # accumulates gradients of a loss
-    reference: Callable[[PairBatch], Tensor]  # its log-probabilities (n, 2)
+    backward: Callable[[Tensor], None]  #: accumulates gradients of a loss
+    reference: Callable[[PairBatch], Tensor]  #: its log-probabilities (n, 2)
     memory: Memory
 
     def run(

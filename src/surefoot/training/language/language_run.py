@@ -50,12 +50,12 @@ class LanguageReport:
     """What a run has to say."""
 
     warnings: tuple[str, ...]
-    last: dict[str, float]  # figures of the last log, by name
-    held_out_accuracy: Estimate | None  # labels as given; None where no pairs were held out
-    steps: int  # of the optimiser
-    coefficient: Coefficient | None = None  # of a control variate, where it was fitted
-    shares: tuple[UnitShare, ...] = ()  # who got the weight in the last epoch; () for single pairs
-    share_steps: int = 0  # of that epoch
+    last: dict[str, float]  #: figures of the last log, by name
+    held_out_accuracy: Estimate | None  #: labels as given; None where no pairs were held out
+    steps: int  #: of the optimiser
+    coefficient: Coefficient | None = None  #: of a control variate, where it was fitted
+    shares: tuple[UnitShare, ...] = ()  #: who got the weight in the last epoch; () for single pairs
+    share_steps: int = 0  #: of that epoch
 
 
 def train_language_model(

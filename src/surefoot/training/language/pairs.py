@@ -36,18 +36,18 @@ class TrainingPairs:
     """N comparisons, as the trainer needs them. Indexing gives back the index: steps are rows."""
 
     preferences: Preferences
-    tokens: TokenPairs  # of the N, and then of P reference pairs, where the objective asks
-    evidence: Evidence  # (N,)
-    mass: Tensor  # (N,) weights
-    units: Units | None  # None where each is its own
+    tokens: TokenPairs  #: of the N, and then of P reference pairs, where the objective asks
+    evidence: Evidence  #: (N,)
+    mass: Tensor  #: (N,) weights
+    units: Units | None  #: None where each is its own
     unit_names: tuple[str, ...]
-    together: Ints  # (N,) rows of one number share a step
-    encoder: bool  # the model closes its texts with a special token
-    notes: tuple[str, ...]  # for the user
+    together: Ints  #: (N,) rows of one number share a step
+    encoder: bool  #: the model closes its texts with a special token
+    notes: tuple[str, ...]  #: for the user
     #: Units are prompts, of which a step has few; others keep their numbers, which a stateful risk
     #: remembers.
     renumbered: bool = False
-    reference: Tensor | None = None  # (N + P, 2) log-probabilities, once they are known
+    reference: Tensor | None = None  #: (N + P, 2) log-probabilities, once they are known
 
     @classmethod
     def of(

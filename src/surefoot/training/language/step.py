@@ -38,11 +38,11 @@ class Step:
     They are N comparisons, and the P reference pairs that their evidence speaks of.
     """
 
-    rows: Ints  # (N + P,) positions among the tokenised pairs
-    evidence: Evidence  # (N,)
-    mass: Tensor  # (N,) weights before robustness
-    units: Units | None = None  # (N,) where the risk has any
-    reference: Tensor | None = None  # (N + P, 2) its log-probabilities; None where it is live
+    rows: Ints  #: (N + P,) positions among the tokenised pairs
+    evidence: Evidence  #: (N,)
+    mass: Tensor  #: (N,) weights before robustness
+    units: Units | None = None  #: (N,) where the risk has any
+    reference: Tensor | None = None  #: (N + P, 2) its log-probabilities; None where it is live
 
     def with_references(self, part: Ints) -> Ints:
         """Positions in `rows` of some of the N comparisons, and of their reference pairs."""
@@ -70,19 +70,19 @@ class Step:
 class StepResult:
     """Outcome of a step, on the CPU in float64, the same on every rank."""
 
-    value: float  # the objective with its regularisers
-    risk: RiskValue  # without them, with its weights by pair and by unit
-    losses: Tensor  # (N,)
-    outputs: Outputs  # of the N pairs
-    gradient: float | None = None  # root mean square of |grad loss| in the input embeddings
+    value: float  #: the objective with its regularisers
+    risk: RiskValue  #: without them, with its weights by pair and by unit
+    losses: Tensor  #: (N,)
+    outputs: Outputs  #: of the N pairs
+    gradient: float | None = None  #: root mean square of |grad loss| in the input embeddings
 
 
 @dataclass
 class Memory:
     """What the memory of this process is known to hold."""
 
-    say: Callable[[str], None] = lambda line: None  # one line when a micro-batch did not fit
-    most: int | None = None  # pairs in a micro-batch; None: any number
+    say: Callable[[str], None] = lambda line: None  #: one line when a micro-batch did not fit
+    most: int | None = None  #: pairs in a micro-batch; None: any number
 
     def fit(
         self,
@@ -151,8 +151,8 @@ class StepRunner:
     score: ScoreFunction
     tokens: TokenPairs
     engine: Engine
-    backward: Callable[[Tensor], None]  # accumulates gradients of a loss
-    live_reference: Callable[[PairBatch], Tensor] | None = None  # (n, 2); None where it is cached
+    backward: Callable[[Tensor], None]  #: accumulates gradients of a loss
+    live_reference: Callable[[PairBatch], Tensor] | None = None  #: (n, 2); None where it is cached
     memory: Memory = field(default_factory=Memory)
 
     def run(self, model: nn.Module, step: Step, state: State) -> StepResult:
