@@ -17,12 +17,13 @@ def labels_of(margins, rate, rng):
 
 @pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.3])
 def test_the_rate_is_found_where_margins_are_right(rate):
-    rng = np.random.default_rng(0)
-    margins = rng.normal(0, 2.5, 6000)
-    found = flip_mixture(0.6 * margins, labels_of(margins, rate, rng)[0])
-    assert found.rate.estimate == pytest.approx(rate, abs=0.05)
-    assert found.rate.low < rate < found.rate.high
-    assert found.scale * 0.6 == pytest.approx(1.0, abs=0.25)
+    fits = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        margins = rng.normal(0, 2.5, 2000)
+        fits.append(flip_mixture(0.6 * margins, labels_of(margins, rate, rng)[0]))
+    assert np.mean([one.rate.estimate for one in fits]) == pytest.approx(rate, abs=0.025)
+    assert 0.6 * np.mean([one.scale for one in fits]) == pytest.approx(1.0, abs=0.2)
 
 
 def test_the_profile_interval_covers():

@@ -102,7 +102,8 @@ def groups_of_rows(draw, n):
 @st.composite
 def weights(draw, n):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    found = np.exp(rng.normal(size=n) * draw(st.sampled_from([0.0, 1.0, 200.0])))
+    logs = rng.normal(size=n) * draw(st.sampled_from([0.0, 1.0, 200.0]))
+    found = np.exp(np.clip(logs, -700, 700))
     found[rng.random(n) < draw(st.sampled_from([0.0, 0.5]))] = 0.0
     assume(found.any())
     return found
@@ -148,6 +149,8 @@ def arguments(draw, function):
         "probabilities": lambda: draw(shares(n)),
         "outcomes": lambda: draw(shares(n)),
         "disagreement": lambda: draw(shares(n)),
+        "margins": lambda: values,
+        "labels": lambda: draw(shares(n)),
         "bins": lambda: draw(st.integers(1, 12)),
         "kl": lambda: np.array([0.2, 0.7, 1.5]),
         "gains": lambda: [np.stack([one, one / 2, one[::-1]], axis=1) for one in by_seed],

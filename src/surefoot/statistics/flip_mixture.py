@@ -26,6 +26,8 @@ ASSUMPTION = (
 )
 _RATES = np.concatenate([[0.0], np.geomspace(1e-4, 0.495, 60)])
 _SCALES = (1e-3, 1e3)
+#: Times the median margin; the farther ones count as no farther.
+_ABSURD = 1e6
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,11 @@ def flip_mixture(
         return FlipMixture(
             Estimate(None, None, None, n, covers, level, "no label has a margin"), 1.0
         )
+    w = w / w.max()
     w = w * (w.sum() / np.square(w).sum())  # as many equal weights as say as much
     unit = float(np.median(np.abs(m)))
-    z = m / unit
+    with np.errstate(over="ignore"):
+        z = np.clip(m / unit, -_ABSURD, _ABSURD)
 
     def best_scale(rate: float) -> tuple[float, float]:
         """The scale that fits best at a rate, and less the log-likelihood there."""
