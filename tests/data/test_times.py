@@ -66,6 +66,17 @@ def test_several_units_in_one_column_are_refused_by_name(record, first, second):
     assert not read(record, column, values, columns={column: ""}).has("time")
 
 
+@pytest.mark.parametrize("record", [PLAIN, ARENA])
+def test_a_mapped_column_has_the_users_own_name(record):
+    late, early = of(2026) * 1000, of(2025)
+    (reading,) = read(record, "judged_at", [late], columns={"time": "judged_at"}).readings
+    assert reading.notes[0].startswith("judged_at: milliseconds since 1970")
+    says = "'judged_at' seems to hold .* without --column time=judged_at"
+    with pytest.raises(DataError, match=says):
+        read(record, "judged_at", [late, early], columns={"time": "judged_at"})
+    assert not read(record, "judged_at", [late, early]).has("time")
+
+
 @pytest.mark.parametrize("value", [202611301230, 20261130123000, 1e10, -1.7e12, 1e19, "9999-12-31"])
 def test_a_number_that_is_a_time_in_no_unit_is_left_out_with_a_note(value):
     (reading,) = read(PLAIN, "time", [value] * 3).readings

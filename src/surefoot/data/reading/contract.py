@@ -228,9 +228,11 @@ def _seconds(record: Record, value: object) -> float:
     if len(units) > 1:
         found = " and ".join(f"{one} ({where})" for one, where in units.items())
         name = next((n for n, it in record.account.became.items() if it == "time"), "time")
+        theirs = record.account.theirs.get(name)
+        out = f"without --column {name}={theirs}" if theirs else f"--column {name}="
         raise ColumnError(
-            f"{name!r} seems to hold {found} since 1970. Write all of it in one unit, or leave it "
-            f"out: --column {name}="
+            f"{(theirs or name)!r} seems to hold {found} since 1970. Write all of it in one unit, "
+            f"or leave it out: {out}"
         )
     return seconds
 

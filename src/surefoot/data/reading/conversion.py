@@ -150,7 +150,8 @@ class Conversion:
         yield from (f"{count} {what}" for what, count in self.account.remarks.items())
         for unit, where in self.account.units.items():
             if unit != "seconds":
-                name = ", ".join(self.account.source_of("time")) or "time"
+                sources = self.account.source_of("time")
+                name = ", ".join(sources) or self.account.theirs.get("time", "time")
                 yield f"{name}: {unit} since 1970, converted to seconds ({where})"
         if self._grouped:
             yield (
