@@ -29,8 +29,8 @@ class Progress:
     baseline: Tensor  #: (P,) what the reference gets; 0 where nothing depends on it
     watch_baseline: Tensor | None = None  #: (P,) the same by the reward model that is watched
     stop_kl: float | None = None  #: smoothed mean KL of a response above which the run stops
-    stop_drop: float | None = None  #: fall of the smoothed watched reward at which it stops
-    stopped: str = ""  #: why; empty while it runs
+    stop_drop: float | None = None  #: how far the smoothed watched reward may fall below its best
+    stopped: str = ""  #: why it was stopped; empty while it runs
     steps: int = 0
     kl: float = 0.0
     watched: float = 0.0
