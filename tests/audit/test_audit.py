@@ -90,6 +90,14 @@ def test_blank_lines_take_no_time():
     assert time.perf_counter() - begun < 2
 
 
+@pytest.mark.parametrize("said", [{"label": 0.5}, {"weight": 0.0}], ids=["ties", "no weight"])
+def test_a_source_that_says_nothing_opposes_nobody(said):
+    data = [row | (said if row["source"] == "one" else {}) for row in rows(400)]
+    found = audit(Preferences.from_rows(data), quick=True)
+    (one,) = [one for one in found.diagnoses if one.diagnostic.name == "opposed shortcuts"]
+    assert one.verdict != "found"
+
+
 def test_no_rows_are_refused():
     with pytest.raises(DataError, match="no rows"):
         audit(Preferences.from_rows([]))

@@ -255,3 +255,24 @@ def test_the_most_frequent_parts_come_first():
     names = np.array([None, "b", "a", "b", "c", None, "a", None], dtype=object)
     assert parts_of(names, 1) == ["a", "b", "c"]
     assert parts_of(names, 2) == ["a", "b"]
+
+
+def test_a_unit_that_some_rows_lack_is_no_remedy():
+    world = FAULTS["worst part"](2000, rng())
+    whole = measured("worst part", world)
+    assert Objective(**whole.remedy["objective"]).risk.unit == "group"
+    names = world.groupings["group"].copy()
+    names[::100] = None
+    part = measured("worst part", replace(world, groupings={"group": names}))
+    assert not part.remedy
+    assert "give every row a name" in part.advice
+
+
+def test_soft_labels_get_no_second_smoothing():
+    drawn = rng()
+    world = clean("skewed lengths", 4000, drawn)
+    world = replace(world, margins_true=6 * world.margins_true)
+    world = voted(world, 1, drawn, lambda pair, who: np.full(len(pair), 0.2))
+    assert measured("flipped labels", world).remedy
+    soft = np.where(np.arange(4000) < 100, 0.1 + 0.8 * world.labels, world.labels)
+    assert not measured("flipped labels", replace(world, labels=soft)).remedy

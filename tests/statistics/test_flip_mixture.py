@@ -36,6 +36,22 @@ def test_the_profile_interval_covers():
     assert hits >= 51  # of 60 at .95: fewer has chance .001
 
 
+def test_the_ends_are_where_the_likelihood_ratio_is_the_quantile():
+    """Deviance of rate (and the scale that fits best there) against a grid of both."""
+    rng = np.random.default_rng(0)
+    margins = rng.normal(0, 2.5, 1500)
+    y = labels_of(margins, 0.3, rng)[0]
+    found = flip_mixture(margins, y)
+
+    def least(rate):
+        chance = expit(np.geomspace(0.2, 5, 400)[:, None] * margins * np.sign(y - 0.5))
+        return (-np.log((1 - rate) * chance + rate * (1 - chance))).sum(1).min()
+
+    best = least(found.rate.estimate)
+    for end in (found.rate.low, found.rate.high):
+        assert 2 * (least(end) - best) == pytest.approx(3.84, abs=0.03)
+
+
 def test_suspects_are_flips_as_often_as_their_chance_says():
     rng = np.random.default_rng(1)
     margins = rng.normal(0, 2.5, 8000)

@@ -8,11 +8,12 @@ at all rests on the shape of sigma: see :data:`ASSUMPTION`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, log_expit
 from scipy.stats import chi2
 
@@ -111,26 +112,27 @@ def flip_mixture(
     rate, least = float(_RATES[at]), float(profile[at])
     if polished.fun < least:
         rate, least = float(polished.x), float(polished.fun)
-    excess = profile - least - float(chi2.ppf(level, 1)) / 2
-    ends = _crossing(excess, rate, -1), _crossing(excess, rate, 1)
+    edge = least + float(chi2.ppf(level, 1)) / 2
+
+    def above(at: float) -> float:
+        return best_scale(at)[1] - edge
+
+    ends = _crossing(above, profile - edge, rate, -1), _crossing(above, profile - edge, rate, 1)
     note = "" if ends[1] < _RATES[-1] else "labels like coins fit as well"
     estimate = Estimate(rate, *ends, n, covers, level, note, within=(0.0, 0.5))
     return FlipMixture(estimate, best_scale(rate)[0] / unit)
 
 
-def _crossing(excess: Floats, rate: float, way: int) -> float:
-    """Where the profile leaves the interval, from the best rate down (-1) or up (1)."""
+def _crossing(above: Callable[[float], float], excess: Floats, rate: float, way: int) -> float:
+    """Where the profile leaves the interval, from the best rate down (-1) or up (1).
+
+    Its excess over the edge is `above`, known at the rates of the grid.
+    """
     beyond = np.flatnonzero((excess > 0) & (way * (_RATES - rate) > 0))
     if not len(beyond):
         return float(_RATES[0 if way < 0 else -1])
     outer = int(beyond[-1] if way < 0 else beyond[0])
-    inner = outer - way
-    if excess[inner] > 0 or way * (_RATES[inner] - rate) < 0:
-        return _between(rate, 0.0, outer, excess)
-    return _between(float(_RATES[inner]), float(-excess[inner]), outer, excess)
-
-
-def _between(inner: float, room: float, outer: int, excess: Floats) -> float:
-    """Where a line from `room` below the edge at one rate to the excess at another crosses it."""
-    share = room / (room + float(excess[outer])) if room > 0 else 0.5
-    return inner + share * (float(_RATES[outer]) - inner)
+    inside = float(_RATES[outer - way])
+    if excess[outer - way] > 0 or way * (inside - rate) < 0:
+        inside = rate
+    return float(brentq(above, inside, float(_RATES[outer]), xtol=1e-5))

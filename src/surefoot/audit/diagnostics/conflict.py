@@ -48,8 +48,8 @@ def conflict(material: Material) -> Iterator[Measurement | Lacking]:
             of=column,
             size=size,
             test=test,
-            seen=f"What {column} {first!r} teaches is wrong on {second!r}, and the other way "
-            f"round: accuracy lies {size} below one half.",
+            seen=f"What {column} {first!r} and {second!r} teach of each other has, the better way "
+            f"round of the two, an accuracy {size} below one half.",
             remedy={"scorer": {"source_aware": True}} if column == "source" else {},
             advice=f"Train one model for each {column}, or one that knows it.",
             details={"parts": parts},

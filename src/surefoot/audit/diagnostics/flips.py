@@ -28,6 +28,7 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
     suspects = suspects[np.argsort(-chance[suspects], kind="stable")]
     expected = float(chance[suspects].mean()) if len(suspects) else 0.0
     wide = rate.high - rate.low > WIDEST
+    soft = not np.isin(material.labels, (0.0, 0.5, 1.0)).all()  # which is a remedy already
     seen = f"The labels look as if {rate} of them were flipped"
     seen += (
         ", an interval too wide to act on: single labels do not say it at this accuracy."
@@ -40,7 +41,7 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
         seen=seen,
         rows=RowScores(suspects, chance[suspects]),
         remedy={}
-        if wide or rate.low < 0.02
+        if wide or soft or rate.low < 0.02
         else {"objective": {"labels": {"kind": "smoothed", "flip_rate": round(rate.estimate, 2)}}},
         advice="Read the first suspects. A hard pair that was labelled rightly looks like a flip "
         "where the model is wrong.",

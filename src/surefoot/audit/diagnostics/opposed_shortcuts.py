@@ -28,7 +28,7 @@ class Slope(NamedTuple):
     @property
     def t(self) -> float:
         """How far it lies beyond what matters, in errors."""
-        return (self.value - MATTERS) / self.error
+        return (self.value - MATTERS) / max(self.error, 1e-12)
 
     @property
     def turned(self) -> Slope:

@@ -15,6 +15,8 @@ from surefoot.statistics.ties import credit, side_of_margins
 
 MATTERS = 0.05
 FEWEST = 50
+#: What docs/risks.md recommends where there is no auxiliary model.
+_RISK = {"kind": "chi-squared", "radius": 0.05}
 
 
 def worst_part(material: Material) -> Iterator[Measurement | Lacking]:
@@ -44,14 +46,16 @@ def worst_part(material: Material) -> Iterator[Measurement | Lacking]:
         name, value, error, freedom, accuracy = max(found, key=lambda one: one[1] / one[2])
         test = MinimumEffect(value, error, freedom, MATTERS, picked=len(found))
         size = test.estimate(len(right), "prompts")
+        named = all(one is not None for one in names.tolist())
         yield Measurement(
             of=column,
             size=size,
             test=test,
             seen=f"What all data teach together is right on {accuracy:.3f} of the pairs of "
             f"{column} {name!r}, {size} less than on the others.",
-            remedy={"objective": {"risk": {"kind": "kl-penalised", "unit": column}}},
-            advice="A worse part may also be noisier, which no training mends: compare the votes.",
+            remedy={"objective": {"risk": _RISK | {"unit": column}}} if named else {},
+            advice="A worse part may also be noisier, which no training mends: compare the votes."
+            + ("" if named else f" To train against it (unit: {column}), give every row a name."),
             details={one[0]: {"accuracy": one[4], "less": one[1]} for one in found},
         )
 
