@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from realdata import real_data
 from surefoot.audit import audit
 from surefoot.cli import main
 from surefoot.data import Preferences, read_preferences
+from surefoot.data.checks import check
 from surefoot.errors import DataError
+from surefoot.report import damage_page
 from surefoot.scorers import Encoder, EncoderOptions
 
 
@@ -159,6 +162,18 @@ def test_the_command_says_and_writes_what_was_found(run, longer, tmp_path, capsy
     (length,) = [one for one in written["labels"]["diagnoses"] if one["of"] == "length"]
     assert length["verdict"] == "found"
     assert "What labels say" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_no_advice_takes_no_line_of_the_page():
+    given = Preferences.from_rows(rows())
+    found = audit(given, quick=True)
+    bare = tuple(
+        replace(one, measurement=replace(one.measurement, advice="")) for one in found.diagnoses
+    )
+    pages = [
+        damage_page(check(given), labels=one) for one in (found, replace(found, diagnoses=bare))
+    ]
+    assert [("What to do:" in page) for page in pages] == [True, False]
 
 
 def test_a_pipeline_can_fail_on_what_is_found(run, longer, tmp_path):
