@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check, checks, without
+from surefoot.data.checks.scan import Context, check_of
 from surefoot.data.reading.dialogues import CONTEXT_DIFFERS
 from surefoot.data.schema import Fault
 from surefoot.errors import ConfigurationError, DataError
@@ -389,6 +390,15 @@ def test_wrong_arguments():
         check(table(), tokenizer=tokenizer(), max_length=0)
     with pytest.raises(DataError, match="no rows"):
         check(table(clean=0))
+
+
+def test_a_mask_of_other_rows_is_refused():
+    context = Context(table(clean=5))
+    per_side = check_of("odd", "note", "", "", lambda _: np.array([True, True]))
+    with pytest.raises(ConfigurationError, match=r"'odd' gave a mask of shape \(2,\) for 5 row"):
+        list(per_side(context))
+    positions = check_of("odd", "note", "", "", lambda _: np.array([3, 1]))
+    assert [found.positions.tolist() for found in positions(context)] == [[3, 1]]
 
 
 def test_the_report_is_ordered_written_and_bounded():

@@ -20,6 +20,7 @@ from surefoot.data.rendering.fidelity import is_marked
 from surefoot.data.rendering.notes import Severity
 from surefoot.data.schema import Preferences, key_of, opening_key, prompt_key
 from surefoot.data.text import Message, Prompt, last_turn, to_text
+from surefoot.errors import ConfigurationError
 
 #: Beside them, spaces without width and signs that turn the direction of what follows.
 _CONTROL = re.compile(
@@ -123,7 +124,15 @@ class Context:
         """A finding about these rows, given as a mask (N,) or as positions; none if there are none.
 
         Yields once or not at all, so that a check can simply delegate to it.
+
+        Raises:
+            ConfigurationError: a mask that is not one of these rows.
         """
+        if rows.dtype == np.bool_ and rows.shape != (len(self.preferences),):
+            raise ConfigurationError(
+                f"check {kind!r} gave a mask of shape {rows.shape} for {len(self.preferences)} "
+                "row(s): give True or False for each row, or positions as whole numbers."
+            )
         positions = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
         if len(positions):
             share = len(positions) / len(self.preferences)
