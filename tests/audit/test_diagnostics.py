@@ -276,3 +276,11 @@ def test_soft_labels_get_no_second_smoothing():
     assert measured("flipped labels", world).remedy
     soft = np.where(np.arange(4000) < 100, 0.1 + 0.8 * world.labels, world.labels)
     assert not measured("flipped labels", replace(world, labels=soft)).remedy
+
+
+def test_nobody_is_suspected_where_single_labels_do_not_say():
+    (one,) = diagnostics()["flipped labels"].measure(clean("skewed lengths", 300, rng()))
+    assert one.size.high - one.size.low > 0.1
+    assert "too wide" in one.seen
+    assert one.rows is None
+    assert not one.remedy

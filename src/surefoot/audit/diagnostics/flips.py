@@ -39,7 +39,7 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
         size=rate,
         test=None,
         seen=seen,
-        rows=RowScores(suspects, chance[suspects]),
+        rows=None if wide else RowScores(suspects, chance[suspects]),
         remedy={}
         if wide or soft or rate.low < 0.02
         else {"objective": {"labels": {"kind": "smoothed", "flip_rate": round(rate.estimate, 2)}}},
