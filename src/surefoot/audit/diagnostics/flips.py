@@ -43,7 +43,9 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
         remedy={}
         if wide or soft or rate.low < 0.02
         else {"objective": {"labels": {"kind": "smoothed", "flip_rate": round(rate.estimate, 2)}}},
-        advice="Read the first suspects. A hard pair that was labelled rightly looks like a flip "
+        advice="Collect a second vote on some of the pairs: votes show what single labels do not."
+        if wide
+        else "Read the first suspects. A hard pair that was labelled rightly looks like a flip "
         "where the model is wrong.",
         assumption=ASSUMPTION,
         details={"suspects": len(suspects), "expected_precision": expected},
