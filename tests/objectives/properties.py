@@ -6,6 +6,7 @@ property without a measure here fails the suite, so that none is trusted.
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
 
 import torch
@@ -60,11 +61,9 @@ def _jumps(psi: MarginLoss, dtype: Dtype) -> list[float]:
 
 
 def _lipschitz(psi: MarginLoss, dtype: Dtype) -> float:
-    near, far = (
-        float(_slopes(psi, torch.linspace(-reach, reach, 4001, dtype=dtype)).abs().max())
-        for reach in (50, 5000)
-    )
-    return float("inf") if far > 10 * near else round(far, 3)
+    wide = [torch.linspace(-reach, reach, 4001, dtype=dtype) for reach in (50, 5000)]
+    near, far, fine = (float(_slopes(psi, points).abs().max()) for points in (*wide, _grid(dtype)))
+    return float("inf") if far > 10 * near else max(near, far, fine)
 
 
 def _growth(function, dtype: Dtype) -> str:
@@ -393,6 +392,8 @@ def wrong(member, dtype: Dtype, names=None) -> dict[str, tuple[object, object]]:
         seen = measures[name](member, dtype)
         if name == "kinks":
             said = tuple(sorted(said))
+        if name == "lipschitz" and math.isclose(said, seen, rel_tol=1e-3):
+            continue
         if said != seen:
             found[name] = (said, seen)
     return found
