@@ -17,6 +17,14 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from encoders import WORDS, save_encoder  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+# How long an example takes says how busy the machine is. A run of all tests says the same twice:
+# `--hypothesis-profile=drawn` draws other examples.
+_ANY_PACE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("drawn", **_ANY_PACE)
+settings.register_profile("fixed", derandomize=True, **_ANY_PACE)
+settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -70,7 +70,8 @@ def _short(value: float) -> float:
     (0.123457, 0.62149999)
     """
     tries = (float(f"{value:.{digits}g}") for digits in range(DIGITS, 17))
-    return next((short for short in tries if _shown(short) == _shown(value)), value)
+    short = next((short for short in tries if _shown(short) == _shown(value)), value)
+    return short if short == value else _short(short)  # which may have fewer again
 
 
 def _shown(value: float) -> list[str]:
