@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -71,7 +72,8 @@ def _short(value: float) -> float:
     """
     tries = (float(f"{value:.{digits}g}") for digits in range(DIGITS, 17))
     short = next((short for short in tries if _shown(short) == _shown(value)), value)
-    return short if short == value else _short(short)  # which may have fewer again
+    settled = short == value or math.isnan(value)
+    return short if settled else _short(short)  # which may have fewer again
 
 
 def _shown(value: float) -> list[str]:
