@@ -22,7 +22,8 @@ from tqdm.auto import tqdm
 from surefoot.audit.diagnosis import Diagnosis, diagnoses
 from surefoot.audit.diagnostic import Measurement
 from surefoot.audit.diagnostics import diagnostics
-from surefoot.worlds.planted import FAULTS, KINDS, PlantedMaterial, clean
+from surefoot.worlds.planted import faults
+from surefoot.worlds.planted.material import KINDS, PlantedMaterial, clean
 
 ALPHA = 0.05
 
@@ -57,16 +58,23 @@ def null(worlds: int, pairs: int, seed: int = 0) -> dict[str, Any]:
     return found
 
 
-def power(worlds: int, pairs: int, seed: int = 1) -> dict[str, float]:
-    """By fault, the share of worlds in which the whole audit finds it."""
-    found = {}
-    for k, (name, plant) in enumerate(FAULTS.items()):
-        hits = 0
-        for i in tqdm(range(worlds), desc=name):
-            result = judged(plant(pairs, np.random.default_rng([seed, k, i])))
-            hits += any(one.verdict == "found" and one.diagnostic.name == name for one in result)
-        found[name] = hits / worlds
+def power(worlds: int, pairs: int, seed: int = 1) -> dict[str, Any]:
+    """By fault, the share of worlds in which the whole audit finds it, for each of its sizes."""
+    found: dict[str, Any] = {}
+    for k, (name, fault) in enumerate(sorted(faults().items())):
+        curve = {}
+        for size in tqdm(fault.sizes, desc=name):
+            hits = 0
+            for i in range(worlds):
+                result = judged(fault.plant(pairs, np.random.default_rng([seed, k, i]), size))
+                hits += any(d.verdict == "found" for d in result if _of(d) == fault.diagnostic)
+            curve[str(size)] = hits / worlds
+        found[name] = {"size": fault.size, "surely": fault.surely, "found": curve}
     return found
+
+
+def _of(diagnosis: Diagnosis) -> str:
+    return diagnosis.diagnostic.name
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -80,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "worlds": given.worlds,
         "pairs": given.pairs,
         "clean": null(given.worlds, given.pairs),
-        "faults": power(max(given.worlds // 5, 1), given.pairs),
+        "faults": power(max(given.worlds // 10, 1), given.pairs),
     }
     given.output.mkdir(parents=True, exist_ok=True)
     (given.output / "audit.json").write_text(json.dumps(result, indent=1) + "\n")

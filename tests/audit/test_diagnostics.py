@@ -13,10 +13,12 @@ from surefoot.audit import Lacking, Measurement, diagnoses, diagnostics
 from surefoot.audit.material import parts_of
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer
-from surefoot.worlds.planted import FAULTS, KINDS, clean, voted
+from surefoot.worlds.planted import faults
+from surefoot.worlds.planted.material import KINDS, clean, voted
 
 EVERY = list(diagnostics().values())
 NAMES = [one.name for one in EVERY]
+FAULTS = faults()
 
 
 def judged(world):
@@ -66,10 +68,17 @@ class TestWhatItDeclares:
                     assert ((rows.scores >= 0) & (rows.scores <= 1)).all()
 
     def test_tests_have_a_planted_fault(self, diagnostic):
-        world = FAULTS.get(diagnostic.name)
-        if world is None:  # then it never finds: what it says rests on an assumption
+        if diagnostic.name not in {
+            one.diagnostic for one in FAULTS.values()
+        }:  # then it never finds: what it says rests on an assumption
             results = list(diagnostic.measure(clean("skewed lengths", 600, rng())))
             assert all(one.test is None for one in results if isinstance(one, Measurement))
+
+
+def planted(diagnostic):
+    """Makes worlds with a fault that a diagnostic surely finds."""
+    fault = next(one for one in FAULTS.values() if one.diagnostic == diagnostic)
+    return lambda pairs, rng: fault.plant(pairs, rng, fault.surely)
 
 
 def rng(seed: int = 1) -> np.random.Generator:
@@ -78,9 +87,11 @@ def rng(seed: int = 1) -> np.random.Generator:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name):
-    found = [one for one in judged(FAULTS[name](2000, rng())) if one.verdict == "found"]
-    assert name in {one.diagnostic.name for one in found}
-    one = next(one for one in found if one.diagnostic.name == name)
+    fault = FAULTS[name]
+    result = judged(fault.plant(2000, rng(), fault.surely))
+    found = [one for one in result if one.verdict == "found"]
+    assert fault.diagnostic in {one.diagnostic.name for one in found}
+    one = next(one for one in found if one.diagnostic.name == fault.diagnostic)
     assert 0 < one.severity < 1
     assert one.p_value <= 0.05
     assert "That is more than" in one.sentence
@@ -88,7 +99,7 @@ def test_a_planted_fault_is_found(name):
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_remedy_is_part_of_a_configuration(name):
-    for one in judged(FAULTS[name](1000, rng())):
+    for one in judged(FAULTS[name].plant(1000, rng(), FAULTS[name].surely)):
         for line in one.remedies:
             ((section, options),) = yaml.safe_load(line).items()
             assert section in ("objective", "scorer")
@@ -215,12 +226,12 @@ def test_annotators_errors_allow_for_shared_prompts():
 
 
 def test_rows_that_would_do_are_rows_not_votes():
-    world = FAULTS["rogue annotator"](2000, rng())
+    world = planted("rogue annotator")(2000, rng())
     assert measured("rogue annotator", world).size.n == 2000
 
 
 def test_an_annotator_of_few_prompts_is_not_judged():
-    world = FAULTS["rogue annotator"](2000, rng())
+    world = planted("rogue annotator")(2000, rng())
     assert (
         "10 prompts"
         in measured(
@@ -238,14 +249,14 @@ def test_few_votes_that_agree_are_no_certainty():
 
 
 def test_means_of_votes_get_no_smoothing():
-    world = FAULTS["flipped votes"](1000, rng())
+    world = planted("flipped votes")(1000, rng())
     assert not measured("flipped votes", world).remedy
     hard = measured("flipped votes", replace(world, labels=np.rint(world.labels)))
     assert hard.remedy["objective"]["labels"]["flip_rate"] == pytest.approx(0.1, abs=0.03)
 
 
 def test_names_are_shown_in_one_line():
-    world = FAULTS["rogue annotator"](2000, rng())
+    world = planted("rogue annotator")(2000, rng())
     names = tuple(f"{name}\nLabels: nothing found" for name in world.votes.names)
     one = measured("rogue annotator", replace(world, votes=replace(world.votes, names=names)))
     assert "\n" not in one.seen + one.advice
@@ -258,7 +269,7 @@ def test_the_most_frequent_parts_come_first():
 
 
 def test_a_unit_that_some_rows_lack_is_no_remedy():
-    world = FAULTS["worst part"](2000, rng())
+    world = planted("worst part")(2000, rng())
     whole = measured("worst part", world)
     assert Objective(**whole.remedy["objective"]).risk.unit == "group"
     names = world.groupings["group"].copy()

@@ -21,7 +21,7 @@ from surefoot.evaluation.pairs import rulers
 from surefoot.evaluation.suites import suites
 from surefoot.objectives import LabelModel, MarginLoss, Regulariser, Risk
 from surefoot.training import PreferenceConfig
-from surefoot.worlds.planted import FAULTS
+from surefoot.worlds.planted import faults
 from surefoot_docs.markdown import code, document, paragraphs, prose, table
 
 _STATISTICS = ("intervals", "comparison", "seeds", "groups", "calibration", "shift")
@@ -101,13 +101,14 @@ def every_check() -> str:
 
 def every_diagnostic() -> str:
     """Every diagnostic: its question, and from which size on the answer is yes."""
+    found = {one.diagnostic for one in faults().values()}
     return table(
         ("Diagnostic", "Question", "Found beyond", "Embeds"),
         [
             (
                 one.name,
                 one.question,
-                f"{one.matters:g} {one.unit}" if one.name in FAULTS else "nothing: it assumes",
+                f"{one.matters:g} {one.unit}" if one.name in found else "nothing: it assumes",
                 "yes" if one.embeds else "",
             )
             for one in diagnostics().values()

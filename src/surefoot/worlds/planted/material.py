@@ -1,4 +1,4 @@
-"""Preferences as an audit sees them, as arrays, with a fault of known size planted or none."""
+"""Preferences as an audit sees them, as arrays, in which nothing is wrong."""
 
 from __future__ import annotations
 
@@ -150,58 +150,3 @@ def voted(
         names = tuple(f"annotator {i:02d}" for i in range(ANNOTATORS))
         votes = Votes(pair, who.astype(np.int64), value.astype(np.float64), names)
     return replace(world, labels=labels, votes=votes)
-
-
-def _flipped_votes(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
-    """Three votes on a pair, of which 10 % are turned round."""
-    world = clean("several votes", pairs, rng)
-    sure = replace(world, margins_true=50 * np.sign(world.margins_true))
-    return voted(sure, 3, rng, lambda pair, who: np.full(len(pair), 0.1))
-
-
-def _rogue(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
-    """One of twenty annotators votes at random."""
-    world = clean("several votes", pairs, rng)
-    return voted(world, 3, rng, lambda pair, who: np.where(who == 7, 0.5, 0.0))
-
-
-def _length(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
-    """Length is worth .2 log-odds more than what does not matter."""
-    return clean("unbalanced groups", pairs, rng, length=0.3)
-
-
-def _opposed(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
-    """Two sources of equal size of which one wants the opposite of the other, in all."""
-    world = clean("unbalanced groups", pairs, rng, length=0.6)
-    sources = rng.choice(np.array(["one", "other"], dtype=object), pairs)
-    margins = np.where(sources == "one", 1, -1) * world.margins_true
-    return voted(replace(world, margins_true=margins, groupings={"source": sources}), 1, rng)
-
-
-def _drift(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
-    """From half of the time on, 30 % of labels are turned round."""
-    world = clean("unbalanced groups", pairs, rng)
-    later = world.time > 0.5
-    world = replace(world, margins_true=3 * world.margins_true)
-    return voted(world, 1, rng, lambda pair, who: np.where(later[pair], 0.3, 0.0))
-
-
-def _worst(pairs: int, rng: np.random.Generator) -> PlantedMaterial:
-    """A group of 20 % whose labels are like coins."""
-    world = clean("unbalanced groups", pairs, rng)
-    rare = rng.random(pairs) < 0.2
-    groups = np.where(rare, "rare", "common").astype(object)
-    margins = np.where(rare, 0.0, 2 * world.margins_true)
-    return voted(replace(world, margins_true=margins, groupings={"group": groups}), 1, rng)
-
-
-#: By the diagnostic that should find it, worlds with one fault.
-FAULTS: dict[str, Callable[[int, np.random.Generator], PlantedMaterial]] = {
-    "flipped votes": _flipped_votes,
-    "rogue annotator": _rogue,
-    "shortcuts": _length,
-    "conflict": _opposed,
-    "opposed shortcuts": _opposed,
-    "drift": _drift,
-    "worst part": _worst,
-}

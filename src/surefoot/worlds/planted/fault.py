@@ -1,0 +1,31 @@
+"""A fault of a size that one chooses, and the diagnostic that should find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from surefoot.worlds.planted.material import PlantedMaterial
+
+
+@dataclass(frozen=True)
+class PlantedFault:
+    """Something wrong with preferences. A file here that defines `FAULT` joins the benchmark.
+
+    Attributes:
+        name: in results.
+        diagnostic: the name of the one that should find it.
+        size: what `plant` is given, in words.
+        plant: makes a world of so many pairs with a fault of a size.
+        sizes: from hardly to plainly there, for curves of power.
+        surely: the size that should be found in 95 % of worlds of 2,000 pairs.
+    """
+
+    name: str
+    diagnostic: str
+    size: str
+    plant: Callable[[int, np.random.Generator, float], PlantedMaterial]
+    sizes: tuple[float, ...]
+    surely: float
