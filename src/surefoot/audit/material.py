@@ -12,13 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from surefoot.audit.embedded_prompts import EmbeddedPrompts
 from surefoot.audit.features import FEATURES
 from surefoot.data import Preferences
 from surefoot.data.splits import folds
 from surefoot.data.text import last_turn, to_text
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer, Encoder
-from surefoot.scorers.fit.cross_validation import cross_validate
+from surefoot.scorers.embeddings.clusters import PromptClusters
+from surefoot.scorers.fit.cross_validation import CrossValidation, cross_validate
 from surefoot.scorers.fit.task import Task
 from surefoot.scorers.head import Problem
 from surefoot.scorers.heads.linear import Linear
@@ -93,8 +95,28 @@ class Material(Protocol):
         """A fit of a linear head to the labels, on embeddings of all responses."""
 
     @property
+    def validated(self) -> CrossValidation:
+        """Margins out of fold, prompts apart, and the ridge penalty that was chosen for them."""
+
+    @property
     def margins(self) -> Floats:
         """Log-odds that a is preferred, (N,), by a linear head that saw no pair of the prompt."""
+
+    @property
+    def training(self) -> EmbeddedPrompts:
+        """The distinct prompts, embedded."""
+
+    @property
+    def deployment(self) -> EmbeddedPrompts | None:
+        """Distinct prompts of where a model will be used, embedded; None where none are given."""
+
+    @property
+    def clusters(self) -> int:
+        """How many clusters of prompts are asked for where prompts are compared."""
+
+    @property
+    def centroids(self) -> Floats:
+        """Of the clusters that a run with `unit: cluster` makes of the training prompts, (C, D)."""
 
     def folds(self, count: int) -> Ints:
         """The fold of each row, (N,), prompts apart."""
@@ -113,12 +135,16 @@ class PreferenceMaterial:
     Attributes:
         preferences: the comparisons.
         encoder: makes the encoder that texts are read with.
-        seed: of folds.
+        seed: of folds and clusters.
+        deployed: prompts of where a model will be used, or comparisons, if there are any.
+        clusters: how many clusters of prompts are asked for where prompts are compared.
     """
 
     preferences: Preferences
     encoder: Callable[[], Encoder] = field(default=Encoder)
     seed: int = 0
+    deployed: Preferences | None = None
+    clusters: int = 16
 
     @cached_property
     def labels(self) -> Floats:
@@ -190,20 +216,50 @@ class PreferenceMaterial:
     def problem(self) -> Problem:
         """A fit of a linear head to the labels, on embeddings of all responses."""
         task = Task.of(EmbeddingScorer(), Objective(), self.preferences)
-        return task.problem(self.encoder(), [self.seed])[0]
+        return task.problem(self._reader, [self.seed])[0]
+
+    @cached_property
+    def validated(self) -> CrossValidation:
+        """Margins out of fold, prompts apart, and the ridge penalty that was chosen for them."""
+        return validated(self.problem, self.folds(5))
 
     @cached_property
     def margins(self) -> Floats:
         """Log-odds that a is preferred, (N,), by a linear head that saw no pair of the prompt."""
-        return margins_of(self.problem, self.folds(5))
+        return log_odds(self.problem, self.validated)
+
+    @cached_property
+    def training(self) -> EmbeddedPrompts:
+        """The distinct prompts, embedded."""
+        return EmbeddedPrompts.of(self.preferences, self._reader)
+
+    @cached_property
+    def deployment(self) -> EmbeddedPrompts | None:
+        """Distinct prompts of where a model will be used, embedded; None where none are given."""
+        return None if self.deployed is None else EmbeddedPrompts.of(self.deployed, self._reader)
+
+    @cached_property
+    def centroids(self) -> Floats:
+        """Of the clusters that a run with `unit: cluster` makes of the training prompts, (C, D)."""
+        return PromptClusters.fit(
+            self.preferences, self._reader, self.clusters, self.seed
+        ).centroids
+
+    @cached_property
+    def _reader(self) -> Encoder:
+        return self.encoder()
 
     def folds(self, count: int) -> Ints:
         """The fold of each row, (N,), prompts apart."""
         return folds(self.preferences, count, "prompt", self.seed)
 
 
-def margins_of(problem: Problem, fold: Ints) -> Floats:
-    """Log-odds (N,) by linear heads of a fit, each on the rows outside its fold (N,)."""
-    found = cross_validate(Linear(), problem, torch.from_numpy(fold))
+def validated(problem: Problem, fold: Ints) -> CrossValidation:
+    """Linear heads of a fit, each tried on the rows (N,) of its fold."""
+    return cross_validate(Linear(), problem, torch.from_numpy(fold))
+
+
+def log_odds(problem: Problem, found: CrossValidation) -> Floats:
+    """Margins out of fold (N,), in the scale of probabilities."""
     temperature = fit_temperature(found.margins, problem.evidence.label, problem.mass[:, 0])
     return np.asarray(found.margins, dtype=np.float64) / temperature.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -11,9 +11,13 @@ import numpy as np
 import torch
 from scipy.special import expit, logit
 
-from surefoot.audit.material import Floats, Ints, Names, Votes, margins_of
+from surefoot.audit.embedded_prompts import EmbeddedPrompts
+from surefoot.audit.material import Floats, Ints, Names, Votes, log_odds, validated
 from surefoot.objectives import Evidence, Objective
+from surefoot.scorers.embeddings.clusters import k_means
+from surefoot.scorers.fit.cross_validation import CrossValidation
 from surefoot.scorers.head import Problem
+from surefoot.worlds.planted.prompts import PromptLaw, PromptWorld
 
 #: Kinds of clean data: few prompts with much in common; lengths with long tails; three votes on
 #: each pair; groups of which one is small.
@@ -37,7 +41,8 @@ class PlantedMaterial:
         groupings: by column, (N,) names.
         votes: all votes.
         time: (N,) NaN where there is none.
-        seed: of folds.
+        seed: of folds and prompts.
+        law: of the prompts of training and deployment.
     """
 
     margins_true: Floats
@@ -49,6 +54,7 @@ class PlantedMaterial:
     votes: Votes
     time: Floats
     seed: int = 0
+    law: PromptLaw = field(default_factory=PromptLaw)
 
     @property
     def weights(self) -> Floats:
@@ -73,9 +79,39 @@ class PlantedMaterial:
         )
 
     @cached_property
+    def validated(self) -> CrossValidation:
+        """Margins out of fold, prompts apart, and the ridge penalty that was chosen for them."""
+        return validated(self.problem, self.folds(5))
+
+    @cached_property
     def margins(self) -> Floats:
         """Log-odds by heads that did not see the prompt."""
-        return margins_of(self.problem, self.folds(5))
+        return log_odds(self.problem, self.validated)
+
+    @cached_property
+    def drawn(self) -> PromptWorld:
+        """The prompts of both sides, with their topics."""
+        return self.law.draw(self.prompts, self.seed)
+
+    @property
+    def training(self) -> EmbeddedPrompts:
+        """The distinct prompts."""
+        return self.drawn.training
+
+    @property
+    def deployment(self) -> EmbeddedPrompts | None:
+        """Prompts of deployment."""
+        return self.drawn.deployment
+
+    @property
+    def clusters(self) -> int:
+        """Of prompts, where they are compared."""
+        return 16
+
+    @cached_property
+    def centroids(self) -> Floats:
+        """Of clusters of the training prompts."""
+        return k_means(self.training.vectors, self.clusters, self.seed, starts=2)
 
     def folds(self, count: int) -> Ints:
         """The fold of each row, prompts apart."""

@@ -1,0 +1,57 @@
+"""The distinct prompts of a data set, as vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from surefoot.data import Preferences
+from surefoot.data.text import last_turn
+from surefoot.scorers import Encoder
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class EmbeddedPrompts:
+    """P distinct prompts of N rows.
+
+    Prompts that differ in case and spacing are one; of their spellings the first in the alphabet
+    is taken, so that the order of rows has no part in it.
+
+    Attributes:
+        texts: (P,) their last turns.
+        keys: (P,) that are equal where two sets share a prompt, ascending.
+        vectors: (P, D) embeddings of the texts.
+        rows: (P,) position of a row that has it.
+        of_rows: (N,) the prompt of each row.
+    """
+
+    texts: tuple[str, ...]
+    keys: Ints
+    vectors: Floats
+    rows: Ints
+    of_rows: Ints
+
+    def __len__(self) -> int:
+        """P, the number of prompts."""
+        return len(self.keys)
+
+    @classmethod
+    def of(cls, preferences: Preferences, encoder: Encoder) -> Self:
+        """The prompts of comparisons, or of prompts with empty responses."""
+        texts = np.array([last_turn(prompt) for (prompt,) in preferences.read("prompt")], object)
+        order = np.argsort(texts, kind="stable")
+        ordered, first = np.unique(preferences.prompt_keys()[order], return_index=True)
+        rows = order[first]
+        vectors = encoder.embed(texts[rows].tolist(), keep="right").astype(np.float64)
+        of_rows = np.searchsorted(ordered, preferences.prompt_keys())
+        return cls(tuple(texts[rows]), ordered, vectors, rows, of_rows)
+
+    def shared_with(self, other: EmbeddedPrompts) -> npt.NDArray[np.bool_]:
+        """Whether each prompt is one of the other set's, too, (P,)."""
+        return np.isin(self.keys, other.keys)
