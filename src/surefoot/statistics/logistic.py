@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, log_expit
 
-Floats = npt.NDArray[np.float64]
+from surefoot.statistics.regression import Floats, RegressionFit, jackknifed
 
 _STEPS = 50
 _RIDGE = 1e-8
-
-
-@dataclass(frozen=True)
-class LogisticFit:
-    """Coefficients of a logistic regression.
-
-    Attributes:
-        coefficients: (K,).
-        errors: (K,) of these, by the jackknife over clusters.
-        freedom: degrees of freedom of the errors, (K,).
-        replicates: (C, K) coefficients without each cluster.
-    """
-
-    coefficients: Floats
-    errors: Floats
-    freedom: Floats
-    replicates: Floats
 
 
 def logistic(
@@ -36,13 +17,10 @@ def logistic(
     labels: npt.ArrayLike,
     clusters: npt.ArrayLike | None = None,
     weights: npt.ArrayLike | None = None,
-) -> LogisticFit:
+) -> RegressionFit:
     """Regress soft labels on features, without an intercept that the features do not hold.
 
-    Errors are those of the jackknife over clusters: each cluster is left out by one Newton step
-    from the whole fit (CR3: Bell and McCaffrey 2002; for a generalised linear model, MacKinnon,
-    Nielsen and Webb, 2023), which errs to the wide side where clusters are few. Degrees of freedom
-    are the effective number of clusters in each coefficient, less one.
+    Errors are those of :func:`~surefoot.statistics.regression.jackknifed`.
 
     Args:
         features: (N, K).
@@ -52,27 +30,9 @@ def logistic(
     """
     x, y = np.asarray(features, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
-    ids = np.arange(len(y)) if clusters is None else np.asarray(clusters)
-    _, unit = np.unique(ids, return_inverse=True)
     beta = fit(x, y, w)
     p = expit(x @ beta)
-    score = x * (w * (y - p))[:, None]
-    bread = (x * (w * p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(x.shape[1])
-    count = int(unit.max(initial=-1)) + 1
-    sums = np.zeros((count, x.shape[1]))
-    np.add.at(sums, unit, score)
-    parts = np.zeros((count, x.shape[1], x.shape[1]))
-    np.add.at(parts, unit, (x * (w * p * (1 - p))[:, None])[:, :, None] * x[:, None, :])
-    # Without cluster c the score at beta is -s_c and the bread B - B_c.
-    moves = np.linalg.solve(
-        bread[None] - parts + _RIDGE * np.trace(bread) * np.eye(x.shape[1]), sums[:, :, None]
-    )[:, :, 0]
-    squares = moves**2
-    spread = squares.sum(0)
-    effective = spread**2 / np.maximum((squares**2).sum(0), 1e-300)
-    freedom = np.maximum(np.minimum(3 * effective, count) - 1, 1.0)
-    errors = np.sqrt(spread * max(count - 1, 1) / max(count, 1))
-    return LogisticFit(beta, errors, freedom, beta - moves)
+    return jackknifed(beta, x, w * (y - p), w * p * (1 - p), clusters)
 
 
 def fit(x: Floats, y: Floats, w: Floats, offset: Floats | float = 0.0) -> Floats:

@@ -11,8 +11,9 @@ from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Floats, Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
-from surefoot.statistics.logistic import LogisticFit, logistic
+from surefoot.statistics.logistic import logistic
 from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.statistics.regression import RegressionFit
 
 #: A feature in which fewer rows differ than this is not tried.
 FEWEST = 100
@@ -64,7 +65,7 @@ def in_deviations(values: Floats) -> Floats:
 
 def regressed(
     material: Material, features: Floats, rows: npt.NDArray[np.bool_] | None = None
-) -> LogisticFit:
+) -> RegressionFit:
     """Labels regressed on features (N, K) and, where it may matter, on a response's place."""
     kept = np.ones(len(features), dtype=bool) if rows is None else rows
     columns = np.hstack([features, material.placed[:, None]])[kept]

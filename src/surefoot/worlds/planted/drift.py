@@ -23,6 +23,6 @@ FAULT = PlantedFault(
     diagnostic="drift",
     size="share of later labels turned round",
     plant=plant,
-    sizes=(0.05, 0.1, 0.15, 0.2, 0.3),
-    surely=0.3,
+    sizes=(0.02, 0.04, 0.06, 0.08, 0.1),
+    surely=0.1,
 )

@@ -41,6 +41,8 @@ class PlantedMaterial:
         groupings: by column, (N,) names.
         votes: all votes.
         time: (N,) NaN where there is none.
+        weights: (N,) of rows.
+        placed: (N,) 1 where a response's place may have moved the label.
         seed: of folds and prompts.
         law: of the prompts of training and deployment.
     """
@@ -53,18 +55,10 @@ class PlantedMaterial:
     groupings: dict[str, Names]
     votes: Votes
     time: Floats
+    weights: Floats
+    placed: Floats
     seed: int = 0
     law: PromptLaw = field(default_factory=PromptLaw)
-
-    @property
-    def weights(self) -> Floats:
-        """1 for every row."""
-        return np.ones(len(self.labels))
-
-    @property
-    def placed(self) -> Floats:
-        """0: sides were drawn."""
-        return np.zeros(len(self.labels))
 
     @cached_property
     def problem(self) -> Problem:
@@ -73,7 +67,7 @@ class PlantedMaterial:
             features=torch.from_numpy(self.vectors).float(),
             objective=Objective(),
             evidence=Evidence(torch.from_numpy(self.labels)),
-            mass=torch.ones(len(self.labels), 1, dtype=torch.float64),
+            mass=torch.from_numpy(self.weights)[:, None].double(),
             l2=torch.ones(1, dtype=torch.float64),
             seeds=(self.seed,),
         )
@@ -155,6 +149,8 @@ def clean(kind: Kind, pairs: int, rng: np.random.Generator, length: float = 0.1)
         groupings={"group": groups},
         votes=Votes(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)),
         time=rng.random(pairs),
+        weights=np.ones(pairs),
+        placed=np.zeros(pairs),
         seed=int(rng.integers(2**31)),
     )
     each = 3 if kind == "several votes" else 1

@@ -1,0 +1,65 @@
+"""What became of labels in time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from surefoot.audit import Lacking, diagnostics
+from surefoot.worlds.planted.material import clean, voted
+
+
+def measured(name, world):
+    (one,) = diagnostics()[name].measure(world)
+    return one
+
+
+def turned(early: float, late: float, pairs: int = 4000, seed: int = 1):
+    """Sure labels, turned round so often before and after the middle of the time."""
+    rng = np.random.default_rng(seed)
+    world = clean("unbalanced groups", pairs, rng)
+    world = replace(world, margins_true=4 * world.margins_true)
+    later = world.time > np.median(world.time)
+    return voted(world, 1, rng, lambda pair, who: np.where(later[pair], late, early))
+
+
+@pytest.mark.parametrize("base", [0.0, 0.15])
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_how_many_more_are_turned_round(base, share):
+    """On top of what is turned round in both halves."""
+    late = base + (1 - 2 * base) * share
+    found = measured("drift", turned(base, late))
+    assert abs(found.size.estimate - share / (1 - share)) < 2.5 * found.test.error
+    assert found.test.error < 0.035
+
+
+def test_labels_that_get_better_have_the_other_sign():
+    one, other = (measured("drift", turned(*rates)).size.estimate for rates in ((0, 0.2), (0.2, 0)))
+    assert one == pytest.approx(-other, abs=0.05)
+    assert one > 0.15
+
+
+def test_the_change_is_dated():
+    rng = np.random.default_rng(3)
+    world = clean("unbalanced groups", 4000, rng)
+    world = replace(world, margins_true=4 * world.margins_true, time=1.7e9 + 8e6 * world.time)
+    late = world.time > 1.7e9 + 6e6
+    world = voted(world, 1, rng, lambda pair, who: np.where(late[pair], 0.4, 0.0))
+    found = measured("drift", world)
+    assert found.details["change"] == pytest.approx(1.7e9 + 6e6, abs=1e5)
+    assert "nearest to 2024-01-2" in found.advice
+
+
+def test_rows_without_a_weight_say_nothing():
+    world = turned(0.0, 0.3)
+    weights = np.where(world.time > np.median(world.time), 0.0, 1.0)
+    half = measured("drift", replace(world, weights=weights))
+    assert half.size.n == 2000
+    assert abs(half.size.estimate) < 3 * half.test.error
+
+
+def test_margins_that_are_all_0_tell_nothing():
+    world = replace(turned(0.0, 0.0), vectors=np.ones((4000, 2, 8)))
+    assert isinstance(measured("drift", world), Lacking)
