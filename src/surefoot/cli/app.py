@@ -9,8 +9,10 @@ import typer
 from surefoot.cli.arguments import in_groups
 from surefoot.cli.audit import audit
 from surefoot.cli.best_of_n import best_of_n
+from surefoot.cli.calibrate import calibrate
 from surefoot.cli.demo import demo
 from surefoot.cli.evaluate import PairsOnly, evaluate
+from surefoot.cli.options import options
 from surefoot.cli.sample import sample
 from surefoot.cli.score import score
 from surefoot.cli.train import train
@@ -33,8 +35,9 @@ app.command()(in_groups(audit))
 app.command(context_settings=_OVERRIDES)(train)
 app.command(context_settings=_OVERRIDES)(sample)
 app.command(cls=PairsOnly)(in_groups(evaluate))
-for command in (value, winrate, best_of_n, score):
+for command in (value, winrate, best_of_n, calibrate, score):
     app.command()(in_groups(command))
+app.command()(options)
 app.command()(demo)
 
 

@@ -39,7 +39,8 @@ def train(
 ) -> None:
     """Train a reward model or a policy so that the named threat does less harm.
 
-    Any option of the configuration can be given as `--section.key value`.
+    Any option of the configuration can be given as `--section.key value`. Which there are in the
+    sections data, scorer, objective and training: `surefoot options SECTION`.
 
     For example:
 

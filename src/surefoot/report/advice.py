@@ -92,12 +92,14 @@ def points(findings: SetFindings, adjusted: float | None) -> list[str]:
     if sure.side(0.0) > 0:
         sentences.append(
             f"Its probabilities are too sure of themselves by {interval(sure)}: fit a temperature "
-            "on pairs like these before using them as probabilities. Accuracy is not affected."
+            "on other pairs like these (surefoot calibrate) before using them as probabilities. "
+            "Accuracy is not affected."
         )
     elif sure.side(0.0) < 0:
         sentences.append(
             f"Its probabilities are too cautious ({interval(sure, signed=True)}): fit a "
-            "temperature on pairs like these before using them. Accuracy is not affected."
+            "temperature on other pairs like these (surefoot calibrate) before using them. "
+            "Accuracy is not affected."
         )
     if overlap is not None and overlap.rows:
         sentences.append(

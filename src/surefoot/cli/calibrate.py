@@ -1,0 +1,49 @@
+"""`surefoot calibrate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from surefoot.cli.arguments import LoadingFlags, ReadingFlags, Source
+from surefoot.cli.console import quiet_libraries, say
+from surefoot.cli.inputs import load_one, read, run_folders, say_notes
+
+
+def calibrate(
+    run: Annotated[str, typer.Argument(help="A run folder.")],
+    data: Annotated[
+        list[str], typer.Argument(help="Labelled pairs that it was not trained on: files or hub.")
+    ],
+    *,
+    source: Source = None,
+    reading: ReadingFlags,
+    loading: LoadingFlags,
+) -> None:
+    """Fit a run's probabilities to pairs like those that it will judge.
+
+    Writes another temperature into the run folder, and the old one beside it. Rewards and the
+    order of responses stay as they are.
+
+    For example:
+
+        surefoot calibrate runs/robust calibration.jsonl
+    """
+    quiet_libraries()
+    from surefoot.scorers.readable import readable
+    from surefoot.scorers.recalibration import recalibrate
+
+    model = load_one(run, "surefoot calibrate", loading)
+    (folder,) = run_folders(run)
+    pairs = readable([model], read(data, reading, source), say)
+    found = recalibrate(folder, model, pairs)
+    say_notes([model], f"{pairs.name}: ")
+    if found.note:
+        say(f"warning: {found.note}")
+    say(
+        f"Temperature {found.before:.3g} before, {found.after:.3g} now; log-loss on these "
+        f"{found.rows:,} pairs {found.log_loss_before:.4f} before, {found.log_loss_after:.4f} now "
+        "(fitted on them: on others it gains less)."
+    )
+    say(f"next: surefoot evaluate {run} TEST --output report, with pairs that are not these")

@@ -1,0 +1,76 @@
+"""A saved model's probabilities, fitted anew to pairs like those that it will judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from surefoot.data.schema import Preferences
+from surefoot.errors import DataError
+from surefoot.scorers import storage
+from surefoot.scorers.temperature import FEWEST, fit_temperature, to_probabilities
+from surefoot.scorers.trained import TrainedScorer
+from surefoot.statistics.dependence import Floats
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """What became of a temperature.
+
+    Attributes:
+        before: the temperature that the model had.
+        after: the one that it has now.
+        rows: pairs that it was fitted on.
+        log_loss_before: of the probabilities on these pairs, in nats, with the old temperature.
+        log_loss_after: the same with the new one, which was fitted on them.
+        note: a sentence where the pairs hardly say; else empty.
+    """
+
+    before: float
+    after: float
+    rows: int
+    log_loss_before: float
+    log_loss_after: float
+    note: str
+
+
+def recalibrate(folder: Path, model: TrainedScorer, pairs: Preferences) -> Recalibration:
+    """Fit the temperature on labelled pairs, and write it into the run's `surefoot.json`.
+
+    Rewards, margins and their order stay as they are. What the model had before, and on which pairs
+    it was fitted, is noted beside it (`calibrated`).
+
+    Args:
+        folder: of the run.
+        model: what it holds.
+        pairs: with labels, none of which the model was trained on.
+
+    Raises:
+        ConfigurationError: the folder is no run of surefoot's.
+        DataError: fewer pairs than a temperature can be fitted on.
+    """
+    description = storage.read_description(folder)
+    if len(pairs) < FEWEST:
+        raise DataError(
+            f"{pairs.name} has {len(pairs)} pairs; a temperature takes {FEWEST} or more."
+        )
+    scores = model.scores(pairs)
+    margins = scores[:, 0] - scores[:, 1]
+    found = fit_temperature(margins, pairs.labels, pairs.weights, model.known_flip_rate or 0.0)
+    before, model.temperature_ = model.temperature_, found.value
+    noted = {"on": pairs.name, "data": pairs.fingerprint, "rows": len(pairs), "before": before}
+    storage.write_description(
+        folder, description | {"temperature": found.value, "calibrated": noted}
+    )
+    old, new = (
+        _log_loss(to_probabilities(margins, temperature), pairs)
+        for temperature in (before, found.value)
+    )
+    return Recalibration(before, found.value, len(pairs), old, new, found.note)
+
+
+def _log_loss(p: Floats, pairs: Preferences) -> float:
+    losses = -(pairs.labels * np.log(p) + (1 - pairs.labels) * np.log1p(-p))
+    return float(np.average(losses, weights=pairs.weights))

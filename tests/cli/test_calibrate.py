@@ -1,0 +1,77 @@
+"""`surefoot calibrate` changes what probabilities say, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from surefoot.cli import main
+from surefoot.data import Preferences
+from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments, expect=0):
+        monkeypatch.setattr(sys, "argv", ["surefoot", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capfd.readouterr()
+        assert code == expect, printed.err + printed.out
+        return SimpleNamespace(out=printed.out, err=" ".join(printed.err.split()))
+
+    return run
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture
+def trained(tmp_path, rows, small_encoder):
+    """A model of clean labels, and pairs of which 30 % are flipped."""
+    model = EmbeddingRewardModel(EmbeddingScorer(encoder=small_encoder))
+    model.fit(Preferences.from_rows(rows(200, seed=1))).save(tmp_path / "run")
+    write(tmp_path / "noisy.jsonl", rows(300, seed=2, flip_rate=0.3))
+    write(tmp_path / "few.jsonl", rows(20, seed=3))
+    return model, Preferences.from_rows(rows(300, seed=2, flip_rate=0.3))
+
+
+def test_probabilities_fit_and_the_order_stays(here, tmp_path, trained):
+    before, pairs = trained
+    said = here("calibrate", "run", "noisy.jsonl").err
+    after = EmbeddingRewardModel.load(tmp_path / "run")
+    np.testing.assert_array_equal(before.scores(pairs), after.scores(pairs))
+    assert after.temperature_ > before.temperature_
+    kept = json.loads((tmp_path / "run" / "surefoot.json").read_text())["calibrated"]
+    assert kept["rows"] == 300
+    assert kept["before"] == before.temperature_
+    assert f"{after.temperature_:.3g} now" in said
+    # The likeliest temperature: no other has a smaller log-loss on these pairs.
+    right = np.where(pairs.labels > 0.5, 1, -1)
+
+    def loss(temperature):
+        margins = np.subtract(*after.scores(pairs).T) * right
+        return np.logaddexp(0, -margins / temperature).mean()
+
+    best = loss(after.temperature_)
+    assert best < loss(before.temperature_) - 0.01
+    assert best < min(loss(after.temperature_ * factor) for factor in (0.8, 1.25))
+
+
+def test_what_it_refuses(here, trained):
+    assert (
+        "20 pairs; a temperature takes 50 or more"
+        in here("calibrate", "run", "few.jsonl", expect=2).err
+    )
+    assert "no run folder at nosuch" in here("calibrate", "nosuch", "few.jsonl", expect=2).err
