@@ -6,8 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
-from surefoot_docs import parts_of_sentences
-
 project = "surefoot"
 author = "the surefoot authors"
 copyright = author
@@ -23,11 +21,10 @@ html_theme = "basic"
 if not tags.has("plain"):  # noqa: F821  # of sphinx; the test of the site leaves out its looks
     extensions.append("sphinx.ext.viewcode")
     html_theme = "furo"
-exclude_patterns = ["_build", "**/*.inc"]
+exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
 
-myst_enable_extensions = ["colon_fence", "substitution"]
-myst_substitutions = parts_of_sentences()
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

@@ -6,7 +6,8 @@ import re
 import tokenize
 
 import pytest
-from surefoot_docs import docstrings, parts, parts_of_sentences, write
+from surefoot_docs import docstrings, pages, refreshed, write
+from surefoot_docs import texts as generated_texts
 from surefoot_docs.api import PACKAGES
 from surefoot_docs.compositions import SCORERS, regularised
 from surefoot_docs.markdown import document, prose, table
@@ -24,7 +25,7 @@ from surefoot.training import LanguageTrainingOptions
 
 @pytest.fixture(scope="module")
 def texts():
-    return parts()
+    return generated_texts()
 
 
 def cells(text):
@@ -63,7 +64,7 @@ def outcome(**members):
 )
 def test_every_member_has_its_equation_source_and_link(texts, base, name):
     for kind in base.registry:
-        (row,) = (li for li in texts[f"{name}.inc"].splitlines() if f"(methods/{kind}.md)" in li)
+        (row,) = (li for li in texts[f"{name}"].splitlines() if f"(methods/{kind}.md)" in li)
         _, _, equation, answers, source, _ = re.split(r"(?<!\\)\|", row)
         assert equation.strip(" `"), f"{kind} has no equation in its docstring"
         assert answers.strip()
@@ -71,7 +72,7 @@ def test_every_member_has_its_equation_source_and_link(texts, base, name):
 
 
 def test_every_section_of_a_configuration_has_its_options(texts):
-    text = texts["configuration.inc"]
+    text = texts["configuration"]
     for cls in (*Head.registry.values(), *Scorer.registry.values(), LanguageTrainingOptions):
         for option in cls.model_fields:
             assert f"| `{option}` |" in text
@@ -80,7 +81,7 @@ def test_every_section_of_a_configuration_has_its_options(texts):
 
 
 def test_the_table_of_regularisers_and_scorers_is_what_happens(texts):
-    found, reasons = cells(texts["regularisers-by-scorers.inc"])
+    found, reasons = cells(texts["regularisers-by-scorers"])
     assert {kind for kind, _ in found} == set(Regulariser.registry)
     for (kind, column), cell in found.items():
         objective = regularised(kind)
@@ -99,16 +100,16 @@ def test_the_table_of_regularisers_and_scorers_is_what_happens(texts):
         assert (found[kind, heads] == "allowed") == cls.of_linear_heads
 
 
-def test_members_are_the_remedies_that_they_declare(root):
-    page, sentences = (root / "docs" / "threats.md").read_text(), parts_of_sentences()
-    assert all(f"{{{{remedies_{threat}}}}}" in page for threat in THREATS)
+def test_members_are_the_remedies_that_they_declare(root, texts):
+    page = (root / "docs" / "threats.md").read_text()
+    assert all(f"<!-- generated: remedies_{threat} -->" in page for threat in THREATS)
     answering = set()
     for slot in (MarginLoss, LabelModel, Risk, Regulariser):
         for kind, cls in slot.registry.items():
             assert threats_of(cls) <= set(THREATS)
             answering |= {kind} if threats_of(cls) else set()
             for threat in THREATS:
-                named = f"(methods/{kind}.md)" in sentences[f"remedies_{threat}"]
+                named = f"(methods/{kind}.md)" in texts[f"remedies_{threat}"]
                 assert named == (threat in threats_of(cls))
     declared = {kind for kind, cls in LabelModel.registry.items() if cls.properties.threat}
     declared |= {k for k, cls in Risk.registry.items() if cls.properties.direction != "none"}
@@ -116,7 +117,7 @@ def test_members_are_the_remedies_that_they_declare(root):
 
 
 def test_the_table_of_labels_and_risks_is_what_happens(texts):
-    found, reasons = cells(texts["labels-by-risks.inc"])
+    found, reasons = cells(texts["labels-by-risks"])
     assert {labels for labels, _ in found} == set(LabelModel.registry)
     for (labels, column), cell in found.items():
         risk, unit = re.fullmatch(r"`(.+)` over (pair|group)s", column).groups()
@@ -127,7 +128,7 @@ def test_the_table_of_labels_and_risks_is_what_happens(texts):
 
 
 def test_the_table_of_losses_and_labels_is_what_happens(texts):
-    found, reasons = cells(texts["losses-by-labels.inc"])
+    found, reasons = cells(texts["losses-by-labels"])
     assert {loss for loss, _ in found} == set(MarginLoss.registry)
     for (loss, column), cell in found.items():
         error = outcome(loss=loss, labels=column.strip("`"))
@@ -138,12 +139,12 @@ def test_the_table_of_losses_and_labels_is_what_happens(texts):
 
 def test_every_suite_reader_and_check_is_listed(texts):
     for suite in suites().values():
-        assert f"## `{suite.name}`" in texts["suites.inc"]
-        assert suite.licence in texts["suites.inc"]
+        assert f"## `{suite.name}`" in texts["suites"]
+        assert suite.licence in texts["suites"]
     for reader in readers():
-        assert f"| {reader.name} |" in texts["readers.inc"]
+        assert f"| {reader.name} |" in texts["readers"]
     for check in checks():
-        assert f"| {check.__name__.replace('_', ' ')} |" in texts["checks.inc"]
+        assert f"| {check.__name__.replace('_', ' ')} |" in texts["checks"]
 
 
 def test_coverage_is_copied_from_the_docstrings(texts):
@@ -152,16 +153,30 @@ def test_coverage_is_copied_from_the_docstrings(texts):
     rows = [line for line in intervals.__doc__.splitlines() if line.count("0.9") >= 3]
     assert len(rows) > 5
     for row in rows:
-        assert row.strip() in texts["coverage-intervals.inc"]
+        assert row.strip() in texts["coverage-intervals"]
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.stem)
+def test_the_generated_parts_of_a_page_are_fresh(path, texts):
+    page = path.read_text()
+    assert page.count("<!-- generated: ") == page.count("<!-- end -->")
+    assert page == refreshed(page, texts), "write them anew with: python docs/_ext/refresh.py"
+
+
+def test_generated_parts_stand_in_lines_of_their_own_or_inside_a_sentence():
+    page = "<!-- generated: a -->\nold\n<!-- end -->\n\nAll <!-- generated: b -->of<!-- end -->"
+    fresh = "<!-- generated: a -->\n\n1\n\n<!-- end -->\n\nAll <!-- generated: b --> 2 <!-- end -->"
+    assert refreshed(page, {"a": "1\n", "b": "2"}) == fresh
+    assert refreshed(fresh, {"a": "1\n", "b": "2"}) == fresh
 
 
 def test_writing_removes_what_is_no_longer_made_and_leaves_the_rest(tmp_path):
     write(tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.md")}
     (tmp_path / "old.md").write_text("gone")
-    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.inc")}
     write(tmp_path)
     assert not (tmp_path / "old.md").exists()
-    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.inc")} == before
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.md")} == before
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import encoders
 import pytest
 import torch
 from encoders import save_causal
-from surefoot_docs import parts
+from surefoot_docs import texts
 
 from surefoot.cli.app import app
 from surefoot.objectives import Evidence, Objective, Outputs
@@ -47,7 +47,7 @@ def test_every_logged_figure_has_its_meaning():
 
 
 def test_refused_options_are_listed():
-    text = parts()["refused-options.inc"]
+    text = texts()["refused-options"]
     assert all(f"- `{name}`: " in text for name, _, _ in _REFUSED)
 
 

@@ -11,7 +11,9 @@ import typer
 import yaml
 
 from surefoot.cli.app import app
+from surefoot.errors import ConfigurationError
 from surefoot.nuisance import SampleConfig
+from surefoot.objectives import Objective
 from surefoot.online.config import OnlineConfig, is_online
 from surefoot.scorers.ensemble_file import read_ensemble
 from surefoot.training import RunConfig
@@ -44,7 +46,7 @@ def unknown_options(line):
 def test_every_command_exists_with_its_options(root):
     seen = set()
     for page, text in [*blocks(root, "bash"), *blocks(root, "sh")]:
-        for line in text.splitlines():
+        for line in text.replace("\\\n", " ").splitlines():
             command, unknown = unknown_options(line)
             assert not unknown, (page, line)
             seen.add(command)
@@ -121,3 +123,18 @@ def test_the_site_builds_without_warnings(root, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "allowed" in (tmp_path / "html" / "compositions.html").read_text()
+
+
+def test_error_messages_of_the_first_page_are_what_is_said(root):
+    texts = (text for page, text in blocks(root, "text") if page == "start.md")
+    (messages,) = (text for text in texts if text.startswith("error:"))
+    wrong = (
+        {"labels": {"kind": "flip-corrected", "flip_rate": 0.5}},
+        {"loss": "hing"},
+        {"labels": {"kind": "flip-corrected", "flip_rate": 0.2}, "risk": "cvar"},
+    )
+    for options, shown in zip(wrong, messages.strip().splitlines(), strict=True):
+        with pytest.raises(ConfigurationError) as caught:
+            Objective(**options)
+        said = shown.removeprefix("error: ").removeprefix("objective: ").removesuffix(" ...")
+        assert str(caught.value).startswith(said), str(caught.value)

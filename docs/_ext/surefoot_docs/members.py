@@ -9,20 +9,12 @@ from typing import Any
 
 from transformers import TrainingArguments
 
+from surefoot.cli.options import default_of, sections
 from surefoot.judge import Judge
-from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
-from surefoot.online import Online, OnlineTrainingOptions, PromptOptions
+from surefoot.objectives import LabelModel, MarginLoss, Risk
 from surefoot.options import Member, Options
-from surefoot.scorers import EncoderOptions, EnsembleOptions, Head, Scorer
-from surefoot.scorers.language.options import AdapterOptions
-from surefoot.training import (
-    DataOptions,
-    LanguageTrainingOptions,
-    PreferenceConfig,
-    RunConfig,
-    TrainingOptions,
-)
-from surefoot.training.drpo.config import DoublyRobust
+from surefoot.scorers import EnsembleOptions
+from surefoot.training import PreferenceConfig, RunConfig
 from surefoot.training.language.preference_config import _REFUSED
 from surefoot_docs.markdown import code, document, prose, table
 
@@ -30,21 +22,6 @@ _DECLARING: Mapping[str, type[Member]] = {
     "margin-losses": MarginLoss,
     "label-models": LabelModel,
     "risks": Risk,
-}
-#: Sections of a configuration by what they are called.
-_SECTIONS: Mapping[str, type[Options]] = {
-    "data": DataOptions,
-    **{f"scorer: {kind}": cls for kind, cls in Scorer.registry.items()},
-    "scorer.encoder": EncoderOptions,
-    **{f"scorer.head: {kind}": cls for kind, cls in Head.registry.items()},
-    "scorer.adapter": AdapterOptions,
-    "objective": Objective,
-    "objective: doubly-robust": DoublyRobust,
-    "objective: online": Online,
-    "data, of online training": PromptOptions,
-    "training, of online training": OnlineTrainingOptions,
-    "training": TrainingOptions,
-    "training, of a language model": LanguageTrainingOptions,
 }
 
 
@@ -85,30 +62,20 @@ def split_equation(text: str) -> tuple[str, str]:
     return (equation, rest[:1].upper() + rest[1:]) if colon else (line.removesuffix("."), "")
 
 
+def _default(field: Any) -> str:
+    """The default of an option: as code, unless it is words."""
+    said = default_of(field)
+    return said if said in ("see below", "none: must be given") else code(said)
+
+
 def options(cls: type[Options], names: set[str] | None = None) -> str:
     """The options of a class, with defaults and help."""
     rows = [
-        (code(name), default(field), prose(field.description or ""))
+        (code(name), _default(field), prose(field.description or ""))
         for name, field in cls.model_fields.items()
         if names is None or name in names
     ]
     return table(("Option", "Default", "Meaning"), rows)
-
-
-def default(field: Any) -> str:
-    """The default of an option, as in a configuration."""
-    if field.is_required():
-        return "none: must be given"
-    value = field.get_default()
-    if isinstance(value, Member):
-        return code(value.kind)
-    if isinstance(value, Options):
-        return "see below"
-    if isinstance(value, tuple):
-        return code(list(value))
-    if value is None or isinstance(value, bool):
-        return code({None: "null", True: "true", False: "false"}[value])
-    return code(value)
 
 
 def properties(base: type[Any]) -> str:
@@ -135,8 +102,9 @@ def shown(value: object) -> str:
 
 def configuration() -> str:
     """Every section of a configuration file with its options."""
-    top = f"## The whole\n\n{document(RunConfig)}\n\n{options(RunConfig)}"
-    sections = [
-        f"## `{name}`\n\n{document(cls)}\n\n{options(cls)}" for name, cls in _SECTIONS.items()
-    ]
-    return "\n\n".join([top, *sections])
+    of_methods = tuple(f"objective.{slot}:" for slot in ("loss", "labels", "risk", "regularisers"))
+    return "\n\n".join(
+        f"## {'The whole' if cls is RunConfig else code(name)}\n\n{document(cls)}\n\n{options(cls)}"
+        for name, cls in sections().items()
+        if not name.startswith(of_methods)  # these have pages
+    )

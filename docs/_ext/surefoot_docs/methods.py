@@ -96,15 +96,11 @@ def complete(kind: str, text: str) -> str:
 
 
 def parts() -> dict[str, str]:
-    """The table of each slot, and the page that lists all methods."""
+    """The table of each slot, and those of all slots one after the other."""
     tables = {place: overview(place, "methods/") for place in PLACES}
     names = {"loss": "margin-losses", "labels": "label-models", "risk": "risks"}
     found = {names.get(place, place): text for place, text in tables.items()}
-    lists = [
-        f"## {TITLES[place]}\n\n{overview(place)}\n\n"
-        f"```{{toctree}}\n:hidden:\n\n" + "\n".join(base.registry) + "\n```"
-        for place, base in PLACES.items()
-    ]
+    lists = [f"## {TITLES[place]}\n\n{overview(place)}" for place in PLACES]
     return found | {"methods": "\n\n".join(lists)}
 
 

@@ -21,7 +21,7 @@ EXPERIMENTS = ROOT / "experiments"
 #: The members of the plain objective.
 PLAIN = {member.kind for member in (Objective().loss, Objective().labels, Objective().risk)}
 
-#: Tables that stand alone in their file, and what is above them in the README.
+#: Tables that stand alone in their file, and what is above them on the page.
 _CAPTIONS = {
     "demo/results": (
         "The demo's world. Accuracy against the truth, except under *noisy labels*; the last "
@@ -57,7 +57,10 @@ def measured(place: str, kind: str) -> str:
                 found.append(f"**`{path.relative_to(ROOT)}`.** {caption}\n\n{table(head, kept)}")
     if not found:
         return "No experiment of ours uses it yet."
-    return "\n\n".join(found) + "\n\nThe README says how these experiments were made."
+    return (
+        "\n\n".join(found)
+        + "\n\n[The demo](../demo.md) and [HH](../hh.md) say how these experiments were made."
+    )
 
 
 def _objectives(experiment: str) -> Objectives:
