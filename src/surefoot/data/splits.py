@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,14 +16,23 @@ from surefoot.errors import ConfigurationError, DataError, unknown_name
 #: What stays together. `row` keeps repeated pairs together, in either orientation.
 By = Literal["prompt", "source", "group", "row"]
 
+#: Units of a name below which no share of them is near to what is asked.
+_FEWEST = 10
+
 
 def split(
-    preferences: Preferences, fraction: float = 0.2, by: By = "prompt", seed: int = 0
+    preferences: Preferences,
+    fraction: float = 0.2,
+    by: By = "prompt",
+    seed: int = 0,
+    alike: Sequence[str] = (),
 ) -> tuple[Preferences, Preferences]:
     """Split into (train, test), with about `fraction` of the rows in test.
 
     Which side a unit falls on depends on its content and the seed, not on the order of the rows.
     Rows keep their order. Near-duplicates may fall on both sides: `check(test, against=train)`.
+    Of what the columns `alike` (source, group) name, test gets about that share each; names of few
+    units count as one.
 
     Raises:
         DataError: fewer than two units, or rows without one.
@@ -31,11 +41,29 @@ def split(
     if not 0 < fraction < 1:
         raise ConfigurationError(f"fraction should lie between 0 and 1; got {fraction!r}.")
     units, sizes = _shuffled_units(preferences, by, seed, 2)
-    # As many units, in hash order, as come nearest to the fraction, leaving one on each side.
-    counts = np.cumsum(sizes)[:-1]
-    taken = int(np.argmin(np.abs(counts - fraction * len(preferences)))) + 1
-    test = units < taken
+    taken = np.zeros(len(sizes), dtype=bool)
+    for stratum in _strata(preferences, units, alike):
+        # As many units, in hash order, as come nearest to the fraction, leaving one on each side.
+        counts = np.cumsum(sizes[stratum])
+        nearest = int(np.argmin(np.abs(counts[:-1] - fraction * counts[-1])))
+        taken[stratum[: nearest + 1]] = True
+    test = taken[units]
     return preferences.select(np.flatnonzero(~test)), preferences.select(np.flatnonzero(test))
+
+
+def _strata(
+    preferences: Preferences, units: npt.NDArray[np.int64], columns: Sequence[str]
+) -> list[npt.NDArray[np.int64]]:
+    """Units in order, by what their first row is named; those of rare names together."""
+    first = np.unique(units, return_index=True)[1]
+    named = list(zip(*(preferences.strings(column) for column in columns), strict=True))
+    names = [str(named[row]) if named else "" for row in first.tolist()]
+    _, ids, counts = np.unique(names, return_inverse=True, return_counts=True)
+    rare = np.flatnonzero(counts < _FEWEST)
+    if counts[rare].sum() < _FEWEST:  # too few even together: with the most frequent
+        rare = np.append(rare, counts.argmax())
+    ids[np.isin(ids, rare)] = rare[0]
+    return [np.flatnonzero(ids == one) for one in np.unique(ids)]
 
 
 def folds(

@@ -42,7 +42,7 @@ def leakage(context: Context) -> Iterator[Finding | str]:
         "prompts when the other side was trained on.",
         "Split by prompt, or drop them from one side.",
     )
-    near = np.isin(keys, _similar(context.preferences, keys, filled & ~exact, against, other_keys))
+    near = np.isin(keys, similar(context.preferences, keys, filled & ~exact, against, other_keys))
     yield from context.finding(
         "leaked-near-duplicate",
         "warning",
@@ -63,7 +63,7 @@ def leakage(context: Context) -> Iterator[Finding | str]:
     )
 
 
-def _similar(
+def similar(
     here: Preferences,
     keys: npt.NDArray[np.int64],
     wanted: npt.NDArray[np.bool_],
@@ -71,6 +71,8 @@ def _similar(
     other_keys: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """Keys of the wanted prompts that have a near-duplicate in the other data.
+
+    Keys are those of the prompts of each row, here and there (:meth:`Preferences.prompt_keys`).
 
     Each different prompt is hashed once; only hashes are kept, and the texts of the few
     candidates are looked up again to count their shared pieces exactly.

@@ -1,0 +1,69 @@
+"""Pairs for a proof are like none of those that are looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from encoders import WORDS
+
+from surefoot.data import Preferences
+from surefoot.data.apart import FEWEST, set_apart
+from surefoot.data.checks import check
+
+
+def preferences(n, prompt, **columns):
+    return Preferences.from_rows(
+        {
+            "prompt": prompt(i),
+            "response_a": f"yes {i}",
+            "response_b": f"no {i}",
+            "label": 1.0,
+            **{name: value(i) for name, value in columns.items()},
+        }
+        for i in range(n)
+    )
+
+
+def asked(i):
+    return " ".join(np.random.default_rng(i).choice(WORDS, 12))
+
+
+def test_no_prompt_of_the_rest_nor_one_like_it_is_held_out():
+    def in_twos(i):  # every second row has the prompt of the one before; of some, nearly
+        return asked(i // 2) + (" now" if i % 10 in (1, 3) else "")
+
+    data = preferences(800, in_twos, source=lambda i: "rare" if i % 20 == 0 else "common")
+    found = set_apart(data)
+    assert found.held_out is not None
+    assert len(found.rest) + len(found.held_out) == 800
+    assert 0.1 < len(found.held_out) / 800 < 0.18
+    report = check(found.held_out, against=found.rest)
+    assert report.of("leaked-prompt") is None
+    assert report.of("leaked-near-duplicate") is None
+    rare = found.held_out.strings("source").count("rare")
+    assert rare / 40 == pytest.approx(len(found.held_out) / 800, abs=0.1)
+
+
+def test_a_template_is_held_out_by_prompt_alone():
+    def templated(i):
+        return f"Would you say the following of yourself in all earnest, or not: number {i}?"
+
+    found = set_apart(preferences(600, templated))
+    assert len(found.held_out) == 120
+    assert "template" in found.sentence
+    assert not set(found.rest.prompt_keys()) & set(found.held_out.prompt_keys())
+
+
+def test_few_rows_and_a_single_prompt_are_left_whole():
+    assert set_apart(preferences(FEWEST - 1, asked)).held_out is None
+    one = set_apart(preferences(600, lambda i: "why?"))
+    assert one.held_out is None
+    assert "one prompt" in one.sentence
+
+
+def test_every_name_gives_its_share_and_names_of_few_prompts_are_no_more():
+    data = preferences(1200, asked, group=lambda i: f"g{i % 3}" if i < 900 else f"rare {i}")
+    found = set_apart(data, seed=3).held_out
+    counts = [found.strings("group").count(f"g{k}") for k in range(3)]
+    assert counts == pytest.approx([60, 60, 60], abs=3)
+    assert len(found) == pytest.approx(240, abs=6)
