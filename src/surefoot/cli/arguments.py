@@ -56,7 +56,12 @@ Source = Annotated[
 class ReportFlags:
     """Where a report on models goes."""
 
-    output: Annotated[Path, typer.Option(help="Folder for evaluation.json and report.html.")]
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for evaluation.json and report.html; without it they are only printed."
+        ),
+    ] = None
     overwrite: Overwrite = False
 
 

@@ -21,8 +21,8 @@ Content = Mapping[str, Any] | str | Callable[[], str]
 
 
 @contextmanager
-def reporting(report: ReportFlags, *reads: str | Path | None) -> Iterator[RunFolder]:
-    """The folder of a report on models, which takes the place of no other kind of folder.
+def reporting(report: ReportFlags, *reads: str | Path | None) -> Iterator[RunFolder | None]:
+    """The folder of a report on models, which takes the place of no other kind of folder, or none.
 
     What the command reads, where it is given, is not overwritten, nor what runs among it were made
     from.
@@ -30,6 +30,9 @@ def reporting(report: ReportFlags, *reads: str | Path | None) -> Iterator[RunFol
     quiet_libraries()
     from surefoot.runs import claim
 
+    if report.output is None:
+        yield None
+        return
     sources = with_origins(reads)
     with claim(report.output, "evaluate", overwrite=report.overwrite, reads=sources) as folder:
         yield folder
@@ -53,17 +56,22 @@ def with_origins(places: Iterable[str | Path | None]) -> list[str | Path]:
 
 
 def publish(
-    folder: RunFolder,
+    folder: RunFolder | None,
     content: Mapping[str, Any],
     page: Callable[[str], str],
     show: Callable[[], object],
 ) -> None:
     """Write the figures, then the page (of the command line that made it), then print them.
 
+    Without a folder they are only printed.
+
     Raises:
         DataError: a figure is not finite, and null is written.
     """
-    lost = write(folder, {"evaluation.json": content, "report.html": lambda: page(invocation())})
+    lost: Sequence[str] = ()
+    if folder is not None:
+        page_of = {"report.html": lambda: page(invocation())}
+        lost = write(folder, {"evaluation.json": content, **page_of})
     show()
     if lost:
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""

@@ -48,12 +48,17 @@ class FileOptions(Options):
     def given(cls, path: str | Path, overrides: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Options of a YAML file with overrides by name, not checked yet.
 
+        Files in `data.train` that are not where the command is run are taken beside the
+        configuration, so that a folder with both can be moved.
+
         Raises:
-            ConfigurationError: an unreadable file.
+            ConfigurationError: an unreadable file, or two that a name may mean.
         """
         given = yaml_file(path)
         if not isinstance(given, dict):
             raise ConfigurationError(f"{path} should hold options by name; got {excerpt(given)}.")
+        if isinstance(data := given.get("data"), dict) and "data.train" not in (overrides or {}):
+            data["train"] = _beside(Path(path).parent, data.get("train"))
         defaults = {"scorer": EmbeddingScorer().model_dump(), "objective": Objective().model_dump()}
         for name, value in (overrides or {}).items():
             parts = name.split(".")
@@ -195,6 +200,23 @@ class RunConfig(SeededConfig):
                 "prompts."
             )
         return super().for_seeds(count)
+
+
+def _beside(folder: Path, places: Any) -> Any:
+    """Places of data, those that are found only in a configuration's folder as they lie there."""
+    if isinstance(places, list):
+        return [_beside(folder, one) for one in places]
+    if not isinstance(places, str) or ":" in places or "\0" in places:
+        return places
+    here, there = Path(places), folder / places
+    if not there.exists():
+        return places
+    if here.exists() and not here.samefile(there):
+        raise ConfigurationError(
+            f"data.train names {places}, which is there twice: where the command is run, and "
+            f"beside the configuration, {there}. Write {here.resolve()} or {there.resolve()}."
+        )
+    return places if here.exists() else str(there)
 
 
 def _objective(given: Any) -> Any:
