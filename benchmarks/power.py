@@ -17,13 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import binomtest, geom
 
 from experiments.common import results
+from surefoot.arrays import Floats
 from surefoot.statistics import Comparison, hierarchical_difference, paired_difference
-
-Floats = npt.NDArray[np.float64]
 
 #: A cell passes in between,
 LEAST, MOST = 0.77, 0.83

@@ -21,11 +21,11 @@ import numpy.typing as npt
 from scipy.stats import binomtest
 
 from experiments.common import results
+from surefoot.arrays import Floats
 from surefoot.scorers.embeddings.clusters import clusters_of_texts, k_means
 from surefoot.statistics.shift import DISTANCES, OneLaw, one_law, shift
 
 Cell = tuple[int, int, int]
-Floats = npt.NDArray[np.float64]
 
 DIMENSIONS, TOPICS = 32, 20
 SIZES = ((60, 600), (100, 1000), (200, 1000))

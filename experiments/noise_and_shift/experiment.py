@@ -23,13 +23,13 @@ from experiments.noise_and_shift.rule import Shortfall, recommended, shortfalls
 from experiments.noise_and_shift.tables import markdown
 from experiments.noise_and_shift.world import (
     Drawn,
-    Floats,
     Size,
     World,
     cross_fitted,
     draw,
     with_rate,
 )
+from surefoot.arrays import Floats
 from surefoot.objectives import Evidence, Objective
 from surefoot.options import Options
 from surefoot.worlds.linear_fits import LinearProblems

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from surefoot.arrays import Floats
 from surefoot.objectives import Evidence, Objective, Units
 from surefoot.options import Options
 from surefoot.worlds.linear_fits import LinearProblems
-
-Floats = npt.NDArray[np.float64]
-
 
 #: What stands for the flip rate in an objective.
 FLIPS = "flips"

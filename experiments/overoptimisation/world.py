@@ -15,14 +15,12 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from experiments.common.words import NoisyWords, save_taught
+from surefoot.arrays import Floats
 from surefoot.data import Preferences
 from surefoot.worlds.language_model import LanguageOptions
-
-Floats = npt.NDArray[np.float64]
 
 SUBJECTS = ("garden", "kitchen", "journey", "workshop")
 _OPENINGS = (

@@ -11,16 +11,14 @@ from typing import Any
 
 import cvxpy
 import numpy as np
-import numpy.typing as npt
 import torch
 from pydantic import Field
 
 from experiments.common.tables import table
 from experiments.common.work import Work
+from surefoot.arrays import Floats
 from surefoot.objectives import Risk
 from surefoot.options import Options
-
-Array = npt.NDArray[np.float64]
 
 #: The size of each ball: the option, and values of it from the mean to the maximum.
 SIZES: dict[str, tuple[str, tuple[float, ...]]] = {
@@ -41,7 +39,7 @@ class Settings(Options):
     """Fewest and most units of a problem."""
 
 
-def problem(settings: Settings, seed: int) -> tuple[Array, Array]:
+def problem(settings: Settings, seed: int) -> tuple[Floats, Floats]:
     """Losses (U,) on some scale, often with ties, and masses (U,), often very unequal."""
     rng = np.random.default_rng(seed)
     count = int(rng.integers(settings.units[0], settings.units[1] + 1))
@@ -50,7 +48,7 @@ def problem(settings: Settings, seed: int) -> tuple[Array, Array]:
     return losses, mass / mass.sum()
 
 
-def solved(kind: str, size: float, x: Array, p: Array) -> float:
+def solved(kind: str, size: float, x: Floats, p: Floats) -> float:
     """The largest sum q x over the ball, by Clarabel: a linear, quadratic or exponential cone."""
     q = cvxpy.Variable(len(p))
     root = np.sqrt(p)
@@ -73,7 +71,7 @@ def solved(kind: str, size: float, x: Array, p: Array) -> float:
     return float(made.value)
 
 
-def excess(kind: str, size: float, q: Array, p: Array) -> float:
+def excess(kind: str, size: float, q: Floats, p: Floats) -> float:
     """How far weights are outside the ball; negative inside."""
     return {
         "tv": lambda: np.abs(q - p).sum() / 2 - size,
@@ -83,7 +81,7 @@ def excess(kind: str, size: float, q: Array, p: Array) -> float:
     }[kind]()
 
 
-def dual(kind: str, size: float, x: Array, p: Array, q: Array) -> float:
+def dual(kind: str, size: float, x: Floats, p: Floats, q: Floats) -> float:
     """The dual objective at the multiplier that the weights imply: never below the maximum."""
     ends = [int(np.where(q > 1e-200, x, np.inf).argmin()), int(x.argmax())]
     (low, high), (t_low, t_high) = x[ends], (q / p)[ends]
@@ -106,7 +104,7 @@ def of(kind: str, size: float) -> Risk:
     return Risk.parse({"kind": kind, SIZES[kind][0]: size})
 
 
-def one(kind: str, losses: Array, mass: Array) -> dict[str, float]:
+def one(kind: str, losses: Floats, mass: Floats) -> dict[str, float]:
     """The worst figures of a ball over its sizes, in units of the range of the losses."""
     span = max(float(np.ptp(losses)), 1e-300)
     x = (losses - losses.min()) / span

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Ints
 from surefoot.data import Preferences
 from surefoot.data.text import last_turn
 from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
 from surefoot.scorers.embeddings.encoder import Encoder
 from surefoot.statistics.estimate import written, written_p
 from surefoot.statistics.shift import DISTANCES, OneLaw, Shift, one_law, shift
-
-Ints = npt.NDArray[np.int64]
 
 #: Prompts of deployment below which a histogram says next to nothing.
 FEWEST = 50

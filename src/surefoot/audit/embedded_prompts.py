@@ -8,12 +8,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats, Ints
 from surefoot.data import Preferences
 from surefoot.data.text import last_turn
 from surefoot.scorers import Encoder
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from surefoot.arrays import Floats, Ints
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
 from surefoot.audit.features import FEATURES
 from surefoot.data import Preferences
@@ -26,8 +27,6 @@ from surefoot.scorers.head import Problem
 from surefoot.scorers.heads.linear import Linear
 from surefoot.scorers.temperature import fit_temperature
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Names = npt.NDArray[Any]
 
 

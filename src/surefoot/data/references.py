@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Floats, Ints
 from surefoot.data.schema import Preferences, digest_of
-from surefoot.data.steps import Ints
 from surefoot.data.text import Message, Prompt
 from surefoot.errors import DataError
 
@@ -30,7 +29,7 @@ class References:
     """P comparisons, in order of their sets; the label is the auxiliary P(a preferred)."""
     sets: Ints  #: (P,) the set of each, in [0, R)
     of: Ints  #: (N,) the set of each row of the data
-    independent: npt.NDArray[np.float64]
+    independent: Floats
     """(R,) How many independent pairs a set is worth: half the number of its responses, or infinity
     for a pool."""
     draws: Ints

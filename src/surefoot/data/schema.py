@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
+from surefoot.arrays import Floats, Ints
 from surefoot.columns import DECLARED, Column
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import Fault as Fault
@@ -118,16 +119,16 @@ class Preferences:
         return len(self.dataset)
 
     @property
-    def labels(self) -> npt.NDArray[np.float64]:
+    def labels(self) -> Floats:
         """P(a preferred) of each row, shape (N,)."""
         return self.numbers("label")
 
     @property
-    def weights(self) -> npt.NDArray[np.float64]:
+    def weights(self) -> Floats:
         """Weight of each row, shape (N,); 1 where none is given."""
         return np.nan_to_num(self.numbers("weight"), nan=1.0)
 
-    def numbers(self, column: str) -> npt.NDArray[np.float64]:
+    def numbers(self, column: str) -> Floats:
         """A numeric column, of the contract or declared, shape (N,), with NaN where it is null."""
         if column not in FEATURES:
             given = ({n["name"]: n["value"] for n in row or ()} for (row,) in self.read("numbers"))
@@ -171,11 +172,11 @@ class Preferences:
         """The prompt of each row, with what a chat template is given beside it."""
         return (Prompt(*row) for row in self.read(*Prompt._fields))
 
-    def prompt_keys(self) -> npt.NDArray[np.int64]:
+    def prompt_keys(self) -> Ints:
         """A hash of each row's prompt, blind to case and spacing, shape (N,)."""
         return np.array(list(map(prompt_key, self.prompts())), dtype=np.int64)
 
-    def response_keys(self) -> npt.NDArray[np.int64]:
+    def response_keys(self) -> Ints:
         """A hash of each (prompt, response), shape (N, 2): equal where pairs share a response."""
         keys = [
             [key_of(Prompt(*prompt).text() + "\0" + to_text(side)) for side in (a, b)]

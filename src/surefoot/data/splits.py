@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Ints
 from surefoot.data.schema import Preferences
 from surefoot.data.units import column_values, emptiest
 from surefoot.errors import ConfigurationError, DataError, unknown_name
@@ -51,9 +51,7 @@ def split(
     return preferences.select(np.flatnonzero(~test)), preferences.select(np.flatnonzero(test))
 
 
-def _strata(
-    preferences: Preferences, units: npt.NDArray[np.int64], columns: Sequence[str]
-) -> list[npt.NDArray[np.int64]]:
+def _strata(preferences: Preferences, units: Ints, columns: Sequence[str]) -> list[Ints]:
     """Units in order, by what their first row is named; those of rare names together."""
     first = np.unique(units, return_index=True)[1]
     named = list(zip(*(preferences.strings(column) for column in columns), strict=True))
@@ -66,9 +64,7 @@ def _strata(
     return [np.flatnonzero(ids == one) for one in np.unique(ids)]
 
 
-def folds(
-    preferences: Preferences, k: int, by: By = "prompt", seed: int = 0
-) -> npt.NDArray[np.int64]:
+def folds(preferences: Preferences, k: int, by: By = "prompt", seed: int = 0) -> Ints:
     """The fold of each row, shape (N,), in 0..k-1: balanced in rows, no unit in two folds.
 
     Raises:
@@ -85,9 +81,7 @@ def folds(
     return fold_of[units]
 
 
-def _shuffled_units(
-    preferences: Preferences, by: By, seed: int, needed: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _shuffled_units(preferences: Preferences, by: By, seed: int, needed: int) -> tuple[Ints, Ints]:
     """Unit of each row, shape (N,), numbered in an order drawn by hash, and the units' sizes."""
     drawn = np.array([_draw(key, seed) for key in _keys(preferences, by)], dtype=np.uint64)
     _, units, sizes = np.unique(drawn, return_inverse=True, return_counts=True)

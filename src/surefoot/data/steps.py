@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Ints
 from surefoot.data.units import emptiest
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass

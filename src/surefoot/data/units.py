@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Ints
 from surefoot.data.schema import Preferences
 from surefoot.data.text import last_turn, start_of
 from surefoot.errors import ConfigurationError, DataError, unknown_name
@@ -16,7 +16,7 @@ from surefoot.errors import ConfigurationError, DataError, unknown_name
 Unit = Literal["pair", "prompt", "source", "group", "cluster"]
 
 
-def unit_ids(preferences: Preferences, unit: Unit) -> tuple[npt.NDArray[np.int64], list[str]]:
+def unit_ids(preferences: Preferences, unit: Unit) -> tuple[Ints, list[str]]:
     """The unit of each row, shape (N,), as a position in the list of names, which is returned too.
 
     Groups, sources and clusters are in alphabetical order, prompts and pairs in order of
@@ -65,7 +65,7 @@ def column_values(preferences: Preferences, column: str) -> list[str]:
     )
 
 
-def pairs_per_unit(ids: npt.NDArray[np.int64]) -> str:
+def pairs_per_unit(ids: Ints) -> str:
     """Unit ids, shape (N,), in words: with nearly one pair a unit, a risk over units is pairwise.
 
     >>> pairs_per_unit(np.array([0, 0, 1]))

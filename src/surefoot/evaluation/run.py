@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from surefoot.arrays import Floats
 from surefoot.data.reading.account import Reading
 from surefoot.data.schema import Preferences
 from surefoot.errors import SurefootError
@@ -20,7 +21,6 @@ from surefoot.evaluation.pairs.overlap import Overlap, prompt_overlap
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.statistics import Estimate
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import SCHEMA_VERSION, fields_ready, json_ready
 
 Breakdowns = Mapping[str, Sequence[str | None]]

@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from surefoot.arrays import Floats
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.options import Member
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,9 +32,9 @@ class Conditions:
 class Answers:
     """Probabilities by an auxiliary model."""
 
-    pairs: Array  #: (N,) P(a preferred) of the data's pairs; NaN where there is no answer
+    pairs: Floats  #: (N,) P(a preferred) of the data's pairs; NaN where there is no answer
     #: from a row to the (P,) probabilities of all reference pairs that count for it
-    references: Callable[[int], Array] | None = None
+    references: Callable[[int], Floats] | None = None
     figures: dict[str, Any] = field(default_factory=dict)  #: JSON-ready, about the model itself
     notes: tuple[str, ...] = ()  #: sentences for the user
 

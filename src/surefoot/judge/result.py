@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.data.schema import Fault, Preferences
 from surefoot.judge.cost import amount
 from surefoot.statistics import SHARE, Estimate, mean
 from surefoot.statistics.ties import side_of_half
-
-Floats = npt.NDArray[np.float64]
 
 _SHOWN = 5
 

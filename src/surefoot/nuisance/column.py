@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
-from surefoot.judge.model import Answers, Array, AuxiliaryModel, Conditions
+from surefoot.judge.model import Answers, AuxiliaryModel, Conditions
 
 
 class GivenAuxiliary(AuxiliaryModel, kind="column"):
@@ -36,7 +37,7 @@ class GivenAuxiliary(AuxiliaryModel, kind="column"):
                     f"number(s) for {sizes[s]} pair(s) of references."
                 )
 
-        def of(row: int) -> Array:
+        def of(row: int) -> Floats:
             whole = np.full(len(references.pairs), np.nan)
             whole[references.sets == references.of[row]] = columns[row]
             return whole

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.data.reading.account import lines_of
 from surefoot.data.references import References, references_of
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.judge.model import Answers, Array, Conditions
+from surefoot.judge.model import Answers, Conditions
 from surefoot.nuisance.check import ReferenceCheck, check_references
 from surefoot.nuisance.config import SampleConfig
 from surefoot.nuisance.fitted_language import FIRST, clear_folds
@@ -190,7 +191,7 @@ def _answered(judged: Answers, pairs: Preferences) -> tuple[Answers, Preferences
     return replace(judged, notes=(*judged.notes, note)), pairs.select(np.array(rows))
 
 
-def _cut(probabilities: Array, clip: float) -> list[float | None]:
+def _cut(probabilities: Floats, clip: float) -> list[float | None]:
     """Within [clip, 1 - clip]; null where there is no answer."""
     kept = np.clip(probabilities, clip, 1 - clip)
     return [None if np.isnan(p) else float(p) for p in kept]

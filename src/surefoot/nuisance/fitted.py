@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from surefoot.arrays import Floats
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import By, folds
 from surefoot.errors import ConfigurationError
-from surefoot.judge.model import Answers, Array, AuxiliaryModel, Conditions
+from surefoot.judge.model import Answers, AuxiliaryModel, Conditions
 from surefoot.nuisance.fitted_language import FOLDS, judged_out_of_fold, run_of, write_fold
 from surefoot.objectives import Objective
 from surefoot.scorers import TrainedScorer
@@ -99,7 +100,7 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
             fit_models(made, pairs, mass)
             return made
 
-        def out_of_fold(models: list[EmbeddingRewardModel]) -> Array:
+        def out_of_fold(models: list[EmbeddingRewardModel]) -> Floats:
             every = np.stack([one.probabilities(pairs) for one in models], axis=1)
             return every[np.arange(len(fold)), fold]
 
@@ -172,11 +173,11 @@ def _judges(
 
 def _judged(
     pairs: Preferences,
-    probabilities: Array,
-    references: list[Array],
+    probabilities: Floats,
+    references: list[Floats],
     fold: npt.NDArray[np.int64],
     judge_of: npt.NDArray[np.int64],
-    other_model: Array,
+    other_model: Floats,
     named: str,
 ) -> Answers:
     """What was said out of fold, beside what another model says of the same pairs."""
@@ -194,7 +195,7 @@ def _judged(
         own = known[judge_of[known] == k]
         fixed[own] = judged[own]
 
-    def of_row(row: int) -> Array:
+    def of_row(row: int) -> Floats:
         return np.where(judge_of >= 0, fixed, references[fold[row]])
 
     return Answers(probabilities, of_row if references else None, figures, notes)

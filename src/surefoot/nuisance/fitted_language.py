@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
 from surefoot.errors import ConfigurationError
-from surefoot.judge.model import Array
 from surefoot.runs import require_finished
 from surefoot.scorers import TrainedScorer, load_scorer
 from surefoot.training.checkpoint import newest
@@ -90,7 +90,7 @@ def judged_out_of_fold(
     references: References | None,
     fold: npt.NDArray[np.int64],
     judge_of: npt.NDArray[np.int64],
-) -> tuple[Array, list[Array]]:
+) -> tuple[Floats, list[Floats]]:
     """What the model of each fold says of its rows, and of the references of those.
 
     Args:

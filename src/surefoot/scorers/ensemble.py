@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.data import read_preferences
 from surefoot.data.schema import ABSENT, Fault, Preferences
 from surefoot.errors import ConfigurationError, DataError
@@ -16,7 +17,6 @@ from surefoot.scorers import storage
 from surefoot.scorers.ensemble_file import EnsembleOptions, member_places
 from surefoot.scorers.temperature import fit_temperature
 from surefoot.scorers.trained import TrainedScorer
-from surefoot.statistics.dependence import Floats
 
 #: Times the median temperature from which a member is taken to have learnt nothing.
 _IGNORANT = 10

@@ -15,12 +15,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
+from surefoot.arrays import Floats
 from surefoot.boundary.yaml_texts import yaml_file
 from surefoot.errors import ConfigurationError
 from surefoot.options import READS, Member, Options
 from surefoot.runs import seed_folders
 from surefoot.scorers import storage
-from surefoot.statistics.dependence import Floats
 
 #: What tells the file of an ensemble from other YAML files, misspelt or not.
 _SIGN = "members"

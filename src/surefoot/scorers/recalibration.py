@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.scorers import storage
 from surefoot.scorers.temperature import FEWEST, fit_temperature, to_probabilities
 from surefoot.scorers.trained import TrainedScorer
-from surefoot.statistics.dependence import Floats
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.data.schema import Preferences
 from surefoot.data.text import Message, Prompt, to_text
 from surefoot.errors import DataError
 from surefoot.scorers.trained import TrainedScorer
-from surefoot.statistics.dependence import Floats
 
 
 def rewards_of(

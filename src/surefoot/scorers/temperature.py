@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
-Array = npt.NDArray[np.float64]
+from surefoot.arrays import Floats
 
 #: Every probability of a preference lies in [LEAST, 1 - LEAST]. To bear out one beyond, by the rule
 #: of succession, would take a million held-out pairs like it that were all in order.
@@ -38,7 +38,7 @@ class Temperature(NamedTuple):
     note: str  #: a sentence where the pairs hardly say; else empty
 
 
-def to_probabilities(margins: npt.ArrayLike, temperature: float) -> Array:
+def to_probabilities(margins: npt.ArrayLike, temperature: float) -> Floats:
     """P(a preferred), sigma(margin / T), any shape: never nearer to 0 or 1 than :data:`LEAST`."""
     chances = expit(np.asarray(margins, dtype=np.float64) / temperature)
     return np.asarray(np.clip(chances, LEAST, 1 - LEAST))
@@ -109,7 +109,7 @@ def _optima(loss: Callable[[float], float]) -> Iterator[float]:
         yield float(minimize_scalar(loss, bounds=ends, method="bounded").x)
 
 
-def _note(m: Array, y: Array, weight: Array, n: float, flip_rate: float) -> str:
+def _note(m: Floats, y: Floats, weight: Floats, n: float, flip_rate: float) -> str:
     """What a reader should know of these pairs."""
     decided = y != 0.5
     if decided.any():

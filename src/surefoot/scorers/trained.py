@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.data.rendering.notes import Cuts
 from surefoot.data.schema import Fault, Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.temperature import to_probabilities
-from surefoot.statistics.dependence import Floats
 
 
 class TrainedScorer(ABC):

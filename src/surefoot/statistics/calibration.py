@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Floats
+from surefoot.arrays import Floats, Ints
+from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence
 from surefoot.statistics.estimate import Estimate, Result, refused, written
 from surefoot.statistics.intervals import mean, quantile
 from surefoot.statistics.ranges import SHARE, Range
@@ -101,16 +102,14 @@ def calibration(
     )
 
 
-def _bins(confidence: Floats, count: int) -> npt.NDArray[np.int64]:
+def _bins(confidence: Floats, count: int) -> Ints:
     """Bin of each pair, numbered from 0 without gaps: equal numbers, equal confidences together."""
     edges = np.quantile(confidence, np.linspace(0, 1, count + 1)[1:-1])
     found = np.searchsorted(np.unique(edges), confidence, side="left")
     return np.asarray(np.unique(found, return_inverse=True)[1], dtype=np.int64)
 
 
-def _gaps(
-    residuals: Floats, bin_of: npt.NDArray[np.int64], dependence: Dependence
-) -> tuple[Floats, Floats, Floats]:
+def _gaps(residuals: Floats, bin_of: Ints, dependence: Dependence) -> tuple[Floats, Floats, Floats]:
     """Mean residual of each bin (B,), covariance of these means (B, B), share of pairs (B,)."""
     count = int(bin_of.max()) + 1
     inside = (bin_of[:, None] == np.arange(count)).astype(np.float64)

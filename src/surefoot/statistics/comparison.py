@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from surefoot.statistics.dependence import Dependence, Floats, Spread, check, spread
+from surefoot.arrays import Floats
+from surefoot.statistics.dependence import Dependence, Spread, check, spread
 from surefoot.statistics.estimate import Estimate, finite, refused, written
 from surefoot.statistics.intervals import (
     estimate_of,

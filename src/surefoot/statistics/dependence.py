@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from surefoot.arrays import Floats, Ints
 
 #: Below this number of clusters no interval is given: none keeps its promise there.
 FEWEST_CLUSTERS = 10

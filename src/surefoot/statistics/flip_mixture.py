@@ -17,9 +17,8 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, log_expit
 from scipy.stats import chi2
 
+from surefoot.arrays import Floats
 from surefoot.statistics.estimate import Estimate
-
-Floats = npt.NDArray[np.float64]
 
 ASSUMPTION = (
     "without flips, the chance of a label would be logistic in the margin of a model that did not "

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy.special import comb
 from scipy.stats import binom
 
+from surefoot.arrays import Floats, Ints
 from surefoot.statistics.estimate import Estimate, Result, written_p
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import SHARE
@@ -106,9 +107,7 @@ def varying_rates(first: npt.ArrayLike, votes: npt.ArrayLike, seed: int = 0) -> 
     return VaryingRates(len(k), float(variance), (1 + as_large) / (1 + _DRAWS))
 
 
-def _moments(
-    sizes: list[int], splits: list[npt.NDArray[np.int64]]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _moments(sizes: list[int], splits: list[Ints]) -> tuple[Floats, Floats]:
     """Mean and variance (...) of v, from how many pairs (..., k + 1) of k votes split each way."""
     first = second = np.zeros(())
     pairs = sum(np.asarray(one).sum(-1) for one in splits)
@@ -119,7 +118,7 @@ def _moments(
     return first / pairs, second / pairs - np.square(first / pairs)
 
 
-def disagreement_of(first: npt.ArrayLike, votes: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def disagreement_of(first: npt.ArrayLike, votes: npt.ArrayLike) -> Floats:
     """Share of the pairs of votes that disagree, shape (N,); unbiased for their chance.
 
     Of each pair (N,) the votes for the first response and for either, at least 2.

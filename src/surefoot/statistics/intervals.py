@@ -33,10 +33,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from surefoot.arrays import Floats
 from surefoot.statistics.dependence import (
     FEWEST_CLUSTERS,
     Dependence,
-    Floats,
     Spread,
     check,
     spread,

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, log_expit
 
-from surefoot.statistics.regression import Floats, RegressionFit, jackknifed
+from surefoot.arrays import Floats
+from surefoot.statistics.regression import RegressionFit, jackknifed
 
 _STEPS = 50
 _RIDGE = 1e-8

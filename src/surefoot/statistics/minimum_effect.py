@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize
 from scipy.special import ndtr, stdtr, stdtrit
 
+from surefoot.arrays import Floats
 from surefoot.statistics.estimate import Estimate
 
 Sides = Literal["above", "either"]
@@ -49,7 +49,7 @@ class MinimumEffect:
         """Chance of a value as far out where the true one is just the size that matters."""
         return float(self._beyond(abs(self.value) if self.sides == "either" else self.value))
 
-    def _beyond(self, value: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _beyond(self, value: float | Floats) -> Floats:
         """The p-value of a value."""
         if not self.error > 0:
             return np.where(np.asarray(value) > self.matters, 0.0, 1.0)

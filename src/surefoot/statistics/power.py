@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize, special
 
-Floats = npt.NDArray[np.float64]
+from surefoot.arrays import Floats
 
 #: Chance with which the minimum detectable difference is found.
 POWER = 0.8

@@ -30,13 +30,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.statistics.comparison import (
     Comparison,
     compared,
     discordance,
     paired_difference,
 )
-from surefoot.statistics.dependence import Dependence, Floats, Spread, check, skewness_of
+from surefoot.statistics.dependence import Dependence, Spread, check, skewness_of
 from surefoot.statistics.estimate import Estimate, refused
 from surefoot.statistics.intervals import (
     estimate_of,
@@ -53,7 +54,7 @@ from surefoot.statistics.ranges import SHARE, SHARE_DIFFERENCE, UNBOUNDED, Range
 #: Below this number of seeds no interval over seeds is given.
 FEWEST_SEEDS = 3
 
-BySeed = Sequence[npt.ArrayLike] | npt.NDArray[np.float64]
+BySeed = Sequence[npt.ArrayLike] | Floats
 
 Within = Range | Sequence[Range] | None
 

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.errors import DataError
 from surefoot.statistics.estimate import Estimate, Result
-
-Floats = npt.NDArray[np.float64]
 
 _DRAWS = 2000
 #: Halvings of the bracket in which the lower end of an interval is looked for, and draws at each.

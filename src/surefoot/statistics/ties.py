@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.statistics.dependence import Floats
+from surefoot.arrays import Floats, Ints
 
 #: Of probabilities: how close to 1/2 is a tie. Of rewards and margins: as a share of their size.
 TIE = 1e-6
@@ -58,7 +58,7 @@ def credit(sides: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     return np.asarray((np.asarray(sides) * side_of_half(labels) + 1) / 2)
 
 
-def groups_of_equals(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
+def groups_of_equals(values: npt.ArrayLike) -> Ints:
     """Numbers values from 0 in ascending order, neighbours within rounding alike, shape (N,).
 
     >>> groups_of_equals([0.3, 0.1 + 0.2, 0.1]).tolist()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from surefoot.arrays import Floats
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Evidence, Objective, Units
 from surefoot.scorers.solvers import bundle, lbfgs
@@ -21,7 +22,6 @@ from surefoot.scorers.solvers import bundle, lbfgs
 #: From weights (R, D) to values (R,), gradients (R, D) and Hessians (R, D, D).
 Values = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 
-Vector = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 STEPS = 100
@@ -131,7 +131,7 @@ class LinearProblems:
             return weights
         unsolved = self.part(left)
 
-        def oracle(weights: Vector, problems: Indices) -> tuple[Vector, Vector]:
+        def oracle(weights: Floats, problems: Indices) -> tuple[Floats, Floats]:
             part = unsolved.part(torch.from_numpy(problems))
             risks, slopes = part._risk(torch.from_numpy(weights.T.copy()))
             return risks.numpy(), slopes.T.numpy()

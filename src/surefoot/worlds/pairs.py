@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.data import Preferences
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from surefoot.arrays import Floats, Ints
 from surefoot.errors import DataError
 from surefoot.objectives import MarginLoss, Objective
 from surefoot.worlds.linear_fits import LinearProblems
-from surefoot.worlds.tabular_pairs import Array, Ints, TabularPairs
+from surefoot.worlds.tabular_pairs import TabularPairs
 
 #: How far probabilities may be off by rounding.
 _ROUNDING = 1e-9
@@ -35,14 +36,14 @@ class TabularWorld:
         DataError: shapes that do not agree, probabilities outside [0, 1] or that do not sum to 1.
     """
 
-    features: Array  #: (X, A, D) of each response
+    features: Floats  #: (X, A, D) of each response
     #: (K, X, A, A) P(first preferred over second) of each kind of annotator, by prompt and
     #: responses; the two orders of a pair sum to 1
-    kinds: Array
-    reference: Array  #: (X, A) the reference policy
-    prompts: Array = field(default_factory=lambda: np.empty(0))  #: (X,) shares; default: equal
+    kinds: Floats
+    reference: Floats  #: (X, A) the reference policy
+    prompts: Floats = field(default_factory=lambda: np.empty(0))  #: (X,) shares; default: equal
     #: (K,) share of each kind of annotator; default: equal
-    shares: Array = field(default_factory=lambda: np.empty(0))
+    shares: Floats = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         count, answers = self.features.shape[:2]
@@ -61,36 +62,36 @@ class TabularWorld:
         self._check("reference", self.reference, (count, answers))
 
     @cached_property
-    def preference(self) -> Array:
+    def preference(self) -> Floats:
         """(X, A, A) P(first preferred) by an annotator of unknown kind: the truth g*."""
         return np.tensordot(self.shares, self.kinds, 1)
 
     @cached_property
-    def win_rates(self) -> Array:
+    def win_rates(self) -> Floats:
         """(X, A) P(a response is preferred over one of the reference policy)."""
         return np.einsum("xab,xb->xa", self.preference, self.reference)
 
     # Policies, exactly
 
-    def total_preference(self, policy: Array) -> float:
+    def total_preference(self, policy: Floats) -> float:
         """Total preference p* of a policy (X, A): P(its response is preferred to a reference's)."""
         return float(self.prompts @ (policy * self.win_rates).sum(1))
 
-    def kl(self, policy: Array) -> float:
+    def kl(self, policy: Floats) -> float:
         """KL divergence of a policy (X, A) from the reference, mean over prompts, in nats."""
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(policy > 0, policy * np.log(policy / self.reference), 0.0)
         return float(self.prompts @ terms.sum(1))
 
-    def value(self, policy: Array, beta: float) -> float:
+    def value(self, policy: Floats, beta: float) -> float:
         """Total preference of a policy (X, A) less beta KL: what policies are judged by."""
         return self.total_preference(policy) - beta * self.kl(policy)
 
-    def optimum(self, beta: float) -> Array:
+    def optimum(self, beta: float) -> Floats:
         """The policy (X, A) of the largest :meth:`value`: reference exp(win rates / beta) / Z."""
         return tilted(self.reference, self.win_rates / beta)
 
-    def regret(self, policy: Array, beta: float) -> float:
+    def regret(self, policy: Floats, beta: float) -> float:
         """Value of the optimum less that of a policy: beta times its KL from the optimum."""
         return self.value(self.optimum(beta), beta) - self.value(policy, beta)
 
@@ -100,10 +101,10 @@ class TabularWorld:
         self,
         objective: Objective,
         weights: npt.ArrayLike,
-        auxiliary: Array | None = None,
-        behaviour: Array | None = None,
-        sampler: Array | None = None,
-    ) -> tuple[float, Array]:
+        auxiliary: Floats | None = None,
+        behaviour: Floats | None = None,
+        sampler: Floats | None = None,
+    ) -> tuple[float, Floats]:
         """Expected loss and its gradient (D,), for a linear reward.
 
         One reference pair stands for any number: they enter as a mean.
@@ -126,7 +127,9 @@ class TabularWorld:
         (gradient,) = torch.autograd.grad(value, w)
         return float(value.detach()), gradient.numpy()
 
-    def minimiser(self, psi: MarginLoss, l2: float = 0.0, behaviour: Array | None = None) -> Array:
+    def minimiser(
+        self, psi: MarginLoss, l2: float = 0.0, behaviour: Floats | None = None
+    ) -> Floats:
         """Weights (D,) of the linear reward that minimises the expected loss on true preferences.
 
         With a ridge penalty (l2 / 2) |weights|^2.
@@ -153,8 +156,8 @@ class TabularWorld:
         *,
         seed: int | Sequence[int] = 0,
         repetitions: int | None = None,
-        behaviour: Array | None = None,
-        sampler: Array | None = None,
+        behaviour: Floats | None = None,
+        sampler: Floats | None = None,
     ) -> TabularPairs:
         """Draw comparisons.
 
@@ -177,7 +180,7 @@ class TabularWorld:
         return TabularPairs(prompts, responses, labels, kinds, references, np.ones(shape))
 
     def enumerated(
-        self, behaviour: Array | None = None, sampler: Array | None = None
+        self, behaviour: Floats | None = None, sampler: Floats | None = None
     ) -> TabularPairs:
         """Every comparison with its probability for mass.
 
@@ -198,38 +201,38 @@ class TabularWorld:
             mass = mass * sampler[x, rest[0]] * sampler[x, rest[1]]
         return TabularPairs(x, np.stack([a, b], axis=-1), y.astype(np.float64), k, references, mass)
 
-    def _default(self, policy: Array | None) -> Array:
+    def _default(self, policy: Floats | None) -> Floats:
         if policy is None:
             return self.reference
         self._check("a policy", policy, self.reference.shape)
         return policy
 
     @staticmethod
-    def _check(name: str, values: Array, shape: tuple[int, ...]) -> None:
+    def _check(name: str, values: Floats, shape: tuple[int, ...]) -> None:
         if values.shape != shape:
             raise DataError(f"{name} has shape {values.shape}; it takes {shape}.")
         if values.min() < 0 or np.abs(values.sum(-1) - 1).max() > _ROUNDING:
             raise DataError(f"{name} takes probabilities that sum to 1; got {values}.")
 
 
-def tilted(reference: Array, logits: Array) -> Array:
+def tilted(reference: Floats, logits: Floats) -> Floats:
     """The policy (..., A) reference exp(logits) / Z."""
     raised = reference * np.exp(logits - logits.max(-1, keepdims=True))
     return raised / raised.sum(-1, keepdims=True)
 
 
-def sigmoid(logits: Array) -> Array:
+def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + e^-z), whose values at z and -z sum to 1."""
     half = np.tanh(logits / 2) / 2
     return 0.5 + half
 
 
-def bradley_terry(rewards: Array) -> Array:
+def bradley_terry(rewards: Floats) -> Floats:
     """Preference (..., A, A) of rewards (..., A): sigma(reward of the first less of the second)."""
     return sigmoid(rewards[..., :, None] - rewards[..., None, :])
 
 
-def _responses(rng: np.random.Generator, policy: Array, prompts: Ints) -> Ints:
+def _responses(rng: np.random.Generator, policy: Floats, prompts: Ints) -> Ints:
     """Two independent responses (..., 2) to each prompt (...)."""
     levels = policy.cumsum(-1)[:, :-1]
     drawn = rng.random((*prompts.shape, 2))

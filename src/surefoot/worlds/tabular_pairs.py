@@ -10,11 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from surefoot.arrays import Floats, Ints
 from surefoot.errors import DataError
 from surefoot.objectives import Evidence, ReferencePairs
-
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -23,12 +21,12 @@ class TabularPairs:
 
     prompts: Ints  #: (N, ...) prompt of each comparison
     responses: Ints  #: (N, ..., 2) response a and response b
-    labels: Array  #: (N, ...) 1 where a was preferred, else 0
+    labels: Floats  #: (N, ...) 1 where a was preferred, else 0
     kinds: Ints  #: (N, ...) the kind of annotator who gave the label
     #: (N M, ..., 2) pairs of reference responses to the same prompts; those of row i are i M to
     #: (i + 1) M - 1
     references: Ints
-    mass: Array  #: (N, ...) of each comparison: 1 where drawn, its probability where enumerated
+    mass: Floats  #: (N, ...) of each comparison: 1 where drawn, its probability where enumerated
 
     @property
     def pairs(self) -> int:
@@ -48,7 +46,7 @@ class TabularPairs:
             table[self.reference_prompts, other[..., 0], other[..., 1]],
         )
 
-    def differences(self, features: Array) -> Tensor:
+    def differences(self, features: Floats) -> Tensor:
         """Features (N + N M, ..., D) of the first response less the second's, from (X, A, D)."""
         prompts = np.concatenate([self.prompts, self.reference_prompts])
         responses = np.concatenate([self.responses, self.references])
@@ -56,7 +54,7 @@ class TabularPairs:
         return torch.from_numpy(first - second)
 
     def evidence(
-        self, auxiliary: Array | None = None, of_references: npt.NDArray[Any] | None = None
+        self, auxiliary: Floats | None = None, of_references: npt.NDArray[Any] | None = None
     ) -> Evidence:
         """The labels, and what an auxiliary preference model says.
 

@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from surefoot.arrays import Floats
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
 from surefoot.worlds.tabular import TabularWorld, sigmoid, tilted
-from surefoot.worlds.tabular_pairs import Array
 
 
 class TabularTruth(Options):
@@ -68,7 +68,7 @@ class TabularTruth(Options):
         kinds = np.stack([sigmoid(self._logits(rng, features, weights)) for weights in drawn])
         return TabularWorld(features, kinds, tilted(np.ones(shape), self.spread * logits))
 
-    def _logits(self, rng: np.random.Generator, features: Array, weights: Array) -> Array:
+    def _logits(self, rng: np.random.Generator, features: Floats, weights: Floats) -> Floats:
         """Logits (X, A, A) of one kind of annotator."""
         other = rng.standard_normal(features.shape[:2])
         rewards = self.reward * _scaled(features @ weights) + self.unexplained * other
@@ -81,7 +81,7 @@ class TabularTruth(Options):
         return rewards[:, :, None] - rewards[:, None, :] + self.skew * _scaled(skew)
 
 
-def noisy(preference: Array, scale: float, seed: int) -> Array:
+def noisy(preference: Floats, scale: float, seed: int) -> Floats:
     """An auxiliary model (X, A, A) that is off by normal noise on the logit of each pair.
 
     The truth is inside (0, 1), `scale` the standard deviation of the noise.
@@ -92,11 +92,11 @@ def noisy(preference: Array, scale: float, seed: int) -> Array:
     return sigmoid(logits)
 
 
-def useless(preference: Array) -> Array:
+def useless(preference: Floats) -> Floats:
     """An auxiliary model (X, A, A) that says 1/2 of every pair."""
     return np.full_like(preference, 0.5)
 
 
-def _scaled(values: Array) -> Array:
+def _scaled(values: Floats) -> Floats:
     """Values with a root mean square of 1."""
     return values / np.sqrt(np.square(values).mean())

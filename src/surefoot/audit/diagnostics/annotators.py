@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
-from surefoot.audit.material import Floats, Ints, Material, Votes
+from surefoot.audit.material import Material, Votes
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Spread, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.features import FEATURES
-from surefoot.audit.material import Floats, Material
+from surefoot.audit.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.logistic import logistic
 from surefoot.statistics.minimum_effect import MinimumEffect

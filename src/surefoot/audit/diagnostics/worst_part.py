@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.material import Floats, Material, parts_of
+from surefoot.audit.material import Material, parts_of
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import binomtest
 
+from surefoot.arrays import Floats
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, check_of
 from surefoot.data.labels.ballots import vote_counts
@@ -126,7 +126,7 @@ def disagreeing_votes(context: Context) -> Iterator[Finding | str]:
     )
 
 
-def _evidence(context: Context) -> npt.NDArray[np.float64]:
+def _evidence(context: Context) -> Floats:
     """What else says that a (positive) or b (negative) is better, shape (N,); NaN for nothing."""
     data = context.preferences
     evidence = data.numbers("score_a") - data.numbers("score_b")

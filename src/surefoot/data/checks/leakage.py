@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from datasketch import MinHash, MinHashLSH
 
+from surefoot.arrays import Bools, Ints
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context
 from surefoot.data.schema import Preferences, opening_key
@@ -65,11 +66,11 @@ def leakage(context: Context) -> Iterator[Finding | str]:
 
 def similar(
     here: Preferences,
-    keys: npt.NDArray[np.int64],
-    wanted: npt.NDArray[np.bool_],
+    keys: Ints,
+    wanted: Bools,
     against: Preferences,
-    other_keys: npt.NDArray[np.int64],
-) -> npt.NDArray[np.int64]:
+    other_keys: Ints,
+) -> Ints:
     """Keys of the wanted prompts that have a near-duplicate in the other data.
 
     Keys are those of the prompts of each row, here and there (:meth:`Preferences.prompt_keys`).

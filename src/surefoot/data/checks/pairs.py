@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Bools
 from surefoot.data.checks.report import ExampleRow, Finding
 from surefoot.data.checks.scan import Context, check_of
 from surefoot.data.reading.dialogues import CONTEXT_DIFFERS
@@ -94,7 +94,7 @@ def extreme_length(context: Context) -> Iterator[Finding]:
     )
 
 
-def _parted(context: Context) -> npt.NDArray[np.bool_]:
+def _parted(context: Context) -> Bools:
     return np.array([n == CONTEXT_DIFFERS for n in context.preferences.strings("note")], dtype=bool)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-
+from surefoot.arrays import Bools
 from surefoot.data.checks.report import ExampleRow, Finding
 from surefoot.data.checks.scan import Context
 from surefoot.data.rendering.embedding_texts import cut_note, read_by_encoder
@@ -52,7 +50,7 @@ def _by_language_model(context: Context, limit: int) -> Iterator[Finding]:
         yield replace(found, examples=shown, meaning=meaning)
 
 
-def _finding(context: Context, remark: Remark, rows: npt.NDArray[np.bool_]) -> Iterator[Finding]:
+def _finding(context: Context, remark: Remark, rows: Bools) -> Iterator[Finding]:
     meaning = f"These pairs {remark.predicate}."
     yield from context.finding(remark.kind, remark.severity, rows, meaning, remark.remedy)
 

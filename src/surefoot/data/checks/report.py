@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Ints
 from surefoot.data.reading.account import Reading
 from surefoot.data.rendering.notes import Severity
 from surefoot.data.schema import Preferences
@@ -40,7 +40,7 @@ class Finding:
     examples: tuple[ExampleRow, ...]  #: the first few of the rows
     meaning: str  #: what was found and why it matters
     remedy: str  #: what to do
-    positions: npt.NDArray[np.int64] = field(
+    positions: Ints = field(
         default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False
     )
     """Of the rows in the data, shape (count,); empty for rows that could not be read."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from ftfy.badness import is_bad
 
+from surefoot.arrays import Ints
 from surefoot.data.checks.report import ExampleRow, Finding
 from surefoot.data.reading.cells import parsed_messages
 from surefoot.data.rendering.embedding_texts import FeatureView
@@ -106,7 +107,7 @@ class Context:
         return np.fromiter(rows, _ROW, len(self.preferences))
 
     @cached_property
-    def files(self) -> dict[str, npt.NDArray[np.int64]]:
+    def files(self) -> dict[str, Ints]:
         """Positions of the rows of each file."""
         names, inverse = np.unique(
             [name or "" for name in self.preferences.strings("file")], return_inverse=True

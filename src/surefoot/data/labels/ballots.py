@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.data.labels.verdicts import word
 from surefoot.data.reading import fields
 from surefoot.data.reading.record import Record
@@ -191,7 +191,7 @@ def _key(row: dict[str, Any]) -> tuple[bytes, bool]:
     return hashlib.blake2b(text.encode(), digest_size=16).digest(), turned
 
 
-def vote_counts(preferences: Preferences) -> npt.NDArray[np.float64]:
+def vote_counts(preferences: Preferences) -> Floats:
     """Votes for the first response and for either, shape (N, 2); ties are left out."""
     counts = np.zeros((len(preferences), 2))
     for row, (votes,) in enumerate(preferences.read("votes") if preferences.has("votes") else ()):

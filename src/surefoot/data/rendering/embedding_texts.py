@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Bools
 from surefoot.data.schema import Preferences
 from surefoot.data.schema import View as TextView
 
@@ -57,8 +57,8 @@ def cut_texts(
 class EncoderReading:
     """How an encoder reads N comparisons."""
 
-    cut: npt.NDArray[np.bool_]  #: (N,) whether a text was longer than the encoder reads
-    identical: npt.NDArray[np.bool_]  #: (N,) whether both responses' texts are the same tokens
+    cut: Bools  #: (N,) whether a text was longer than the encoder reads
+    identical: Bools  #: (N,) whether both responses' texts are the same tokens
     share: float  #: of all texts, how many were longer
 
 

@@ -11,9 +11,9 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
+from surefoot.arrays import Bools, Ints
 from surefoot.data.rendering.notes import Cuts
 from surefoot.data.rendering.tokens import VERSION, TokenReader, Tokens
 from surefoot.data.schema import TURNS, Fault, Preferences, digest_of
@@ -53,35 +53,35 @@ class TokenPairs:
         return list(found.column(name).to_pylist())
 
     @cached_property
-    def _sizes(self) -> npt.NDArray[np.int64]:
+    def _sizes(self) -> Ints:
         return np.array(self.column("sizes"), dtype=np.int64).reshape(-1, len(TURNS))
 
     @cached_property
-    def lengths(self) -> npt.NDArray[np.int64]:
+    def lengths(self) -> Ints:
         """Tokens of prompt and response together, shape (N, 2)."""
         return self._sizes[:, :1] + self._sizes[:, 1:]
 
     @property
-    def response_lengths(self) -> npt.NDArray[np.int64]:
+    def response_lengths(self) -> Ints:
         """Tokens of each response, shape (N, 2)."""
         return self._sizes[:, 1:]
 
     @cached_property
-    def identical(self) -> npt.NDArray[np.bool_]:
+    def identical(self) -> Bools:
         """Whether both responses are the same tokens, shape (N,)."""
         return np.array(self.column("identical"), dtype=bool)
 
     @cached_property
-    def refused(self) -> npt.NDArray[np.bool_]:
+    def refused(self) -> Bools:
         """Whether a row cannot be used, shape (N,)."""
         return np.array([reason is not None for reason in self.column("refused")], dtype=bool)
 
-    def read(self, rows: npt.NDArray[np.int64]) -> list[Tokens]:
+    def read(self, rows: Ints) -> list[Tokens]:
         """The comparisons at these positions."""
         found = self.dataset[rows.tolist()]
         return list(zip(*(found[name] for name in TURNS), strict=True))
 
-    def having(self, mark: str) -> npt.NDArray[np.bool_]:
+    def having(self, mark: str) -> Bools:
         """Whether each row has a mark of :class:`TokenRow`, shape (N,)."""
         return np.array([mark in marks for marks in self.column("marks")], dtype=bool)
 
@@ -94,7 +94,7 @@ class TokenPairs:
         for fault in refusals(self, preferences).values():
             raise DataError(f"{fault.file}, row {fault.row}: {fault.reason}.")
 
-    def select(self, rows: npt.NDArray[np.int64]) -> TokenPairs:
+    def select(self, rows: Ints) -> TokenPairs:
         """The comparisons at these positions, in this order."""
         key = digest_of(self.key, rows.tobytes().hex())
         return TokenPairs(self.dataset.select(rows), self.cuts, key)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from surefoot.arrays import Floats
 from surefoot.boundary.limits import ROW_BYTES, TOO_LARGE
 
 #: Rows of a table that are looked at together.
@@ -76,7 +76,7 @@ def _without_nulls(value: Any) -> Any:
     return list(map(_without_nulls, value)) if isinstance(value, list) else value
 
 
-def _sizes(column: pa.Array) -> npt.NDArray[np.float64]:
+def _sizes(column: pa.Array) -> Floats:
     """About how many bytes each value of a column takes when it is written out."""
     kind = column.type
     if pa.types.is_dictionary(kind):

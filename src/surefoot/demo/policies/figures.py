@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.demo.methods import Method
 from surefoot.demo.policies.methods import POLICY_COLUMNS, PolicyKey
 from surefoot.demo.policies.training import Completion
@@ -26,7 +27,6 @@ from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.pool import RARE
 from surefoot.worlds.text_truth import TextTruth, truth_of
 
-Floats = npt.NDArray[np.float64]
 _COVERS = "test prompts"
 
 

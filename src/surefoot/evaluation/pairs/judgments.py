@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.statistics import log_loss
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats, Ints
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.clusters import Choice, clusters_of
@@ -29,7 +30,6 @@ from surefoot.statistics import (
     paired_difference,
     worst_group,
 )
-from surefoot.statistics.dependence import Floats, Ints
 from surefoot.statistics.estimate import SCHEMA_VERSION, fields_ready
 
 

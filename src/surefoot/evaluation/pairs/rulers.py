@@ -10,8 +10,8 @@ import re
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.data.schema import Preferences
-from surefoot.statistics.dependence import Floats
 
 _MARKDOWN = re.compile(
     r"""^\s{0,3}\#{1,6}\s      # heading

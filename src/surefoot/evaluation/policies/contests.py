@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.pairs.rulers import length
@@ -13,7 +14,6 @@ from surefoot.evaluation.policies.samples import Samples, require_prompts
 from surefoot.evaluation.policies.win_rate import Contests
 from surefoot.judge import Judge, judge_pairs
 from surefoot.scorers import TrainedScorer
-from surefoot.statistics.dependence import Floats
 
 
 def contests(a: Samples, b: Samples, source: str | None = None) -> Preferences:

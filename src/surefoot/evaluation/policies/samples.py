@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.boundary.json_texts import json_value
 from surefoot.data.reading import fields
 from surefoot.data.references import against
@@ -20,7 +21,6 @@ from surefoot.errors import ConfigurationError, DataError
 from surefoot.runs import require_finished
 from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
 from surefoot.scorers.responses import rewards_of
-from surefoot.statistics.dependence import Floats
 
 _FORM = "one prompt a line with its `references` (responses), as `surefoot sample` writes them"
 #: What a law says of draws from the policy as it is.

@@ -26,10 +26,10 @@ import numpy.typing as npt
 from pydantic import model_validator
 from scipy.special import logsumexp
 
+from surefoot.arrays import Floats
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.options import Options
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, mean
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import fields_ready, refused
 from surefoot.statistics.ranges import as_one
 

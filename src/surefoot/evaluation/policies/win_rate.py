@@ -36,9 +36,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from surefoot.arrays import Floats
 from surefoot.errors import DataError
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, hierarchical
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import fields_ready, json_ready, refused
 from surefoot.statistics.ties import side_of_half, side_of_rewards
 

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy.cluster import vq
 
+from surefoot.arrays import Floats, Ints
 from surefoot.data.schema import Preferences
 from surefoot.data.text import last_turn, start_of
 from surefoot.errors import ConfigurationError, DataError
@@ -21,7 +22,6 @@ from surefoot.objectives import Risk
 from surefoot.runs.atomic import appearing
 from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions, load_encoder
 from surefoot.scorers.storage import explained
-from surefoot.statistics.dependence import Floats, Ints
 
 FILE = "clusters.safetensors"
 #: Starts of k-means, iterations of each at most, and after how many it is asked whether it moves.

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from surefoot.arrays import Floats
 from surefoot.data.rendering.embedding_texts import TEXTS, FeatureView, read_views
 from surefoot.data.schema import Preferences
 from surefoot.scorers.embeddings.encoder import Encoder
-from surefoot.statistics.dependence import Floats
 
 ROWS_PER_BLOCK = 16_384
 

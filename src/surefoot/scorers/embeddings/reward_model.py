@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from surefoot.arrays import Floats
 from surefoot.data.rendering.embedding_texts import unread_notes
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
@@ -26,7 +27,6 @@ from surefoot.scorers.fit.fitting import FittedHead, fit_head
 from surefoot.scorers.fit.task import Task
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
 from surefoot.scorers.trained import TrainedScorer
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from surefoot.arrays import Bools, Floats, Ints
 from surefoot.scorers.head import Problem, margins_of
 from surefoot.scorers.heads.linear import Linear
 from surefoot.statistics import Estimate, mean, paired_difference
-from surefoot.statistics.dependence import Floats, Ints
 from surefoot.statistics.ties import credit, side_of_half, side_of_margins
 
 FEWEST_PAIRS = 200  # of a source, to be tried at all: 100 in each half
@@ -136,7 +135,7 @@ def _judge(
     )
 
 
-def _held_out_margins(problem: Problem, members: npt.NDArray[np.bool_], half: Tensor) -> Floats:
+def _held_out_margins(problem: Problem, members: Bools, half: Tensor) -> Floats:
     """Margins (N, S + 1) by heads of each source, and of all, from the half a row is not in.
 
     From who belongs to the S sources (N, S). The heads of both halves are one batch.

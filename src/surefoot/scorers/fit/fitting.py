@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from surefoot.arrays import Floats, Ints
 from surefoot.data.splits import folds
 from surefoot.scorers.embeddings.encoder import Encoder
 from surefoot.scorers.embeddings.features import Embedded, FeatureMap
@@ -25,7 +26,6 @@ from surefoot.scorers.fit.task import Task
 from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
 from surefoot.scorers.solvers.linear import LinearSolver
 from surefoot.scorers.temperature import fit_temperature
-from surefoot.statistics.dependence import Floats, Ints
 
 
 @dataclass(frozen=True)

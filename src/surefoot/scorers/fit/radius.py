@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from surefoot.arrays import Floats, Ints
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import folds
 from surefoot.data.units import Unit, unit_ids
@@ -20,7 +21,6 @@ from surefoot.scorers.fit.cross_validation import cross_validate
 from surefoot.scorers.fit.task import Task
 from surefoot.scorers.head import margins_of
 from surefoot.scorers.scorer import EmbeddingScorer
-from surefoot.statistics.dependence import Floats, Ints
 
 #: More groups than this are left out several at a time.
 _MOST = 20

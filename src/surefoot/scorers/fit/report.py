@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from surefoot.arrays import Floats, Ints
 from surefoot.objectives import RiskValue
 from surefoot.scorers.fit.coefficient import Coefficient
 from surefoot.scorers.fit.conflict import SourceConflict
 from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
 from surefoot.statistics import Estimate, mean
-from surefoot.statistics.dependence import Floats, Ints
 from surefoot.statistics.ties import credit, side_of_half, side_of_margins
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from surefoot.arrays import Floats
 from surefoot.data.schema import Preferences
 from surefoot.data.units import unit_ids
 from surefoot.errors import CompositionError, DataError
@@ -17,7 +18,6 @@ from surefoot.scorers.embeddings.features import Embedded, FeatureMap, embed
 from surefoot.scorers.evidence import evidence_of, facts_of
 from surefoot.scorers.head import Problem
 from surefoot.scorers.scorer import EmbeddingScorer
-from surefoot.statistics.dependence import Floats
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from surefoot.arrays import Floats, Ints
 from surefoot.data.rendering.token_pairs import TokenPairs
-from surefoot.data.steps import Ints, plan
+from surefoot.data.steps import plan
 from surefoot.scorers.language.batch import PairBatch, pad
 from surefoot.scorers.language.scores import autocast, mode, quick_attention
 
@@ -58,7 +58,7 @@ def over_rows(
     rows: Ints,
     engine: Engine,
     description: str,
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """A score (n, 2) of each pair in `rows` (N,), shape (N, 2); every rank returns all of them."""
     scores = np.empty((len(rows), 2))
     shown = None if engine.rank == 0 else True

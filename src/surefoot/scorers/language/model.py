@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from surefoot.arrays import Floats
 from surefoot.data.rendering.notes import Cuts
 from surefoot.data.rendering.token_pairs import TokenPairs, refusals, tokenise
 from surefoot.data.schema import Fault, Preferences
@@ -37,7 +38,6 @@ from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFu
 from surefoot.scorers.language.vocabulary import text_config
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.trained import TrainedScorer
-from surefoot.statistics.dependence import Floats
 
 
 @dataclass

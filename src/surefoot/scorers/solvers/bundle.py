@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-Vector = npt.NDArray[np.float64]
+from surefoot.arrays import Floats
+
 #: From parameters (D, k) of the problems with these indices (k,) to their risks (k,) without the
 #: ridge penalty and subgradients (D, k).
-Oracle = Callable[[Vector, npt.NDArray[np.intp]], tuple[Vector, Vector]]
+Oracle = Callable[[Floats, npt.NDArray[np.intp]], tuple[Floats, Floats]]
 #: Yields a point (D,), is sent the risk there and a subgradient (D,), and returns where it ended.
-Search = Generator[Vector, tuple[float, Vector], "Minimum"]
+Search = Generator[Floats, tuple[float, Floats], "Minimum"]
 
 PLANES = 400  # kept at most: those with weight, then the newest
 STEPS = (0.02, 0.1, 0.3, 1.0)  # of the way from the best point to the model's minimum
@@ -31,15 +32,15 @@ TOGETHER = 64  # searches that run at once: each holds its planes
 class Minimum(NamedTuple):
     """Where the search ended."""
 
-    parameters: Vector  #: (D,) the best point seen
+    parameters: Floats  #: (D,) the best point seen
     value: float  #: objective there
     gap: float  #: proven distance from the minimum
-    points: Vector  #: (T, D) where the subgradients that balance the ridge at the minimum are of
-    shares: Vector  #: (T,) of these in that balance, summing to 1
+    points: Floats  #: (T, D) where the subgradients that balance the ridge at the minimum are of
+    shares: Floats  #: (T,) of these in that balance, summing to 1
 
 
 def minimise(
-    oracle: Oracle, start: Vector, l2: Vector, tolerance: float, max_iterations: int = 400
+    oracle: Oracle, start: Floats, l2: Floats, tolerance: float, max_iterations: int = 400
 ) -> list[Minimum]:
     """Minimise risk_k(w) + l2_k / 2 |w|^2 for K convex risks, each from `start` (D,).
 
@@ -48,7 +49,7 @@ def minimise(
     """
     waiting = enumerate([_search(start, float(ridge), tolerance, max_iterations) for ridge in l2])
     running: dict[int, Search] = {}
-    points: dict[int, Vector] = {}
+    points: dict[int, Floats] = {}
     ends: dict[int, Minimum] = {}
     while len(ends) < len(l2):
         for k, search in islice(waiting, TOGETHER - len(running)):
@@ -64,14 +65,14 @@ def minimise(
     return [ends[k] for k in range(len(l2))]
 
 
-def _search(start: Vector, l2: float, tolerance: float, max_iterations: int) -> Search:
+def _search(start: Floats, l2: float, tolerance: float, max_iterations: int) -> Search:
     """The search of one problem from `start` (D,)."""
-    points: list[Vector] = []
-    slopes: list[Vector] = []
+    points: list[Floats] = []
+    slopes: list[Floats] = []
     offsets: list[float] = []
     best, best_value, lower = start, np.inf, -np.inf
 
-    def look(w: Vector) -> Generator[Vector, tuple[float, Vector], float]:
+    def look(w: Floats) -> Generator[Floats, tuple[float, Floats], float]:
         """Objective at w; its cutting plane joins the model."""
         nonlocal best, best_value
         risk, slope = yield w
@@ -110,13 +111,13 @@ def _search(start: Vector, l2: float, tolerance: float, max_iterations: int) -> 
     return Minimum(best, best_value, gap, np.stack(points)[used], weights)
 
 
-def _worth_keeping(shares: Vector) -> npt.NDArray[np.intp]:
+def _worth_keeping(shares: Floats) -> npt.NDArray[np.intp]:
     """Half of the planes: those with a share first, then the newest."""
     order = np.lexsort((-np.arange(len(shares)), shares <= 1e-9))
     return np.sort(order[: PLANES // 2])
 
 
-def _model_minimum(planes: Vector, offsets: Vector, l2: float) -> tuple[Vector, float]:
+def _model_minimum(planes: Floats, offsets: Floats, l2: float) -> tuple[Floats, float]:
     """Weights (T,) of the planes at the minimum of the model, and a lower bound from them.
 
     The dual: maximise offsets.a - |planes' a|^2 / (2 l2) over the simplex.

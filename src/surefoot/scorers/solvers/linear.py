@@ -12,10 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from surefoot.arrays import Floats
 from surefoot.scorers.head import Fit, Problem
 from surefoot.scorers.solvers import bundle, lbfgs
-
-Array = npt.NDArray[np.float64]
 
 #: Gap at which a problem is solved, by (smooth, certified). Folds only choose among penalties.
 GAPS = {(True, True): 1e-8, (True, False): 1e-5, (False, True): 1e-4, (False, False): 1e-3}
@@ -108,7 +107,7 @@ class LinearSolver:
         """By the bundle method, in lock-step from zero."""
         steps = BUNDLE_STEPS if self.certify else ROUGH_BUNDLE_STEPS
 
-        def oracle(weights: Array, fits: npt.NDArray[np.intp]) -> tuple[Array, Array]:
+        def oracle(weights: Floats, fits: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
             risks, slopes = self.risk(torch.from_numpy(weights), torch.from_numpy(fits))
             return risks.numpy(), slopes.numpy()
 

@@ -13,10 +13,10 @@ from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from surefoot.arrays import Ints
 from surefoot.data.references import against
 from surefoot.data.rendering.tokens import TokenReader, last_tokens
 from surefoot.data.schema import Preferences
-from surefoot.data.steps import Ints
 from surefoot.data.text import Message
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.scorers import TrainedScorer

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from surefoot.arrays import Ints
 from surefoot.data.rendering.token_pairs import TokenPairs
 from surefoot.data.rendering.tokens import Tokens
-from surefoot.data.steps import Ints, plan
+from surefoot.data.steps import plan
 from surefoot.objectives import Outputs
 from surefoot.objectives.doubly_robust import credits
 from surefoot.scorers.language.batch import PairBatch, pad

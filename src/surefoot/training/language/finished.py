@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from surefoot.data.steps import Ints
+from surefoot.arrays import Floats, Ints
 from surefoot.errors import SurefootError
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers.language.adapters import whole_where_not_quantised
@@ -22,7 +22,6 @@ from surefoot.scorers.language.scores import mode, whole_head
 from surefoot.scorers.language.vocabulary import text_config
 from surefoot.scorers.temperature import fit_temperature
 from surefoot.statistics import Estimate, mean
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
 from surefoot.training.config import RunConfig
 

@@ -14,10 +14,11 @@ from datasets import Dataset
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from surefoot.arrays import Ints
 from surefoot.data.files import read_records
 from surefoot.data.rendering.token_pairs import TokenPairs, tokenise
 from surefoot.data.schema import Preferences
-from surefoot.data.steps import Ints, StepSampler
+from surefoot.data.steps import StepSampler
 from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
 from surefoot.escaping import warn

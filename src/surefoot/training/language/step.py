@@ -22,8 +22,8 @@ import torch
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
+from surefoot.arrays import Ints
 from surefoot.data.rendering.token_pairs import TokenPairs
-from surefoot.data.steps import Ints
 from surefoot.objectives import Evidence, Objective, Outputs, RiskValue, Units
 from surefoot.objectives.risk import State
 from surefoot.scorers.language.batch import PairBatch

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from scipy.special import expit, logit
 
+from surefoot.arrays import Floats, Ints
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
-from surefoot.audit.material import Floats, Ints, Names, Votes, log_odds, validated
+from surefoot.audit.material import Names, Votes, log_odds, validated
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers.embeddings.clusters import k_means
 from surefoot.scorers.fit.cross_validation import CrossValidation

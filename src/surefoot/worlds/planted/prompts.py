@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from surefoot.arrays import Floats, Ints
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
-from surefoot.audit.material import Floats, Ints
 
 TOPICS, DIMENSIONS = 12, 16
 #: Of the centres of topics, in deviations of a coordinate: they lie about 8 deviations apart.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from surefoot.arrays import Floats
 from surefoot.evaluation.policies.logged import Tone, ValueVerdict
 from surefoot.evaluation.policies.overoptimisation.curve import (
     Curve,
@@ -15,7 +16,6 @@ from surefoot.evaluation.policies.overoptimisation.curve import (
 from surefoot.evaluation.policies.samples import Samples, sampled_rewards
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics import Comparison
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import SCHEMA_VERSION, json_ready
 
 #: Share of equal neighbours from which ties are named: KL is then a bound that is not tight.

@@ -25,10 +25,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
+from surefoot.arrays import Floats
 from surefoot.errors import DataError
 from surefoot.evaluation.policies.overoptimisation.law import Law, fit_law
 from surefoot.statistics import Comparison, Estimate, hierarchical, hierarchical_difference
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import fields_ready, json_ready
 from surefoot.statistics.ties import TIE, groups_of_equals
 

@@ -20,8 +20,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import Floats
 from surefoot.errors import DataError
-from surefoot.statistics.dependence import Floats
 from surefoot.statistics.estimate import Estimate, fields_ready
 from surefoot.statistics.seeds import hierarchical
 
