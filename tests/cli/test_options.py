@@ -54,7 +54,7 @@ def test_a_wrong_value_is_told_in_one_plain_sentence(given, message):
         ({"scorer": POLICY | {"head": "linear"}}, "that is an option of scorer 'embedding'"),
         (
             {"objective": {"labels": {"kind": "slack", "flip_rate": 0.1}}},
-            "of label model 'flip-corrected' and label model 'smoothed'",
+            "of label model 'flip-corrected' and label model 'forward-corrected'",
         ),
         ({"training": {"epochs": 2}}, "of the section 'training' of a language model"),
         ({"scorer": POLICY, "training": {"bootstrap": True}}, "of a head on embeddings"),

@@ -32,7 +32,7 @@ from surefoot.objectives.regulariser import PairPenalty
 from surefoot.objectives.risk import RiskProperties
 
 Dtype = torch.dtype
-LOGISTIC, RAMP = MarginLoss.parse("logistic"), MarginLoss.parse("ramp")
+LOGISTIC, RAMP, HINGE = map(MarginLoss.parse, ("logistic", "ramp", "hinge"))
 #: A jump of a slope between neighbours of a fine grid; smooth functions change less there.
 JUMP = 0.02
 
@@ -83,6 +83,12 @@ def _calibrated(psi: MarginLoss, dtype: Dtype) -> bool:
     return bool((margins[expected.argmin(1)].diff() > 0.02).all())
 
 
+def _likelihood(psi: MarginLoss, dtype: Dtype) -> bool:
+    m = torch.linspace(-6, 6, 49, dtype=dtype)
+    both = (-psi(m)).exp() + (-psi(-m)).exp()
+    return torch.allclose(both, torch.ones_like(m), rtol=1e-5)
+
+
 LOSS = {
     "convex": _convex,
     "smooth": lambda psi, dtype: not _jumps(psi, dtype),
@@ -95,6 +101,7 @@ LOSS = {
     ),
     "signed_growth": lambda psi, dtype: _growth(lambda m: 1.2 * psi(m) - 0.2 * psi(-m), dtype),
     "calibrated": _calibrated,
+    "likelihood": _likelihood,
     "kinks": lambda psi, dtype: tuple(_jumps(psi, dtype)),
 }
 
@@ -127,7 +134,7 @@ def evidence(
 
 def _losses(labels: LabelModel, psi: MarginLoss, m: Tensor, y: float, g: float, r: float) -> Tensor:
     """Losses at margins, whose reference pairs have a margin of 0.7 each."""
-    known = evidence(y, g, r, len(m), m.dtype, labels.properties.columns)
+    known = evidence(y, g, r, len(m), m.dtype, labels.columns)
     return labels(psi, m, torch.full_like(m, 0.7), known)
 
 
@@ -168,7 +175,7 @@ def _signed(labels: LabelModel, dtype: Dtype) -> bool:
 def _refused(labels: LabelModel, dtype: Dtype, **absent: object) -> bool:
     """Whether there is no loss without some of the evidence."""
     m = torch.ones(3, dtype=dtype)
-    whole = evidence(1.0, 0.6, 0.4, 3, dtype, labels.properties.columns)
+    whole = evidence(1.0, 0.6, 0.4, 3, dtype, labels.columns)
     try:
         labels(LOGISTIC, m, m, replace(whole, **absent))
     except DataError:
@@ -185,9 +192,9 @@ def _needs(labels: LabelModel, dtype: Dtype) -> frozenset[str]:
     return frozenset(found)
 
 
-def _columns(labels: LabelModel, dtype: Dtype) -> tuple[Column, ...]:
+def read_columns(labels: LabelModel, dtype: Dtype) -> tuple[Column, ...]:
     """Those of the declared columns without which there is no loss."""
-    columns = labels.properties.columns
+    columns = {*labels.columns, *labels.properties.columns}
     values = {one: torch.full((3,), one.example, dtype=dtype) for one in columns}
     return tuple(
         one
@@ -217,12 +224,20 @@ def _needs_soft_labels(labels: LabelModel, dtype: Dtype) -> bool:
     return any(changed) and not any(changed[:HARD])
 
 
-def _needs_convex_loss(labels: LabelModel, dtype: Dtype) -> bool:
+def _takes(labels: LabelModel, psi: MarginLoss, dtype: Dtype) -> bool:
     try:
-        _losses(labels, RAMP, torch.ones(2, dtype=dtype), 1.0, 0.6, 0.4)
+        _losses(labels, psi, torch.ones(2, dtype=dtype), 1.0, 0.6, 0.4)
     except ConfigurationError:
-        return True
-    return False
+        return False
+    return True
+
+
+def _needs_convex_loss(labels: LabelModel, dtype: Dtype) -> bool:
+    return _takes(labels, HINGE, dtype) and not _takes(labels, RAMP, dtype)
+
+
+def _needs_likelihood(labels: LabelModel, dtype: Dtype) -> bool:
+    return not _takes(labels, HINGE, dtype)
 
 
 def smooth_labels(labels: LabelModel, dtype: Dtype) -> bool:
@@ -239,10 +254,11 @@ LABEL = {
     "threat": _threat,
     "signed": _signed,
     "needs": _needs,
-    "columns": _columns,
+    "columns": read_columns,
     "plain_expectation": _plain_expectation,
     "needs_soft_labels": _needs_soft_labels,
     "needs_convex_loss": _needs_convex_loss,
+    "needs_likelihood": _needs_likelihood,
     "smooth": smooth_labels,
 }
 

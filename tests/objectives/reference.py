@@ -37,6 +37,13 @@ def _flip_corrected(psi, m, y, g, r, o):
     return np.linalg.solve(system, [_expected(psi, m, y), _expected(psi, m, 1 - y)])[0]
 
 
+def _forward_corrected(psi, m, y, g, r, o):
+    # By the total probability of the label that was seen, flipped or not.
+    e, right, wrong = o["flip_rate"], math.exp(-psi(m)), math.exp(-psi(-m))
+    of_first, of_second = (1 - e) * right + e * wrong, (1 - e) * wrong + e * right
+    return -y * math.log(of_first) - (1 - y) * math.log(of_second)
+
+
 def _slack(psi, m, y, g, r, o):
     def side(margin):
         bought = minimize_scalar(
@@ -75,6 +82,10 @@ LABEL_MODELS = {
         ),
     ),
     "flip-corrected": ([{"flip_rate": 0.1}, {"flip_rate": 0.4}], _flip_corrected),
+    "forward-corrected": (
+        [{"flip_rate": "column"}, {"flip_rate": 0.1}, {"flip_rate": 0.4}],
+        _forward_corrected,
+    ),
     "slack": ([{"penalty": 0.3}, {"penalty": 0.8}], _slack),
     "preference-ball": ([{"radius": 0.1}, {"radius": 2.0}], _preference_ball),
     "control-variate": (

@@ -61,6 +61,7 @@ def test_wrong_options_fail_at_construction(options, message):
         ({"labels": FLIP, "loss": "probit"}, "square of the margin"),
         ({"labels": "slack", "loss": "ramp"}, "caps the pull"),
         ({"labels": "slack", "loss": "hinge"}, "have no effect"),
+        ({"labels": "forward-corrected", "loss": "hinge"}, "not the logarithm of a chance"),
         ({"risk": {"kind": "cvar", "unit_mass": "equal"}}, "discard the weights"),
         ({"risk": {"kind": "cvar", "clusters": 4}}, r"clusters \(4\) has no effect on pairs"),
         ({"labels": FLIP, "risk": {"kind": "mean", "trim": 0.2}}, "takes single pairs out"),

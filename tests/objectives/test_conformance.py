@@ -41,7 +41,7 @@ def _columns(labels: LabelModel | None, n: int) -> dict[Column, Tensor]:
         one: max(one.low, one.example - 1)
         + torch.rand(n, dtype=torch.float64)
         * (min(one.high, one.example + 1) - max(one.low, one.example - 1))
-        for one in (labels.properties.columns if labels else ())
+        for one in (labels.columns if labels else ())
     }
 
 

@@ -12,6 +12,7 @@ from properties import (
     declared,
     growth_of_labels,
     members,
+    read_columns,
     smooth_labels,
     wrong,
 )
@@ -50,9 +51,18 @@ def test_what_is_declared_is_measured(member, dtype):
 
 
 def _of_the_class(member) -> set[str]:
-    """Properties that hold at every setting; `smooth` of labels is asked of the setting, below."""
-    limited = isinstance(member, LabelModel) and member.smooth != member.properties.smooth
-    return set(declared(member)) - ({"smooth"} if limited else set())
+    """Properties that hold at every setting; those of labels as they are set are asked below."""
+    if not isinstance(member, LabelModel):
+        return set(declared(member))
+    as_set = {"smooth"} if member.smooth != member.properties.smooth else set()
+    if set(member.columns) - set(member.properties.columns):
+        as_set |= {"columns"}
+    return set(declared(member)) - as_set
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=_name)
+def test_label_models_read_the_columns_that_they_say_as_they_are_set(labels):
+    assert set(labels.columns) == set(read_columns(labels, torch.float64))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -69,7 +79,8 @@ def test_label_models_are_smooth_as_they_are_set(labels, dtype):
         for psi in LOSSES
         for labels in LABELS
         # What falls too fast is refused as well, and is asked what it says of itself.
-        if _composes(psi, labels) or not labels.properties.needs_convex_loss
+        if _composes(psi, labels)
+        or not (labels.properties.needs_convex_loss or labels.properties.needs_likelihood)
     ],
 )
 def test_losses_fall_as_fast_as_declared(psi, labels, dtype):

@@ -33,11 +33,14 @@ class LabelProperties:
     needs: frozenset[str] = frozenset()
     """Columns of the contract that it cannot do without."""
     columns: tuple[Column, ...] = ()
-    """Columns of numbers that it reads beside, by `evidence.of(COLUMN)`."""
+    """Columns of numbers that it reads beside, by `evidence.of(COLUMN)`, whatever its options; see
+    :attr:`LabelModel.columns`."""
     plain_expectation: bool = False
     """At P(a preferred) = P its expectation is P psi(m) + (1 - P) psi(-m)."""
     needs_soft_labels: bool = False
     needs_convex_loss: bool = False
+    needs_likelihood: bool = False
+    """Needs a margin loss that is the negative log-likelihood of a preference."""
     smooth: bool = True
     """Differentiable in the margins where psi is, by default; see :attr:`LabelModel.smooth`."""
 
@@ -68,6 +71,11 @@ class LabelModel(Member, slot="label model"):
         Returns:
             (N, ...) losses, in the shape of the margins.
         """
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of numbers that it reads beside, as it is set."""
+        return self.properties.columns
 
     def neutral(self, psi: MarginLoss) -> LabelModel | None:
         """The model at the setting where it equals `observed`; None where it has none."""

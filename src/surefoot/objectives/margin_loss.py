@@ -34,6 +34,8 @@ class LossProperties:
     calibrated: bool
     """Whether the best margin is a strictly increasing function of P(a preferred)."""
     kinks: tuple[float, ...] = ()
+    likelihood: bool = False
+    """Whether exp(-psi(m)) + exp(-psi(-m)) is 1: exp(-psi) is the chance of a preference."""
 
 
 class MarginLoss(Member, slot="margin loss"):

@@ -26,7 +26,7 @@ def evidence_of(
     Raises:
         DataError: a column that is needed is given in some rows only.
     """
-    columns = {one: _whole(preferences, one.name) for one in objective.labels.properties.columns}
+    columns = {one: _whole(preferences, one.name) for one in objective.labels.columns}
     evidence = Evidence(
         torch.from_numpy(preferences.labels),
         _whole(preferences, "auxiliary"),

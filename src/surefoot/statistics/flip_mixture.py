@@ -24,6 +24,8 @@ ASSUMPTION = (
     "without flips, the chance of a label would be logistic in the margin of a model that did not "
     "see it, as far as its largest margins reach"
 )
+#: An interval wider than this says nothing that one could act on.
+WIDEST = 0.1
 _RATES = np.concatenate([[0.0], np.geomspace(1e-4, 0.495, 60)])
 _SCALES = (1e-3, 1e3)
 #: Times the median margin; the farther ones count as no farther.

@@ -11,6 +11,7 @@ from surefoot.data.rendering.embedding_texts import unread_notes
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, fit_models
 from surefoot.scorers.fit.fitting import prompt_bootstrap
+from surefoot.scorers.fit.flip_rate import doubt_of, with_flip_rate
 from surefoot.scorers.fit.radius import MEAN_COST, with_radius
 from surefoot.scorers.fit.report import FitReport, in_words
 from surefoot.scorers.storage import require_finite
@@ -40,6 +41,11 @@ def train_embedding_models(
     said = {} if trim is None else {"trimmed": str(trim)}
     for line in said.values():
         first.say(line)
+    objective, flips = with_flip_rate(objective, scorer, data.train, seeds[0])
+    if flips is not None:
+        said["flip rate of the labels, fitted"] = str(flips)
+        first.say(f"labels.flip_rate: fitted to {flips}")
+        first.warn(doubt_of(flips))
     objective, radius = with_radius(objective, scorer, data.train, cost)
     if radius is not None:
         tried = "sizes tried (worst held-out group, mean)"
@@ -60,6 +66,7 @@ def train_embedding_models(
     chosen = {
         "radius": radius.to_dict() if radius else None,
         "trim": trim.to_dict() if trim else None,
+        "flip_rate": flips.to_dict() if flips else None,
     }
     for run, model in zip(runs, models, strict=True):
         run.begin(data)

@@ -8,10 +8,8 @@ import numpy as np
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
-from surefoot.statistics.flip_mixture import ASSUMPTION, flip_mixture
+from surefoot.statistics.flip_mixture import ASSUMPTION, WIDEST, flip_mixture
 
-#: An interval wider than this says nothing.
-WIDEST = 0.1
 #: Rows with at least this chance of a flip are suspects.
 SUSPECTED = 0.5
 

@@ -26,6 +26,7 @@ class Logistic(MarginLoss, kind="logistic"):
         odd_part_linear=True,  # psi(m) - psi(-m) = -m
         signed_growth="linear",
         calibrated=True,
+        likelihood=True,
     )
 
     def __call__(self, margins: Tensor) -> Tensor:

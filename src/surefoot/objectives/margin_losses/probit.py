@@ -30,6 +30,7 @@ class Probit(MarginLoss, kind="probit"):
         odd_part_linear=False,
         signed_growth="quadratic",
         calibrated=True,
+        likelihood=True,
     )
 
     def __call__(self, margins: Tensor) -> Tensor:

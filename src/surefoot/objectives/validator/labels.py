@@ -51,6 +51,16 @@ def slack_that_only_rescales(objective: Members, facts: Facts) -> Verdict | None
     )
 
 
+def mixture_of_no_likelihoods(objective: Members, facts: Facts) -> Verdict | None:
+    """A mixture of chances, of a loss that is not the logarithm of one."""
+    if not objective.labels.properties.needs_likelihood or objective.loss.properties.likelihood:
+        return None
+    return refused(
+        f"Labels {objective.labels.kind!r} mix the chances of a label and of its opposite, and "
+        f"{objective.loss.kind!r} is not the logarithm of a chance. Use 'logistic' or 'probit'."
+    )
+
+
 def ball_around_hard_labels(objective: Members, facts: Facts) -> Verdict | None:
     """A chi-squared ball around a hard label has no width."""
     if not objective.labels.properties.needs_soft_labels or facts.soft_labels is not False:
@@ -67,7 +77,8 @@ def missing_columns(objective: Members, facts: Facts) -> Verdict | None:
         return None
     unit = {objective.risk.unit} & {"source", "group", "cluster"}
     declared = objective.labels.properties
-    for name in sorted(declared.needs | unit | {one.name for one in declared.columns}):
+    beside = {one.name for one in objective.labels.columns}
+    for name in sorted(declared.needs | unit | beside):
         if name not in facts.columns:
             user = "risk.unit" if name in unit else f"labels {objective.labels.kind!r}"
             return refused(f"The column {name!r} that {user} needs is not in the data.")
@@ -78,6 +89,7 @@ RULES: tuple[Rule, ...] = (
     signed_and_falling,
     slack_on_a_loss_that_is_not_convex,
     slack_that_only_rescales,
+    mixture_of_no_likelihoods,
     ball_around_hard_labels,
     missing_columns,
 )

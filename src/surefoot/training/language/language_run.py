@@ -15,6 +15,7 @@ from surefoot.scorers import storage
 from surefoot.scorers.embeddings.encoder import load_encoder
 from surefoot.scorers.fit.coefficient import Coefficient, is_fitted, with_coefficient
 from surefoot.scorers.fit.fitting import coefficient_of
+from surefoot.scorers.fit.flip_rate import doubt_of, with_flip_rate
 from surefoot.scorers.fit.report import UnitShare, in_words
 from surefoot.scorers.fit.task import Task
 from surefoot.scorers.language.loading import load_model, load_tokenizer
@@ -69,19 +70,18 @@ def train_language_model(
         ConfigurationError: options that cannot be honoured.
         SurefootError: a loss that is not finite, or a saved model that scores differently.
     """
-    trainer, data, trim, coefficient = _ready(run, data)
+    trainer, data, estimated = _ready(run, data)
     if not run.train(trainer, data):
         return None
     model, accuracy = _saved(run, trainer, data)
-    report = _report(run, trainer, coefficient, accuracy)
-    estimated = {} if trim is None else {"trim": trim.to_dict()}
-    run.finish(data, _figures(report, trainer) | estimated, _readable(report))
+    report = _report(run, trainer, estimated.coefficient, accuracy)
+    run.finish(data, _figures(report, trainer) | estimated.to_dict(), _readable(report))
     return model, report
 
 
 def _ready(
     run: OpenRun[RunConfig], data: TrainingData
-) -> tuple[PreferenceTrainer, TrainingData, EstimatedTrim | None, Coefficient | None]:
+) -> tuple[PreferenceTrainer, TrainingData, _Estimated]:
     """All that can be refused: the trainer, the data as every process has them, and estimates."""
     config, scorer, training = run.config, run.config.scorer, run.config.training
     assert isinstance(scorer, LanguageModelScorer)
@@ -92,7 +92,8 @@ def _ready(
         arguments = preference_arguments(config, run.path, data.held_out is not None)
         run.agree()
         data = _same_clusters(data)
-        objective, trim, coefficient = of_first(_estimated(config, data, run.say))
+        estimated = of_first(_estimated(config, data, run.say))
+        objective = estimated.objective
         set_seed(training.seed)  # a new head is drawn at random
         loaded = {**scorer.load_options, **attention_for(objective)}
         drpo = isinstance(objective, DoublyRobust)
@@ -118,7 +119,9 @@ def _ready(
             f"note: one step holds all {len(trainer.pairs)} pairs: lower "
             f"training.pairs_per_step ({training.pairs_per_step}) for more than one an epoch."
         )
-    return trainer, data, trim, coefficient
+    if estimated.flip_rate is not None:
+        run.warn(doubt_of(estimated.flip_rate))
+    return trainer, data, estimated
 
 
 def _saved(
@@ -166,21 +169,41 @@ def _report(
     )
 
 
-def _estimated(
-    config: RunConfig, data: TrainingData, say: Say
-) -> tuple[Objective | DoublyRobust, EstimatedTrim | None, Coefficient | None]:
+@dataclass(frozen=True)
+class _Estimated:
     """The objective with numbers in place of what is estimated from the data, and these."""
-    objective = config.objective
+
+    objective: Objective | DoublyRobust
+    trim: EstimatedTrim | None = None
+    flip_rate: Estimate | None = None
+    coefficient: Coefficient | None = None  #: of a control variate
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready figures; the coefficient's are the report's."""
+        both = {"trim": self.trim, "flip_rate": self.flip_rate}
+        return {name: one.to_dict() for name, one in both.items() if one is not None}
+
+
+def _estimated(config: RunConfig, data: TrainingData, say: Say) -> _Estimated:
+    """Estimate what the objective asks for; flip rate and coefficient by heads on embeddings.
+
+    A language model's own are out of reach before it is trained.
+    """
+    objective, seed = config.objective, config.training.seed
     if isinstance(objective, DoublyRobust):
-        return objective, None, None
+        return _Estimated(objective)
     objective, trim = with_trim(objective, data.train)
     if trim is not None:
         say(str(trim))
+    objective, flips = with_flip_rate(objective, EmbeddingScorer(), data.train, seed)
+    if flips is not None:
+        say(f"labels.flip_rate, by linear heads on embeddings out of fold: fitted to {flips}")
     if not is_fitted(objective):
-        return objective, trim, None
-    coefficient = _coefficient(objective, data, config.training.seed)
+        return _Estimated(objective, trim, flips)
+    coefficient = _coefficient(objective, data, seed)
     say(f"coefficient of the control variate, by a linear head on embeddings: {coefficient}")
-    return with_coefficient(objective, coefficient.value), trim, coefficient
+    objective = with_coefficient(objective, coefficient.value)
+    return _Estimated(objective, trim, flips, coefficient)
 
 
 def _same_clusters(data: TrainingData) -> TrainingData:
