@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from surefoot.statistics.logistic import logistic
+from surefoot.statistics.logistic import deviance_explained, logistic, out_of_fold
 
 
 def drawn(n: int = 600, clusters: int = 60, seed: int = 0):
@@ -58,3 +58,22 @@ def test_labels_that_a_feature_decides_have_a_finite_coefficient():
     found = logistic(x, (x[:, 0] > 0).astype(float))
     assert np.isfinite(found.coefficients).all()
     assert np.isfinite(found.errors).all()
+
+
+def test_margins_are_of_fits_without_the_fold():
+    x, y, ids = drawn()
+    folds = ids % 3
+    found = out_of_fold(x, y, np.ones(len(y)), folds)
+    for fold in range(3):
+        kept = folds != fold
+        assert found[~kept] == pytest.approx(x[~kept] @ reference(x[kept], y[kept]), abs=1e-3)
+
+
+def test_deviance_explained():
+    """All of it by the truth where that is sure, none by the base, less than none by a lie."""
+    y = np.array([1.0, 0.0, 1.0, 1.0])
+    sure = np.where(y > 0.5, 30.0, -30.0)
+    assert deviance_explained(sure, y, np.ones(4)) == pytest.approx(1)
+    assert deviance_explained(np.zeros(4), y, np.ones(4)) == 0
+    assert deviance_explained(-sure, y, np.ones(4)) < -10
+    assert deviance_explained(sure, y, np.ones(4), sure) == pytest.approx(0)

@@ -59,3 +59,38 @@ def fit(x: Floats, y: Floats, w: Floats, offset: Floats | float = 0.0) -> Floats
             break
         beta, value = beta - size * step, smaller
     return beta
+
+
+def out_of_fold(x: Floats, y: Floats, w: Floats, folds: npt.NDArray[np.int64]) -> Floats:
+    """Log-odds (N,) of each row by the coefficients that the rows of other folds give."""
+    margins = np.zeros(len(x))
+    for fold in np.unique(folds).tolist():
+        held_out = folds == fold
+        margins[held_out] = x[held_out] @ fit(x[~held_out], y[~held_out], w[~held_out])
+    return margins
+
+
+def deviance_explained(
+    margins: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    weights: npt.ArrayLike,
+    base: npt.ArrayLike = 0.0,
+) -> float:
+    """The share of the labels' deviance that margins explain: McFadden's (1974), 0 for the base's.
+
+    Out of fold it may be below 0: worse than the base.
+
+    Args:
+        margins: (N,) log-odds.
+        labels: (N,) P(first preferred).
+        weights: (N,) of rows, not negative.
+        base: (N,) or one number: log-odds that explain nothing.
+    """
+    y, w = np.asarray(labels, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+
+    def surprise(m: npt.ArrayLike) -> float:
+        at = np.broadcast_to(np.asarray(m, dtype=np.float64), y.shape)
+        return -float(w @ (y * log_expit(at) + (1 - y) * log_expit(-at)))
+
+    whole = surprise(base)
+    return 1 - surprise(margins) / whole if whole > 0 else 0.0

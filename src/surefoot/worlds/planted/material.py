@@ -18,6 +18,7 @@ from surefoot.objectives import Evidence, Objective
 from surefoot.scorers.embeddings.clusters import k_means
 from surefoot.scorers.fit.cross_validation import CrossValidation
 from surefoot.scorers.head import Problem
+from surefoot.worlds.planted.forms import forms
 from surefoot.worlds.planted.prompts import PromptLaw, PromptWorld
 
 #: Kinds of clean data: few prompts with much in common; lengths with long tails; three votes on
@@ -135,8 +136,11 @@ def clean(kind: Kind, pairs: int, rng: np.random.Generator, length: float = 0.1)
         lengths = rng.gamma(0.5, size=pairs) * rng.choice([-1, 1], pairs)
     lengths /= lengths.std()
     margins = (vectors[:, 0] - vectors[:, 1]) @ taste
+    contrasts = forms(lengths, rng)
+    refusals = contrasts["refusal"] / contrasts["refusal"].std()
     # The slope alone is smaller than with the taste held fixed; this makes up for it.
-    margins = margins + length * np.sqrt(1 + np.pi / 8 * margins.var()) * lengths
+    kept = np.sqrt(1 + np.pi / 8 * margins.var())
+    margins = margins + kept * (length * lengths + 0.1 * refusals)
     if kind == "several votes":  # each vote is turned round with just the rate that may be
         margins = logit(1 - 0.05) * np.where(rng.random(pairs) < expit(margins), 1, -1)
     share = 0.1 if kind == "unbalanced groups" else 0.5
@@ -146,7 +150,7 @@ def clean(kind: Kind, pairs: int, rng: np.random.Generator, length: float = 0.1)
         vectors=vectors,
         labels=np.zeros(pairs),
         prompts=prompts.astype(np.int64),
-        contrasts={"length": lengths},
+        contrasts=contrasts,
         groupings={"group": groups},
         votes=Votes(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)),
         time=rng.random(pairs),
