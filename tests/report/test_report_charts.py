@@ -33,13 +33,24 @@ def every_chart(name):
         "curve": charts.curve_chart([0, 0.1, 0.2], {name: one, "x": other}, axis=name, along=name),
         "reliability": charts.reliability_chart({name: found, "y": found}),
         "bars": charts.bar_chart([name, "b"], [1, 2.5], axis=name),
+        "counts": charts.count_chart([0, 1, 2], [3, 4], [2, 5], axis=name, names=(name, "x")),
+        "arrows": charts.dot_interval_chart(
+            [name, "b"],
+            {"size": [estimate(), estimate()]},
+            axis=name,
+            arrows=True,
+            band=(-0.1, 0.1),
+        ),
         "matrix": charts.matrix_chart(
             [name, "b"], ["c", name, "d"], [one, other], row_title=name, column_title=name
         ),
     }
 
 
-@pytest.mark.parametrize("kind", ["dots", "curve", "reliability", "bars", "matrix"])
+KINDS = ["dots", "curve", "reliability", "bars", "counts", "arrows", "matrix"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_text_from_data_stays_text(kind):
     svg = every_chart(HOSTILE)[kind]
     page = parsed(svg)
@@ -52,7 +63,7 @@ def test_text_from_data_stays_text(kind):
     assert "#010101" not in re.sub(r">[^<]*<|aria-label=\"[^\"]*\"", "", svg)  # only in the text
 
 
-@pytest.mark.parametrize("kind", ["dots", "curve", "reliability", "bars", "matrix"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_pictures_follow_the_page_and_hold_no_dates(kind):
     svg = every_chart("name")[kind]
     assert "currentColor" in svg

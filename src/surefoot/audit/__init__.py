@@ -4,15 +4,22 @@ from surefoot.audit.deployment import DeploymentShift, deployment_shift
 from surefoot.audit.diagnosis import Diagnosis, diagnoses
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.diagnostics import diagnostics
+from surefoot.audit.picture import Arrows, Cells, Counts, Curves, Dots, Picture
 from surefoot.audit.preferences import Audit, audit
 
 __all__ = [
+    "Arrows",
     "Audit",
+    "Cells",
+    "Counts",
+    "Curves",
     "DeploymentShift",
     "Diagnosis",
     "Diagnostic",
+    "Dots",
     "Lacking",
     "Measurement",
+    "Picture",
     "RowScores",
     "audit",
     "deployment_shift",

@@ -12,6 +12,7 @@ import yaml
 
 from surefoot.audit.diagnostic import Diagnostic, Measurement
 from surefoot.statistics.comparison import holm
+from surefoot.statistics.estimate import json_ready
 
 Verdict = Literal["found", "not found", "cannot tell", "assumed"]
 
@@ -108,6 +109,7 @@ class Diagnosis:
             "remedy": list(self.remedies),
             "advice": self.measurement.advice,
             "rows": 0 if rows is None else len(rows.positions),
+            "picture": json_ready(self.measurement.picture),
             "details": dict(self.measurement.details),
         }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.audit.picture import Picture
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -53,7 +54,9 @@ class Measurement:
         remedy: configuration that answers it, by section.
         advice: what to do beside, or in place of that.
         assumption: what the figure rests on, where it cannot be tested.
-        details: further figures, JSON-ready, for pictures.
+        picture: drawn for the question, with what does not matter; without one, the size is drawn
+            beside those of the diagnostic's other measurements.
+        details: further figures, JSON-ready.
     """
 
     size: Estimate
@@ -64,6 +67,7 @@ class Measurement:
     remedy: Mapping[str, Any] = field(default_factory=dict)
     advice: str = ""
     assumption: str = ""
+    picture: Picture | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

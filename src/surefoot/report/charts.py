@@ -1,4 +1,4 @@
-"""The pictures of the pages, as SVG: estimates with intervals, reliability, bars, a matrix, curves.
+"""The pictures of the pages, as SVG: estimates, reliability, bars, counts, a matrix, curves.
 
 Each function returns an `<svg>` element (:class:`markupsafe.Markup`, a `str`) that follows the
 page's light or dark colours. It says all of its figures to those who do not see it.
@@ -6,21 +6,32 @@ page's light or dark colours. It says all of its figures to those who do not see
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from surefoot.errors import ConfigurationError
-from surefoot.report.svg import MARKERS, RULE, SERIES, TEXT, clean, drawing, inline
+from surefoot.report.axes import (
+    GREY,
+    LONGEST,
+    NO_BAND,
+    Band,
+    Labelled,
+    grey_band,
+    label_lines,
+    legend,
+    looks,
+    new_axes,
+    same_length,
+    spoken,
+)
+from surefoot.report.svg import SERIES, TEXT, clean, drawing, inline
 from surefoot.report.words import interval, number, parts
 from surefoot.statistics import Calibration, Estimate
 
-_WIDTH = 5.0  # inches
-_LONGEST = 32  # characters of a label
+_FEW = 12  # places of a curve that are marked one by one
 _DASHED: dict[str, Any] = {"color": TEXT, "lw": 0.8, "linestyle": (0, (4, 3)), "alpha": 0.7}
-
-Labelled = Mapping[str, Sequence[Estimate | None]]
 
 
 def dot_interval_chart(
@@ -30,21 +41,27 @@ def dot_interval_chart(
     *,
     axis: str = "",
     reference_label: str = "",
+    band: Band = NO_BAND,
+    picked: Collection[str] = (),
+    arrows: bool = False,
 ) -> Markup:
     """Estimates as points with their intervals, one line of the picture for each label.
 
     A series has an estimate (or None) per label, from the top; a point without an interval is
-    hollow. The reference is a vertical line, such as 0.5 for chance.
+    hollow. The reference is a vertical line, such as 0.5 for chance. The band is what does not
+    matter. Labels that are picked are bold, the points of others are pale. Arrows reach from 0 to
+    the points.
     """
-    _same_length(labels, series)
+    same_length(labels, series)
     height = 0.75 + max(1, len(labels)) * max(0.26, 0.13 * len(series) + 0.1)
     with drawing():
-        figure, axes = _axes(height + 0.3 * (len(series) > 1))
+        figure, axes = new_axes(height + 0.3 * (len(series) > 1))
+        axes.margins(x=0.08)
         if reference is not None:
             axes.axvline(reference, **_DASHED)
             if reference_label:
                 axes.annotate(
-                    clean(reference_label, _LONGEST),
+                    clean(reference_label, LONGEST),
                     (reference, 1),
                     (0, 2),
                     xycoords=axes.get_xaxis_transform(),
@@ -53,23 +70,37 @@ def dot_interval_chart(
                     fontsize=8,
                 )
         step, handles = 0.7 / max(1, len(series)), {}
-        for place, (name, look) in enumerate(_looks(series)):
+        for place, (name, look) in enumerate(looks(series)):
             shift = (place - (len(series) - 1) / 2) * step
             (handles[name],) = axes.plot([], [], linestyle="none", **look)
             for line, point in enumerate(series[name]):
-                if point is None or point.estimate is None or not point.reliable:
-                    continue
-                ends = [end for end in (point.low, point.high) if end is not None]
-                if len(ends) == 2:
-                    axes.plot(ends, [line + shift] * 2, color=look["color"], lw=1.6)
-                hollow = {} if len(ends) == 2 else {"markerfacecolor": "none"}
-                axes.plot([point.estimate], [line + shift], **look | hollow)
-        _lines(axes, labels)
+                if point is not None and point.estimate is not None and point.reliable:
+                    pale = {"alpha": 0.45} if picked and labels[line] not in picked else {}
+                    _point(axes, point, line + shift, look | pale, arrow=arrows)
+        grey_band(axes, band)
+        label_lines(axes, labels)
+        for text, label in zip(axes.get_yticklabels(), labels, strict=True):
+            text.set_fontweight("bold" if label in picked else "normal")
         axes.locator_params(axis="x", nbins=6)  # three decimals would touch each other
         axes.grid(axis="x")
         axes.set_xlabel(clean(axis))
-        _legend(figure, handles)
-        return inline(figure, _spoken(axis, labels, series))
+        legend(figure, handles)
+        return inline(figure, spoken(axis, labels, series))
+
+
+def _point(axes: Any, point: Estimate, line: float, look: dict[str, Any], arrow: bool) -> None:
+    """An estimate with its interval on a line, hollow where it has none; or an arrow from 0."""
+    ends = [end for end in (point.low, point.high) if end is not None]
+    if len(ends) == 2:
+        axes.plot(ends, [line] * 2, lw=1.6, **{k: look[k] for k in look if k != "marker"})
+    if arrow:
+        axes.plot([0], [line], linestyle="none")  # an annotation takes no room
+        head = {"arrowstyle": "-|>,head_width=0.35,head_length=0.7", "shrinkA": 0, "shrinkB": 0}
+        shaft = {"color": look["color"], "lw": 4, "alpha": 0.8}
+        axes.annotate("", (point.estimate, line), (0, line), arrowprops=head | shaft)
+        return
+    hollow = {} if len(ends) == 2 else {"markerfacecolor": "none"}
+    axes.plot([point.estimate], [line], **look | hollow)
 
 
 def curve_chart(
@@ -79,43 +110,58 @@ def curve_chart(
     axis: str = "",
     along: str = "",
     reference: float | None = None,
+    band: tuple[Sequence[float], Sequence[float]] | None = None,
+    points: Collection[str] = (),
 ) -> Markup:
     """Estimates over a number in order, such as accuracy over the share of flipped labels.
 
-    A series has an estimate (or None) per number. The reference is a horizontal line.
+    A series has an estimate (or None) per number; those named in `points` are no line. The
+    reference is a horizontal line. The band, between two ends at each number, is what does not
+    matter.
     """
-    _same_length(at, series)
+    same_length(at, series)
     with drawing():
-        figure, axes = _axes(3.2)
+        figure, axes = new_axes(3.2)
         if reference is not None:
             axes.axhline(reference, **_DASHED)
+        if band is not None:
+            axes.fill_between(at, *band, **GREY)
         handles = {}
-        for name, look in _looks(series):
+        for name, look in looks(series):
             drawn = [
                 (x, e.estimate, e.low, e.high)
                 for x, e in zip(at, series[name], strict=True)
                 if e is not None and e.estimate is not None and e.reliable
             ]
-            (handles[name],) = axes.plot(
-                [x for x, *_ in drawn], [y for _, y, *_ in drawn], lw=1.6, **look
+            apart = name in points
+            line = (
+                {"linestyle": "none"} if apart else {"markersize": 0 if len(drawn) > _FEW else 5.5}
             )
-            band = [(x, low, high) for x, _, low, high in drawn if low is not None]
-            if band:
-                axes.fill_between(*zip(*band, strict=True), color=look["color"], alpha=0.15, lw=0)
+            (handles[name],) = axes.plot(
+                [x for x, *_ in drawn], [y for _, y, *_ in drawn], lw=1.6, **look | line
+            )
+            ends = [(x, low, high) for x, _, low, high in drawn if low is not None]
+            if ends and apart:
+                x, low, high = zip(*ends, strict=True)
+                axes.vlines(x, low, high, color=look["color"], lw=1.4)
+            elif ends:
+                axes.fill_between(*zip(*ends, strict=True), color=look["color"], alpha=0.15, lw=0)
+        if len(at) <= _FEW:
+            axes.set_xticks(at)
         axes.grid(axis="y")
         axes.set_xlabel(clean(along))
         axes.set_ylabel(clean(axis))
-        _legend(figure, handles)
-        return inline(figure, _spoken(axis, [f"{along} {x:g}".strip() for x in at], series))
+        legend(figure, handles)
+        return inline(figure, spoken(axis, [f"{along} {x:g}".strip() for x in at], series))
 
 
 def reliability_chart(calibrations: Mapping[str, Calibration]) -> Markup:
     """Confidence in the predicted winner against how often it won; the diagonal is perfect."""
     with drawing():
-        figure, axes = _axes(3.6)
+        figure, axes = new_axes(3.6)
         axes.plot([0.5, 1], [0.5, 1], **_DASHED)
         lowest, handles = 0.4, {}
-        for name, look in _looks(calibrations):
+        for name, look in looks(calibrations):
             bins = calibrations[name].bins
             for b in bins:
                 if b.accuracy.low is not None and b.accuracy.high is not None:
@@ -132,8 +178,8 @@ def reliability_chart(calibrations: Mapping[str, Calibration]) -> Markup:
         axes.set_xlabel("confidence in the predicted winner")
         axes.set_ylabel("how often it won")
         axes.grid()
-        _legend(figure, handles)
-        spoken = "; ".join(
+        legend(figure, handles)
+        words = "; ".join(
             f"{name}: "
             + ", ".join(
                 f"at confidence {number(b.confidence, 2)} won {interval(b.accuracy, 2)}"
@@ -141,7 +187,7 @@ def reliability_chart(calibrations: Mapping[str, Calibration]) -> Markup:
             )
             for name, found in calibrations.items()
         )
-        return inline(figure, f"Reliability. {spoken}.")
+        return inline(figure, f"Reliability. {words}.")
 
 
 def bar_chart(
@@ -155,15 +201,51 @@ def bar_chart(
         raise ConfigurationError(f"{len(labels)} labels for {len(values)} values.")
     written = [form.format(value) for value in values]
     with drawing():
-        figure, axes = _axes(0.6 + 0.28 * max(1, len(labels)))
+        figure, axes = new_axes(0.6 + 0.28 * max(1, len(labels)))
         bars = axes.barh(range(len(labels)), values, height=0.62, color=SERIES[0], alpha=0.85)
         axes.bar_label(bars, labels=written, padding=3)
         axes.margins(x=0.14)
-        _lines(axes, labels)
+        label_lines(axes, labels)
         axes.set_xlabel(clean(axis))
         axes.grid(axis="x")
         pairs = ", ".join(f"{a} {b}" for a, b in zip(labels, written, strict=True))
         return inline(figure, f"{axis or 'Bars'}: {pairs}.")
+
+
+def count_chart(
+    edges: Sequence[float],
+    seen: Sequence[float],
+    expected: Sequence[float],
+    *,
+    axis: str = "",
+    value: float | None = None,
+    names: tuple[str, str] = ("seen", "expected"),
+) -> Markup:
+    """Counts in bins, as bars, beside the counts that are expected, in grey.
+
+    Where only one value was seen (and `seen` is empty), it is a line.
+    """
+    same_length(edges[1:], {names[1]: expected} | ({names[0]: seen} if seen else {}))
+    with drawing():
+        figure, axes = new_axes(2.8)
+        handles = {}
+        if seen:
+            handles[names[0]] = axes.stairs(seen, edges, color=SERIES[0], lw=1.6)
+        if value is not None:
+            handles[names[0]] = axes.axvline(value, color=SERIES[0], lw=2)
+        handles[names[1]] = axes.stairs(expected, edges, fill=True, **GREY)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(clean(axis))
+        axes.set_ylabel("how many")
+        legend(figure, handles)
+        words = "; ".join(
+            f"from {number(edges[k])} to {number(edges[k + 1])}: "
+            + (f"{names[0]} {seen[k]:,.6g}, " if seen else "")
+            + f"{names[1]} {other:,.6g}"
+            for k, other in enumerate(expected)
+        )
+        at = f" {names[0]}: {number(value)}." if value is not None else ""
+        return inline(figure, f"{axis or 'Counts'}.{at} {words}.")
 
 
 def matrix_chart(
@@ -173,99 +255,45 @@ def matrix_chart(
     *,
     row_title: str = "",
     column_title: str = "",
+    middle: float = 0.0,
+    reach: float = 1.0,
 ) -> Markup:
-    """Estimates (or None) between 0 and 1 in a table, shaded by size, with intervals."""
+    """Estimates (or None) in a table with their intervals, shaded by the distance from a middle.
+
+    Those above it have one colour, those below another; at a distance of `reach` it is full.
+    """
     by_row = dict(zip(rows, cells, strict=True))
-    _same_length(columns, by_row)
+    same_length(columns, by_row)
     with drawing():
-        figure, axes = _axes(0.9 + 0.5 * len(rows))
+        figure, axes = new_axes(0.9 + 0.5 * len(rows))
         for i, line in enumerate(cells):
             for j, estimate in enumerate(line):
-                _cell(axes, i, j, estimate)
+                _cell(axes, i, j, estimate, middle, reach)
         axes.set_xlim(-0.5, len(columns) - 0.5)
-        axes.set_xticks(range(len(columns)), [clean(name, _LONGEST) for name in columns])
+        axes.set_xticks(range(len(columns)), [clean(name, LONGEST) for name in columns])
         axes.set_xlabel(clean(column_title))
         axes.xaxis.set_label_position("top")
         axes.xaxis.tick_top()
         axes.set_ylabel(clean(row_title))
-        _lines(axes, rows)
+        label_lines(axes, rows)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        return inline(figure, _spoken(f"{row_title} by {column_title}".strip(), columns, by_row))
+        return inline(figure, spoken(f"{row_title} by {column_title}".strip(), columns, by_row))
 
 
-def _cell(axes: Any, row: int, column: int, estimate: Estimate | None) -> None:
+def _cell(
+    axes: Any, row: int, column: int, estimate: Estimate | None, middle: float, reach: float
+) -> None:
     """A shaded square with the figure and its interval, if there are these."""
     from matplotlib.patches import Rectangle
 
-    value = 0.0 if estimate is None or estimate.estimate is None else estimate.estimate
-    strength = 0.6 * min(max(value, 0.0), 1.0) ** 1.5
-    corner = (column - 0.5, row - 0.5)
-    axes.add_patch(Rectangle(corner, 1, 1, facecolor=SERIES[0], alpha=strength, linewidth=0))
+    value = middle if estimate is None or estimate.estimate is None else estimate.estimate
+    strength = 0.6 * min(abs(value - middle) / reach, 1.0) ** 1.5
+    corner, colour = (column - 0.5, row - 0.5), SERIES[0 if value >= middle else 1]
+    axes.add_patch(Rectangle(corner, 1, 1, facecolor=colour, alpha=strength, linewidth=0))
     if estimate is None or estimate.estimate is None:
         return
     shown, low, high = parts(estimate)
     axes.text(column, row - 0.14, shown, ha="center", va="center", size=11)
     if low:
         axes.text(column, row + 0.24, f"[{low}, {high}]", ha="center", va="center", size=7.5)
-
-
-def _axes(height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(_WIDTH, height))
-    return figure, figure.add_subplot()
-
-
-def _looks(series: Mapping[str, object]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each name with the colour and the marker of its series."""
-    for place, name in enumerate(series):
-        k = place % len(SERIES)
-        yield name, {"color": SERIES[k], "marker": MARKERS[k], "markersize": 5.5}
-
-
-def _lines(axes: Any, labels: Sequence[str]) -> None:
-    """One line for each label, the first at the top."""
-    axes.set_yticks(range(len(labels)), [clean(label, _LONGEST) for label in labels])
-    axes.set_ylim(max(len(labels), 1) - 0.45, -0.55)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_color(RULE)
-
-
-def _legend(figure: Any, handles: Mapping[str, Any]) -> None:
-    """A legend above the picture, where there is more than one series.
-
-    The names are put in afterwards: matplotlib leaves out those that begin with an underscore.
-    """
-    if len(handles) < 2:
-        return
-    stand_ins = [str(place) for place in range(len(handles))]
-    names = [clean(name, _LONGEST) for name in handles]
-    legend = figure.legend(
-        list(handles.values()),
-        stand_ins,
-        loc="outside upper left",
-        ncols=3 if max(map(len, names)) <= 18 else 1,
-        handletextpad=0.4,
-    )
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(name)
-
-
-def _spoken(axis: str, labels: Sequence[str], series: Labelled) -> str:
-    lines = (
-        f"{label}: "
-        + ", ".join(
-            f"{name} {interval(line[place])}"  # type: ignore[arg-type]
-            for name, line in series.items()
-            if line[place] is not None
-        )
-        for place, label in enumerate(labels)
-    )
-    return f"{axis or 'Estimates with intervals'}. {'; '.join(lines)}."
-
-
-def _same_length(labels: Sequence[object], series: Mapping[str, Sequence[object]]) -> None:
-    for name, values in series.items():
-        if len(values) != len(labels):
-            raise ConfigurationError(f"{name!r} has {len(values)} values for {len(labels)} labels.")
