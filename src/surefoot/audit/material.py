@@ -93,6 +93,13 @@ class Material(Protocol):
     def problem(self) -> Problem:
         """A fit of a linear head to the labels, on embeddings of all responses."""
 
+    def problem_of(self, scorer: EmbeddingScorer, objective: Objective) -> Problem:
+        """A fit of a scorer's head under an objective, on embeddings of all responses.
+
+        Raises:
+            SurefootError: they do not go together, or ask for what the comparisons do not have.
+        """
+
     @property
     def validated(self) -> CrossValidation:
         """Margins out of fold, prompts apart, and the ridge penalty that was chosen for them."""
@@ -214,8 +221,22 @@ class PreferenceMaterial:
     @cached_property
     def problem(self) -> Problem:
         """A fit of a linear head to the labels, on embeddings of all responses."""
-        task = Task.of(EmbeddingScorer(), Objective(), self.preferences)
-        return task.problem(self._reader, [self.seed])[0]
+        return self.problem_of(EmbeddingScorer(), Objective())
+
+    def problem_of(self, scorer: EmbeddingScorer, objective: Objective) -> Problem:
+        """A fit of a scorer's head under an objective, on embeddings of all responses.
+
+        Clusters of prompts are those that a run makes.
+
+        Raises:
+            SurefootError: they do not go together, or ask for what the comparisons do not have.
+        """
+        data, risk = self.preferences, objective.risk
+        if risk.unit == "cluster" and not data.has("cluster"):
+            data = PromptClusters.fit(data, self._reader, risk.clusters, self.seed).beside(
+                data, self._reader
+            )
+        return Task.of(scorer, objective, data).problem(self._reader, [self.seed])[0]
 
     @cached_property
     def validated(self) -> CrossValidation:

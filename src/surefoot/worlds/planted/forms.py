@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.audit.features import FEATURES
-from surefoot.audit.material import Floats
 
 
 def forms(lengths: Floats, rng: np.random.Generator) -> dict[str, Floats]:

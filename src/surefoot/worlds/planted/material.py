@@ -14,8 +14,11 @@ from scipy.special import expit, logit
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
 from surefoot.audit.material import Names, Votes, log_odds, validated
-from surefoot.objectives import Evidence, Objective
+from surefoot.errors import DataError
+from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
+from surefoot.scorers import EmbeddingScorer
 from surefoot.scorers.embeddings.clusters import k_means
+from surefoot.scorers.embeddings.features import Embedded, FeatureMap
 from surefoot.scorers.fit.cross_validation import CrossValidation
 from surefoot.scorers.head import Problem
 from surefoot.worlds.planted.forms import forms
@@ -65,13 +68,38 @@ class PlantedMaterial:
     @cached_property
     def problem(self) -> Problem:
         """A fit of a linear head."""
+        return self.problem_of(EmbeddingScorer(), Objective())
+
+    def problem_of(self, scorer: EmbeddingScorer, objective: Objective) -> Problem:
+        """A fit of a scorer's head under an objective; a part for each source where it is asked.
+
+        Raises:
+            SurefootError: they do not go together, or ask for what these data do not have.
+        """
+        labels, rows, risk = torch.from_numpy(self.labels), len(self.labels), objective.risk
+        names = self.groupings.get(risk.unit)
+        if names is None and risk.unit != "pair":
+            raise DataError(f"planted data have no column {risk.unit!r}.")
+        sources = self.groupings.get("source", np.full(rows, None))
+        units = None
+        if names is not None:
+            ids = np.unique(names.astype(str), return_inverse=True)[1]
+            units = Units(torch.from_numpy(ids), int(ids.max()) + 1)
+        soft = bool(((labels > 0) & (labels < 1)).any())
+        enforce(
+            objective,
+            Facts(soft_labels=soft, columns=frozenset(self.groupings), linear=scorer.head.linear),
+        )
+        same = torch.zeros(rows, dtype=torch.bool)
+        seen = Embedded(torch.from_numpy(self.vectors).float(), sources.tolist(), 0.0, same)
         return Problem(
-            features=torch.from_numpy(self.vectors).float(),
-            objective=Objective(),
-            evidence=Evidence(torch.from_numpy(self.labels)),
+            features=FeatureMap.fit(seen, scorer.source_aware, self.weights)(seen),
+            objective=objective,
+            evidence=Evidence(labels),
             mass=torch.from_numpy(self.weights)[:, None].double(),
             l2=torch.ones(1, dtype=torch.float64),
             seeds=(self.seed,),
+            units=units,
         )
 
     @cached_property

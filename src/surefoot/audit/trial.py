@@ -1,0 +1,161 @@
+"""Is a remedy worth it? A head under it against the plain one, pair by pair, out of fold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from surefoot.arrays import Floats, Ints
+from surefoot.audit.material import Material
+from surefoot.errors import SurefootError
+from surefoot.objectives import Objective
+from surefoot.scorers import EmbeddingScorer, Scorer
+from surefoot.scorers.fit.cross_validation import cross_validate
+from surefoot.scorers.temperature import fit_temperature, to_probabilities
+from surefoot.statistics.comparison import paired_difference
+from surefoot.statistics.dependence import Dependence, Spread, spread
+from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.ties import credit, side_of_margins
+
+#: Options of a configuration by section, such as `{"scorer": {"source_aware": True}}`.
+Options = Mapping[str, Mapping[str, Any]]
+
+#: Accuracy on all pairs that may be paid where a risk is for a part of them.
+COST = 0.01
+#: A part that has fewer rows is not the one that is asked after.
+FEWEST = 50
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What heads say of N pairs that they did not see.
+
+    Attributes:
+        right: (N,) 1 where the pair is ordered as labelled, 0 where not, 1/2 for ties.
+        loss: (N,) of the observed label under the probability that is given for it.
+        units: (N,) of the risk; None where it is over pairs.
+    """
+
+    right: Floats
+    loss: Floats
+    units: Ints | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration against another.
+
+    Attributes:
+        gain: of accuracy on the pairs that it is for.
+        overall: of accuracy on all pairs.
+        against: why it is not to be taken; empty where it is.
+    """
+
+    gain: Estimate | None
+    overall: Estimate | None
+    against: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        gain, overall = (None if e is None else e.to_dict() for e in (self.gain, self.overall))
+        return {"gain": gain, "overall": overall, "against": self.against}
+
+
+@dataclass
+class Trials:
+    """Trials of heads on embeddings, each configuration fitted once.
+
+    Attributes:
+        material: the comparisons.
+    """
+
+    material: Material
+    _fitted: dict[str, OutOfFold] = field(default_factory=dict, init=False, repr=False)
+
+    def __call__(self, base: Options, options: Options) -> Trial:
+        """Options against others that are taken so far, `{}` for plain."""
+        beyond = options.keys() - {"scorer", "objective"}
+        if beyond:
+            return Trial(None, None, f"{', '.join(sorted(beyond))} cannot be tried on embeddings")
+        try:
+            return compared(self._of(options), self._of(base), self.material)
+        except SurefootError as error:  # refused by the validator, or by these data
+            return Trial(None, None, str(error))
+
+    def _of(self, options: Options) -> OutOfFold:
+        key = json.dumps(options, sort_keys=True, default=str)
+        if key not in self._fitted:
+            self._fitted[key] = out_of_fold(self.material, options)
+        return self._fitted[key]
+
+
+def out_of_fold(material: Material, options: Options) -> OutOfFold:
+    """Fit each fold's heads on the other folds.
+
+    Raises:
+        SurefootError: options that do not compose with each other or with the data.
+    """
+    scorer = Scorer.parse({"kind": "embedding", **options.get("scorer", {})})
+    objective = Objective(**options.get("objective", {}))
+    assert isinstance(scorer, EmbeddingScorer)
+    problem = material.problem_of(scorer, objective)
+    fold = torch.from_numpy(material.folds(scorer.folds))
+    margins = cross_validate(scorer.head, problem, fold).margins.double().numpy()
+    rate, labels = objective.known_flip_rate, material.labels
+    scale = fit_temperature(margins, labels, problem.mass[:, 0], rate).value
+    clean = to_probabilities(margins, scale)
+    observed = np.clip((1 - rate) * clean + rate * (1 - clean), 1e-12, 1 - 1e-12)
+    loss = -labels * np.log(observed) - (1 - labels) * np.log1p(-observed)
+    units = None if problem.units is None else problem.units.ids.numpy()
+    return OutOfFold(credit(side_of_margins(margins), labels), loss, units)
+
+
+def compared(new: OutOfFold, old: OutOfFold, material: Material) -> Trial:
+    """What speaks for the new one: better probabilities of the pairs that it is for.
+
+    It is for the worst unit of its risk, where it has units, and for all pairs else. It is taken
+    where the log-loss there is smaller by more than a standard error, and accuracy is not lower by
+    as much. A unit whose labels are noise gains in log-loss from any head that is less sure, so
+    there accuracy has to gain as much too; on all pairs it may be lower by :data:`COST`.
+    """
+    rows = _worst(new, old, material.weights)
+    better = _spread(old.loss[rows] - new.loss[rows], material, rows)
+    right = _spread(new.right[rows] - old.right[rows], material, rows)
+    gain, overall = (_gain(new, old, material, r) for r in (rows, material.weights > 0))
+    assert overall.estimate is not None
+    against = ""
+    if not better.mean > better.error:
+        against = "probabilities of unseen pairs become no better"
+    elif not right.mean > (-1 if new.units is None else 1) * right.error:
+        against = "unseen pairs are ordered no better"
+    elif overall.estimate < -COST:
+        against = f"it costs more than {COST:g} of accuracy on all pairs"
+    return Trial(gain, overall, against)
+
+
+def _worst(new: OutOfFold, old: OutOfFold, weights: Floats) -> np.ndarray:
+    """The rows (N,) that it is for: of its units the one that fares worst under both."""
+    live = weights > 0
+    if new.units is None:
+        return live
+    both = new.loss + old.loss
+    counts = np.bincount(new.units[live])
+    means = np.bincount(new.units[live], both[live]) / np.maximum(counts, 1)
+    means[counts < min(FEWEST, counts.max())] = -np.inf
+    return live & (new.units == int(means.argmax()))
+
+
+def _gain(new: OutOfFold, old: OutOfFold, material: Material, rows: np.ndarray) -> Estimate:
+    ids, weights = material.prompts[rows], material.weights[rows]
+    found = paired_difference(new.right[rows], old.right[rows], ids, weights, covers="prompts")
+    return found.difference
+
+
+def _spread(values: Floats, material: Material, rows: np.ndarray) -> Spread:
+    ids = material.prompts[rows]
+    return spread(values, Dependence.of(ids, len(ids)), material.weights[rows])
