@@ -195,7 +195,11 @@ def test_every_figure_in_the_dictionary_is_an_estimate():
     found = evaluate_rewards(rewards_for(preferences), preferences).to_dict()
     keys = {"estimate", "low", "high", "level", "n", "covers"}
     figures = [found["accuracy"], found["brier"], found["log_loss"], *found["rulers"].values()]
-    figures += [*found["groups"].values(), found["beyond_ruler"]["difference"]]
+    figures += [
+        *found["lengths"].values(),
+        *found["groups"].values(),
+        found["beyond_ruler"]["difference"],
+    ]
     figures += [b["accuracy"] for b in found["calibration"]["bins"]]
     assert all(set(f) - {"note"} == keys for f in figures)
     assert json.loads(json.dumps(found, allow_nan=False)) == found

@@ -208,6 +208,8 @@ def _show_cautions(name: str, findings: SetFindings) -> None:
             f"warning: {name}: {overlap.rows} of {overlap.n} pairs ({overlap.share:.1%}) have a "
             "prompt that occurs in training, as a whole or as the first turn of a dialogue."
         )
+    if result.lengths is not None:
+        out.print(f"{name}: {result.lengths.sentence}", soft_wrap=True)
     if result.accuracy.low is None:
         say(f"note: {name}: no interval: {result.accuracy.note}")
     for note in (*findings.notes, *result.notes):

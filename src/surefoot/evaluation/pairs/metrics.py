@@ -15,6 +15,7 @@ from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.clusters import Choice, clusters_of
 from surefoot.evaluation.pairs.judgments import Judgments, judge
+from surefoot.evaluation.pairs.lengths import LengthFindings, length_findings
 from surefoot.evaluation.pairs.rulers import ruler_rewards
 from surefoot.statistics import (
     SHARE,
@@ -63,6 +64,7 @@ class EvaluationResult:
     #: the model's accuracy minus that ruler's, pair by pair. The ruler was picked on these pairs,
     #: which favours the ruler
     beyond_ruler: Comparison
+    lengths: LengthFindings | None  #: what it has to do with length; None where none differ
     notes: tuple[str, ...] = ()  #: what a reader should know before believing the figures
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,6 +118,7 @@ def evaluate_rewards(
     rows = judged.decided
     right, ids = judged.correct[rows], shared.ids[rows]
     n = len(preferences)
+    blind = ruler_rewards(preferences)
 
     def over_decided(names: Sequence[str | None]) -> dict[str, Estimate]:
         if len(names) != n:
@@ -139,7 +142,8 @@ def evaluate_rewards(
         breakdowns={title: over_decided(names) for title, names in (breakdowns or {}).items()},
         worst=worst if len(worst.groups) > 1 else None,
         **_of_every_pair(judged, shared.ids, coverage),
-        **_against_rulers(right, preferences, rows, ids, coverage),
+        lengths=length_findings(judged, blind["longer"], shared.ids, coverage),
+        **_against_rulers(right, blind, preferences, rows, ids, coverage),
     )
 
 
@@ -161,13 +165,15 @@ def _of_every_pair(judged: Judgments, ids: Ints, coverage: Mapping[str, Any]) ->
 
 
 def _against_rulers(
-    right: Floats, preferences: Preferences, rows: Ints, ids: Ints, coverage: Mapping[str, Any]
+    right: Floats,
+    blind: Mapping[str, Floats],
+    preferences: Preferences,
+    rows: Ints,
+    ids: Ints,
+    coverage: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Accuracy of each ruler, the best one, the model's difference to it, and cautions."""
-    rulers = {
-        name: judge(measured, preferences).correct[rows]
-        for name, measured in ruler_rewards(preferences).items()
-    }
+    rulers = {name: judge(measured, preferences).correct[rows] for name, measured in blind.items()}
     accuracies = {name: mean(one, ids, **coverage) for name, one in rulers.items()}
     contenders, first = list(rulers), rulers["first position"]
     notes: tuple[str, ...] = ()
