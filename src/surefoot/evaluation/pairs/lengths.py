@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from surefoot.arrays import Floats, Ints
 from surefoot.evaluation.pairs.judgments import Judgments
 from surefoot.statistics import Estimate, mean
-from surefoot.statistics.dependence import Floats, Ints
 from surefoot.statistics.estimate import fields_ready
 
 
