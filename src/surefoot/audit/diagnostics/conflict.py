@@ -1,4 +1,4 @@
-"""Do two sources or groups want opposite things?"""
+"""Do two sources, groups or annotators want opposite things?"""
 
 from __future__ import annotations
 
@@ -8,92 +8,128 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from surefoot.arrays import Bools, Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.material import Material, parts_of
-from surefoot.scorers.head import margins_of
-from surefoot.scorers.heads.linear import Linear
+from surefoot.audit.material import Material
+from surefoot.audit.parts import LabelsByPart, labels_by_part
+from surefoot.objectives import Evidence
+from surefoot.scorers.fit.conflict import held_out_margins
+from surefoot.scorers.head import Problem
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins
 
 FEWEST = 200
 MOST = 12
-RIDGE = 0.3
 
 
 def conflict(material: Material) -> Iterator[Measurement | Lacking]:
-    """Heads trained on one part and tried on another, prompts apart: below 1/2 they contradict."""
-    if not material.groupings:
-        yield Lacking(f"{DIAGNOSTIC.name}: a column source or group with two names or more.")
-        return
-    halves = material.folds(2)
-    for column, names in material.groupings.items():
-        parts = parts_of(names, FEWEST)[:MOST]
-        if len(parts) < 2:
-            yield Lacking(f"{DIAGNOSTIC.name}: two names in {column} with {FEWEST} rows each.")
-            continue
-        right = _right(material, names, parts, halves)
-        found = []
-        for i, one in enumerate(parts):
-            for j, other in enumerate(parts[:i]):
-                # What each teaches of the other, both ways; a pair is as opposed as its weaker way.
-                ways = [
-                    _below(material, right[k], names == part) for k, part in ((i, other), (j, one))
-                ]
-                found.append((other, one, *max(ways, key=lambda way: way[1] and -way[0] / way[1])))
-        first, second, value, error, freedom = max(found, key=lambda one: one[2] / one[3])
-        test = MinimumEffect(value, error, freedom, 0.0, picked=len(found))
-        size = test.estimate(len(names), "prompts")
-        yield Measurement(
-            of=column,
-            size=size,
-            test=test,
-            seen=f"What {column} {first!r} and {second!r} teach of each other has, the better way "
-            f"round of the two, an accuracy {size} below one half.",
-            remedy={"scorer": {"source_aware": True}} if column == "source" else {},
-            advice=f"Train one model for each {column}, or one that knows it.",
-            details={"parts": parts},
+    """Heads trained on one part and tried on another, prompts apart: below 1/2 they contradict.
+
+    Of each pair of parts that way round counts which is less opposed, so that a part whose labels
+    are coins opposes nobody. Ties and rows without a weight are left out.
+    """
+    asked = False
+    for one in labels_by_part(material, FEWEST, MOST):
+        asked = True
+        if len(one.parts) < 2:
+            yield Lacking(f"{DIAGNOSTIC.name}: two names in {one.column} with {FEWEST} rows each.")
+        else:
+            yield _tried(material, one)
+    if not asked:
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: a column source or group with two names or more, or named "
+            "annotators of votes."
         )
 
 
-def _right(
-    material: Material,
-    names: np.ndarray,
-    parts: list[str],
-    halves: np.ndarray,
-) -> np.ndarray:
-    """Whether a head trained on each part, in the other half of prompts, is right; (P, N)."""
-    problem = material.problem.plain()
-    member = np.stack([names == part for part in parts], axis=1)
-    masses = [
-        problem.mass * torch.from_numpy((member & (halves != half)[:, None]).astype(float))
-        for half in (0, 1)
+def _tried(material: Material, cast: LabelsByPart) -> Measurement:
+    right, usable, weights = _right(material, cast)
+    prompts = material.prompts[cast.rows]
+    of_part = [usable & (cast.names == part) for part in cast.parts]
+
+    def below(trained_on: int, tried_on: int) -> tuple[float, float, float]:
+        """How far accuracy lies below 1/2, its error, and degrees of freedom."""
+        rows = of_part[tried_on]
+        return _below(right[rows, trained_on], prompts[rows], weights[rows])
+
+    ways = {
+        (j, i): max((below(i, j), below(j, i)), key=lambda way: -way[0] / way[1])
+        for i in range(len(cast.parts))
+        for j in range(i)
+    }
+    (i, j), (value, error, freedom) = max(ways.items(), key=lambda item: item[1][0] / item[1][1])
+    test = MinimumEffect(value, error, freedom, 0.0, picked=len(ways))
+    size = test.estimate(len(material.labels), "prompts")
+    accuracy = [
+        [
+            float(np.average(right[at, k], weights=weights[at])) if at.any() else None
+            for at in of_part
+        ]
+        for k in range(len(cast.parts) + 1)
     ]
-    seeds = problem.seeds * (2 * len(parts))
-    mass = torch.cat(masses, dim=1)
-    batch = replace(
-        problem, mass=mass, l2=torch.full((mass.shape[1],), RIDGE, dtype=torch.float64), seeds=seeds
+    first, second, column = cast.parts[i], cast.parts[j], cast.column
+    return Measurement(
+        of=column,
+        size=size,
+        test=test,
+        seen=f"What {column} {first!r} and {second!r} teach of each other has, the better way "
+        f"round of the two, an accuracy {size} below one half.{_alone(accuracy, cast, i, j)}",
+        remedy={"scorer": {"source_aware": True}} if column == "source" else {},
+        advice=f"Train one model for each {column}, or one that knows it."
+        + ("" if column == "source" else " Given as the column source, scorer.source_aware does."),
+        details={"parts": list(cast.parts), "accuracy": accuracy[:-1], "pooled": accuracy[-1]},
     )
-    head = Linear()
-    fitted = head.fit(batch, certify=False)
-    margins = margins_of(problem.scores(head, fitted.parameters))[: len(names)].double().numpy()
-    of_half = np.where(halves[:, None] == 0, margins[:, : len(parts)], margins[:, len(parts) :])
-    return credit(side_of_margins(of_half), material.labels[:, None]).T
 
 
-def _below(material: Material, right: np.ndarray, rows: np.ndarray) -> tuple[float, float, float]:
-    """How far accuracy on some rows lies below 1/2, its error, and degrees of freedom."""
-    prompts = material.prompts[rows]
+def _alone(accuracy: list[list[float | None]], cast: LabelsByPart, i: int, j: int) -> str:
+    """What the parts reach by themselves, and together."""
+    own, pooled = (accuracy[i][i], accuracy[j][j]), (accuracy[-1][i], accuracy[-1][j])
+    if None in own or None in pooled:
+        return ""
+    return (
+        f" By heads of their own {cast.parts[i]!r} is predicted right in {own[0]:.3f} and "
+        f"{cast.parts[j]!r} in {own[1]:.3f} of the pairs; by one head of all in {pooled[0]:.3f} "
+        f"and {pooled[1]:.3f}."
+    )
+
+
+def _right(material: Material, cast: LabelsByPart) -> tuple[Floats, Bools, Floats]:
+    """Whether heads of each part and of all are right (V, S + 1), of which labels, and weights."""
+    problem, half = _problem(material, cast), material.folds(2)[cast.rows]
+    members = np.stack([cast.names == part for part in cast.parts], axis=1)
+    margins = held_out_margins(problem, members, torch.from_numpy(half))
+    weights = problem.mass[:, 0].numpy()
+    usable = (weights > 0) & (cast.labels != 0.5)
+    return credit(side_of_margins(margins), cast.labels[:, None]), usable, weights
+
+
+def _problem(material: Material, cast: LabelsByPart) -> Problem:
+    problem = material.problem.plain()
+    if cast.whole:
+        return problem
+    rows = torch.from_numpy(cast.rows)
+    return replace(
+        problem,
+        features=problem.features[rows],
+        evidence=Evidence(torch.from_numpy(cast.labels)),
+        mass=problem.mass[rows],
+        context=None,
+        shared={},
+    )
+
+
+def _below(right: Floats, prompts: Ints, weights: Floats) -> tuple[float, float, float]:
     if len(np.unique(prompts)) < FEWEST_CLUSTERS:
         return 0.0, 1.0, 1.0
-    found = spread(right[rows], Dependence.of(prompts, len(prompts)), np.ones(len(prompts)))
-    return 0.5 - found.mean, max(found.error, 0.5 / len(prompts)), found.freedom
+    found = spread(right, Dependence.of(prompts, len(prompts)), weights)
+    return 0.5 - found.mean, max(found.error, 0.5 / len(prompts)), max(found.freedom, 1.0)
 
 
 DIAGNOSTIC = Diagnostic(
     name="conflict",
     threat="conflict",
-    question="Do two parts of the data want opposite things?",
+    question="Do two parts of the data, or two annotators, want opposite things?",
     unit="accuracy below one half of what one part teaches of another",
     matters=0.0,
     reference=0.05,

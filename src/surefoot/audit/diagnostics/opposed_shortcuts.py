@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, in_deviations, regressed
 from surefoot.audit.features import FEATURES
-from surefoot.audit.material import Material, parts_of
+from surefoot.audit.material import Material
+from surefoot.audit.parts import LabelsByPart, labels_by_part
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -45,13 +45,12 @@ class Slope(NamedTuple):
 
 def opposed(material: Material) -> Iterator[Measurement | Lacking]:
     """Slopes of labels in each feature, by part: the most positive against the most negative."""
-    if not material.groupings:
-        yield Lacking(f"{DIAGNOSTIC.name}: a column source or group with two names or more.")
-        return
-    for column, names in material.groupings.items():
-        found = list(_pairs(material, names))
+    asked = False
+    for cast in labels_by_part(material, FEWEST):
+        asked = True
+        found = list(_pairs(material, cast))
         if not found:
-            yield Lacking(f"{DIAGNOSTIC.name}: two names in {column} with {FEWEST} rows each.")
+            yield Lacking(f"{DIAGNOSTIC.name}: two names in {cast.column} with {FEWEST} rows each.")
             continue
         liked, disliked, picked = max(found, key=lambda one: min(one[0].t, one[1].t))
         tests = [
@@ -59,29 +58,34 @@ def opposed(material: Material) -> Iterator[Measurement | Lacking]:
             for one in (liked, disliked)
         ]
         test = max(tests, key=lambda one: (one.p_value, -one.value))  # both have to be found
+        column = cast.column
         yield Measurement(
             of=column,
-            size=test.estimate(len(names), "prompts"),
+            size=test.estimate(len(material.labels), "prompts"),
             test=test,
             seen=f"For a standard deviation, {column} {liked.words}, {disliked.turned.words}.",
             remedy={"scorer": {"source_aware": True}} if column == "source" else {},
             advice=f"Train one model for each {column}, or one that knows it: pooled, they cancel.",
             details={"feature": liked.feature, "prefers": liked.part, "avoids": disliked.part},
         )
+    if not asked:
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: a column source or group with two names or more, or named "
+            "annotators of votes."
+        )
 
 
-def _pairs(
-    material: Material, names: npt.NDArray[np.object_]
-) -> Iterator[tuple[Slope, Slope, int]]:
+def _pairs(material: Material, cast: LabelsByPart) -> Iterator[tuple[Slope, Slope, int]]:
     """Of each feature, the part that likes it most and the one that dislikes it most (negated)."""
-    parts = parts_of(names, FEWEST)
+    rows_of = [np.flatnonzero(cast.names == part) for part in cast.parts]
     for feature, values in material.contrasts.items():
         slopes: list[Slope] = []
-        for part in parts:
-            rows = names == part
+        scaled = in_deviations(values)[:, None]
+        for part, at in zip(cast.parts, rows_of, strict=True):
+            rows = cast.rows[at]
             several = len(np.unique(material.prompts[rows])) >= FEWEST_CLUSTERS
             if several and (values[rows] != 0).sum() >= FEWEST:
-                fit = regressed(material, in_deviations(values)[:, None], rows)
+                fit = regressed(material, scaled, rows, cast.labels[at])
                 value, error, freedom = (
                     float(one[0]) for one in (fit.coefficients, fit.errors, fit.freedom)
                 )
@@ -95,7 +99,7 @@ def _pairs(
 DIAGNOSTIC = Diagnostic(
     name="opposed shortcuts",
     threat="conflict",
-    question="Do two parts of the data prefer opposite forms of responses?",
+    question="Do two parts of the data, or two annotators, prefer opposite forms of responses?",
     unit="log-odds for a standard deviation, by the less decided of the two",
     matters=MATTERS,
     reference=0.3,

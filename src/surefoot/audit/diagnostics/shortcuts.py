@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Material
@@ -76,12 +75,22 @@ def explained(material: Material, features: Floats) -> float:
 
 
 def regressed(
-    material: Material, features: Floats, rows: npt.NDArray[np.bool_] | None = None
+    material: Material,
+    features: Floats,
+    rows: Ints | slice = slice(None),
+    labels: Floats | None = None,
 ) -> RegressionFit:
-    """Labels regressed on features (N, K) and, where it may matter, on a response's place."""
-    kept = np.ones(len(features), dtype=bool) if rows is None else rows
-    columns = _placed(material, features)[kept]
-    return logistic(columns, material.labels[kept], material.prompts[kept], material.weights[kept])
+    """Labels regressed on features (N, K) and, where it may matter, on a response's place.
+
+    Args:
+        material: the comparisons.
+        features: of all rows.
+        rows: that count, any of them several times.
+        labels: of these rows, where they are not the data's own.
+    """
+    columns = _placed(material, features)[rows]
+    given = material.labels[rows] if labels is None else labels
+    return logistic(columns, given, material.prompts[rows], material.weights[rows])
 
 
 def _placed(material: Material, features: Floats) -> Floats:

@@ -85,7 +85,7 @@ def source_conflict(
     if len(names) < 2:
         return None
     members = np.stack([named == name for name in names], axis=1)
-    margins = _held_out_margins(problem, members, half)
+    margins = held_out_margins(problem, members, half)
     right = credit(side_of_margins(margins), labels[:, None])  # (N, S + 1)
     rows = [np.flatnonzero(usable & members[:, i]) for i in range(len(names))]
     return _judge(names, right, rows, half.numpy(), clusters)
@@ -135,10 +135,15 @@ def _judge(
     )
 
 
-def _held_out_margins(problem: Problem, members: Bools, half: Tensor) -> Floats:
-    """Margins (N, S + 1) by heads of each source, and of all, from the half a row is not in.
+def held_out_margins(problem: Problem, members: Bools, half: Tensor) -> Floats:
+    """Margins (N, S + 1) by linear heads of each source, and of all, from the half a row is not in.
 
-    From who belongs to the S sources (N, S). The heads of both halves are one batch.
+    The heads of both halves are one batch.
+
+    Args:
+        problem: one fit, under the plain objective.
+        members: (N, S) who belongs to which source.
+        half: (N,) 0 or 1, by prompt.
     """
     everyone = np.concatenate([members, members.any(1, keepdims=True)], axis=1)
     other_half = torch.stack([half == 1, half == 0], dim=-1)[:, None]  # heads 0, 1 train on

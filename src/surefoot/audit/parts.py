@@ -1,0 +1,84 @@
+"""Labels by whoever or whatever they come from: parts of the data, and annotators."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from surefoot.arrays import Floats, Ints
+from surefoot.audit.material import Material, Names
+
+#: More labels of annotators than this are not read, so that memory is bounded.
+MOST_VOTES = 20_000
+
+
+@dataclass(frozen=True)
+class LabelsByPart:
+    """Labels of rows that have a weight, each from a named part.
+
+    Attributes:
+        column: what parts are: `source`, `group` or `annotator`.
+        parts: those with enough labels that are no ties, the most frequent first.
+        rows: (V,) of the data; all in order, or those that annotators voted on.
+        labels: (V,) P(a preferred).
+        names: (V,) the part of each; None where it is none of these.
+    """
+
+    column: str
+    parts: tuple[str, ...]
+    rows: Ints
+    labels: Floats
+    names: Names
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are the rows of the data as they stand."""
+        return self.column != "annotator"
+
+
+def labels_by_part(
+    material: Material, fewest: int, most: int | None = None
+) -> Iterator[LabelsByPart]:
+    """The labels by each column that names parts, and by annotator where votes name them.
+
+    Args:
+        material: the comparisons.
+        fewest: labels that are no ties, of a part that is one.
+        most: parts, the largest; None: any number.
+    """
+    everyone = np.arange(len(material.labels))
+    for column, names in material.groupings.items():
+        yield _of(material, column, everyone, material.labels, names, fewest, most)
+    votes = material.votes
+    if len(votes.names) > 1:
+        named = votes.annotator >= 0
+        who = np.array(votes.names, dtype=object)[votes.annotator[named]]
+        yield _of(material, "annotator", votes.pair[named], votes.value[named], who, fewest, most)
+
+
+def _of(
+    material: Material,
+    column: str,
+    rows: Ints,
+    labels: Floats,
+    names: Names,
+    fewest: int,
+    most: int | None,
+) -> LabelsByPart:
+    counted = material.weights[rows] > 0
+    decided = names[counted & (labels != 0.5)].tolist()
+    counts = Counter(name for name in decided if name is not None)
+    large = sorted((n for n in counts if counts[n] >= fewest), key=lambda n: (-counts[n], n))
+    parts = tuple(large[:most])
+    kept = counted & np.array([name in parts for name in names.tolist()], dtype=bool)
+    if column != "annotator":
+        known = names.copy()
+        known[~kept] = None
+        return LabelsByPart(column, parts, rows, labels, known)
+    at = np.flatnonzero(kept)
+    if len(at) > MOST_VOTES:
+        at = np.sort(np.random.default_rng(0).choice(at, MOST_VOTES, replace=False))
+    return LabelsByPart(column, parts, rows[at], labels[at], names[at])
