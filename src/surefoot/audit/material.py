@@ -74,6 +74,10 @@ class Material(Protocol):
         """Key of each row's prompt, (N,): what rows share."""
 
     @property
+    def responses(self) -> Ints:
+        """Keys of the responses, (N, 2), alike where the prompt and the text are."""
+
+    @property
     def time(self) -> Floats:
         """When each row was labelled, (N,), NaN where that is not said."""
 
@@ -172,6 +176,11 @@ class PreferenceMaterial:
     def prompts(self) -> Ints:
         """Key of each row's prompt, (N,): what rows share."""
         return self.preferences.prompt_keys()
+
+    @cached_property
+    def responses(self) -> Ints:
+        """Keys of the responses, (N, 2), alike where the prompt and the text are."""
+        return self.preferences.response_keys()
 
     @cached_property
     def time(self) -> Floats:

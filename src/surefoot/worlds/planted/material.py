@@ -50,6 +50,7 @@ class PlantedMaterial:
         placed: (N,) 1 where a response's place may have moved the label.
         seed: of folds and prompts.
         law: of the prompts of training and deployment.
+        shared: (N, 2) responses by number, where pairs have some in common.
     """
 
     margins_true: Floats
@@ -64,6 +65,14 @@ class PlantedMaterial:
     placed: Floats
     seed: int = 0
     law: PromptLaw = field(default_factory=PromptLaw)
+    shared: Ints | None = None
+
+    @property
+    def responses(self) -> Ints:
+        """Numbers of the responses, (N, 2), by default all different."""
+        if self.shared is not None:
+            return self.shared
+        return np.arange(2 * len(self.labels), dtype=np.int64).reshape(-1, 2)
 
     @cached_property
     def problem(self) -> Problem:

@@ -1,0 +1,159 @@
+"""Rewards against a general preference: circles that a model foresees, and circles of votes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from surefoot.audit import Lacking, diagnostics
+from surefoot.audit.diagnostics.cycles import JudgedPairs
+from surefoot.worlds.planted.intransitive import tournaments
+from surefoot.worlds.planted.material import voted
+
+GENERAL, CYCLES = (diagnostics()[name] for name in ("general preference", "cycles"))
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def measured(diagnostic, world):
+    (one,) = diagnostic.measure(world)
+    return one
+
+
+def by(world, reward, drawn, each=1):
+    """The world with labels by Bradley and Terry's model, of a reward of vectors (..., D)."""
+    first, second = reward(world.vectors).T
+    return voted(replace(world, margins_true=first - second), each, drawn)
+
+
+class TestGeneralPreference:
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize(
+        "reward",
+        [
+            lambda v: 0.5 * v[..., 0] ** 2 + v[..., 1] * v[..., 2],
+            lambda v: 3 * np.tanh(v.sum(-1)),
+        ],
+        ids=["quadratic", "saturated"],
+    )
+    def test_rewards_that_are_not_linear_are_rewards(self, reward, seed):
+        drawn = rng(seed)
+        one = measured(GENERAL, by(tournaments(1000, drawn, 0.0, 1), reward, drawn))
+        assert one.test.p_value > 0.05
+
+    def test_rewards_that_depend_on_the_prompt_are_rewards(self):
+        """What responses of a prompt have in common makes no circle."""
+        drawn = rng()
+        world = tournaments(2000, drawn, 0.0, 1)
+        shift = 2 * drawn.normal(size=(200, 8))[world.prompts][:, None]
+        taste = shift @ drawn.normal(size=(8, 8))
+        world = replace(world, vectors=world.vectors + shift)
+        one = measured(GENERAL, by(world, lambda v: 0.3 * (v * taste).sum(-1), drawn))
+        assert one.test.p_value > 0.05
+
+    def test_which_response_is_named_first_changes_nothing(self):
+        world = tournaments(1000, rng(), 0.2, 1)
+        turned = replace(
+            world,
+            vectors=world.vectors[:, ::-1].copy(),
+            shared=world.shared[:, ::-1].copy(),
+            labels=1 - world.labels,
+        )
+        sizes = [measured(GENERAL, one).size.estimate for one in (world, turned)]
+        assert sizes[0] == pytest.approx(sizes[1], rel=1e-3)
+
+    def test_rows_without_weight_say_nothing(self):
+        drawn = rng()
+        world = tournaments(2000, drawn, 0.2, 1)
+        kept = np.arange(2000) < 1200
+        labels = np.where(kept, world.labels, 1 - world.labels)
+        whole = measured(GENERAL, replace(world, labels=labels, weights=kept.astype(float)))
+        assert whole.size.low > 0.5
+
+    def test_it_is_rows_on_which_it_turns_the_reward(self):
+        one = measured(GENERAL, tournaments(2000, rng(), 0.2, 1))
+        assert 50 < len(one.rows.positions) < 1000
+        assert (np.diff(one.rows.scores) <= 0).all()
+        assert one.details["log_loss"]["general"] < one.details["log_loss"]["rewards"]
+
+    def test_two_responses_always_have_rewards(self):
+        drawn = rng()
+        world = tournaments(2000, drawn, 0.2, 1)
+        alone = replace(world, prompts=np.arange(2000))
+        assert "three responses" in measured(GENERAL, alone).reason
+
+    def test_responses_that_are_all_alike_are_lacking(self):
+        world = tournaments(600, rng(), 0.2, 1)
+        alike = replace(world, vectors=np.ones_like(world.vectors))
+        assert "two directions" in measured(GENERAL, alike).reason
+
+
+class TestCycles:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_votes_by_rewards_go_round_as_expected(self, seed):
+        one = measured(CYCLES, tournaments(2000, rng(seed), 0.0, 3))
+        assert one.size.low < 0 < one.size.high
+        assert one.details["circular"] > 0.05  # votes do go round
+
+    def test_what_goes_round_is_seen_and_named(self):
+        world = tournaments(2000, rng(), 0.2, 3)
+        one = measured(CYCLES, world)
+        assert one.test.p_value < 0.001
+        assert one.details["curl_share"] > max(one.details["curl_share_by_chance"])
+        assert len(one.rows.positions) < 2000
+
+    def test_links_of_transitive_votes_do_not_matter(self):
+        """Nobody is ever unsure, a tenth of votes are flipped: no rewards, yet no circles."""
+        drawn = rng()
+        world = tournaments(2000, drawn, 0.0, 3)
+        sure = replace(world, margins_true=30 * world.margins_true)
+        sure = voted(sure, 3, drawn, lambda pair, who: np.full(len(pair), 0.1))
+        one = measured(CYCLES, sure)
+        assert one.test.p_value > 0.05
+
+    def test_single_labels_say_nothing_of_circles(self):
+        assert "two votes" in measured(CYCLES, tournaments(2000, rng(), 0.2, 1)).reason
+
+    def test_rows_on_one_pair_are_votes_on_it(self):
+        """Three rows with a label each are what one row with three votes is."""
+        world = tournaments(600, rng(), 0.2, 3)
+        votes = world.votes
+        labels, pair = votes.value, votes.pair
+        rows = replace(
+            world,
+            labels=labels,
+            prompts=world.prompts[pair],
+            shared=world.shared[pair],
+            weights=np.ones(len(pair)),
+            votes=replace(votes, pair=votes.pair[:0], annotator=pair[:0], value=labels[:0]),
+        )
+        found = [measured(CYCLES, one).size.estimate for one in (world, rows)]
+        assert found[0] == pytest.approx(found[1])
+
+    def test_sides_are_drawn(self):
+        """The winner's votes count for it whichever side it stands on."""
+        world = tournaments(600, rng(), 0.2, 3)
+        pairs = JudgedPairs.of(world.responses, world)
+        turned = replace(
+            world,
+            shared=world.shared[:, ::-1],
+            votes=replace(world.votes, value=1 - world.votes.value),
+        )
+        other = JudgedPairs.of(turned.responses, turned)
+        assert np.array_equal(pairs.ends, other.ends)
+        assert np.array_equal(pairs.wins, other.wins)
+
+    def test_without_prompts_triads_that_share_a_pair_are_one(self):
+        world = tournaments(600, rng(), 0.2, 3)
+        one = measured(CYCLES, replace(world, prompts=np.zeros(600, dtype=np.int64)))
+        assert one.size.covers == "votes on these responses"
+        assert one.size.estimate == pytest.approx(measured(CYCLES, world).size.estimate)
+
+    def test_one_graph_is_too_little(self):
+        world = tournaments(600, rng(), 0.2, 3)
+        few = replace(world, prompts=world.prompts % 5, shared=world.shared % 25)
+        assert isinstance(measured(CYCLES, few), Lacking)
