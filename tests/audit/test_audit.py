@@ -17,7 +17,7 @@ from surefoot.cli import main
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
 from surefoot.errors import DataError
-from surefoot.report import damage_page
+from surefoot.report import audit_page
 from surefoot.scorers import Encoder, EncoderOptions
 
 
@@ -169,9 +169,7 @@ def test_no_advice_takes_no_line_of_the_page():
     bare = tuple(
         replace(one, measurement=replace(one.measurement, advice="")) for one in found.diagnoses
     )
-    pages = [
-        damage_page(check(given), labels=one) for one in (found, replace(found, diagnoses=bare))
-    ]
+    pages = [audit_page(check(given), one) for one in (found, replace(found, diagnoses=bare))]
     assert [("What to do:" in page) for page in pages] == [True, False]
 
 

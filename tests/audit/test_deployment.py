@@ -11,13 +11,13 @@ import yaml
 from encoders import WORDS
 from realdata import real_data
 
-from surefoot.audit import deployment_shift
+from surefoot.audit import Audit, deployment_shift
 from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
 from surefoot.errors import SurefootError
 from surefoot.objectives import Objective
-from surefoot.report import damage_page
+from surefoot.report import audit_page
 from surefoot.scorers import Encoder, EncoderOptions
 from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
 from surefoot.statistics.shift import one_law
@@ -120,13 +120,16 @@ def test_repeated_prompts_count_once(encoder):
     assert "100 of both stay in both" in shared.verdict
 
 
+UNASKED = Audit("pairs", 300, (), ())
+
+
 def test_the_page_shows_it(encoder):
     training = _prompts(300, 0)
     found = deployment_shift(training, _prompts(200, 1, half=0.9), encoder, clusters=4)
-    page = html.unescape(damage_page(check(training), found))
+    page = html.unescape(audit_page(check(training), UNASKED, shift=found))
     assert found.verdict in page
     assert all(line in page for line in found.remedies)
-    assert "Deployment" not in damage_page(check(training))
+    assert "Deployment" not in audit_page(check(training), UNASKED)
 
 
 def test_from_the_command_line(tmp_path, monkeypatch, capsys):

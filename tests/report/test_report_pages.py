@@ -7,16 +7,18 @@ from evaluation.preference_tables import rewards_for, table
 from html_checks import assert_self_contained
 from jinja2 import UndefinedError
 
+from surefoot.audit import Audit
 from surefoot.data.checks import DamageReport, ExampleRow, Finding, check
 from surefoot.data.schema import Preferences
 from surefoot.evaluation import Overlap, compare, evaluate_rewards
 from surefoot.evaluation.run import Evaluation, SetFindings
 from surefoot.report import advice
-from surefoot.report.damage import damage_page
+from surefoot.report.audit import audit_page
 from surefoot.report.evaluation import Matrix, evaluation_page
 from surefoot.report.page import render
 from surefoot.statistics import Estimate
 
+UNASKED = Audit("mine", 12, (), ())
 HOSTILE = '</svg></style><script>alert("1")</script>'
 
 
@@ -47,7 +49,7 @@ def evaluated(preferences, accuracy, seed=1, **options):
 def test_an_error_comes_first_with_its_remedy_and_rows():
     rows = [{"prompt": f"q{i}", "response_a": "a", "response_b": "b", "label": 1} for i in range(9)]
     rows += [{"prompt": "same", "response_a": "x", "response_b": "x", "label": 0.0}]
-    page = squeezed(damage_page(check(Preferences.from_rows(rows, name="mine"))))
+    page = squeezed(audit_page(check(Preferences.from_rows(rows, name="mine")), UNASKED))
     assert "Mend this data before training on it: 1 row of 10 (10 %) do" in page
     assert "Identical responses, 1 row: Drop these rows." in page
     assert page.index("Mend this data") < page.index("What to do:")
@@ -60,21 +62,22 @@ def test_rows_in_two_errors_count_once():
         return Finding(kind, "error", len(at), len(at) / 10, (), "Bad.", "Drop.", at)
 
     report = DamageReport("mine", 10, (finding("a", [1, 2, 3]), finding("b", [3, 4])), ())
-    assert "4 rows of 10 (40 %)" in squeezed(damage_page(report))
+    assert "4 rows of 10 (40 %)" in squeezed(audit_page(report, UNASKED))
 
 
 def test_clean_data_is_called_clean_without_a_promise():
-    page = squeezed(damage_page(DamageReport("mine", 12, (), ())))
-    assert "No damage found in 12 rows." in page
-    assert "Labels can still be wrong" in page
-    assert "Findings" not in page
+    page = squeezed(audit_page(DamageReport("mine", 12, (), ()), UNASKED))
+    assert "These 12 rows do not say whether anything is wrong" in page
+    assert "Damage" not in page
 
 
 def test_texts_of_the_data_are_escaped_in_the_audit():
     example = ExampleRow(f"data/{HOSTILE}", 3, HOSTILE)
     finding = Finding("empty-response", "warning", 1, 0.1, (example,), HOSTILE, HOSTILE)
-    html = damage_page(
-        DamageReport(HOSTILE, 10, (finding, finding), (HOSTILE,)), command=f"surefoot {HOSTILE}"
+    html = audit_page(
+        DamageReport(HOSTILE, 10, (finding, finding), (HOSTILE,)),
+        UNASKED,
+        command=f"surefoot {HOSTILE}",
     )
     assert "<script" not in html
     assert squeezed(html).count('<script>alert("1")</script>') >= 7
@@ -319,7 +322,7 @@ def test_a_group_served_worse_than_by_a_coin_is_named_and_others_are_not():
 
 
 def test_pages_are_light_and_dark_and_fit_a_telephone():
-    html = damage_page(DamageReport("mine", 12, (), ()))
+    html = audit_page(DamageReport("mine", 12, (), ()), UNASKED)
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport" content="width=device-width' in html
     assert not re.search(r"https?://|@import|url\(", html)
@@ -327,4 +330,4 @@ def test_pages_are_light_and_dark_and_fit_a_telephone():
 
 def test_a_missing_name_is_an_error():
     with pytest.raises(UndefinedError, match="'report' is undefined"):
-        render("damage.html.jinja")
+        render("audit.html.jinja")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from surefoot.audit.diagnosis import ALPHA, Diagnosis, diagnoses
-from surefoot.audit.diagnostic import Lacking
+from surefoot.audit.diagnostic import Lacking, Measurement
 from surefoot.audit.diagnostics import diagnostics
 from surefoot.audit.material import PreferenceMaterial
 from surefoot.data import Preferences
@@ -70,10 +70,34 @@ class Audit:
     @property
     def verdict(self) -> str:
         """The audit in one sentence."""
-        if not self.found:
-            tried = sum(one.verdict == "not found" for one in self.diagnoses)
-            return f"Nothing found in {self.rows:,} rows; {tried} question(s) had the power to."
-        return f"{len(self.found)} finding(s) in {self.rows:,} rows. First: {self.found[0].name}."
+        asked = sum(one.test is not None for one in self._measurements)
+        able = sum(one.verdict == "not found" for one in self.diagnoses)
+        rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
+        if self.found:
+            more = f", and {len(self.found) - 1} more" if len(self.found) > 1 else ""
+            name, of = self.found[0].diagnostic.name, self.found[0].measurement.of
+            return f"Found in {rows}: {name}{of and f' ({of})'}{more}."
+        if not asked:
+            return f"These {rows} do not say whether anything is wrong: no question could be asked."
+        if not able:
+            return (
+                f"These {rows} do not say whether anything is wrong: none of {asked} question(s) "
+                "would have found what matters."
+            )
+        return f"Nothing found in {rows}: {able} of {asked} question(s) would have, were it there."
+
+    @property
+    def needs(self) -> dict[str, list[str]]:
+        """What could not be asked: for each thing that is needed, the diagnostics that need it."""
+        found: dict[str, list[str]] = {}
+        for reason in self.lacking:
+            name, _, need = reason.partition(": ")
+            found.setdefault(need or reason, []).append(name if need else "")
+        return found
+
+    @property
+    def _measurements(self) -> list[Measurement]:
+        return [one.measurement for one in self.diagnoses]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -174,14 +174,14 @@ def _write(
     found: Audit,
     preferences: Preferences,
 ) -> None:
-    from surefoot.report import damage_page
+    from surefoot.report import audit_page
 
     extra = {"labels": found.to_dict()} | ({"deployment": shift.to_dict()} if shift else {})
     results: dict[str, Content] = {
         "audit.json": report.to_dict() | extra,
         "rows.jsonl": _rows(report, preferences),
         "suspects.jsonl": _suspects(found, preferences),
-        "report.html": lambda: damage_page(report, shift, found, command=invocation()),
+        "report.html": lambda: audit_page(report, found, preferences, shift, command=invocation()),
     }
     write(folder, results)
 

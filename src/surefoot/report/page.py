@@ -14,7 +14,7 @@ from surefoot.report import words
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template of `report/templates/`, such as `damage.html.jinja`.
+    """Fill a template of `report/templates/`, such as `audit.html.jinja`.
 
     Text is escaped whatever its name or origin; only :class:`markupsafe.Markup` (the pictures of
     :mod:`surefoot.report.charts`) is taken as HTML. A name that the template uses and the context
