@@ -13,12 +13,14 @@ from surefoot.audit import Lacking, Measurement, diagnoses, diagnostics
 from surefoot.audit.material import parts_of
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer
+from surefoot.training.config import DataOptions
 from surefoot.worlds.planted import faults
 from surefoot.worlds.planted.material import KINDS, clean, voted
 
 EVERY = list(diagnostics().values())
 NAMES = [one.name for one in EVERY]
 FAULTS = faults()
+SECTIONS = {"objective": Objective, "scorer": EmbeddingScorer, "data": DataOptions}
 
 
 def judged(world):
@@ -102,8 +104,8 @@ def test_a_remedy_is_part_of_a_configuration(name):
     for one in judged(FAULTS[name].plant(1000, rng(), FAULTS[name].surely)):
         for line in one.remedies:
             ((section, options),) = yaml.safe_load(line).items()
-            assert section in ("objective", "scorer")
-            {"objective": Objective, "scorer": EmbeddingScorer}[section](**options)
+            given = {"train": "x.jsonl"} if section == "data" else {}
+            SECTIONS[section](**given, **options)
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from surefoot.audit import Lacking, diagnostics
+from surefoot.training import RunConfig
+from surefoot.worlds.planted import faults
 from surefoot.worlds.planted.material import clean, voted
 
 
@@ -63,3 +65,45 @@ def test_rows_without_a_weight_say_nothing():
 def test_margins_that_are_all_0_tell_nothing():
     world = replace(turned(0.0, 0.0), vectors=np.ones((4000, 2, 8)))
     assert isinstance(measured("drift", world), Lacking)
+
+
+TURNING = faults()["taste that turns"]
+
+
+def test_the_half_life_that_pays_is_a_remedy_in_days():
+    world = TURNING.plant(2000, np.random.default_rng(5), 2.0)
+    found = measured("discount", replace(world, time=1.7e9 + 864_000 * world.time))
+    assert found.size.estimate > 0.05
+    config = RunConfig(data={"train": "x.jsonl", **found.remedy["data"]}, output="out")
+    assert np.abs(np.array([5, 2.5, 1.25]) / config.data.half_life - 1).min() < 0.1
+    gains = found.details["gain by half-life"]
+    assert max(gains.values()) == pytest.approx(found.size.estimate)
+    assert f"in {config.data.half_life:g} days" in found.seen
+
+
+def test_where_nothing_turns_a_half_life_costs():
+    found = measured("discount", TURNING.plant(3000, np.random.default_rng(6), 0.0))
+    gains = list(found.details["gain by half-life"].values())
+    assert gains[-1] < 0
+    assert gains[-1] < gains[0]
+    assert found.test.p_value > 0.5
+
+
+def test_a_prompt_is_never_learnt_before_it_is_tried():
+    """Every response is new, and what a prompt's rows teach holds for that prompt alone."""
+    rng = np.random.default_rng(7)
+    world = clean("unbalanced groups", 2000, rng)
+    prompts = rng.integers(0, 20, 2000)
+    vectors = np.zeros((2000, 2, 20))
+    vectors[np.arange(2000), 0, prompts] = 1.0
+    labels = (prompts % 2).astype(float)
+    found = measured("discount", replace(world, vectors=vectors, labels=labels, prompts=prompts))
+    assert found.details["equal"] == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("time", [np.zeros(2000), np.full(2000, np.nan)])
+def test_without_times_it_says_what_it_needs(time):
+    (one,) = diagnostics()["discount"].measure(
+        replace(TURNING.plant(2000, np.random.default_rng(8), 0.0), time=time)
+    )
+    assert "a column time" in one.reason

@@ -107,6 +107,9 @@ class DataOptions(ReadingOptions):
     (`hub:owner/name:configuration@split`); several are pooled."""
     damaged: Literal["remove", "keep", "fail"] = "remove"
     """Rows that the damage report calls errors: removed, kept, or fatal."""
+    half_life: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Days in which a training row loses half of its weight, by the column `time`; the newest row
+    keeps all of its own. Held-out rows keep theirs."""
     held_out: float = Field(0.0, ge=0, lt=1)
     """Share of the data to hold out, by `split_by`; written to `held-out.jsonl` in the run."""
     split_by: By = "prompt"

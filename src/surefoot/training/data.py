@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.data import Preferences, read_preferences
+from surefoot.data.age import aged
 from surefoot.data.checks import DamageReport, check, with_leaks, without
 from surefoot.data.reading.account import lines_of
 from surefoot.data.splits import split
@@ -66,10 +67,15 @@ def prepare(options: DataOptions) -> TrainingData:
     if not len(sound):
         raise DataError(f"{everything.name}: every row is damaged; nothing is left to train on.")
     if not options.held_out:
-        return TrainingData(sound, None, damage, removed)
+        return TrainingData(_by_age(sound, options), None, damage, removed)
     train, held_out = split(sound, options.held_out, options.split_by, options.split_seed)
     held_out = replace(held_out, name=f"{held_out.name}, held out")
-    return TrainingData(train, held_out, with_leaks(damage, held_out, train), removed)
+    damage = with_leaks(damage, held_out, train)
+    return TrainingData(_by_age(train, options), held_out, damage, removed)
+
+
+def _by_age(train: Preferences, options: DataOptions) -> Preferences:
+    return train if options.half_life is None else aged(train, options.half_life)
 
 
 def clustered(
