@@ -49,7 +49,7 @@ def trained(tmp_path, rows, small_encoder):
 
 def test_probabilities_fit_and_the_order_stays(here, tmp_path, trained):
     before, pairs = trained
-    said = here("calibrate", "run", "noisy.jsonl").err
+    said = here("calibrate", "run", "noisy.jsonl").out
     after = EmbeddingRewardModel.load(tmp_path / "run")
     np.testing.assert_array_equal(before.scores(pairs), after.scores(pairs))
     assert after.temperature_ > before.temperature_

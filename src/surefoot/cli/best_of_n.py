@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surefoot.cli.arguments import Baseline, LoadingFlags, Model, ReportFlags, Source
-from surefoot.cli.console import figure, out, say, table
+from surefoot.cli.console import conclude, figure, out, say, table
 from surefoot.cli.inputs import load_both, load_one, say_notes
 from surefoot.cli.results import publish, reporting
 from surefoot.errors import ConfigurationError
@@ -95,5 +95,7 @@ def _show(result: BestOfN) -> None:
         ]
         covers = result.compared[-1].difference.covers
         table(f"Gold reward less the baseline's (covers {covers})", ["n", "difference", "p"], rows)
-    for line in (result.verdict.sentence, *result.verdict.points, *result.cautions):
+    for line in (*result.verdict.points, *result.cautions):
         out.print(line, soft_wrap=True)
+    model = next(iter(result.curves))
+    conclude(result.verdict.sentence, f"surefoot evaluate {model} LABELLED.jsonl --output report")

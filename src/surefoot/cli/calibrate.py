@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from surefoot.cli.arguments import LoadingFlags, ReadingFlags, Source
-from surefoot.cli.console import quiet_libraries, say
+from surefoot.cli.console import conclude, quiet_libraries, say
 from surefoot.cli.inputs import load_one, read, run_folders, say_notes
 
 
@@ -41,9 +41,9 @@ def calibrate(
     say_notes([model], f"{pairs.name}: ")
     if found.note:
         say(f"warning: {found.note}")
-    say(
+    conclude(
         f"Temperature {found.before:.3g} before, {found.after:.3g} now; log-loss on these "
         f"{found.rows:,} pairs {found.log_loss_before:.4f} before, {found.log_loss_after:.4f} now "
-        "(fitted on them: on others it gains less)."
+        "(fitted on them: on others it gains less).",
+        f"surefoot evaluate {run} TEST.jsonl --output report, with pairs that are not these",
     )
-    say(f"next: surefoot evaluate {run} TEST --output report, with pairs that are not these")

@@ -80,6 +80,13 @@ def say(line: str) -> None:
     err.print(shown, soft_wrap=True)
 
 
+def conclude(sentence: str, following: str) -> None:
+    """The last lines of a command: its verdict, as on its page, and the command to type next."""
+    if sentence:
+        out.print(f"\n{sentence}", style="bold", soft_wrap=True)
+    say(f"next: {following}")
+
+
 def unexpected() -> None:
     """The traceback of an error that should not have come so far."""
     err.print(visible(traceback.format_exc()), soft_wrap=True, end="")

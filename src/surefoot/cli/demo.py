@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from surefoot.cli.arguments import Overwrite
-from surefoot.cli.console import out, quiet_libraries, say
+from surefoot.cli.console import conclude, out, quiet_libraries, say
 
 _OUTPUT = Path("demo")
 
@@ -60,3 +60,4 @@ def demo(
     else:
         say(f"no language models: {result.no_policies}")
     say(f"open {output / 'report.html'} in a browser")
+    conclude("", f"surefoot audit {output / 'train.jsonl'} --output audit, or a file of your own")

@@ -22,7 +22,7 @@ from surefoot.cli.arguments import (
     TestData,
     TieTolerance,
 )
-from surefoot.cli.console import figure, out, say, table
+from surefoot.cli.console import conclude, figure, out, say, table
 from surefoot.cli.inputs import load_both, read, run_folders
 from surefoot.cli.results import publish, reporting
 from surefoot.errors import ConfigurationError
@@ -132,6 +132,8 @@ def read_pairs(
 
 
 def _show(evaluation: Evaluation) -> None:
+    from surefoot.report.evaluation import headline
+
     rows = [
         [
             name,
@@ -157,6 +159,12 @@ def _show(evaluation: Evaluation) -> None:
         _show_comparisons(evaluation)
     for name, one in evaluation.sets.items():
         _show_cautions(name, one)
+    _, sentence, _ = headline(evaluation)
+    data = " ".join(evaluation.sets)
+    following = f"surefoot evaluate {evaluation.model} {data} --baseline ANOTHER --output compared"
+    if evaluation.baseline:
+        following = f"surefoot score {evaluation.model} {data.split()[0]} --output rewards.jsonl"
+    conclude(sentence, following)
 
 
 def _show_comparisons(evaluation: Evaluation) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surefoot.cli.arguments import Configuration, Overwrite
-from surefoot.cli.console import confirmed, out, quiet_libraries, say
+from surefoot.cli.console import conclude, confirmed, out, quiet_libraries, say
 from surefoot.cli.train import overrides
 
 if TYPE_CHECKING:
@@ -59,3 +59,7 @@ def _show(sampled: Sampled, folder: Path) -> None:
             f"{check.longer}. {check.verdict}"
         )
     say(f"wrote {folder / PAIRS}: {len(sampled.pairs)} pairs")
+    conclude(
+        "",
+        f"surefoot train CONFIG --data.train {folder / PAIRS} --objective.labels control-variate",
+    )

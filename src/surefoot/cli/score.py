@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from surefoot.cli.arguments import LoadingFlags, Overwrite, ReadingFlags, Source
-from surefoot.cli.console import quiet_libraries, say
+from surefoot.cli.console import conclude, quiet_libraries, say
 from surefoot.cli.inputs import load_one, read, say_notes
 from surefoot.cli.results import with_origins
 from surefoot.errors import DataError
@@ -54,6 +54,7 @@ def score(
                 "the margin of its pair."
             )
     say(f"wrote {len(pairs)} rows to {output}")
+    conclude("", f"surefoot evaluate {model} LABELLED.jsonl --output report")
     if len(odd):
         raise DataError(
             f"{model} gives no finite score to {len(odd)} of {len(pairs)} pairs, the first in line "

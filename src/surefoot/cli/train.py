@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from surefoot.cli.arguments import Configuration, Overwrite
-from surefoot.cli.console import figure, out, quiet_libraries, say, table
+from surefoot.cli.console import conclude, figure, out, quiet_libraries, say, table
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def train(
     quiet_libraries()
     from surefoot.online.config import is_online
     from surefoot.training import RunConfig, train_seeds
+    from surefoot.training.folder import HELD_OUT
 
     options = RunConfig.given(configuration, overrides(context.args))
     how: dict[str, Any] = {
@@ -70,6 +72,9 @@ def train(
     for one in runs:
         say(f"wrote {one.folder}")
     _show(runs)
+    held_out = Path(runs[0].folder if runs else config.output) / HELD_OUT
+    test = held_out if held_out.is_file() else "TEST.jsonl"
+    conclude("", f"surefoot evaluate {config.output} {test} --baseline PLAIN --output report")
 
 
 def overrides(arguments: Sequence[str]) -> dict[str, str]:

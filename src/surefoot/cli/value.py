@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surefoot.cli.arguments import LoadingFlags, ReadingFlags, ReportFlags, Source, TestData
-from surefoot.cli.console import figure, out, say, table
+from surefoot.cli.console import conclude, figure, out, say, table
 from surefoot.cli.evaluate import read_pairs
 from surefoot.cli.inputs import load_one, run_folders, say_notes
 from surefoot.cli.results import publish, reporting
@@ -95,3 +95,6 @@ def _show(values: LoggedValues) -> None:
             out.print(f"{name}: {line}", soft_wrap=True)
     for line in values.warnings:
         say(f"warning: {line}")
+    conclude(
+        "", f"surefoot winrate --samples A --against B --judge {values.auxiliary} --output report"
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from surefoot.cli.arguments import ReportFlags, Source, TieTolerance
-from surefoot.cli.console import confirmed, figure, say, table
+from surefoot.cli.console import conclude, confirmed, figure, say, table
 from surefoot.cli.inputs import load_one, say_notes
 from surefoot.cli.results import publish, reporting
 from surefoot.errors import ConfigurationError
@@ -72,7 +72,7 @@ def winrate(
             folder,
             content | {"win_rate": rate.to_dict()},
             lambda command: win_rate_page(rate, a, b, judge=judge, command=command),
-            lambda: _show(rate, sum(map(len, pairs)), sum(left_over(*one) for one in both)),
+            lambda: _show(rate, sum(map(len, pairs)), sum(left_over(*one) for one in both), judge),
         )
 
 
@@ -107,7 +107,9 @@ def _endpoint(path: Path) -> Any:
     return Judge(**{name: value for name, value in options.items() if name != "kind"})
 
 
-def _show(rate: WinRate, contests: int, left_over: int) -> None:
+def _show(rate: WinRate, contests: int, left_over: int, judge: str) -> None:
+    from surefoot.report.policies import win_rate_headline
+
     lengths = " and ".join(f"{e.estimate:.1f}" for e in rate.lengths)
     rows = [
         ["win rate of A (ties count half)", figure(rate.win_rate)],
@@ -137,3 +139,5 @@ def _show(rate: WinRate, contests: int, left_over: int) -> None:
         say(f"note: {left_over} responses had no counterpart and were not compared.")
     if rate.n < contests:
         say(f"warning: {contests - rate.n} comparisons got no judgment and are left out.")
+    _, sentence = win_rate_headline(rate)
+    conclude(sentence, f"surefoot evaluate {judge} LABELLED.jsonl (is this judge any good?)")

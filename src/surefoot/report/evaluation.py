@@ -53,12 +53,7 @@ def evaluation_page(result: Evaluation, command: str = "") -> str:
     """
     model, baseline, adjusted = result.model, result.baseline or "the baseline", result.adjusted
     sections = [_section(name, one, adjusted.get(name)) for name, one in result.sets.items()]
-    tone, sentence, points = advice.overall(
-        [(s["name"], s["against_ruler"]) for s in sections],
-        [(s["name"], s["against_baseline"]) for s in sections if s["comparison"]],
-        model,
-        baseline,
-    )
+    tone, sentence, points = headline(result)
     return render(
         "evaluation.html.jinja",
         sections=sections,
@@ -70,6 +65,20 @@ def evaluation_page(result: Evaluation, command: str = "") -> str:
         sentence=sentence,
         points=points,
         command=command,
+    )
+
+
+def headline(result: Evaluation) -> tuple[str, str, list[str]]:
+    """Tone and sentence of an evaluation, and points to know beside it."""
+    adjusted = result.adjusted
+    return advice.overall(
+        [(name, outcome(one.result.beyond_ruler)) for name, one in result.sets.items()],
+        [
+            (name, outcome(one.accuracy, adjusted.get(name)))
+            for name, one in result.comparisons.items()
+        ],
+        result.model,
+        result.baseline or "the baseline",
     )
 
 

@@ -49,7 +49,7 @@ def win_rate_page(
 
     With what to call both and what judged; the command line that made it is shown at the end.
     """
-    tone, sentence = _verdict(rate)
+    tone, sentence = win_rate_headline(rate)
     rates = {"raw": rate.win_rate, "at equal length": rate.length_controlled}
     return render(
         "win_rate.html.jinja",
@@ -98,7 +98,7 @@ def _around_half(estimates: dict[str, Estimate], name: str, axis: str, half: str
     )
 
 
-def _verdict(rate: WinRate) -> tuple[str, str]:
+def win_rate_headline(rate: WinRate) -> tuple[str, str]:
     """The raw rate, and whether it stands at equal length."""
     raw, equal = rate.win_rate.side(0.5), rate.length_controlled.side(0.5)
     rates = f"{rate.win_rate} raw, {rate.length_controlled} at equal length"
