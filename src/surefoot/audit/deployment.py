@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,11 @@ import numpy.typing as npt
 from surefoot.arrays import Ints
 from surefoot.data import Preferences
 from surefoot.data.text import last_turn
-from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
-from surefoot.scorers.embeddings.encoder import Encoder
 from surefoot.statistics.estimate import written, written_p
 from surefoot.statistics.shift import DISTANCES, OneLaw, Shift, one_law, shift
+
+if TYPE_CHECKING:
+    from surefoot.scorers.embeddings.encoder import Encoder
 
 #: Prompts of deployment below which a histogram says next to nothing.
 FEWEST = 50
@@ -118,6 +119,8 @@ def deployment_shift(
     Raises:
         DataError: fewer distinct training prompts than clusters.
     """
+    from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
+
     units = PromptClusters.fit(training, encoder, clusters, seed)
     (before, keys, pairs), (after, others, _) = map(_distinct, (training, deployment))
     first, second = (units.of_texts(texts.tolist(), encoder) for texts in (before, after))

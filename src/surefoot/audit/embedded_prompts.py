@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,9 @@ import numpy.typing as npt
 from surefoot.arrays import Floats, Ints
 from surefoot.data import Preferences
 from surefoot.data.text import last_turn
-from surefoot.scorers import Encoder
+
+if TYPE_CHECKING:
+    from surefoot.scorers import Encoder
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
@@ -18,14 +17,12 @@ from surefoot.audit.features import FEATURES
 from surefoot.data import Preferences
 from surefoot.data.splits import folds
 from surefoot.data.text import last_turn, to_text
-from surefoot.objectives import Objective
-from surefoot.scorers import EmbeddingScorer, Encoder
-from surefoot.scorers.embeddings.clusters import PromptClusters
-from surefoot.scorers.fit.cross_validation import CrossValidation, cross_validate
-from surefoot.scorers.fit.task import Task
-from surefoot.scorers.head import Problem
-from surefoot.scorers.heads.linear import Linear
-from surefoot.scorers.temperature import fit_temperature
+
+if TYPE_CHECKING:  # what is quick needs no torch
+    from surefoot.objectives import Objective
+    from surefoot.scorers import EmbeddingScorer, Encoder
+    from surefoot.scorers.fit.cross_validation import CrossValidation
+    from surefoot.scorers.head import Problem
 
 Names = npt.NDArray[Any]
 
@@ -138,6 +135,13 @@ def parts_of(names: Names, fewest: int) -> list[str]:
     return sorted((n for n in counts if counts[n] >= fewest), key=lambda n: (-counts[n], n))
 
 
+def offline_encoder() -> Encoder:
+    """The encoder that is read with where none is given."""
+    from surefoot.scorers import Encoder
+
+    return Encoder()
+
+
 @dataclass(frozen=True)
 class PreferenceMaterial:
     """Material from preferences; what is costly is made when a diagnostic first asks for it.
@@ -151,7 +155,7 @@ class PreferenceMaterial:
     """
 
     preferences: Preferences
-    encoder: Callable[[], Encoder] = field(default=Encoder)
+    encoder: Callable[[], Encoder] = offline_encoder
     seed: int = 0
     deployed: Preferences | None = None
     clusters: int = 16
@@ -230,6 +234,9 @@ class PreferenceMaterial:
     @cached_property
     def problem(self) -> Problem:
         """A fit of a linear head to the labels, on embeddings of all responses."""
+        from surefoot.objectives import Objective
+        from surefoot.scorers import EmbeddingScorer
+
         return self.problem_of(EmbeddingScorer(), Objective())
 
     def problem_of(self, scorer: EmbeddingScorer, objective: Objective) -> Problem:
@@ -240,6 +247,9 @@ class PreferenceMaterial:
         Raises:
             SurefootError: they do not go together, or ask for what the comparisons do not have.
         """
+        from surefoot.scorers.embeddings.clusters import PromptClusters
+        from surefoot.scorers.fit.task import Task
+
         data, risk = self.preferences, objective.risk
         if risk.unit == "cluster" and not data.has("cluster"):
             data = PromptClusters.fit(data, self._reader, risk.clusters, self.seed).beside(
@@ -270,6 +280,8 @@ class PreferenceMaterial:
     @cached_property
     def centroids(self) -> Floats:
         """Of the clusters that a run with `unit: cluster` makes of the training prompts, (C, D)."""
+        from surefoot.scorers.embeddings.clusters import PromptClusters
+
         return PromptClusters.fit(
             self.preferences, self._reader, self.clusters, self.seed
         ).centroids
@@ -285,10 +297,17 @@ class PreferenceMaterial:
 
 def validated(problem: Problem, fold: Ints) -> CrossValidation:
     """Linear heads of a fit, each tried on the rows (N,) of its fold."""
+    import torch
+
+    from surefoot.scorers.fit.cross_validation import cross_validate
+    from surefoot.scorers.heads.linear import Linear
+
     return cross_validate(Linear(), problem, torch.from_numpy(fold))
 
 
 def log_odds(problem: Problem, found: CrossValidation) -> Floats:
     """Margins out of fold (N,), in the scale of probabilities."""
+    from surefoot.scorers.temperature import fit_temperature
+
     temperature = fit_temperature(found.margins, problem.evidence.label, problem.mass[:, 0])
     return np.asarray(found.margins, dtype=np.float64) / temperature.value

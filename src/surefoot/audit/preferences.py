@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from surefoot.audit.diagnosis import ALPHA, Diagnosis, diagnoses
 from surefoot.audit.diagnostic import Lacking, Measurement
 from surefoot.audit.diagnostics import diagnostics
-from surefoot.audit.material import PreferenceMaterial
+from surefoot.audit.material import PreferenceMaterial, offline_encoder
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.scorers import Encoder
-from surefoot.scorers.embeddings.encoder import default_encoder
 from surefoot.statistics.estimate import json_ready
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from surefoot.scorers import Encoder
 
 #: Rows below which no model is fitted.
 FEWEST = 200
@@ -132,7 +132,7 @@ def audit(
     """
     if not len(preferences):
         raise DataError(f"{preferences.name} has no rows to audit.")
-    material = PreferenceMaterial(preferences, encoder or Encoder, seed)
+    material = PreferenceMaterial(preferences, encoder or offline_encoder, seed)
     need = "embeddings (leave out --quick)" if quick else _needed(len(preferences), encoder)
     measured, lacking = [], []
     for one in diagnostics().values():
@@ -156,6 +156,8 @@ def _needed(rows: int, encoder: Callable[[], Encoder] | None) -> str:
     if rows < FEWEST:
         return f"{FEWEST} rows or more"
     if encoder is None:
+        from surefoot.scorers.embeddings.encoder import default_encoder
+
         try:
             default_encoder()
         except ConfigurationError:

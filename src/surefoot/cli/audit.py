@@ -111,7 +111,7 @@ def audit(
         raise ConfigurationError("--clusters goes with --deployment, which was not given.")
     if reader.tokenizer is None and reader.scorer is not None:
         raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
-    quiet_libraries(models=True)
+    quiet_libraries(models=not quick or reader.tokenizer is not None)
     from surefoot.audit import audit as diagnosed
     from surefoot.data.checks import check
     from surefoot.runs import claim

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from surefoot.evaluation import ComparisonResult, EvaluationResult
-from surefoot.evaluation.run import SetFindings
 from surefoot.report.words import (
     Outcome,
     count,
@@ -17,6 +16,10 @@ from surefoot.report.words import (
     percent,
 )
 from surefoot.statistics import Comparison
+
+if TYPE_CHECKING:
+    from surefoot.evaluation import ComparisonResult, EvaluationResult
+    from surefoot.evaluation.run import SetFindings
 
 Outcomes = Sequence[tuple[str, Outcome]]
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from surefoot.evaluation import EvaluationResult
-from surefoot.evaluation.run import Evaluation, SetFindings
 from surefoot.evaluation.suites import suites
 from surefoot.report import advice
 from surefoot.report.charts import dot_interval_chart, matrix_chart, reliability_chart
 from surefoot.report.page import render
 from surefoot.report.words import outcome
 from surefoot.statistics import Estimate
+
+if TYPE_CHECKING:  # pages of audits are made without torch
+    from surefoot.evaluation import EvaluationResult
+    from surefoot.evaluation.run import Evaluation, SetFindings
 
 #: Between the row and the column in the names of a breakdown that is a matrix.
 OVER = " over "

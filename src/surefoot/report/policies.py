@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from surefoot.evaluation.policies.logged import LoggedValues, verdict
-from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
-from surefoot.evaluation.policies.win_rate import WinRate
 from surefoot.report.charts import curve_chart, dot_interval_chart
 from surefoot.report.page import render
 from surefoot.statistics import Estimate
+
+if TYPE_CHECKING:
+    from surefoot.evaluation.policies.logged import LoggedValues
+    from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
+    from surefoot.evaluation.policies.win_rate import WinRate
 
 
 def value_page(values: LoggedValues, command: str = "") -> str:
@@ -19,6 +22,8 @@ def value_page(values: LoggedValues, command: str = "") -> str:
 
     The command line that made it is shown at the end.
     """
+    from surefoot.evaluation.policies.logged import verdict
+
     pictures = {
         name: _around_half(
             {

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from surefoot.arrays import Bools, Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
 from surefoot.audit.parts import LabelsByPart, labels_by_part
-from surefoot.objectives import Evidence
-from surefoot.scorers.fit.conflict import held_out_margins
-from surefoot.scorers.head import Problem
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins
+
+if TYPE_CHECKING:
+    from surefoot.scorers.head import Problem
 
 FEWEST = 200
 MOST = 12
@@ -96,6 +96,10 @@ def _alone(accuracy: list[list[float | None]], cast: LabelsByPart, i: int, j: in
 
 def _right(material: Material, cast: LabelsByPart) -> tuple[Floats, Bools, Floats]:
     """Whether heads of each part and of all are right (V, S + 1), of which labels, and weights."""
+    import torch
+
+    from surefoot.scorers.fit.conflict import held_out_margins
+
     problem, half = _problem(material, cast), material.folds(2)[cast.rows]
     members = np.stack([cast.names == part for part in cast.parts], axis=1)
     margins = held_out_margins(problem, members, torch.from_numpy(half))
@@ -108,6 +112,10 @@ def _problem(material: Material, cast: LabelsByPart) -> Problem:
     problem = material.problem.plain()
     if cast.whole:
         return problem
+    import torch
+
+    from surefoot.objectives import Evidence
+
     rows = torch.from_numpy(cast.rows)
     return replace(
         problem,

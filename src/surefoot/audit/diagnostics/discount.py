@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from surefoot.arrays import Bools, Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
 from surefoot.data.age import DAY, counted_by_age
-from surefoot.scorers.head import margins_of
-from surefoot.scorers.heads.linear import Linear
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins
@@ -108,6 +105,11 @@ def _forward(material: Material) -> Forward | None:
 
 def _right(material: Material, forward: Forward) -> tuple[Floats, Bools]:
     """Whether heads with equal weights and with each half-life are right, (T, 1 + H), on which."""
+    import torch
+
+    from surefoot.scorers.head import margins_of
+    from surefoot.scorers.heads.linear import Linear
+
     problem, rows, block = material.problem.plain(), forward.rows, forward.block
     prompts, time = material.prompts[rows], material.time[rows]
     tests = [block == k + 1 for k in range(len(forward.starts))]

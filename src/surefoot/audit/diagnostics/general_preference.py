@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from scipy import sparse
 from scipy.special import expit, log_expit
 
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
-from surefoot.objectives import Evidence, Objective
-from surefoot.scorers.fit.prequential import forward_margins
-from surefoot.scorers.head import Problem
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.logistic import logistic
 from surefoot.statistics.minimum_effect import MinimumEffect
+
+if TYPE_CHECKING:
+    from surefoot.scorers.head import Problem
 
 #: As for shortcuts, and as small: it moves 52.5 % of the labels one way.
 MATTERS = 0.1
@@ -43,6 +43,8 @@ def general_preference(material: Material) -> Iterator[Measurement | Lacking]:
     if planes.shape[1] == 0:
         yield Lacking(f"{DIAGNOSTIC.name}: responses that differ in two directions.")
         return
+    from surefoot.scorers.fit.prequential import forward_margins
+
     skew = forward_margins(_problem(material, rows, planes), material.folds(5)[rows])
     tried = np.isfinite(skew) & (material.weights[rows] > 0)
     rows, skew = rows[tried], skew[tried]
@@ -112,6 +114,10 @@ def _planes(material: Material, rows: Ints) -> Floats:
 
 def _problem(material: Material, rows: Ints, planes: Floats) -> Problem:
     """A fit of labels to planes (M, P): a linear head whose margin is a sum of them."""
+    import torch
+
+    from surefoot.objectives import Evidence, Objective
+
     half = torch.from_numpy(planes / 2).to(material.problem.features.dtype)
     return replace(
         material.problem,
