@@ -24,8 +24,7 @@ from surefoot.runs.atomic import appearing
 from surefoot.scorers.ensemble_file import MeanOfMembers, Pessimism
 from surefoot.scorers.language.generation import SamplingLaw
 from surefoot.scorers.loading import load_scorer
-from surefoot.scorers.responses import rewards_of
-from surefoot.scorers.trained import TrainedScorer
+from surefoot.scorers.trained import TrainedScorer, rewards_of
 from surefoot.training import RunConfig, train
 
 #: Of what is kept: part of its key.

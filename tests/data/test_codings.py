@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from surefoot.data import read_preferences
 from surefoot.data.files import read_records, reading_options
-from surefoot.data.labels.codings import CODINGS
-from surefoot.data.labels.verdicts import word
+from surefoot.data.labels.codings import CODINGS, word
 from surefoot.data.options import ReadingOptions
 from surefoot.errors import ConfigurationError, DataError
 

@@ -10,8 +10,7 @@ from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.evaluation.run import evaluate
 from surefoot.scorers import EmbeddingRewardModel, LanguageModel, RewardEnsemble, TrainedScorer
-from surefoot.scorers.readable import readable
-from surefoot.scorers.responses import rewards_of
+from surefoot.scorers.trained import readable, rewards_of
 
 
 class Short(TrainedScorer):

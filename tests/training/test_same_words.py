@@ -30,7 +30,7 @@ from surefoot.online.prompts import prompt_set
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder, EncoderOptions
 from surefoot.scorers.embeddings.features import embed
 from surefoot.scorers.language.foreign import of_transformers
-from surefoot.scorers.readable import readable
+from surefoot.scorers.trained import readable
 from surefoot.training import RunConfig, train
 from surefoot.training.drpo.on_policy import Writer
 from surefoot.training.language.pairs import TrainingPairs

@@ -31,8 +31,8 @@ def calibrate(
         surefoot calibrate runs/robust calibration.jsonl
     """
     quiet_libraries()
-    from surefoot.scorers.readable import readable
     from surefoot.scorers.recalibration import recalibrate
+    from surefoot.scorers.trained import readable
 
     model = load_one(run, "surefoot calibrate", loading)
     (folder,) = run_folders(run)

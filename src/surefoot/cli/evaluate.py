@@ -122,7 +122,7 @@ def read_pairs(
         With further groupings of the rows, by title.
     """
     from surefoot.evaluation.suites import find_suite, load_suite, suites
-    from surefoot.scorers.readable import readable
+    from surefoot.scorers.trained import readable
 
     looks_like_data = any(mark in name for mark in ("/", ".", ":")) or Path(name).exists()
     if name in suites() or not looks_like_data:

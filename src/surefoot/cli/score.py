@@ -40,7 +40,7 @@ def score(
     """
     quiet_libraries()
     from surefoot.runs import claim_file
-    from surefoot.scorers.readable import readable
+    from surefoot.scorers.trained import readable
 
     reads = [*data, *with_origins([model, loading.reference])]
     with claim_file(output, overwrite=overwrite, reads=reads) as part:

@@ -183,6 +183,12 @@ def is_empty_prompt(prompt: Sequence[Message]) -> bool:
     return not any(turn["role"] != "system" and said(turn).strip() for turn in prompt)
 
 
+def shared_start(a: Sequence[object], b: Sequence[object]) -> int:
+    """How many items two texts or other sequences have in common from the start."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
+
+
 def start_of(text: str, length: int) -> str:
     """At most so many characters of a text, in one line.
 

@@ -24,7 +24,7 @@ from surefoot.errors import ConfigurationError, DataError
 from surefoot.nuisance.reference import Collected, Pairs, ReferenceSource
 from surefoot.nuisance.vllm import continue_by_vllm
 from surefoot.options import READS
-from surefoot.scorers.language.architecture import positions_in
+from surefoot.scorers.language.architecture import positions_in, require_rows
 from surefoot.scorers.language.generation import (
     SamplingLaw,
     continuations,
@@ -33,8 +33,7 @@ from surefoot.scorers.language.generation import (
 )
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
-from surefoot.scorers.language.vocabulary import require_rows
-from surefoot.scorers.readable import readable
+from surefoot.scorers.trained import readable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -23,12 +23,12 @@ from surefoot.online.prompts import PromptSet, prompt_set
 from surefoot.online.report import SHOWN, OnlineReport, describe_run, write_online_run
 from surefoot.online.reward import Reward, data_returns, load_reward, reference_returns
 from surefoot.online.trl_adapter import ALGORITHMS, require_version
+from surefoot.scorers.language.architecture import require_rows
 from surefoot.scorers.language.generation import SamplingLaw, require_padding_in_front
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.language.saving import for_older_readers
 from surefoot.scorers.language.scores import mode
-from surefoot.scorers.language.vocabulary import require_rows
 from surefoot.scorers.trained import TrainedScorer
 from surefoot.training.agreement import of_first, require_agreement
 from surefoot.training.checkpoint import load as load_checkpoint

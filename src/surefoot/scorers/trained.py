@@ -1,16 +1,19 @@
-"""What every trained scorer is: scores of pairs, and what follows from them."""
+"""What every trained scorer is, which rows it can read, and its rewards of single responses."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from surefoot.arrays import Floats
-from surefoot.data.rendering.notes import Cuts
+from surefoot.data.rendering.notes import MOST_REFUSED, REFUSED, Cuts
 from surefoot.data.schema import Fault, Preferences
-from surefoot.errors import ConfigurationError
+from surefoot.data.text import Message, Prompt, to_text
+from surefoot.errors import ConfigurationError, DataError
 from surefoot.scorers.temperature import to_probabilities
 
 
@@ -92,3 +95,83 @@ class TrainedScorer(ABC):
         """What messages call it."""
         options = vars(self).get("scorer")
         return type(self).__name__ if options is None else str(options.label())
+
+
+class PairReader(Protocol):
+    """A trained scorer, or a model that is yet to write."""
+
+    def refusals(self, preferences: Preferences) -> dict[int, Fault]:
+        """Rows that it cannot read, by their positions, and why."""
+        ...
+
+
+def readable(
+    models: Iterable[PairReader], preferences: Preferences, say: Callable[[str], None]
+) -> Preferences:
+    """The rows that every model can read; the others are added to the faults, as unusable ones.
+
+    `say` is called with a line on these.
+
+    Raises:
+        DataError: more than half of the rows are refused.
+    """
+    refused = {k: v for one in models for k, v in one.refusals(preferences).items()}
+    if not refused:
+        return preferences
+    first = refused[min(refused)]
+    message = (
+        f"{preferences.name}: {len(refused)} of {len(preferences)} pairs {REFUSED.predicate}, the "
+        f"first in {first.file}, row {first.row}: {first.reason}."
+    )
+    if len(refused) > MOST_REFUSED * len(preferences):
+        raise DataError(f"{message} {REFUSED.remedy}")
+    say(f"warning: {message}")
+    kept = [row for row in range(len(preferences)) if row not in refused]
+    faults = (*preferences.faults, *(refused[row] for row in sorted(refused)))
+    return replace(preferences.select(np.array(kept)), faults=faults)
+
+
+def rewards_of(
+    model: TrainedScorer,
+    prompts: Sequence[Prompt],
+    responses: Sequence[Sequence[list[Message]]],
+    sources: Sequence[str | None] | None = None,
+    name: str = "responses",
+) -> list[Floats]:
+    """Rewards (N_i,) of the N_i responses to each of P prompts.
+
+    Two responses to one prompt are scored beside each other, the last of an odd number beside
+    itself. Where a language model has to cut a prompt, both of a pair lose the same part of it.
+
+    Raises:
+        ConfigurationError: the model judges pairs.
+        DataError: a reward is not finite; the message names the prompt.
+    """
+    rows = [
+        {
+            **prompts[i]._asdict(),
+            "response_a": texts[k],
+            "response_b": texts[min(k + 1, len(texts) - 1)],
+            "label": 0.5,
+            "source": sources[i] if sources is not None else None,
+        }
+        for i, texts in enumerate(responses)
+        for k in range(0, len(texts), 2)
+    ]
+    if not rows:
+        return [np.empty(0) for _ in responses]
+    scored = np.asarray(model.rewards(Preferences.from_rows(rows, name)), dtype=np.float64)
+    rewards, start = [], 0
+    for i, texts in enumerate(responses):
+        end = start + (len(texts) + 1) // 2
+        scores = scored[start:end].ravel()[: len(texts)]
+        if not np.isfinite(scores).all():
+            prompt = " ".join(to_text(prompts[i].prompt).split())[:60]
+            text = to_text(texts[int((~np.isfinite(scores)).argmax())])[:60]
+            raise DataError(
+                f"the reward of {text!r} to the prompt {prompt!r} is not finite: the reward model "
+                "cannot be used on it."
+            )
+        rewards.append(scores)
+        start = end
+    return rewards

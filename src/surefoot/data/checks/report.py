@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from surefoot.arrays import Ints
 from surefoot.data.reading.account import Reading
 from surefoot.data.rendering.notes import Severity
 from surefoot.data.schema import Preferences
+from surefoot.statistics.estimate import Result, fields_ready
 
 #: Version of :meth:`DamageReport.to_dict`.
 SCHEMA_VERSION = 1
@@ -20,7 +21,7 @@ _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True)
-class ExampleRow:
+class ExampleRow(Result):
     """One of the rows that a finding is about."""
 
     file: str
@@ -47,7 +48,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: everything but the positions."""
-        return {name: value for name, value in asdict(self).items() if name != "positions"}
+        return fields_ready(self, "positions")
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,7 @@ class DamageReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "name": self.name,
-            "rows": self.rows,
-            "findings": [finding.to_dict() for finding in self.findings],
-            "unchecked": list(self.unchecked),
-            "readings": [reading.to_dict() for reading in self.readings],
-        }
+        return {"schema_version": SCHEMA_VERSION, **fields_ready(self)}
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.rows} rows, {len(self.findings)} findings"]

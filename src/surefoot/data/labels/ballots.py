@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from surefoot.arrays import Floats
-from surefoot.data.labels.verdicts import word
+from surefoot.data.labels.codings import word
 from surefoot.data.reading import fields
 from surefoot.data.reading.record import Record
 from surefoot.data.schema import Preferences

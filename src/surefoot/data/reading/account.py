@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from surefoot.data.options import ReadingOptions
-from surefoot.data.reading.dialogues import shared_start
+from surefoot.data.text import shared_start
 from surefoot.errors import DataError, unknown_name
 
 #: Names that are not read are listed up to this many.

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from surefoot.data.text import Message
+from surefoot.data.text import Message, shared_start
 
 #: Noted in a row whose two dialogues part before their last turn.
 CONTEXT_DIFFERS = "the two dialogues part before their last turn"
@@ -37,12 +37,6 @@ def part(a: Sequence[Message], b: Sequence[Message]) -> Parted:
         list(b[shared:]),
         None if one_turn_left else CONTEXT_DIFFERS,
     )
-
-
-def shared_start(a: Sequence[object], b: Sequence[object]) -> int:
-    """How many items two sequences have in common from the start."""
-    pairs = enumerate(zip(a, b, strict=False))
-    return next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
 
 
 #: Scripts that put no spaces between words, from the first to the last character of each block.

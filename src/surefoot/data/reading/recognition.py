@@ -9,8 +9,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from surefoot.data.labels.ballots import is_vote
-from surefoot.data.labels.codings import as_number
-from surefoot.data.labels.verdicts import word
+from surefoot.data.labels.codings import as_number, word
 from surefoot.data.options import ReadingOptions
 from surefoot.data.readers import Reader, readers
 from surefoot.data.reading.account import misspelt

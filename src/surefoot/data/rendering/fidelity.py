@@ -11,8 +11,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from surefoot.boundary.json_texts import json_value
-from surefoot.data.rendering.messages import Rendered, common, common_start, opening, whole_text
-from surefoot.data.text import Message, Prompt
+from surefoot.data.rendering.messages import Rendered, common_start, opening, whole_text
+from surefoot.data.text import Message, Prompt, shared_start
 from surefoot.errors import DataError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def fidelity(specials: Specials, rendered: Rendered) -> Fidelity:
     if not rendered.by_template:  # all that turns say is written
         ignored = ("template_arguments",) if prompt.template_arguments else ()
         return Fidelity(ignored, (), False, False, marked)
-    starts = [common(rendered.before, whole) for whole in rendered.wholes]
+    starts = [shared_start(rendered.before, whole) for whole in rendered.wholes]
     parted = bool(prompt.prompt) and min(starts) < len(rendered.before.rstrip())
     answers = [
         (side, whole[start - _begun(side, whole[:start]) :])

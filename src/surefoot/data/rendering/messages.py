@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from surefoot.data.text import Message, Prompt, mapping_in, said, with_extra
+from surefoot.data.text import Message, Prompt, mapping_in, said, shared_start, with_extra
 from surefoot.errors import DataError
 
 if TYPE_CHECKING:
@@ -103,19 +103,13 @@ def whole_text(
     return _template(tokenizer, prompt, [*prompt.prompt, *response])
 
 
-def common(one: Sequence[object], other: Sequence[object]) -> int:
-    """Length of the common start of two texts or lists of tokens."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((i for i, (x, y) in pairs if x != y), min(len(one), len(other)))
-
-
 def common_start(one: str, other: str) -> str:
     """What two texts begin with.
 
     >>> common_start("assistant: yes", "assistant: no")
     'assistant: '
     """
-    return one[: common(one, other)]
+    return one[: shared_start(one, other)]
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, role: str) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from surefoot.data.rendering.fidelity import Specials, fidelity
-from surefoot.data.rendering.messages import Rendered, common, opening, render
-from surefoot.data.text import Prompt
+from surefoot.data.rendering.messages import Rendered, opening, render
+from surefoot.data.text import Prompt, shared_start
 from surefoot.errors import DataError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class TokenReader:
         prompt = self._opened(before)
         if not before:
             a, b = prompt + a, prompt + b
-        shared = min(common(prompt, a), common(prompt, b))
+        shared = min(shared_start(prompt, a), shared_start(prompt, b))
         whole = (a[:shared], a[shared:], b[shared:])
         kept = _fit(whole, max_length, self.specials.ids, keep_end)
         if rendered.by_template:  # its own mark may be no end token

@@ -20,7 +20,7 @@ from surefoot.data.text import Message, Prompt, to_messages, to_text
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.runs import require_finished
 from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
-from surefoot.scorers.responses import rewards_of
+from surefoot.scorers.trained import rewards_of
 
 _FORM = "one prompt a line with its `references` (responses), as `surefoot sample` writes them"
 #: What a law says of draws from the policy as it is.

@@ -21,8 +21,7 @@ from surefoot.data.rendering.embedding_texts import Side, cut_texts
 from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.options import READS, Options
 from surefoot.scorers.embeddings.cache import EmbeddingCache, Vector, token_key
-from surefoot.scorers.language.architecture import is_causal, positions_in
-from surefoot.scorers.language.vocabulary import require_rows
+from surefoot.scorers.language.architecture import is_causal, positions_in, require_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,21 +14,18 @@ from surefoot.scorers.fit.coefficient import Coefficient
 from surefoot.scorers.fit.conflict import SourceConflict
 from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
 from surefoot.statistics import Estimate, mean
+from surefoot.statistics.estimate import Result
 from surefoot.statistics.ties import credit, side_of_half, side_of_margins
 
 
 @dataclass(frozen=True)
-class UnitShare:
+class UnitShare(Result):
     """What a risk did to a unit."""
 
     unit: str  #: its name
     mass: float  #: its weight before robustness; all masses sum to 1
     weight: float  #: its worst-case weight; all weights sum to 1 (estimate `dual`: about)
     loss: float  #: mean loss of its pairs, or what the adversary saw of it (`regret`)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 def unit_shares(

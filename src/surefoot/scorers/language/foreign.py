@@ -13,12 +13,11 @@ from surefoot.scorers.language.adapters import (
     read_adapter,
     weights_in,
 )
-from surefoot.scorers.language.architecture import ModelKind, architecture
+from surefoot.scorers.language.architecture import ModelKind, architecture, text_config
 from surefoot.scorers.language.loading import load_model, load_tokenizer, prepare_model
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import PolicyScorer, RewardModelScorer
 from surefoot.scorers.language.reference import weights_key
-from surefoot.scorers.language.vocabulary import text_config
 
 
 def of_transformers(

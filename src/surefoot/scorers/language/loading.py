@@ -26,12 +26,14 @@ from surefoot.scorers.language.adapters import (
 from surefoot.scorers.language.architecture import (
     ModelKind,
     config_at,
+    ensure_pad_token,
     kind_named,
     positions_in,
+    require_rows,
+    text_config,
 )
 from surefoot.scorers.language.precision import half_of, whole_tables
 from surefoot.scorers.language.scores import autocast, base_of, mode, reward_head
-from surefoot.scorers.language.vocabulary import ensure_pad_token, require_rows, text_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

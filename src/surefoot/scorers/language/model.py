@@ -23,6 +23,7 @@ from surefoot.options import Options
 from surefoot.scorers import storage
 from surefoot.scorers.embeddings.encoder import file_stamps
 from surefoot.scorers.language.adapters import below_adapter, read_adapter, weights_in
+from surefoot.scorers.language.architecture import text_config
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import Prepared, load_model, load_tokenizer, prepare_model
 from surefoot.scorers.language.noise import noise_of
@@ -35,7 +36,6 @@ from surefoot.scorers.language.precision import name_of
 from surefoot.scorers.language.preference import PreferenceScores
 from surefoot.scorers.language.reference import ReferencePolicy, base_key, held
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
-from surefoot.scorers.language.vocabulary import text_config
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.trained import TrainedScorer
 

@@ -14,12 +14,12 @@ from surefoot.arrays import Floats, Ints
 from surefoot.errors import SurefootError
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers.language.adapters import whole_where_not_quantised
+from surefoot.scorers.language.architecture import text_config
 from surefoot.scorers.language.loading import Prepared, never_packed
 from surefoot.scorers.language.model import LanguageModel
 from surefoot.scorers.language.options import LanguageModelScorer
 from surefoot.scorers.language.reference import base_key
 from surefoot.scorers.language.scores import mode, whole_head
-from surefoot.scorers.language.vocabulary import text_config
 from surefoot.scorers.temperature import fit_temperature
 from surefoot.statistics import Estimate, mean
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
