@@ -5,7 +5,7 @@
 Every model has random weights; its weights' deviation is named, since sharp ones round more. The
 log-probabilities of 8 texts are taken alone, and in batches of 2, 4 and 8. What is printed is the
 largest difference and its root mean square, in nats per root of a token: the bounds of
-`surefoot.scorers.language.noise` stand on them. Takes a minute on one core; needs no network.
+`surefoot.scorers.language.precision` stand on them. Takes a minute on one core; needs no network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 
 from experiments.common import results
 from surefoot.scorers.language.batch import pad
-from surefoot.scorers.language.noise import device_name, per_root_token
+from surefoot.scorers.language.precision import device_name, per_root_token
 from surefoot.scorers.language.scores import autocast, log_probs
 
 TEXTS, BATCHES = 8, (2, 4, 8)

@@ -13,7 +13,7 @@ from language_models import bert_reward, bert_tokenizer, byte_tokenizer, llama, 
 from surefoot.cli.app import app
 from surefoot.cli.inputs import load_models
 from surefoot.data import read_preferences
-from surefoot.scorers.language.foreign import of_transformers
+from surefoot.scorers.loading import of_transformers
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from peft import LoraConfig
 from surefoot.objectives import LabelModel, MarginLoss, Objective, Risk
 from surefoot.paths import cache_folder
 from surefoot.scorers.language.forward import Engine
-from surefoot.scorers.language.noise import noise_of, per_root_token
+from surefoot.scorers.language.precision import noise_of, per_root_token
 from surefoot.scorers.language.scores import log_probs
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.adapters import rounding
-from surefoot.scorers.language.foreign import of_transformers
+from surefoot.scorers.loading import of_transformers
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 _Q = {"target_modules": ["q_proj", "v_proj"]}

@@ -95,8 +95,8 @@ def test_anything_that_matters_makes_another_file(other):
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        ("surefoot.scorers.language.noise.device_name", lambda device: "another GPU"),
-        ("surefoot.scorers.language.noise.matmul_precision", lambda device: "tf32"),
+        ("surefoot.scorers.language.precision.device_name", lambda device: "another GPU"),
+        ("surefoot.scorers.language.precision.matmul_precision", lambda device: "tf32"),
         ("torch.__version__", "2.99.0"),
     ],
 )

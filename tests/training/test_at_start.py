@@ -16,7 +16,7 @@ from benchmarks import rounding
 from experiments.common import results
 from surefoot.objectives import Risk
 from surefoot.scorers.language.forward import Engine, over_rows
-from surefoot.scorers.language.noise import noise_of, per_root_token
+from surefoot.scorers.language.precision import noise_of, per_root_token
 from surefoot.scorers.language.scores import log_probs
 from surefoot.training.language.at_start import noise_at_start
 

@@ -29,7 +29,7 @@ from surefoot.objectives.risks.mean import Mean
 from surefoot.online.prompts import prompt_set
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer, Encoder, EncoderOptions
 from surefoot.scorers.embeddings.features import embed
-from surefoot.scorers.language.foreign import of_transformers
+from surefoot.scorers.loading import of_transformers
 from surefoot.scorers.trained import readable
 from surefoot.training import RunConfig, train
 from surefoot.training.drpo.on_policy import Writer

@@ -82,6 +82,13 @@ FEATURES = Features(
 )
 
 View = Literal["prompt", "last-turn", "response", "together", "full"]
+_VIEWS: dict[View, Callable[[Prompt, Sequence[Message]], str]] = {
+    "prompt": lambda prompt, _: prompt.text(),
+    "last-turn": lambda prompt, _: last_turn(prompt.prompt),
+    "response": lambda _, response: to_text(response),
+    "together": lambda prompt, response: f"{last_turn(prompt.prompt)}\n\n{to_text(response)}",
+    "full": lambda prompt, response: f"{prompt.text()}\n\n{to_text(response)}",
+}
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,7 @@ class Preferences:
         sides: tuple[list[str], list[str]] = ([], [])
         for *prompt, a, b in self.read(*Prompt._fields, "response_a", "response_b"):
             for texts, response in zip(sides, (a, b), strict=True):
-                texts.append(_view_text(view, Prompt(*prompt), response))
+                texts.append(_VIEWS[view](Prompt(*prompt), response))
         return sides
 
     def prompts(self) -> Iterator[Prompt]:
@@ -273,20 +280,6 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     if complete["conversational"] is None:
         complete["conversational"] = not all(isinstance(values[name], str) for name in TURNS)
     return complete
-
-
-def _view_text(view: View, prompt: Prompt, response: Sequence[Message]) -> str:
-    match view:
-        case "prompt":
-            return prompt.text()
-        case "last-turn":
-            return last_turn(prompt.prompt)
-        case "response":
-            return to_text(response)
-        case "together":
-            return f"{last_turn(prompt.prompt)}\n\n{to_text(response)}"
-        case "full":
-            return f"{prompt.text()}\n\n{to_text(response)}"
 
 
 def prompt_key(prompt: Prompt) -> int:

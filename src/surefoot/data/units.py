@@ -27,7 +27,9 @@ def unit_ids(preferences: Preferences, unit: Unit) -> tuple[Ints, list[str]]:
         ConfigurationError: there is no such unit.
     """
     if unit == "pair":
-        return np.arange(len(preferences)), _pair_names(preferences)
+        places = preferences.read("id", "file", "row")
+        names = [f"{file}, row {row}" if given is None else given for given, file, row in places]
+        return np.arange(len(preferences)), names
     if unit == "prompt":
         known: dict[int, int] = {}
         keys = preferences.prompt_keys().tolist()
@@ -36,8 +38,8 @@ def unit_ids(preferences: Preferences, unit: Unit) -> tuple[Ints, list[str]]:
         return ids, [start_of(last_turn(prompt), 60) for prompt in prompts]
     if unit not in get_args(Unit):
         raise ConfigurationError(unknown_name("unit", unit, get_args(Unit)))
-    names, found = np.unique(column_values(preferences, unit), return_inverse=True)
-    return found.astype(np.int64), [str(name) for name in names]
+    distinct, found = np.unique(column_values(preferences, unit), return_inverse=True)
+    return found.astype(np.int64), [str(name) for name in distinct]
 
 
 def column_values(preferences: Preferences, column: str) -> list[str]:
@@ -85,8 +87,3 @@ def emptiest(sizes: Iterable[int], bins: Iterable[int]) -> Iterator[int]:
         load, place, one = loads[0]
         heapq.heapreplace(loads, (load + int(size), place, one))
         yield one
-
-
-def _pair_names(preferences: Preferences) -> list[str]:
-    places = preferences.read("id", "file", "row")
-    return [given if given is not None else f"{file}, row {row}" for given, file, row in places]

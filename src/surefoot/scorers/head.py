@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -89,7 +88,6 @@ class Fit:
     """K fitted heads."""
 
     parameters: Parameters  #: tensors by name, of which one dimension is the K heads
-    axis: int  #: that dimension
     values: Tensor  #: (K,) objective with its ridge penalty
     gaps: Tensor  #: (K,) proven distance of each value from its minimum; infinite: none is proven
     notes: tuple[str, ...]  #: of each head: what the user is to know of its optimum
@@ -101,21 +99,6 @@ class Fit:
     def note(self) -> str:
         """The note of the head whose gap is largest."""
         return self.notes[int(self.gaps.argmax())]
-
-    @classmethod
-    def join(cls, parts: Sequence[Fit]) -> Fit:
-        """The heads of several fits, one after the other."""
-        if len(parts) == 1:
-            return parts[0]
-        axis = parts[0].axis
-        return cls(
-            {n: torch.cat([p.parameters[n] for p in parts], axis) for n in parts[0].parameters},
-            axis,
-            torch.cat([part.values for part in parts]),
-            torch.cat([part.gaps for part in parts]),
-            tuple(note for part in parts for note in part.notes),
-            tuple(mixture for part in parts for mixture in part.mixtures),
-        )
 
 
 class Head(Member, slot="head"):

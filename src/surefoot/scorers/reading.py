@@ -36,8 +36,6 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
     """
     if scorer not in (None, *_KINDS):
         raise ConfigurationError(unknown_name("--scorer", str(scorer), _KINDS))
-    if max_length < 1:
-        raise ConfigurationError(f"max_length should be at least 1; got {max_length!r}.")
     config = None if name == "default" else config_at(name)
     heads = getattr(config, "architectures", None) or []
     headless = config is not None and kind_named(heads) is None

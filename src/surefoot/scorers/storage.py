@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from surefoot import plugins
 from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.escaping import warn
+from surefoot.options import Options
 from surefoot.runs import atomic, require_finished
 
 SCHEMA_VERSION = 1
@@ -89,6 +91,20 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     path = _file_in(folder, TENSORS)
     with explained(path):
         return load_file(path), description
+
+
+def description_of(
+    scorer: Options, objective: Options, seed: int, temperature: float, **own: Any
+) -> dict[str, Any]:
+    """What `surefoot.json` says of any trained scorer, and what only this kind has."""
+    return {
+        "scorer": scorer.model_dump(mode="json"),
+        "objective": objective.model_dump(mode="json"),
+        "seed": seed,
+        "temperature": temperature,
+        "surefoot": version("surefoot"),
+        **own,
+    }
 
 
 def write_description(folder: Path, description: Mapping[str, Any]) -> None:

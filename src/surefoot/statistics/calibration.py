@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from surefoot.arrays import Floats, Ints
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence
-from surefoot.statistics.estimate import Estimate, Result, refused, written
+from surefoot.statistics.estimate import Estimate, Result, Scope, written
 from surefoot.statistics.intervals import mean, quantile
 from surefoot.statistics.ranges import SHARE, Range
 from surefoot.statistics.ties import side_of_half
@@ -70,7 +70,7 @@ def calibration(
     p, y = probabilities_and_labels(probabilities, outcomes)
     n = len(p)
     if n == 0:
-        nothing = refused(None, 0, covers, level, "there are no values")
+        nothing = Scope(0, covers, level).refused(None, "there are no values")
         return Calibration(nothing, nothing, nothing, ())
     confidence = np.maximum(p, 1 - p)
     sides = side_of_half(p)
@@ -93,8 +93,8 @@ def calibration(
     if np.isfinite(expected):
         note += f": a perfectly calibrated model would show about {written(expected)} here"
     return Calibration(
-        error=_debiased(gaps, covariance, share, dependence, n, covers, level),
-        binned=refused(float(share @ np.abs(gaps)), n, covers, level, note),
+        error=_debiased(gaps, covariance, share, dependence, Scope(n, covers, level, SHARE.ends)),
+        binned=Scope(n, covers, level).refused(float(share @ np.abs(gaps)), note),
         overconfidence=mean(
             confidence - won, clusters, None, level, covers, Range(confidence - 1, confidence)
         ),
@@ -128,13 +128,7 @@ def _gaps(residuals: Floats, bin_of: Ints, dependence: Dependence) -> tuple[Floa
 
 
 def _debiased(
-    gaps: Floats,
-    covariance: Floats,
-    share: Floats,
-    dependence: Dependence,
-    n: int,
-    covers: str,
-    level: float,
+    gaps: Floats, covariance: Floats, share: Floats, dependence: Dependence, scope: Scope
 ) -> Estimate:
     """Unbiased estimate of t = sum share * gap^2, with a score interval within [0, 1].
 
@@ -146,17 +140,16 @@ def _debiased(
     raw = float(share @ gaps**2)
     if dependence.count < FEWEST_CLUSTERS or not np.isfinite(covariance).all():
         reason = f"too few clusters ({dependence.count}) to debias; this is the biased value"
-        return refused(raw, n, covers, level, reason, SHARE.ends)
+        return scope.refused(raw, reason)
     estimate = float(share @ (gaps**2 - np.diag(covariance)))
     weighted = share[:, None] * covariance
     noise = 2 * float(np.trace(weighted @ weighted))
     direction = share * gaps
     scale = float(direction @ covariance @ direction) / raw if raw > 0 else 0.0
-    t2 = quantile(dependence.count - len(gaps), level) ** 2
+    t2 = quantile(dependence.count - len(gaps), scope.level) ** 2
     centre = estimate + 2 * scale * t2
     reach = float(np.sqrt(max(centre**2 - estimate**2 + t2 * noise, 0.0)))
-    low, high = centre - reach, centre + reach
-    return Estimate(estimate, low, high, n, covers, level, within=SHARE.ends)
+    return Estimate(estimate, centre - reach, centre + reach, *scope[:3], within=scope.within)
 
 
 def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:

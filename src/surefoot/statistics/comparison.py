@@ -20,17 +20,9 @@ import numpy.typing as npt
 from scipy import stats
 
 from surefoot.arrays import Floats
+from surefoot.statistics import intervals
 from surefoot.statistics.dependence import Dependence, Spread, check, spread
-from surefoot.statistics.estimate import Estimate, finite, refused, written
-from surefoot.statistics.intervals import (
-    estimate_of,
-    is_share,
-    reach,
-    refusal,
-    skewed,
-    unanimous,
-    unskewed,
-)
+from surefoot.statistics.estimate import Estimate, Scope, finite, written
 from surefoot.statistics.power import POWER, Discordance, SignTest, TTest
 from surefoot.statistics.ranges import SHARE_DIFFERENCE, UNBOUNDED, Range, Unseen, as_one
 
@@ -135,27 +127,28 @@ def paired_difference(
     if first.shape != second.shape:
         raise ValueError(f"a and b are of the same items; got {first.shape} and {second.shape}.")
     if not len(first):
-        return Comparison(refused(None, 0, covers, level, "there are no values"), None)
+        return Comparison(Scope(0, covers, level).refused(None, "there are no values"), None)
     kept = w > 0
     if not kept.all():
         ids = None if clusters is None else np.asarray(clusters)[kept]
         inside = None if within is None else within.rows(kept)
         a, b, w = first[kept], second[kept], w[kept]
         return paired_difference(a, b, ids, w, level, covers, inside)
-    shares = within in (None, SHARE_DIFFERENCE) and is_share(first, second)
+    shares = within in (None, SHARE_DIFFERENCE) and intervals.is_share(first, second)
     limits = SHARE_DIFFERENCE if shares else within or UNBOUNDED
     dependence = Dependence.of(clusters, len(first))
     with np.errstate(over="ignore"):
         gap = first - second
     limits.check(gap)
+    scope = Scope(len(gap), covers, level, limits.ends)
     moments = spread(gap, dependence, w)
-    reason = refusal(dependence, moments.error)
+    reason = intervals.refusal(dependence, moments.error)
     if not reason and as_one(gap) and not limits.finite:
         reason = "all differences are equal, so their spread is unknown"
     if reason:
-        return Comparison(refused(moments.mean, len(gap), covers, level, reason, limits.ends), None)
+        return Comparison(scope.refused(moments.mean, reason), None)
     if as_one(gap):
-        return _unanimous(gap, w, limits, dependence.independent, covers, level)
+        return _unanimous(gap, w, limits, dependence.independent, scope)
     differ = int(((dependence.incidence @ (gap != 0)) > 0).sum())
     freedom = max(min(moments.freedom, differ - 1), 1.0)
     test: TTest | SignTest = TTest(1.0, freedom, level, unit=moments.error)
@@ -164,7 +157,7 @@ def paired_difference(
         moments = replace(moments, skewness=0.0)
     moments = replace(moments, freedom=freedom)
     unseen = (UNBOUNDED if shares else limits).unseen(gap, w, dependence.independent)
-    return compared(moments, test, len(gap), covers, limits.ends, unseen)
+    return compared(moments, test, scope, unseen)
 
 
 def discordance(gap: Floats, weights: Floats, error: float) -> Discordance:
@@ -175,18 +168,12 @@ def discordance(gap: Floats, weights: Floats, error: float) -> Discordance:
 
 
 def compared(
-    moments: Spread,
-    test: TTest | SignTest,
-    n: int,
-    covers: str,
-    within: tuple[float, float],
-    unseen: Unseen,
-    note: str = "",
+    moments: Spread, test: TTest | SignTest, scope: Scope, unseen: Unseen, note: str = ""
 ) -> Comparison:
     """A comparison from a difference with its error."""
-    low, high = reach(skewed(moments, test.level), unseen.ends(test.level))
-    estimate = estimate_of(moments.mean, low, high, n, covers, test.level, note, within)
-    u = unskewed(moments.mean / moments.error, moments.skewness)
+    seen, far = intervals.skewed(moments, scope.level), unseen.ends(scope.level)
+    estimate = scope.interval(moments.mean, *intervals.reach(seen, far), note)
+    u = intervals.unskewed(moments.mean / moments.error, moments.skewness)
     p_value = max(float(2 * stats.t.sf(abs(u), moments.freedom)), unseen.chance_of(0.0), LEAST_P)
     return Comparison(estimate, p_value, test)
 
@@ -225,15 +212,12 @@ def _sign_test(
     return SignTest(seen, units, count, each, moments.freedom, known, level)
 
 
-def _unanimous(
-    gap: Floats, weights: Floats, within: Range, units: int, covers: str, level: float
-) -> Comparison:
+def _unanimous(gap: Floats, weights: Floats, within: Range, units: int, scope: Scope) -> Comparison:
     """Every item shows the same difference: an exact interval and a sign test over clusters."""
-    value = float(gap[0])
-    low, high = unanimous(gap, weights, within, units, level)
-    estimate = estimate_of(value, low, high, len(gap), covers, level, within=within.ends)
+    value, level = float(gap[0]), scope.level
+    estimate = scope.interval(value, *intervals.unanimous(gap, weights, within, units, level))
     p_value = 1.0 if value == 0 else max(2.0 ** (1 - units), LEAST_P)
-    size = 1.0 if is_share(gap) else max(map(abs, within.ends))
+    size = 1.0 if intervals.is_share(gap) else max(map(abs, within.ends))
     seen = Discordance(value, 0.0, value**2, size)
     test = SignTest(seen, units, units, 1.0, units - 1, units - 1, level)
     return Comparison(estimate, p_value, test)

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Of the JSON files of results.
 SCHEMA_VERSION = 1
@@ -205,13 +205,22 @@ def _short(value: float, spec: str) -> str:
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
-def refused(
-    estimate: float | None,
-    n: int,
-    covers: str,
-    level: float,
-    reason: str,
-    within: tuple[float, float] = (-math.inf, math.inf),
-) -> Estimate:
-    """An estimate without an interval, with the reason."""
-    return Estimate(estimate, None, None, n, covers, level, reason, within)
+class Scope(NamedTuple):
+    """What an estimate is over: everything that is known of it before it is computed."""
+
+    n: int  #: number of values
+    covers: str  #: which repetition the interval speaks of
+    level: float  #: nominal coverage
+    within: tuple[float, float] = (-math.inf, math.inf)  #: the ends of the quantity
+
+    def refused(self, estimate: float | None, reason: str) -> Estimate:
+        """An estimate without an interval, with the reason."""
+        return Estimate(estimate, None, None, self.n, self.covers, self.level, reason, self.within)
+
+    def interval(self, value: float, low: float, high: float, note: str = "") -> Estimate:
+        """An estimate whose interval holds it; without one where an end is beyond floats."""
+        if not (math.isfinite(low) and math.isfinite(high)):
+            reason = "not reliable: the values are too large or too small for an interval"
+            return self.refused(value, reason)
+        low, high = min(low, value), max(high, value)
+        return Estimate(value, low, high, self.n, self.covers, self.level, note, self.within)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.statistics.estimate import Estimate, fields_ready, refused
+from surefoot.statistics.estimate import Estimate, Scope, fields_ready
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import Range
 
@@ -89,7 +89,7 @@ def worst_group(
     if not usable:
         n = sum(e.n for e in single.values())
         reason = note or "no row has a group"
-        return WorstGroup(None, refused(None, n, covers, level, reason), together)
+        return WorstGroup(None, Scope(n, covers, level).refused(None, reason), together)
     worst = min(usable, key=lambda name: usable[name].estimate or 0.0)
     low = min(e.low for e in usable.values() if e.low is not None)
     high = min(e.high for e in usable.values() if e.high is not None)

@@ -41,7 +41,7 @@ from surefoot.statistics.dependence import (
     check,
     spread,
 )
-from surefoot.statistics.estimate import Estimate, refused
+from surefoot.statistics.estimate import Estimate, Scope
 from surefoot.statistics.ranges import SHARE, UNBOUNDED, Range, as_one
 
 
@@ -81,7 +81,7 @@ def mean(
     """
     v, w = check(values, weights, level)
     if len(v) == 0:
-        return refused(None, 0, covers, level, "there are no values")
+        return Scope(0, covers, level).refused(None, "there are no values")
     kept = w > 0
     if not kept.all():
         ids = None if clusters is None else np.asarray(clusters)[kept]
@@ -90,13 +90,14 @@ def mean(
     share = within in (None, SHARE) and is_share(v)
     limits = SHARE if share else within or UNBOUNDED
     limits.check(v)
+    scope = Scope(len(v), covers, level, limits.ends)
     dependence = Dependence.of(clusters, len(v))
     moments = spread(v, dependence, w)
     reason = refusal(dependence, moments.error)
     if not reason and as_one(v) and not limits.finite:
         reason = "all values are equal, so their spread is unknown"
     if reason:
-        return refused(moments.mean, len(v), covers, level, reason, limits.ends)
+        return scope.refused(moments.mean, reason)
     if as_one(v):
         low, high = unanimous(v, w, limits, dependence.independent, level)
     elif share:
@@ -106,7 +107,7 @@ def mean(
     else:
         unseen = limits.unseen(v, w, dependence.independent)
         low, high = reach(skewed(moments, level), unseen.ends(level))
-    return estimate_of(moments.mean, low, high, len(v), covers, level, within=limits.ends)
+    return scope.interval(moments.mean, low, high)
 
 
 def is_share(*values: Floats) -> bool:
@@ -124,23 +125,6 @@ def reach(seen: tuple[float, float], far: tuple[float, float]) -> tuple[float, f
         min(low, far[0]) if math.isfinite(far[0]) else low,
         max(high, far[1]) if math.isfinite(far[1]) else high,
     )
-
-
-def estimate_of(
-    value: float,
-    low: float,
-    high: float,
-    n: int,
-    covers: str,
-    level: float,
-    note: str = "",
-    within: tuple[float, float] = (-math.inf, math.inf),
-) -> Estimate:
-    """An estimate whose interval holds it; without one where an end is beyond floating point."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        reason = "not reliable: the values are too large or too small for an interval"
-        return refused(value, n, covers, level, reason, within)
-    return Estimate(value, min(low, value), max(high, value), n, covers, level, note, within)
 
 
 def skewed(moments: Spread, level: float) -> tuple[float, float]:

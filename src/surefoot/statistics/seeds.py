@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from surefoot.arrays import Floats
+from surefoot.statistics import intervals
 from surefoot.statistics.comparison import (
     Comparison,
     compared,
@@ -38,16 +39,7 @@ from surefoot.statistics.comparison import (
     paired_difference,
 )
 from surefoot.statistics.dependence import Dependence, Spread, check, skewness_of
-from surefoot.statistics.estimate import Estimate, refused
-from surefoot.statistics.intervals import (
-    estimate_of,
-    is_share,
-    mean,
-    reach,
-    refusal,
-    skewed,
-    wilson,
-)
+from surefoot.statistics.estimate import Estimate, Scope
 from surefoot.statistics.power import TTest
 from surefoot.statistics.ranges import SHARE, SHARE_DIFFERENCE, UNBOUNDED, Range, Unseen
 
@@ -86,22 +78,22 @@ def hierarchical(
             do not agree.
     """
     values, ids = _aligned(values_by_seed, clusters, level)
-    share = within in (None, SHARE) and is_share(*values)
+    share = within in (None, SHARE) and intervals.is_share(*values)
     limits = _joined(SHARE if share else within, values)
     if len(values) == 1:
-        return mean(values[0], ids[0], None, level, f"{covers} (one seed)", limits)
+        return intervals.mean(values[0], ids[0], None, level, f"{covers} (one seed)", limits)
     covers = f"seeds and {covers}"
     if not len(values[0]):
-        return refused(None, 0, covers, level, "there are no values")
+        return Scope(0, covers, level).refused(None, "there are no values")
     seen, _, unseen, reason = _moments(values, ids, limits, level)
-    n, centre = sum(map(len, values)), seen.mean
+    scope, centre = Scope(sum(map(len, values)), covers, level, limits.ends), seen.mean
     if reason:
-        return refused(centre, n, covers, level, reason, limits.ends)
+        return scope.refused(centre, reason)
     if share and 0 < centre < 1:
-        low, high = wilson(centre, seen.error, seen.freedom, n, level)
+        low, high = intervals.wilson(centre, seen.error, seen.freedom, scope.n, level)
     else:
-        low, high = reach(skewed(seen, level), unseen.ends(level))
-    return estimate_of(centre, low, high, n, covers, level, f"{len(values)} seeds", limits.ends)
+        low, high = intervals.reach(intervals.skewed(seen, level), unseen.ends(level))
+    return scope.interval(centre, low, high, f"{len(values)} seeds")
 
 
 def hierarchical_difference(
@@ -129,20 +121,20 @@ def hierarchical_difference(
         one = f"{covers} (one seed)"
         return paired_difference(first[0], second[0], ids[0], None, level, one, limits)
     if not len(first[0]):
-        return Comparison(refused(None, 0, covers, level, "there are no values"), None)
+        return Comparison(Scope(0, covers, level).refused(None, "there are no values"), None)
     with np.errstate(over="ignore"):
         gaps = [a - b for a, b in zip(first, second, strict=True)]
-    shares = within is None and is_share(*first, *second)
+    shares = within is None and intervals.is_share(*first, *second)
     joined = _joined(SHARE_DIFFERENCE if shares else within, gaps)
     seen, test, unseen, reason = _moments(gaps, ids, joined, level, not shares)
-    n, covers = sum(map(len, gaps)), f"seeds and {covers}"
+    scope = Scope(sum(map(len, gaps)), f"seeds and {covers}", level, joined.ends)
     if test is None or reason:
-        return Comparison(refused(seen.mean, n, covers, level, reason, joined.ends), None)
+        return Comparison(scope.refused(seen.mean, reason), None)
     if shares:
         weights = np.concatenate([np.full(len(g), 1 / len(g)) for g in gaps])
         known = discordance(np.concatenate(gaps), weights, math.sqrt(test.items or 0.0) * test.unit)
         test = replace(test, discordance=known)
-    return compared(seen, test, n, covers, joined.ends, unseen, f"{len(gaps)} seeds")
+    return compared(seen, test, scope, unseen, f"{len(gaps)} seeds")
 
 
 def _joined(within: Within, values: list[Floats]) -> Range:
@@ -204,7 +196,7 @@ def _moments(
     missed = limits if skew else UNBOUNDED
     unseen = missed.unseen(everything, weights, dependence.independent)
     centre = float(means.mean()) * unit
-    reason = refusal(dependence, float(factor.max()))
+    reason = intervals.refusal(dependence, float(factor.max()))
     if seeds < FEWEST_SEEDS:
         reason = f"{seeds} seeds are too few for an interval over seeds ({FEWEST_SEEDS} are needed)"
     if reason:

@@ -7,17 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import binomtest
 
+from surefoot import statistics
 from surefoot.arrays import Floats
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, check_of
 from surefoot.data.labels.ballots import vote_counts
 from surefoot.data.reading.fields import mean_vote
-from surefoot.statistics import (
-    disagreement_of,
-    flip_rate_of_majority,
-    flip_rate_of_votes,
-    varying_rates,
-)
 from surefoot.statistics.flip_rate import MORE_THAN_COINS
 
 #: Fewer labels than this are too few to find a column constant.
@@ -104,13 +99,13 @@ def disagreeing_votes(context: Context) -> Iterator[Finding | str]:
         )
         return
     first, votes = counts[revoted].T
-    disagreement = disagreement_of(first, votes)
-    rate = flip_rate_of_votes(disagreement, data.prompt_keys()[revoted])
+    disagreement = statistics.disagreement_of(first, votes)
+    rate = statistics.flip_rate_of_votes(disagreement, data.prompt_keys()[revoted])
     assert rate.estimate is not None
-    varying = varying_rates(first, votes)
+    varying = statistics.varying_rates(first, votes)
     higher = ", or a higher rate, since this one is too low" if varying.seen else ""
     usual = int(np.median(votes))
-    majority = f"{flip_rate_of_majority(rate.estimate, usual):.3f}".lstrip("0")
+    majority = f"{statistics.flip_rate_of_majority(rate.estimate, usual):.3f}".lstrip("0")
     yield from context.finding(
         "disagreeing-votes",
         "note",

@@ -146,11 +146,12 @@ class Ballots:
     """Who judged each pair of a file, in which a row is one vote.
 
     Holds a hash of each pair and its votes, no texts. Votes are grouped where two annotators or
-    more judged a pair; a pair that one of them judged twice stays two rows, as duplicates do.
+    more judged a pair; a pair that one of them judged twice stays two rows, as duplicates do. Where
+    the votes are `known`, the rows come again from the first one.
     """
 
-    def __init__(self) -> None:
-        self._votes: dict[bytes, list[tuple[str, float]]] = {}
+    def __init__(self, known: Ballots | None = None) -> None:
+        self._votes: dict[bytes, list[tuple[str, float]]] = known._votes if known else {}
         self._gathered: set[bytes] = set()
 
     def add(self, row: dict[str, Any], voter: str | None) -> None:
@@ -159,10 +160,6 @@ class Ballots:
             key, turned = _key(row)
             label = row["label"]
             self._votes.setdefault(key, []).append((voter, 1 - label if turned else label))
-
-    def begin(self) -> None:
-        """The rows come again, from the first one."""
-        self._gathered.clear()
 
     def gather(self, row: dict[str, Any], voter: str | None) -> bool:
         """Give the first row of a pair all its votes; False for the other rows of that pair."""

@@ -62,30 +62,13 @@ class Conversion:
     _ballots: Ballots | None = None
     _reported: int = 0
 
-    @property
-    def place(self) -> str:
-        """What messages call the file."""
-        return self.origin.place
-
     def batches(self) -> Iterator[list[dict[str, Any]]]:
-        """Checked rows of the contract, some at a time; fills `faults` and `reading` as it goes.
+        """Checked rows of the contract, some at a time; fills `faults` and `described` as it goes.
 
         Raises:
             StartAgainError: start over.
             DataError: the form is unknown, a column cannot be read, or no row can be used.
         """
-        begun = False
-        while True:
-            try:
-                for batch in self._pass():
-                    begun = True
-                    yield batch
-                return
-            except StartAgainError:
-                if begun:
-                    raise
-
-    def _pass(self) -> Iterator[list[dict[str, Any]]]:
         self.faults.clear()
         self._misfits: dict[str, list[str]] = {}
         self._rows, self._used, self._empty, self._grouped = 0, 0, 0, 0
@@ -95,12 +78,13 @@ class Conversion:
         if not sample:
             reasons = [(n.row, n.reason, False) for n in first]
             raise self._failed(reasons, "no row can be read")
-        require_columns(self.place, self.options.columns, sample)
-        self._form = self.reader or recognised(self.place, sample, self.options, self.unlabelled)
+        require_columns(self.origin.place, self.options.columns, sample)
+        self._form = self.reader or recognised(
+            self.origin.place, sample, self.options, self.unlabelled
+        )
         theirs = {ours: name for ours, name in self.options.columns.items() if name}
         self.account = Account(theirs, self._codings, self.unlabelled, self.options.no_prompt)
-        self._votes = Ballots() if self._ballots is None else self._ballots
-        self._votes.begin()
+        self._votes = Ballots(self._ballots)
         batch: list[dict[str, Any]] = []
         for numbered in itertools.chain(first, records):
             batch += self._rows_of(numbered)
@@ -118,19 +102,18 @@ class Conversion:
         yield batch
 
     def described(self) -> dict[str, Any]:
-        """What is kept beside the table: rows left out, and what was made of the file."""
-        return {"faults": self.faults, "reading": self.reading().to_dict()}
+        """What is kept beside the table, once all batches have been taken.
 
-    def reading(self) -> Reading:
-        """What was made of the file, once all batches have been taken."""
+        Rows that were left out, and what was made of the file.
+        """
         account = self.account
         taken = sorted(account.used, key=lambda name: "." in name)
         theirs = account.theirs
         used = {theirs.get(n, n): account.became.get(n, n if n in theirs else "") for n in taken}
         left = account.unread.most_common()
         not_read = {name: rows for name, rows in left if name not in account.authors}
-        return Reading(
-            place=self.place,
+        reading = Reading(
+            place=self.origin.place,
             form=self._form.name,
             rows=self._rows,
             used=used,
@@ -144,6 +127,7 @@ class Conversion:
             empty_prompts=self._empty,
             grouped=self._grouped,
         )
+        return {"faults": self.faults, "reading": reading.to_dict()}
 
     def _notes(self) -> Iterator[str]:
         yield from (line for name, line in self._left_out.items() if not changes_meaning(name))
@@ -209,7 +193,7 @@ class Conversion:
         self._grouped += len(rows) - len(kept)
         for row in kept:
             self._empty += is_empty_prompt(row["prompt"]) and row["note"] is None
-            row["file"], row["row"] = self.place, record.row
+            row["file"], row["row"] = self.origin.place, record.row
             row["source"] = row["source"] or self.source_name or self.origin.name
         return kept
 
@@ -221,11 +205,11 @@ class Conversion:
         """Note a row that is left out, or fail."""
         reason = str(error).rstrip(".")
         if isinstance(error, ColumnError):
-            raise ColumnError(f"{self.place}: {error}") from None
+            raise ColumnError(f"{self.origin.place}: {error}") from None
         if isinstance(error, fields.MisfitError):
             self._misfits.setdefault(error.column, []).append(str(error))
         elif self.options.on_error == "fail" and not isinstance(error, NoLabelError):
-            raise DataError(f"{self.place}, row {row}: {reason}.") from None
+            raise DataError(f"{self.origin.place}, row {row}: {reason}.") from None
         self.faults.append((row, reason, isinstance(error, NoLabelError)))
 
     def _learn(self) -> None:
@@ -246,7 +230,7 @@ class Conversion:
         self._ballots = None
         for seen in self.account.seen.values():
             try:
-                coding = decide(seen, given, self.place)
+                coding = decide(seen, given, self.origin.place)
             except DataError as error:
                 if seen.needed and not self.unlabelled:
                     raise
@@ -259,28 +243,31 @@ class Conversion:
 
     def _decide_misfits(self) -> None:
         """Leave out whole columns that do not fit; a few stray values are faults of their rows."""
+        place, left_out = self.origin.place, dict[str, str]()
         for column, reasons in self._misfits.items():
             if len(reasons) <= _MISFITS * self._rows:
                 continue
             names = [n for n, became in self.account.became.items() if became == column] or [column]
             if any(name in self.options.columns for name in names):
-                raise DataError(f"{self.place}: {reasons[0]}; it was said to hold {column!r}.")
+                raise DataError(f"{place}: {reasons[0]}; it was said to hold {column!r}.")
             if self._left_out.keys() >= {*names}:  # it comes from somewhere else
-                raise DataError(f"{self.place}: {reasons[0]}.")
+                raise DataError(f"{place}: {reasons[0]}.")
             if column in _OF_THE_TEMPLATE:
                 raise DataError(
-                    f"{self.place}: {reasons[0]}. Without it the chat template writes another "
+                    f"{place}: {reasons[0]}. Without it the chat template writes another "
                     f"prompt; where it is another thing, say so: --column {names[0]}="
                 )
             for name in names:
-                self._left_out[name] = (
+                left_out[name] = (
                     f"column {name!r} was left out: it is not what {column!r} stands for here "
                     f"({reasons[0]}); --column {name}= says so without this line"
                 )
-            # Rows that were refused for this column may hold other labels and votes.
+        if left_out:
+            self._left_out |= left_out
+            # Rows that were refused for these columns may hold other labels and votes.
             self._codings, self._sentences, self._ballots = {}, [], None
             raise StartAgainError
 
     def _failed(self, faults: Sequence[tuple[int, str, bool]], failure: str) -> DataError:
         reasons = "\n".join(f"  row {row}: {reason}" for row, reason, _ in faults[:3])
-        return DataError(f"{self.place}: {failure}.\n{reasons}")
+        return DataError(f"{self.origin.place}: {failure}.\n{reasons}")

@@ -99,8 +99,7 @@ def _in_small_letters(names: Container[str], records: Sequence[Mapping[str, Any]
     small = [{str(name).casefold(): one[name] for name in one} for one in records]
     if not any(reader.recognises({n for one in small for n in one}, small) for reader in readers()):
         return ""
-    given = dict.fromkeys(str(name) for one in records for name in one)
-    other = {name.casefold(): name for name in given if name.casefold() != name}
+    other = {name.casefold(): name for name in _columns(records) if name.casefold() != name}
     return _columns_options({new: old for new, old in other.items() if new in known()})
 
 
@@ -134,7 +133,7 @@ def _columns(sample: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _hints(sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Sentences about the likely cause, from the first records of the file."""
-    names = list(dict.fromkeys(str(name) for record in sample for name in record))
+    names = _columns(sample)
     values = {
         name: [record[name] for record in sample if record.get(name) is not None] for name in names
     }
@@ -197,19 +196,17 @@ def _options(values: Values, **columns: str) -> str:
 def _better(values: Values) -> tuple[str, str] | None:
     """Two columns of texts or messages whose names say which of them holds the better response."""
     held = [name for name in values if _are_responses(values[name])]
-    pairs = ((n, n.replace(one, other)) for one, other in _BETTER for n in held if one in n)
-    return next((pair for pair in pairs if pair[1] in held), None)
+    return _first_pair(held, ((n, n.replace(a, b)) for a, b in _BETTER for n in held if a in n))
 
 
 def _pair(values: Values) -> tuple[str, str] | None:
     """Two columns of texts whose names differ in their ends alone."""
     held = [name for name in values if _are_texts(values[name])]
-    pairs = (
-        (name, name.removesuffix(one) + other)
-        for one, other in _ENDS
-        for name in held
-        if name.endswith(one)
-    )
+    ends = ((n, a, b) for a, b in _ENDS for n in held if n.endswith(a))
+    return _first_pair(held, ((n, n.removesuffix(a) + b) for n, a, b in ends))
+
+
+def _first_pair(held: list[str], pairs: Iterator[tuple[str, str]]) -> tuple[str, str] | None:
     return next((pair for pair in pairs if pair[1] in held), None)
 
 

@@ -17,7 +17,6 @@ from surefoot.arrays import Bools, Ints
 from surefoot.data.rendering.notes import Cuts
 from surefoot.data.rendering.tokens import VERSION, TokenReader, Tokens
 from surefoot.data.schema import TURNS, Fault, Preferences, digest_of
-from surefoot.data.text import Prompt
 from surefoot.errors import DataError
 
 if TYPE_CHECKING:
@@ -153,9 +152,7 @@ def _columns(
     max_length: int,
     keep_end: bool,
 ) -> dict[str, list[Any]]:
-    names = (*Prompt._fields, "response_a", "response_b")
-    values = zip(*(rows[name] for name in names), strict=True)
-    batch = [dict(zip(names, row, strict=True)) for row in values]
+    batch = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
     found = TokenReader(tokenizer).rows(batch, max_length, keep_end)
     return {
         **{name: [one.tokens[k] for one in found] for k, name in enumerate(TURNS)},

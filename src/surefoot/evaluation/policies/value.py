@@ -30,7 +30,7 @@ from surefoot.arrays import Floats
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.options import Options
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, mean
-from surefoot.statistics.estimate import fields_ready, refused
+from surefoot.statistics.estimate import Scope, fields_ready
 from surefoot.statistics.ranges import as_one
 
 #: With an effective size of fewer responses than this, weighted means get no interval.
@@ -181,7 +181,7 @@ def policy_value(
         if not reason:
             return mean(values, ids, None, level, _COVERS, within)
         figure = None if top > _LARGEST_LOG else float(values.mean())
-        return refused(figure, n, _COVERS, level, reason)
+        return Scope(n, _COVERS, level).refused(figure, reason)
 
     used, clipped = _clipped(logs, options)
     top, highest, total = float(used.max()), float(logs.max()), logsumexp(logs)

@@ -39,7 +39,7 @@ from scipy.special import expit
 from surefoot.arrays import Floats
 from surefoot.errors import DataError
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, hierarchical
-from surefoot.statistics.estimate import fields_ready, json_ready, refused
+from surefoot.statistics.estimate import Scope, fields_ready, json_ready
 from surefoot.statistics.ties import side_of_half, side_of_rewards
 
 _COVERS = "test prompts"
@@ -198,9 +198,9 @@ def length_controlled(
     n = sum(len(one) for one in outcomes)
     for y, x in zip(outcomes, log_ratios, strict=True):
         if reason := _unsolvable(y, x):
-            return refused(None, n, _COVERS, level, reason)
+            return Scope(n, _COVERS, level).refused(None, reason)
         if (y == 0.5).all():
-            return refused(0.5, n, _COVERS, level, "every comparison is a tie")
+            return Scope(n, _COVERS, level).refused(0.5, "every comparison is a tie")
     influences = [_intercepts(y, x) for y, x in zip(outcomes, log_ratios, strict=True)]
     found = hierarchical(influences, list(prompts), level, _COVERS)
     return found.mapped(expit)

@@ -131,19 +131,11 @@ class EmbeddingRewardModel(TrainedScorer):
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `surefoot.json`; see :mod:`surefoot.scorers.storage`."""
-        storage.save(
-            Path(folder),
-            tensors=self.tensors(),
-            description={
-                "scorer": self.scorer.model_dump(mode="json"),
-                "objective": self.objective.model_dump(mode="json"),
-                "seed": self.seed,
-                "sources": self.features_.sources,
-                "temperature": self.temperature_,
-                "encoder_key": self.encoder.key,
-                "surefoot": version("surefoot"),
-            },
+        own = {"sources": self.features_.sources, "encoder_key": self.encoder.key}
+        description = storage.description_of(
+            self.scorer, self.objective, self.seed, self.temperature_, **own
         )
+        storage.save(Path(folder), self.tensors(), description)
 
     def tensors(self) -> dict[str, Tensor]:
         """The numbers of a fitted model, by name."""

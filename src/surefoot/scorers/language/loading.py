@@ -13,16 +13,7 @@ from torch import Tensor
 
 from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.runs import require_finished
-from surefoot.scorers.language.adapters import (
-    below_adapter,
-    close,
-    lies_below,
-    probe,
-    refuse_adapter_alone,
-    refuse_prompt_learning,
-    rounding,
-    with_adapter,
-)
+from surefoot.scorers.language import adapters
 from surefoot.scorers.language.architecture import (
     ModelKind,
     config_at,
@@ -114,13 +105,13 @@ def prepare_model(
         _require_causal(model)
     elif not keep_padding or text_config(model).pad_token_id is None:
         ensure_pad_token(model, tokenizer, peft_config is not None or hasattr(model, "peft_config"))
-    refuse_prompt_learning(*getattr(model, "peft_config", {}).values(), peft_config)
+    adapters.refuse_prompt_learning(*getattr(model, "peft_config", {}).values(), peft_config)
     new_adapter = False
     if peft_config is not None:
-        model = below_adapter(model)
-        given = probe(model) if kind_found == "policy" else None
-        model = with_adapter(model, peft_config, kind_found)
-        new_adapter = given is None or lies_below(model, given)
+        model = adapters.below_adapter(model)
+        given = adapters.probe(model) if kind_found == "policy" else None
+        model = adapters.with_adapter(model, peft_config, kind_found)
+        new_adapter = given is None or adapters.lies_below(model, given)
     model = never_packed(model)
     if kind_found == "policy":
         return Prepared(model, tokenizer, kind_found, False, new_adapter)
@@ -162,8 +153,8 @@ def reads_causally(model: Any) -> bool:
 
 def _require_causal(model: Any) -> None:
     """Refuse a policy whose prediction of a token depends on the tokens behind it."""
-    found = probe(model)
-    if not close(found[0, 0], found[1, 0], rounding(model)):
+    found = adapters.probe(model)
+    if not adapters.close(found[0, 0], found[1, 0], adapters.rounding(model)):
         raise ConfigurationError(
             f"a {type(base_of(model)).__name__} that reads a text in both directions is no policy: "
             "it predicts tokens that it has seen. Name a causal language model."
@@ -189,7 +180,7 @@ def _require_blind_to_padding(prepared: Prepared) -> None:
 
     with torch.no_grad(), mode(model), autocast(device, half_of(model)):
         alone, padded = scores(0), scores(9)
-    if not close(padded, alone, 5 * rounding(model)):
+    if not adapters.close(padded, alone, 5 * adapters.rounding(model)):
         raise ConfigurationError(
             f"a {type(base_of(model)).__name__} reads the padding behind a text: its rewards would "
             "depend on which texts are read together. Take a model of another kind."
@@ -213,7 +204,7 @@ def load_model(
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    refuse_adapter_alone(name, kind)
+    adapters.refuse_adapter_alone(name, kind)
     labels = options.pop("num_labels", 1)
     options = {"dtype": torch.float32, "output_loading_info": True} | options
     load: Callable[..., Any] = AutoModelForCausalLM.from_pretrained

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,15 +25,14 @@ from surefoot.scorers.language.adapters import below_adapter, read_adapter, weig
 from surefoot.scorers.language.architecture import text_config
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.loading import Prepared, load_model, load_tokenizer, prepare_model
-from surefoot.scorers.language.noise import noise_of
 from surefoot.scorers.language.options import (
     GeneralPreferenceScorer,
     LanguageModelScorer,
     PolicyScorer,
 )
-from surefoot.scorers.language.precision import name_of
+from surefoot.scorers.language.precision import name_of, noise_of
 from surefoot.scorers.language.preference import PreferenceScores
-from surefoot.scorers.language.reference import ReferencePolicy, base_key, held
+from surefoot.scorers.language.reference import HELD, ReferencePolicy, base_key
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.trained import TrainedScorer
@@ -146,15 +144,10 @@ class LanguageModel(TrainedScorer):
 
     def description(self, objective: Options, seed: int) -> dict[str, Any]:
         """What `surefoot.json` says beside the model's own files."""
-        return {
-            "scorer": self.scorer.settled.model_dump(mode="json"),
-            "objective": objective.model_dump(mode="json"),
-            "seed": seed,
-            "rewards": {"mean": self.mean_, "std": self.std_},
-            "temperature": self.temperature_,
-            "reference_key": self.reference_key,
-            "surefoot": version("surefoot"),
-        }
+        rewards, key = {"mean": self.mean_, "std": self.std_}, self.reference_key
+        own: dict[str, Any] = {"rewards": rewards, "reference_key": key}
+        settled = self.scorer.settled
+        return storage.description_of(settled, objective, seed, self.temperature_, **own)
 
     @classmethod
     def load(
@@ -257,14 +250,12 @@ class LanguageModel(TrainedScorer):
         options, engine = self.scorer.load_options, self.engine
         if place is None:
             return ReferencePolicy.of(self.prepared.model, engine, live=False)
-
-        def read() -> ReferencePolicy:
+        name = (place, file_stamps(place), str(options), engine.precision, engine.pad_id)
+        found = HELD.get(name)
+        if found is None:
             model: Any = load_model(place, "policy", **options)
-            return ReferencePolicy.of(model.to(engine.device), engine, live=False)
-
-        return held(
-            (place, file_stamps(place), str(options), engine.precision, engine.pad_id), read
-        )
+            found = HELD[name] = ReferencePolicy.of(model.to(engine.device), engine, live=False)
+        return found
 
 
 @contextmanager

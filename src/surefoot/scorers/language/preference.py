@@ -16,14 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError
+from surefoot.scorers.language import scores
 from surefoot.scorers.language.batch import PairBatch
-from surefoot.scorers.language.scores import (
-    PolicyScores,
-    RewardScores,
-    ScoreFunction,
-    labels_of_texts,
-    reward_head,
-)
 from surefoot.scorers.skew import SkewOptions
 
 
@@ -34,7 +28,7 @@ def labels_of(options: SkewOptions) -> int:
 
 
 @dataclass(frozen=True)
-class PreferenceScores(ScoreFunction):
+class PreferenceScores(scores.ScoreFunction):
     """Half the margin of a pair and its opposite: there is no score of a response alone."""
 
     options: SkewOptions
@@ -57,14 +51,14 @@ class PreferenceScores(ScoreFunction):
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Half the margin and its opposite (n, 2)."""
-        options, k, head = self.options, self.options.blocks, reward_head(model)
+        options, k, head = self.options, self.options.blocks, scores.reward_head(model)
         everywhere: list[Tensor] = []  # labels (B, T, L), before one token is chosen
 
         def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
             everywhere.append(output)
 
         with nullcontext() if head is None else head.register_forward_hook(keep):
-            last = labels_of_texts(model, batch, self.bidirectional)
+            last = scores.labels_of_texts(model, batch, self.bidirectional)
         prompts = None
         if options.prompt_weights:
             prompts = at_prompt_ends(everywhere[0].float()[..., 2 * k : 3 * k], batch)
@@ -88,7 +82,7 @@ def at_prompt_ends(values: Tensor, batch: PairBatch) -> Tensor:
 
 def score_function(
     kind: str, bidirectional: bool, beta: float, options: SkewOptions | None
-) -> ScoreFunction:
+) -> scores.ScoreFunction:
     """What a model is trained as: a policy, or a classifier with or without the `options` of pairs.
 
     Raises:
@@ -101,7 +95,7 @@ def score_function(
                 "general_preference is for a sequence classifier, and the model is a policy: load "
                 f"it with AutoModelForSequenceClassification, num_labels={labels_of(options)}."
             )
-        return PolicyScores(beta)
+        return scores.PolicyScores(beta)
     if options is None:
-        return RewardScores(bidirectional)
+        return scores.RewardScores(bidirectional)
     return PreferenceScores(options, bidirectional)

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from surefoot.runs import atomic
 from surefoot.scorers.language.adapters import adapter_tensors, stays_below
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
-from surefoot.scorers.language.noise import circumstances
+from surefoot.scorers.language.precision import circumstances
 from surefoot.scorers.language.scores import log_probs, mode, quick_attention
 
 #: Parts of a configuration that say where a model came from, or what its trainer made of it.
@@ -193,12 +193,5 @@ def _read(path: Path, count: int) -> Tensor | None:
     return None
 
 
-_HELD: WeakValueDictionary[Hashable, ReferencePolicy] = WeakValueDictionary()
-
-
-def held(name: Hashable, read: Callable[[], ReferencePolicy]) -> ReferencePolicy:
-    """The reference of this name that someone still holds, or a new one."""
-    found = _HELD.get(name)
-    if found is None:
-        found = _HELD[name] = read()
-    return found
+#: References that someone holds, by what they were read from.
+HELD: WeakValueDictionary[Hashable, ReferencePolicy] = WeakValueDictionary()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from surefoot.objectives import Outputs, ScoreKind
 from surefoot.scorers.language.batch import PairBatch
-from surefoot.scorers.language.noise import per_root_token
+from surefoot.scorers.language.precision import per_root_token
 
 
 class ScoreFunction(ABC):
@@ -63,7 +63,7 @@ class PolicyScores(ScoreFunction):
     """beta log(pi(y | x) / pi_ref(y | x)): DPO's implicit reward (Rafailov et al., 2305.18290).
 
     A log-ratio below the `noise`, in nats per root of a token, is none
-    (:mod:`surefoot.scorers.language.noise`); what trains a policy measures it first.
+    (:class:`surefoot.scorers.language.precision.Noise`); what trains a policy measures it first.
     """
 
     beta: float  #: scale of the log-ratio, the strength of the pull to the reference

@@ -174,7 +174,7 @@ class LinearSolver:
             for gap in minima.gaps.tolist()
         ]
         weight = self.coordinates.to_features(minima.parameters)
-        return Fit({"weight": weight}, 1, minima.values, minima.gaps, tuple(notes))
+        return Fit({"weight": weight}, minima.values, minima.gaps, tuple(notes))
 
 
 @contextmanager

@@ -55,7 +55,13 @@ class TrainedHead(Head):
             SurefootError: the objective stopped being finite.
         """
         parts = torch.arange(len(problem.l2)).split(self._together(problem.features))
-        return Fit.join([self._train(problem.part(fits)) for fits in parts])
+        found = [self._train(problem.part(fits)) for fits in parts]
+        return Fit(
+            {name: torch.cat([f.parameters[name] for f in found]) for name in found[0].parameters},
+            torch.cat([fit.values for fit in found]),
+            torch.cat([fit.gaps for fit in found]),
+            tuple(note for fit in found for note in fit.notes),
+        )
 
     def scores(
         self, parameters: Parameters, features: Tensor, context: Tensor | None = None
@@ -102,7 +108,7 @@ class TrainedHead(Head):
         fixed = {name: p.detach() for name, p in parameters.items()}
         gaps = torch.full_like(values.detach(), math.inf)
         notes = (f"Trained for {self.steps} full-batch steps.",) * len(gaps)
-        return Fit(fixed, 0, values.detach(), gaps, notes)
+        return Fit(fixed, values.detach(), gaps, notes)
 
     def _rate(self, step: int) -> float:
         warm = max(1, self.steps // 10)

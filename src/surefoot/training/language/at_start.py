@@ -18,7 +18,7 @@ from surefoot.escaping import warn
 from surefoot.objectives import Objective
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
-from surefoot.scorers.language.noise import noise_of, per_root_token
+from surefoot.scorers.language.precision import noise_of, per_root_token
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.scores import ScoreFunction, base_of, log_probs, mode
 from surefoot.training.language.pairs import TrainingPairs

@@ -19,8 +19,7 @@ from surefoot.escaping import warn
 from surefoot.objectives import Objective
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.loading import Prepared, prepare_model
-from surefoot.scorers.language.noise import noise_of
-from surefoot.scorers.language.precision import Masters, master_weights, warn_of_masters
+from surefoot.scorers.language.precision import Masters, master_weights, noise_of, warn_of_masters
 from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.saving import for_older_readers
