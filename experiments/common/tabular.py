@@ -8,7 +8,7 @@ import torch
 from surefoot.objectives import Evidence, Objective
 from surefoot.scorers.head import Problem
 from surefoot.statistics import Estimate, mean
-from surefoot.statistics.estimate import refused
+from surefoot.statistics.estimate import Scope
 from surefoot.worlds.linear_fits import LinearProblems, newton
 
 COVERS = "worlds and draws of data"
@@ -20,7 +20,7 @@ def ratio(above: list[np.ndarray], below: list[np.ndarray]) -> Estimate:
     share = a.mean() / b.mean()
     values = share + (a - share * b) / b.mean()
     if np.ptp(values) < 1e-12:
-        return refused(share, len(values), COVERS, 0.95, "the same in every world")
+        return Scope(len(values), COVERS, 0.95).refused(share, "the same in every world")
     return mean(values, covers=COVERS)
 
 

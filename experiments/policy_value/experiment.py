@@ -23,7 +23,7 @@ from experiments.policy_value.scene import (
 from surefoot.evaluation.policies.value import RatioOptions, effective_size, policy_value
 from surefoot.options import Options
 from surefoot.statistics import Estimate, hierarchical, mean
-from surefoot.statistics.estimate import refused
+from surefoot.statistics.estimate import Scope
 from surefoot.worlds import TabularTruth
 
 #: What the tables show: direct knows no reference, importance no preference.
@@ -104,7 +104,7 @@ def squared_bias(tends_to: list[float], scenes: list[Scene]) -> Estimate:
     """Mean over worlds of what the MSE tends to; sums of rounding errors are 0."""
     found = [round((x - one.value) ** 2, 15) for x, one in zip(tends_to, scenes, strict=True)]
     if not any(found):
-        return refused(0.0, len(found), "worlds", 0.95, "0 in every world")
+        return Scope(len(found), "worlds", 0.95).refused(0.0, "0 in every world")
     return mean(found, covers="worlds")
 
 

@@ -52,9 +52,9 @@ class ReaderFlags:
             return {"tokenizer": self.tokenizer, "max_length": self.max_length}
         from surefoot.scorers.reading import reading_of
 
-        found = reading_of(self.tokenizer, self.max_length, self.scorer)
-        say(f"read as by {found.reader}, {found.max_length} tokens at most")
-        return found.arguments
+        reader, arguments = reading_of(self.tokenizer, self.max_length, self.scorer)
+        say(f"read as by {reader}, {arguments['max_length']} tokens at most")
+        return arguments
 
 
 def audit(

@@ -23,7 +23,15 @@ from surefoot.columns import DECLARED, Column
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import Fault as Fault
 from surefoot.data.reading.account import Reading
-from surefoot.data.text import Message, Prompt, last_turn, normalised, to_messages, to_text
+from surefoot.data.text import (
+    Message,
+    Prompt,
+    last_turn,
+    messages,
+    normalised,
+    to_messages,
+    to_text,
+)
 from surefoot.errors import DataError, unknown_name
 
 _MESSAGES = List(dict.fromkeys(("role", "content", "extra"), Value("string")))
@@ -268,11 +276,8 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
         except DataError as error:
             raise fields.MisfitError(name, error) from None
     for name in TURNS:
-        try:
-            role = "user" if name == "prompt" else "assistant"
-            complete[name] = to_messages(values[name], role)
-        except DataError as error:
-            raise DataError(f"{name!r}: {error}") from None
+        role = "user" if name == "prompt" else "assistant"
+        complete[name] = messages(values[name], role, name)
     try:
         complete["label"] = fields.probability(values["label"], "label")
     except DataError:

@@ -59,6 +59,14 @@ def to_messages(value: object, role: str) -> list[Message]:
     raise DataError(f"expected text or messages; got {describe(value)}")
 
 
+def messages(value: object, role: str, name: str) -> list[Message]:
+    """Messages in a column, with the column's name in the error: see :func:`to_messages`."""
+    try:
+        return to_messages(value, role)
+    except DataError as error:
+        raise DataError(f"{name!r}: {error}") from None
+
+
 def _message(turn: object) -> Message:
     if not isinstance(turn, Mapping):
         raise DataError(f"expected text or messages; got a list with {describe(turn)} in it")

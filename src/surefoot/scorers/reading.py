@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from surefoot.errors import ConfigurationError, unknown_name
 from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
@@ -13,16 +13,11 @@ from surefoot.scorers.scorer import EmbeddingScorer
 _KINDS = ("embedding", "reward-model", "policy")
 
 
-class CheckArguments(NamedTuple):
-    """Arguments of :func:`surefoot.data.checks.check`, and what they are in words."""
+def reading_of(name: str, max_length: int, scorer: str | None = None) -> tuple[str, dict[str, Any]]:
+    """How a model reads comparisons: what it is in words, and the arguments for a check of data.
 
-    reader: str
-    arguments: dict[str, Any]
-    max_length: int  #: tokens at most: no more than the model has positions
-
-
-def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckArguments:
-    """How a model reads comparisons.
+    They are those of :func:`surefoot.data.checks.check`; `max_length` is no more than the model has
+    positions.
 
     Args:
         name: `default` (the encoder of heads on embeddings), a folder or a hub name.
@@ -45,7 +40,7 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
         limit = min(max_length, encoder.limit)
         description = f"a head on the embeddings of {name} (views: {', '.join(views)})"
         arguments = {"tokenizer": encoder.tokenizer, "max_length": limit, "views": views}
-        return CheckArguments(description, arguments, limit)
+        return description, arguments
     place = Encoder(EncoderOptions(name=name)).path
     tokenizer = load_tokenizer(place)
     config = config or config_at(place)
@@ -54,8 +49,7 @@ def reading_of(name: str, max_length: int, scorer: str | None = None) -> CheckAr
     positions = max_length if config is None else positions_of(config, tokenizer, keep_end)
     limit = min(max_length, positions)
     arguments = {"tokenizer": tokenizer, "max_length": limit, "keep_end": keep_end}
-    description = f"a {kind.replace('-', ' ')} with the tokenizer of {name}"
-    return CheckArguments(description, arguments, limit)
+    return f"a {kind.replace('-', ' ')} with the tokenizer of {name}", arguments
 
 
 def _causal_head(config: Any) -> bool:

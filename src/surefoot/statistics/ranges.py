@@ -100,8 +100,11 @@ class Unseen:
     units: int  #: independent ones
 
     def ends(self, level: float) -> tuple[float, float]:
-        """Lowest and highest mean if all that was missed lies at an end."""
-        share = largest_unseen(self.units, level)
+        """Lowest and highest mean if all that was missed lies at an end.
+
+        The share of all units that `units` of them can have missed: (1 - share)^units = 1 - level.
+        """
+        share = -math.expm1(math.log1p(-level) / self.units)
         return self.mean - share * self.down, self.mean + share * self.up
 
     def chance_of(self, point: float) -> float:
@@ -120,15 +123,6 @@ SHARE_DIFFERENCE = Range(-1.0, 1.0)
 #: Lengths, ratios.
 NOT_NEGATIVE = Range(0.0, math.inf)
 UNBOUNDED = Range()
-
-
-def largest_unseen(units: int, level: float) -> float:
-    """The share of all units that `units` of them can have missed: (1 - share)^units = 1 - level.
-
-    >>> round(largest_unseen(100, 0.95), 4)
-    0.0295
-    """
-    return float(-math.expm1(math.log1p(-level) / units))
 
 
 def as_one(values: Floats) -> bool:

@@ -7,9 +7,9 @@ from itertools import chain, cycle
 
 from surefoot.data.readers import Reader, Record, Row, get
 from surefoot.data.reading import fields
-from surefoot.data.reading.contract import first_of, messages
+from surefoot.data.reading.contract import first_of
 from surefoot.data.reading.dialogues import part
-from surefoot.data.text import Message
+from surefoot.data.text import Message, messages
 from surefoot.errors import DataError
 
 _CONVERSATIONS, _SIDES = ("conversation_a", "conversation_b"), ("response_a", "response_b")

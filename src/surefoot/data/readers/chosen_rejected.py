@@ -14,14 +14,13 @@ from surefoot.data.reading.contract import (
     PROMPTS,
     first_of,
     is_dialogue,
-    messages,
     prompt_column,
     prompt_of,
     response_of,
 )
 from surefoot.data.reading.dialogues import CONTEXT_DIFFERS, Parted, part, part_texts
 from surefoot.data.reading.record import ColumnError
-from surefoot.data.text import Message
+from surefoot.data.text import Message, messages
 from surefoot.errors import DataError
 
 #: A dialogue with the better answer at its end, and the other answer (ms-swift).

@@ -18,7 +18,7 @@ from surefoot.data.reading import fields
 from surefoot.data.reading.account import misspelt
 from surefoot.data.reading.record import ColumnError, Record
 from surefoot.data.schema import ABSENT, declared, filled
-from surefoot.data.text import Message, to_messages, to_text
+from surefoot.data.text import Message, messages, to_text
 from surefoot.errors import DataError
 
 Row = dict[str, Any]
@@ -108,14 +108,6 @@ def text_of(entry: Any, name: str) -> Any:
             f"{name!r} holds a mapping with {keys}, and none of {', '.join(_RESPONSES)}"
         )
     return entry[key]
-
-
-def messages(value: object, role: str, name: str) -> list[Message]:
-    """Messages in a column, with the column's name in the error."""
-    try:
-        return to_messages(value, role)
-    except DataError as error:
-        raise DataError(f"{name!r}: {error}") from None
 
 
 def first_of(record: Mapping[str, Any], names: Sequence[str]) -> str | None:
