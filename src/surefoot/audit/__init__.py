@@ -1,6 +1,5 @@
 """What is wrong with these preferences, and how far are they from where they will be used?"""
 
-from surefoot.audit.deployment import DeploymentShift, deployment_shift
 from surefoot.audit.diagnosis import Diagnosis, diagnoses
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.diagnostics import diagnostics
@@ -13,7 +12,6 @@ __all__ = [
     "Cells",
     "Counts",
     "Curves",
-    "DeploymentShift",
     "Diagnosis",
     "Diagnostic",
     "Dots",
@@ -22,7 +20,6 @@ __all__ = [
     "Picture",
     "RowScores",
     "audit",
-    "deployment_shift",
     "diagnoses",
     "diagnostics",
 ]

@@ -33,7 +33,7 @@ class RowScores:
     """The rows that a diagnosis is about, the gravest first.
 
     Attributes:
-        positions: (M,) of the rows in the audited data.
+        positions: (M,) of the rows in their data.
         scores: (M,) in [0, 1], how much each is suspected.
     """
 
@@ -51,6 +51,7 @@ class Measurement:
         test: whether it lies beyond the size that matters; None where that rests on an assumption.
         seen: a sentence that says what was seen.
         rows: the rows concerned, if any are.
+        in_deployment: the prompts of deployment concerned, if any are.
         remedy: configuration that answers it, by section.
         advice: what to do beside, or in place of that.
         assumption: what the figure rests on, where it cannot be tested.
@@ -64,6 +65,7 @@ class Measurement:
     seen: str
     of: str = ""
     rows: RowScores | None = None
+    in_deployment: RowScores | None = None
     remedy: Mapping[str, Any] = field(default_factory=dict)
     advice: str = ""
     assumption: str = ""

@@ -28,7 +28,7 @@ class EmbeddedPrompts:
         keys: (P,) that are equal where two sets share a prompt, ascending.
         vectors: (P, D) embeddings of the texts.
         rows: (P,) position of a row that has it.
-        of_rows: (N,) the prompt of each row.
+        of_rows: (N,) the prompt of each row; -1 where it is left out.
     """
 
     texts: tuple[str, ...]
@@ -51,6 +51,15 @@ class EmbeddedPrompts:
         vectors = encoder.embed(texts[rows].tolist(), keep="right").astype(np.float64)
         of_rows = np.searchsorted(ordered, preferences.prompt_keys())
         return cls(tuple(texts[rows]), ordered, vectors, rows, of_rows)
+
+    def weighed(self, weights: Floats) -> EmbeddedPrompts:
+        """The prompts that have a weight, by weights (N,) of rows."""
+        kept = np.bincount(self.of_rows, weights, len(self)) > 0
+        place = np.where(kept, np.cumsum(kept) - 1, -1)
+        texts = tuple(text for text, one in zip(self.texts, kept.tolist(), strict=True) if one)
+        return EmbeddedPrompts(
+            texts, self.keys[kept], self.vectors[kept], self.rows[kept], place[self.of_rows]
+        )
 
     def shared_with(self, other: EmbeddedPrompts) -> npt.NDArray[np.bool_]:
         """Whether each prompt is one of the other set's, too, (P,)."""

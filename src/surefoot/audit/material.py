@@ -125,6 +125,10 @@ class Material(Protocol):
     def centroids(self) -> Floats:
         """Of the clusters that a run with `unit: cluster` makes of the training prompts, (C, D)."""
 
+    @property
+    def seed(self) -> int:
+        """Of what is drawn."""
+
     def folds(self, count: int) -> Ints:
         """The fold of each row, (N,), prompts apart."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from surefoot.audit.diagnosis import ALPHA, Diagnosis, diagnoses
-from surefoot.audit.diagnostic import Lacking, Measurement
+from surefoot.audit.diagnostic import Lacking, Measurement, RowScores
 from surefoot.audit.diagnostics import diagnostics
 from surefoot.audit.material import PreferenceMaterial, offline_encoder
 from surefoot.data import Preferences
@@ -50,19 +50,27 @@ class Audit:
 
         Columns: `row` (position in the data), `diagnostic`, `score` in [0, 1], `verdict`.
         """
+        return self._concerned(lambda one: one.rows)
+
+    @property
+    def deployment_issues(self) -> pd.DataFrame:
+        """One line for each prompt of deployment concerned; `row` is its position among these."""
+        return self._concerned(lambda one: one.in_deployment)
+
+    def _concerned(self, of: Callable[[Measurement], RowScores | None]) -> pd.DataFrame:
         import pandas as pd
 
         parts = [
             pd.DataFrame(
                 {
-                    "row": one.measurement.rows.positions,
+                    "row": rows.positions,
                     "diagnostic": one.name,
-                    "score": one.measurement.rows.scores,
+                    "score": rows.scores,
                     "verdict": one.verdict,
                 }
             )
             for one in self.diagnoses
-            if one.measurement.rows is not None and one.verdict in ("found", "assumed")
+            if (rows := of(one.measurement)) is not None and one.verdict in ("found", "assumed")
         ]
         columns = ["row", "diagnostic", "score", "verdict"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -115,6 +123,8 @@ def audit(
     quick: bool = False,
     encoder: Callable[[], Encoder] | None = None,
     seed: int = 0,
+    deployment: Preferences | None = None,
+    clusters: int = 16,
 ) -> Audit:
     """Ask every diagnostic about preferences.
 
@@ -125,14 +135,18 @@ def audit(
         preferences: the comparisons.
         quick: leave out what needs embeddings.
         encoder: makes the encoder that texts are read with; default: the offline one.
-        seed: of folds.
+        seed: of folds and clusters.
+        deployment: prompts of where a model will be used, or comparisons.
+        clusters: how many clusters of prompts training and deployment are compared by.
 
     Raises:
         DataError: there are no rows.
     """
     if not len(preferences):
         raise DataError(f"{preferences.name} has no rows to audit.")
-    material = PreferenceMaterial(preferences, encoder or offline_encoder, seed)
+    material = PreferenceMaterial(
+        preferences, encoder or offline_encoder, seed, deployment, clusters
+    )
     need = "embeddings (leave out --quick)" if quick else _needed(len(preferences), encoder)
     measured, lacking = [], []
     for one in diagnostics().values():

@@ -19,7 +19,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.escaping import json_document
 
 if TYPE_CHECKING:
-    from surefoot.audit import Audit, DeploymentShift
+    from surefoot.audit import Audit
     from surefoot.data import Preferences
     from surefoot.runs import RunFolder
 
@@ -130,11 +130,10 @@ def audit(
             against=read(against, reading) if against else None,
         )
         _show(report)
-        shift = None if prompts is None else _shift(preferences, prompts, clusters or 16)
-        found = diagnosed(preferences, quick=quick)
+        found = diagnosed(preferences, quick=quick, deployment=prompts, clusters=clusters or 16)
         _show_diagnoses(found)
         if folder:
-            _write(folder, report, shift, found, preferences)
+            _write(folder, report, found, preferences, prompts)
     damaged = any(finding.severity == "error" for finding in report.findings)
     if (damaged and fail_on) or (found.found and fail_on == "found"):
         raise typer.Exit(1)
@@ -149,39 +148,22 @@ def _prompts(places: list[str], reading: ReadingFlags) -> Preferences:
     return prompts
 
 
-def _shift(training: Preferences, prompts: Preferences, clusters: int) -> DeploymentShift:
-    """How far the prompts of deployment lie from those of training; prints it."""
-    from surefoot.audit import deployment_shift
-    from surefoot.scorers import Encoder, EncoderOptions
-
-    shift = deployment_shift(training, prompts, Encoder(EncoderOptions()), clusters)
-    out.print(Text.assemble(("\nDeployment:", "bold"), f" {shift.verdict}"))
-    for name, before, after in shift.moved() if shift.distinguishable else ():
-        out.print(f"    {before:.1%} to {after:.1%}  {name}", style="dim")
-    if shift.remedies:
-        out.print(
-            "Risks that hold this shift (upper ends of what the data allow; less may be better):"
-        )
-    for line in shift.remedies:
-        out.print(f"    {line}")
-    return shift
-
-
 def _write(
     folder: RunFolder,
     report: Any,
-    shift: DeploymentShift | None,
     found: Audit,
     preferences: Preferences,
+    prompts: Preferences | None,
 ) -> None:
     from surefoot.report import audit_page
 
-    extra = {"labels": found.to_dict()} | ({"deployment": shift.to_dict()} if shift else {})
     results: dict[str, Content] = {
-        "audit.json": report.to_dict() | extra,
+        "audit.json": report.to_dict() | {"labels": found.to_dict()},
         "rows.jsonl": _rows(report, preferences),
-        "suspects.jsonl": _suspects(found, preferences),
-        "report.html": lambda: audit_page(report, found, preferences, shift, command=invocation()),
+        "suspects.jsonl": _suspects(found, preferences, prompts),
+        "report.html": lambda: audit_page(
+            report, found, preferences, prompts, command=invocation()
+        ),
     }
     write(folder, results)
 
@@ -207,14 +189,15 @@ def _show_diagnoses(found: Audit) -> None:
     out.print(Text.assemble(("\nLabels:", "bold"), f" {found.verdict}"))
 
 
-def _suspects(found: Audit, preferences: Preferences) -> str:
+def _suspects(found: Audit, preferences: Preferences, prompts: Preferences | None) -> str:
     """Rows that a finding or an assumption concerns, one JSON object a line, the gravest first."""
-    places = list(preferences.read("file", "row"))
     lines = []
-    for row, kind, score, verdict in found.issues.itertuples(index=False):
-        file, number = places[row]
-        line = {"kind": kind, "verdict": verdict, "score": score, "file": file, "row": number}
-        lines.append(json_document(json.dumps(line, ensure_ascii=False)) + "\n")
+    for issues, data in ((found.issues, preferences), (found.deployment_issues, prompts)):
+        places = [] if data is None else list(data.read("file", "row"))
+        for row, kind, score, verdict in issues.itertuples(index=False):
+            file, number = places[row]
+            line = {"kind": kind, "verdict": verdict, "score": score, "file": file, "row": number}
+            lines.append(json_document(json.dumps(line, ensure_ascii=False)) + "\n")
     return "".join(lines)
 
 

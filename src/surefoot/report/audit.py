@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
-from surefoot.audit import Audit, DeploymentShift, Diagnosis, Diagnostic, Dots
+from surefoot.audit import Audit, Diagnosis, Diagnostic, Dots
 from surefoot.audit.picture import Band
 from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport, checks
@@ -18,7 +18,7 @@ from surefoot.report.page import render
 from surefoot.report.pictures import drawn
 from surefoot.report.svg import clean
 from surefoot.report.words import counted, percent
-from surefoot.statistics import Estimate, mean
+from surefoot.statistics import Estimate
 
 #: Rows that are shown of a diagnosis, and characters of each text.
 SHOWN, LONGEST = 10, 160
@@ -88,7 +88,7 @@ def audit_page(
     report: DamageReport,
     found: Audit,
     preferences: Preferences | None = None,
-    shift: DeploymentShift | None = None,
+    prompts: Preferences | None = None,
     *,
     command: str = "",
 ) -> str:
@@ -98,14 +98,14 @@ def audit_page(
         report: damage of rows.
         found: what diagnostics say of labels.
         preferences: the audited data, to show rows of; without them, none are shown.
-        shift: how far the prompts of deployment lie from these, where that is known.
+        prompts: those of deployment, where there are any, for the same.
         command: the command line that made it, shown at the end.
     """
-    tone, sentence, steps = _verdict(report, found, shift)
+    tone, sentence, steps = _verdict(report, found)
     by_question: dict[str, list[Diagnosis]] = {}  # in the order of the gravest
     for one in found.diagnoses:
         by_question.setdefault(one.diagnostic.name, []).append(one)
-    questions = [_answered(answers, preferences) for answers in by_question.values()]
+    questions = [_answered(answers, (preferences, prompts)) for answers in by_question.values()]
     return render(
         "audit.html.jinja",
         report=report,
@@ -117,16 +117,12 @@ def audit_page(
         concerns=[one for one in questions if one.grave],
         questions=questions,
         damage=_damage(report),
-        shift=shift,
-        clusters=_clusters(shift) if shift else None,
         checks=len(checks()),
         command=command,
     )
 
 
-def _verdict(
-    report: DamageReport, found: Audit, shift: DeploymentShift | None
-) -> tuple[str, str, list[str]]:
+def _verdict(report: DamageReport, found: Audit) -> tuple[str, str, list[str]]:
     """Tone, sentence, and what to do: the first step first."""
     errors, warnings = (
         [f for f in report.findings if f.severity == severity] for severity in ("error", "warning")
@@ -138,8 +134,6 @@ def _verdict(
     for one in found.found[:3]:
         lines = "".join(f" In a configuration: {line}." for line in one.remedies)
         steps.append(f"{one.name[:1].upper()}{one.name[1:]}: {one.measurement.advice}{lines}")
-    if shift is not None and shift.distinguishable:
-        steps.append(shift.verdict)
     if errors:
         rows = len(np.unique(np.concatenate([f.positions for f in errors])))  # in one error or more
         sentence = (
@@ -155,7 +149,9 @@ def _verdict(
     return "good", f"{found.verdict} No damage either.", [*steps, "Train plain."]
 
 
-def _answered(answers: list[Diagnosis], preferences: Preferences | None) -> Answered:
+def _answered(
+    answers: list[Diagnosis], data: tuple[Preferences | None, Preferences | None]
+) -> Answered:
     own = [(one.name, one.measurement.picture) for one in answers]
     pictures = [(name, drawn(picture)) for name, picture in own if picture is not None]
     sizes = [one for one in answers if one.measurement.picture is None]
@@ -163,9 +159,7 @@ def _answered(answers: list[Diagnosis], preferences: Preferences | None) -> Answ
         name = (sizes[0].diagnostic if len(sizes) > 1 else sizes[0]).name
         pictures.append((name, drawn(_sizes(sizes))))
     rows = {
-        one.name: list(_rows(one, preferences))
-        for one in answers
-        if preferences is not None and one.verdict in ("found", "assumed")
+        one.name: list(_rows(one, data)) for one in answers if one.verdict in ("found", "assumed")
     }
     return Answered(answers[0].diagnostic, tuple(answers), tuple(pictures), rows)
 
@@ -183,17 +177,22 @@ def _sizes(answers: list[Diagnosis]) -> Dots:
     return Dots(names, sizes, diagnostic.unit, band, picked)
 
 
-def _rows(diagnosis: Diagnosis, preferences: Preferences) -> Iterator[ConcernedRow]:
-    """The first of the rows that a diagnosis is about."""
-    rows = diagnosis.measurement.rows
-    if rows is None:
-        return
-    some = preferences.select(rows.positions[:SHOWN])
-    read = some.read("file", "row", "prompt", "response_a", "response_b", "label")
-    for score, (file, row, prompt, a, b, label) in zip(rows.scores.tolist(), read, strict=False):
-        texts = (last_turn(prompt), *map(to_text, (a, b) if label >= 0.5 else (b, a)))
-        place = f"{(file or '').rpartition('/')[2]} {row}"
-        yield ConcernedRow(place, score, *(clean(text, LONGEST) for text in texts))
+def _rows(
+    diagnosis: Diagnosis, data: tuple[Preferences | None, Preferences | None]
+) -> Iterator[ConcernedRow]:
+    """The first of the rows that a diagnosis is about, and of the prompts of deployment."""
+    concerned = diagnosis.measurement.rows, diagnosis.measurement.in_deployment
+    for rows, given in zip(concerned, data, strict=True):
+        if rows is None or given is None:
+            continue
+        some = given.select(rows.positions[:SHOWN])
+        read = some.read("file", "row", "prompt", "response_a", "response_b", "label")
+        for score, (file, row, prompt, a, b, label) in zip(
+            rows.scores.tolist(), read, strict=False
+        ):
+            texts = (last_turn(prompt), *map(to_text, (a, b) if label >= 0.5 else (b, a)))
+            place = f"{(file or '').rpartition('/')[2]} {row}"
+            yield ConcernedRow(place, score, *(clean(text, LONGEST) for text in texts))
 
 
 def _threats(found: Audit) -> Markup | None:
@@ -241,22 +240,4 @@ def _damage(report: DamageReport) -> Markup | None:
         [100 * f.share for f in report.findings],
         axis="share of rows, %",
         form="{:.2g} %",
-    )
-
-
-def _clusters(shift: DeploymentShift) -> Markup:
-    """Shares of the clusters of prompts, on both sides."""
-
-    def shares(of: Sequence[float], n: int) -> list[Estimate | None]:
-        counts = [round(n * share) for share in of]
-        return [mean(np.arange(n) < count, covers="prompts") for count in counts]
-
-    order = np.argsort(-shift.shift.before, kind="stable")
-    return dot_interval_chart(
-        [shift.names[k] for k in order],
-        {
-            "training": shares(shift.shift.before[order].tolist(), shift.training),
-            "deployment": shares(shift.shift.after[order].tolist(), shift.deployment),
-        },
-        axis="share of prompts",
     )
