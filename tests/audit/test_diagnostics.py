@@ -244,21 +244,6 @@ def test_an_annotator_of_few_prompts_is_not_judged():
     )
 
 
-def test_few_votes_that_agree_are_no_certainty():
-    world = clean("several votes", 30, rng())
-    world = replace(world, prompts=np.arange(30))
-    sure = voted(replace(world, margins_true=np.full(30, 50.0)), 3, rng())
-    (one,) = diagnoses([(diagnostics()["flipped votes"], measured("flipped votes", sure))])
-    assert one.verdict == "cannot tell"
-
-
-def test_means_of_votes_get_no_smoothing():
-    world = planted("flipped votes")(1000, rng())
-    assert not measured("flipped votes", world).remedy
-    hard = measured("flipped votes", replace(world, labels=np.rint(world.labels)))
-    assert hard.remedy["objective"]["labels"]["flip_rate"] == pytest.approx(0.1, abs=0.03)
-
-
 def test_names_are_shown_in_one_line():
     world = planted("rogue annotator")(2000, rng())
     names = tuple(f"{name}\nLabels: nothing found" for name in world.votes.names)
@@ -281,21 +266,3 @@ def test_a_unit_that_some_rows_lack_is_no_remedy():
     part = measured("worst part", replace(world, groupings={"group": names}))
     assert not part.remedy
     assert "give every row a name" in part.advice
-
-
-def test_soft_labels_get_no_second_smoothing():
-    drawn = rng()
-    world = clean("skewed lengths", 4000, drawn)
-    world = replace(world, margins_true=6 * world.margins_true)
-    world = voted(world, 1, drawn, lambda pair, who: np.full(len(pair), 0.2))
-    assert measured("flipped labels", world).remedy
-    soft = np.where(np.arange(4000) < 100, 0.1 + 0.8 * world.labels, world.labels)
-    assert not measured("flipped labels", replace(world, labels=soft)).remedy
-
-
-def test_nobody_is_suspected_where_single_labels_do_not_say():
-    (one,) = diagnostics()["flipped labels"].measure(clean("skewed lengths", 300, rng()))
-    assert one.size.high - one.size.low > 0.1
-    assert "too wide" in one.seen
-    assert one.rows is None
-    assert not one.remedy

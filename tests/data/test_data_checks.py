@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 
 import numpy as np
 import pytest
@@ -206,68 +204,6 @@ def test_without_evidence_it_says_that_it_cannot_tell():
     report = check(own)
     assert "swapped-label" not in kinds(report)
     assert any(reason.startswith("swapped labels") for reason in report.unchecked)
-
-
-def test_votes_show_the_flip_rate():
-    rng = np.random.default_rng(0)
-
-    def voted(i):
-        truth = i % 2
-        votes = [{"annotator": None, "value": float(truth ^ (rng.random() < 0.2))} for _ in "12345"]
-        tie = {"annotator": None, "value": 0.5}  # no flip of anything
-        return row(i, votes=[*votes, tie], label=float(truth))
-
-    report = check(Preferences.from_rows([voted(i) for i in range(600)]))
-    found = report.of("disagreeing-votes")
-    figure, low, high = map(
-        float, re.search(r"rate (\S+) \[(\S+), (\S+)\]", found.meaning).groups()
-    )
-    assert low < 0.2 < high
-    assert high - low < 0.05
-    majority = float(re.search(r"majority of 5 with rate (\S+)\. ", found.meaning)[1])
-    wrong = sum(math.comb(5, k) * figure**k * (1 - figure) ** (5 - k) for k in (3, 4, 5))
-    assert majority == pytest.approx(wrong, abs=2e-3)
-    assert f"flip_rate: {figure:.2f}" in found.remedy
-    assert found.count == pytest.approx(600 * (1 - 0.8**5 - 0.2**5), rel=0.1)
-    assert found.severity == "note"
-    assert (
-        "This rate is a lower bound of the mean rate where some pairs are harder" in found.meaning
-    )
-    assert "on 600 pairs with 4 votes or more that is not seen (p = " in found.meaning
-
-
-@pytest.mark.parametrize("votes", [5, 3])
-def test_the_flip_rate_of_votes_on_easy_and_hard_pairs_is_said_to_be_too_low(votes):
-    """Half of the pairs are never flipped and half at .4: the mean is .2, and .14 is read."""
-    rng = np.random.default_rng(1)
-
-    def voted(i):
-        flips = rng.random(votes) < 0.4 * (i % 2)
-        return row(i, votes=[{"annotator": None, "value": float(not f)} for f in flips], label=1.0)
-
-    found = check(Preferences.from_rows([voted(i) for i in range(400)])).of("disagreeing-votes")
-    assert float(re.search(r"rate (\S+) \[", found.meaning)[1]) == pytest.approx(0.14, abs=0.03)
-    if votes == 5:
-        assert "on 400 pairs with 4 votes or more they are (p < .001)" in found.meaning
-        assert "or a higher rate, since this one is too low" in found.remedy
-    else:
-        assert "which takes 4 votes on a pair to see: no pair has them" in found.meaning
-        assert "higher rate" not in found.remedy
-
-
-def test_votes_that_contradict_each_other_are_given_no_flip_rate():
-    votes = [{"annotator": "x", "value": 1.0}, {"annotator": "y", "value": 0.0}]
-    rows = [row(i, votes=votes, label=0.5) for i in range(60)]
-    found = check(Preferences.from_rows(rows)).of("disagreeing-votes")
-    assert "coded the other way" in found.remedy
-    assert "flip_rate:" not in found.remedy
-
-
-def test_single_votes_show_no_flip_rate():
-    for data in (table(), table(row(50, votes=[{"annotator": "x", "value": 1.0}]))):
-        report = check(data)
-        assert any(reason.startswith("flip rate: no pair has two") for reason in report.unchecked)
-        assert "disagreeing-votes" not in kinds(report)
 
 
 LONG = "Describe at length the history of the city of {} and of the river that runs through it."

@@ -81,3 +81,33 @@ def test_sides_and_scale_change_nothing():
 def test_ties_and_no_margins_say_nothing():
     assert flip_mixture([0.0, 0.0], [1.0, 0.0]).rate.estimate is None
     assert flip_mixture([1.0, 2.0, 3.0], [0.5, 0.5, 0.5]).rate.estimate is None
+
+
+def test_rows_that_say_the_same_widen_the_interval():
+    """Four copies of each row, and that they are copies: as wide as without."""
+    rng = np.random.default_rng(4)
+    margins = rng.normal(0, 4, 1000)
+    y, _ = labels_of(margins, 0.15, rng)
+    copies, ids = (np.repeat(one, 4) for one in (margins, np.arange(1000)))
+    once, four, told = (
+        flip_mixture(m, labels, clusters=clusters).rate
+        for m, labels, clusters in (
+            (margins, y, None),
+            (copies, np.repeat(y, 4), None),
+            (copies, np.repeat(y, 4), ids),
+        )
+    )
+    assert four.high - four.low == pytest.approx((once.high - once.low) / 2, rel=0.1)
+    assert told.high - told.low == pytest.approx(once.high - once.low, rel=0.15)
+    assert told.estimate == pytest.approx(once.estimate, abs=1e-3)
+
+
+def test_grouping_of_many_rows_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(5)
+    margins = rng.normal(0, 2.5, 9000)
+    y, _ = labels_of(margins, 0.1, rng)
+    grouped = flip_mixture(margins, y).rate
+    monkeypatch.setattr("surefoot.statistics.flip_mixture._MOST", 10_000)
+    whole = flip_mixture(margins, y).rate
+    for end in ("estimate", "low", "high"):
+        assert getattr(grouped, end) == pytest.approx(getattr(whole, end), abs=2e-4)

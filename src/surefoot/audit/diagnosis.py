@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,9 +34,10 @@ class Diagnosis:
             of the audit; `not found`: it would have been, were it of the reference size, with
             chance `power`; `cannot tell`: it might not have been; `assumed`: the figure rests on an
             assumption that these data cannot test.
-        p_value: of the size that matters, adjusted for all tests of the audit; None for `assumed`.
-        power: chance that the reference size would have been found; None for `assumed`.
-        enough: rows at which it would be, four times in five; None where that is not known.
+        p_value: of the size that matters, adjusted for all tests of the audit; None without a test.
+        power: chance that the reference size would have been found; None without a test.
+        enough: rows at which it would be, four times in five, or at which an interval would be
+            narrow enough to say something; None where that is not known.
     """
 
     diagnostic: Diagnostic
@@ -69,6 +71,9 @@ class Diagnosis:
             return f"{seen} That is more than {small if one.matters else 'chance gives'}."
         if self.verdict == "assumed":
             return f"{seen} This rests on an assumption: {self.measurement.assumption}."
+        if self.power is None:
+            wide = f"an interval wider than {self.measurement.widest:g} is no ground to act on"
+            return f"{seen} That is too little to tell: {wide}; some {self.enough:,} rows would do."
         chance = f"{one.reference:g} {one.unit} would have been found with chance {self.power:.2f}"
         if self.verdict == "not found":
             return f"{seen} Nothing is found beyond {one.matters:g}; {chance}."
@@ -133,7 +138,12 @@ def diagnoses(
     found = []
     for i, (diagnostic, one) in enumerate(measured):
         if one.test is None:
-            found.append(Diagnosis(diagnostic, one, "assumed"))
+            rows = math.ceil(one.size.n * one.too_wide**2)
+            found.append(
+                Diagnosis(diagnostic, one, "cannot tell", enough=rows)
+                if rows
+                else Diagnosis(diagnostic, one, "assumed")
+            )
             continue
         share = alpha * diagnostic.weight / float(weights.sum())
         power = one.test.power(diagnostic.reference, share)

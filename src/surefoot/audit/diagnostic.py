@@ -55,6 +55,7 @@ class Measurement:
         remedy: configuration that answers it, by section.
         advice: what to do beside, or in place of that.
         assumption: what the figure rests on, where it cannot be tested.
+        widest: such a figure says nothing where its interval is wider; None: no bound.
         picture: drawn for the question, with what does not matter; without one, the size is drawn
             beside those of the diagnostic's other measurements.
         details: further figures, JSON-ready.
@@ -69,8 +70,18 @@ class Measurement:
     remedy: Mapping[str, Any] = field(default_factory=dict)
     advice: str = ""
     assumption: str = ""
+    widest: float | None = None
     picture: Picture | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def too_wide(self) -> float:
+        """How many times as wide as it may be an interval is, where it says nothing; else 0."""
+        low, high = self.size.low, self.size.high
+        if self.test is not None or self.widest is None or low is None or high is None:
+            return 0.0
+        times = (high - low) / self.widest
+        return times if times > 1 else 0.0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from surefoot.errors import SurefootError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.fit.cross_validation import cross_validate
+from surefoot.scorers.fit.flip_rate import fitted_to, is_asked
 from surefoot.scorers.temperature import fit_temperature, to_probabilities
 from surefoot.statistics.comparison import paired_difference
 from surefoot.statistics.dependence import Dependence, Spread, spread
@@ -103,6 +104,10 @@ def out_of_fold(material: Material, options: Options) -> OutOfFold:
     scorer = Scorer.parse({"kind": "embedding", **options.get("scorer", {})})
     objective = Objective(**options.get("objective", {}))
     assert isinstance(scorer, EmbeddingScorer)
+    if is_asked(objective):
+        objective, _ = fitted_to(
+            objective, material.margins, material.labels, material.weights, material.prompts
+        )
     problem = material.problem_of(scorer, objective)
     fold = torch.from_numpy(material.folds(scorer.folds))
     margins = cross_validate(scorer.head, problem, fold).margins.double().numpy()

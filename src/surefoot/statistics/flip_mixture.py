@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from scipy.special import expit, log_expit
 from scipy.stats import chi2
 
 from surefoot.arrays import Floats
+from surefoot.statistics.dependence import Dependence
 from surefoot.statistics.estimate import Estimate
 
 ASSUMPTION = (
@@ -30,6 +32,8 @@ _RATES = np.concatenate([[0.0], np.geomspace(1e-4, 0.495, 60)])
 _SCALES = (1e-3, 1e3)
 #: Times the median margin; the farther ones count as no farther.
 _ABSURD = 1e6
+#: Groups of neighbouring margins, at most.
+_MOST = 4096
 
 
 @dataclass(frozen=True)
@@ -63,21 +67,25 @@ def flip_mixture(
     labels: npt.ArrayLike,
     weights: npt.ArrayLike | None = None,
     level: float = 0.95,
+    clusters: npt.ArrayLike | None = None,
 ) -> FlipMixture:
     """Fit flip rate and scale to labels.
 
     The interval holds the rates whose best likelihood is not far below the best of all (a profile
-    interval); rows count as independent.
+    interval), as far as the rate's variance with clusters, by the sandwich, is larger than without.
+    Of many rows those of neighbouring margins count as one margin.
 
     Args:
         margins: (N,) of a model that did not see the labels.
         labels: (N,) P(first preferred); ties are left out.
         weights: (N,), not negative; None: equal ones.
         level: of the interval.
+        clusters: (N,) what rows share; None: rows are independent.
     """
     m, y = np.asarray(margins, dtype=np.float64), np.asarray(labels, dtype=np.float64)
     w = np.ones(len(m)) if weights is None else np.asarray(weights, dtype=np.float64)
     telling = (w > 0) & (m != 0) & (y != 0.5)
+    shared = None if clusters is None else np.asarray(clusters)[telling]
     m, y, w = m[telling], y[telling], w[telling]
     n, covers = len(m), "labels"
     if n < 2:
@@ -88,32 +96,33 @@ def flip_mixture(
     w = w * (w.sum() / np.square(w).sum())  # as many equal weights as say as much
     unit = float(np.median(np.abs(m)))
     with np.errstate(over="ignore"):
-        z = np.clip(m / unit, -_ABSURD, _ABSURD)
+        z = np.minimum(np.abs(m) / unit, _ABSURD)
+    with_margin = np.where(m > 0, y, 1 - y)  # how far the label goes with the margin
+    at, kept, turned = _grouped(z, w * with_margin, w * (1 - with_margin))
 
     def best_scale(rate: float) -> tuple[float, float]:
         """The scale that fits best at a rate, and less the log-likelihood there."""
 
         def loss(log_scale: float) -> float:
-            a, b = log_expit(np.exp(log_scale) * z), log_expit(-np.exp(log_scale) * z)
-            if rate:
-                keep, turn = np.log1p(-rate), np.log(rate)
-                a, b = np.logaddexp(keep + a, turn + b), np.logaddexp(keep + b, turn + a)
-            return -float(w @ (y * a + (1 - y) * b))
+            a, b = _mixed(rate, np.exp(log_scale) * at)
+            return -float(kept @ a + turned @ b)
 
         ends = (float(np.log(_SCALES[0])), float(np.log(_SCALES[1])))
         found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-4})
         return float(np.exp(found.x)), float(found.fun)
 
     profile = np.array([best_scale(rate)[1] for rate in _RATES.tolist()])
-    at = int(profile.argmin())
-    low, high = _RATES[max(at - 1, 0)], _RATES[min(at + 1, len(_RATES) - 1)]
+    k = int(profile.argmin())
+    low, high = _RATES[max(k - 1, 0)], _RATES[min(k + 1, len(_RATES) - 1)]
     polished = minimize_scalar(
         lambda rate: best_scale(rate)[1], bounds=(low, high), method="bounded"
     )
-    rate, least = float(_RATES[at]), float(profile[at])
+    rate, least = float(_RATES[k]), float(profile[k])
     if polished.fun < least:
         rate, least = float(polished.x), float(polished.fun)
-    edge = least + float(chi2.ppf(level, 1)) / 2
+    scale = best_scale(rate)[0]
+    more = 1.0 if shared is None else _inflation(rate, scale * z, with_margin, w, shared)
+    edge = least + more * float(chi2.ppf(level, 1)) / 2
 
     def above(at: float) -> float:
         return best_scale(at)[1] - edge
@@ -121,7 +130,47 @@ def flip_mixture(
     ends = _crossing(above, profile - edge, rate, -1), _crossing(above, profile - edge, rate, 1)
     note = "" if ends[1] < _RATES[-1] else "labels like coins fit as well"
     estimate = Estimate(rate, *ends, n, covers, level, note, within=(0.0, 0.5))
-    return FlipMixture(estimate, best_scale(rate)[0] / unit)
+    return FlipMixture(estimate, scale / unit)
+
+
+def _mixed(rate: float, z: Floats) -> tuple[Floats, Floats]:
+    """Log-chances of labels with and against margins (N,), in log-odds, at a flip rate."""
+    a, b = log_expit(z), log_expit(-z)
+    if not rate:
+        return a, b
+    keep, turn = np.log1p(-rate), np.log(rate)
+    return np.logaddexp(keep + a, turn + b), np.logaddexp(keep + b, turn + a)
+
+
+def _grouped(z: Floats, kept: Floats, turned: Floats) -> tuple[Floats, Floats, Floats]:
+    """Rows (N,) as at most so many groups of neighbours, at their mean margin."""
+    if len(z) <= _MOST:
+        return z, kept, turned
+    order = np.argsort(z, kind="stable")
+    first = np.linspace(0, len(z), _MOST, endpoint=False).astype(np.int64)
+    sums = [np.add.reduceat(one[order], first) for one in (z * (kept + turned), kept, turned)]
+    return sums[0] / (sums[1] + sums[2]), sums[1], sums[2]
+
+
+def _inflation(rate: float, z: Floats, with_margin: Floats, w: Floats, clusters: Any) -> float:
+    """By how much clusters raise the variance of the rate, at least 1.
+
+    Scores of each row in rate and log-scale, their information, and the sandwich with clusters over
+    the one without.
+    """
+    p, slope = expit(z), expit(z) * expit(-z)
+    chance = rate + (1 - 2 * rate) * p  # of a label that goes with its margin
+    by_chance = (with_margin - chance) / np.maximum(chance * (1 - chance), 1e-12)
+    directions = np.stack([1 - 2 * p, (1 - 2 * rate) * slope * z], axis=1)
+    scores = (w * by_chance)[:, None] * directions
+    weight = w / np.maximum(chance * (1 - chance), 1e-12)
+    information = (directions * weight[:, None]).T @ directions
+    inverse = np.linalg.pinv(information)
+    alone, shared = (
+        float((inverse @ meat @ inverse)[0, 0])
+        for meat in (scores.T @ scores, Dependence.of(clusters, len(w)).gram(scores))
+    )
+    return max(shared / alone, 1.0) if alone > 0 else 1.0
 
 
 def _crossing(above: Callable[[float], float], excess: Floats, rate: float, way: int) -> float:

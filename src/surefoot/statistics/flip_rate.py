@@ -33,7 +33,10 @@ _CHANCE = 0.05
 
 
 def flip_rate_of_votes(
-    disagreement: npt.ArrayLike, clusters: npt.ArrayLike | None = None, level: float = 0.95
+    disagreement: npt.ArrayLike,
+    clusters: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    weights: npt.ArrayLike | None = None,
 ) -> Estimate:
     """The flip rate e of single votes, from 2 e (1 - e) = the chance that two votes disagree.
 
@@ -46,9 +49,10 @@ def flip_rate_of_votes(
         disagreement: (N,) of each pair with two votes or more, from :func:`disagreement_of`.
         clusters: (N,) what the interval takes as shared; default: every pair is its own.
         level: nominal coverage.
+        weights: (N,) of pairs; default: equal ones.
     """
     covers = "pairs with two votes or more"
-    found = mean(disagreement, clusters, None, level, covers, SHARE)
+    found = mean(disagreement, clusters, weights, level, covers, SHARE)
     rate = found.mapped(lambda chance: float(1 - np.sqrt(1 - 2 * np.clip(chance, 0, 0.5))) / 2)
     more = found.low is not None and found.low > 0.5
     return replace(rate, note=found.note or (MORE_THAN_COINS if more else LOWER_BOUND))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import binom
 
+from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
-from surefoot.statistics import disagreement_of, flip_rate_of_votes
+from surefoot.statistics import Estimate, disagreement_of, flip_rate_of_majority, flip_rate_of_votes
+from surefoot.statistics.beta_rates import flip_rate_of_beta
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.flip_rate import varying_rates
+from surefoot.statistics.flip_rate import MORE_THAN_COINS, varying_rates
 from surefoot.statistics.minimum_effect import MinimumEffect
 
 MATTERS = 0.05
@@ -32,49 +33,73 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
         )
         return
     first, votes = counts[several].T
+    weights = material.weights[several]
+    if not weights.any():
+        yield Lacking(f"{DIAGNOSTIC.name}: a weight above 0 on pairs with two votes or more.")
+        return
     disagreement = disagreement_of(first, votes)
-    size = flip_rate_of_votes(disagreement, prompts)
-    moments = spread(disagreement, Dependence.of(prompts, len(several)), np.ones(len(several)))
+    size = flip_rate_of_votes(disagreement, prompts, weights=weights)
+    moments = spread(disagreement, Dependence.of(prompts, len(several)), weights)
     assert size.estimate is not None
-    # Near 1/2 the rate hardly follows from the disagreement; the test needs its slope below that.
+    # The rate is convex in the disagreement: by its slope at the estimate the test is no easier
+    # than one of disagreement. Near 1/2 the rate hardly follows; the slope is that below.
     slope = 1 / (2 * (1 - 2 * float(np.clip(size.estimate, MATTERS, 0.45))))
-    error = max(moments.error, _least_error(votes, REFERENCE)) * slope
+    error = max(moments.error, _least_error(votes, weights, REFERENCE)) * slope
     split = np.flatnonzero(disagreement > 0)
     gravest = split[np.argsort(-disagreement[split], kind="stable")]
-    varying = varying_rates(first, votes)
-    rate = min(size.estimate, 0.49)
+    varying, beta = varying_rates(first, votes), flip_rate_of_beta(first, votes)
     labels = material.labels[several[split]]
     hard = len(split) and np.isin(labels, (0.0, 1.0)).mean() > 0.5
+    coded = size.note == MORE_THAN_COINS
     yield Measurement(
         size=size,
         test=MinimumEffect(size.estimate, error, moments.freedom, MATTERS),
         seen=f"A single vote is flipped with rate {size}, from {len(several):,} pairs with two "
-        f"votes or more. {varying}",
+        f"votes or more; {_majority(size.estimate, votes)}. {varying}{_in_words(beta)}",
         rows=RowScores(several[gravest], np.minimum(disagreement[gravest], 1.0)),
-        remedy={"objective": {"labels": {"kind": "smoothed", "flip_rate": round(rate, 2)}}}
-        if hard
+        remedy={"objective": {"labels": {"kind": "forward-corrected", "flip_rate": "fitted"}}}
+        if hard and not coded
         else {},
-        advice="People who want different things count as flips here. "
+        advice=f"No flip rate explains it: {size.note}."
+        if coded
+        else "People who want different things count as flips here, and so do pairs on which both "
+        "responses are as good. "
         + (
-            "The rate is that of a label that is one vote; a majority of votes is flipped less."
+            "Leave the column of labels out, and they are means of the votes, which say how sure "
+            "people are."
             if hard
             else "Labels are means of votes: soft, so they need no remedy; more votes help."
         ),
-        details={"pairs": len(several), "varying": varying.to_dict()},
+        details={
+            "pairs": len(several),
+            "varying": varying.to_dict(),
+            "beta": beta.to_dict(),
+        },
     )
 
 
-def _least_error(votes: npt.NDArray[np.int64], rate: float) -> float:
+def _majority(rate: float, votes: Ints) -> str:
+    usual = int(np.median(votes))
+    wrong = f"{flip_rate_of_majority(rate, usual):.3f}".lstrip("0")
+    return f"the majority of {usual} with rate {wrong}"
+
+
+def _in_words(beta: Estimate) -> str:
+    """The mean rate under a law of rates, where votes say it."""
+    return "" if beta.estimate is None else f" If {beta.note}, its mean is {beta}."
+
+
+def _least_error(votes: Ints, weights: Floats, rate: float) -> float:
     """Error of the mean disagreement of pairs with so many votes (N,) at a rate of flips.
 
     Few votes that happen to agree are no certainty.
     """
-    variance = 0.0
-    for k, pairs in zip(*np.unique(votes, return_counts=True), strict=True):
+    variance = np.zeros(len(votes))
+    for k in np.unique(votes).tolist():
         first = np.arange(k + 1)
         chance, split = binom.pmf(first, k, rate), disagreement_of(first, np.full(k + 1, k))
-        variance += pairs * float(chance @ (split - chance @ split) ** 2)
-    return float(np.sqrt(variance)) / len(votes)
+        variance[votes == k] = chance @ (split - chance @ split) ** 2
+    return float(np.sqrt(np.square(weights) @ variance) / weights.sum())
 
 
 DIAGNOSTIC = Diagnostic(

@@ -1,4 +1,4 @@
-"""How many single labels are flipped, and which: what a model that did not see them says."""
+"""How many single labels are flipped, and which: what models that did not see them say."""
 
 from __future__ import annotations
 
@@ -6,47 +6,120 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from surefoot.arrays import Floats
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
+from surefoot.audit.picture import Dots
+from surefoot.statistics import Estimate, flip_rate_bound, mean
+from surefoot.statistics.confident_learning import confident_flips
 from surefoot.statistics.flip_mixture import ASSUMPTION, WIDEST, flip_mixture
+from surefoot.statistics.logistic import out_of_fold
+from surefoot.statistics.ranges import SHARE
+from surefoot.statistics.ties import credit, side_of_margins
+from surefoot.statistics.two_models import Contradicted, contradicted
 
+MATTERS = 0.05
 #: Rows with at least this chance of a flip are suspects.
 SUSPECTED = 0.5
+#: Of how many of the first suspects it is said how many should be flips.
+FIRST = (10, 30, 100, 300, 1000)
 
 
 def flips(material: Material) -> Iterator[Measurement | Lacking]:
-    """A mixture of labels as they are and turned round, on margins out of fold."""
-    found = flip_mixture(material.margins, material.labels, material.weights)
+    """Margins out of fold read by three assumptions; suspects by that of the mixture."""
+    margins, labels, weights = material.margins, material.labels, material.weights
+    found = flip_mixture(margins, labels, weights, clusters=material.prompts)
     rate = found.rate
     if rate.estimate is None or rate.low is None or rate.high is None:
         yield Lacking(f"{DIAGNOSTIC.name}: labels on pairs that a model distinguishes.")
         return
-    chance = found.flipped(material.margins, material.labels)
-    suspects = np.flatnonzero(chance >= SUSPECTED)
-    suspects = suspects[np.argsort(-chance[suspects], kind="stable")]
-    expected = float(chance[suspects].mean()) if len(suspects) else 0.0
+    confident = confident_flips(margins, labels, weights, material.prompts)
+    decided = (labels != 0.5) & (weights > 0)
+    right = credit(side_of_margins(margins), labels)[decided]
+    accuracy = mean(right, material.prompts[decided], weights[decided], within=SHARE)
+    bound = flip_rate_bound(accuracy)
+    chance = found.flipped(margins, labels)
+    ranked = np.argsort(-chance, kind="stable")
+    suspects = ranked[: int((chance >= SUSPECTED).sum())]
+    against = contradicted(margins, margins_of_form(material), labels, weights, material.prompts)
     wide = rate.high - rate.low > WIDEST
-    soft = not np.isin(material.labels, (0.0, 0.5, 1.0)).all()  # which is a remedy already
-    seen = f"The labels look as if {rate} of them were flipped"
-    seen += (
-        ", an interval too wide to act on: single labels do not say it at this accuracy."
-        if wide
-        else f". {len(suspects):,} rows are suspects; {expected:.0%} of these should be flips."
-    )
+    soft = not np.isin(labels, (0.0, 0.5, 1.0)).all()  # which is a remedy already
     yield Measurement(
         size=rate,
         test=None,
-        seen=seen,
+        seen=_readings(rate, confident, bound)
+        + ("" if wide else _suspects(chance[suspects]))
+        + _against(against),
         rows=None if wide else RowScores(suspects, chance[suspects]),
         remedy={}
         if wide or soft or rate.low < 0.02
-        else {"objective": {"labels": {"kind": "smoothed", "flip_rate": round(rate.estimate, 2)}}},
+        else {
+            "objective": {
+                "labels": {"kind": "forward-corrected", "flip_rate": round(rate.estimate, 2)}
+            }
+        },
         advice="Collect a second vote on some of the pairs: votes show what single labels do not."
         if wide
         else "Read the first suspects. A hard pair that was labelled rightly looks like a flip "
         "where the model is wrong.",
         assumption=ASSUMPTION,
-        details={"suspects": len(suspects), "expected_precision": expected},
+        widest=WIDEST,
+        picture=Dots(
+            ("logistic, but for flips", "the model is right where it is sure", "at most"),
+            {"": (rate, confident, None if bound is None else _point(bound, accuracy.n))},
+            DIAGNOSTIC.unit,
+            (None, MATTERS),
+        ),
+        details={
+            "confident learning": confident.to_dict(),
+            "at most": bound,
+            "suspects": len(suspects),
+            "expected precision": {
+                str(k): float(chance[ranked[:k]].mean()) for k in FIRST if k <= len(ranked)
+            },
+            "against two models": {
+                "labels": len(against.rows),
+                "of": against.sure,
+                "by chance": against.expected,
+                "more": against.excess.to_dict(),
+            },
+        },
+    )
+
+
+def margins_of_form(material: Material) -> Floats:
+    """Log-odds (N,) by features of form alone, from the rows of other folds."""
+    features = np.stack([*material.contrasts.values(), material.placed], axis=1)
+    return out_of_fold(features, material.labels, material.weights, material.folds(5))
+
+
+def _point(value: float, n: int) -> Estimate:
+    return Estimate(value, None, None, n, "labels", note="a bound")
+
+
+def _readings(rate: Estimate, confident: Estimate, bound: float | None) -> str:
+    """The three figures, each with what it takes for granted."""
+    sure = "" if confident.estimate is None else f", {confident} if it is right where it is sure"
+    most = "" if bound is None else f"; {bound:.2f} at most, whatever they are"
+    return (
+        f"By a model that did not see them, {rate} of the labels are flipped if its errors "
+        f"else are those of a logistic law{sure}{most}."
+    )
+
+
+def _suspects(chances: Floats) -> str:
+    if not len(chances):
+        return " No single label is more likely flipped than not."
+    return f" {len(chances):,} rows are suspects; {chances.mean():.0%} of these should be flips."
+
+
+def _against(found: Contradicted) -> str:
+    """What two unlike models say together."""
+    if found.excess.estimate is None:
+        return ""
+    return (
+        f" Of {found.sure:,} pairs of which a model of the texts and one of their form are sure, "
+        f"{len(found.rows):,} are labelled the other way; chance gives {found.expected:.0f}."
     )
 
 
@@ -55,10 +128,11 @@ DIAGNOSTIC = Diagnostic(
     threat="noise",
     question="How many single labels are flipped, and which?",
     unit="of labels flipped",
-    matters=0.05,
+    matters=MATTERS,
     reference=0.10,
     null="no label is flipped",
     measure=flips,
     embeds=True,
-    source="Patrini et al. (1609.13944), forward correction",
+    source="Patrini et al. (1609.13944), forward correction; Northcutt et al. (1911.00068), "
+    "confident learning",
 )

@@ -7,13 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import binomtest
 
-from surefoot import statistics
 from surefoot.arrays import Floats
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context, check_of
-from surefoot.data.labels.ballots import vote_counts
 from surefoot.data.reading.fields import mean_vote
-from surefoot.statistics.flip_rate import MORE_THAN_COINS
 
 #: Fewer labels than this are too few to find a column constant.
 _ENOUGH = 10
@@ -86,41 +83,6 @@ def swapped_label(context: Context) -> Iterator[Finding | str]:
     )
 
 
-def disagreeing_votes(context: Context) -> Iterator[Finding | str]:
-    """Votes on one pair that contradict each other, and the flip rate that they show."""
-    data = context.preferences
-    counts = vote_counts(data)
-    revoted = np.flatnonzero(counts[:, 1] >= 2)
-    if not len(revoted):
-        yield (
-            "flip rate: no pair has two votes. Single labels cannot tell flips from preferences "
-            "that are hard to predict; what a model predicts bounds the rate, and surefoot train "
-            "says so."
-        )
-        return
-    first, votes = counts[revoted].T
-    disagreement = statistics.disagreement_of(first, votes)
-    rate = statistics.flip_rate_of_votes(disagreement, data.prompt_keys()[revoted])
-    assert rate.estimate is not None
-    varying = statistics.varying_rates(first, votes)
-    higher = ", or a higher rate, since this one is too low" if varying.seen else ""
-    usual = int(np.median(votes))
-    majority = f"{statistics.flip_rate_of_majority(rate.estimate, usual):.3f}".lstrip("0")
-    yield from context.finding(
-        "disagreeing-votes",
-        "note",
-        revoted[disagreement > 0],
-        f"If votes are the truth with flips at one rate, a single vote is flipped with rate {rate} "
-        f"(from {len(revoted)} pairs with two votes or more), and the majority of {usual} with "
-        f"rate {majority}. {varying} People who want different things count as flips here.",
-        f"No flip rate explains it: {rate.note}."
-        if rate.note == MORE_THAN_COINS
-        else "Where the labels are single votes: labels: {kind: flip-corrected, flip_rate: "
-        f"{min(rate.estimate, 0.49):.2f}}}{higher}. A mean of votes is a soft label and needs "
-        "none.",
-    )
-
-
 def _evidence(context: Context) -> Floats:
     """What else says that a (positive) or b (negative) is better, shape (N,); NaN for nothing."""
     data = context.preferences
@@ -143,5 +105,4 @@ CHECKS = (
     ),
     constant_label,
     swapped_label,
-    disagreeing_votes,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from surefoot.arrays import Floats, Ints
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import folds
 from surefoot.errors import DataError
@@ -30,29 +31,55 @@ def with_flip_rate(
     Raises:
         DataError: no label has a margin.
     """
-    labels = objective.labels
-    if not isinstance(labels, ForwardCorrected) or labels.flip_rate != "fitted":
+    if not is_asked(objective):
         return objective, None
     task = Task.of(scorer, Objective(), preferences)
     problem, _, _ = task.problem(load_encoder(scorer.encoder), [seed])
     own_folds = torch.from_numpy(folds(preferences, scorer.folds, scorer.fold_by, seed))
-    margins = cross_validate(scorer.head, problem, own_folds).margins
-    rate = flip_mixture(margins, preferences.labels, problem.mass[:, 0]).rate
-    if rate.estimate is None:
+    margins = cross_validate(scorer.head, problem, own_folds).margins.double().numpy()
+    mass = problem.mass[:, 0].numpy()
+    return fitted_to(objective, margins, preferences.labels, mass, preferences.prompt_keys())
+
+
+def is_asked(objective: Objective) -> bool:
+    """Whether the objective's flip rate is to be fitted before anything else."""
+    labels = objective.labels
+    return isinstance(labels, ForwardCorrected) and labels.flip_rate == "fitted"
+
+
+def fitted_to(
+    objective: Objective, margins: Floats, labels: Floats, weights: Floats, prompts: Ints
+) -> tuple[Objective, Estimate]:
+    """The objective with the rate at which labels (N,) are likeliest, given margins out of fold.
+
+    Where the interval is too wide to act on, it is the lower end: as many flips as are sure. A rate
+    of 0 is the plain loss.
+
+    Raises:
+        DataError: no label has a margin.
+    """
+    assert isinstance(objective.labels, ForwardCorrected)
+    rate = flip_mixture(margins, labels, weights, clusters=prompts).rate
+    if rate.estimate is None or rate.low is None:
         raise DataError(
-            f"{preferences.name}: labels.flip_rate 'fitted' needs labels on pairs that a model "
-            "distinguishes. Give labels.flip_rate a number."
+            "labels.flip_rate 'fitted' needs labels on pairs that a model distinguishes. Give "
+            "labels.flip_rate a number."
         )
-    fixed = labels.fixed(rate.estimate)
+    fixed = objective.labels.fixed(rate.low if is_wide(rate) else rate.estimate)
     return objective.model_copy(update={"labels": fixed}), rate
+
+
+def is_wide(rate: Estimate) -> bool:
+    """Whether an interval says too little to act on the estimate."""
+    return rate.low is None or rate.high is None or rate.high - rate.low > WIDEST
 
 
 def doubt_of(rate: Estimate) -> tuple[str, ...]:
     """A sentence where the interval of a fitted rate is too wide to rely on."""
-    if rate.low is None or rate.high is None or rate.high - rate.low <= WIDEST:
+    if not is_wide(rate):
         return ()
     return (
         f"labels.flip_rate was fitted at {rate}, an interval wider than {WIDEST:g}: single labels "
-        f"do not say it here. It rests on this, too: {ASSUMPTION}. With a second vote on some of "
-        "the pairs it can be measured (surefoot audit).",
+        f"do not say it here, and its lower end is taken. It rests on this, too: {ASSUMPTION}. "
+        "With a second vote on some of the pairs flips can be measured (surefoot audit).",
     )
