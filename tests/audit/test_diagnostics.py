@@ -12,6 +12,7 @@ import yaml
 from surefoot.audit import Lacking, Measurement, diagnoses, diagnostics
 from surefoot.audit.material import parts_of
 from surefoot.objectives import Objective
+from surefoot.report.pictures import drawn
 from surefoot.scorers import EmbeddingScorer
 from surefoot.training.config import DataOptions
 from surefoot.worlds.planted import faults
@@ -59,6 +60,9 @@ class TestWhatItDeclares:
                 assert one.size.low <= one.size.estimate <= one.size.high
                 assert bool(one.assumption) is (one.test is None)
                 json.dumps(dict(one.details))
+                if one.picture is not None:
+                    json.dumps(one.picture.to_dict())
+                    assert "<svg" in drawn(one.picture)
 
     def test_rows_are_rows(self, diagnostic, worlds):
         for world in worlds.values():

@@ -10,12 +10,15 @@ import numpy.typing as npt
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material, Votes
+from surefoot.audit.picture import Dots
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Spread, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 
 MATTERS = 0.1
 #: Decided votes of an annotator on pairs that others voted on, to be judged.
 FEWEST = 30
+#: Annotators in the picture, those who agree least.
+SHOWN = 24
 
 
 def rogue(material: Material) -> Iterator[Measurement | Lacking]:
@@ -50,6 +53,7 @@ def rogue(material: Material) -> Iterator[Measurement | Lacking]:
         advice=f"Read some pairs of {name}: they may be harder ones, on which people agree less. "
         "Leave these votes out where they are careless; keep them where the person wants something "
         "else, and give a column group to train with unit: group.",
+        picture=_picture(shortfall, error, freedom, [votes.names[j] for j in judged]),
         details={
             "annotators": {
                 votes.names[j]: {"votes": int(counts[j]), "less agreement": float(s)}
@@ -57,6 +61,17 @@ def rogue(material: Material) -> Iterator[Measurement | Lacking]:
             }
         },
     )
+
+
+def _picture(shortfall: Floats, error: Floats, freedom: Floats, names: list[str]) -> Dots:
+    """The annotators who agree least, the one in question picked out."""
+    order = np.argsort(-(shortfall - MATTERS) / error)[:SHOWN].tolist()
+    sizes = [
+        MinimumEffect(value, wide, free, MATTERS).estimate(FEWEST, "votes")
+        for value, wide, free in np.stack([shortfall, error, freedom], axis=1)[order].tolist()
+    ]
+    shown = [names[j] for j in order]
+    return Dots(shown, {"annotator": sizes}, DIAGNOSTIC.unit, (None, MATTERS), shown[:1])
 
 
 def agreements(

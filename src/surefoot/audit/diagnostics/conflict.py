@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,9 @@ from surefoot.arrays import Bools, Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
 from surefoot.audit.parts import LabelsByPart, labels_by_part
+from surefoot.audit.picture import Cells
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
+from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins
 
@@ -78,7 +80,27 @@ def _tried(material: Material, cast: LabelsByPart) -> Measurement:
         remedy={"scorer": {"source_aware": True}} if column == "source" else {},
         advice=f"Train one model for each {column}, or one that knows it."
         + ("" if column == "source" else " Given as the column source, scorer.source_aware does."),
+        picture=_picture(cast, below),
         details={"parts": list(cast.parts), "accuracy": accuracy[:-1], "pooled": accuracy[-1]},
+    )
+
+
+def _picture(cast: LabelsByPart, below: Callable[[int, int], tuple[float, float, float]]) -> Cells:
+    """How right each head is on each part; those below one half have another colour."""
+
+    def cell(trained_on: int, tried_on: int) -> Estimate | None:
+        value, error, freedom = below(trained_on, tried_on)
+        found = MinimumEffect(0.5 - value, error, freedom, 0.0)
+        return found.estimate(len(cast.labels), "prompts") if error < 1 else None
+
+    columns = range(len(cast.parts))
+    return Cells(
+        rows=[*cast.parts, "all together"],
+        columns=list(cast.parts),
+        cells=[[cell(i, j) for j in columns] for i in range(len(cast.parts) + 1)],
+        row_title=f"{cast.column} learnt from",
+        column_title=f"how right it is on {cast.column}",
+        reach=0.2,
     )
 
 

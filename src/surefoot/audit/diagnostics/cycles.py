@@ -12,8 +12,10 @@ from scipy.sparse.csgraph import connected_components
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
+from surefoot.audit.picture import Dots
 from surefoot.statistics.cycles import circular, expected_circular, triads
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
+from surefoot.statistics.estimate import refused
 from surefoot.statistics.hodge import curl_share, curl_share_by_chance, smoothed_log_odds
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -113,6 +115,18 @@ def cycles(material: Material) -> Iterator[Measurement | Lacking]:
         remedy={"scorer": {"head": {"kind": "general-preference", "reward": True}}},
         advice="Where several people voted, camps that want different things make circles, too: "
         "see who votes how before you give up rewards.",
+        picture=Dots(
+            ["seen", "rewards with the same votes"],
+            {
+                "circles": [
+                    size.mapped(lambda more: more + chance),
+                    refused(chance, len(sides), "triads", 0.95, "what is expected"),
+                ]
+            },
+            "share of triads that go round in a circle",
+            (None, chance + MATTERS),
+            ["seen"],
+        ),
         details={
             "triads": len(sides),
             "circular": share,

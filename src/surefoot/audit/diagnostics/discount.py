@@ -10,6 +10,7 @@ import numpy as np
 from surefoot.arrays import Bools, Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
+from surefoot.audit.picture import Dots
 from surefoot.data.age import DAY, counted_by_age
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
@@ -79,6 +80,20 @@ def discount(material: Material) -> Iterator[Measurement | Lacking]:
         remedy={"data": {"half_life": days[best]}} if value > 0 else {},
         advice="A half-life helps where people or guidelines came to want something else. Data of "
         "other times are lost by it: collect new labels, which need no discount.",
+        picture=Dots(
+            [f"half-life of {one:g} days" for one in days],
+            {
+                "gain": [
+                    MinimumEffect(
+                        g.mean, e, max(g.freedom, 1.0), MATTERS, picked=len(gains)
+                    ).estimate(len(prompts), "prompts")
+                    for g, e in zip(gains, errors, strict=True)
+                ]
+            },
+            DIAGNOSTIC.unit,
+            (None, MATTERS),
+            [f"half-life of {days[best]:g} days"],
+        ),
         details={
             "equal": equal,
             "gain by half-life": {

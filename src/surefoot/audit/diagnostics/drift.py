@@ -11,7 +11,10 @@ from scipy.special import expit
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
+from surefoot.audit.picture import Curves
+from surefoot.data.age import DAY
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
+from surefoot.statistics.estimate import refused
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.regression import RegressionFit, linear
 
@@ -61,7 +64,22 @@ def drift(material: Material) -> Iterator[Measurement | Lacking]:
         advice=f"The change is nearest to {written(cut)}. Read rows on both sides of it: where "
         "guidelines or people changed, train on the later rows; where labels only became careless, "
         "get a second vote on these.",
+        picture=_picture(parts),
         details={"parts": parts, "change": cut, "middle": float(np.median(time))},
+    )
+
+
+def _picture(parts: list[dict[str, float]]) -> Curves:
+    """How far labels follow the model over time; grey: as in the first half, but for a little."""
+    values = [one["followed"] for one in parts]
+    earlier = float(np.mean(values[: PARTS // 2]))
+    shown = [refused(v, 1, "rows", 0.95, "a part of the rows") for v in values]
+    return Curves(
+        at=[(one["from"] - parts[0]["from"]) / DAY for one in parts],
+        series={"labels": shown},
+        axis="how far labels follow all (1: as they do)",
+        along=f"days after {written(parts[0]['from'])}",
+        band=([earlier - 2 * MATTERS] * len(parts), [earlier + 2 * MATTERS] * len(parts)),
     )
 
 

@@ -12,7 +12,9 @@ from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, in_deviations,
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Material
 from surefoot.audit.parts import LabelsByPart, labels_by_part
+from surefoot.audit.picture import Arrows
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
+from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.minimum_effect import MinimumEffect
 
 
@@ -66,6 +68,12 @@ def opposed(material: Material) -> Iterator[Measurement | Lacking]:
             seen=f"For a standard deviation, {column} {liked.words}, {disliked.turned.words}.",
             remedy={"scorer": {"source_aware": True}} if column == "source" else {},
             advice=f"Train one model for each {column}, or one that knows it: pooled, they cancel.",
+            picture=Arrows(
+                [liked.part, disliked.part],
+                [_interval(liked, picked), _interval(disliked.turned, picked)],
+                f"log-odds for a standard deviation of {liked.feature}",
+                (-MATTERS, MATTERS),
+            ),
             details={"feature": liked.feature, "prefers": liked.part, "avoids": disliked.part},
         )
     if not asked:
@@ -73,6 +81,11 @@ def opposed(material: Material) -> Iterator[Measurement | Lacking]:
             f"{DIAGNOSTIC.name}: a column source or group with two names or more, or named "
             "annotators of votes."
         )
+
+
+def _interval(one: Slope, picked: int) -> Estimate:
+    test = MinimumEffect(one.value, one.error, one.freedom, MATTERS, picked=picked)
+    return test.estimate(FEWEST, "prompts")
 
 
 def _pairs(material: Material, cast: LabelsByPart) -> Iterator[tuple[Slope, Slope, int]]:
