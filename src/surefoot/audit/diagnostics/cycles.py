@@ -15,7 +15,7 @@ from surefoot.audit.material import Material
 from surefoot.audit.picture import Dots
 from surefoot.statistics.cycles import circular, expected_circular, triads
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.estimate import refused
+from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.hodge import curl_share, curl_share_by_chance, smoothed_log_odds
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -120,7 +120,7 @@ def cycles(material: Material) -> Iterator[Measurement | Lacking]:
             {
                 "circles": [
                     size.mapped(lambda more: more + chance),
-                    refused(chance, len(sides), "triads", 0.95, "what is expected"),
+                    Estimate(chance, None, None, len(sides), "triads", note="what is expected"),
                 ]
             },
             "share of triads that go round in a circle",

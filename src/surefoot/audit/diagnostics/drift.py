@@ -14,7 +14,7 @@ from surefoot.audit.material import Material
 from surefoot.audit.picture import Curves
 from surefoot.data.age import DAY
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
-from surefoot.statistics.estimate import refused
+from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.regression import RegressionFit, linear
 
@@ -73,7 +73,7 @@ def _picture(parts: list[dict[str, float]]) -> Curves:
     """How far labels follow the model over time; grey: as in the first half, but for a little."""
     values = [one["followed"] for one in parts]
     earlier = float(np.mean(values[: PARTS // 2]))
-    shown = [refused(v, 1, "rows", 0.95, "a part of the rows") for v in values]
+    shown = [Estimate(v, None, None, 1, "rows", note="a part of the rows") for v in values]
     return Curves(
         at=[(one["from"] - parts[0]["from"]) / DAY for one in parts],
         series={"labels": shown},
