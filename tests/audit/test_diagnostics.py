@@ -221,18 +221,6 @@ def test_parts_with_one_prompts_pairs_are_not_independent():
     assert error == pytest.approx(2 * right.std() / np.sqrt(500), rel=0.02)
 
 
-def test_annotators_errors_allow_for_shared_prompts():
-    """Half of the prompts are sure, half are coins: pairs of a prompt say the same."""
-    world = clean("several votes", 2000, rng())
-    prompts = np.arange(2000) // 100
-    world = voted(replace(world, margins_true=np.where(prompts % 2, 50.0, 0.0)), 3, rng())
-    alone, shared = (
-        measured("rogue annotator", replace(world, prompts=ids)).test.error
-        for ids in (np.arange(2000), prompts)
-    )
-    assert shared > 1.5 * alone
-
-
 def test_rows_that_would_do_are_rows_not_votes():
     world = planted("rogue annotator")(2000, rng())
     assert measured("rogue annotator", world).size.n == 2000

@@ -3,121 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from surefoot.arrays import Floats, Ints
-from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
-from surefoot.audit.material import Material, Votes
-from surefoot.audit.picture import Dots
-from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Spread, spread
-from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.audit.annotators import FEWEST_VOTES, Effect, NamedVotes
+from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
+from surefoot.audit.material import Material
 
-MATTERS = 0.1
-#: Decided votes of an annotator on pairs that others voted on, to be judged.
-FEWEST = 30
-#: Annotators in the picture, those who agree least.
-SHOWN = 24
+#: Someone with seven tenths of the others' skill is still worth paying.
+MATTERS = 0.3
 
 
 def rogue(material: Material) -> Iterator[Measurement | Lacking]:
-    """Each annotator's agreement with others on the same pairs, against that of all others."""
-    votes = material.votes
-    agreement, who, pair = agreements(votes)
-    _, prompt = np.unique(material.prompts[pair], return_inverse=True)
-    counts = np.bincount(who, minlength=len(votes.names))
-    asked = np.bincount(np.unique(np.stack([who, prompt]), axis=1)[0], minlength=len(votes.names))
-    judged = np.flatnonzero((counts >= FEWEST) & (asked >= FEWEST_CLUSTERS))
-    if len(judged) < 3:
-        yield Lacking(
-            f"{DIAGNOSTIC.name}: three annotators or more (--column annotator=...) with {FEWEST} "
-            f"votes each on pairs of {FEWEST_CLUSTERS} prompts that others voted on, too."
-        )
+    """1 - (2 own - 1) / (2 among - 1) of each annotator: own agreement, and that among the others.
+
+    Both are on the same pairs, so someone who was given hard ones is not blamed for it. Of
+    annotators with one error rate each it is what they lack of the others' skill
+    (:func:`~surefoot.statistics.agreement.beside_others`). The test is Fieller's of a quotient: of
+    the linear (1 - matters) (2 among - 1) - (2 own - 1).
+    """
+    votes = NamedVotes.of(material, 2, DIAGNOSTIC.name)
+    if isinstance(votes, Lacking):
+        yield votes
         return
-    shortfall, error, freedom = _shortfalls(agreement, who, prompt, judged)
-    worst = int(np.argmax((shortfall - MATTERS) / error))
-    name, value = repr(votes.names[judged[worst]]), float(shortfall[worst])
-    test = MinimumEffect(
-        value, float(error[worst]), float(freedom[worst]), MATTERS, picked=len(judged)
-    )
-    size = test.estimate(len(np.unique(pair)), "votes")
-    rows = np.unique(pair[who == judged[worst]])
-    own = float(agreement[who == judged[worst]].mean())
+    votes = votes.where_others_agree()
+    own, among = votes.beside.own, votes.beside.among
+
+    def lack_beside(size: float) -> Effect:
+        def lack(rows: Ints) -> tuple[float, Floats, float]:
+            scale = votes.mean(among, rows)
+            parts = (1 - size) * among[rows] - own[rows]
+            return 1 - votes.mean(own, rows) / scale, parts, scale
+
+        return lack
+
+    tests = votes.tests(lack_beside(MATTERS), MATTERS)
+    if not tests:
+        yield Lacking(f"{DIAGNOSTIC.name}: pairs on which votes agree more than coins do.")
+        return
+    measured = {
+        one: votes.test(rows, lack_beside(tests[one].value), MATTERS, "above")
+        for one, rows in votes.judged.items()
+    }
+    worst = min(tests, key=lambda one: tests[one].p_value)
+    test = replace(tests[worst], picked=len(tests))
+    rows, name = votes.judged[worst], votes.name(worst)
+    size = replace(measured[worst], picked=len(tests)).estimate(len(np.unique(votes.pair)), "votes")
+    agreement = [(1 + votes.mean(part, rows)) / 2 for part in (own, among)]
     yield Measurement(
         size=size,
         test=test,
-        seen=f"Of {len(judged)} annotators with {FEWEST} votes or more, {name} agrees least with "
-        f"whoever voted on the same pairs: {own:.2f}, which is {size} less than all others do.",
-        rows=RowScores(rows, np.full(len(rows), float(np.clip(value * 2, 0, 1)))),
-        advice=f"Read some pairs of {name}: they may be harder ones, on which people agree less. "
-        "Leave these votes out where they are careless; keep them where the person wants something "
-        "else, and give a column group to train with unit: group.",
-        picture=_picture(shortfall, error, freedom, [votes.names[j] for j in judged]),
-        details={
-            "annotators": {
-                votes.names[j]: {"votes": int(counts[j]), "less agreement": float(s)}
-                for j, s in zip(judged, shortfall, strict=True)
-            }
-        },
+        seen=f"Of {len(tests)} annotators with {FEWEST_VOTES} votes or more, {name} falls behind "
+        f"most: agreement of {agreement[0]:.2f} with others, who agree {agreement[1]:.2f} among "
+        f"themselves on the same pairs. That lacks {size} of their skill (1: a coin, 2: the "
+        "opposite).",
+        rows=votes.rows_of(worst, test.value / 2),
+        advice=f"Read some pairs of {name}. Leave these votes out where they are careless; keep "
+        "them where the person wants something else, and give a column group to train with "
+        "unit: group.",
+        picture=votes.picture(measured, worst, DIAGNOSTIC.unit),
+        details={"annotators": votes.figures(measured, "lack of skill")},
     )
-
-
-def _picture(shortfall: Floats, error: Floats, freedom: Floats, names: list[str]) -> Dots:
-    """The annotators who agree least, the one in question picked out."""
-    order = np.argsort(-(shortfall - MATTERS) / error)[:SHOWN].tolist()
-    sizes = [
-        MinimumEffect(value, wide, free, MATTERS).estimate(FEWEST, "votes")
-        for value, wide, free in np.stack([shortfall, error, freedom], axis=1)[order].tolist()
-    ]
-    shown = [names[j] for j in order]
-    return Dots(shown, {"annotator": sizes}, DIAGNOSTIC.unit, (None, MATTERS), shown[:1])
-
-
-def agreements(
-    votes: Votes,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Of each decided vote, the share of others' decided votes on its pair that agree with it.
-
-    Returns:
-        shares (M,), annotators (M,) and pairs (M,); votes without another on their pair, or by
-        nobody named, are left out.
-    """
-    decided = (votes.value != 0.5) & (votes.annotator >= 0)
-    pair, who, value = votes.pair[decided], votes.annotator[decided], votes.value[decided] > 0.5
-    count = int(pair.max(initial=-1)) + 1
-    first, every = np.bincount(pair[value], minlength=count), np.bincount(pair, minlength=count)
-    others = every[pair] - 1
-    alike = np.where(value, first[pair], every[pair] - first[pair]) - 1
-    kept = others > 0
-    return alike[kept] / others[kept], who[kept], pair[kept]
-
-
-def _shortfalls(agreement: Floats, who: Ints, prompt: Ints, judged: Ints) -> tuple[Floats, ...]:
-    """How much less each agrees than the others do, its error, and degrees of freedom."""
-
-    def of(rows: npt.NDArray[np.bool_] | slice) -> Spread:
-        values, ids = agreement[rows], prompt[rows]
-        return spread(values, Dependence.of(ids, len(ids)), np.ones(len(ids)))
-
-    total, everyone, found = len(agreement), of(slice(None)), []
-    for annotator in judged.tolist():
-        mine = who == annotator
-        n, own = int(mine.sum()), of(mine)
-        rest = (total * everyone.mean - n * own.mean) / (total - n)
-        error = np.hypot(own.error, everyone.error * np.sqrt(total / (total - n)))
-        floor = 0.5 / n  # of equal values, which are no certainty
-        found.append((rest - own.mean, max(float(error), floor), max(own.freedom, 1.0)))
-    return tuple(np.array(found).T)
 
 
 DIAGNOSTIC = Diagnostic(
     name="rogue annotator",
     threat="annotators",
     question="Does somebody vote unlike all others?",
-    unit="less agreement with others",
+    unit="of the others' skill missing",
     matters=MATTERS,
-    reference=0.25,
-    null="every annotator's agreement with others is at most this much below that of the others",
+    reference=1.0,
+    null="every annotator lacks at most this much of the skill of the others on the same pairs",
     measure=rogue,
+    source="Dawid and Skene (1979), one error rate each, by moments",
 )

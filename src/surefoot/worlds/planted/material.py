@@ -204,23 +204,28 @@ def voted(
     each: int,
     rng: np.random.Generator,
     flip: Callable[[Ints, Ints], Floats] | None = None,
+    wanted: Callable[[Ints, Ints], Floats] | None = None,
+    annotators: int = ANNOTATORS,
 ) -> PlantedMaterial:
-    """The world with votes drawn anew, of annotators who are all alike but for flips.
+    """The world with votes drawn anew, of annotators who are all alike but for what is given.
 
     Args:
         world: gives the margins.
         each: votes on a pair; of 1, labels are single and nobody is named.
         rng: draws them.
         flip: chance that votes (of these pairs, by these annotators) are turned round.
+        wanted: log-odds of such votes before that, where they are not the world's margins.
+        annotators: how many there are.
     """
     pair = np.repeat(np.arange(len(world.labels)), each)
-    who = np.argsort(rng.random((len(world.labels), ANNOTATORS)), axis=1)[:, :each].reshape(-1)
-    value = rng.random(len(pair)) < expit(world.margins_true[pair])
+    who = np.argsort(rng.random((len(world.labels), annotators)), axis=1)[:, :each].reshape(-1)
+    margins = world.margins_true[pair] if wanted is None else wanted(pair, who)
+    value = rng.random(len(pair)) < expit(margins)
     if flip is not None:
         value ^= rng.random(len(pair)) < flip(pair, who)
     labels = np.bincount(pair, value, len(world.labels)) / each
     votes = world.votes
     if each > 1:
-        names = tuple(f"annotator {i:02d}" for i in range(ANNOTATORS))
+        names = tuple(f"annotator {i:02d}" for i in range(annotators))
         votes = Votes(pair, who.astype(np.int64), value.astype(np.float64), names)
     return replace(world, labels=labels, votes=votes)

@@ -1,0 +1,94 @@
+"""How far do votes agree, how many are enough, and what accuracy can labels show at most?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
+from surefoot.audit.material import Material
+from surefoot.audit.picture import Curves
+from surefoot.statistics.agreement import krippendorff_alpha, spearman_brown, votes_needed
+from surefoot.statistics.flip_rate import disagreement_of, flip_rate_of_majority
+
+#: The reliability that is asked for (Krippendorff 2004).
+WANTED = 0.8
+#: Votes on a pair, in the picture.
+MOST_VOTES = 12
+#: Below this no conclusion should be drawn (the same).
+TENTATIVE = 0.667
+
+
+def agreement(material: Material) -> Iterator[Measurement | Lacking]:
+    """Krippendorff's alpha of votes (1, 1/2 for a tie, 0), whichever response is named first.
+
+    The mean of k votes has reliability k alpha / (1 + (k - 1) alpha) (Spearman and Brown). Two
+    decided votes that disagree with chance D are flipped with rate e, D = 2 e (1 - e): a model that
+    is always right agrees with a vote in 1 - e of all cases.
+    """
+    votes = material.votes
+    pair, value = votes.pair, votes.value
+    both = (np.tile(pair, 2) * 2 + np.repeat([0, 1], len(pair)), np.concatenate([value, 1 - value]))
+    alpha = krippendorff_alpha(*both, np.tile(material.prompts[pair], 2))
+    if alpha.estimate is None or alpha.low is None:
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: two votes or more on pairs of 10 prompts ({alpha.note})."
+        )
+        return
+    alpha = replace(alpha, n=alpha.n // 2)  # every pair was counted both ways round
+    one = float(alpha.estimate or 0.0)
+    counted = np.bincount(pair, minlength=len(material.labels))
+    each = float(counted[counted > 1].mean())
+    first, decided = material.votes.counts(len(material.labels)).T
+    several = decided > 1
+    disagreement = float(np.mean(disagreement_of(first[several], decided[several])))
+    rate = (1 - math.sqrt(max(1 - 2 * disagreement, 0.0))) / 2
+    typical = round(float(np.median(decided[several])))
+    ceilings = [1 - rate, 1 - flip_rate_of_majority(rate, typical)]
+    needed = votes_needed(one, WANTED)
+    enough = f"{needed:,} votes" if needed else "no number of votes"
+    yield Measurement(
+        size=alpha,
+        test=None,
+        seen=f"Krippendorff's alpha of single votes is {alpha} (1: they agree, 0: by chance). The "
+        f"mean of {each:.1f} votes has reliability {spearman_brown(one, each):.2f}; "
+        f"{WANTED} takes {enough} on a pair. No model can agree with more than "
+        f"{ceilings[0]:.2f} of single votes, or {ceilings[1]:.2f} of majorities of {typical}.",
+        advice="Judge the accuracy of a model against that ceiling, not against 1."
+        + (" Collect more votes on fewer pairs, or clearer pairs." if not needed else ""),
+        assumption="votes on a pair are drawn independently, and every pair is as hard as the next",
+        picture=Curves(
+            at=list(range(1, MOST_VOTES + 1)),
+            series={
+                "reliability": [
+                    alpha.mapped(partial(spearman_brown, votes=k)) for k in range(1, MOST_VOTES + 1)
+                ]
+            },
+            axis="reliability of the mean of votes",
+            along="votes on a pair",
+        ),
+        details={
+            "votes": each,
+            "needed": needed,
+            "disagreement": disagreement,
+            "ceiling of single votes": ceilings[0],
+            "ceiling of majorities": ceilings[1],
+        },
+    )
+
+
+DIAGNOSTIC = Diagnostic(
+    name="agreement",
+    threat="annotators",
+    question="How far do people agree, and how many votes are enough?",
+    unit="Krippendorff's alpha",
+    matters=TENTATIVE,
+    reference=WANTED,
+    null="votes agree as far as chance would have it",
+    measure=agreement,
+    source="Krippendorff, Content Analysis (2004), chapter 11",
+)
