@@ -15,6 +15,7 @@ from surefoot.arrays import Floats, Ints
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
 from surefoot.audit.features import FEATURES
 from surefoot.data import Preferences
+from surefoot.data.schema import ORDER
 from surefoot.data.splits import folds
 from surefoot.data.text import last_turn, to_text
 
@@ -178,7 +179,7 @@ class PreferenceMaterial:
     def placed(self) -> Floats:
         """1 where a response's place may have moved the label, 0 where it is the label, (N,)."""
         origins = np.array(self.preferences.strings("label_from"), dtype=object)
-        return (origins != "order").astype(np.float64)
+        return (origins != ORDER).astype(np.float64)
 
     @cached_property
     def prompts(self) -> Ints:

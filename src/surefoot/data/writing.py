@@ -10,11 +10,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from surefoot.data.schema import FEATURES, TURNS, Preferences
+from surefoot.data.schema import FEATURES, ORDER, TURNS, Preferences
 from surefoot.data.text import Message, to_text, with_extra
 from surefoot.runs.atomic import appearing
 
-_OURS = ("file", "row", "label_from", "note")  # about the reading, not about the comparison
+_OURS = ("file", "row", "note")  # about the reading, not about the comparison
 
 
 def write_preferences(preferences: Preferences, path: str | Path) -> None:
@@ -23,17 +23,25 @@ def write_preferences(preferences: Preferences, path: str | Path) -> None:
     Plain text is written as such, so that no chat template applies to it when it is read again. The
     file appears whole or not at all, and the same rows are the same bytes.
     """
-    columns = [name for name in FEATURES if name not in _OURS]
     with appearing(Path(path)) as part, _opened(part) as file:
-        for row in preferences.read(*columns):
-            named = zip(columns, row, strict=True)
-            given = {name: value for name, value in named if value not in (None, [])}
-            given |= {one["name"]: one["value"] for one in given.pop("numbers", ())}
-            write = _turns if given.pop("conversational") else to_text
-            given |= {name: write(given.get(name, [])) for name in TURNS}
-            if "references" in given:
-                given["references"] = list(map(_turns, given["references"]))
-            file.write(json.dumps(given, ensure_ascii=False) + "\n")
+        for row in written_rows(preferences):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def written_rows(preferences: Preferences) -> Iterator[dict[str, Any]]:
+    """Each row as it is written, JSON-ready."""
+    columns = [name for name in FEATURES if name not in _OURS]
+    for row in preferences.read(*columns):
+        named = zip(columns, row, strict=True)
+        given = {name: value for name, value in named if value not in (None, [])}
+        given |= {one["name"]: one["value"] for one in given.pop("numbers", ())}
+        if given.get("label_from") != ORDER:  # all else is seen in the columns again
+            given.pop("label_from", None)
+        write = _turns if given.pop("conversational") else to_text
+        given |= {name: write(given.get(name, [])) for name in TURNS}
+        if "references" in given:
+            given["references"] = list(map(_turns, given["references"]))
+        yield given
 
 
 @contextmanager

@@ -79,6 +79,11 @@ def _scanned(prompt: Prompt, sides: Sequence[Sequence[Message]]) -> tuple[Any, .
     )
 
 
+def without_controls(text: str) -> str:
+    """A text without the control characters that are found in it."""
+    return _CONTROL.sub("", text)
+
+
 def _wrong_characters(text: str) -> tuple[bool, bool, bool]:
     """Whether a text has mojibake that can be undone, U+FFFD, and control characters."""
     control = _CONTROL.search(text) is not None

@@ -20,6 +20,7 @@ from surefoot.data.reading.contract import (
 )
 from surefoot.data.reading.dialogues import CONTEXT_DIFFERS, Parted, part, part_texts
 from surefoot.data.reading.record import ColumnError
+from surefoot.data.schema import ORDER
 from surefoot.data.text import Message, messages
 from surefoot.errors import DataError
 
@@ -106,7 +107,7 @@ def chosen_first(
     for who, names in _SCORES.items():
         name, side = first_of(record, names), names[-1]
         row[side] = record.use(name, side) if name else _score_beside(record, who)
-    return {**_of_vrpo(record), **row, "label": 1.0, "label_from": "order"}
+    return {**_of_vrpo(record), **row, "label": 1.0, "label_from": ORDER}
 
 
 def _score_beside(record: Record, name: str) -> Any:

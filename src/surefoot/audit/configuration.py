@@ -1,0 +1,86 @@
+"""Configurations of training, with the reason beside each line: what an audit ends in."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from surefoot.audit.remedy import Choice
+from surefoot.escaping import one_line
+
+#: Files that the configurations name, and where their runs go.
+CLEAN, HELD_OUT = "clean.jsonl", "held-out.jsonl"
+REMEDY, PLAIN = "runs/remedy", "runs/plain"
+
+
+def configurations(choice: Choice, name: str, held_out: bool) -> dict[str, str]:
+    """`remedy.yaml` and `plain.yaml`, by name, which train as they are.
+
+    Args:
+        choice: what the audit came to.
+        name: of the data that were audited.
+        held_out: whether pairs were set apart to compare the two on.
+    """
+    head = [f"Of the audit of {name}.", choice.sentence]
+    compare = f"surefoot evaluate {REMEDY} {HELD_OUT} --baseline {PLAIN}"
+    steps = "Train this and plain.yaml, then compare, with the folder of these files before each: "
+    if not choice.taken:
+        head.append("So this is plain.yaml under another name.")
+    elif held_out:
+        head.append(f"{steps}{compare}")
+    return {
+        "remedy.yaml": _text(choice.options, REMEDY, head, dict(_reasons(choice)), _left(choice)),
+        "plain.yaml": _text({}, PLAIN, [f"Plain training on {name}, to compare with."], {}, []),
+    }
+
+
+def _text(
+    options: Mapping[str, Mapping[str, Any]],
+    output: str,
+    head: list[str],
+    reasons: Mapping[tuple[str, str], str],
+    left: list[str],
+) -> str:
+    lines = [*_comment(head), "schema_version: 1", "data:", f"  train: [{CLEAN}]  # beside this"]
+    sections = {"scorer": {"kind": "embedding"}} | {k: dict(v) for k, v in options.items()}
+    sections["scorer"] = {"kind": "embedding", **sections["scorer"]}
+    for section, given in sections.items():
+        lines.append(f"{section}:")
+        for option, value in given.items():
+            if (section, option) in reasons:
+                lines += _comment([reasons[section, option]], "  ")
+            text = yaml.safe_dump({option: value}, sort_keys=False)
+            lines += [f"  {line}" for line in text.splitlines()]
+    lines.append(f"output: {output}")
+    return "\n".join([*lines, *_comment(left)]) + "\n"
+
+
+def _reasons(choice: Choice) -> Iterator[tuple[tuple[str, str], str]]:
+    """By section and option, what it answers and how the trial went."""
+    for one in choice.taken:
+        found = " ".join(f"{d.name}: {d.sentence}" for d in one.remedy.answers)
+        for section, given in one.remedy.options.items():
+            for option in given:
+                yield (section, option), f"{found} {one.sentence.capitalize()}"
+
+
+def _left(choice: Choice) -> list[str]:
+    """What was offered and not taken, as it would be written."""
+    lines = []
+    for one in choice.left:
+        options = {section: dict(given) for section, given in one.remedy.options.items()}
+        text = yaml.safe_dump(options, default_flow_style=True, sort_keys=False, width=10**6)
+        lines.append(f"Offered for {one.remedy.name}: {text.strip()}; {one.sentence}")
+    return lines
+
+
+def _comment(paragraphs: list[str], indent: str = "") -> list[str]:
+    """Lines that YAML does not read, whatever stands in them."""
+    return [
+        f"{indent}# {line}"
+        for paragraph in paragraphs
+        for line in textwrap.wrap(one_line(paragraph), 96 - len(indent), break_on_hyphens=False)
+    ]
