@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -16,21 +18,37 @@ CLEAN, HELD_OUT = "clean.jsonl", "held-out.jsonl"
 REMEDY, PLAIN = "runs/remedy", "runs/plain"
 
 
-def configurations(choice: Choice, name: str, held_out: bool) -> dict[str, str]:
+def next_commands(choice: Choice, folder: Path, held_out: bool) -> list[str]:
+    """What to type after an audit whose files lie in a folder: train, and compare if there is what.
+
+    Args:
+        choice: what the audit came to.
+        folder: of the files.
+        held_out: whether pairs were set apart to compare on.
+    """
+    if not choice.taken:
+        return [shlex.join(["surefoot", "train", str(folder / "plain.yaml")])]
+    files = [str(folder / name) for name in ("remedy.yaml", "plain.yaml")]
+    lines = [["surefoot", "train", one] for one in files]
+    if held_out:
+        compared = str(folder / HELD_OUT)
+        lines.append(["surefoot", "evaluate", REMEDY, compared, "--baseline", PLAIN])
+    return [shlex.join(line) for line in lines]
+
+
+def configurations(choice: Choice, name: str, steps: list[str]) -> dict[str, str]:
     """`remedy.yaml` and `plain.yaml`, by name, which train as they are.
 
     Args:
         choice: what the audit came to.
         name: of the data that were audited.
-        held_out: whether pairs were set apart to compare the two on.
+        steps: what to type next.
     """
     head = [f"Of the audit of {name}.", choice.sentence]
-    compare = f"surefoot evaluate {REMEDY} {HELD_OUT} --baseline {PLAIN}"
-    steps = "Train this and plain.yaml, then compare, with the folder of these files before each: "
-    if not choice.taken:
+    if choice.taken:
+        head += ["Next:", *steps]
+    else:
         head.append("So this is plain.yaml under another name.")
-    elif held_out:
-        head.append(f"{steps}{compare}")
     return {
         "remedy.yaml": _text(choice.options, REMEDY, head, dict(_reasons(choice)), _left(choice)),
         "plain.yaml": _text({}, PLAIN, [f"Plain training on {name}, to compare with."], {}, []),

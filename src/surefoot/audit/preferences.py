@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from surefoot.audit.diagnosis import ALPHA, Diagnosis, diagnoses
 from surefoot.audit.diagnostic import Lacking, Measurement, RowScores
 from surefoot.audit.diagnostics import diagnostics
 from surefoot.audit.material import PreferenceMaterial, offline_encoder
+from surefoot.audit.remedy import Choice, remedy_of
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.statistics.estimate import json_ready
@@ -17,10 +20,13 @@ from surefoot.statistics.estimate import json_ready
 if TYPE_CHECKING:
     import pandas as pd
 
+    from surefoot.audit.trial import Trials
     from surefoot.scorers import Encoder
 
 #: Rows below which no model is fitted.
 FEWEST = 200
+#: Rows that remedies are tried on, at most.
+MOST_TRIED = 10_000
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,14 @@ class Audit:
         rows: number of comparisons.
         diagnoses: the gravest first.
         lacking: what could not be asked, and what it would need.
+        remedy: the configuration that answers what was found, as far as it is worth it.
     """
 
     name: str
     rows: int
     diagnoses: tuple[Diagnosis, ...]
     lacking: tuple[str, ...]
+    remedy: Choice = field(default_factory=Choice)
 
     @property
     def found(self) -> tuple[Diagnosis, ...]:
@@ -114,6 +122,7 @@ class Audit:
             "error_rate": ALPHA,
             "diagnoses": json_ready(self.diagnoses),
             "lacking": list(self.lacking),
+            "remedy": self.remedy.to_dict(),
         }
 
 
@@ -162,7 +171,20 @@ def audit(
                 lacking.append(result.reason)
             else:
                 measured.append((one, result))
-    return Audit(preferences.name, len(preferences), diagnoses(measured), tuple(lacking))
+    judged = diagnoses(measured)
+    remedy = remedy_of(judged, f"that takes {need}" if need else _trials(material))
+    return Audit(preferences.name, len(preferences), judged, tuple(lacking), remedy)
+
+
+def _trials(material: PreferenceMaterial) -> Trials:
+    """Trials of remedies, on some of the prompts where there are more rows than they need."""
+    from surefoot.audit.trial import Trials
+
+    parts = -(-len(material.preferences) // MOST_TRIED)
+    if parts > 1:
+        rows = np.flatnonzero(material.folds(parts) == 0)
+        material = replace(material, preferences=material.preferences.select(rows))
+    return Trials(material)
 
 
 def _needed(rows: int, encoder: Callable[[], Encoder] | None) -> str:

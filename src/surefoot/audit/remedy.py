@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from surefoot.audit.diagnosis import Diagnosis
-from surefoot.audit.trial import Options, Trial
+from surefoot.statistics.estimate import Estimate
+
+#: Options of a configuration by section, such as `{"scorer": {"source_aware": True}}`.
+Options = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration against another.
+
+    Attributes:
+        gain: of accuracy on the pairs that it is for.
+        overall: of accuracy on all pairs.
+        against: why it is not to be taken; empty where it is.
+    """
+
+    gain: Estimate | None
+    overall: Estimate | None
+    against: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        gain, overall = (None if e is None else e.to_dict() for e in (self.gain, self.overall))
+        return {"gain": gain, "overall": overall, "against": self.against}
 
 
 @dataclass(frozen=True)
@@ -41,9 +64,10 @@ class TriedRemedy:
         trial = self.trial
         if trial.gain is None:
             return f"not taken: {trial.against}."
-        seen = f"accuracy on unseen pairs it is for: {trial.gain} more than without"
-        if trial.overall is not None and trial.overall != trial.gain:
-            seen += f", on all {trial.overall}"
+        part = "that it is for " if trial.overall != trial.gain else ""
+        seen = f"of unseen pairs {part}{trial.gain} more are ordered right than without it"
+        if part:
+            seen += f", of all {trial.overall}"
         return f"not taken, as {trial.against} ({seen})." if trial.against else f"taken: {seen}."
 
 
@@ -58,9 +82,9 @@ class Choice:
         untried: why no remedy could be tried; empty where they were.
     """
 
-    options: Options
-    taken: tuple[TriedRemedy, ...]
-    left: tuple[TriedRemedy, ...]
+    options: Options = field(default_factory=dict)
+    taken: tuple[TriedRemedy, ...] = ()
+    left: tuple[TriedRemedy, ...] = ()
     untried: str = ""
 
     @property
@@ -68,10 +92,10 @@ class Choice:
         """The choice in one line."""
         if self.taken:
             return f"Train with the remedy for: {'; '.join(t.remedy.name for t in self.taken)}."
-        if self.untried:
-            return f"Train plainly: remedies were not tried ({self.untried})."
         if not self.left:
             return "Train plainly: nothing was found that training would have to answer."
+        if self.untried:
+            return f"Train plainly: remedies were not tried ({self.untried})."
         return "Train plainly: no remedy that was tried did better on pairs it had not seen."
 
     def to_dict(self) -> dict[str, Any]:

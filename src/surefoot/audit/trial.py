@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.material import Material
-from surefoot.errors import SurefootError
+from surefoot.audit.remedy import Options, Trial
+from surefoot.data.age import DAY, counted_by_age
+from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.fit.cross_validation import cross_validate
@@ -22,9 +23,6 @@ from surefoot.statistics.comparison import paired_difference
 from surefoot.statistics.dependence import Dependence, Spread, spread
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.ties import credit, side_of_margins
-
-#: Options of a configuration by section, such as `{"scorer": {"source_aware": True}}`.
-Options = Mapping[str, Mapping[str, Any]]
 
 #: Accuracy on all pairs that may be paid where a risk is for a part of them.
 COST = 0.01
@@ -40,31 +38,13 @@ class OutOfFold:
         right: (N,) 1 where the pair is ordered as labelled, 0 where not, 1/2 for ties.
         loss: (N,) of the observed label under the probability that is given for it.
         units: (N,) of the risk; None where it is over pairs.
+        meant: (N,) the pairs that a configuration is for, where it weighs some less; None: all.
     """
 
     right: Floats
     loss: Floats
     units: Ints | None = None
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A configuration against another.
-
-    Attributes:
-        gain: of accuracy on the pairs that it is for.
-        overall: of accuracy on all pairs.
-        against: why it is not to be taken; empty where it is.
-    """
-
-    gain: Estimate | None
-    overall: Estimate | None
-    against: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        gain, overall = (None if e is None else e.to_dict() for e in (self.gain, self.overall))
-        return {"gain": gain, "overall": overall, "against": self.against}
+    meant: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass
@@ -80,9 +60,6 @@ class Trials:
 
     def __call__(self, base: Options, options: Options) -> Trial:
         """Options against others that are taken so far, `{}` for plain."""
-        beyond = options.keys() - {"scorer", "objective"}
-        if beyond:
-            return Trial(None, None, f"{', '.join(sorted(beyond))} cannot be tried on embeddings")
         try:
             return compared(self._of(options), self._of(base), self.material)
         except SurefootError as error:  # refused by the validator, or by these data
@@ -108,7 +85,14 @@ def out_of_fold(material: Material, options: Options) -> OutOfFold:
         objective, _ = fitted_to(
             objective, material.margins, material.labels, material.weights, material.prompts
         )
-    problem = material.problem_of(scorer, objective)
+    problem, meant = material.problem_of(scorer, objective), None
+    if data := dict(options.get("data", {})):
+        half_life = data.pop("half_life", None)
+        if data or half_life is None:
+            raise ConfigurationError(f"data.{', '.join(data)} cannot be tried")
+        counted = counted_by_age(material.time, half_life * DAY)
+        problem = replace(problem, mass=problem.mass * torch.from_numpy(counted)[:, None])
+        meant = counted >= 0.5
     fold = torch.from_numpy(material.folds(scorer.folds))
     margins = cross_validate(scorer.head, problem, fold).margins.double().numpy()
     rate, labels = objective.known_flip_rate, material.labels
@@ -117,18 +101,19 @@ def out_of_fold(material: Material, options: Options) -> OutOfFold:
     observed = np.clip((1 - rate) * clean + rate * (1 - clean), 1e-12, 1 - 1e-12)
     loss = -labels * np.log(observed) - (1 - labels) * np.log1p(-observed)
     units = None if problem.units is None else problem.units.ids.numpy()
-    return OutOfFold(credit(side_of_margins(margins), labels), loss, units)
+    return OutOfFold(credit(side_of_margins(margins), labels), loss, units, meant)
 
 
 def compared(new: OutOfFold, old: OutOfFold, material: Material) -> Trial:
     """What speaks for the new one: better probabilities of the pairs that it is for.
 
-    It is for the worst unit of its risk, where it has units, and for all pairs else. It is taken
+    It is for the worst unit of its risk, where it has units, for the rows that count most where it
+    weighs them by age, and for all pairs else. It is taken
     where the log-loss there is smaller by more than a standard error, and accuracy is not lower by
     as much. A unit whose labels are noise gains in log-loss from any head that is less sure, so
     there accuracy has to gain as much too; on all pairs it may be lower by :data:`COST`.
     """
-    rows = _worst(new, old, material.weights)
+    rows = _meant(new, old, material.weights)
     better = _spread(old.loss[rows] - new.loss[rows], material, rows)
     right = _spread(new.right[rows] - old.right[rows], material, rows)
     gain, overall = (_gain(new, old, material, r) for r in (rows, material.weights > 0))
@@ -143,9 +128,9 @@ def compared(new: OutOfFold, old: OutOfFold, material: Material) -> Trial:
     return Trial(gain, overall, against)
 
 
-def _worst(new: OutOfFold, old: OutOfFold, weights: Floats) -> np.ndarray:
+def _meant(new: OutOfFold, old: OutOfFold, weights: Floats) -> npt.NDArray[np.bool_]:
     """The rows (N,) that it is for: of its units the one that fares worst under both."""
-    live = weights > 0
+    live = weights > 0 if new.meant is None else (weights > 0) & new.meant
     if new.units is None:
         return live
     both = new.loss + old.loss
@@ -155,12 +140,14 @@ def _worst(new: OutOfFold, old: OutOfFold, weights: Floats) -> np.ndarray:
     return live & (new.units == int(means.argmax()))
 
 
-def _gain(new: OutOfFold, old: OutOfFold, material: Material, rows: np.ndarray) -> Estimate:
+def _gain(
+    new: OutOfFold, old: OutOfFold, material: Material, rows: npt.NDArray[np.bool_]
+) -> Estimate:
     ids, weights = material.prompts[rows], material.weights[rows]
     found = paired_difference(new.right[rows], old.right[rows], ids, weights, covers="prompts")
     return found.difference
 
 
-def _spread(values: Floats, material: Material, rows: np.ndarray) -> Spread:
+def _spread(values: Floats, material: Material, rows: npt.NDArray[np.bool_]) -> Spread:
     ids = material.prompts[rows]
     return spread(values, Dependence.of(ids, len(ids)), material.weights[rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.text import Text
 from surefoot.cli.arguments import Overwrite, ReadingFlags
 from surefoot.cli.console import out, quiet_libraries, say
 from surefoot.cli.inputs import read, show_reading
+from surefoot.cli.remedies import remedy_files, say_steps, show_remedy
 from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import json_document
@@ -63,7 +65,9 @@ def audit(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for audit.json, rows.jsonl (every row), suspects.jsonl, report.html."
+            help="Folder for audit.json, rows.jsonl (every row), suspects.jsonl, report.html, and "
+            "for what to train next: remedy.yaml and plain.yaml, clean.jsonl (changed.jsonl says "
+            "what is not as it was), held-out.jsonl (a fifth, of 500 rows or more, not audited)."
         ),
     ] = None,
     reader: ReaderFlags,
@@ -103,6 +107,7 @@ def audit(
 
         surefoot audit pairs.jsonl
         surefoot audit pairs.jsonl --quick --fail-on found
+        surefoot audit pairs.jsonl --output audit
         surefoot audit train.jsonl --against test.jsonl --output audit
         surefoot audit train.jsonl --deployment prompts.jsonl --output audit
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
@@ -113,6 +118,8 @@ def audit(
         raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
     quiet_libraries(models=not quick or reader.tokenizer is not None)
     from surefoot.audit import audit as diagnosed
+    from surefoot.audit.cleaning import cleaned
+    from surefoot.data.apart import set_apart
     from surefoot.data.checks import check
     from surefoot.runs import claim
 
@@ -130,10 +137,22 @@ def audit(
             against=read(against, reading) if against else None,
         )
         _show(report)
-        found = diagnosed(preferences, quick=quick, deployment=prompts, clusters=clusters or 16)
-        _show_diagnoses(found)
+        clean, apart = cleaned(preferences, report), None
+        sound = clean.kept if len(clean.kept) else preferences
         if folder:
-            _write(folder, report, found, preferences, prompts)
+            apart = set_apart(sound)
+            say(apart.sentence)
+        audited = sound if apart is None else apart.rest
+        found = diagnosed(audited, quick=quick, deployment=prompts, clusters=clusters or 16)
+        _show_diagnoses(found)
+        show_remedy(found.remedy)
+        if folder and apart:
+            handed = {
+                "rows.jsonl": _rows(report, preferences),
+                **remedy_files(folder.path, preferences.name, clean, apart, found.remedy),
+            }
+            _write(folder, report, found, audited, prompts, handed)
+            say_steps(folder.path, found.remedy, apart)
     damaged = any(finding.severity == "error" for finding in report.findings)
     if (damaged and fail_on) or (found.found and fail_on == "found"):
         raise typer.Exit(1)
@@ -152,20 +171,18 @@ def _write(
     folder: RunFolder,
     report: Any,
     found: Audit,
-    preferences: Preferences,
+    audited: Preferences,
     prompts: Preferences | None,
+    handed: Mapping[str, Content],
 ) -> None:
     from surefoot.report import audit_page
 
     results: dict[str, Content] = {
         "audit.json": report.to_dict() | {"labels": found.to_dict()},
-        "rows.jsonl": _rows(report, preferences),
-        "suspects.jsonl": _suspects(found, preferences, prompts),
-        "report.html": lambda: audit_page(
-            report, found, preferences, prompts, command=invocation()
-        ),
+        "suspects.jsonl": _suspects(found, audited, prompts),
+        "report.html": lambda: audit_page(report, found, audited, prompts, command=invocation()),
     }
-    write(folder, results)
+    write(folder, {**results, **handed})
 
 
 def _show_diagnoses(found: Audit) -> None:

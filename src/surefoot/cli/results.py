@@ -7,17 +7,19 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from surefoot.cli.arguments import ReportFlags
 from surefoot.cli.console import quiet_libraries, say
 from surefoot.errors import DataError, SurefootError
 
 if TYPE_CHECKING:
+    from surefoot.data import Preferences
     from surefoot.runs import RunFolder
 
-#: What a file holds: JSON, a text, or a text that is made when what stands before it is written.
-Content = Mapping[str, Any] | str | Callable[[], str]
+#: What a file holds: JSON, a text, comparisons, or a text that is made when what stands before it
+#: is written; None: what an earlier run left of that name goes.
+Content: TypeAlias = "Mapping[str, Any] | str | Preferences | Callable[[], str] | None"
 
 
 @contextmanager
@@ -92,6 +94,8 @@ def write(folder: RunFolder, results: Mapping[str, Content]) -> Sequence[str]:
     Returns:
         Where in them numbers are not finite, which JSON cannot hold: they are null there.
     """
+    from surefoot.data import Preferences
+    from surefoot.data.writing import write_preferences
     from surefoot.statistics.estimate import finite_only
 
     def clear(path: Path) -> None:
@@ -100,11 +104,15 @@ def write(folder: RunFolder, results: Mapping[str, Content]) -> Sequence[str]:
 
     folder.begin(clear)
     lost: list[str] = []
-    for name, content in results.items():
+    written = {name: content for name, content in results.items() if content is not None}
+    for name, content in written.items():
+        if isinstance(content, Preferences):
+            write_preferences(content, folder.path / name)
+            continue
         kept, odd = finite_only(content() if callable(content) else content)
         folder.write(name, kept)
         lost += [f"{name}: {where}" for where in odd]
-    folder.finish(results)
-    for name in results:
+    folder.finish(written)
+    for name in written:
         say(f"wrote {folder.path / name}")
     return lost
