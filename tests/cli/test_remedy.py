@@ -53,8 +53,8 @@ def test_three_commands_from_data_to_proof(here, tmp_path, capsys):
     broken = {"prompt": "sÃ¼Ã\\u009f?", "response_a": "cafÃ©", "response_b": "y", "label": 1}
     write(tmp_path / "pairs.jsonl", [damaged, broken | {"source": "other"}, *opposed(1000)])
     here("audit", "pairs.jsonl", "--output", "audit")
-    said = capsys.readouterr().out
-    assert "surefoot evaluate runs/remedy audit/held-out.jsonl --baseline runs/plain" in said
+    said = capsys.readouterr().err
+    assert "next: surefoot evaluate runs/remedy audit/held-out.jsonl --baseline runs/plain" in said
 
     remedy = yaml.safe_load((tmp_path / "audit/remedy.yaml").read_text())
     assert remedy["scorer"]["source_aware"] is True
@@ -78,7 +78,7 @@ def test_three_commands_from_data_to_proof(here, tmp_path, capsys):
     )  # fmt: skip
     found = json.loads((tmp_path / "proof/evaluation.json").read_text())
     (found,) = found["results"].values()
-    assert found["comparison"]["accuracy"]["low"] > 0.1
+    assert found["comparison"]["accuracy"]["difference"]["low"] > 0.1
 
 
 def changed(folder, action):
@@ -90,8 +90,8 @@ def test_quick_and_few_rows_end_in_plain_training(here, tmp_path, capsys):
     write(tmp_path / "pairs.jsonl", list(opposed(120)))
     here("audit", "pairs.jsonl", "--quick", "--output", "audit")
     said = capsys.readouterr()
-    assert "Nothing was held out: 120 rows are too few" in said.err + said.out
-    assert "surefoot train audit/plain.yaml" in said.out
+    assert "Nothing was held out: 120 rows are too few" in said.err
+    assert "next: surefoot train audit/plain.yaml" in said.err
     assert not (tmp_path / "audit/held-out.jsonl").exists()
     remedy, plain = (
         yaml.safe_load((tmp_path / f"audit/{name}.yaml").read_text())

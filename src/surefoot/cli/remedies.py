@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from surefoot.cli.console import out
+from surefoot.cli.console import out, say
 from surefoot.cli.results import Content
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ def show_remedy(choice: Choice) -> None:
             out.print(Text(f"    {one.remedy.name}: {one.sentence}"))
 
 
-def show_steps(folder: Path, choice: Choice, apart: Apart) -> None:
-    """Print the commands that come next."""
+def say_steps(folder: Path, choice: Choice, apart: Apart) -> None:
+    """Say which commands come next."""
     from surefoot.audit.configuration import next_commands
 
-    out.print(Text("\nNext:", "bold"))
     for line in next_commands(choice, folder, apart.held_out is not None):
-        out.print(Text(f"    {line}"), soft_wrap=True)
+        say(f"next: {line}")
