@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from surefoot.audit import Lacking, Measurement, diagnoses, diagnostics
-from surefoot.audit.material import parts_of
+from surefoot.audit.parts import parts_of
 from surefoot.objectives import Objective
 from surefoot.report.pictures import drawn
 from surefoot.scorers import EmbeddingScorer

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from surefoot.statistics.logistic import deviance_explained, logistic, out_of_fold
+from surefoot.statistics.logistic import deviance_explained, logistic, out_of_fold, ridged
 
 
 def drawn(n: int = 600, clusters: int = 60, seed: int = 0):
@@ -77,3 +77,25 @@ def test_deviance_explained():
     assert deviance_explained(np.zeros(4), y, np.ones(4)) == 0
     assert deviance_explained(-sure, y, np.ones(4)) < -10
     assert deviance_explained(sure, y, np.ones(4), sure) == pytest.approx(0)
+
+
+def test_ridged_margins_are_those_of_another_solver():
+    x, y, ids = drawn()
+    folds, penalty = ids % 3, 0.1
+    found = ridged(x, y, np.ones(len(y)), folds, [penalty])
+    for fold in range(3):
+        kept = folds != fold
+        model = LogisticRegression(C=1 / (penalty * kept.sum()), fit_intercept=False, tol=1e-10)
+        expected = x[~kept] @ model.fit(x[kept], y[kept]).coef_[0]
+        assert found[~kept] == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_ridge_is_the_one_that_predicts():
+    """Features that say nothing are held down, one that says all is let be."""
+    rng = np.random.default_rng(3)
+    x, folds = rng.normal(size=(300, 50)), np.arange(300) % 5
+    noise = (rng.random(300) < 0.5).astype(float)
+    sure = (x[:, 0] > 0).astype(float)
+    margins = [ridged(x, y, np.ones(300), folds) for y in (noise, sure)]
+    assert np.abs(margins[0]).max() < 0.5
+    assert np.abs(margins[1]).mean() > 1.5

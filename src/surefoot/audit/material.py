@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
 from surefoot.audit.features import FEATURES
+from surefoot.audit.words import WordUse, rows_read, word_use
 from surefoot.data import Preferences
 from surefoot.data.schema import ORDER
 from surefoot.data.splits import folds
@@ -92,6 +92,14 @@ class Material(Protocol):
         """By feature of form, that of response a less that of response b, (N,)."""
 
     @property
+    def wording(self) -> WordUse:
+        """Common words and marks of response a less those of response b."""
+
+    @property
+    def asked(self) -> WordUse:
+        """Common words and marks of the prompts' last turns."""
+
+    @property
     def problem(self) -> Problem:
         """A fit of a linear head to the labels, on embeddings of all responses."""
 
@@ -132,12 +140,6 @@ class Material(Protocol):
 
     def folds(self, count: int) -> Ints:
         """The fold of each row, (N,), prompts apart."""
-
-
-def parts_of(names: Names, fewest: int) -> list[str]:
-    """The names (N,) that so many rows have, the most frequent first."""
-    counts = Counter(name for name in names.tolist() if name is not None)
-    return sorted((n for n in counts if counts[n] >= fewest), key=lambda n: (-counts[n], n))
 
 
 def offline_encoder() -> Encoder:
@@ -235,6 +237,18 @@ class PreferenceMaterial:
             for k, one in enumerate(FEATURES):
                 found[row, k] = one.measure(asked, first) - one.measure(asked, second)
         return dict(zip((one.name for one in FEATURES), found.T, strict=True))
+
+    @cached_property
+    def wording(self) -> WordUse:
+        """Common words and marks of response a less those of response b."""
+        rows = rows_read(len(self.preferences), self.seed)
+        return word_use(rows, *self.preferences.select(rows).texts("response"))
+
+    @cached_property
+    def asked(self) -> WordUse:
+        """Common words and marks of the prompts' last turns."""
+        rows = rows_read(len(self.preferences), self.seed)
+        return word_use(rows, self.preferences.select(rows).texts("last-turn")[0])
 
     @cached_property
     def problem(self) -> Problem:

@@ -39,6 +39,12 @@ class LabelsByPart:
         return self.column != "annotator"
 
 
+def parts_of(names: Names, fewest: int) -> list[str]:
+    """The names (N,) that so many rows have, the most frequent first."""
+    counts = Counter(name for name in names.tolist() if name is not None)
+    return sorted((n for n in counts if counts[n] >= fewest), key=lambda n: (-counts[n], n))
+
+
 def labels_by_part(
     material: Material, fewest: int, most: int | None = None
 ) -> Iterator[LabelsByPart]:
@@ -69,10 +75,7 @@ def _of(
     most: int | None,
 ) -> LabelsByPart:
     counted = material.weights[rows] > 0
-    decided = names[counted & (labels != 0.5)].tolist()
-    counts = Counter(name for name in decided if name is not None)
-    large = sorted((n for n in counts if counts[n] >= fewest), key=lambda n: (-counts[n], n))
-    parts = tuple(large[:most])
+    parts = tuple(parts_of(names[counted & (labels != 0.5)], fewest)[:most])
     kept = counted & np.array([name in parts for name in names.tolist()], dtype=bool)
     if column != "annotator":
         known = names.copy()

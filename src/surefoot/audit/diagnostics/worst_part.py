@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from surefoot.arrays import Floats
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.material import Material, parts_of
+from surefoot.audit.material import Material
+from surefoot.audit.parts import parts_of
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins

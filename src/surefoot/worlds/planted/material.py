@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
 from surefoot.audit.material import Names, Votes, log_odds, validated
+from surefoot.audit.words import WordUse
 from surefoot.errors import DataError
 from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
 from surefoot.scorers import EmbeddingScorer
@@ -51,6 +52,7 @@ class PlantedMaterial:
         seed: of folds and prompts.
         law: of the prompts of training and deployment.
         shared: (N, 2) responses by number, where pairs have some in common.
+        written: deviations by which common words of preferred responses differ from the others'.
     """
 
     margins_true: Floats
@@ -66,6 +68,7 @@ class PlantedMaterial:
     seed: int = 0
     law: PromptLaw = field(default_factory=PromptLaw)
     shared: Ints | None = None
+    written: float = 0.0
 
     @property
     def responses(self) -> Ints:
@@ -73,6 +76,20 @@ class PlantedMaterial:
         if self.shared is not None:
             return self.shared
         return np.arange(2 * len(self.labels), dtype=np.int64).reshape(-1, 2)
+
+    @cached_property
+    def wording(self) -> WordUse:
+        """Common words of either response, of which one gives the preferred one away."""
+        drawn = np.random.default_rng([self.seed, 17]).normal(size=(len(self.labels), 20))
+        drawn[:, 0] += self.written * np.sign(self.labels - 0.5)
+        return _words(drawn)
+
+    @cached_property
+    def asked(self) -> WordUse:
+        """Common words of the prompts."""
+        _, prompt = np.unique(self.prompts, return_inverse=True)
+        count = int(prompt.max(initial=-1)) + 1
+        return _words(np.random.default_rng([self.seed, 18]).normal(size=(count, 20))[prompt])
 
     @cached_property
     def problem(self) -> Problem:
@@ -153,6 +170,11 @@ class PlantedMaterial:
         return drawn[index].astype(np.int64)
 
 
+def _words(values: Floats) -> WordUse:
+    names = tuple(f"word {k}" for k in range(values.shape[1]))
+    return WordUse(np.arange(len(values)), names, values)
+
+
 def clean(kind: Kind, pairs: int, rng: np.random.Generator, length: float = 0.1) -> PlantedMaterial:
     """Pairs in which nothing is wrong: every effect is at most the size that does not matter.
 
@@ -192,7 +214,7 @@ def clean(kind: Kind, pairs: int, rng: np.random.Generator, length: float = 0.1)
         votes=Votes(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)),
         time=rng.random(pairs),
         weights=np.ones(pairs),
-        placed=np.zeros(pairs),
+        placed=np.full(pairs, float(kind in ("several votes", "unbalanced groups"))),
         seed=int(rng.integers(2**31)),
     )
     each = 3 if kind == "several votes" else 1
