@@ -25,8 +25,8 @@ from tqdm.auto import tqdm
 from experiments.common import results
 from surefoot.arrays import Floats
 from surefoot.objectives import Objective
-from surefoot.scorers.fit.cross_validation import cross_validate
 from surefoot.scorers.fit.flip_rate import fitted_to, is_asked
+from surefoot.scorers.head import cross_validate
 from surefoot.scorers.heads.linear import Linear
 from surefoot.statistics import disagreement_of, flip_rate_bound, flip_rate_of_votes, mean
 from surefoot.statistics.beta_rates import flip_rate_of_beta

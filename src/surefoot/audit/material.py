@@ -22,8 +22,7 @@ from surefoot.data.text import last_turn, to_text
 if TYPE_CHECKING:  # what is quick needs no torch
     from surefoot.objectives import Objective
     from surefoot.scorers import EmbeddingScorer, Encoder
-    from surefoot.scorers.fit.cross_validation import CrossValidation
-    from surefoot.scorers.head import Problem
+    from surefoot.scorers.head import CrossValidation, Problem
 
 Names = npt.NDArray[Any]
 
@@ -318,7 +317,7 @@ def validated(problem: Problem, fold: Ints) -> CrossValidation:
     """Linear heads of a fit, each tried on the rows (N,) of its fold."""
     import torch
 
-    from surefoot.scorers.fit.cross_validation import cross_validate
+    from surefoot.scorers.head import cross_validate
     from surefoot.scorers.heads.linear import Linear
 
     return cross_validate(Linear(), problem, torch.from_numpy(fold))

@@ -16,8 +16,8 @@ from surefoot.data.age import DAY, counted_by_age
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer, Scorer
-from surefoot.scorers.fit.cross_validation import cross_validate
 from surefoot.scorers.fit.flip_rate import fitted_to, is_asked
+from surefoot.scorers.head import cross_validate
 from surefoot.scorers.temperature import fit_temperature, to_probabilities
 from surefoot.statistics.comparison import paired_difference
 from surefoot.statistics.dependence import Dependence, Spread, spread

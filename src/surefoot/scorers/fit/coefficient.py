@@ -19,8 +19,7 @@ from surefoot.objectives import Objective
 from surefoot.objectives.label_model import expected_loss
 from surefoot.objectives.label_models.control_variate import ControlVariate
 from surefoot.objectives.margin_loss import MarginLoss
-from surefoot.scorers.fit.cross_validation import cross_validate
-from surefoot.scorers.head import Problem, margins_of
+from surefoot.scorers.head import Problem, cross_validate, margins_of
 from surefoot.scorers.heads.linear import Linear
 from surefoot.scorers.solvers.linear import Coordinates
 from surefoot.statistics.dependence import FEWEST_CLUSTERS

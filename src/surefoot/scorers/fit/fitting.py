@@ -20,10 +20,9 @@ from surefoot.scorers.fit.coefficient import (
     with_coefficient,
 )
 from surefoot.scorers.fit.conflict import source_conflict
-from surefoot.scorers.fit.cross_validation import cross_validate
 from surefoot.scorers.fit.report import FitReport, out_of_fold_accuracy, worst_case
 from surefoot.scorers.fit.task import Task
-from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of
+from surefoot.scorers.head import Fit, Head, Parameters, Problem, cross_validate, margins_of
 from surefoot.scorers.solvers.linear import LinearSolver
 from surefoot.scorers.temperature import fit_temperature
 

@@ -11,8 +11,8 @@ from surefoot.errors import DataError
 from surefoot.objectives import Objective
 from surefoot.objectives.label_models.forward_corrected import ForwardCorrected
 from surefoot.scorers.embeddings.encoder import load_encoder
-from surefoot.scorers.fit.cross_validation import cross_validate
 from surefoot.scorers.fit.task import Task
+from surefoot.scorers.head import cross_validate
 from surefoot.scorers.scorer import EmbeddingScorer
 from surefoot.statistics import Estimate
 from surefoot.statistics.flip_mixture import ASSUMPTION, WIDEST, flip_mixture

@@ -17,9 +17,8 @@ from surefoot.objectives import Objective
 from surefoot.objectives.sized import SizedRisk
 from surefoot.scorers.embeddings.encoder import Encoder, load_encoder
 from surefoot.scorers.fit.coefficient import is_fitted
-from surefoot.scorers.fit.cross_validation import cross_validate
 from surefoot.scorers.fit.task import Task
-from surefoot.scorers.head import margins_of
+from surefoot.scorers.head import cross_validate, margins_of
 from surefoot.scorers.scorer import EmbeddingScorer
 
 #: More groups than this are left out several at a time.

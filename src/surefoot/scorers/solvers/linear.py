@@ -83,10 +83,8 @@ class LinearSolver:
         objective = self.problem.objective
         if not objective.convex:
             return self._local()
-        return self._smooth() if objective.smooth else self._with_kinks()
-
-    def _smooth(self) -> Fit:
-        """By L-BFGS from zero."""
+        if not objective.smooth:
+            return self._with_kinks()
         return self._fit(self._lbfgs(self._zeros()), "L-BFGS")
 
     def _local(self) -> Fit:

@@ -20,8 +20,7 @@ from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
 from surefoot.scorers import EmbeddingScorer
 from surefoot.scorers.embeddings.clusters import k_means
 from surefoot.scorers.embeddings.features import Embedded, FeatureMap
-from surefoot.scorers.fit.cross_validation import CrossValidation
-from surefoot.scorers.head import Problem
+from surefoot.scorers.head import CrossValidation, Problem
 from surefoot.worlds.planted.forms import forms
 from surefoot.worlds.planted.prompts import PromptLaw, PromptWorld
 
