@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from surefoot.errors import ConfigurationError, DataError
 from surefoot.nuisance.reference import Collected, Pairs, ReferenceSource
 from surefoot.nuisance.vllm import continue_by_vllm
 from surefoot.options import READS
+from surefoot.pretrained import Tokenizer
 from surefoot.scorers.language.architecture import positions_in, require_rows
 from surefoot.scorers.language.generation import (
     SamplingLaw,
@@ -34,9 +35,6 @@ from surefoot.scorers.language.generation import (
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.trained import readable
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 #: From token ids and a seed to new token ids, with the end token where there is one.
 Writer = Callable[[list[list[int]], int], list[list[int]]]
@@ -108,7 +106,7 @@ class ReferenceResponses:
 class PromptReader:
     """Reads the prompts of comparisons alone, as those do who write responses."""
 
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: Tokenizer
 
     def refusals(self, preferences: Preferences) -> dict[int, Fault]:
         """Rows whose prompts the chat template cannot write, by their positions, and why."""

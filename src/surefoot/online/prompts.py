@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,12 +20,10 @@ from surefoot.data.units import unit_ids
 from surefoot.errors import DataError
 from surefoot.objectives import Risk
 from surefoot.objectives.risks.mean import Mean
+from surefoot.pretrained import Tokenizer
 from surefoot.scorers.embeddings.clusters import PromptClusters
 from surefoot.scorers.embeddings.encoder import EncoderOptions
 from surefoot.training.data import TrainingData
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class PromptSet:
         undamaged = DamageReport(self.preferences.name, len(self), (), said)
         return TrainingData(self.preferences, None, undamaged, 0, self.clusters)
 
-    def dataset(self, tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    def dataset(self, tokenizer: Tokenizer) -> Dataset:
         """What TRL's trainers are given: the prompt as text, its token ids, its place `row`."""
         texts = [opening(tokenizer, prompt)[0] for prompt in self.preferences.prompts()]
         rows = list(range(len(self)))
@@ -65,7 +62,7 @@ class PromptSet:
 def prompt_set(
     preferences: Preferences,
     alone: bool,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     risk: Risk,
     room: int,
     folder: Path | None = None,
@@ -108,7 +105,7 @@ def prompt_set(
 
 
 def _writable(
-    once: Preferences, tokenizer: PreTrainedTokenizerBase, room: int, notes: list[str]
+    once: Preferences, tokenizer: Tokenizer, room: int, notes: list[str]
 ) -> tuple[Preferences, list[list[int]]]:
     """The prompts that leave room for a response, with their tokens; `notes` tells of others."""
     ids, kept, long, empty = [], [], 0, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from surefoot.online.prompts import PromptSet, prompt_set
 from surefoot.online.report import SHOWN, OnlineReport, describe_run, write_online_run
 from surefoot.online.reward import Reward, data_returns, load_reward, reference_returns
 from surefoot.online.trl_adapter import ALGORITHMS, require_version
+from surefoot.pretrained import Tokenizer
 from surefoot.scorers.language.architecture import require_rows
 from surefoot.scorers.language.generation import SamplingLaw, require_padding_in_front
 from surefoot.scorers.language.loading import load_model, load_tokenizer
@@ -35,9 +36,6 @@ from surefoot.training.checkpoint import load as load_checkpoint
 from surefoot.training.folder import saved_prompts
 from surefoot.training.language.callbacks import FiniteWeights, LastStep, PreferenceProgress
 from surefoot.training.life_cycle import OpenRun, Say, open_runs, silent
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -163,9 +161,7 @@ def _ready(run: OpenRun[OnlineConfig], watch: TrainedScorer | None) -> tuple[Any
     return trainer, prompts, key
 
 
-def _prompts(
-    run: OpenRun[OnlineConfig], tokenizer: PreTrainedTokenizerBase
-) -> tuple[PromptSet, Preferences]:
+def _prompts(run: OpenRun[OnlineConfig], tokenizer: Tokenizer) -> tuple[PromptSet, Preferences]:
     """The prompts with the first process's groups, and the comparisons that they are of."""
     scorer, objective, data = run.config.scorer, run.config.objective, run.config.data
     room = scorer.max_length - objective.max_new_tokens
@@ -191,7 +187,7 @@ def _progress(
     run: OpenRun[OnlineConfig],
     settings: Mapping[str, Any],
     model: Any,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     prompts: PromptSet,
     comparisons: Preferences,
     rewards: Sequence[Reward],
@@ -223,7 +219,7 @@ def _progress(
 def _baselines(
     config: OnlineConfig,
     model: Any,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     prompts: PromptSet,
     comparisons: Preferences,
     rewards: Sequence[Reward],
@@ -239,7 +235,7 @@ def _baselines(
     return reference_returns(model, tokenizer, prompts, rewards, *how)
 
 
-def _require_finite(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+def _require_finite(model: Any, tokenizer: Tokenizer) -> None:
     """Refuse to save a policy whose last step made it give no probabilities.
 
     Raises:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from surefoot.arrays import Floats
 
@@ -198,7 +198,7 @@ class SignTest:
             special.bdtrc(np.minimum(enough, differ), differ.astype(int), p)
             for p in (one_way, 1 - one_way)
         )
-        return float(_binomial(differ, units, share) @ np.where(enough < differ, beyond, 0.0))
+        return float(stats.binom.pmf(differ, units, share) @ np.where(enough < differ, beyond, 0.0))
 
 
 def _where(of: Callable[[float], float], low: float, high: float) -> float:
@@ -213,11 +213,6 @@ def _likely(n: int, share: float) -> Floats:
     mean = n * share
     reach = 6 * math.sqrt(mean * (1 - share)) + 6
     return np.arange(max(math.floor(mean - reach), 1.0), min(math.ceil(mean + reach), n) + 1.0)
-
-
-def _binomial(k: Floats, n: int, share: float) -> Floats:
-    log_choose = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
-    return np.exp(log_choose + special.xlogy(k, share) + special.xlog1py(n - k, -share))
 
 
 @lru_cache(maxsize=256)

@@ -177,10 +177,8 @@ def _causes(reading: Reading) -> str:
     lines = list(reading.warnings)
     if reading.not_read:
         lines.append(f"not read: {', '.join(list(reading.not_read)[:8])}")
-    ends = ("" if line.endswith("?") else "." for line in lines)
-    return "".join(
-        f" {line[0].upper()}{line[1:]}{end}" for line, end in zip(lines, ends, strict=True)
-    )
+    sentences = (line if line.endswith("?") else f"{line}." for line in lines)
+    return "".join(f" {one[0].upper()}{one[1:]}" for one in sentences)
 
 
 def misspelt(not_read: Iterable[str], known: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from surefoot.arrays import Bools
 from surefoot.data.schema import Preferences
 from surefoot.data.schema import View as TextView
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from surefoot.pretrained import Tokenizer
 
 FeatureView = Literal["together", "full", "response", "prompt", "product"]
 Side = Literal["left", "right"]
@@ -41,7 +39,7 @@ def read_views(views: Sequence[FeatureView], prompts: bool = False) -> list[str]
 
 
 def cut_texts(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], limit: int, keep: Side
+    tokenizer: Tokenizer, texts: Sequence[str], limit: int, keep: Side
 ) -> tuple[list[list[int]], list[int]]:
     """Token ids of texts, cut to `limit` (special ones included), and how many there were of each.
 
@@ -64,7 +62,7 @@ class EncoderReading:
 
 def read_by_encoder(
     preferences: Preferences,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     limit: int,
     views: Sequence[FeatureView] = ("together",),
 ) -> EncoderReading:

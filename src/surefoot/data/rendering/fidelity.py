@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from surefoot.boundary.json_texts import json_value
 from surefoot.data.rendering.messages import Rendered, common_start, opening, whole_text
 from surefoot.data.text import Message, Prompt, shared_start
 from surefoot.errors import DataError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from surefoot.pretrained import Tokenizer
 
 #: Marks that chat templates of public models write around turns.
 _MARKS = re.compile(
@@ -56,7 +54,7 @@ class Fidelity(NamedTuple):
 class Specials:
     """The special tokens of a tokenizer as texts: those that it names, and those added to it."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         added = (str(one) for one in tokenizer.added_tokens_decoder.values() if one.special)
         self.texts = frozenset({*map(str, tokenizer.all_special_tokens), *added} - {""})
@@ -196,7 +194,7 @@ def _forms(leaf: Any) -> Iterator[str]:
         yield from (once, json.dumps(once, ensure_ascii=unicode_too)[1:-1])
 
 
-def _absent(tokenizer: PreTrainedTokenizerBase, rendered: Rendered) -> Iterator[str]:
+def _absent(tokenizer: Tokenizer, rendered: Rendered) -> Iterator[str]:
     """Names of what the template does not look at: without it the texts are the same."""
     prompt = rendered.prompt
     responses = list(zip(rendered.sides, rendered.wholes, strict=True))

@@ -7,13 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from surefoot.data.text import Message, Prompt, mapping_in, said, shared_start, with_extra
 from surefoot.errors import DataError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from surefoot.pretrained import Tokenizer
 
 #: How conversations are written for a model without a chat template: Anthropic's HH form.
 SPEAKERS = {"user": "Human", "assistant": "Assistant", "system": "System", "tool": "Tool"}
@@ -40,10 +38,7 @@ class Rendered:
 
 
 def render(
-    tokenizer: PreTrainedTokenizerBase,
-    prompt: Prompt,
-    a: Sequence[Message],
-    b: Sequence[Message],
+    tokenizer: Tokenizer, prompt: Prompt, a: Sequence[Message], b: Sequence[Message]
 ) -> Rendered:
     r"""The texts of a comparison as a model with this tokenizer reads them.
 
@@ -79,7 +74,7 @@ def render(
     return Rendered(prompt, (a, b), before, (before + written[0], before + written[1]), False)
 
 
-def opening(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> tuple[str, bool]:
+def opening(tokenizer: Tokenizer, prompt: Prompt) -> tuple[str, bool]:
     """The text after which a response is written, and whether a template wrote it.
 
     Raises:
@@ -92,9 +87,7 @@ def opening(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> tuple[str, bo
     return _beginning(tokenizer, prompt, "assistant"), True
 
 
-def whole_text(
-    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, response: Sequence[Message]
-) -> str:
+def whole_text(tokenizer: Tokenizer, prompt: Prompt, response: Sequence[Message]) -> str:
     """A conversation as the chat template writes it.
 
     Raises:
@@ -112,18 +105,18 @@ def common_start(one: str, other: str) -> str:
     return one[: shared_start(one, other)]
 
 
-def _beginning(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, role: str) -> str:
+def _beginning(tokenizer: Tokenizer, prompt: Prompt, role: str) -> str:
     """What a template writes before whatever is said first, without any turn before."""
     first = ([Message(role=role, content=text)] for text in _ANSWERS)
     return common_start(*(_template(tokenizer, prompt, turns) for turns in first))
 
 
-def _by_template(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> bool:
+def _by_template(tokenizer: Tokenizer, prompt: Prompt) -> bool:
     return bool(prompt.conversational and getattr(tokenizer, "chat_template", None))
 
 
 def _template(
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     prompt: Prompt,
     turns: Sequence[Message],
     add_generation_prompt: bool = False,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from datasets import Dataset, Features, List, Value, concatenate_datasets
@@ -18,9 +18,7 @@ from surefoot.data.rendering.notes import Cuts
 from surefoot.data.rendering.tokens import VERSION, TokenReader, Tokens
 from surefoot.data.schema import TURNS, Fault, Preferences, digest_of
 from surefoot.errors import DataError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from surefoot.pretrained import Tokenizer
 
 _NAMED = 3  # refused rows, in messages
 _COLUMNS = Features(
@@ -105,10 +103,7 @@ class TokenPairs:
 
 
 def tokenise(
-    preferences: Preferences,
-    tokenizer: PreTrainedTokenizerBase,
-    max_length: int,
-    keep_end: bool = False,
+    preferences: Preferences, tokenizer: Tokenizer, max_length: int, keep_end: bool = False
 ) -> TokenPairs:
     """Tokenise every comparison with a model's own tokenizer, once: the table lies beside the data.
 
@@ -147,10 +142,7 @@ def refusals(tokens: TokenPairs, preferences: Preferences) -> dict[int, Fault]:
 
 
 def _columns(
-    rows: Mapping[str, Sequence[Any]],
-    tokenizer: PreTrainedTokenizerBase,
-    max_length: int,
-    keep_end: bool,
+    rows: Mapping[str, Sequence[Any]], tokenizer: Tokenizer, max_length: int, keep_end: bool
 ) -> dict[str, list[Any]]:
     batch = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
     found = TokenReader(tokenizer).rows(batch, max_length, keep_end)
@@ -163,9 +155,7 @@ def _columns(
     }
 
 
-def _key(
-    preferences: Preferences, tokenizer: PreTrainedTokenizerBase, max_length: int, keep_end: bool
-) -> str:
+def _key(preferences: Preferences, tokenizer: Tokenizer, max_length: int, keep_end: bool) -> str:
     backend = getattr(tokenizer, "backend_tokenizer", None)  # some are written in Python
     return digest_of(
         preferences.fingerprint,

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from surefoot.data.rendering.fidelity import Specials, fidelity
 from surefoot.data.rendering.messages import Rendered, opening, render
 from surefoot.data.text import Prompt, shared_start
 from surefoot.errors import DataError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from surefoot.pretrained import Tokenizer
 
 #: Prompt, response a and response b of one comparison.
 Tokens = tuple[list[int], list[int], list[int]]
@@ -38,7 +36,7 @@ class TokenRow:
 class TokenReader:
     """Reads comparisons with the tokenizer of a model and its chat template."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.specials = Specials(tokenizer)
         self.closing, end = _closing(tokenizer), tokenizer.eos_token_id
@@ -142,7 +140,7 @@ class TokenReader:
         return len(ids) > 1 and ids[0] == ids[1] and ids[0] in self.specials.ids
 
 
-def _closing(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def _closing(tokenizer: Tokenizer) -> list[int]:
     """The special tokens that a tokenizer writes behind a text."""
     bare, whole = (
         tokenizer("a", add_special_tokens=wanted, verbose=False)["input_ids"]

@@ -20,11 +20,12 @@ from tqdm.auto import tqdm
 from surefoot.data.rendering.embedding_texts import Side, cut_texts
 from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.options import READS, Options
+from surefoot.pretrained import Tokenizer
 from surefoot.scorers.embeddings.cache import EmbeddingCache, Vector, token_key
 from surefoot.scorers.language.architecture import is_causal, positions_in, require_rows
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -105,7 +106,7 @@ class Encoder:
         return default_encoder() if self.options.name == "default" else self.options.name
 
     @cached_property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
+    def tokenizer(self) -> Tokenizer:
         """The encoder's fast tokenizer, padding on the right."""
         from transformers import AutoTokenizer
 

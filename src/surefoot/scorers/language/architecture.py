@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from surefoot.errors import ConfigurationError, first_line
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+from surefoot.pretrained import Tokenizer
 
 ModelKind = Literal["reward-model", "policy"]
 
@@ -107,7 +105,7 @@ def positions_in(config: Any) -> int:
 _RESERVED = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>")
 
 
-def require_rows(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+def require_rows(model: Any, tokenizer: Tokenizer) -> None:
     """Refuse a tokenizer with tokens for which the model has no embedding, or no output.
 
     Raises:
@@ -139,7 +137,7 @@ def text_config(model: Any) -> Any:
     return getattr(model.config, "text_config", model.config)
 
 
-def ensure_pad_token(model: Any, tokenizer: PreTrainedTokenizerBase, adapted: bool) -> None:
+def ensure_pad_token(model: Any, tokenizer: Tokenizer, adapted: bool) -> None:
     """Give a reward model a pad token that is not the end token, and tell its config.
 
     A sequence classifier reads the last token that is not padding: were padding the end token, the

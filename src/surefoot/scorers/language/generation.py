@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -13,12 +13,10 @@ from torch import Tensor, nn
 
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.options import Options
+from surefoot.pretrained import Tokenizer
 from surefoot.scorers.language.adapters import close, rounding
 from surefoot.scorers.language.precision import half_of
 from surefoot.scorers.language.scores import autocast, base_of
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 class SamplingLaw(Options):
@@ -38,7 +36,7 @@ class SamplingLaw(Options):
     """Tokens that are never written, beside padding and the beginning of a text."""
 
 
-def ends_of(model: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def ends_of(model: Any, tokenizer: Tokenizer) -> list[int]:
     """Tokens that end a response: the tokenizer's, and those that the model names itself.
 
     Raises:
@@ -53,10 +51,7 @@ def ends_of(model: Any, tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 
 def banned_ids(
-    tokenizer: PreTrainedTokenizerBase,
-    ends: Sequence[int],
-    law: SamplingLaw,
-    special: bool = False,
+    tokenizer: Tokenizer, ends: Sequence[int], law: SamplingLaw, special: bool = False
 ) -> list[int]:
     """Tokens that are never written: the law's, and padding and the beginning if not `special`.
 
@@ -73,9 +68,7 @@ def banned_ids(
     return sorted(never)
 
 
-def response_text(
-    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], ends: Sequence[int]
-) -> str:
+def response_text(tokenizer: Tokenizer, ids: Sequence[int], ends: Sequence[int]) -> str:
     """What was written, without its end token and the space before it."""
     kept = list(ids[:-1] if ids and ids[-1] in ends else ids)
     text = tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -84,7 +77,7 @@ def response_text(
 
 def continuations(
     model: Any,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     openings: Sequence[Sequence[int]],
     law: SamplingLaw,
     special: bool = False,
@@ -126,7 +119,7 @@ def continuations(
 
 def _continued(
     model: Any,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: Tokenizer,
     openings: Sequence[Sequence[int]],
     law: SamplingLaw,
     special: bool,
@@ -156,7 +149,7 @@ def _continued(
     return [row[: stop + 1] for row, stop in zip(new, stops, strict=True)]
 
 
-def require_padding_in_front(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+def require_padding_in_front(model: Any, tokenizer: Tokenizer) -> None:
     """Refuse a model that takes padding in front of a text for text, where others pad so.
 
     Raises:
@@ -170,7 +163,7 @@ def require_padding_in_front(model: Any, tokenizer: PreTrainedTokenizerBase) -> 
         )
 
 
-def _pad_of(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
+def _pad_of(model: Any, tokenizer: Tokenizer) -> int:
     pad = tokenizer.pad_token_id
     return ends_of(model, tokenizer)[0] if pad is None else int(pad)
 

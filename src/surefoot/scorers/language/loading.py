@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from surefoot.errors import ConfigurationError, SurefootError, first_line
+from surefoot.pretrained import Tokenizer
 from surefoot.runs import require_finished
 from surefoot.scorers.language import adapters
 from surefoot.scorers.language.architecture import (
@@ -27,7 +28,7 @@ from surefoot.scorers.language.precision import half_of, whole_tables
 from surefoot.scorers.language.scores import autocast, base_of, mode, reward_head
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Prepared:
     """A model and its tokenizer, ready to train."""
 
     model: Any  #: with its adapter, if any
-    tokenizer: PreTrainedTokenizerBase  #: padding on the right
+    tokenizer: Tokenizer  #: padding on the right
     kind: ModelKind  #: what the model is
     encoder: bool  #: it reads a text in both directions and closes it with a special token
     new_adapter: bool = False  #: the model as given is this one with its adapter switched off
@@ -55,7 +56,7 @@ class Prepared:
         return positions_of(self.model.config, self.tokenizer, self.encoder)
 
 
-def positions_of(config: Any, tokenizer: PreTrainedTokenizerBase, encoder: bool) -> int:
+def positions_of(config: Any, tokenizer: Tokenizer, encoder: bool) -> int:
     """Tokens that a model with this configuration can read; encoders may keep a few for them."""
     known = positions_in(config)
     return min(known, tokenizer.model_max_length) if encoder else known
@@ -63,7 +64,7 @@ def positions_of(config: Any, tokenizer: PreTrainedTokenizerBase, encoder: bool)
 
 def prepare_model(
     model: Any,
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    tokenizer: Tokenizer | None = None,
     peft_config: Any = None,
     kind: ModelKind | None = None,
     keep_padding: bool = False,
@@ -256,7 +257,7 @@ def _require_labels(name: str, labels: int) -> None:
         )
 
 
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str) -> Tokenizer:
     """The tokenizer that lies beside a model.
 
     Raises:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,12 +24,10 @@ from surefoot.errors import DataError
 from surefoot.escaping import warn
 from surefoot.objectives import Evidence, Objective, Outputs, Risk, ScoreKind, Units, enforce
 from surefoot.objectives.risk import State
+from surefoot.pretrained import Tokenizer
 from surefoot.scorers.evidence import evidence_of, facts_of
 from surefoot.scorers.language.scores import PolicyScores, ScoreFunction
 from surefoot.training.language.step import Step
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass
@@ -54,7 +52,7 @@ class TrainingPairs:
     def of(
         cls,
         data: Any,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: Tokenizer,
         objective: Objective,
         scores: ScoreKind,
         max_length: int,
