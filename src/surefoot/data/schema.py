@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.columns import DECLARED, Column
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import Fault as Fault
@@ -201,13 +200,13 @@ class Preferences:
         ]
         return np.array(keys, dtype=np.int64).reshape(-1, 2)
 
-    def select(self, indices: npt.ArrayLike) -> Preferences:
+    def select(self, indices: ArrayLike) -> Preferences:
         """The rows at these positions, in this order."""
         rows = np.asarray(indices, dtype=np.int64)
         fingerprint = digest_of(self.fingerprint, rows.tobytes().hex())
         return replace(self, dataset=self.dataset.select(rows), fingerprint=fingerprint)
 
-    def with_labels(self, labels: npt.ArrayLike) -> Preferences:
+    def with_labels(self, labels: ArrayLike) -> Preferences:
         """A copy with other labels, shape (N,) (used to inject known flips)."""
         return self.with_columns(label=np.asarray(labels, dtype=np.float64).tolist())
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 
 #: Every probability of a preference lies in [LEAST, 1 - LEAST]. To bear out one beyond, by the rule
 #: of succession, would take a million held-out pairs like it that were all in order.
@@ -38,14 +37,14 @@ class Temperature(NamedTuple):
     note: str  #: a sentence where the pairs hardly say; else empty
 
 
-def to_probabilities(margins: npt.ArrayLike, temperature: float) -> Floats:
+def to_probabilities(margins: ArrayLike, temperature: float) -> Floats:
     """P(a preferred), sigma(margin / T), any shape: never nearer to 0 or 1 than :data:`LEAST`."""
     chances = expit(np.asarray(margins, dtype=np.float64) / temperature)
     return np.asarray(np.clip(chances, LEAST, 1 - LEAST))
 
 
 def fit_temperature(
-    margins: npt.ArrayLike, labels: npt.ArrayLike, mass: npt.ArrayLike, flip_rate: float = 0.0
+    margins: ArrayLike, labels: ArrayLike, mass: ArrayLike, flip_rate: float = 0.0
 ) -> Temperature:
     """The T for which sigma(margin / T) is the likeliest P(a preferred), as n pairs can say it.
 

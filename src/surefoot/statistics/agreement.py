@@ -6,18 +6,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import stdtrit
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.estimate import Estimate, Scope
 
 
 def krippendorff_alpha(
-    units: npt.ArrayLike,
-    values: npt.ArrayLike,
-    clusters: npt.ArrayLike | None = None,
+    units: ArrayLike,
+    values: ArrayLike,
+    clusters: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Krippendorff's alpha of V values on units: 1 - observed / expected disagreement.
@@ -119,7 +118,7 @@ class BesideOthers:
         )
 
 
-def beside_others(pairs: npt.ArrayLike, values: npt.ArrayLike) -> BesideOthers:
+def beside_others(pairs: ArrayLike, values: ArrayLike) -> BesideOthers:
     """How far each vote agrees with the others on its pair, and these among themselves.
 
     If the chance of agreement with the truth is (1 + a_i t) / 2 for annotator i on a pair that is

@@ -9,12 +9,11 @@ disagree; from four votes on the splits say the mean and the spread of the rates
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import betaln
 from scipy.stats import chi2
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.statistics.estimate import Estimate, Scope
 from surefoot.statistics.flip_rate import ENOUGH_VOTES
 
@@ -24,7 +23,7 @@ _MEANS = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.06, 0.5, 45
 _LOGITS = (-11.5, 11.5)
 
 
-def flip_rate_of_beta(first: npt.ArrayLike, votes: npt.ArrayLike, level: float = 0.95) -> Estimate:
+def flip_rate_of_beta(first: ArrayLike, votes: ArrayLike, level: float = 0.95) -> Estimate:
     """Fit the mean rate, at most 1/2, by maximum likelihood, with its profile interval.
 
     Rows count as independent.

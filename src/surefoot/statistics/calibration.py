@@ -15,9 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence
 from surefoot.statistics.estimate import Estimate, Result, Scope, written
 from surefoot.statistics.intervals import mean, quantile
@@ -51,9 +50,9 @@ class Calibration(Result):
 
 
 def calibration(
-    probabilities: npt.ArrayLike,
-    outcomes: npt.ArrayLike,
-    clusters: npt.ArrayLike | None = None,
+    probabilities: ArrayLike,
+    outcomes: ArrayLike,
+    clusters: ArrayLike | None = None,
     bins: int = 10,
     level: float = 0.95,
     covers: str = "test items",
@@ -152,7 +151,7 @@ def _debiased(
     return Estimate(estimate, centre - reach, centre + reach, *scope[:3], within=scope.within)
 
 
-def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+def log_loss(probabilities: ArrayLike, labels: ArrayLike) -> Floats:
     """Cross-entropy of each item in nats, shape (N,), of P(a preferred) and its label, soft or not.
 
     A certainty that was wrong costs 36.04 nats, not infinity: probabilities are kept
@@ -166,7 +165,7 @@ def log_loss(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)))
 
 
-def brier(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+def brier(probabilities: ArrayLike, labels: ArrayLike) -> Floats:
     """Expected squared error of each item against one judgment drawn from its label, shape (N,).
 
     For a soft label y and P(a preferred) p this is y (1 - p)^2 + (1 - y) p^2: least at p = y, and
@@ -179,9 +178,7 @@ def brier(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
     return np.asarray(y * (1 - p) ** 2 + (1 - y) * p**2)
 
 
-def probabilities_and_labels(
-    probabilities: npt.ArrayLike, labels: npt.ArrayLike
-) -> tuple[Floats, Floats]:
+def probabilities_and_labels(probabilities: ArrayLike, labels: ArrayLike) -> tuple[Floats, Floats]:
     """Both as float vectors of one length within [0, 1].
 
     Raises:

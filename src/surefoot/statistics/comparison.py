@@ -16,10 +16,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.statistics import intervals
 from surefoot.statistics.dependence import Dependence, Spread, check, spread
 from surefoot.statistics.estimate import Estimate, Scope, finite, written
@@ -99,10 +98,10 @@ class Comparison:
 
 
 def paired_difference(
-    a: npt.ArrayLike,
-    b: npt.ArrayLike,
-    clusters: npt.ArrayLike | None = None,
-    weights: npt.ArrayLike | None = None,
+    a: ArrayLike,
+    b: ArrayLike,
+    clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
     level: float = 0.95,
     covers: str = "test items",
     within: Range | None = None,
@@ -178,7 +177,7 @@ def compared(
     return Comparison(estimate, p_value, test)
 
 
-def holm(p_values: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Floats:
+def holm(p_values: ArrayLike, weights: ArrayLike | None = None) -> Floats:
     """P-values adjusted for several tests (Holm 1979): valid under any dependence, shape (K,).
 
     Args:

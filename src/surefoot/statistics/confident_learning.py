@@ -8,9 +8,9 @@ preferences both classes are one, since which response is named first is free.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 
+from surefoot.arrays import ArrayLike
 from surefoot.statistics.estimate import Estimate, Scope
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import SHARE
@@ -19,10 +19,10 @@ ASSUMPTION = "a model that is surer than on average is right"
 
 
 def confident_flips(
-    log_odds: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    weights: npt.ArrayLike | None = None,
-    clusters: npt.ArrayLike | None = None,
+    log_odds: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Share of flipped labels among those of which the model is surer than on average.

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 
 #: Below this number of clusters no interval is given: none keeps its promise there.
 FEWEST_CLUSTERS = 10
@@ -31,7 +30,7 @@ class Dependence:
     repeats: Any
 
     @classmethod
-    def of(cls, clusters: npt.ArrayLike | None, n: int) -> Dependence:
+    def of(cls, clusters: ArrayLike | None, n: int) -> Dependence:
         """Number the clusters of n rows: None (all independent), shape (n,), or shape (n, 2).
 
         Raises:
@@ -171,9 +170,7 @@ def skewness_of(third: float, clusters: float) -> float:
     return float(np.clip(corrected, -1.0, 1.0)) if abs(third) > 1.5 * np.sqrt(6) / n else 0.0
 
 
-def check(
-    values: npt.ArrayLike, weights: npt.ArrayLike | None, level: float
-) -> tuple[Floats, Floats]:
+def check(values: ArrayLike, weights: ArrayLike | None, level: float) -> tuple[Floats, Floats]:
     """Values and weights as finite float vectors of equal length, for an interval of this level.
 
     Raises:

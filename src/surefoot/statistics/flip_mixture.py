@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, log_expit
 from scipy.stats import chi2
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.statistics.dependence import Dependence
 from surefoot.statistics.estimate import Estimate
 
@@ -48,7 +47,7 @@ class FlipMixture:
     rate: Estimate
     scale: float
 
-    def flipped(self, margins: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+    def flipped(self, margins: ArrayLike, labels: ArrayLike) -> Floats:
         """Chance that each label was flipped, (N,); 0 for ties.
 
         Args:
@@ -63,11 +62,11 @@ class FlipMixture:
 
 
 def flip_mixture(
-    margins: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    weights: npt.ArrayLike | None = None,
+    margins: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
     level: float = 0.95,
-    clusters: npt.ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
 ) -> FlipMixture:
     """Fit flip rate and scale to labels.
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import comb
 from scipy.stats import binom
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.statistics.estimate import Estimate, Result, written_p
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import SHARE
@@ -33,10 +32,10 @@ _CHANCE = 0.05
 
 
 def flip_rate_of_votes(
-    disagreement: npt.ArrayLike,
-    clusters: npt.ArrayLike | None = None,
+    disagreement: ArrayLike,
+    clusters: ArrayLike | None = None,
     level: float = 0.95,
-    weights: npt.ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> Estimate:
     """The flip rate e of single votes, from 2 e (1 - e) = the chance that two votes disagree.
 
@@ -82,7 +81,7 @@ class VaryingRates(Result):
         return f"{bound}; on {self.pairs} pairs with {ENOUGH_VOTES} votes or more {seen} ({p})."
 
 
-def varying_rates(first: npt.ArrayLike, votes: npt.ArrayLike, seed: int = 0) -> VaryingRates:
+def varying_rates(first: ArrayLike, votes: ArrayLike, seed: int = 0) -> VaryingRates:
     """Test that all pairs are flipped with one rate, against rates that differ between pairs.
 
     Two votes on a pair split with chance 2 v, v = e (1 - e); four split in the middle with chance
@@ -122,7 +121,7 @@ def _moments(sizes: list[int], splits: list[Ints]) -> tuple[Floats, Floats]:
     return first / pairs, second / pairs - np.square(first / pairs)
 
 
-def disagreement_of(first: npt.ArrayLike, votes: npt.ArrayLike) -> Floats:
+def disagreement_of(first: ArrayLike, votes: ArrayLike) -> Floats:
     """Share of the pairs of votes that disagree, shape (N,); unbiased for their chance.
 
     Of each pair (N,) the votes for the first response and for either, at least 2.

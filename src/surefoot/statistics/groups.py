@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from surefoot.arrays import ArrayLike
 from surefoot.statistics.estimate import Estimate, Scope, fields_ready
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import Range
@@ -32,9 +33,9 @@ class WorstGroup:
 
 
 def by_group(
-    values: npt.ArrayLike,
+    values: ArrayLike,
     groups: Groups,
-    clusters: npt.ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     level: float = 0.95,
     covers: str = "test items",
     within: Range | None = None,
@@ -64,9 +65,9 @@ def by_group(
 
 
 def worst_group(
-    values: npt.ArrayLike,
+    values: ArrayLike,
     groups: Groups,
-    clusters: npt.ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     level: float = 0.95,
     covers: str = "test items",
     within: Range | None = None,

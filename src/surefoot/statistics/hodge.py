@@ -7,12 +7,11 @@ weighted squares, that is a difference r_i - r_j is their gradient; the rest goe
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.linalg import lsmr
 from scipy.special import expit, logit
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 
 _STEPS = 12
 #: Penalty on rewards, in votes: whoever won always has no finite reward.
@@ -36,7 +35,7 @@ def curl_share(pairs: Ints, flow: Floats, weights: Floats) -> float:
     return float(np.clip(np.square(rest).sum() / whole, 0.0, 1.0))
 
 
-def smoothed_log_odds(wins: npt.ArrayLike, votes: npt.ArrayLike) -> Floats:
+def smoothed_log_odds(wins: ArrayLike, votes: ArrayLike) -> Floats:
     """Log-odds (...) of shares, with half a vote more for either side (Haldane 1956)."""
     w, n = np.asarray(wins, dtype=np.float64), np.asarray(votes, dtype=np.float64)
     return np.log((w + 0.5) / (n - w + 0.5))

@@ -30,25 +30,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from surefoot.arrays import Floats
-from surefoot.statistics.dependence import (
-    FEWEST_CLUSTERS,
-    Dependence,
-    Spread,
-    check,
-    spread,
-)
+from surefoot.arrays import ArrayLike, Floats
+from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, Spread, check, spread
 from surefoot.statistics.estimate import Estimate, Scope
 from surefoot.statistics.ranges import SHARE, UNBOUNDED, Range, as_one
 
 
 def mean(
-    values: npt.ArrayLike,
-    clusters: npt.ArrayLike | None = None,
-    weights: npt.ArrayLike | None = None,
+    values: ArrayLike,
+    clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
     level: float = 0.95,
     covers: str = "test items",
     within: Range | None = None,

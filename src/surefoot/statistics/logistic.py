@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.statistics.regression import RegressionFit, jackknifed
 
 _STEPS = 50
@@ -19,10 +18,10 @@ _PENALTIES = (3.0, 0.3, 0.03, 0.003)
 
 
 def logistic(
-    features: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    clusters: npt.ArrayLike | None = None,
-    weights: npt.ArrayLike | None = None,
+    features: ArrayLike,
+    labels: ArrayLike,
+    clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> RegressionFit:
     """Regress soft labels on features, without an intercept that the features do not hold.
 
@@ -106,10 +105,10 @@ def _fit_ridged(x: Floats, y: Floats, w: Floats, penalty: float, start: Floats) 
 
 
 def deviance_explained(
-    margins: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    weights: npt.ArrayLike,
-    base: npt.ArrayLike = 0.0,
+    margins: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike,
+    base: ArrayLike = 0.0,
 ) -> float:
     """The share of the labels' deviance that margins explain: McFadden's (1974), 0 for the base's.
 
@@ -123,7 +122,7 @@ def deviance_explained(
     """
     y, w = np.asarray(labels, dtype=np.float64), np.asarray(weights, dtype=np.float64)
 
-    def surprise(m: npt.ArrayLike) -> float:
+    def surprise(m: ArrayLike) -> float:
         at = np.broadcast_to(np.asarray(m, dtype=np.float64), y.shape)
         return -float(w @ (y * log_expit(at) + (1 - y) * log_expit(-at)))
 

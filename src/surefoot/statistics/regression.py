@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 
 _RIDGE = 1e-8
 
@@ -30,10 +29,10 @@ class RegressionFit:
 
 
 def linear(
-    features: npt.ArrayLike,
-    values: npt.ArrayLike,
-    clusters: npt.ArrayLike | None = None,
-    weights: npt.ArrayLike | None = None,
+    features: ArrayLike,
+    values: ArrayLike,
+    clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
 ) -> RegressionFit:
     """Least squares, without an intercept that the features do not hold.
 
@@ -52,7 +51,7 @@ def linear(
 
 
 def jackknifed(
-    beta: Floats, x: Floats, residuals: Floats, curvature: Floats, clusters: npt.ArrayLike | None
+    beta: Floats, x: Floats, residuals: Floats, curvature: Floats, clusters: ArrayLike | None
 ) -> RegressionFit:
     """Errors by the jackknife over clusters of coefficients that solve x' residuals = 0.
 

@@ -30,14 +30,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.statistics import intervals
-from surefoot.statistics.comparison import (
-    Comparison,
-    compared,
-    discordance,
-    paired_difference,
-)
+from surefoot.statistics.comparison import Comparison, compared, discordance, paired_difference
 from surefoot.statistics.dependence import Dependence, Spread, check, skewness_of
 from surefoot.statistics.estimate import Estimate, Scope
 from surefoot.statistics.power import TTest
@@ -46,14 +41,14 @@ from surefoot.statistics.ranges import SHARE, SHARE_DIFFERENCE, UNBOUNDED, Range
 #: Below this number of seeds no interval over seeds is given.
 FEWEST_SEEDS = 3
 
-BySeed = Sequence[npt.ArrayLike] | Floats
+BySeed = Sequence[ArrayLike] | Floats
 
 Within = Range | Sequence[Range] | None
 
 
 def hierarchical(
     values_by_seed: BySeed,
-    clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
+    clusters: ArrayLike | Sequence[ArrayLike] | None = None,
     level: float = 0.95,
     covers: str = "test items",
     within: Within = None,
@@ -99,7 +94,7 @@ def hierarchical(
 def hierarchical_difference(
     a_by_seed: BySeed,
     b_by_seed: BySeed,
-    clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
+    clusters: ArrayLike | Sequence[ArrayLike] | None = None,
     level: float = 0.95,
     covers: str = "test items",
     within: Within = None,
@@ -155,7 +150,7 @@ def _joined(within: Within, values: list[Floats]) -> Range:
 
 
 def _aligned(
-    values_by_seed: BySeed, clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None, level: float
+    values_by_seed: BySeed, clusters: ArrayLike | Sequence[ArrayLike] | None, level: float
 ) -> tuple[list[Floats], list[npt.NDArray[np.generic]]]:
     values = [check(v, None, level)[0] for v in values_by_seed]
     if not values or len({len(v) > 0 for v in values}) > 1:

@@ -16,9 +16,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.errors import DataError
 from surefoot.statistics.estimate import Estimate, Result
 
@@ -102,12 +101,12 @@ class Shift(Result):
 
 
 def shift(
-    before: npt.ArrayLike,
-    after: npt.ArrayLike,
+    before: ArrayLike,
+    after: ArrayLike,
     units: int,
     seed: int = 0,
     level: float = 0.95,
-    pairs: npt.ArrayLike | None = None,
+    pairs: ArrayLike | None = None,
 ) -> Shift:
     """How far the law of a second sample of prompts lies from the histogram of a first one.
 
@@ -204,11 +203,7 @@ class OneLaw(Result):
 
 
 def one_law(
-    before: npt.ArrayLike,
-    after: npt.ArrayLike,
-    units: int,
-    seed: int = 0,
-    both: npt.ArrayLike = (),
+    before: ArrayLike, after: ArrayLike, units: int, seed: int = 0, both: ArrayLike = ()
 ) -> OneLaw:
     """Permutation test that two samples are of one law, by Pearson's chi-squared over units.
 

@@ -7,15 +7,14 @@ comparison with == or > 0 then counts noise as wins. Next to the middle a number
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 
 #: Of probabilities: how close to 1/2 is a tie. Of rewards and margins: as a share of their size.
 TIE = 1e-6
 
 
-def side(values: npt.ArrayLike, tolerance: npt.ArrayLike = 0.0) -> Floats:
+def side(values: ArrayLike, tolerance: ArrayLike = 0.0) -> Floats:
     """1 above 0, -1 below, 0 where no further than the tolerance, in the shape of the values.
 
     >>> side([-1.0, 1e-9, 0.5], 1e-6).tolist()
@@ -25,7 +24,7 @@ def side(values: npt.ArrayLike, tolerance: npt.ArrayLike = 0.0) -> Floats:
     return np.where(np.abs(v) <= tolerance, 0.0, np.sign(v))
 
 
-def side_of_half(probabilities: npt.ArrayLike, tolerance: float = 0.0) -> Floats:
+def side_of_half(probabilities: ArrayLike, tolerance: float = 0.0) -> Floats:
     """The side of 1/2 on which labels or probabilities lie; 0 is a tie.
 
     >>> side_of_half([1.0, 0.1 + 0.2 + 0.2, 0.0]).tolist()
@@ -34,14 +33,14 @@ def side_of_half(probabilities: npt.ArrayLike, tolerance: float = 0.0) -> Floats
     return side(np.asarray(probabilities, dtype=np.float64) - 0.5, max(tolerance, TIE))
 
 
-def side_of_margins(margins: npt.ArrayLike) -> Floats:
+def side_of_margins(margins: ArrayLike) -> Floats:
     """Signs of margins; 0 where one is a millionth of their root mean square, or less."""
     m = np.asarray(margins, dtype=np.float64)
     largest = float(np.abs(m).max(initial=0.0)) or 1.0
     return side(m / largest, TIE * np.sqrt(np.mean((m / largest) ** 2)) if m.size else 0.0)
 
 
-def side_of_rewards(rewards: npt.ArrayLike, tolerance: float = 0.0) -> Floats:
+def side_of_rewards(rewards: ArrayLike, tolerance: float = 0.0) -> Floats:
     """1 where the first of a pair of rewards is higher, -1 where the second is, 0 for a tie, (N,).
 
     They tie where they differ by no more than the tolerance, or by a millionth of the larger one.
@@ -53,12 +52,12 @@ def side_of_rewards(rewards: npt.ArrayLike, tolerance: float = 0.0) -> Floats:
     return side(r[:, 0] - r[:, 1], np.maximum(tolerance, TIE * np.abs(r).max(axis=1)))
 
 
-def credit(sides: npt.ArrayLike, labels: npt.ArrayLike) -> Floats:
+def credit(sides: ArrayLike, labels: ArrayLike) -> Floats:
     """1 where a side is that of the label, 0 where it is the other, 1/2 where either ties."""
     return np.asarray((np.asarray(sides) * side_of_half(labels) + 1) / 2)
 
 
-def groups_of_equals(values: npt.ArrayLike) -> Ints:
+def groups_of_equals(values: ArrayLike) -> Ints:
     """Numbers values from 0 in ascending order, neighbours within rounding alike, shape (N,).
 
     >>> groups_of_equals([0.3, 0.1 + 0.2, 0.1]).tolist()

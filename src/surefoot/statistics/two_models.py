@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 from scipy.stats import norm
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.statistics.dependence import Dependence
 from surefoot.statistics.estimate import Estimate, Scope
 from surefoot.statistics.logistic import fit
@@ -41,11 +40,11 @@ class Contradicted:
 
 
 def contradicted(
-    first: npt.ArrayLike,
-    second: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    weights: npt.ArrayLike | None = None,
-    clusters: npt.ArrayLike | None = None,
+    first: ArrayLike,
+    second: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Contradicted:
     """Count labels against both models among the pairs that both order alike and surely.

@@ -65,11 +65,7 @@ def leakage(context: Context) -> Iterator[Finding | str]:
 
 
 def similar(
-    here: Preferences,
-    keys: Ints,
-    wanted: Bools,
-    against: Preferences,
-    other_keys: Ints,
+    here: Preferences, keys: Ints, wanted: Bools, against: Preferences, other_keys: Ints
 ) -> Ints:
     """Keys of the wanted prompts that have a near-duplicate in the other data.
 

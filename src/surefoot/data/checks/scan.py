@@ -120,12 +120,7 @@ class Context:
         return {str(name): np.flatnonzero(inverse == i) for i, name in enumerate(names)}
 
     def finding(
-        self,
-        kind: str,
-        severity: Severity,
-        rows: npt.NDArray[Any],
-        meaning: str,
-        remedy: str,
+        self, kind: str, severity: Severity, rows: npt.NDArray[Any], meaning: str, remedy: str
     ) -> Iterator[Finding]:
         """A finding about these rows, given as a mask (N,) or as positions; none if there are none.
 

@@ -29,10 +29,7 @@ class Embedded:
 
 
 def embed(
-    preferences: Preferences,
-    encoder: Encoder,
-    views: Sequence[FeatureView],
-    prompts: bool = False,
+    preferences: Preferences, encoder: Encoder, views: Sequence[FeatureView], prompts: bool = False
 ) -> Embedded:
     """Features (N, 2, D) under the given views, one after the other.
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.data.rendering.embedding_texts import unread_notes
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
@@ -51,7 +50,7 @@ class EmbeddingRewardModel(TrainedScorer):
     seed: int = 0  #: of what is random in a fit (the folds, an MLP's start)
     _unread: list[str] = field(default_factory=list, init=False, repr=False)
 
-    def fit(self, preferences: Preferences, mass: npt.ArrayLike | None = None) -> Self:
+    def fit(self, preferences: Preferences, mass: ArrayLike | None = None) -> Self:
         """Fit on comparisons, each with a weight (N,) if given (times the column `weight`).
 
         Warns with what the validator has to say; a refusal is raised before anything is embedded.
@@ -186,9 +185,7 @@ class EmbeddingRewardModel(TrainedScorer):
 
 
 def fit_models(
-    models: Sequence[EmbeddingRewardModel],
-    preferences: Preferences,
-    mass: npt.ArrayLike | None = None,
+    models: Sequence[EmbeddingRewardModel], preferences: Preferences, mass: ArrayLike | None = None
 ) -> None:
     """Fit S models that differ in their seed alone; their warnings are in `report_`.
 

@@ -81,9 +81,7 @@ def older_tokenizer(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _amend(
-    path: Path,
-    older: Callable[[Mapping[str, Any]], dict[str, Any]],
-    as_read: Callable[[Path], Any],
+    path: Path, older: Callable[[Mapping[str, Any]], dict[str, Any]], as_read: Callable[[Path], Any]
 ) -> None:
     """Add to a file that is there, if this transformers reads the same from it afterwards."""
     if not path.is_file():
