@@ -1,10 +1,11 @@
-"""What signatures call a tokenizer of transformers, which takes seconds to import."""
+"""Classes of transformers in signatures: the library itself takes seconds to import."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
     from transformers import PreTrainedTokenizerBase as Tokenizer
 else:
-    Tokenizer = Any
+    PreTrainedConfig = PreTrainedModel = Tokenizer = Any
 
-__all__ = ["Tokenizer"]
+__all__ = ["PreTrainedConfig", "PreTrainedModel", "Tokenizer"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,9 @@ from tqdm.auto import tqdm
 from surefoot.data.rendering.embedding_texts import Side, cut_texts
 from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.options import READS, Options
-from surefoot.pretrained import Tokenizer
+from surefoot.pretrained import PreTrainedConfig, PreTrainedModel, Tokenizer
 from surefoot.scorers.embeddings.cache import EmbeddingCache, Vector, token_key
 from surefoot.scorers.language.architecture import is_causal, positions_in, require_rows
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel
 
 Embeddings = npt.NDArray[np.float32]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from surefoot.errors import ConfigurationError, SurefootError, first_line
-from surefoot.pretrained import Tokenizer
+from surefoot.pretrained import PreTrainedModel, Tokenizer
 from surefoot.runs import require_finished
 from surefoot.scorers.language import adapters
 from surefoot.scorers.language.architecture import (
@@ -26,9 +26,6 @@ from surefoot.scorers.language.architecture import (
 )
 from surefoot.scorers.language.precision import half_of, whole_tables
 from surefoot.scorers.language.scores import autocast, base_of, mode, reward_head
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
