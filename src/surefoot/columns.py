@@ -19,22 +19,16 @@ class Column:
     Declaring it is all there is to do: every reader carries it, files that surefoot writes have it,
     and label models that name it among their `columns` are given it, on every path.
 
-    Attributes:
-        name: in the data; one of the contract's own (`time`, `score_a`) keeps what it holds there.
-        low, high: values outside are refused.
-        swapped: what it is where the two responses change places: the `same`, or `1 - value`.
-        example: a value that documentation and tests show it with.
-
     Raises:
         ConfigurationError: another column of this name is declared otherwise, or the example lies
             outside the range.
     """
 
-    name: str
-    low: float = -math.inf
-    high: float = math.inf
-    swapped: Literal["same", "1 - value"] = "same"
-    example: float = 0.5
+    name: str  #: in the data; one of the contract's own (`time`, `score_a`) keeps what it has there
+    low: float = -math.inf  #: values below are refused
+    high: float = math.inf  #: values above are refused
+    swapped: Literal["same", "1 - value"] = "same"  #: what it is where responses change places
+    example: float = 0.5  #: a value that documentation and tests show it with
 
     def __post_init__(self) -> None:
         """Join the declared columns."""

@@ -35,21 +35,13 @@ _LARGEST_LOG = 50.0
 
 @dataclass(frozen=True)
 class Credits:
-    """What the log-probability of each response is worth, and the terms of each record's psi.
+    """What the log-probability of each response is worth, and the terms of each record's psi."""
 
-    Attributes:
-        data: (N, 2) credits of the record's responses.
-        samples: (N, K) credits of the samples.
-        direct: (N,) mean over samples of 1/2 sum_a g(X, Y*, Ya).
-        correction: (N,) 1/2 (w_1 - w_2) [Z - g], with the ratios as they entered.
-        kl: (N,) mean over samples of log(pi / pi_ref), in nats.
-    """
-
-    data: Tensor
-    samples: Tensor
-    direct: Tensor
-    correction: Tensor
-    kl: Tensor
+    data: Tensor  #: (N, 2) credits of the record's responses
+    samples: Tensor  #: (N, K) credits of the samples
+    direct: Tensor  #: (N,) mean over samples of 1/2 sum_a g(X, Y*, Ya)
+    correction: Tensor  #: (N,) 1/2 (w_1 - w_2) [Z - g], with the ratios as they entered
+    kl: Tensor  #: (N,) mean over samples of log(pi / pi_ref), in nats
 
 
 def credits(

@@ -27,19 +27,12 @@ STEEPEST = 10.0
 
 @dataclass(frozen=True)
 class DualStep:
-    """A dual objective on the losses of a step, all (...) but the weights.
+    """A dual objective on the losses of a step, all (...) but the weights."""
 
-    Attributes:
-        value: an unbiased estimate of the dual objective of all the data.
-        weights: (U, ...) its gradient in the losses; they sum to 1 where eta is right.
-        by_eta: its derivative in eta.
-        by_scale: the same in lambda; for CVaR, which has none, see there.
-    """
-
-    value: Tensor
-    weights: Tensor
-    by_eta: Tensor
-    by_scale: Tensor
+    value: Tensor  #: an unbiased estimate of the dual objective of all the data
+    weights: Tensor  #: (U, ...) its gradient in the losses; they sum to 1 where eta is right
+    by_eta: Tensor  #: its derivative in eta
+    by_scale: Tensor  #: the same in lambda; for CVaR, which has none, see there
 
 
 class EstimatedRisk(Risk):

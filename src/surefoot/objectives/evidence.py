@@ -180,18 +180,15 @@ class ReferencePairs(_Known):
 
 @dataclass(frozen=True)
 class Evidence(_Known):
-    """What is known of the preference of each pair; shapes broadcast to the margins' (N, ...).
+    """What is known of the preference of each pair; shapes broadcast to the margins' (N, ...)."""
 
-    Attributes:
-        label: (N, ...) P(a preferred) as observed: 1, 0, 0.5 for a tie, or soft.
-        auxiliary: (N, ...) P(a preferred) by an auxiliary preference model.
-        references: pairs of reference responses for each row.
-        columns: (N, ...) what the label model reads beside.
-    """
-
+    #: (N, ...) P(a preferred) as observed: 1, 0, 0.5 for a tie, or soft
     label: Tensor = field(metadata=known("row", opposite))
+    #: (N, ...) P(a preferred) by an auxiliary preference model
     auxiliary: Tensor | None = field(default=None, metadata=known("row", opposite))
+    #: pairs of reference responses for each row
     references: ReferencePairs | None = field(default=None, metadata=known("row", same))
+    #: (N, ...) what the label model reads beside
     columns: Mapping[Column, Tensor] = field(default_factory=dict, metadata=known("row", same))
 
     def of(self, column: Column) -> Tensor:

@@ -18,19 +18,14 @@ ScoreKind = Literal["rewards", "token sums", "margins"]
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a scorer makes of N pairs.
+    """What a scorer makes of N pairs."""
 
-    Attributes:
-        scores: (N, 2) score of response a and of response b.
-        log_probs: (N, 2) log-probability of each response, a sum over its tokens; None for rewards.
-        lengths: (N, 2) number of tokens of each response.
-        steepness: (N,) squared length of the margin's gradient in what the scorer reads, over both
-            responses; None where no regulariser asks.
-    """
-
-    scores: Tensor
+    scores: Tensor  #: (N, 2) score of response a and of response b
+    #: (N, 2) log-probability of each response, a sum over its tokens; None for rewards
     log_probs: Tensor | None
-    lengths: Tensor
+    lengths: Tensor  #: (N, 2) number of tokens of each response
+    #: (N,) squared length of the margin's gradient in what the scorer reads, over both responses;
+    #: None where no regulariser asks
     steepness: Tensor | None = None
 
     def first(self, count: int) -> Outputs:

@@ -26,36 +26,24 @@ WorstCase = tuple[Tensor, Tensor, State]
 
 @dataclass(frozen=True)
 class Units:
-    """Which unit each loss belongs to.
+    """Which unit each loss belongs to."""
 
-    Attributes:
-        ids: (N,) integers in [0, count).
-        count: number of units.
-    """
-
-    ids: Tensor
-    count: int
+    ids: Tensor  #: (N,) integers in [0, count)
+    count: int  #: number of units
 
 
 @dataclass(frozen=True)
 class RiskValue:
-    """A risk and where its weight went.
+    """A risk and where its weight went."""
 
-    Attributes:
-        value: (...) the risk; its gradient is that of the weighted sum.
-        weights: (N, ...) worst-case weight of each loss, without gradient, summing to 1 (about 1
-            under running dual variables).
-        unit_weights: (U, ...) the same per unit.
-        unit_mass: (U, ...) the weight that each unit has without robustness, summing to 1.
-        unit_losses: (U, ...) mean loss of each unit's pairs.
-        state: what a stateful risk carries to the next step; empty for the others.
-    """
-
-    value: Tensor
+    value: Tensor  #: (...) the risk; its gradient is that of the weighted sum
+    #: (N, ...) worst-case weight of each loss, without gradient, summing to 1 (about 1 under
+    #: running dual variables)
     weights: Tensor
-    unit_weights: Tensor
-    unit_mass: Tensor
-    unit_losses: Tensor
+    unit_weights: Tensor  #: (U, ...) the same per unit
+    unit_mass: Tensor  #: (U, ...) the weight that each unit has without robustness, summing to 1
+    unit_losses: Tensor  #: (U, ...) mean loss of each unit's pairs
+    #: what a stateful risk carries to the next step; empty for the others
     state: State = field(default_factory=dict)
 
     @property

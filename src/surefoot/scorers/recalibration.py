@@ -17,23 +17,15 @@ from surefoot.scorers.trained import TrainedScorer
 
 @dataclass(frozen=True)
 class Recalibration:
-    """What became of a temperature.
+    """What became of a temperature."""
 
-    Attributes:
-        before: the temperature that the model had.
-        after: the one that it has now.
-        rows: pairs that it was fitted on.
-        log_loss_before: of the probabilities on these pairs, in nats, with the old temperature.
-        log_loss_after: the same with the new one, which was fitted on them.
-        note: a sentence where the pairs hardly say; else empty.
-    """
-
-    before: float
-    after: float
-    rows: int
+    before: float  #: the temperature that the model had
+    after: float  #: the one that it has now
+    rows: int  #: pairs that it was fitted on
+    #: of the probabilities on these pairs, in nats, with the old temperature
     log_loss_before: float
-    log_loss_after: float
-    note: str
+    log_loss_after: float  #: the same with the new one, which was fitted on them
+    note: str  #: a sentence where the pairs hardly say; else empty
 
 
 def recalibrate(folder: Path, model: TrainedScorer, pairs: Preferences) -> Recalibration:

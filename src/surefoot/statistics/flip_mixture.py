@@ -37,15 +37,10 @@ _MOST = 4096
 
 @dataclass(frozen=True)
 class FlipMixture:
-    """What single labels say of flips.
+    """What single labels say of flips."""
 
-    Attributes:
-        rate: share of labels that were flipped, with the profile interval.
-        scale: a, by which margins are multiplied to be log-odds of unflipped labels.
-    """
-
-    rate: Estimate
-    scale: float
+    rate: Estimate  #: share of labels that were flipped, with the profile interval
+    scale: float  #: a, by which margins are multiplied to be log-odds of unflipped labels
 
     def flipped(self, margins: ArrayLike, labels: ArrayLike) -> Floats:
         """Chance that each label was flipped, (N,); 0 for ties.

@@ -25,23 +25,15 @@ MOST_ROWS = 10**9
 
 @dataclass(frozen=True)
 class MinimumEffect:
-    """An estimate against the size that matters.
+    """An estimate against the size that matters."""
 
-    Attributes:
-        value: the estimate; where no effect is 0, the effect is its distance from there.
-        error: its standard error.
-        freedom: degrees of freedom of the error.
-        matters: the size up to which nothing is found, at least 0.
-        sides: `above`: only values above it count; `either`: those below its negative, too.
-        picked: the value is the farthest out of this many, which the p-value allows for
-            (Bonferroni).
-    """
-
-    value: float
-    error: float
-    freedom: float
-    matters: float
+    value: float  #: the estimate; where no effect is 0, the effect is its distance from there
+    error: float  #: its standard error
+    freedom: float  #: degrees of freedom of the error
+    matters: float  #: the size up to which nothing is found, at least 0
+    #: `above`: only values above it count; `either`: those below its negative, too
     sides: Sides = "above"
+    #: the value is the farthest out of this many, which the p-value allows for (Bonferroni)
     picked: int = 1
 
     @property

@@ -17,17 +17,11 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class Excess:
-    """How much more of a second sample than of a first one has a property.
+    """How much more of a second sample than of a first one has a property."""
 
-    Attributes:
-        value: the share in the second less that in the first.
-        error: its standard error.
-        freedom: degrees of freedom of the error.
-    """
-
-    value: float
-    error: float
-    freedom: float
+    value: float  #: the share in the second less that in the first
+    error: float  #: its standard error
+    freedom: float  #: degrees of freedom of the error
 
 
 def moved_share(

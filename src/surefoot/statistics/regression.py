@@ -13,19 +13,12 @@ _RIDGE = 1e-8
 
 @dataclass(frozen=True)
 class RegressionFit:
-    """Coefficients of a regression.
+    """Coefficients of a regression."""
 
-    Attributes:
-        coefficients: (K,).
-        errors: (K,) of these, by the jackknife over clusters.
-        freedom: degrees of freedom of the errors, (K,).
-        replicates: (C, K) coefficients without each cluster.
-    """
-
-    coefficients: Floats
-    errors: Floats
-    freedom: Floats
-    replicates: Floats
+    coefficients: Floats  #: (K,)
+    errors: Floats  #: (K,) of these, by the jackknife over clusters
+    freedom: Floats  #: degrees of freedom of the errors, (K,)
+    replicates: Floats  #: (C, K) coefficients without each cluster
 
 
 def linear(

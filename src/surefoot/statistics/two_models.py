@@ -24,19 +24,12 @@ SURE = 0.8
 
 @dataclass(frozen=True)
 class Contradicted:
-    """Labels against two models that are sure and agree.
+    """Labels against two models that are sure and agree."""
 
-    Attributes:
-        rows: positions of these labels, the surest contradicted first.
-        sure: how many pairs the models are sure of.
-        expected: how many of their labels would be contradicted by chance.
-        excess: how many more are, with its interval.
-    """
-
-    rows: Ints
-    sure: int
-    expected: float
-    excess: Estimate
+    rows: Ints  #: positions of these labels, the surest contradicted first
+    sure: int  #: how many pairs the models are sure of
+    expected: float  #: how many of their labels would be contradicted by chance
+    excess: Estimate  #: how many more are, with its interval
 
 
 def contradicted(

@@ -16,20 +16,13 @@ from surefoot.statistics.estimate import fields_ready
 
 @dataclass(frozen=True)
 class LengthFindings:
-    """A model beside the lengths of responses, on pairs that differ in it.
+    """A model beside the lengths of responses, on pairs that differ in it."""
 
-    Attributes:
-        picks_longer: share of pairs on which the model prefers the longer response; its ties count
-            half.
-        prefer_longer: share on which the labels do, human ties left out.
-        right_on_longer: accuracy where the labels prefer the longer response.
-        right_on_shorter: accuracy where they prefer the shorter one.
-    """
-
+    #: share of pairs on which the model prefers the longer response; its ties count half
     picks_longer: Estimate
-    prefer_longer: Estimate
-    right_on_longer: Estimate
-    right_on_shorter: Estimate
+    prefer_longer: Estimate  #: share on which the labels do, human ties left out
+    right_on_longer: Estimate  #: accuracy where the labels prefer the longer response
+    right_on_shorter: Estimate  #: accuracy where they prefer the shorter one
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -40,26 +40,19 @@ from surefoot.scorers.trained import TrainedScorer
 
 @dataclass
 class LanguageModel(TrainedScorer):
-    """A reward model, a policy as the reward model that it implies, or a model of pairs.
+    """A reward model, a policy as the reward model that it implies, or a model of pairs."""
 
-    Attributes:
-        scorer: what it is and how texts are cut.
-        prepared: the model and its tokenizer.
-        reference_key: hash of the weights that a policy is scored against, or that the adapter of a
-            reward model lies on; None for whole reward models.
-        mean_, std_: of the raw scores on the training data: rewards have mean 0 and deviation 1.
-        foreign: surefoot did not train it.
-    """
-
-    scorer: LanguageModelScorer
-    prepared: Prepared
+    scorer: LanguageModelScorer  #: what it is and how texts are cut
+    prepared: Prepared  #: the model and its tokenizer
+    #: hash of the weights that a policy is scored against, or that the adapter of a reward model
+    #: lies on; None for whole reward models
     reference_key: str | None = None
-    mean_: float = 0.0
-    std_: float = 1.0
+    mean_: float = 0.0  #: of the raw scores on the training data, so that rewards have mean 0
+    std_: float = 1.0  #: their deviation there, so that rewards have deviation 1
     temperature_: float = 1.0
     known_flip_rate: float | None = None
     cuts: Cuts | None = None
-    foreign: bool = False
+    foreign: bool = False  #: surefoot did not train it
 
     def raw_scores(self, preferences: Preferences) -> Floats:
         """Rewards as the model gives them, or beta log(pi / pi_ref), shape (N, 2)."""
