@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from surefoot.arrays import Floats
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.material import Material
+from surefoot.audit.material import Material, Names
 from surefoot.audit.parts import parts_of
+from surefoot.audit.picture import Dots
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.ties import credit, side_of_margins
@@ -28,47 +29,71 @@ def worst_part(material: Material) -> Iterator[Measurement | Lacking]:
         return
     right = credit(side_of_margins(material.margins), material.labels)
     for column, names in material.groupings.items():
-        found = []
-        for name in parts_of(names, FEWEST):
-            inside = names == name
-            prompts = material.prompts[inside], material.prompts[~inside]
-            if min(len(np.unique(p)) for p in prompts) < FEWEST_CLUSTERS:
-                continue
-            own, others = (
-                spread(right[rows], Dependence.of(p, len(p)), np.ones(len(p)))
-                for rows, p in zip((inside, ~inside), prompts, strict=True)
-            )
-            both = _jointly(right, inside, material.prompts)
-            error = max(float(np.hypot(own.error, others.error)), both)
-            floor = 0.5 / inside.sum()
-            found.append((name, others.mean - own.mean, max(error, floor), own.freedom, own.mean))
+        found = list(_parts(material, right, names))
         if not found:
             yield Lacking(f"{DIAGNOSTIC.name}: no {column} has {FEWEST} rows on enough prompts.")
             continue
-        name, value, error, freedom, accuracy = max(found, key=lambda one: one[1] / one[2])
-        test = MinimumEffect(value, error, freedom, MATTERS, picked=len(found))
+        worst = max(found, key=lambda one: (one.less - MATTERS) / one.error)
+        test = MinimumEffect(worst.less, worst.error, worst.freedom, MATTERS, picked=len(found))
         size = test.estimate(len(right), "prompts")
         named = all(one is not None for one in names.tolist())
         yield Measurement(
             of=column,
             size=size,
             test=test,
-            seen=f"What all data teach together is right on {accuracy:.3f} of the pairs of "
-            f"{column} {name!r}, {size} less than on the others.",
+            seen=f"What all data teach together is right on {worst.accuracy:.3f} of the pairs of "
+            f"{column} {worst.name!r}, {size} less than on the others.",
             remedy={"objective": {"risk": _RISK | {"unit": column}}} if named else {},
             advice="A worse part may also be noisier, which no training mends: compare the votes."
             + ("" if named else f" To train against it (unit: {column}), give every row a name."),
-            details={one[0]: {"accuracy": one[4], "less": one[1]} for one in found},
+            picture=_picture(found, worst),
+            details={one.name: {"accuracy": one.accuracy, "less": one.less} for one in found},
         )
 
 
-def _jointly(right: Floats, inside: npt.NDArray[np.bool_], prompts: npt.NDArray[np.int64]) -> float:
-    """Error of the difference where prompts are in both: of what each row moves it by."""
-    moves = np.empty(len(right))
-    for rows in (inside, ~inside):
-        moves[rows] = (right[rows] - right[rows].mean()) / rows.mean()
-    moves[inside] *= -1
-    return spread(moves, Dependence.of(prompts, len(prompts)), np.ones(len(prompts))).error
+class ServedPart(NamedTuple):
+    """A part against all others."""
+
+    name: str
+    accuracy: float
+    less: float  #: accuracy than on the others
+    error: float  #: of that
+    freedom: float  #: degrees of freedom of the error
+    rows: int
+
+
+def _parts(material: Material, right: Floats, names: Names) -> Iterator[ServedPart]:
+    """Every part with enough rows and prompts that have a weight."""
+    weights, prompts = material.weights, material.prompts
+    names = names.copy()
+    names[weights == 0] = None
+    for name in parts_of(names, FEWEST):
+        inside = names == name
+        sides = [inside, ~inside & (weights > 0)]
+        if min(len(np.unique(prompts[rows])) for rows in sides) < FEWEST_CLUSTERS:
+            continue
+        own, others = (
+            spread(right[rows], Dependence.of(prompts[rows], int(rows.sum())), weights[rows])
+            for rows in sides
+        )
+        # Where prompts are in both, the error of the difference is of what each row moves it by.
+        moves = np.zeros(len(right))
+        for rows, one, sign in zip(sides, (own, others), (-1, 1), strict=True):
+            moves[rows] = sign * (right[rows] - one.mean) * len(right) / weights[rows].sum()
+        jointly = spread(weights * moves, Dependence.of(prompts, len(right)), np.ones(len(right)))
+        rows = int(inside.sum())
+        error = max(float(np.hypot(own.error, others.error)), jointly.error, 0.5 / rows)
+        yield ServedPart(name, own.mean, others.mean - own.mean, error, max(own.freedom, 1.0), rows)
+
+
+def _picture(found: list[ServedPart], worst: ServedPart) -> Dots:
+    """How much less accuracy each part has, with intervals that allow for the choice."""
+    tests = [
+        MinimumEffect(one.less, one.error, one.freedom, MATTERS, picked=len(found)) for one in found
+    ]
+    sizes = [test.estimate(one.rows, "prompts") for test, one in zip(tests, found, strict=True)]
+    names = [one.name for one in found]
+    return Dots(names, {"less accuracy": sizes}, DIAGNOSTIC.unit, (None, MATTERS), [worst.name])
 
 
 DIAGNOSTIC = Diagnostic(
