@@ -192,7 +192,7 @@ def _needed(rows: int, encoder: Callable[[], Encoder] | None) -> str:
     if rows < FEWEST:
         return f"{FEWEST} rows or more"
     if encoder is None:
-        from surefoot.scorers.embeddings.encoder import default_encoder
+        from surefoot.scorers.named import default_encoder
 
         try:
             default_encoder()

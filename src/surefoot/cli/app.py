@@ -12,6 +12,7 @@ from surefoot.cli.best_of_n import best_of_n
 from surefoot.cli.calibrate import calibrate
 from surefoot.cli.demo import demo
 from surefoot.cli.evaluate import PairsOnly, evaluate
+from surefoot.cli.fetch import fetch
 from surefoot.cli.options import options
 from surefoot.cli.sample import sample
 from surefoot.cli.score import score
@@ -38,6 +39,7 @@ app.command(cls=PairsOnly)(in_groups(evaluate))
 for command in (value, winrate, best_of_n, calibrate, score):
     app.command()(in_groups(command))
 app.command()(options)
+app.command()(fetch)
 app.command()(demo)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from surefoot import plugins
 from surefoot.escaping import fenced, markdown
+from surefoot.scorers.named import PACKAGED
 from surefoot.training.config import SeededConfig
 
 SCHEMA_VERSION = 1
@@ -54,7 +55,7 @@ tags: [{tag}, preference-learning, surefoot]
 
 # {title}
 
-Objective: {markdown(config.objective.describe())}
+Objective: {markdown(config.objective.describe())}{_made_from(config.scorer)}
 
 | figure | value |
 |---|---|
@@ -76,6 +77,14 @@ Configuration:
 
 {fenced(config.to_yaml(), "yaml")}
 """
+
+
+def _made_from(scorer: Any) -> str:
+    """Licence and origin of the model that it stands on, where they are known."""
+    encoder = getattr(scorer, "encoder", None)
+    name = str(getattr(scorer, "model", None) or getattr(encoder, "name", ""))
+    known = PACKAGED.get(name)
+    return f"\n\nMade from `{name}`: {known.about}" if known else ""
 
 
 _LOADED = """\

