@@ -53,6 +53,7 @@ def contradicted(
     x = np.stack([np.asarray(one, dtype=np.float64) for one in (first, second)], axis=1)
     y = np.asarray(labels, dtype=np.float64)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+    x = x / np.maximum(np.abs(x).max(0, initial=0.0), 1e-300)  # squares may be no numbers
     x = x / np.maximum(np.sqrt(np.square(x).mean(0)), 1e-300)
     z: Floats = x @ np.maximum(fit(x, y, w), 0.0)  # a model that is no use has no say
     alike = (np.sign(x[:, 0]) == np.sign(x[:, 1])) & (w > 0)
