@@ -30,17 +30,11 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Feature:
-    """A number that a response has in itself, or beside its prompt.
+    """A number that a response has in itself, or beside its prompt."""
 
-    Attributes:
-        name: in results.
-        more: what a response with a larger value is, as in "labels prefer ... responses".
-        measure: from the prompt's last turn and the response.
-    """
-
-    name: str
-    more: str
-    measure: Callable[[str, str], float]
+    name: str  #: in results
+    more: str  #: what a response with a larger value is, as in "labels prefer ... responses"
+    measure: Callable[[str, str], float]  #: from the prompt's last turn and the response
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[str, str], float]:

@@ -19,13 +19,9 @@ Series = Mapping[str, Sequence[Estimate | None]]
 
 @dataclass(frozen=True)
 class Picture:
-    """Figures that are read at a glance.
+    """Figures that are read at a glance."""
 
-    Attributes:
-        kind: in results.
-    """
-
-    kind: ClassVar[str]
+    kind: ClassVar[str]  #: in results
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with the kind."""
@@ -34,105 +30,66 @@ class Picture:
 
 @dataclass(frozen=True)
 class Dots(Picture):
-    """Estimates with their intervals, a line for each of some names: who is out of the band?
-
-    Attributes:
-        names: one for each line, from the top.
-        series: by name, an estimate (or None) for each line; one without an interval is hollow.
-        axis: what is measured.
-        band: what does not matter.
-        picked: names of the lines that the diagnosis is about.
-    """
+    """Estimates with their intervals, a line for each of some names: who is out of the band?"""
 
     kind = "dots"
-    names: Sequence[str]
+    names: Sequence[str]  #: one for each line, from the top
+    #: by name, an estimate (or None) for each line; one without an interval is hollow
     series: Series
-    axis: str
-    band: Band
-    picked: Sequence[str] = ()
+    axis: str  #: what is measured
+    band: Band  #: what does not matter
+    picked: Sequence[str] = ()  #: names of the lines that the diagnosis is about
 
 
 @dataclass(frozen=True)
 class Curves(Picture):
-    """Curves over a number: what is seen against what was fitted, before against after.
-
-    Attributes:
-        at: where the estimates are, in order.
-        series: by name, an estimate (or None) for each place.
-        axis: what is measured.
-        along: what it is measured over.
-        band: at each place, the lower and the upper end of what does not matter.
-        points: names of the series whose estimates are points, not a line.
-    """
+    """Curves over a number: what is seen against what was fitted, before against after."""
 
     kind = "curves"
-    at: Sequence[float]
-    series: Series
-    axis: str
-    along: str
+    at: Sequence[float]  #: where the estimates are, in order
+    series: Series  #: by name, an estimate (or None) for each place
+    axis: str  #: what is measured
+    along: str  #: what it is measured over
+    #: at each place, the lower and the upper end of what does not matter
     band: tuple[Sequence[float], Sequence[float]] | None = None
-    points: Sequence[str] = ()
+    points: Sequence[str] = ()  #: names of the series whose estimates are points, not a line
 
 
 @dataclass(frozen=True)
 class Arrows(Picture):
-    """An arrow from nothing to each of some sizes: what pulls one way, what the other.
-
-    Attributes:
-        names: one for each arrow, from the top.
-        sizes: how far each goes, with intervals.
-        axis: what is measured.
-        band: what does not matter.
-    """
+    """An arrow from nothing to each of some sizes: what pulls one way, what the other."""
 
     kind = "arrows"
-    names: Sequence[str]
-    sizes: Sequence[Estimate]
-    axis: str
-    band: Band
+    names: Sequence[str]  #: one for each arrow, from the top
+    sizes: Sequence[Estimate]  #: how far each goes, with intervals
+    axis: str  #: what is measured
+    band: Band  #: what does not matter
 
 
 @dataclass(frozen=True)
 class Cells(Picture):
-    """A table of estimates, coloured by the side of a point that they are on.
-
-    Attributes:
-        rows: names of the rows.
-        columns: names of the columns.
-        cells: an estimate (or None) for each column of each row.
-        row_title: what the rows are.
-        column_title: what the columns are.
-        middle: the point; the nearer, the paler.
-        reach: how far from the middle a cell has its full colour.
-    """
+    """A table of estimates, coloured by the side of a point that they are on."""
 
     kind = "cells"
-    rows: Sequence[str]
-    columns: Sequence[str]
-    cells: Sequence[Sequence[Estimate | None]]
-    row_title: str
-    column_title: str
-    middle: float = 0.5
-    reach: float = 0.5
+    rows: Sequence[str]  #: names of the rows
+    columns: Sequence[str]  #: names of the columns
+    cells: Sequence[Sequence[Estimate | None]]  #: an estimate (or None) for each column of each row
+    row_title: str  #: what the rows are
+    column_title: str  #: what the columns are
+    middle: float = 0.5  #: the point; the nearer, the paler
+    reach: float = 0.5  #: how far from the middle a cell has its full colour
 
 
 @dataclass(frozen=True)
 class Counts(Picture):
-    """How often each value came, beside how often it would where nothing is wrong.
-
-    Attributes:
-        edges: of the bins, one more than there are bins.
-        seen: of each bin, how many there are; empty where only one value was seen (`value`).
-        expected: of each bin, how many there would be.
-        axis: what is counted by.
-        value: the value seen, where the counts are of what it might have been.
-        names: what `seen` and `expected` are called.
-    """
+    """How often each value came, beside how often it would where nothing is wrong."""
 
     kind = "counts"
-    edges: Sequence[float]
+    edges: Sequence[float]  #: of the bins, one more than there are bins
+    #: of each bin, how many there are; empty where only one value was seen (`value`)
     seen: Sequence[float]
-    expected: Sequence[float]
-    axis: str
-    value: float | None = None
+    expected: Sequence[float]  #: of each bin, how many there would be
+    axis: str  #: what is counted by
+    value: float | None = None  #: the value seen, where the counts are of what it might have been
+    #: what `seen` and `expected` are called
     names: tuple[str, str] = field(default=("seen", "expected where nothing is wrong"))

@@ -12,20 +12,12 @@ from surefoot.worlds.planted.material import PlantedMaterial
 
 @dataclass(frozen=True)
 class PlantedFault:
-    """Something wrong with preferences. A file here that defines `FAULT` joins the benchmark.
+    """Something wrong with preferences. A file here that defines `FAULT` joins the benchmark."""
 
-    Attributes:
-        name: in results.
-        diagnostic: the name of the one that should find it.
-        size: what `plant` is given, in words.
-        plant: makes a world of so many pairs with a fault of a size.
-        sizes: from hardly to plainly there, for curves of power.
-        surely: the size that should be found in 95 % of worlds of 2,000 pairs.
-    """
-
-    name: str
-    diagnostic: str
-    size: str
+    name: str  #: in results
+    diagnostic: str  #: the name of the one that should find it
+    size: str  #: what `plant` is given, in words
+    #: makes a world of so many pairs with a fault of a size
     plant: Callable[[int, np.random.Generator, float], PlantedMaterial]
-    sizes: tuple[float, ...]
-    surely: float
+    sizes: tuple[float, ...]  #: from hardly to plainly there, for curves of power
+    surely: float  #: the size that should be found in 95 % of worlds of 2,000 pairs

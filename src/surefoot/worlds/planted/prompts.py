@@ -16,30 +16,21 @@ _APART = 1.4
 
 @dataclass(frozen=True)
 class PromptWorld:
-    """Prompts of training and deployment.
+    """Prompts of training and deployment."""
 
-    Attributes:
-        training: the distinct prompts of the pairs.
-        deployment: as many as the law says, none of which is a training prompt.
-        topics: (N,) the topic of each pair.
-    """
-
-    training: EmbeddedPrompts
+    training: EmbeddedPrompts  #: the distinct prompts of the pairs
+    #: as many as the law says, none of which is a training prompt
     deployment: EmbeddedPrompts | None
-    topics: Ints
+    topics: Ints  #: (N,) the topic of each pair
 
 
 @dataclass(frozen=True)
 class PromptLaw:
-    """How prompts are drawn.
+    """How prompts are drawn."""
 
-    Attributes:
-        missing: share of the prompts of deployment that are of a topic which training lacks.
-        deployed: how many prompts of deployment there are; 0: none are given.
-    """
-
+    #: share of the prompts of deployment that are of a topic which training lacks
     missing: float = 0.05
-    deployed: int = 500
+    deployed: int = 500  #: how many prompts of deployment there are; 0: none are given
 
     def draw(self, prompts: Ints, seed: int) -> PromptWorld:
         """Prompts for pairs with these keys (N,)."""
