@@ -10,9 +10,11 @@ import pytest
 from surefoot.audit import Lacking, diagnostics
 from surefoot.audit.diagnostics.cycles import JudgedPairs
 from surefoot.worlds.planted.intransitive import tournaments
-from surefoot.worlds.planted.material import voted
+from surefoot.worlds.planted.material import clean, voted
 
-GENERAL, CYCLES = (diagnostics()[name] for name in ("general preference", "cycles"))
+GENERAL, CYCLES, LINK, LAPSES = (
+    diagnostics()[name] for name in ("general preference", "cycles", "link", "lapses")
+)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -157,3 +159,44 @@ class TestCycles:
         world = tournaments(600, rng(), 0.2, 3)
         few = replace(world, prompts=world.prompts % 5, shared=world.shared % 25)
         assert isinstance(measured(CYCLES, few), Lacking)
+
+
+class TestLink:
+    @pytest.mark.parametrize("scale", [0.3, 1.0, 20.0])
+    def test_logistic_labels_are_logistic_however_sure(self, scale):
+        drawn = rng()
+        world = clean("skewed lengths", 1000, drawn)
+        world = voted(replace(world, margins_true=scale * world.margins_true), 1, drawn)
+        assert measured(LINK, world).test.p_value > 0.05
+
+    def test_what_is_claimed_is_not_held(self):
+        drawn = rng()
+        world = clean("skewed lengths", 2000, drawn)
+        world = replace(world, margins_true=6 * world.margins_true)
+        world = voted(world, 1, drawn, lambda pair, who: np.full(len(pair), 0.1))
+        one = measured(LINK, world)
+        assert one.details["claimed"] > one.details["right"] + 0.02
+        assert one.details["right"] == pytest.approx(0.9, abs=0.05)
+
+    @pytest.mark.parametrize("labels", [0.5, 1.0])
+    def test_labels_that_are_all_alike_are_no_traceback(self, labels):
+        world = clean("skewed lengths", 300, rng())
+        world = replace(world, labels=np.full(300, labels))
+        for diagnostic in (LINK, LAPSES, GENERAL, CYCLES):
+            for one in diagnostic.measure(world):
+                assert isinstance(one, Lacking) or one.test is None or one.test.p_value > 0.05
+
+
+class TestLapses:
+    def test_who_takes_the_first_slot_unread_is_seen(self):
+        drawn = rng()
+        world = clean("skewed lengths", 2000, drawn)
+        world = voted(replace(world, margins_true=8 * world.margins_true), 1, drawn)
+        labels = np.where(drawn.random(2000) < 0.15, 1.0, world.labels)
+        one = measured(LAPSES, replace(world, labels=labels, placed=np.ones(2000)))
+        assert one.size.low <= 0.15 <= one.size.high
+        assert one.details["second"]["high"] < one.size.low
+        assert "The first slot" in one.advice
+
+    def test_where_the_better_comes_first_there_is_no_slot(self):
+        assert "either slot" in measured(LAPSES, clean("skewed lengths", 300, rng())).reason

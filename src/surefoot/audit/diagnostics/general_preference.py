@@ -14,8 +14,8 @@ from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
+from surefoot.statistics.encompassing import added_by
 from surefoot.statistics.logistic import logistic
-from surefoot.statistics.minimum_effect import MinimumEffect
 
 if TYPE_CHECKING:
     from surefoot.scorers.head import Problem
@@ -48,18 +48,19 @@ def general_preference(material: Material) -> Iterator[Measurement | Lacking]:
     skew = forward_margins(_problem(material, rows, planes), material.folds(5)[rows])
     tried = np.isfinite(skew) & (material.weights[rows] > 0)
     rows, skew = rows[tried], skew[tried]
-    deviation = float(np.sqrt(np.square(skew).mean())) if len(skew) else 0.0
-    if len(np.unique(material.prompts[rows])) < FEWEST_CLUSTERS or not deviation > 0:
+    labels, weights, prompts = material.labels[rows], material.weights[rows], material.prompts[rows]
+    margins, placed = material.margins[rows], material.placed[rows]
+    test = None
+    if len(np.unique(prompts)) >= FEWEST_CLUSTERS:
+        test = added_by(skew, margins, placed, labels, prompts, weights, MATTERS)
+    if test is None:
         yield Lacking(f"{DIAGNOSTIC.name}: {FEWEST_CLUSTERS} prompts beside those to learn from.")
         return
-    columns = np.stack([material.margins[rows], material.placed[rows], skew / deviation], axis=1)
-    labels, weights = material.labels[rows], material.weights[rows]
-    fit = logistic(columns, labels, material.prompts[rows], weights)
-    value, error, freedom = (float(part[2]) for part in (fit.coefficients, fit.errors, fit.freedom))
-    test = MinimumEffect(value, error, freedom, MATTERS)
     size = test.estimate(len(material.labels), "prompts")
-    with_it = columns @ fit.coefficients
-    alone = columns[:, :2] @ logistic(columns[:, :2], labels, weights=weights).coefficients
+    alone, with_it = (
+        columns @ logistic(columns, labels, weights=weights).coefficients
+        for columns in map(np.column_stack, ([margins, placed], [margins, placed, skew]))
+    )
     losses = [_log_loss(margins, labels, weights) for margins in (alone, with_it)]
     turned = np.flatnonzero((alone > 0) != (with_it > 0))
     moved = np.abs(expit(with_it) - expit(alone))[turned]
