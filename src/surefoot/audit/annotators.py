@@ -33,28 +33,17 @@ Effect = Callable[[Ints], tuple[float, Floats, float]]
 
 @dataclass(frozen=True)
 class NamedVotes:
-    """Votes of named annotators on pairs with enough others.
+    """Votes of named annotators on pairs with enough others."""
 
-    Attributes:
-        pair: (M,) position of the row.
-        who: (M,) number of the annotator.
-        value: (M,) in [0, 1].
-        beside: the others on each pair, of the same M votes.
-        prompt: (M,) key of the pair's prompt.
-        weight: (M,) of the row.
-        queue: (M,) place in time, or where that is not said for every row in the data.
-        names: of the annotators.
-        judged: those with enough votes on pairs of enough prompts, and their votes' positions.
-    """
-
-    pair: Ints
-    who: Ints
-    value: Floats
-    beside: BesideOthers
-    prompt: Ints
-    weight: Floats
-    queue: Floats
-    names: tuple[str, ...]
+    pair: Ints  #: (M,) position of the row
+    who: Ints  #: (M,) number of the annotator
+    value: Floats  #: (M,) in [0, 1]
+    beside: BesideOthers  #: the others on each pair, of the same M votes
+    prompt: Ints  #: (M,) key of the pair's prompt
+    weight: Floats  #: (M,) of the row
+    queue: Floats  #: (M,) place in time, or where that is not said for every row in the data
+    names: tuple[str, ...]  #: of the annotators
+    #: those with enough votes on pairs of enough prompts, and their votes' positions
     judged: dict[int, Ints]
 
     @classmethod

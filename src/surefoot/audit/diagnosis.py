@@ -25,26 +25,21 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The answer of a diagnostic.
+    """The answer of a diagnostic."""
 
-    Attributes:
-        diagnostic: the question.
-        measurement: what was computed.
-        verdict: `found`: the size lies beyond what matters, by a test that allows for all others
-            of the audit; `not found`: it would have been, were it of the reference size, with
-            chance `power`; `cannot tell`: it might not have been; `assumed`: the figure rests on an
-            assumption that these data cannot test.
-        p_value: of the size that matters, adjusted for all tests of the audit; None without a test.
-        power: chance that the reference size would have been found; None without a test.
-        enough: rows at which it would be, four times in five, or at which an interval would be
-            narrow enough to say something; None where that is not known.
-    """
-
-    diagnostic: Diagnostic
-    measurement: Measurement
+    diagnostic: Diagnostic  #: the question
+    measurement: Measurement  #: what was computed
+    #: `found`: the size lies beyond what matters, by a test that allows for all others of the
+    #: audit; `not found`: it would have been, were it of the reference size, with chance `power`;
+    #: `cannot tell`: it might not have been; `assumed`: the figure rests on an assumption that
+    #: these data cannot test
     verdict: Verdict
+    #: of the size that matters, adjusted for all tests of the audit; None without a test
     p_value: float | None = None
+    #: chance that the reference size would have been found; None without a test
     power: float | None = None
+    #: rows at which it would be, four times in five, or at which an interval would be narrow enough
+    #: to say something; None where that is not known
     enough: int | None = None
 
     @property

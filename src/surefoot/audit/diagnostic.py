@@ -30,49 +30,33 @@ Threat = Literal[
 
 @dataclass(frozen=True)
 class RowScores:
-    """The rows that a diagnosis is about, the gravest first.
+    """The rows that a diagnosis is about, the gravest first."""
 
-    Attributes:
-        positions: (M,) of the rows in their data.
-        scores: (M,) in [0, 1], how much each is suspected.
-    """
-
-    positions: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float64]
+    positions: npt.NDArray[np.int64]  #: (M,) of the rows in their data
+    scores: npt.NDArray[np.float64]  #: (M,) in [0, 1], how much each is suspected
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a diagnostic computed.
+    """What a diagnostic computed."""
 
-    Attributes:
-        of: what was measured, where a diagnostic measures several things; else empty.
-        size: the figure with its interval, in the unit of the diagnostic.
-        test: whether it lies beyond the size that matters; None where that rests on an assumption.
-        seen: a sentence that says what was seen.
-        rows: the rows concerned, if any are.
-        in_deployment: the prompts of deployment concerned, if any are.
-        remedy: configuration that answers it, by section.
-        advice: what to do beside, or in place of that.
-        assumption: what the figure rests on, where it cannot be tested.
-        widest: such a figure says nothing where its interval is wider; None: no bound.
-        picture: drawn for the question, with what does not matter; without one, the size is drawn
-            beside those of the diagnostic's other measurements.
-        details: further figures, JSON-ready.
-    """
-
-    size: Estimate
+    size: Estimate  #: the figure with its interval, in the unit of the diagnostic
+    #: whether it lies beyond the size that matters; None where that rests on an assumption
     test: MinimumEffect | None
-    seen: str
-    of: str = ""
-    rows: RowScores | None = None
-    in_deployment: RowScores | None = None
+    seen: str  #: a sentence that says what was seen
+    of: str = ""  #: what was measured, where a diagnostic measures several things; else empty
+    rows: RowScores | None = None  #: the rows concerned, if any are
+    in_deployment: RowScores | None = None  #: the prompts of deployment concerned, if any are
+    #: configuration that answers it, by section
     remedy: Mapping[str, Any] = field(default_factory=dict)
-    advice: str = ""
-    assumption: str = ""
+    advice: str = ""  #: what to do beside, or in place of that
+    assumption: str = ""  #: what the figure rests on, where it cannot be tested
+    #: such a figure says nothing where its interval is wider; None: no bound
     widest: float | None = None
+    #: drawn for the question, with what does not matter; without one, the size is drawn beside
+    #: those of the diagnostic's other measurements
     picture: Picture | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)  #: further figures, JSON-ready
 
     @property
     def too_wide(self) -> float:
@@ -96,30 +80,16 @@ Measure = Callable[["Material"], Iterator[Measurement | Lacking]]
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One question about preferences. A file here that defines `DIAGNOSTIC` joins the audit.
+    """One question about preferences. A file here that defines `DIAGNOSTIC` joins the audit."""
 
-    Attributes:
-        name: as in results and on the command line.
-        threat: what is asked after.
-        question: that it answers.
-        unit: of the figure.
-        matters: the figure up to which nothing is found.
-        reference: the figure of which it is said whether it would have been found.
-        null: what is true where nothing is to be found, in words.
-        measure: computes it from the material.
-        embeds: whether it reads embeddings, which take minutes.
-        weight: its share of the audit's error rate, against 1 of others.
-        source: the paper or book.
-    """
-
-    name: str
-    threat: Threat
-    question: str
-    unit: str
-    matters: float
-    reference: float
-    null: str
-    measure: Measure
-    embeds: bool = False
-    weight: float = 1.0
-    source: str = ""
+    name: str  #: as in results and on the command line
+    threat: Threat  #: what is asked after
+    question: str  #: that it answers
+    unit: str  #: of the figure
+    matters: float  #: the figure up to which nothing is found
+    reference: float  #: the figure of which it is said whether it would have been found
+    null: str  #: what is true where nothing is to be found, in words
+    measure: Measure  #: computes it from the material
+    embeds: bool = False  #: whether it reads embeddings, which take minutes
+    weight: float = 1.0  #: its share of the audit's error rate, against 1 of others
+    source: str = ""  #: the paper or book

@@ -22,20 +22,13 @@ class EmbeddedPrompts:
 
     Prompts that differ in case and spacing are one; of their spellings the first in the alphabet
     is taken, so that the order of rows has no part in it.
-
-    Attributes:
-        texts: (P,) their last turns.
-        keys: (P,) that are equal where two sets share a prompt, ascending.
-        vectors: (P, D) embeddings of the texts.
-        rows: (P,) position of a row that has it.
-        of_rows: (N,) the prompt of each row; -1 where it is left out.
     """
 
-    texts: tuple[str, ...]
-    keys: Ints
-    vectors: Floats
-    rows: Ints
-    of_rows: Ints
+    texts: tuple[str, ...]  #: (P,) their last turns
+    keys: Ints  #: (P,) that are equal where two sets share a prompt, ascending
+    vectors: Floats  #: (P, D) embeddings of the texts
+    rows: Ints  #: (P,) position of a row that has it
+    of_rows: Ints  #: (N,) the prompt of each row; -1 where it is left out
 
     def __len__(self) -> int:
         """P, the number of prompts."""

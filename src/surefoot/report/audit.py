@@ -28,37 +28,23 @@ _CUT = (-2.0, 4.0)
 
 @dataclass(frozen=True)
 class ConcernedRow:
-    """A row that a diagnosis is about, as the page shows it.
+    """A row that a diagnosis is about, as the page shows it."""
 
-    Attributes:
-        place: file and number of the row.
-        score: how much it is suspected, in [0, 1].
-        prompt: its last turn, shortened.
-        preferred: the response that is labelled as the better one, shortened.
-        other: the other one, shortened.
-    """
-
-    place: str
-    score: float
-    prompt: str
-    preferred: str
-    other: str
+    place: str  #: file and number of the row
+    score: float  #: how much it is suspected, in [0, 1]
+    prompt: str  #: its last turn, shortened
+    preferred: str  #: the response that is labelled as the better one, shortened
+    other: str  #: the other one, shortened
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One question with all of its answers, as the page shows them.
+    """One question with all of its answers, as the page shows them."""
 
-    Attributes:
-        diagnostic: the question.
-        answers: what it measured, the gravest first.
-        pictures: drawn, each with the name of what it shows.
-        rows: by name of a diagnosis, the first of the rows that it is about.
-    """
-
-    diagnostic: Diagnostic
-    answers: tuple[Diagnosis, ...]
-    pictures: tuple[tuple[str, Markup], ...]
+    diagnostic: Diagnostic  #: the question
+    answers: tuple[Diagnosis, ...]  #: what it measured, the gravest first
+    pictures: tuple[tuple[str, Markup], ...]  #: drawn, each with the name of what it shows
+    #: by name of a diagnosis, the first of the rows that it is about
     rows: dict[str, list[ConcernedRow]]
 
     @property

@@ -27,21 +27,15 @@ _STEPS = 100
 
 @dataclass(frozen=True)
 class Camps:
-    """A mixture of two directions, for J annotators and K features.
+    """A mixture of two directions, for J annotators and K features."""
 
-    Attributes:
-        gains: (V,) of each vote: 1 where the annotator's camp predicts it and the one direction
-            does not, -1 the other way round, else 0; both fitted without the annotator's votes, the
-            camp chosen without the vote.
-        one: (K,) the direction of all.
-        directions: (2, K) of the camps, the larger one first.
-        member: (J,) chance that the annotator is of the smaller camp, by all votes.
-    """
-
+    #: (V,) of each vote: 1 where the annotator's camp predicts it and the one direction does not,
+    #: -1 the other way round, else 0; both fitted without the annotator's votes, the camp chosen
+    #: without the vote
     gains: Floats
-    one: Floats
-    directions: Floats
-    member: Floats
+    one: Floats  #: (K,) the direction of all
+    directions: Floats  #: (2, K) of the camps, the larger one first
+    member: Floats  #: (J,) chance that the annotator is of the smaller camp, by all votes
 
 
 def camps(

@@ -29,21 +29,13 @@ FEWEST = 30
 
 @dataclass(frozen=True)
 class JudgedPairs:
-    """Pairs that were judged, each once, with all votes on them.
+    """Pairs that were judged, each once, with all votes on them."""
 
-    Attributes:
-        ends: (E, 2) the two, by number, the smaller first.
-        wins: (E,) votes for the first of them.
-        votes: (E,) for either.
-        weights: (E,) mean weight of their rows.
-        of_row: (N,) the pair of each row, -1 for none.
-    """
-
-    ends: Ints
-    wins: Ints
-    votes: Ints
-    weights: Floats
-    of_row: Ints
+    ends: Ints  #: (E, 2) the two, by number, the smaller first
+    wins: Ints  #: (E,) votes for the first of them
+    votes: Ints  #: (E,) for either
+    weights: Floats  #: (E,) mean weight of their rows
+    of_row: Ints  #: (N,) the pair of each row, -1 for none
 
     @classmethod
     def of(cls, keys: Ints, material: Material) -> JudgedPairs:

@@ -28,19 +28,12 @@ SHARES = (0.5, 0.25, 0.125)
 
 @dataclass(frozen=True)
 class Forward:
-    """Rows by time, each block to be predicted from those before it.
+    """Rows by time, each block to be predicted from those before it."""
 
-    Attributes:
-        rows: (M,) those with a time and a weight.
-        block: (M,) the block of each.
-        starts: the times from which on blocks 1 and later are.
-        half_lives: in seconds.
-    """
-
-    rows: Ints
-    block: Ints
-    starts: tuple[float, ...]
-    half_lives: tuple[float, ...]
+    rows: Ints  #: (M,) those with a time and a weight
+    block: Ints  #: (M,) the block of each
+    starts: tuple[float, ...]  #: the times from which on blocks 1 and later are
+    half_lives: tuple[float, ...]  #: in seconds
 
 
 def discount(material: Material) -> Iterator[Measurement | Lacking]:
