@@ -122,6 +122,8 @@ class TestLabels:
         confident = one.details["confident learning"]
         assert one.size.estimate < confident["estimate"] < one.details["at most"]
         assert f"; {one.details['at most']:.2f} at most" in one.seen
+        both = one.details["against two models"]
+        assert f"{both['against']:,} are labelled the other way" in one.seen
 
     def test_suspects_are_flips_as_often_as_is_said(self):
         expected, right = [], []

@@ -23,7 +23,8 @@ from surefoot.statistics.estimate import Estimate
 
 ASSUMPTION = (
     "without flips, the chance of a label would be logistic in the margin of a model that did not "
-    "see it, as far as its largest margins reach"
+    "see it, as far as its largest margins reach, and hard pairs are flipped no more than others "
+    "(where they are, the figure is too low)"
 )
 #: An interval wider than this says nothing that one could act on.
 WIDEST = 0.1

@@ -8,6 +8,7 @@ calibrated together on these labels, expect.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -15,7 +16,7 @@ from scipy.stats import norm
 
 from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.statistics.dependence import Dependence
-from surefoot.statistics.estimate import Estimate, Scope
+from surefoot.statistics.estimate import Estimate, Scope, fields_ready
 from surefoot.statistics.logistic import fit
 
 #: From this chance of the side that both are on, they count as sure.
@@ -30,6 +31,10 @@ class Contradicted:
     sure: int  #: how many pairs the models are sure of
     expected: float  #: how many of their labels would be contradicted by chance
     excess: Estimate  #: how many more are, with its interval
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: of the rows, how many there are."""
+        return {"against": len(self.rows), **fields_ready(self, "rows")}
 
 
 def contradicted(

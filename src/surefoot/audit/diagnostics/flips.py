@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,10 @@ from surefoot.statistics.ties import credit, side_of_margins
 from surefoot.statistics.two_models import Contradicted, contradicted
 
 MATTERS = 0.05
-#: Rows with at least this chance of a flip are suspects.
-SUSPECTED = 0.5
+#: Rows with at least this chance of a flip are suspects: of those that just are, one in four.
+SUSPECTED = 0.25
+#: Fewer flips than this are not worth a remedy.
+SURE_OF = 0.02
 #: Of how many of the first suspects it is said how many should be flips.
 FIRST = (10, 30, 100, 300, 1000)
 
@@ -39,11 +42,11 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
     accuracy = mean(right, material.prompts[decided], weights[decided], within=SHARE)
     bound = flip_rate_bound(accuracy)
     chance = found.flipped(margins, labels)
-    ranked = np.argsort(-chance, kind="stable")
-    suspects = ranked[: int((chance >= SUSPECTED).sum())]
+    toward = np.where(decided, margins * np.sign(labels - 0.5), np.inf)
+    ranked = np.argsort(toward, kind="stable")  # by chance too, where it is not 0 throughout
+    suspects = ranked[chance[ranked] >= SUSPECTED]
     against = contradicted(margins, margins_of_form(material), labels, weights, material.prompts)
     wide = rate.high - rate.low > WIDEST
-    soft = not np.isin(labels, (0.0, 0.5, 1.0)).all()  # which is a remedy already
     yield Measurement(
         size=rate,
         test=None,
@@ -51,13 +54,7 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
         + ("" if wide else _suspects(chance[suspects]))
         + _against(against),
         rows=None if wide else RowScores(suspects, chance[suspects]),
-        remedy={}
-        if wide or soft or rate.low < 0.02
-        else {
-            "objective": {
-                "labels": {"kind": "forward-corrected", "flip_rate": round(rate.estimate, 2)}
-            }
-        },
+        remedy={} if wide else _remedy(rate.estimate, rate.low, labels),
         advice="Collect a second vote on some of the pairs: votes show what single labels do not."
         if wide
         else "Read the first suspects. A hard pair that was labelled rightly looks like a flip "
@@ -65,7 +62,7 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
         assumption=ASSUMPTION,
         widest=WIDEST,
         picture=Dots(
-            ("logistic, but for flips", "the model is right where it is sure", "at most"),
+            ("margins right up to scale", "right where it is sure", "at most"),
             {"": (rate, confident, None if bound is None else _point(bound, accuracy.n))},
             DIAGNOSTIC.unit,
             (None, MATTERS),
@@ -77,14 +74,16 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
             "expected precision": {
                 str(k): float(chance[ranked[:k]].mean()) for k in FIRST if k <= len(ranked)
             },
-            "against two models": {
-                "labels": len(against.rows),
-                "of": against.sure,
-                "by chance": against.expected,
-                "more": against.excess.to_dict(),
-            },
+            "against two models": against.to_dict(),
         },
     )
+
+
+def _remedy(rate: float, low: float, labels: Floats) -> dict[str, Any]:
+    """The rate's label model, where flips are sure; soft labels are a remedy already."""
+    if low < SURE_OF or not np.isin(labels, (0.0, 0.5, 1.0)).all():
+        return {}
+    return {"objective": {"labels": {"kind": "forward-corrected", "flip_rate": round(rate, 2)}}}
 
 
 def margins_of_form(material: Material) -> Floats:
@@ -100,17 +99,21 @@ def _point(value: float, n: int) -> Estimate:
 def _readings(rate: Estimate, confident: Estimate, bound: float | None) -> str:
     """The three figures, each with what it takes for granted."""
     sure = "" if confident.estimate is None else f", {confident} if it is right where it is sure"
-    most = "" if bound is None else f"; {bound:.2f} at most, whatever they are"
+    most = "" if bound is None else f"; {bound:.2f} at most, if flips fall on any pair alike"
     return (
-        f"By a model that did not see them, {rate} of the labels are flipped if its errors "
-        f"else are those of a logistic law{sure}{most}."
+        f"Read by a model that did not see them, {rate} of the labels are flipped if its margins "
+        f"are right up to their scale{sure}{most}."
     )
 
 
 def _suspects(chances: Floats) -> str:
     if not len(chances):
-        return " No single label is more likely flipped than not."
-    return f" {len(chances):,} rows are suspects; {chances.mean():.0%} of these should be flips."
+        return f" No label is flipped with a chance of {SUSPECTED:g} or more."
+    first = chances[: FIRST[0]]
+    return (
+        f" {len(chances):,} rows are suspects; {chances.mean():.0%} of these should be flips, of "
+        f"the first {len(first)} {first.mean():.0%}."
+    )
 
 
 def _against(found: Contradicted) -> str:
