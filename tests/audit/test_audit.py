@@ -13,6 +13,7 @@ from encoders import WORDS, save_encoder
 from realdata import real_data
 
 from surefoot.audit import audit
+from surefoot.audit.document import AuditDocument
 from surefoot.cli import main
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
@@ -157,7 +158,9 @@ def run(monkeypatch):
 def test_the_command_says_and_writes_what_was_found(run, longer, tmp_path, capsys):
     assert run(longer, "--quick", "--output", tmp_path / "out") == 0
     assert "shortcuts: length" in capsys.readouterr().out
-    written = json.loads((tmp_path / "out" / "audit.json").read_text())
+    text = (tmp_path / "out" / "audit.json").read_text()
+    AuditDocument.model_validate_json(text)
+    written = json.loads(text)
     (length,) = [one for one in written["labels"]["diagnoses"] if one["of"] == "length"]
     assert length["verdict"] == "found"
     assert "What labels say" in (tmp_path / "out" / "report.html").read_text()
