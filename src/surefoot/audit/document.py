@@ -70,6 +70,30 @@ class DiagnosisDocument(_Part):
     details: dict[str, Any]
 
 
+class TriedDocument(_Part):
+    """A remedy that was tried on pairs that it had not seen."""
+
+    answers: str
+    options: dict[str, dict[str, Any]]
+    """Of a configuration, by section."""
+    gain: SizeDocument | None
+    """Of accuracy on the pairs that it is for."""
+    overall: SizeDocument | None
+    """Of accuracy on all pairs."""
+    against: str
+    """Why it is not taken; empty where it is."""
+
+
+class ChoiceDocument(_Part):
+    """The configuration that the audit comes to."""
+
+    sentence: str
+    options: dict[str, dict[str, Any]]
+    """By section; none where plain training is the answer."""
+    taken: list[TriedDocument]
+    left: list[TriedDocument]
+
+
 class LabelsDocument(_Part):
     """What the diagnostics say of labels."""
 
@@ -80,6 +104,7 @@ class LabelsDocument(_Part):
     """The gravest first."""
     lacking: list[str]
     """What could not be asked, and what it would need."""
+    remedy: ChoiceDocument
 
 
 class ExampleDocument(_Part):

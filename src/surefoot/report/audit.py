@@ -117,9 +117,13 @@ def _verdict(report: DamageReport, found: Audit) -> tuple[str, str, list[str]]:
         f"{f.kind.replace('-', ' ').capitalize()}, {counted(f.count, 'row')}: {f.remedy}"
         for f in errors
     ]
-    for one in found.found[:3]:
-        lines = "".join(f" In a configuration: {line}." for line in one.remedies)
-        steps.append(f"{one.name[:1].upper()}{one.name[1:]}: {one.measurement.advice}{lines}")
+    advice = [
+        f"{one.name[:1].upper()}{one.name[1:]}: {one.measurement.advice}"
+        for one in found.found[:3]
+        if one.measurement.advice
+    ]
+    training = [found.remedy.sentence] if found.found else []
+    steps += training + advice if found.remedy.taken else advice + training
     if errors:
         rows = len(np.unique(np.concatenate([f.positions for f in errors])))  # in one error or more
         sentence = (
@@ -132,7 +136,7 @@ def _verdict(report: DamageReport, found: Audit) -> tuple[str, str, list[str]]:
     said = any(one.verdict == "not found" for one in found.diagnoses)
     if found.found or warnings or not said:
         return "doubt", found.verdict, steps or ["See below what each question would need."]
-    return "good", f"{found.verdict} No damage either.", [*steps, "Train plain."]
+    return "good", f"{found.verdict} No damage either.", [*steps, found.remedy.sentence]
 
 
 def _answered(
