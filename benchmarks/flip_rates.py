@@ -4,8 +4,8 @@
 
 Writes `flip_rates.json` and, from it, `flip_rates.md`: of votes the error of the rate; of single
 labels the bias of three readings in worlds that keep the assumption of the first or break it; of
-linear heads the accuracy that label models gain on labels without flips. Some seconds a world of
-`--worlds` for each; heads are fitted in a fifth of them.
+linear heads the accuracy that label models gain on the true order. Heads are fitted in a fifth of
+the worlds. Half a minute for each of `--worlds`.
 """
 
 from __future__ import annotations

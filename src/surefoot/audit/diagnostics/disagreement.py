@@ -13,6 +13,7 @@ from surefoot.audit.material import Material
 from surefoot.statistics import Estimate, disagreement_of, flip_rate_of_majority, flip_rate_of_votes
 from surefoot.statistics.beta_rates import flip_rate_of_beta
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
+from surefoot.statistics.flip_mixture import WIDEST
 from surefoot.statistics.flip_rate import MORE_THAN_COINS, varying_rates
 from surefoot.statistics.minimum_effect import MinimumEffect
 
@@ -86,7 +87,9 @@ def _majority(rate: float, votes: Ints) -> str:
 
 def _in_words(beta: Estimate) -> str:
     """The mean rate under a law of rates, where votes say it."""
-    return "" if beta.estimate is None else f" If {beta.note}, its mean is {beta}."
+    if beta.low is None or beta.high is None or beta.high - beta.low > WIDEST:
+        return ""
+    return f" If {beta.note}, their mean is {beta}."
 
 
 def _least_error(votes: Ints, weights: Floats, rate: float) -> float:
