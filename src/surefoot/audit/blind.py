@@ -16,21 +16,13 @@ from surefoot.statistics.ties import credit, side_of_margins
 
 @dataclass(frozen=True)
 class BlindModel:
-    """A model that sees no content.
+    """A model that sees no content."""
 
-    Attributes:
-        rows: (M,) of the data that it judges.
-        margins: (M,) log-odds that a is preferred, out of fold by prompt.
-        right: (M,) 1 where that is the side of the label, 1/2 where either ties.
-        weights: (M,) of the rows.
-        prompts: (M,) of the rows.
-    """
-
-    rows: Ints
-    margins: Floats
-    right: Floats
-    weights: Floats
-    prompts: Ints
+    rows: Ints  #: (M,) of the data that it judges
+    margins: Floats  #: (M,) log-odds that a is preferred, out of fold by prompt
+    right: Floats  #: (M,) 1 where that is the side of the label, 1/2 where either ties
+    weights: Floats  #: (M,) of the rows
+    prompts: Ints  #: (M,) of the rows
 
     def accuracy(self, against: Floats | float = 0.5) -> Spread:
         """How far its accuracy lies above another's on the same rows (M,), or above one number."""

@@ -25,19 +25,12 @@ MENDED: Mapping[str, Callable[[str], str]] = {
 
 @dataclass(frozen=True)
 class Cleaned:
-    """Comparisons without damage.
+    """Comparisons without damage."""
 
-    Attributes:
-        kept: rows to train on, mended where that can be done for certain.
-        original: all rows, as they were read.
-        dropped: reasons by position in the original.
-        mended: reasons by position in the original.
-    """
-
-    kept: Preferences
-    original: Preferences
-    dropped: Mapping[int, tuple[str, ...]]
-    mended: Mapping[int, tuple[str, ...]]
+    kept: Preferences  #: rows to train on, mended where that can be done for certain
+    original: Preferences  #: all rows, as they were read
+    dropped: Mapping[int, tuple[str, ...]]  #: reasons by position in the original
+    mended: Mapping[int, tuple[str, ...]]  #: reasons by position in the original
 
     @property
     def sentence(self) -> str:

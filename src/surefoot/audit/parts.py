@@ -17,21 +17,13 @@ MOST_VOTES = 20_000
 
 @dataclass(frozen=True)
 class LabelsByPart:
-    """Labels of rows that have a weight, each from a named part.
+    """Labels of rows that have a weight, each from a named part."""
 
-    Attributes:
-        column: what parts are: `source`, `group` or `annotator`.
-        parts: those with enough labels that are no ties, the most frequent first.
-        rows: (V,) of the data; all in order, or those that annotators voted on.
-        labels: (V,) P(a preferred).
-        names: (V,) the part of each; None where it is none of these.
-    """
-
-    column: str
-    parts: tuple[str, ...]
-    rows: Ints
-    labels: Floats
-    names: Names
+    column: str  #: what parts are: `source`, `group` or `annotator`
+    parts: tuple[str, ...]  #: those with enough labels that are no ties, the most frequent first
+    rows: Ints  #: (V,) of the data; all in order, or those that annotators voted on
+    labels: Floats  #: (V,) P(a preferred)
+    names: Names  #: (V,) the part of each; None where it is none of these
 
     @property
     def whole(self) -> bool:

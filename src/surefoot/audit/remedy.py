@@ -15,17 +15,11 @@ Options = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Trial:
-    """A configuration against another.
+    """A configuration against another."""
 
-    Attributes:
-        gain: of accuracy on the pairs that it is for.
-        overall: of accuracy on all pairs.
-        against: why it is not to be taken; empty where it is.
-    """
-
-    gain: Estimate | None
-    overall: Estimate | None
-    against: str = ""
+    gain: Estimate | None  #: of accuracy on the pairs that it is for
+    overall: Estimate | None  #: of accuracy on all pairs
+    against: str = ""  #: why it is not to be taken; empty where it is
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -35,15 +29,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Remedy:
-    """Options that answer something.
+    """Options that answer something."""
 
-    Attributes:
-        options: of a configuration, by section.
-        answers: what they are an answer to.
-    """
-
-    options: Options
-    answers: tuple[Diagnosis, ...]
+    options: Options  #: of a configuration, by section
+    answers: tuple[Diagnosis, ...]  #: what they are an answer to
 
     @property
     def name(self) -> str:
@@ -73,19 +62,13 @@ class TriedRemedy:
 
 @dataclass(frozen=True)
 class Choice:
-    """The configuration that an audit comes to.
+    """The configuration that an audit comes to."""
 
-    Attributes:
-        options: by section; none where plain training is the answer.
-        taken: remedies whose options these are.
-        left: remedies that were offered and are not among them.
-        untried: why no remedy could be tried; empty where they were.
-    """
-
+    #: by section; none where plain training is the answer
     options: Options = field(default_factory=dict)
-    taken: tuple[TriedRemedy, ...] = ()
-    left: tuple[TriedRemedy, ...] = ()
-    untried: str = ""
+    taken: tuple[TriedRemedy, ...] = ()  #: remedies whose options these are
+    left: tuple[TriedRemedy, ...] = ()  #: remedies that were offered and are not among them
+    untried: str = ""  #: why no remedy could be tried; empty where they were
 
     @property
     def sentence(self) -> str:

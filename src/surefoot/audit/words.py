@@ -22,17 +22,11 @@ _TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]|\n")
 
 @dataclass(frozen=True)
 class WordUse:
-    """Shares of common words and marks.
+    """Shares of common words and marks."""
 
-    Attributes:
-        rows: (M,) of the data that were read.
-        words: S words and marks.
-        values: (M, S) roots of their shares, in deviations about 0.
-    """
-
-    rows: Ints
-    words: tuple[str, ...]
-    values: Floats
+    rows: Ints  #: (M,) of the data that were read
+    words: tuple[str, ...]  #: S words and marks
+    values: Floats  #: (M, S) roots of their shares, in deviations about 0
 
 
 def rows_read(count: int, seed: int) -> Ints:

@@ -96,20 +96,14 @@ def votes_needed(reliability: float, wanted: float) -> int | None:
 
 @dataclass(frozen=True)
 class BesideOthers:
-    """Each of V votes beside the other votes on its pair.
+    """Each of V votes beside the other votes on its pair."""
 
-    Attributes:
-        others: (V,) how many other votes its pair has.
-        mean: (V,) of the others; NaN without one.
-        own: (V,) mean of 1 - 2 |difference| between the vote and the others: 1 where all agree, 0
-            by coins, -1 where all say the opposite; NaN without another.
-        among: (V,) the same among the others; NaN where they are fewer than two.
-    """
-
-    others: Ints
-    mean: Floats
+    others: Ints  #: (V,) how many other votes its pair has
+    mean: Floats  #: (V,) of the others; NaN without one
+    #: (V,) mean of 1 - 2 |difference| between the vote and the others: 1 where all agree, 0 by
+    #: coins, -1 where all say the opposite; NaN without another
     own: Floats
-    among: Floats
+    among: Floats  #: (V,) the same among the others; NaN where they are fewer than two
 
     def at(self, votes: Ints) -> BesideOthers:
         """Only the votes at these positions."""

@@ -35,38 +35,22 @@ DIMENSIONS = 8
 
 @dataclass(frozen=True)
 class PlantedMaterial:
-    """Material of :class:`surefoot.audit.material.Material`, of N pairs.
+    """Material of :class:`surefoot.audit.material.Material`, of N pairs."""
 
-    Attributes:
-        margins_true: (N,) log-odds of an unflipped vote.
-        vectors: (N, 2, D) embeddings of the responses.
-        labels: (N,) as observed.
-        prompts: (N,) of each pair.
-        contrasts: by feature, (N,).
-        groupings: by column, (N,) names.
-        votes: all votes.
-        time: (N,) NaN where there is none.
-        weights: (N,) of rows.
-        placed: (N,) 1 where a response's place may have moved the label.
-        seed: of folds and prompts.
-        law: of the prompts of training and deployment.
-        shared: (N, 2) responses by number, where pairs have some in common.
-        written: deviations by which common words of preferred responses differ from the others'.
-    """
-
-    margins_true: Floats
-    vectors: Floats
-    labels: Floats
-    prompts: Ints
-    contrasts: dict[str, Floats]
-    groupings: dict[str, Names]
-    votes: Votes
-    time: Floats
-    weights: Floats
-    placed: Floats
-    seed: int = 0
-    law: PromptLaw = field(default_factory=PromptLaw)
-    shared: Ints | None = None
+    margins_true: Floats  #: (N,) log-odds of an unflipped vote
+    vectors: Floats  #: (N, 2, D) embeddings of the responses
+    labels: Floats  #: (N,) as observed
+    prompts: Ints  #: (N,) of each pair
+    contrasts: dict[str, Floats]  #: by feature, (N,)
+    groupings: dict[str, Names]  #: by column, (N,) names
+    votes: Votes  #: all votes
+    time: Floats  #: (N,) NaN where there is none
+    weights: Floats  #: (N,) of rows
+    placed: Floats  #: (N,) 1 where a response's place may have moved the label
+    seed: int = 0  #: of folds and prompts
+    law: PromptLaw = field(default_factory=PromptLaw)  #: of the prompts of training and deployment
+    shared: Ints | None = None  #: (N, 2) responses by number, where pairs have some in common
+    #: deviations by which common words of preferred responses differ from the others'
     written: float = 0.0
 
     @property
