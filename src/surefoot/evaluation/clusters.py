@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import ArrayLike, Ints
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError, unknown_name
 
@@ -23,12 +23,12 @@ MANY_PROMPTS = 50
 class Clusters:
     """Clusters of test pairs."""
 
-    ids: npt.NDArray[np.int64]  #: shape (N,), or (N, 2) for the responses of tournaments
+    ids: Ints  #: shape (N,), or (N, 2) for the responses of tournaments
     kind: str  #: `prompt`, `response`, or `given`
     covers: str  #: what intervals over these clusters cover
 
 
-def clusters_of(preferences: Preferences, choice: Choice | npt.ArrayLike = "auto") -> Clusters:
+def clusters_of(preferences: Preferences, choice: Choice | ArrayLike = "auto") -> Clusters:
     """Choose the clusters of N test pairs: `auto`, `prompt`, `response`, or ids (N,) or (N, 2).
 
     By default the prompt. Where few prompts each hold a tournament of many responses (UKPConvArg1:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.data.schema import Fault, Preferences
 from surefoot.judge.cost import amount
 from surefoot.statistics import SHARE, Estimate, mean
@@ -126,7 +125,7 @@ def _places(faults: tuple[Fault, ...]) -> str:
     return shown + (", ..." if len(faults) > _SHOWN else "")
 
 
-def combine(first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
+def combine(first: ArrayLike, second: ArrayLike) -> Floats:
     """P(a preferred) = 1/2 + (p(a, b) - p(b, a)) / 2, so that P(a, b) + P(b, a) = 1 exactly.
 
     Args:

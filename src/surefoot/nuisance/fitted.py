@@ -6,10 +6,9 @@ from functools import partial
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from surefoot.arrays import Floats
+from surefoot.arrays import Floats, Ints
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import By, folds
@@ -155,9 +154,7 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
         )
 
 
-def _judges(
-    pairs: Preferences, references: References | None, fold: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
+def _judges(pairs: Preferences, references: References | None, fold: Ints) -> Ints:
     """The fold (P,) of the data's own row with this pair of references; -1 where there is none.
 
     A pool's pairs are those of the data, too. Its sum cancels the data's term on average only
@@ -175,8 +172,8 @@ def _judged(
     pairs: Preferences,
     probabilities: Floats,
     references: list[Floats],
-    fold: npt.NDArray[np.int64],
-    judge_of: npt.NDArray[np.int64],
+    fold: Ints,
+    judge_of: Ints,
     other_model: Floats,
     named: str,
 ) -> Answers:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import Bools, Floats, Ints
 from surefoot.data.references import References
 from surefoot.data.schema import Preferences
 from surefoot.data.writing import write_preferences
@@ -31,7 +30,7 @@ FIRST = f"{FOLDS}/fold-0.jsonl"
 _ABSENT = ("references", "reference_law", "auxiliary", "reference_auxiliary")
 
 
-def write_fold(pairs: Preferences, rows: npt.NDArray[np.bool_], path: Path) -> None:
+def write_fold(pairs: Preferences, rows: Bools, path: Path) -> None:
     """The comparisons of these rows, for a run that trains on them."""
     kept = pairs.select(np.flatnonzero(rows))
     write_preferences(kept.with_columns(**{name: [None] * len(kept) for name in _ABSENT}), path)
@@ -88,8 +87,8 @@ def judged_out_of_fold(
     models: Sequence[Callable[[], TrainedScorer]],
     pairs: Preferences,
     references: References | None,
-    fold: npt.NDArray[np.int64],
-    judge_of: npt.NDArray[np.int64],
+    fold: Ints,
+    judge_of: Ints,
 ) -> tuple[Floats, list[Floats]]:
     """What the model of each fold says of its rows, and of the references of those.
 

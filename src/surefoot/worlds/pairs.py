@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import Bools, Floats, Ints
 from surefoot.data import Preferences
 
 
@@ -23,8 +22,8 @@ class WorldPairs:
     rows: tuple[Mapping[str, Any], ...]
     rewards: Floats  #: true rewards of both responses, shape (N, 2)
     #: whether the label was flipped after it was drawn from the truth, shape (N,)
-    flipped: npt.NDArray[np.bool_]
-    lengths: npt.NDArray[np.int64]  #: sentences of filler in both responses, shape (N, 2)
+    flipped: Bools
+    lengths: Ints  #: sentences of filler in both responses, shape (N, 2)
 
     def __len__(self) -> int:
         return len(self.rows)

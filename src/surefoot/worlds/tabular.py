@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.errors import DataError
 from surefoot.objectives import MarginLoss, Objective
 from surefoot.worlds.linear_fits import LinearProblems
@@ -100,7 +99,7 @@ class TabularWorld:
     def expected(
         self,
         objective: Objective,
-        weights: npt.ArrayLike,
+        weights: ArrayLike,
         auxiliary: Floats | None = None,
         behaviour: Floats | None = None,
         sampler: Floats | None = None,

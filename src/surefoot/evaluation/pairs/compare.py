@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import ArrayLike, Ints
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.clusters import Choice, clusters_of
@@ -23,8 +23,8 @@ from surefoot.statistics import (
 )
 from surefoot.statistics.estimate import fields_ready
 
-Rewards = npt.ArrayLike | Sequence[npt.ArrayLike]
-Rows = npt.NDArray[np.int64]
+Rewards = ArrayLike | Sequence[ArrayLike]
+Rows = Ints
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def compare(
     probabilities: Rewards | None = None,
     baseline_probabilities: Rewards | None = None,
     tie_tolerance: float = 0.0,
-    clusters: Choice | npt.ArrayLike = "auto",
+    clusters: Choice | ArrayLike = "auto",
     level: float = 0.95,
 ) -> ComparisonResult:
     """Paired differences between a model and a baseline, overall and by group.
@@ -115,12 +115,12 @@ def compare(
 
 
 def evaluate_over_seeds(
-    rewards: Sequence[npt.ArrayLike],
+    rewards: Sequence[ArrayLike],
     preferences: Preferences,
     *,
-    probabilities: Sequence[npt.ArrayLike] | None = None,
+    probabilities: Sequence[ArrayLike] | None = None,
     tie_tolerance: float = 0.0,
-    clusters: Choice | npt.ArrayLike = "auto",
+    clusters: Choice | ArrayLike = "auto",
     level: float = 0.95,
 ) -> dict[str, Estimate]:
     """Figures of a method, with intervals that cover seeds and items.
@@ -185,7 +185,7 @@ def _judged(
     return [judge(r, preferences, p, tolerance) for r, p in zip(scores, chances, strict=True)]
 
 
-def _by_seed(rewards: Rewards, dimensions: int) -> list[npt.ArrayLike]:
+def _by_seed(rewards: Rewards, dimensions: int) -> list[ArrayLike]:
     """One array for each seed, from one array or several."""
     arrays = [rewards] if np.ndim(rewards) == dimensions else list(rewards)  # type: ignore[arg-type]
     return [np.asarray(a, dtype=np.float64) for a in arrays]

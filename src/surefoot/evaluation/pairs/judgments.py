@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.data.schema import Preferences
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.statistics import log_loss
@@ -24,7 +23,7 @@ class Judgments:
     vote: Floats  #: 1 where the model prefers a, 0 where b, 1/2 for its ties, shape (N,)
 
     @property
-    def decided(self) -> npt.NDArray[np.int64]:
+    def decided(self) -> Ints:
         """Rows whose label prefers one side; human ties are left out of accuracy."""
         return np.flatnonzero(side_of_half(self.labels))
 
@@ -44,9 +43,9 @@ class Judgments:
 
 
 def judge(
-    rewards: npt.ArrayLike,
+    rewards: ArrayLike,
     preferences: Preferences,
-    probabilities: npt.ArrayLike | None = None,
+    probabilities: ArrayLike | None = None,
     tie_tolerance: float = 0.0,
 ) -> Judgments:
     """Compare rewards with labels.
@@ -83,7 +82,7 @@ def judge(
     return Judgments(r, p, preferences.labels, (side_of_rewards(r, tie_tolerance) + 1) / 2)
 
 
-def _all_rows(good: npt.ArrayLike, complaint: str, preferences: Preferences) -> None:
+def _all_rows(good: ArrayLike, complaint: str, preferences: Preferences) -> None:
     wrong = np.flatnonzero(~np.asarray(good))
     if len(wrong):
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""

@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.clusters import Choice, clusters_of
@@ -87,12 +86,12 @@ class EvaluationResult:
 
 
 def evaluate_rewards(
-    rewards: npt.ArrayLike,
+    rewards: ArrayLike,
     preferences: Preferences,
     *,
-    probabilities: npt.ArrayLike | None = None,
+    probabilities: ArrayLike | None = None,
     tie_tolerance: float = 0.0,
-    clusters: Choice | npt.ArrayLike = "auto",
+    clusters: Choice | ArrayLike = "auto",
     breakdowns: Mapping[str, Sequence[str | None]] | None = None,
     level: float = 0.95,
 ) -> EvaluationResult:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from pydantic import model_validator
 from scipy.special import logsumexp
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.options import Options
 from surefoot.statistics import NOT_NEGATIVE, SHARE, Estimate, Range, mean
@@ -91,7 +91,7 @@ def terms(labels: Floats, auxiliary: Floats, sampled: Floats, ratios: Floats) ->
     )
 
 
-def effective_size(log_ratios: npt.ArrayLike) -> float:
+def effective_size(log_ratios: ArrayLike) -> float:
     """(sum w)^2 / sum w^2 of ratios, given by their logarithms: how many share the weight.
 
     >>> effective_size([0.0, 0.0, 0.0]), round(effective_size([0.0, -800.0]), 6)
@@ -143,11 +143,11 @@ class PolicyValue:
 
 
 def policy_value(
-    labels: npt.ArrayLike,
-    auxiliary: npt.ArrayLike,
-    sampled: npt.ArrayLike,
-    log_ratios: npt.ArrayLike,
-    prompts: npt.ArrayLike | None = None,
+    labels: ArrayLike,
+    auxiliary: ArrayLike,
+    sampled: ArrayLike,
+    log_ratios: ArrayLike,
+    prompts: ArrayLike | None = None,
     options: RatioOptions | None = None,
     level: float = 0.95,
 ) -> PolicyValue:
@@ -240,11 +240,11 @@ def _normalised(values: Floats, ratio: Floats) -> Floats:
 
 
 def _checked(
-    labels: npt.ArrayLike,
-    auxiliary: npt.ArrayLike,
-    sampled: npt.ArrayLike,
-    log_ratios: npt.ArrayLike,
-    prompts: npt.ArrayLike | None,
+    labels: ArrayLike,
+    auxiliary: ArrayLike,
+    sampled: ArrayLike,
+    log_ratios: ArrayLike,
+    prompts: ArrayLike | None,
 ) -> tuple[Floats, Floats, Floats, Floats, npt.NDArray[np.generic]]:
     z = _probabilities("labels", labels, None)
     n = len(z)
@@ -264,7 +264,7 @@ def _checked(
     return z, g, s, logs, ids
 
 
-def _probabilities(name: str, numbers: npt.ArrayLike, shape: tuple[int, ...] | None) -> Floats:
+def _probabilities(name: str, numbers: ArrayLike, shape: tuple[int, ...] | None) -> Floats:
     values = np.asarray(numbers, dtype=np.float64)
     if values.shape != (shape or (values.size,)):
         raise DataError(f"{name} have shape {shape or '(N,)'}; got {values.shape}.")

@@ -22,10 +22,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import gammaln
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.errors import DataError
 from surefoot.evaluation.policies.overoptimisation.law import Law, fit_law
 from surefoot.statistics import Comparison, Estimate, hierarchical, hierarchical_difference
@@ -35,7 +34,7 @@ from surefoot.statistics.ties import TIE, groups_of_equals
 _COVERS = "prompts"
 
 
-def kl_of_best_of(n: npt.ArrayLike) -> Floats:
+def kl_of_best_of(n: ArrayLike) -> Floats:
     """KL(n) in nats, in the shape of n >= 1.
 
     >>> [round(float(kl), 4) for kl in kl_of_best_of([1, 2, 16])]
@@ -45,7 +44,7 @@ def kl_of_best_of(n: npt.ArrayLike) -> Floats:
     return np.asarray(np.log(counts) - (counts - 1) / counts)
 
 
-def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int]) -> Floats:
+def best_of_n(proxy: ArrayLike, gold: ArrayLike, n: Sequence[int]) -> Floats:
     """G(n), the expected gold reward of the best of n by proxy, for each of T sizes n, shape (T,).
 
     Of N rewards that choose and N that are wanted; the proxy as its own gold gives its own curve.
@@ -64,7 +63,7 @@ def best_of_n(proxy: npt.ArrayLike, gold: npt.ArrayLike, n: Sequence[int]) -> Fl
 def _shares(total: int, n: int) -> Floats:
     """Share of the subsets of n in which each of all ranks is the highest, shape (N,)."""
 
-    def log_choose(of: npt.NDArray[np.int64], k: int) -> Floats:
+    def log_choose(of: Ints, k: int) -> Floats:
         return np.asarray(gammaln(of + 1) - gammaln(k + 1) - gammaln(of - k + 1))
 
     possible = np.arange(n, total + 1)
@@ -104,7 +103,7 @@ class Curve:
     proxy_unit: tuple[float, ...]  #: the same for each proxy
     tied: float  #: share of neighbouring responses, in order of the proxy, with the same proxy
     gold_gains: tuple[Floats, ...] = field(repr=False)
-    clusters: npt.NDArray[np.int64] = field(repr=False)
+    clusters: Ints = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
@@ -117,9 +116,9 @@ class Curve:
 
 
 def best_of_n_curve(
-    proxies: Sequence[Sequence[npt.ArrayLike]],
-    gold: Sequence[npt.ArrayLike],
-    prompts: npt.ArrayLike | None = None,
+    proxies: Sequence[Sequence[ArrayLike]],
+    gold: Sequence[ArrayLike],
+    prompts: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Curve:
     """The curve of S proxies (seeds of one method) on the same responses.
@@ -200,9 +199,7 @@ def compare_curves(curve: Curve, baseline: Curve, level: float = 0.95) -> list[C
     ]
 
 
-def _over_seeds(
-    gains: Sequence[Floats], ids: npt.NDArray[np.int64], level: float
-) -> tuple[Estimate, ...]:
+def _over_seeds(gains: Sequence[Floats], ids: Ints, level: float) -> tuple[Estimate, ...]:
     nothing = Estimate(0.0, 0.0, 0.0, n=len(ids), covers=_COVERS, level=level)  # by definition
     columns = range(1, gains[0].shape[1])
     gained = (hierarchical([one[:, t] for one in gains], ids, level, _COVERS) for t in columns)

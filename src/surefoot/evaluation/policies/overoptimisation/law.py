@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.errors import DataError
 from surefoot.statistics.estimate import Estimate, fields_ready
 from surefoot.statistics.seeds import hierarchical
@@ -50,7 +49,7 @@ class Law:
             return None
         return alpha / (2 * beta) if self.by == "best-of-n" else math.exp(alpha / beta - 1)
 
-    def at(self, kl: npt.ArrayLike) -> Floats:
+    def at(self, kl: ArrayLike) -> Floats:
         """R at some distances in nats; not meant beyond the last point."""
         design = terms(kl, self.by)
         return np.asarray(design @ [self.alpha.estimate or 0.0, self.beta.estimate or 0.0])
@@ -61,7 +60,7 @@ class Law:
         return fields_ready(self, "slope", "last") | ends
 
 
-def terms(kl: npt.ArrayLike, by: By) -> Floats:
+def terms(kl: ArrayLike, by: By) -> Floats:
     """What alpha and beta are multiplied with at T distances in nats, shape (T, 2)."""
     d = np.sqrt(np.asarray(kl, dtype=np.float64))
     bend = d if by == "best-of-n" else np.log(np.where(d > 0, d, 1.0))
@@ -74,10 +73,10 @@ def slopes(d: float, by: By) -> Floats:
 
 
 def fit_law(
-    kl: npt.ArrayLike,
-    gains: Sequence[npt.ArrayLike],
+    kl: ArrayLike,
+    gains: Sequence[ArrayLike],
     by: By,
-    clusters: npt.ArrayLike | Sequence[npt.ArrayLike] | None = None,
+    clusters: ArrayLike | Sequence[ArrayLike] | None = None,
     level: float = 0.95,
     covers: str = "prompts",
 ) -> Law:
