@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -20,7 +21,8 @@ def drift(material: Material) -> Iterator[Measurement | Lacking]:
     """The skill of each annotator in the later half of their votes, less that in the earlier half.
 
     Skill is own agreement by that of the others among themselves on the same pairs (as of a rogue
-    annotator), so hard pairs late in a queue count for nothing; nor does what happens to all.
+    annotator, and tested so), and hard pairs late in a queue count for nothing; nor does what
+    happens to all.
     """
     votes = NamedVotes.of(material, 2, DIAGNOSTIC.name)
     if isinstance(votes, Lacking):
@@ -41,7 +43,8 @@ def drift(material: Material) -> Iterator[Measurement | Lacking]:
         scale = votes.mean(among, rows)
         skill = votes.mean(own, rows) / scale
         parts = side[rows] * (own[rows] - skill * among[rows])
-        return float(np.average(parts, weights=votes.weight[rows])) / scale, parts, scale
+        value = float(np.average(parts, weights=votes.weight[rows])) / scale
+        return value, parts - math.copysign(MATTERS, value) * among[rows], scale
 
     tests = votes.tests(change, MATTERS, "either")
     worst = min(tests, key=lambda one: tests[one].p_value)
