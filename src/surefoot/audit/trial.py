@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +18,17 @@ from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.fit.flip_rate import fitted_to, is_asked
-from surefoot.scorers.head import cross_validate
+from surefoot.scorers.head import Head, Problem, cross_validate
 from surefoot.scorers.temperature import fit_temperature, to_probabilities
 from surefoot.statistics.comparison import paired_difference
 from surefoot.statistics.dependence import Dependence, Spread, spread
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.ties import credit, side_of_margins
 
-#: Accuracy on all pairs that may be paid where a risk is for a part of them.
-COST = 0.01
+#: Rows (N,) that a configuration is for, where it weighs others less; None: all.
+Meant: TypeAlias = "npt.NDArray[np.bool_] | None"
+
+FOLDS = 5
 #: A part that has fewer rows is not the one that is asked after.
 FEWEST = 50
 
@@ -44,7 +47,7 @@ class OutOfFold:
     right: Floats
     loss: Floats
     units: Ints | None = None
-    meant: npt.NDArray[np.bool_] | None = None
+    meant: Meant = None
 
 
 @dataclass
@@ -72,8 +75,8 @@ class Trials:
         return self._fitted[key]
 
 
-def out_of_fold(material: Material, options: Options) -> OutOfFold:
-    """Fit each fold's heads on the other folds.
+def prepared(material: Material, options: Options) -> tuple[Head, Problem, Meant]:
+    """The fit that options ask for: its head, its problem, and the pairs (N,) it is for, if some.
 
     Raises:
         SurefootError: options that do not compose with each other or with the data.
@@ -85,17 +88,24 @@ def out_of_fold(material: Material, options: Options) -> OutOfFold:
         objective, _ = fitted_to(
             objective, material.margins, material.labels, material.weights, material.prompts
         )
-    problem, meant = material.problem_of(scorer, objective), None
-    if data := dict(options.get("data", {})):
-        half_life = data.pop("half_life", None)
-        if data or half_life is None:
-            raise ConfigurationError(f"data.{', '.join(data)} cannot be tried")
-        counted = counted_by_age(material.time, half_life * DAY)
-        problem = replace(problem, mass=problem.mass * torch.from_numpy(counted)[:, None])
-        meant = counted >= 0.5
-    fold = torch.from_numpy(material.folds(scorer.folds))
-    margins = cross_validate(scorer.head, problem, fold).margins.double().numpy()
-    rate, labels = objective.known_flip_rate, material.labels
+    problem = material.problem_of(scorer, objective)
+    data = dict(options.get("data", {}))
+    if not data:
+        return scorer.head, problem, None
+    half_life = data.pop("half_life", None)
+    if data or half_life is None:
+        raise ConfigurationError(f"data.{', '.join(data)} cannot be tried")
+    counted = counted_by_age(material.time, half_life * DAY)
+    mass = problem.mass * torch.from_numpy(counted)[:, None]
+    return scorer.head, replace(problem, mass=mass), counted >= 0.5
+
+
+def out_of_fold(material: Material, options: Options) -> OutOfFold:
+    """Fit each fold's heads on the other folds; raises what :func:`prepared` does."""
+    head, problem, meant = prepared(material, options)
+    fold = torch.from_numpy(material.folds(FOLDS))
+    margins = cross_validate(head, problem, fold).margins.double().numpy()
+    rate, labels = problem.objective.known_flip_rate, material.labels
     scale = fit_temperature(margins, labels, problem.mass[:, 0], rate).value
     clean = to_probabilities(margins, scale)
     observed = np.clip((1 - rate) * clean + rate * (1 - clean), 1e-12, 1 - 1e-12)
@@ -107,11 +117,11 @@ def out_of_fold(material: Material, options: Options) -> OutOfFold:
 def compared(new: OutOfFold, old: OutOfFold, material: Material) -> Trial:
     """What speaks for the new one: better probabilities of the pairs that it is for.
 
-    It is for the worst unit of its risk, where it has units, for the rows that count most where it
-    weighs them by age, and for all pairs else. It is taken
-    where the log-loss there is smaller by more than a standard error, and accuracy is not lower by
-    as much. A unit whose labels are noise gains in log-loss from any head that is less sure, so
-    there accuracy has to gain as much too; on all pairs it may be lower by :data:`COST`.
+    It is for the worst unit of its risk, where it has units; where it weighs rows by age, for those
+    that count most; and for all pairs else. It is taken where the log-loss there is smaller by more
+    than a standard error, and accuracy is not lower by as much. A unit whose labels are noise gains
+    in log-loss from any head that is less sure: under a risk, accuracy has to rise by two standard
+    errors there, and by more than all pairs pay for it.
     """
     rows = _meant(new, old, material.weights)
     better = _spread(old.loss[rows] - new.loss[rows], material, rows)
@@ -121,10 +131,10 @@ def compared(new: OutOfFold, old: OutOfFold, material: Material) -> Trial:
     against = ""
     if not better.mean > better.error:
         against = "probabilities of unseen pairs become no better"
-    elif not right.mean > (-1 if new.units is None else 1) * right.error:
+    elif not right.mean > (-1 if new.units is None else 2) * right.error:
         against = "unseen pairs are ordered no better"
-    elif overall.estimate < -COST:
-        against = f"it costs more than {COST:g} of accuracy on all pairs"
+    elif new.units is not None and not right.mean > -overall.estimate:
+        against = "all pairs together pay more than those it is for gain"
     return Trial(gain, overall, against)
 
 

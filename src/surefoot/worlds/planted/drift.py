@@ -25,4 +25,5 @@ FAULT = PlantedFault(
     plant=plant,
     sizes=(0.02, 0.04, 0.06, 0.08, 0.1),
     surely=0.1,
+    newest=0.5,
 )

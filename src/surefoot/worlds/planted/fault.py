@@ -21,3 +21,5 @@ class PlantedFault:
     plant: Callable[[int, np.random.Generator, float], PlantedMaterial]
     sizes: tuple[float, ...]  #: from hardly to plainly there, for curves of power
     surely: float  #: the size that should be found in 95 % of worlds of 2,000 pairs
+    worst_of: str = ""  #: column of whose parts the worst is what counts in use; else all pairs do
+    newest: float = 1.0  #: share of the time, up to now, from which pairs in use are

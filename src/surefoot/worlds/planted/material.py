@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -59,6 +59,22 @@ class PlantedMaterial:
         if self.shared is not None:
             return self.shared
         return np.arange(2 * len(self.labels), dtype=np.int64).reshape(-1, 2)
+
+    def part(self, rows: Ints) -> PlantedMaterial:
+        """Some of the pairs, by position."""
+
+        def of(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: of(one) for name, one in value.items()}
+            if isinstance(value, Votes):
+                place = np.full(len(self.labels), -1)
+                place[rows] = np.arange(len(rows))
+                kept = place[value.pair] >= 0
+                pair, who, votes = value.pair[kept], value.annotator[kept], value.value[kept]
+                return replace(value, pair=place[pair], annotator=who, value=votes)
+            return value[rows] if isinstance(value, np.ndarray) else value
+
+        return replace(self, **{one.name: of(getattr(self, one.name)) for one in fields(self)})
 
     @cached_property
     def wording(self) -> WordUse:

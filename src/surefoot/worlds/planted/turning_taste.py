@@ -27,4 +27,5 @@ FAULT = PlantedFault(
     plant=plant,
     sizes=(0.25, 0.5, 1.0, 1.5, 2.0),
     surely=1.5,
+    newest=0.1,
 )

@@ -26,4 +26,5 @@ FAULT = PlantedFault(
     plant=plant,
     sizes=(0.2, 0.4, 0.6, 0.8, 1.0),
     surely=1.0,
+    worst_of="group",
 )
