@@ -44,7 +44,8 @@ def discount(material: Material) -> Iterator[Measurement | Lacking]:
     forward = _forward(material)
     if forward is None:
         yield Lacking(
-            f"{DIAGNOSTIC.name}: a column time on {FEWEST} rows or more, of {BLOCKS} times or more."
+            f"{DIAGNOSTIC.name}: a column time (--column time=...) on {FEWEST} rows or more, of "
+            f"{BLOCKS} times or more."
         )
         return
     right, tried = _right(material, forward)

@@ -37,7 +37,9 @@ def drift(material: Material) -> Iterator[Measurement | Lacking]:
     given = np.isfinite(material.time) & (material.weights > 0)
     time = material.time[given]
     if len(time) < FEWEST or len(np.unique(time)) < 2:
-        yield Lacking(f"{DIAGNOSTIC.name}: a column time on {FEWEST} rows or more.")
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: a column time (--column time=...) on {FEWEST} rows or more."
+        )
         return
     later = time > np.median(time)
     later = later if later.any() else time >= np.median(time)
@@ -54,13 +56,12 @@ def drift(material: Material) -> Iterator[Measurement | Lacking]:
         return
     test = MinimumEffect(value, error, freedom, MATTERS, "either")
     size = test.estimate(len(time), "prompts")
-    more = "more" if value > 0 else "fewer"
     parts, cut = _by_time(material, given)
     yield Measurement(
         size=size,
         test=test,
-        seen=f"By what all data teach, {size} {more} of the labels are turned round after "
-        f"{written(float(np.median(time)))} than before.",
+        seen="By what all data teach, the share of labels that are turned round changes by "
+        f"{size} at {written(float(np.median(time)))}.",
         advice=f"The change is nearest to {written(cut)}. Read rows on both sides of it: where "
         "guidelines or people changed, train on the later rows; where labels only became careless, "
         "get a second vote on these.",
