@@ -87,3 +87,16 @@ def test_where_nobody_is_named_it_says_what_it_needs():
         (one,) = diagnostics()[name].measure(world)
         assert isinstance(one, Lacking)
         assert "annotators" in one.reason
+
+
+def test_parts_whose_labels_follow_from_a_feature_are_opposed():
+    """One part nearly always prefers the longer, the other the shorter response."""
+    rng = np.random.default_rng(9)
+    world = clean("unbalanced groups", 800, rng)
+    sources = np.where(rng.random(800) < 0.5, "one", "other").astype(object)
+    sides = np.where(sources == "one", 1.0, -1.0) * world.contrasts["length"] > 0
+    labels = np.where(rng.random(800) < 0.02, ~sides, sides).astype(float)
+    world = replace(world, labels=labels, groupings={"source": sources})
+    found = measured("opposed shortcuts", world, "source")
+    assert found.size.estimate > 2
+    assert found.test.p_value < 1e-6

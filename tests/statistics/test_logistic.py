@@ -7,7 +7,13 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from surefoot.statistics.logistic import deviance_explained, logistic, out_of_fold, ridged
+from surefoot.statistics.logistic import (
+    deviance_explained,
+    logistic,
+    out_of_fold,
+    ridged,
+    sure_slope,
+)
 
 
 def drawn(n: int = 600, clusters: int = 60, seed: int = 0):
@@ -99,3 +105,26 @@ def test_the_ridge_is_the_one_that_predicts():
     margins = [ridged(x, y, np.ones(300), folds) for y in (noise, sure)]
     assert np.abs(margins[0]).max() < 0.5
     assert np.abs(margins[1]).mean() > 1.5
+
+
+def test_a_slope_that_labels_nearly_follow_is_sure():
+    """All but three rows: the error at the fit grows with the slope, that at the edge does not."""
+    x = np.random.default_rng(4).normal(size=(600, 1))
+    y = (x[:, 0] > 0).astype(float)
+    y[np.argsort(-np.abs(x[:, 0]))[:3]] = 1 - y[np.argsort(-np.abs(x[:, 0]))[:3]]
+    found, at_fit = sure_slope(x, y, edge=0.1), logistic(x, y)
+    assert found[0] == at_fit.coefficients[0] > 1
+    assert (found[0] - 0.1) / found[1] > 15
+    assert found[2] > 100
+    turned = sure_slope(-x, y, edge=0.1)
+    assert turned == pytest.approx((-found[0], *found[1:]))
+
+
+def test_the_score_at_the_edge_is_as_sure_as_the_fit_where_both_hold():
+    rng = np.random.default_rng(5)
+    x = np.stack([rng.normal(size=4000), np.ones(4000)], axis=1)
+    y = (rng.random(4000) < expit(x @ [1.2, 0.3])).astype(float)
+    value, error, _ = sure_slope(x, y, edge=0.9)
+    at_fit = logistic(x, y)
+    assert value == at_fit.coefficients[0]
+    assert error == pytest.approx(at_fit.errors[0], rel=0.2)

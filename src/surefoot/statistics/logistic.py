@@ -13,6 +13,8 @@ from surefoot.statistics.regression import RegressionFit, jackknifed
 
 _STEPS = 50
 _RIDGE = 1e-8
+#: A coefficient from which on errors at the fit may mislead.
+_STEEP = 1.0
 #: From the strongest, whose fits begin those of the next.
 _PENALTIES = (3.0, 0.3, 0.03, 0.003)
 
@@ -38,6 +40,50 @@ def logistic(
     beta = fit(x, y, w)
     p = expit(x @ beta)
     return jackknifed(beta, x, w * (y - p), w * p * (1 - p), clusters)
+
+
+def sure_slope(
+    features: ArrayLike,
+    labels: ArrayLike,
+    clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    edge: float = 0.0,
+) -> tuple[float, float, float]:
+    """The first coefficient, its error and degrees of freedom, for a test of an edge.
+
+    Where labels nearly follow from the feature, errors at the fit say nothing (Hauck and Donner,
+    JASA 1977). A coefficient beyond 1 has the error by which the score test at the edge, summed
+    over clusters, rejects as surely.
+
+    Args:
+        features: (N, K).
+        labels: (N,) P(first preferred), in [0, 1].
+        clusters: (N,) what rows share; None: rows are independent.
+        weights: (N,) of rows, not negative; None: equal.
+        edge: size of the coefficient, on the side of the fitted one, that is tested.
+    """
+    found = logistic(features, labels, clusters, weights)
+    value, error, freedom = (
+        float(part[0]) for part in (found.coefficients, found.errors, found.freedom)
+    )
+    if abs(value) <= _STEEP:
+        return value, error, freedom
+    x, y = np.asarray(features, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+    at = np.sign(value) * edge
+    own, others = x[:, 0], x[:, 1:]
+    p = expit(at * own + others @ fit(others, y, w, at * own))
+    curved = others * (w * p * (1 - p))[:, None]
+    faint = _RIDGE * max(float(w.sum()), 1.0) * np.eye(others.shape[1])
+    rest = own - others @ np.linalg.solve(curved.T @ others + faint, curved.T @ own)
+    ids = np.arange(len(y)) if clusters is None else np.asarray(clusters)
+    _, unit = np.unique(ids, return_inverse=True)
+    sums = np.bincount(unit, rest * w * (y - p))
+    squares, count = np.square(sums), len(sums)
+    t = abs(float(sums.sum())) / np.sqrt(squares.sum() * count / max(count - 1, 1))
+    effective = squares.sum() ** 2 / np.square(squares).sum()
+    freedom = float(np.clip(3 * effective, 2, count) - 1)
+    return value, (abs(value) - edge) / float(t), freedom
 
 
 def fit(x: Floats, y: Floats, w: Floats, offset: Floats | float = 0.0) -> Floats:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, in_deviations, regressed
+from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, in_deviations, slope
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Material
 from surefoot.audit.parts import LabelsByPart, labels_by_part
@@ -93,16 +93,12 @@ def _pairs(material: Material, cast: LabelsByPart) -> Iterator[tuple[Slope, Slop
     rows_of = [np.flatnonzero(cast.names == part) for part in cast.parts]
     for feature, values in material.contrasts.items():
         slopes: list[Slope] = []
-        scaled = in_deviations(values)[:, None]
+        scaled = in_deviations(values)
         for part, at in zip(cast.parts, rows_of, strict=True):
             rows = cast.rows[at]
             several = len(np.unique(material.prompts[rows])) >= FEWEST_CLUSTERS
             if several and (values[rows] != 0).sum() >= FEWEST:
-                fit = regressed(material, scaled, rows, cast.labels[at])
-                value, error, freedom = (
-                    float(one[0]) for one in (fit.coefficients, fit.errors, fit.freedom)
-                )
-                slopes.append(Slope(value, error, freedom, feature, part))
+                slopes.append(Slope(*slope(material, scaled, rows, cast.labels[at]), feature, part))
         if len(slopes) > 1:
             liked = max(slopes, key=lambda one: one.t)
             others = [one.turned for one in slopes if one is not liked]
