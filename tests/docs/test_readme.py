@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 SKIPPED = ("make ", "pip install")  # run by CI itself
 #: Pairs that are enough for every example.
-PAIRS = 600
+PAIRS = 800
 
 
 def _blocks(language: str) -> list[str]:
@@ -27,7 +27,7 @@ def test_the_readme_runs_as_written(tmp_path, monkeypatch):
     Path("demo/train.jsonl").rename("pairs.jsonl")
     lines = [line for block in _blocks("sh") for line in block.splitlines() if line]
     commands = [line for line in lines if not line.startswith(SKIPPED)]
-    assert len(list(run_page(README, commands))) == 4
+    assert len(list(run_page(README, [*commands, "surefoot train robust.yaml"]))) == 5
     for code in _blocks("python"):
         exec(compile(code, "README.md", "exec"), {})
     assert (tmp_path / "audit" / "report.html").is_file()
