@@ -134,6 +134,7 @@ def audit(
     seed: int = 0,
     deployment: Preferences | None = None,
     clusters: int = 16,
+    progress: Callable[[str], object] | None = None,
 ) -> Audit:
     """Ask every diagnostic about preferences.
 
@@ -147,6 +148,7 @@ def audit(
         seed: of folds and clusters.
         deployment: prompts of where a model will be used, or comparisons.
         clusters: how many clusters of prompts training and deployment are compared by.
+        progress: called with what is done next.
 
     Raises:
         DataError: there are no rows.
@@ -162,6 +164,8 @@ def audit(
         if one.embeds and need:
             lacking.append(f"{one.name}: {need}.")
             continue
+        if progress is not None:
+            progress(one.name)
         try:
             results = list(one.measure(material))
         except DataError as error:  # no model can be fitted to them; other questions can be asked
@@ -172,6 +176,8 @@ def audit(
             else:
                 measured.append((one, result))
     judged = diagnoses(measured)
+    if progress is not None:
+        progress("remedies")
     remedy = remedy_of(judged, f"that takes {need}" if need else _trials(material))
     return Audit(preferences.name, len(preferences), judged, tuple(lacking), remedy)
 

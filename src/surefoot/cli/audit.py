@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.text import Text
+from tqdm.auto import tqdm
 
 from surefoot.cli.arguments import Overwrite, ReadingFlags
-from surefoot.cli.console import out, quiet_libraries, say
+from surefoot.cli.console import quiet_libraries, say
+from surefoot.cli.findings import damaged_rows, show_damage, show_labels, suspects
 from surefoot.cli.inputs import read, show_reading
 from surefoot.cli.remedies import remedy_files, say_steps, show_remedy
 from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
-from surefoot.escaping import json_document
 
 if TYPE_CHECKING:
     from surefoot.audit import Audit
     from surefoot.data import Preferences
+    from surefoot.data.checks import DamageReport
     from surefoot.runs import RunFolder
 
 
@@ -117,18 +116,14 @@ def audit(
     if reader.tokenizer is None and reader.scorer is not None:
         raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
     quiet_libraries(models=not quick or reader.tokenizer is not None)
-    from surefoot.audit import audit as diagnosed
-    from surefoot.audit.cleaning import cleaned
-    from surefoot.data.apart import set_apart
     from surefoot.data.checks import check
     from surefoot.runs import claim
 
-    held: AbstractContextManager[RunFolder | None] = nullcontext()
-    if output:
-        tokenizer = [reader.tokenizer] if reader.tokenizer else []
-        reads = [*data, *(against or ()), *(deployment or ()), *tokenizer]
-        held = claim(output, "audit", overwrite=overwrite, reads=reads)
-    with held as folder:
+    tokenizer = [reader.tokenizer] if reader.tokenizer else []
+    reads = [*data, *(against or ()), *(deployment or ()), *tokenizer]
+    with (
+        claim(output, "audit", overwrite=overwrite, reads=reads) if output else nullcontext()
+    ) as folder:
         preferences = read(data, reading)
         prompts = _prompts(deployment, reading) if deployment else None
         report = check(
@@ -136,23 +131,8 @@ def audit(
             **reader.arguments(),
             against=read(against, reading) if against else None,
         )
-        _show(report)
-        clean, apart = cleaned(preferences, report), None
-        sound = clean.kept if len(clean.kept) else preferences
-        if folder:
-            apart = set_apart(sound)
-            say(apart.sentence)
-        audited = sound if apart is None else apart.rest
-        found = diagnosed(audited, quick=quick, deployment=prompts, clusters=clusters or 16)
-        _show_diagnoses(found)
-        show_remedy(found.remedy)
-        if folder and apart:
-            handed = {
-                "rows.jsonl": _rows(report, preferences),
-                **remedy_files(folder.path, preferences.name, clean, apart, found.remedy),
-            }
-            _write(folder, report, found, audited, prompts, handed)
-            say_steps(folder.path, found.remedy, apart)
+        show_damage(report)
+        found = _diagnosed(folder, preferences, report, prompts, quick, clusters or 16)
     damaged = any(finding.severity == "error" for finding in report.findings)
     if (damaged and fail_on) or (found.found and fail_on == "found"):
         raise typer.Exit(1)
@@ -167,89 +147,45 @@ def _prompts(places: list[str], reading: ReadingFlags) -> Preferences:
     return prompts
 
 
-def _write(
-    folder: RunFolder,
-    report: Any,
-    found: Audit,
-    audited: Preferences,
+def _diagnosed(
+    folder: RunFolder | None,
+    preferences: Preferences,
+    report: DamageReport,
     prompts: Preferences | None,
-    handed: Mapping[str, Content],
-) -> None:
+    quick: bool,
+    clusters: int,
+) -> Audit:
+    """What diagnostics say of the rows without damage; prints it, and writes all into a folder."""
+    from surefoot.audit import audit as diagnosed
+    from surefoot.audit.cleaning import cleaned
+    from surefoot.data.apart import set_apart
     from surefoot.report import audit_page
 
-    results: dict[str, Content] = {
-        "audit.json": report.to_dict() | {"labels": found.to_dict()},
-        "suspects.jsonl": _suspects(found, audited, prompts),
-        "report.html": lambda: audit_page(report, found, audited, prompts, command=invocation()),
-    }
-    write(folder, {**results, **handed})
-
-
-def _show_diagnoses(found: Audit) -> None:
-    """What the diagnostics say, the gravest first; what was not found in one line each."""
-    colours = {"found": "red", "cannot tell": "yellow", "assumed": "cyan", "not found": "green"}
-    for one in found.diagnoses:
-        if one.verdict == "not found":
-            continue
-        kind = (f"\n{one.verdict}", f"bold {colours[one.verdict]}"), " ", (one.name, "bold")
-        out.print(Text.assemble(*kind, f": {one.sentence}"))
-        if one.verdict in ("found", "assumed"):
-            if one.measurement.advice:
-                out.print(Text(f"    What to do: {one.measurement.advice}"))
-            for line in one.remedies:
-                out.print(Text(f"    In a configuration: {line}"))
-    absent = [one.name for one in found.diagnoses if one.verdict == "not found"]
-    if absent:
-        out.print(Text.assemble(("\nnot found", "bold green"), f": {'; '.join(absent)}."))
-    for reason in found.lacking:
-        out.print(Text(f"not asked: {reason}", style="dim"))
-    out.print(Text.assemble(("\nLabels:", "bold"), f" {found.verdict}"))
-
-
-def _suspects(found: Audit, preferences: Preferences, prompts: Preferences | None) -> str:
-    """Rows that a finding or an assumption concerns, one JSON object a line, the gravest first."""
-    lines = []
-    for issues, data in ((found.issues, preferences), (found.deployment_issues, prompts)):
-        places = [] if data is None else list(data.read("file", "row"))
-        for row, kind, score, verdict in issues.itertuples(index=False):
-            file, number = places[row]
-            line = {"kind": kind, "verdict": verdict, "score": score, "file": file, "row": number}
-            lines.append(json_document(json.dumps(line, ensure_ascii=False)) + "\n")
-    return "".join(lines)
-
-
-def _rows(report: Any, preferences: Any) -> str:
-    """Every row of every finding, one JSON object a line: kind, severity, file, row."""
-    places = list(preferences.read("file", "row"))
-    lines = []
-    for finding in report.findings:
-        named = [places[i] for i in finding.positions]
-        if finding.kind in ("unusable-row", "no-label"):
-            apart = finding.kind == "no-label"
-            faults = (fault for fault in preferences.faults if fault.unlabelled == apart)
-            named = [(fault.file, fault.row) for fault in faults]
-        for file, row in named:
-            place = {"kind": finding.kind, "severity": finding.severity, "file": file, "row": row}
-            lines.append(json_document(json.dumps(place, ensure_ascii=False)) + "\n")
-    return "".join(lines)
-
-
-def _show(report: Any) -> None:
-    colours = {"error": "red", "warning": "yellow", "note": "cyan"}
-    damaged = sum(finding.severity == "error" for finding in report.findings)
-    out.print(f"{report.name}: {report.rows} rows")
-    for finding in report.findings:
-        colour = colours[finding.severity]
-        kind = (f"\n{finding.severity}", f"bold {colour}"), " ", (finding.kind, "bold")
-        said = f": {finding.count} ({finding.share:.1%}). {finding.meaning}"
-        out.print(Text.assemble(*kind, said))
-        for example in finding.examples[:3]:
-            place = f"    row {example.row} of {Path(example.file).name}: {example.excerpt}"
-            out.print(place, style="dim", overflow="ellipsis", no_wrap=True)
-        out.print(f"    What to do: {finding.remedy}")
-    for reason in report.unchecked:
-        out.print(f"\nnot checked: {reason}", style="dim")
-    warned = sum(finding.severity == "warning" for finding in report.findings)
-    verdict = f"{damaged} kind(s) of damage to mend" if damaged else "nothing forbids training"
-    look = f"; {warned} warning(s) to look at" if warned else ""
-    out.print(Text.assemble(("\nVerdict:", "bold"), f" {verdict}{look}, in {report.rows} rows."))
+    clean = cleaned(preferences, report)
+    audited = clean.kept if len(clean.kept) else preferences
+    apart = set_apart(audited) if folder else None
+    if apart is not None:
+        say(apart.sentence)
+        audited = apart.rest
+    with tqdm(bar_format="asking: {desc} [{elapsed}]", disable=None, leave=False) as bar:
+        found = diagnosed(
+            audited,
+            quick=quick,
+            deployment=prompts,
+            clusters=clusters,
+            progress=bar.set_description,
+        )
+    show_labels(found)
+    show_remedy(found.remedy)
+    if folder and apart:
+        command = invocation()
+        results: dict[str, Content] = {
+            "audit.json": report.to_dict() | {"labels": found.to_dict()},
+            "suspects.jsonl": suspects(found, audited, prompts),
+            "report.html": lambda: audit_page(report, found, audited, prompts, command=command),
+            "rows.jsonl": damaged_rows(report, preferences),
+        }
+        handed = remedy_files(folder.path, preferences.name, clean, apart, found.remedy)
+        write(folder, {**results, **handed})
+        say_steps(folder.path, found.remedy, apart)
+    return found

@@ -9,13 +9,13 @@ import numpy as np
 from markupsafe import Markup
 
 from surefoot.audit import Audit, Diagnosis, Diagnostic, Dots
-from surefoot.audit.picture import Band
+from surefoot.audit.picture import Band, Picture
 from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport, checks
 from surefoot.data.text import last_turn, to_text
 from surefoot.report.charts import bar_chart, dot_interval_chart
 from surefoot.report.page import render
-from surefoot.report.pictures import drawn
+from surefoot.report.pictures import CAPTIONS, drawn
 from surefoot.report.svg import clean
 from surefoot.report.words import counted, percent
 from surefoot.statistics import Estimate
@@ -43,7 +43,7 @@ class Answered:
 
     diagnostic: Diagnostic  #: the question
     answers: tuple[Diagnosis, ...]  #: what it measured, the gravest first
-    pictures: tuple[tuple[str, Markup], ...]  #: drawn, each with the name of what it shows
+    pictures: tuple[tuple[str, Markup], ...]  #: captions and drawings
     #: by name of a diagnosis, the first of the rows that it is about
     rows: dict[str, list[ConcernedRow]]
 
@@ -117,12 +117,9 @@ def _verdict(report: DamageReport, found: Audit) -> tuple[str, str, list[str]]:
         f"{f.kind.replace('-', ' ').capitalize()}, {counted(f.count, 'row')}: {f.remedy}"
         for f in errors
     ]
-    advice = [
-        f"{one.name[:1].upper()}{one.name[1:]}: {one.measurement.advice}"
-        for one in found.found[:3]
-        if one.measurement.advice
-    ]
-    training = [found.remedy.sentence] if found.found else []
+    advice = [f"{one.measurement.seen} {one.measurement.advice}" for one in found.found[:3]]
+    trained = " The command is surefoot train remedy.yaml." if found.remedy.taken else ""
+    training = [found.remedy.sentence + trained] if found.found else []
     steps += training + advice if found.remedy.taken else advice + training
     if errors:
         rows = len(np.unique(np.concatenate([f.positions for f in errors])))  # in one error or more
@@ -143,15 +140,20 @@ def _answered(
     answers: list[Diagnosis], data: tuple[Preferences | None, Preferences | None]
 ) -> Answered:
     own = [(one.name, one.measurement.picture) for one in answers]
-    pictures = [(name, drawn(picture)) for name, picture in own if picture is not None]
+    pictures = [_captioned(name, picture) for name, picture in own if picture is not None]
     sizes = [one for one in answers if one.measurement.picture is None]
     if sizes:
         name = (sizes[0].diagnostic if len(sizes) > 1 else sizes[0]).name
-        pictures.append((name, drawn(_sizes(sizes))))
+        pictures.append(_captioned(name, _sizes(sizes)))
     rows = {
         one.name: list(_rows(one, data)) for one in answers if one.verdict in ("found", "assumed")
     }
     return Answered(answers[0].diagnostic, tuple(answers), tuple(pictures), rows)
+
+
+def _captioned(name: str, picture: Picture) -> tuple[str, Markup]:
+    """What it shows and how it is read, and the picture."""
+    return f"{name[:1].upper()}{name[1:]}. {CAPTIONS[picture.kind]}", drawn(picture)
 
 
 def _sizes(answers: list[Diagnosis]) -> Dots:

@@ -71,10 +71,11 @@ def dot_interval_chart(
                 )
         step, handles = 0.7 / max(1, len(series)), {}
         for place, (name, look) in enumerate(looks(series)):
-            shift = (place - (len(series) - 1) / 2) * step
             (handles[name],) = axes.plot([], [], linestyle="none", **look)
             for line, point in enumerate(series[name]):
                 if point is not None and point.estimate is not None and point.reliable:
+                    beside = [k for k, one in enumerate(series.values()) if one[line] is not None]
+                    shift = (beside.index(place) - (len(beside) - 1) / 2) * step
                     pale = {"alpha": 0.45} if picked and labels[line] not in picked else {}
                     _point(axes, point, line + shift, look | pale, arrow=arrows)
         grey_band(axes, band)

@@ -9,6 +9,15 @@ from markupsafe import Markup
 from surefoot.audit.picture import Arrows, Cells, Counts, Curves, Dots, Picture
 from surefoot.report.charts import count_chart, curve_chart, dot_interval_chart, matrix_chart
 
+#: How each kind is read.
+CAPTIONS: dict[str, str] = {
+    "dots": "Grey does not matter. Lines are 95 % intervals; a hollow point has none.",
+    "arrows": "Grey does not matter. Thin lines are 95 % intervals.",
+    "curves": "Grey does not matter.",
+    "cells": "Blue above, orange below the middle; in brackets the 95 % interval.",
+    "counts": "Grey is expected where nothing is wrong.",
+}
+
 
 @singledispatch
 def drawn(picture: Picture) -> Markup:

@@ -70,9 +70,11 @@ class Encoder:
         cache = EmbeddingCache(f"{self.key}-{keep}")
         known = cache.get(texts)
         missing = [text for text in dict.fromkeys(texts) if text not in known]
-        for start in range(0, len(missing), TEXTS_PER_SAVE):
+        starts = range(0, len(missing), TEXTS_PER_SAVE)
+        for part, start in enumerate(starts, 1):
             some = missing[start : start + TEXTS_PER_SAVE]
-            known |= self._compute(some, keep, cache, description)
+            of = f" ({part} of {len(starts)})" if len(starts) > 1 else ""
+            known |= self._compute(some, keep, cache, description + of)
         self.truncated = sum(known[text][1] > self.limit for text in texts)
         return np.stack([known[text][0] for text in texts])
 
@@ -214,7 +216,14 @@ class Encoder:
         """
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))  # longest: fails early
         vectors = np.empty((len(tokens), self.model.config.hidden_size), dtype=np.float32)
-        bar = tqdm(total=len(tokens), desc=description, unit="text", disable=None, leave=False)
+        bar = tqdm(  # by tokens, which take the time
+            total=sum(map(len, tokens)),
+            desc=description,
+            unit=" tokens",
+            unit_scale=True,
+            disable=None,
+            leave=False,
+        )
         with bar:
             while order:  # a batch at a time
                 size = max(1, TOKENS_PER_BATCH // max(1, len(tokens[order[0]])))
@@ -226,7 +235,7 @@ class Encoder:
                         f"the encoder {self.options.name!r} gives vectors that are not finite: its "
                         "weights are damaged, or too large for this precision (precision: float32)."
                     )
-                bar.update(len(rows))
+                bar.update(sum(len(tokens[i]) for i in rows))
         return vectors
 
     def _pool(self, tokens: list[list[int]], model: PreTrainedModel) -> Tensor:

@@ -1,0 +1,89 @@
+"""What `surefoot audit` says of damage and of labels, and the rows that these are about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from surefoot.cli.console import out
+from surefoot.escaping import json_document
+
+if TYPE_CHECKING:
+    from surefoot.audit import Audit
+    from surefoot.data import Preferences
+    from surefoot.data.checks import DamageReport
+
+
+def show_labels(found: Audit) -> None:
+    """What the diagnostics say, the gravest first; what was not found in one line each."""
+    colours = {"found": "red", "cannot tell": "yellow", "assumed": "cyan", "not found": "green"}
+    for one in found.diagnoses:
+        if one.verdict == "not found":
+            continue
+        kind = (f"\n{one.verdict}", f"bold {colours[one.verdict]}"), " ", (one.name, "bold")
+        out.print(Text.assemble(*kind, f": {one.sentence}"))
+        if one.verdict in ("found", "assumed"):
+            if one.measurement.advice:
+                out.print(Text(f"    What to do: {one.measurement.advice}"))
+            for line in one.remedies:
+                out.print(Text(f"    In a configuration: {line}"))
+    absent = [one.name for one in found.diagnoses if one.verdict == "not found"]
+    if absent:
+        out.print(Text.assemble(("\nnot found", "bold green"), f": {'; '.join(absent)}."))
+    for need, names in found.needs.items():
+        named = f"{', '.join(names)}: " if names[0] else ""
+        out.print(Text(f"not asked: {named}{need}", style="dim"))
+    out.print(Text.assemble(("\nLabels:", "bold"), f" {found.verdict}"))
+
+
+def suspects(found: Audit, preferences: Preferences, prompts: Preferences | None) -> str:
+    """Rows that a finding or an assumption concerns, one JSON object a line, the gravest first."""
+    lines = []
+    for issues, data in ((found.issues, preferences), (found.deployment_issues, prompts)):
+        places = [] if data is None else list(data.read("file", "row"))
+        for row, kind, score, verdict in issues.itertuples(index=False):
+            file, number = places[row]
+            line = {"kind": kind, "verdict": verdict, "score": score, "file": file, "row": number}
+            lines.append(json_document(json.dumps(line, ensure_ascii=False)) + "\n")
+    return "".join(lines)
+
+
+def damaged_rows(report: DamageReport, preferences: Preferences) -> str:
+    """Every row of every finding, one JSON object a line: kind, severity, file, row."""
+    places = list(preferences.read("file", "row"))
+    lines = []
+    for finding in report.findings:
+        named = [places[i] for i in finding.positions]
+        if finding.kind in ("unusable-row", "no-label"):
+            apart = finding.kind == "no-label"
+            faults = (fault for fault in preferences.faults if fault.unlabelled == apart)
+            named = [(fault.file, fault.row) for fault in faults]
+        for file, row in named:
+            place = {"kind": finding.kind, "severity": finding.severity, "file": file, "row": row}
+            lines.append(json_document(json.dumps(place, ensure_ascii=False)) + "\n")
+    return "".join(lines)
+
+
+def show_damage(report: DamageReport) -> None:
+    """Print the findings of the checks, the gravest first, and whether training may begin."""
+    colours = {"error": "red", "warning": "yellow", "note": "cyan"}
+    damaged = sum(finding.severity == "error" for finding in report.findings)
+    out.print(f"{report.name}: {report.rows} rows")
+    for finding in report.findings:
+        colour = colours[finding.severity]
+        kind = (f"\n{finding.severity}", f"bold {colour}"), " ", (finding.kind, "bold")
+        said = f": {finding.count} ({finding.share:.1%}). {finding.meaning}"
+        out.print(Text.assemble(*kind, said))
+        for example in finding.examples[:3]:
+            place = f"    row {example.row} of {Path(example.file).name}: {example.excerpt}"
+            out.print(place, style="dim", overflow="ellipsis", no_wrap=True)
+        out.print(f"    What to do: {finding.remedy}")
+    for reason in report.unchecked:
+        out.print(f"\nnot checked: {reason}", style="dim")
+    warned = sum(finding.severity == "warning" for finding in report.findings)
+    verdict = f"{damaged} kind(s) of damage to mend" if damaged else "nothing forbids training"
+    look = f"; {warned} warning(s) to look at" if warned else ""
+    out.print(Text.assemble(("\nVerdict:", "bold"), f" {verdict}{look}, in {report.rows} rows."))
