@@ -83,7 +83,7 @@ LABEL_MODELS = {
     ),
     "flip-corrected": ([{"flip_rate": 0.1}, {"flip_rate": 0.4}], _flip_corrected),
     "forward-corrected": (
-        [{"flip_rate": "column"}, {"flip_rate": 0.1}, {"flip_rate": 0.4}],
+        [{"flip_rate": 0.1}, {"flip_rate": "column"}, {"flip_rate": 0.4}],
         _forward_corrected,
     ),
     "slack": ([{"penalty": 0.3}, {"penalty": 0.8}], _slack),
