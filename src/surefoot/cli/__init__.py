@@ -22,7 +22,8 @@ def main() -> None:
 
         usage = getattr(error, "format_message", None)  # of a command that was typed wrongly
         if not debug and (usage or isinstance(error, SurefootError) or of_the_disk(error)):
-            complain(usage() if usage else str(error))
+            # typer shows the words of pydantic before its own
+            complain(usage().replace(" Value error, ", " ", 1) if usage else str(error))
             sys.exit(2)
         unexpected()
         sys.exit(1)
