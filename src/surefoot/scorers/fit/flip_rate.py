@@ -25,8 +25,8 @@ def with_flip_rate(
 
     Heads of the scorer are fitted to the labels as they are, out of fold: their margins are right
     in shape where flips are random, and the rate is fitted together with the margins' scale. A rate
-    that is fitted to the margins of the very model in training falls to 0 as the model learns the
-    flips by heart.
+    that is fitted to the margins of the very model in training falls towards 0 as the model learns
+    the flips by heart.
 
     Raises:
         DataError: no label has a margin.
