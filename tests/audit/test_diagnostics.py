@@ -153,6 +153,16 @@ def test_the_more_that_is_asked_the_more_it_takes():
     assert several[0].power < alone.power
 
 
+def test_a_measurement_may_have_more_of_the_error_rate_than_others():
+    diagnostic = diagnostics()["shortcuts"]
+    one = replace(next(iter(diagnostic.measure(clean("skewed lengths", 2000, rng())))), weight=1.0)
+    heavy, light = replace(one, of="heavy", weight=3.0), replace(one, of="light")
+    result = {d.measurement.of: d for d in diagnoses([(diagnostic, heavy), (diagnostic, light)])}
+    alone = one.test.p_value
+    assert result["heavy"].p_value == pytest.approx(min(alone * 4 / 3, 1))
+    assert result["heavy"].power > result["light"].power
+
+
 def measured(name, world):
     """What a diagnostic measures first."""
     return next(iter(diagnostics()[name].measure(world)))
@@ -193,6 +203,12 @@ def test_a_feature_that_differs_alike_on_every_row_is_found():
     world = clean("skewed lengths", 500, rng())
     world = replace(world, labels=np.ones(500), contrasts={"lists": np.full(500, 0.7)})
     assert measured("shortcuts", world).test.p_value < 0.001
+
+
+@pytest.mark.parametrize("said", [{"labels": np.full(300, 0.5)}, {"weights": np.zeros(300)}])
+def test_shortcuts_of_rows_that_say_nothing_are_not_judged(said):
+    world = replace(clean("skewed lengths", 300, rng()), **said)
+    assert "no ties" in measured("shortcuts", world).reason
 
 
 def test_shortcuts_of_few_prompts_are_not_judged():

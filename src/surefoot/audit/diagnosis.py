@@ -119,7 +119,7 @@ def diagnoses(
 ) -> tuple[Diagnosis, ...]:
     """Judge all measurements together, the gravest first.
 
-    Found is what Holm's procedure rejects, weighted by the diagnostics' shares: the chance that
+    Found is what Holm's procedure rejects, weighted by the shares of all tests: the chance that
     anything is found where nothing is beyond the size that matters is at most alpha, whatever the
     dependence. Power is that of a measurement's own share, the least it can have.
 
@@ -128,7 +128,7 @@ def diagnoses(
         alpha: error rate of the whole.
     """
     tested = [i for i, (_, one) in enumerate(measured) if one.test is not None]
-    weights = np.array([measured[i][0].weight for i in tested])
+    weights = np.array([measured[i][0].weight * measured[i][1].weight for i in tested])
     adjusted = dict(zip(tested, _adjusted([measured[i] for i in tested], weights), strict=True))
     found = []
     for i, (diagnostic, one) in enumerate(measured):
@@ -140,7 +140,7 @@ def diagnoses(
                 else Diagnosis(diagnostic, one, "assumed")
             )
             continue
-        share = alpha * diagnostic.weight / float(weights.sum())
+        share = alpha * diagnostic.weight * one.weight / float(weights.sum())
         power = one.test.power(diagnostic.reference, share)
         enough = one.test.enough(diagnostic.reference, share, one.size.n)
         verdict: Verdict = "not found" if power >= POWER else "cannot tell"

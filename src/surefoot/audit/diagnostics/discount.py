@@ -58,32 +58,25 @@ def discount(material: Material) -> Iterator[Measurement | Lacking]:
         for k in range(1, right.shape[1])
     ]
     errors = [max(one.error, 0.5 / len(prompts)) for one in gains]
-    best = int(np.argmax([(g.mean - MATTERS) / e for g, e in zip(gains, errors, strict=True)]))
-    value = gains[best].mean
-    test = MinimumEffect(
-        value, errors[best], max(gains[best].freedom, 1.0), MATTERS, picked=len(gains)
-    )
+    tests = [
+        MinimumEffect(gain.mean, error, max(gain.freedom, 1.0), MATTERS, picked=len(gains))
+        for gain, error in zip(gains, errors, strict=True)
+    ]
+    best = int(np.argmax([(one.value - MATTERS) / one.error for one in tests]))
     days = [float(f"{one / DAY:.2g}") for one in forward.half_lives]
     equal = float(weights @ right[:, 0] / weights.sum())
-    size = test.estimate(len(material.labels), "prompts")
+    sizes = [one.estimate(len(material.labels), "prompts") for one in tests]
     yield Measurement(
-        size=size,
-        test=test,
+        size=sizes[best],
+        test=tests[best],
         seen=f"Trained on the past, a model is right on {equal:.3f} of later pairs; where rows "
-        f"lose half of their weight in {days[best]:g} days, on {size} more.",
-        remedy={"data": {"half_life": days[best]}} if value > 0 else {},
+        f"lose half of their weight in {days[best]:g} days, on {sizes[best]} more.",
+        remedy={"data": {"half_life": days[best]}} if tests[best].value > 0 else {},
         advice="A half-life helps where people or guidelines came to want something else. Data of "
         "other times are lost by it: collect new labels, which need no discount.",
         picture=Dots(
             [f"half-life of {one:g} days" for one in days],
-            {
-                "gain": [
-                    MinimumEffect(
-                        g.mean, e, max(g.freedom, 1.0), MATTERS, picked=len(gains)
-                    ).estimate(len(prompts), "prompts")
-                    for g, e in zip(gains, errors, strict=True)
-                ]
-            },
+            {"gain": sizes},
             DIAGNOSTIC.unit,
             (None, MATTERS),
             [f"half-life of {days[best]:g} days"],

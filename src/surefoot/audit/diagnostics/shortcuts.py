@@ -17,6 +17,9 @@ from surefoot.statistics.minimum_effect import MinimumEffect
 #: A feature in which fewer rows differ than this is not tried.
 FEWEST = 100
 MATTERS = 0.1
+#: Length has more of the error rate than other features: labels follow it most often. With an equal
+#: share, no test of 2,000 pairs finds .2 log-odds beyond what matters in 95 of 100 data sets.
+OF_LENGTH = 3.0
 #: A coefficient beside others is said where its error is smaller: lists are hardly ever told apart
 #: from markdown.
 VAGUE = 0.3
@@ -26,6 +29,9 @@ def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
     """A logistic regression of labels on each feature's difference alone, and on all together."""
     if len(np.unique(material.prompts)) < FEWEST_CLUSTERS:
         yield Lacking(f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more.")
+        return
+    if not ((material.labels != 0.5) & (material.weights > 0)).any():
+        yield Lacking(f"{DIAGNOSTIC.name}: rows with a weight, and with labels that are no ties.")
         return
     contrasts = {
         name: in_deviations(values)
@@ -62,6 +68,7 @@ def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
                 "explained": own,
                 "explained_together": share,
             },
+            weight=OF_LENGTH if name == "length" else 1.0,
         )
 
 
