@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from surefoot.audit import Lacking, diagnostics
-from surefoot.audit.diagnostics.cycles import JudgedPairs
+from surefoot.audit.diagnostics.cycles import JudgedPairs, ballots
+from surefoot.worlds.planted import models_in_circles
 from surefoot.worlds.planted.intransitive import tournaments
 from surefoot.worlds.planted.material import clean, voted
 
-GENERAL, CYCLES, LINK, LAPSES = (
-    diagnostics()[name] for name in ("general preference", "cycles", "link", "lapses")
+GENERAL, CYCLES, MODELS, LINK, LAPSES = (
+    diagnostics()[name]
+    for name in ("general preference", "cycles", "model cycles", "link", "lapses")
 )
 
 
@@ -139,13 +141,13 @@ class TestCycles:
     def test_sides_are_drawn(self):
         """The winner's votes count for it whichever side it stands on."""
         world = tournaments(600, rng(), 0.2, 3)
-        pairs = JudgedPairs.of(world.responses, world)
+        pairs = JudgedPairs.of(world.responses, *ballots(world), world.weights)
         turned = replace(
             world,
             shared=world.shared[:, ::-1],
             votes=replace(world.votes, value=1 - world.votes.value),
         )
-        other = JudgedPairs.of(turned.responses, turned)
+        other = JudgedPairs.of(turned.responses, *ballots(turned), turned.weights)
         assert np.array_equal(pairs.ends, other.ends)
         assert np.array_equal(pairs.wins, other.wins)
 
@@ -200,3 +202,32 @@ class TestLapses:
 
     def test_where_the_better_comes_first_there_is_no_slot(self):
         assert "either slot" in measured(LAPSES, clean("skewed lengths", 300, rng())).reason
+
+
+class TestModels:
+    def test_strengths_make_no_circles(self):
+        one = measured(MODELS, models_in_circles.plant(2000, rng(), 0.0))
+        assert one.test.p_value > 0.5
+        assert one.size.low < 0.005
+
+    def test_votes_on_one_prompt_count_once(self):
+        """Three annotators who repeat each other are no more votes than one."""
+        world = models_in_circles.plant(600, rng(), 1.0)
+        again = replace(
+            world,
+            **{
+                name: np.concatenate([getattr(world, name)] * 3)
+                for name in ("labels", "prompts", "models", "weights", "placed")
+            },
+        )
+        assert measured(MODELS, again).size.n == measured(MODELS, world).size.n == 600
+
+    def test_a_model_that_is_not_named_is_left_out(self):
+        world = models_in_circles.plant(2000, rng(), 1.0)
+        names = world.models.copy()
+        names[::2, 0] = None
+        assert measured(MODELS, replace(world, models=names)).size.n <= 1000
+
+    def test_without_names_it_says_which_columns(self):
+        reason = measured(MODELS, clean("skewed lengths", 300, rng())).reason
+        assert "model_a and model_b" in reason

@@ -75,6 +75,10 @@ class Material(Protocol):
         """Keys of the responses, (N, 2), alike where the prompt and the text are."""
 
     @property
+    def authors(self) -> Names:
+        """What wrote the responses, (N, 2), None where that is not said."""
+
+    @property
     def time(self) -> Floats:
         """When each row was labelled, (N,), NaN where that is not said."""
 
@@ -191,6 +195,12 @@ class PreferenceMaterial:
     def responses(self) -> Ints:
         """Keys of the responses, (N, 2), alike where the prompt and the text are."""
         return self.preferences.response_keys()
+
+    @cached_property
+    def authors(self) -> Names:
+        """What wrote the responses, (N, 2), None where that is not said."""
+        sides = (self.preferences.strings(name) for name in ("model_a", "model_b"))
+        return np.array(list(zip(*sides, strict=True)), dtype=object).reshape(-1, 2)
 
     @cached_property
     def time(self) -> Floats:

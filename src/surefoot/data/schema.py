@@ -62,6 +62,8 @@ _OPTIONAL: dict[str, tuple[Any, Callable[[Any, str], Any]]] = {
     "group": (_TEXT, fields.name_of),
     "source": (_TEXT, fields.name_of),
     "cluster": (_TEXT, fields.name_of),  # of the prompt; `surefoot train` can make them
+    "model_a": (_TEXT, fields.name_of),  # what wrote the responses
+    "model_b": (_TEXT, fields.name_of),
     "time": (_NUMBER, lambda value, _: fields.time_of(value)),
     "weight": (_NUMBER, partial(fields.number, low=0.0)),
     "auxiliary": (_NUMBER, fields.probability),  # estimated P(a preferred)

@@ -38,19 +38,15 @@ class JudgedPairs:
     of_row: Ints  #: (N,) the pair of each row, -1 for none
 
     @classmethod
-    def of(cls, keys: Ints, material: Material) -> JudgedPairs:
-        """Pairs of keys (N, 2), from votes, or from labels that are 0 or 1."""
-        labels, weights = material.labels, material.weights
-        first, votes = material.votes.counts(len(labels)).T
-        hard = (votes == 0) & np.isin(labels, (0.0, 1.0))
-        first, votes = np.where(hard, labels, first).astype(np.int64), np.where(hard, 1, votes)
+    def of(cls, keys: Ints, first: Ints, votes: Ints, weights: Floats) -> JudgedPairs:
+        """Pairs of keys (N, 2), from votes (N,) for the first and for either, and weights (N,)."""
         numbers = np.unique(keys, return_inverse=True)[1].reshape(keys.shape)
         rows = np.flatnonzero((votes > 0) & (weights > 0) & (numbers[:, 0] != numbers[:, 1]))
         ends, pair = np.unique(np.sort(numbers[rows], axis=1), axis=0, return_inverse=True)
         pair, count = pair.reshape(-1), len(ends)
         turned = numbers[rows, 0] > numbers[rows, 1]
         won = np.where(turned, votes[rows] - first[rows], first[rows])
-        of_row = np.full(len(labels), -1)
+        of_row = np.full(len(keys), -1)
         of_row[rows] = pair
         return cls(
             ends,
@@ -60,6 +56,11 @@ class JudgedPairs:
             of_row,
         )
 
+    def circles(self, sides: Ints) -> tuple[Floats, Floats]:
+        """The share (T,) that goes round in triads, and what is expected of it by rewards."""
+        wins, votes = self.round(sides)
+        return circular(wins, votes), expected_circular(wins, votes)
+
     def round(self, sides: Ints) -> tuple[Ints, Ints]:
         """Wins and votes (T, 3) round the circle of triads with sides ij, jk, ik."""
         wins, votes = self.wins[sides], self.votes[sides]
@@ -67,9 +68,17 @@ class JudgedPairs:
         return wins, votes
 
 
+def ballots(material: Material) -> tuple[Ints, Ints]:
+    """Votes (N,) for the first and for either, or single labels where they are 0 or 1."""
+    labels = material.labels
+    first, votes = material.votes.counts(len(labels)).T
+    hard = (votes == 0) & np.isin(labels, (0.0, 1.0))
+    return np.where(hard, labels, first).astype(np.int64), np.where(hard, 1, votes)
+
+
 def cycles(material: Material) -> Iterator[Measurement | Lacking]:
     """Votes that go round in triads of a prompt's responses, less what they give by rewards."""
-    compared = JudgedPairs.of(material.responses, material)
+    compared = JudgedPairs.of(material.responses, *ballots(material), material.weights)
     twice = np.flatnonzero(compared.votes >= 2)
     sides = twice[triads(compared.ends[twice])[0]]
     if len(sides) < FEWEST:
@@ -79,8 +88,7 @@ def cycles(material: Material) -> Iterator[Measurement | Lacking]:
             "many circles as there are."
         )
         return
-    wins, votes = compared.round(sides)
-    seen, expected = circular(wins, votes), expected_circular(wins, votes)
+    seen, expected = compared.circles(sides)
     cluster, shared = _clusters(material, compared, sides)
     if len(np.unique(cluster)) < FEWEST_CLUSTERS:
         yield Lacking(
@@ -153,7 +161,7 @@ def _curl(compared: JudgedPairs, sides: Ints) -> dict[str, object]:
         "share": share,
         "by_chance": [float(drawn.min()), float(drawn.max())],
         "sentence": f"Of their log-odds {share:.0%} are no difference of rewards (curl); with "
-        f"rewards these votes would show {drawn.min():.0%} to {drawn.max():.0%}.",
+        f"rewards these votes would show some {drawn.min():.0%} to {drawn.max():.0%}.",
     }
 
 

@@ -7,7 +7,7 @@ from itertools import chain, cycle
 
 from surefoot.data.readers import Reader, Record, Row, get
 from surefoot.data.reading import fields
-from surefoot.data.reading.contract import first_of
+from surefoot.data.reading.contract import AUTHORS, first_of, written_by
 from surefoot.data.reading.dialogues import part
 from surefoot.data.text import Message, messages
 from surefoot.errors import DataError
@@ -31,6 +31,7 @@ def _rows(record: Record) -> Iterator[Row]:
         raise DataError("a conversation has no messages")
     row: Row = {**part(a, b)._asdict(), "conversational": True}
     row |= {"label": _label(record), "label_from": "label"}
+    row |= written_by(record, record.author_columns(_SIDES))
     for became, names in (("time", _TIMES), ("id", _IDS)):
         if name := first_of(record, names):
             row[became] = record.use(name, became)
@@ -75,7 +76,7 @@ READER = Reader(
         "prompt, response_a, response_b (lists of turns) and winner_model_a, winner_model_b, "
         "winner_tie"
     ),
-    columns=(*_CONVERSATIONS, "winner", *_OUTCOMES),
+    columns=(*_CONVERSATIONS, "winner", *_OUTCOMES, *AUTHORS),
     recognises=lambda columns, _: (
         columns >= set(_CONVERSATIONS) or columns >= {"prompt", *_SIDES, *list(_OUTCOMES)[:2]}
     ),

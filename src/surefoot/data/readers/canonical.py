@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from surefoot.data.readers import Reader, Record, Row
 from surefoot.data.readers.numbered import judged
+from surefoot.data.reading.contract import AUTHORS
 from surefoot.data.schema import ORDER
 
 _SIDES = ("response_a", "response_b")
@@ -21,7 +22,7 @@ def _rows(record: Record) -> Iterator[Row]:
 READER = Reader(
     name="contract",
     accepts="prompt, response_a, response_b, label (P(a preferred) in [0, 1], or 'a', 'b', 'tie')",
-    columns=("prompt", *_SIDES, "label", "label_from", "score_a", "score_b"),
+    columns=("prompt", *_SIDES, "label", "label_from", "score_a", "score_b", *AUTHORS),
     recognises=lambda columns, _: columns >= {*_SIDES, "label"},
     rows=_rows,
     example={"prompt": "p", "response_a": "x", "response_b": "y", "label": 1},

@@ -17,6 +17,7 @@ from surefoot.data.reading.contract import (
     prompt_column,
     prompt_of,
     response_of,
+    written_by,
 )
 from surefoot.data.reading.dialogues import CONTEXT_DIFFERS, Parted, part, part_texts
 from surefoot.data.reading.record import ColumnError
@@ -46,6 +47,13 @@ _SCORES = {
     )
     for who, side in (("chosen", "score_a"), ("rejected", "score_b"))
 }
+
+#: Columns of what wrote the two.
+_MODELS = (
+    ("chosen_model", "rejected_model"),
+    ("chosen-model", "rejected-model"),
+    ("model_chosen", "model_rejected"),
+)
 
 _OTHER_PROMPT = "rows have a prompt that is not in their dialogues, and the dialogues were taken"
 
@@ -107,6 +115,7 @@ def chosen_first(
     for who, names in _SCORES.items():
         name, side = first_of(record, names), names[-1]
         row[side] = record.use(name, side) if name else _score_beside(record, who)
+    row |= written_by(record, _MODELS)
     return {**_of_vrpo(record), **row, "label": 1.0, "label_from": ORDER}
 
 
@@ -240,6 +249,7 @@ READER = Reader(
     columns=(
         *("prompt", "input", _SHAREGPT, *sum(PAIRS, ())),
         *sum(_SCORES.values(), ()),
+        *sum(_MODELS, ()),
         *(*_VRPO_REFERENCES, *_VRPO_AUXILIARY, *_VRPO),
     ),
     recognises=lambda columns, _: any(columns >= {*pair} for pair in PAIRS),

@@ -12,7 +12,7 @@ from surefoot.data.labels.ballots import COUNTED, counted_votes, twins, twins_am
 from surefoot.data.labels.codings import higher
 from surefoot.data.readers import Reader, Record, Row
 from surefoot.data.reading import fields
-from surefoot.data.reading.contract import PROMPTS, prompt_of, response_of
+from surefoot.data.reading.contract import AUTHORS, PROMPTS, prompt_of, response_of, written_by
 
 #: Columns that say which response is preferred. The first of them that a row has is its label, so
 #: that helpfulness comes before harmlessness where both were judged; the others are named.
@@ -81,7 +81,7 @@ def compared(record: Record, sides: tuple[str, str]) -> Row:
     """The prompt and the two responses in these columns, of a row to come."""
     row: Row = {"prompt": prompt_of(record)}
     row |= {side: response_of(record, name, side) for side, name in zip(_SIDES, sides, strict=True)}
-    return row
+    return row | written_by(record, record.author_columns(sides))
 
 
 def voted(record: Record, row: Row, votes: list[dict[str, Any]], nobody: str = "") -> Row:
@@ -158,6 +158,7 @@ READER = Reader(
         *PROMPTS,
         *(f"{stem}_{end}" for stem in _STEMS for ends in _ENDS for end in ends),
         *LABELS,
+        *AUTHORS,
         *("score_a", "score_b", "votes_a", "votes_b", _STRENGTHS),
     ),
     recognises=_recognises,

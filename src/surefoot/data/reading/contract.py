@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -29,6 +29,9 @@ CARRIED = (
     *("auxiliary", "references", "reference_auxiliary", "reference_law"),
     *("tools", "template_arguments"),
 )
+
+#: Columns of the contract that say what wrote the responses.
+AUTHORS = ("model_a", "model_b")
 
 #: Columns that hold the prompt, the first that has a value. Those of the second line are
 #: taken where none of the first has.
@@ -108,6 +111,15 @@ def text_of(entry: Any, name: str) -> Any:
             f"{name!r} holds a mapping with {keys}, and none of {', '.join(_RESPONSES)}"
         )
     return entry[key]
+
+
+def written_by(record: Record, names: Iterable[tuple[str, str]]) -> Row:
+    """What wrote either response, from the first two columns of these that have a value each."""
+    for pair in names:
+        if all(map(record.given, pair)):
+            sides = zip(AUTHORS, pair, strict=True)
+            return {side: record.use(name, side) for side, name in sides}
+    return {}
 
 
 def first_of(record: Mapping[str, Any], names: Sequence[str]) -> str | None:

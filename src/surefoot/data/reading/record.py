@@ -214,15 +214,19 @@ class Record(Mapping[str, Any]):
         first, second = (self._values.get(side) for side in sides)
         if not isinstance(value, str):
             return (first,), (second,)
-        ends = dict.fromkeys(((sides[0][-1:], sides[1][-1:]), *_ENDS))
-        for stem, pair in itertools.product(_AUTHORS, ends):
-            names = [f"{stem}{end}" for end in pair]
+        for names in self.author_columns(sides):
             models = [self._values.get(name) for name in names]
             if value in models and models[0] != models[1]:
                 self._taken.update(names)
                 self.account.authors.update(names)
                 return (first, models[0]), (second, models[1])
         return (first,), (second,)
+
+    def author_columns(self, sides: tuple[str, str]) -> Iterator[tuple[str, str]]:
+        """Names that two columns may have which say who wrote the responses in `sides`."""
+        ends = dict.fromkeys(((sides[0][-1:], sides[1][-1:]), *_ENDS))
+        for stem, (a, b) in itertools.product(_AUTHORS, ends):
+            yield f"{stem}{a}", f"{stem}{b}"
 
     def taken(self) -> Iterator[str]:
         """Columns that were used, and keys inside them."""

@@ -50,6 +50,7 @@ class PlantedMaterial:
     seed: int = 0  #: of folds and prompts
     law: PromptLaw = field(default_factory=PromptLaw)  #: of the prompts of training and deployment
     shared: Ints | None = None  #: (N, 2) responses by number, where pairs have some in common
+    models: Names | None = None  #: (N, 2) names of what wrote the responses
     #: deviations by which common words of preferred responses differ from the others'
     written: float = 0.0
 
@@ -89,6 +90,11 @@ class PlantedMaterial:
         _, prompt = np.unique(self.prompts, return_inverse=True)
         count = int(prompt.max(initial=-1)) + 1
         return _words(np.random.default_rng([self.seed, 18]).normal(size=(count, 20))[prompt])
+
+    @property
+    def authors(self) -> Names:
+        """What wrote the responses, (N, 2), by default not said."""
+        return np.full((len(self.labels), 2), None) if self.models is None else self.models
 
     @cached_property
     def problem(self) -> Problem:
