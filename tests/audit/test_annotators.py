@@ -124,6 +124,30 @@ def test_agreement_is_the_same_whichever_response_is_named_first():
     assert one.size.estimate == pytest.approx(0.81, abs=0.05)  # (1 - 2 e)^2 at e = .05
 
 
+def test_agreement_is_of_rows_by_their_weight():
+    """A row of weight 2 counts as two rows alike."""
+    world = clean("several votes", 300, rng())
+    weights = np.where(np.arange(300) < 100, 2.0, 1.0)
+    votes, again = world.votes, world.votes.pair < 100
+    copied = Votes(
+        np.concatenate([votes.pair, votes.pair[again] + 300]),
+        np.concatenate([votes.annotator, votes.annotator[again]]),
+        np.concatenate([votes.value, votes.value[again]]),
+        votes.names,
+    )
+    twice = replace(
+        world,
+        votes=copied,
+        labels=np.concatenate([world.labels, world.labels[:100]]),
+        prompts=np.concatenate([world.prompts, world.prompts[:100]]),
+        weights=np.ones(400),
+    )
+    one, other = (measured("agreement", w) for w in (replace(world, weights=weights), twice))
+    assert one.size.estimate == pytest.approx(other.size.estimate, abs=1e-4)
+    assert one.size.low == pytest.approx(other.size.low, abs=2e-3)
+    assert one.details["disagreement"] == pytest.approx(other.details["disagreement"])
+
+
 def test_ceilings_are_what_the_truth_reaches():
     drawn = rng()
     world = clean("several votes", 20_000, drawn)
@@ -171,6 +195,9 @@ def odd(world, kind):
         return replace(world, votes=replace(votes, annotator=np.zeros(len(votes.pair), int)))
     if kind == "ties":
         return replace(world, votes=replace(votes, value=np.full(len(votes.pair), 0.5)))
+    if kind == "decided once":
+        third = np.tile([1.0, 0.5, 0.5], len(votes.pair) // 3)
+        return replace(world, votes=replace(votes, value=third))
     if kind == "all agree":
         return replace(world, votes=replace(votes, value=np.ones(len(votes.pair))))
     if kind == "coins":
@@ -190,7 +217,16 @@ def odd(world, kind):
 @pytest.mark.parametrize(
     "kind",
     [
-        *("none", "nobody named", "one annotator", "ties", "all agree", "coins", "one prompt"),
+        *(
+            "none",
+            "nobody named",
+            "one annotator",
+            "ties",
+            "decided once",
+            "all agree",
+            "coins",
+            "one prompt",
+        ),
         *("no weight", "equal responses"),
     ],
 )

@@ -17,6 +17,7 @@ def krippendorff_alpha(
     units: ArrayLike,
     values: ArrayLike,
     clusters: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Krippendorff's alpha of V values on units: 1 - observed / expected disagreement.
@@ -29,6 +30,7 @@ def krippendorff_alpha(
         units: (V,) what a value is of.
         values: (V,) finite.
         clusters: (V,) what units share; None: units are independent.
+        weights: (V,) of the unit that a value is of, positive; None: equal.
         level: of the interval.
 
     Returns:
@@ -44,6 +46,9 @@ def krippendorff_alpha(
     v = v[several]
     k, s, q = (np.bincount(unit, w) for w in (np.ones(len(v)), v, v**2))
     parts = np.stack([k, s, q, 2 * (k * q - s**2) / (k - 1)], axis=1)
+    if weights is not None:
+        w = np.asarray(weights, dtype=np.float64)[several][first]
+        parts *= (w / w.mean())[:, None]
     shared = first if clusters is None else np.asarray(clusters)[several][first]
     _, cluster = np.unique(shared, return_inverse=True)
     sums = np.zeros((int(cluster.max()) + 1, 4))

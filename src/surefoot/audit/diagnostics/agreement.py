@@ -30,22 +30,27 @@ def agreement(material: Material) -> Iterator[Measurement | Lacking]:
     decided votes that disagree with chance D are flipped with rate e, D = 2 e (1 - e): a model that
     is always right agrees with a vote in 1 - e of all cases.
     """
-    votes = material.votes
-    pair, value = votes.pair, votes.value
-    both = (np.tile(pair, 2) * 2 + np.repeat([0, 1], len(pair)), np.concatenate([value, 1 - value]))
-    alpha = krippendorff_alpha(*both, np.tile(material.prompts[pair], 2))
-    if alpha.estimate is None or alpha.low is None:
-        yield Lacking(
-            f"{DIAGNOSTIC.name}: two votes or more on pairs of 10 prompts ({alpha.note})."
-        )
+    votes, weights = material.votes, material.weights
+    heard = weights[votes.pair] > 0
+    pair, value = votes.pair[heard], votes.value[heard]
+    alpha = krippendorff_alpha(  # of every pair both ways round
+        np.tile(2 * pair, 2) + np.repeat([0, 1], len(pair)),
+        np.concatenate([value, 1 - value]),
+        np.tile(material.prompts[pair], 2),
+        np.tile(weights[pair], 2),
+    )
+    first, decided = votes.counts(len(weights)).T
+    several = (decided > 1) & (weights > 0)
+    if alpha.estimate is None or alpha.low is None or not several.any():
+        reason = alpha.note or "nobody decided twice"
+        yield Lacking(f"{DIAGNOSTIC.name}: two votes or more on pairs of 10 prompts ({reason}).")
         return
-    alpha = replace(alpha, n=alpha.n // 2)  # every pair was counted both ways round
+    alpha = replace(alpha, n=alpha.n // 2)
     one = float(alpha.estimate or 0.0)
-    counted = np.bincount(pair, minlength=len(material.labels))
+    counted = np.bincount(pair)
     each = float(counted[counted > 1].mean())
-    first, decided = material.votes.counts(len(material.labels)).T
-    several = decided > 1
-    disagreement = float(np.mean(disagreement_of(first[several], decided[several])))
+    splits = disagreement_of(first[several], decided[several])
+    disagreement = float(np.average(splits, weights=weights[several]))
     rate = (1 - math.sqrt(max(1 - 2 * disagreement, 0.0))) / 2
     typical = round(float(np.median(decided[several])))
     ceilings = [1 - rate, 1 - flip_rate_of_majority(rate, typical)]

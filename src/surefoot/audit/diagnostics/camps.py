@@ -61,9 +61,9 @@ def two_camps(material: Material) -> Iterator[Measurement | Lacking]:
     yield Measurement(
         size=size,
         test=test,
-        seen=f"Knowing the camp of an annotator predicts {size} more of the votes. Parted in two, "
-        f"{smaller.sum()} of {len(names)} annotators want something else than the others on "
-        f"{against:.0%} of pairs{_differ(described, features, found)}.",
+        seen=f"Knowing the camp of an annotator predicts {size} more of the votes than one model "
+        f"of all. Parted in two, {smaller.sum()} of {len(names)} annotators want something else "
+        f"than the others on {against:.0%} of pairs{_differ(described, features, found)}.",
         rows=_rows(pair, features, found),
         advice="Give a column group with each row's camp (who is of which is in audit.json) and "
         "train with unit: group, or one model for each. Where annotators were given different "
@@ -123,7 +123,7 @@ DIAGNOSTIC = Diagnostic(
     name="two camps",
     threat="annotators",
     question="Do annotators want one thing, or are there two camps?",
-    unit="more of the votes predicted by camp",
+    unit="of the votes predicted by camp alone",
     matters=MATTERS,
     reference=REFERENCE,
     null="knowing an annotator's camp predicts at most this share of votes that one direction does "
