@@ -189,7 +189,7 @@ def _rows(
 
 def _threats(found: Audit) -> Markup | None:
     """All sizes that were found, or could not be told, on one scale: 0 begins to matter."""
-    shown = [one for one in found.diagnoses if one.verdict != "not found"]
+    shown = [one for one in found.diagnoses if one.verdict in ("found", "cannot tell")]
     if len(shown) < 2:
         return None
     verdicts = list(dict.fromkeys(one.verdict for one in shown))

@@ -53,7 +53,10 @@ def dot_interval_chart(
     the points.
     """
     same_length(labels, series)
-    height = 0.75 + max(1, len(labels)) * max(0.26, 0.13 * len(series) + 0.1)
+    beside = max(
+        (sum(x is not None for x in line) for line in zip(*series.values(), strict=True)), default=1
+    )
+    height = 0.75 + max(1, len(labels)) * max(0.26, 0.13 * beside + 0.1)
     with drawing():
         figure, axes = new_axes(height + 0.3 * (len(series) > 1))
         axes.margins(x=0.08)
@@ -69,13 +72,13 @@ def dot_interval_chart(
                     ha="center",
                     fontsize=8,
                 )
-        step, handles = 0.7 / max(1, len(series)), {}
+        step, handles = 0.7 / max(1, beside), {}
         for place, (name, look) in enumerate(looks(series)):
             (handles[name],) = axes.plot([], [], linestyle="none", **look)
             for line, point in enumerate(series[name]):
                 if point is not None and point.estimate is not None and point.reliable:
-                    beside = [k for k, one in enumerate(series.values()) if one[line] is not None]
-                    shift = (beside.index(place) - (len(beside) - 1) / 2) * step
+                    there = [k for k, one in enumerate(series.values()) if one[line] is not None]
+                    shift = (there.index(place) - (len(there) - 1) / 2) * step
                     pale = {"alpha": 0.45} if picked and labels[line] not in picked else {}
                     _point(axes, point, line + shift, look | pale, arrow=arrows)
         grey_band(axes, band)
