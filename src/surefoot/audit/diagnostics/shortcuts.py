@@ -20,8 +20,8 @@ MATTERS = 0.1
 #: Length has more of the error rate than other features: labels follow it most often. With an equal
 #: share, no test of 2,000 pairs finds .2 log-odds beyond what matters in 95 of 100 data sets.
 OF_LENGTH = 3.0
-#: A coefficient beside others is said where its error is smaller: lists are hardly ever told apart
-#: from markdown.
+#: A coefficient beside others is said where its error is smaller: lists are hardly ever
+#: distinguished from markdown.
 VAGUE = 0.3
 
 
