@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from surefoot.arrays import Bools, Floats, Ints
 from surefoot.audit.material import Material
 from surefoot.statistics.dependence import Dependence, Spread, spread
-from surefoot.statistics.logistic import ridged
+from surefoot.statistics.logistic import out_of_fold, ridged
 from surefoot.statistics.ties import credit, side_of_margins
 
 
@@ -50,8 +49,16 @@ def blind_model(material: Material, rows: Ints, features: Floats) -> BlindModel 
     return BlindModel(rows, margins, right, weights, prompts)
 
 
-def by_form(material: Material, contrasts: Mapping[str, Floats]) -> BlindModel | None:
-    """By features of form, differences (N,) by name, and a response's place."""
-    x = np.stack([*contrasts.values(), material.placed], axis=1)
-    scale = np.sqrt(np.square(x).mean(0))
-    return blind_model(material, np.arange(len(x)), x / np.maximum(scale, 1e-12))
+def margins_of_form(material: Material) -> Floats:
+    """Log-odds (N,) by features of form alone, from the rows of other folds."""
+    features = np.stack([*material.contrasts.values(), material.placed], axis=1)
+    return out_of_fold(features, material.labels, material.weights, material.folds(5))
+
+
+def judged_by(material: Material, margins: Floats) -> BlindModel | None:
+    """What margins (N,) out of fold say of the rows with a weight; None where there are none."""
+    rows = np.flatnonzero(material.weights > 0)
+    if not len(rows):
+        return None
+    right = credit(side_of_margins(margins[rows]), material.labels[rows])
+    return BlindModel(rows, margins[rows], right, material.weights[rows], material.prompts[rows])

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from surefoot.audit.blind import BlindModel, by_form
+from surefoot.audit.blind import BlindModel, judged_by, margins_of_form
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
 from surefoot.audit.picture import Dots
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.minimum_effect import MinimumEffect
-from surefoot.statistics.ties import credit, side_of_margins
 
 MATTERS = 0.02
 
@@ -23,13 +22,12 @@ def content(material: Material) -> Iterator[Measurement | Lacking]:
     if len(np.unique(material.prompts)) < FEWEST_CLUSTERS:
         yield Lacking(f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more.")
         return
-    model = by_form(material, material.contrasts)
-    if model is None:
-        yield Lacking(f"{DIAGNOSTIC.name}: responses that differ in a feature of form.")
+    form_alone = judged_by(material, margins_of_form(material))
+    reads = judged_by(material, material.margins)
+    if form_alone is None or reads is None:
+        yield Lacking(f"{DIAGNOSTIC.name}: rows with a weight.")
         return
-    full = credit(side_of_margins(material.margins), material.labels)[model.rows]
-    reads = BlindModel(model.rows, material.margins[model.rows], full, model.weights, model.prompts)
-    gain, form = _estimate(reads, model.right), _estimate(model, 0.0)
+    gain, form = _estimate(reads, form_alone.right), _estimate(form_alone, 0.0)
     whole = _estimate(reads, 0.0)
     yield Measurement(
         size=gain,

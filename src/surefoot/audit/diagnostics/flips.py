@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from surefoot.arrays import Floats
+from surefoot.audit.blind import margins_of_form
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
 from surefoot.audit.picture import Dots
 from surefoot.statistics import Estimate, flip_rate_bound, mean
 from surefoot.statistics.confident_learning import confident_flips
 from surefoot.statistics.flip_mixture import ASSUMPTION, WIDEST, flip_mixture
-from surefoot.statistics.logistic import out_of_fold
 from surefoot.statistics.ranges import SHARE
 from surefoot.statistics.ties import credit, side_of_margins
 from surefoot.statistics.two_models import Contradicted, contradicted
@@ -84,12 +84,6 @@ def _remedy(rate: float, low: float, labels: Floats) -> dict[str, Any]:
     if low < SURE_OF or not np.isin(labels, (0.0, 0.5, 1.0)).all():
         return {}
     return {"objective": {"labels": {"kind": "forward-corrected", "flip_rate": round(rate, 2)}}}
-
-
-def margins_of_form(material: Material) -> Floats:
-    """Log-odds (N,) by features of form alone, from the rows of other folds."""
-    features = np.stack([*material.contrasts.values(), material.placed], axis=1)
-    return out_of_fold(features, material.labels, material.weights, material.folds(5))
 
 
 def _point(value: float, n: int) -> Estimate:
