@@ -37,9 +37,9 @@ def link(material: Material) -> Iterator[Measurement | Lacking]:
     yield Measurement(
         size=size,
         test=test,
-        seen=f"An isotonic curve foresees labels better than the logistic one by {size} log-odds "
-        f"for a standard deviation of what lies between them; where a model is surest (a tenth of "
-        f"the rows) it claims {claimed:.3f} and is right on {held:.3f}.",
+        seen=f"What an isotonic curve has beside the logistic one moves the labels by {size} "
+        f"log-odds for a standard deviation of it; where a model is surest (a tenth of the rows) "
+        f"it claims {claimed:.3f} and is right on {held:.3f}.",
         advice="Labels that are wrong however sure one could be bend the curve: see the flipped "
         "labels and the lapses. Else do not read probabilities off margins.",
         details={"claimed": claimed, "right": held},
