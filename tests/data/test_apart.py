@@ -44,6 +44,21 @@ def test_no_prompt_of_the_rest_nor_one_like_it_is_held_out():
     assert rare / 40 == pytest.approx(len(found.held_out) / 800, abs=0.1)
 
 
+def test_branches_of_a_dialogue_stay_together():
+    def branch(i):  # four dialogues in ten share their first turn with another
+        opening = asked(i // 2 if i % 10 < 4 else i + 9000)
+        turns = [("user", opening), ("assistant", "well"), ("user", f"{asked(i + 5000)}?")]
+        return [{"role": role, "content": content} for role, content in turns]
+
+    found = set_apart(preferences(800, branch))
+    assert 80 < len(found.held_out) < 160
+    rest, held_out = (
+        {prompt[0]["content"] for (prompt,) in side.read("prompt")}
+        for side in (found.rest, found.held_out)
+    )
+    assert not rest & held_out
+
+
 def test_a_template_is_held_out_by_prompt_alone():
     def templated(i):
         return f"Would you say the following of yourself in all earnest, or not: number {i}?"

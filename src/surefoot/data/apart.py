@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from surefoot.data.checks.leakage import SIMILAR, similar
-from surefoot.data.schema import Preferences
+from surefoot.data.schema import Preferences, opening_key
 from surefoot.data.splits import split
 from surefoot.errors import DataError
 
@@ -29,8 +30,9 @@ class Apart:
 def set_apart(preferences: Preferences, seed: int = 0) -> Apart:
     """Hold out a fifth of the prompts with their pairs, of each source and group alike.
 
-    Prompts that nearly occur on the other side, too, stay with it; where that would leave less than
-    half of what was held out (prompts made of one template), prompts are only kept whole.
+    Prompts that nearly occur on the other side, and branches of its dialogues, stay with it; where
+    that would leave less than half of what was held out (prompts made of one template), prompts are
+    only kept whole.
     """
     if len(preferences) < FEWEST:
         return Apart(
@@ -62,12 +64,22 @@ def set_apart(preferences: Preferences, seed: int = 0) -> Apart:
 def _without_similar(
     preferences: Preferences, rest: Preferences, held_out: Preferences
 ) -> tuple[Preferences, Preferences]:
-    """The two sides once prompts that resemble one of the rest have joined it, and so on."""
+    """The two sides once prompts that resemble one of the rest have joined it, and so on.
+
+    Branches of one dialogue resemble each other: they begin with the same words of the user.
+    """
     keys, own, against = preferences.prompt_keys(), held_out.prompt_keys(), rest
-    inside = np.isin(keys, own)
+    inside, openings = np.isin(keys, own), _openings(held_out)
     while len(against):
         kept = inside[np.isin(keys, own)]
-        found = similar(held_out, own, kept, against, against.prompt_keys())
+        alike = similar(held_out, own, kept, against, against.prompt_keys())
+        found = np.union1d(alike, own[kept & np.isin(openings, _openings(against))])
         against = preferences.select(np.flatnonzero(np.isin(keys, found) & inside))
         inside &= ~np.isin(keys, found)
     return preferences.select(np.flatnonzero(~inside)), preferences.select(np.flatnonzero(inside))
+
+
+def _openings(preferences: Preferences) -> npt.NDArray[np.int64]:
+    """A key (N,) of what the user says first."""
+    found = [opening_key(prompt) for (prompt,) in preferences.read("prompt")]
+    return np.array(found, dtype=np.int64)
