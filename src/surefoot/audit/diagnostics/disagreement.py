@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.special import stdtrit
 from scipy.stats import binom
 
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
+from surefoot.audit.picture import Curves
 from surefoot.statistics import Estimate, disagreement_of, flip_rate_of_majority, flip_rate_of_votes
 from surefoot.statistics.beta_rates import flip_rate_of_beta
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
@@ -19,6 +21,8 @@ from surefoot.statistics.minimum_effect import MinimumEffect
 
 MATTERS = 0.05
 REFERENCE = 0.10
+#: On a pair, in the picture.
+MOST_VOTES = 10
 
 
 def flips(material: Material) -> Iterator[Measurement | Lacking]:
@@ -71,11 +75,44 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
             if hard
             else "Labels are means of votes: soft, so they need no remedy; more votes help."
         ),
+        picture=_picture(counts[several], prompts, weights, size.estimate),
         details={
             "pairs": len(several),
             "varying": varying.to_dict(),
             "beta": beta.to_dict(),
         },
+    )
+
+
+def _picture(counts: Ints, prompts: Ints, weights: Floats, rate: float) -> Curves:
+    """Pairs on which all votes agree, by how many there are; grey: at a rate that is no matter."""
+    first, votes = counts.T
+    agree = ((first == 0) | (first == votes)).astype(np.float64)
+    at = list(range(2, max(min(int(votes.max()), MOST_VOTES), 3) + 1))
+    seen: list[Estimate | None] = []
+    for k in at:
+        rows = (votes == k) & (weights > 0)
+        if len(np.unique(prompts[rows])) < FEWEST_CLUSTERS:
+            seen.append(None)
+            continue
+        found = spread(agree[rows], Dependence.of(prompts[rows], int(rows.sum())), weights[rows])
+        reach = -found.error * float(stdtrit(max(found.freedom, 1.0), 0.025))
+        ends = found.mean - reach, found.mean + reach
+        seen.append(Estimate(found.mean, *ends, int(rows.sum()), "prompts", within=(0.0, 1.0)))
+
+    def by(flipped: float) -> list[float]:
+        return [(1 - flipped) ** k + flipped**k for k in at]
+
+    fitted = [
+        Estimate(share, None, None, len(votes), "pairs", note="of one rate") for share in by(rate)
+    ]
+    return Curves(
+        at=at,
+        series={"seen": seen, "of one rate": fitted},
+        axis="pairs on which all votes agree",
+        along="votes on a pair",
+        band=(by(MATTERS), [1.0] * len(at)),
+        points=("seen",),
     )
 
 
