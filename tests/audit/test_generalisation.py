@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from surefoot.audit import diagnostics
+from surefoot.worlds.planted import faults
 from surefoot.worlds.planted.material import clean
 
 
@@ -62,3 +63,16 @@ class TestTheWorstPart:
             alike = known(world, drawn.random(1200) < 0.7, groupings={"group": names})
             held += measured("worst part", alike).size.low <= 0
         assert held >= 36
+
+
+def test_topics_with_wishes_of_their_own_cost_what_heads_for_each_would_not():
+    fault = next(one for one in faults().values() if one.diagnostic == "unseen topics")
+    one = measured("unseen topics", fault.plant(2000, rng(), fault.surely))
+    assert one.details["seen"] > one.details["unseen"] + 0.1
+    alike = measured("unseen topics", clean("skewed lengths", 2000, rng()))
+    assert abs(alike.size.estimate) < 0.02
+
+
+def test_one_topic_is_none_to_leave_out():
+    world = replace(clean("skewed lengths", 400, rng()), prompts=np.arange(400) % 5)
+    assert "10 topics" in measured("unseen topics", world).reason

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from surefoot.cli.console import out
+from surefoot.data.text import last_turn
 from surefoot.escaping import json_document
 
 if TYPE_CHECKING:
     from surefoot.audit import Audit
     from surefoot.data import Preferences
     from surefoot.data.checks import DamageReport
+
+#: The question whose rows have a file of their own.
+LABEL_NEXT = "label next"
 
 
 def show_labels(found: Audit) -> None:
@@ -41,14 +46,32 @@ def show_labels(found: Audit) -> None:
 
 def suspects(found: Audit, preferences: Preferences, prompts: Preferences | None) -> str:
     """Rows that a finding or an assumption concerns, one JSON object a line, the gravest first."""
-    lines = []
+    return "".join(
+        json_document(json.dumps(line, ensure_ascii=False)) + "\n"
+        for line, _ in _concerned(found, preferences, prompts)
+        if line["kind"] != LABEL_NEXT
+    )
+
+
+def label_next(found: Audit, preferences: Preferences, prompts: Preferences | None) -> str:
+    """What to label next, with the prompt's last turn, one JSON object a line, the first first."""
+    return "".join(
+        json_document(json.dumps(line | {"prompt": prompt}, ensure_ascii=False)) + "\n"
+        for line, prompt in _concerned(found, preferences, prompts)
+        if line["kind"] == LABEL_NEXT
+    )
+
+
+def _concerned(
+    found: Audit, preferences: Preferences, prompts: Preferences | None
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Rows, and prompts of deployment, that the audit is about; each with its prompt."""
     for issues, data in ((found.issues, preferences), (found.deployment_issues, prompts)):
-        places = [] if data is None else list(data.read("file", "row"))
+        places = [] if data is None else list(data.read("file", "row", "prompt"))
         for row, kind, score, verdict in issues.itertuples(index=False):
-            file, number = places[row]
+            file, number, prompt = places[row]
             line = {"kind": kind, "verdict": verdict, "score": score, "file": file, "row": number}
-            lines.append(json_document(json.dumps(line, ensure_ascii=False)) + "\n")
-    return "".join(lines)
+            yield line, last_turn(prompt)
 
 
 def damaged_rows(report: DamageReport, preferences: Preferences) -> str:

@@ -12,9 +12,9 @@ from scipy.cluster import vq
 from surefoot.arrays import Bools, Floats, Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.embedded_prompts import EmbeddedPrompts
+from surefoot.audit.kinds import kinds_of
 from surefoot.audit.material import Material
 from surefoot.audit.picture import Dots
-from surefoot.data.text import start_of
 from surefoot.statistics import mean
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.novelty import moved_share
@@ -27,8 +27,6 @@ REFERENCE = 0.2
 FEWEST = 50
 #: Share of the prompts that choose which kinds are counted; the others count.
 _CHOOSE = 0.25
-#: Prompts that kinds are made of; with more, these are drawn.
-_MOST = 20_000
 
 
 def novelty(material: Material) -> Iterator[Measurement | Lacking]:
@@ -47,7 +45,9 @@ def novelty(material: Material) -> Iterator[Measurement | Lacking]:
         )
         return
     rng = np.random.default_rng(material.seed)
-    before, after, names = _kinds(material, ours, theirs, rng)
+    texts, vectors = (*ours.texts, *theirs.texts), np.concatenate([ours.vectors, theirs.vectors])
+    kind, names = kinds_of(texts, vectors, material.clusters, material.seed)
+    before, after = kind[: len(ours)], kind[len(ours) :]
     found, more = moved_share(before, after, len(names), _choosing(before, after, rng))
     least = np.sqrt(REFERENCE * (1 - REFERENCE) / (1 - _CHOOSE) / len(after))
     test = MinimumEffect(found.value, max(found.error, float(least)), found.freedom, MATTERS)
@@ -92,23 +92,6 @@ def _picture(before: Ints, after: Ints, names: list[str], more: Bools) -> Dots:
     }
     picked = [names[kind] for kind in order if more[kind]]
     return Dots([names[kind] for kind in order], shares, "share of prompts", (None, None), picked)
-
-
-def _kinds(
-    material: Material, ours: EmbeddedPrompts, theirs: EmbeddedPrompts, rng: np.random.Generator
-) -> tuple[Ints, Ints, list[str]]:
-    """The kind of each prompt of either side, and the names of the kinds."""
-    from surefoot.scorers.embeddings.clusters import k_means
-
-    texts = (*ours.texts, *theirs.texts)
-    everyone = np.concatenate([ours.vectors, theirs.vectors])
-    order = np.array(sorted(range(len(texts)), key=texts.__getitem__))  # blind to the side
-    some = order[np.sort(rng.permutation(len(order))[:_MOST])]
-    centroids = k_means(everyone[some], min(material.clusters, len(some)), material.seed, starts=2)
-    kind = vq.vq(everyone, centroids)[0].astype(np.int64)
-    nearest = some[vq.vq(centroids, everyone[some])[0]]
-    names = [start_of(texts[i], 60) for i in nearest.tolist()]
-    return kind[: len(ours)], kind[len(ours) :], names
 
 
 def _choosing(before: Ints, after: Ints, rng: np.random.Generator) -> tuple[Any, Any]:

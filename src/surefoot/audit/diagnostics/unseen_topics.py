@@ -1,0 +1,92 @@
+"""How much worse is a model on topics of which it has seen nothing?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from surefoot.arrays import Floats, Ints
+from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
+from surefoot.audit.kinds import kinds_of
+from surefoot.audit.material import Material, validated
+from surefoot.audit.picture import Dots
+from surefoot.data.units import emptiest
+from surefoot.statistics import mean
+from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
+from surefoot.statistics.estimate import written
+from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.statistics.ties import credit, side_of_margins
+
+#: Accuracy that another seed of a fit may cost.
+MATTERS = 0.03
+#: Topics of the prompts, and folds of them: as many as of prompts, so that as much is trained on.
+TOPICS, FOLDS = 12, 5
+#: A topic with a larger share of the rows leaves too little to train on where it is left out.
+_LARGEST = 0.3
+_SHOWN = 12
+
+
+def unseen_topics(material: Material) -> Iterator[Measurement | Lacking]:
+    """Accuracy with prompts left out, less that with all topics of a fold left out; paired."""
+    prompts, weights = material.training, material.weights
+    kind, names = kinds_of(prompts.texts, prompts.vectors, TOPICS, material.seed)
+    topic = kind[prompts.of_rows]
+    sizes = np.bincount(topic, weights, len(names))
+    if (sizes > 0).sum() < FEWEST_CLUSTERS or sizes.max() > _LARGEST * sizes.sum():
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: prompts of {FEWEST_CLUSTERS} topics or more, none of which holds "
+            f"{_LARGEST:.0%} of the rows."
+        )
+        return
+    order = np.argsort(-sizes, kind="stable")
+    fold = np.empty(len(sizes), dtype=np.int64)
+    fold[order] = list(emptiest(sizes[order].astype(int).tolist(), range(FOLDS)))
+    seen, unseen = (
+        credit(side_of_margins(margins), material.labels)
+        for margins in (
+            material.margins,
+            np.asarray(validated(material.problem, fold[topic]).margins, dtype=np.float64),
+        )
+    )
+    # A head that saw nothing of a topic is wrong on its rows together: topics are what is drawn.
+    found = spread(seen - unseen, Dependence.of(topic, len(topic)), weights)
+    error = max(found.error, 0.5 / len(topic))
+    test = MinimumEffect(found.mean, error, max(found.freedom, 1.0), MATTERS)
+    accuracy = [float(weights @ right / weights.sum()) for right in (seen, unseen)]
+    size = test.estimate(len(topic), "topics of prompts")
+    yield Measurement(
+        size=size,
+        test=test,
+        seen=f"On new prompts of topics that it has seen a model is right on "
+        f"{written(accuracy[0])} of pairs, of topics that it has not on {written(accuracy[1])}: "
+        f"{size} less.",
+        advice="What is preferred depends on the topic: label some pairs of every topic that will "
+        "be asked for rather than more of these (--deployment says which are missing).",
+        picture=_picture(seen, unseen, topic, names, material.prompts),
+        details={"seen": accuracy[0], "unseen": accuracy[1], "topics": len(names)},
+    )
+
+
+def _picture(seen: Floats, unseen: Floats, topic: Ints, names: list[str], prompts: Ints) -> Dots:
+    """Accuracy by topic both ways, where most is lost first."""
+    lost = np.bincount(topic, seen - unseen) / np.maximum(np.bincount(topic), 1)
+    shown = np.argsort(-lost, kind="stable")[:_SHOWN].tolist()
+    series = {
+        name: [mean(right[topic == k], prompts[topic == k], covers="prompts") for k in shown]
+        for name, right in (("topic seen", seen), ("topic not seen", unseen))
+    }
+    return Dots([names[k] for k in shown], series, "accuracy", (None, None))
+
+
+DIAGNOSTIC = Diagnostic(
+    name="unseen topics",
+    threat="generalisation",
+    question="How much worse is a model on topics that it has not seen?",
+    unit="less accuracy than on topics that were seen",
+    matters=MATTERS,
+    reference=0.1,
+    null="topics that were left out of training are predicted at most this much worse",
+    measure=unseen_topics,
+    embeds=True,
+)
