@@ -76,6 +76,19 @@ class TestVotes:
         one = measured("flipped votes", replace(world, weights=weights))
         assert one.size.estimate == 0.0
 
+    def test_pairs_without_a_weight_are_no_prompts_that_votes_are_on(self):
+        world = revoted()
+        one_prompt = (world.prompts == world.prompts[0]).astype(float)
+        lacking = measured("flipped votes", replace(world, weights=one_prompt))
+        assert f"there are {one_prompt.sum():.0f} such pairs" in lacking.reason
+
+    def test_one_prompt_that_outweighs_all_tells_nothing(self):
+        world = revoted()
+        weights = np.where(world.prompts == world.prompts[0], 1.0, 1e-30)
+        one = measured("flipped votes", replace(world, weights=weights))
+        (verdict,) = diagnoses([(diagnostics()["flipped votes"], one)])
+        assert verdict.verdict == "cannot tell"
+
     def test_votes_that_contradict_each_other_are_given_no_flip_rate(self):
         n = 60
         votes = Votes(

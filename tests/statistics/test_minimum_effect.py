@@ -71,3 +71,10 @@ def test_no_number_of_rows_finds_what_does_not_matter():
 def test_without_an_error_what_is_beyond_is_found():
     assert MinimumEffect(0.2, 0.0, 10, 0.1).p_value == 0
     assert MinimumEffect(0.1, 0.0, 10, 0.1).p_value == 1
+
+
+def test_of_which_nothing_is_known_nothing_is_found_and_no_number_of_rows_helps():
+    test = MinimumEffect(5.0, float("inf"), 1.0, 0.1)
+    assert test.p_value == 0.5
+    assert test.power(10.0, 0.05) == 0
+    assert test.enough(10.0, 0.05, 500) is None

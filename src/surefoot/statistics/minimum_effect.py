@@ -28,7 +28,7 @@ class MinimumEffect:
     """An estimate against the size that matters."""
 
     value: float  #: the estimate; where no effect is 0, the effect is its distance from there
-    error: float  #: its standard error
+    error: float  #: its standard error; infinite where nothing is known
     freedom: float  #: degrees of freedom of the error
     matters: float  #: the size up to which nothing is found, at least 0
     #: `above`: only values above it count; `either`: those below its negative, too
@@ -67,6 +67,8 @@ class MinimumEffect:
 
     def power(self, effect: float, alpha: float) -> float:
         """Chance that a true effect of this size is found at level alpha."""
+        if not math.isfinite(self.error):
+            return 0.0
         distance = (self.critical(alpha) - effect) / self.error if self.error > 0 else -math.inf
         return float(ndtr(-distance))
 

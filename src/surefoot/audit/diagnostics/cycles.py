@@ -145,9 +145,12 @@ def _clusters(material: Material, compared: JudgedPairs, sides: Ints) -> tuple[I
     of_prompt = prompt[sides[:, 0]]
     if len(np.unique(of_prompt)) >= FEWEST_CLUSTERS:
         return of_prompt, "prompts"
-    triad = np.repeat(np.arange(len(sides)), 3)
-    member = sparse.csr_array((np.ones(sides.size), (triad, sides.ravel())))
-    return connected_components(member @ member.T)[1].astype(np.int64), "votes on these responses"
+    count = len(sides)
+    triad, pair = np.repeat(np.arange(count), 3), count + sides.ravel()
+    size = count + len(compared.ends)
+    member = sparse.csr_array((np.ones(sides.size), (triad, pair)), shape=(size, size))
+    part = connected_components(member, directed=False)[1][:count]
+    return part.astype(np.int64), "votes on these responses"
 
 
 def _curl(compared: JudgedPairs, sides: Ints) -> dict[str, object]:

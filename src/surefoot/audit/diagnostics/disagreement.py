@@ -28,7 +28,7 @@ MOST_VOTES = 10
 def flips(material: Material) -> Iterator[Measurement | Lacking]:
     """The rate e with 2 e (1 - e) = the chance that two votes on a pair disagree."""
     counts = material.votes.counts(len(material.labels))
-    several = np.flatnonzero(counts[:, 1] >= 2)
+    several = np.flatnonzero((counts[:, 1] >= 2) & (material.weights > 0))
     prompts = material.prompts[several]
     if len(np.unique(prompts)) < FEWEST_CLUSTERS:
         yield Lacking(
@@ -39,9 +39,6 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
         return
     first, votes = counts[several].T
     weights = material.weights[several]
-    if not weights.any():
-        yield Lacking(f"{DIAGNOSTIC.name}: a weight above 0 on pairs with two votes or more.")
-        return
     disagreement = disagreement_of(first, votes)
     size = flip_rate_of_votes(disagreement, prompts, weights=weights)
     moments = spread(disagreement, Dependence.of(prompts, len(several)), weights)
@@ -58,7 +55,7 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
     coded = size.note == MORE_THAN_COINS
     yield Measurement(
         size=size,
-        test=MinimumEffect(size.estimate, error, moments.freedom, MATTERS),
+        test=MinimumEffect(size.estimate, error, max(moments.freedom, 1.0), MATTERS),
         seen=f"A single vote is flipped with rate {size}, from {len(several):,} pairs with two "
         f"votes or more; {_majority(size.estimate, votes)}. {varying}{_in_words(beta)}",
         rows=RowScores(several[gravest], np.minimum(disagreement[gravest], 1.0)),
@@ -91,7 +88,7 @@ def _picture(counts: Ints, prompts: Ints, weights: Floats, rate: float) -> Curve
     at = list(range(2, max(min(int(votes.max()), MOST_VOTES), 3) + 1))
     seen: list[Estimate | None] = []
     for k in at:
-        rows = (votes == k) & (weights > 0)
+        rows = votes == k
         if len(np.unique(prompts[rows])) < FEWEST_CLUSTERS:
             seen.append(None)
             continue
