@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,6 +156,14 @@ def test_configurations_train_as_they_are(tmp_path):
     assert plain.scorer == replace_aware(remedy.scorer)
     assert plain.objective == remedy.objective
     assert "Offered for flips" in texts["remedy.yaml"]
+
+
+def test_options_of_data_stand_beside_the_rows_to_train_on(tmp_path):
+    choice = remedy_of([diagnosis("discount", {"data": {"half_life": 30.0}})], gains(half_life=0.1))
+    (tmp_path / "remedy.yaml").write_text(configurations(choice, "pairs", [])["remedy.yaml"])
+    config = RunConfig.read(tmp_path / "remedy.yaml")
+    assert config.data.half_life == 30.0
+    assert [Path(one).name for one in config.data.train] == ["clean.jsonl"]
 
 
 def replace_aware(scorer):

@@ -81,6 +81,15 @@ def test_the_half_life_that_pays_is_a_remedy_in_days():
     assert f"in {config.data.half_life:g} days" in found.seen
 
 
+def test_rows_without_a_time_cannot_count_by_age():
+    """Training refuses them."""
+    world = TURNING.plant(2000, np.random.default_rng(5), 2.0)
+    time = np.where(np.arange(2000) % 50, 1.7e9 + 864_000 * world.time, np.nan)
+    found = measured("discount", replace(world, time=time))
+    assert found.size.estimate > 0.05
+    assert not found.remedy
+
+
 def test_where_nothing_turns_a_half_life_costs():
     found = measured("discount", TURNING.plant(3000, np.random.default_rng(6), 0.0))
     gains = list(found.details["gain by half-life"].values())

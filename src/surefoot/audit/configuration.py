@@ -62,11 +62,13 @@ def _text(
     reasons: Mapping[tuple[str, str], str],
     left: list[str],
 ) -> str:
-    lines = [*_comment(head), "schema_version: 1", "data:", f"  train: [{CLEAN}]  # beside this"]
-    sections = {"scorer": {"kind": "embedding"}} | {k: dict(v) for k, v in options.items()}
+    lines = [*_comment(head), "schema_version: 1"]
+    sections: dict[str, Mapping[str, Any]] = {"data": {}, "scorer": {}} | dict(options)
     sections["scorer"] = {"kind": "embedding", **sections["scorer"]}
     for section, given in sections.items():
         lines.append(f"{section}:")
+        if section == "data":
+            lines.append(f"  train: [{CLEAN}]  # beside this")
         for option, value in given.items():
             if (section, option) in reasons:
                 lines += _comment([reasons[section, option]], "  ")

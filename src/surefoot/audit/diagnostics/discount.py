@@ -66,12 +66,13 @@ def discount(material: Material) -> Iterator[Measurement | Lacking]:
     days = [float(f"{one / DAY:.2g}") for one in forward.half_lives]
     equal = float(weights @ right[:, 0] / weights.sum())
     sizes = [one.estimate(len(material.labels), "prompts") for one in tests]
+    timed = bool(np.isfinite(material.time).all())  # what training asks of rows that count by age
     yield Measurement(
         size=sizes[best],
         test=tests[best],
         seen=f"Trained on the past, a model is right on {equal:.3f} of later pairs; where rows "
         f"lose half of their weight in {days[best]:g} days, on {sizes[best]} more.",
-        remedy={"data": {"half_life": days[best]}} if tests[best].value > 0 else {},
+        remedy={"data": {"half_life": days[best]}} if timed and tests[best].value > 0 else {},
         advice="A half-life helps where people or guidelines came to want something else. Data of "
         "other times are lost by it: collect new labels, which need no discount.",
         picture=Dots(
