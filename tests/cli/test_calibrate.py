@@ -11,7 +11,9 @@ import pytest
 
 from surefoot.cli import main
 from surefoot.data import Preferences
+from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
+from surefoot.scorers.recalibration import recalibrate
 
 
 @pytest.fixture
@@ -67,6 +69,19 @@ def test_probabilities_fit_and_the_order_stays(here, tmp_path, trained):
     best = loss(after.temperature_)
     assert best < loss(before.temperature_) - 0.01
     assert best < min(loss(after.temperature_ * factor) for factor in (0.8, 1.25))
+
+
+def test_flips_that_training_allowed_for_are_in_the_log_loss(tmp_path, rows, small_encoder):
+    labels = {"kind": "flip-corrected", "flip_rate": 0.3}
+    model = EmbeddingRewardModel(EmbeddingScorer(encoder=small_encoder), Objective(labels=labels))
+    pairs = Preferences.from_rows(rows(300, seed=2, flip_rate=0.3))
+    model.fit(Preferences.from_rows(rows(200, seed=1, flip_rate=0.3))).save(tmp_path)
+    model.temperature_ *= 3
+    found = recalibrate(tmp_path, model, pairs)
+    margins = np.subtract(*model.scores(pairs).T)
+    chances = 1 / (1 + np.exp(-np.where(pairs.labels > 0.5, margins, -margins) / found.after))
+    assert found.log_loss_after == pytest.approx(-np.log(0.3 + 0.4 * chances).mean(), abs=1e-5)
+    assert found.log_loss_after < found.log_loss_before
 
 
 def test_what_it_refuses(here, trained):

@@ -22,7 +22,7 @@ class Recalibration:
     before: float  #: the temperature that the model had
     after: float  #: the one that it has now
     rows: int  #: pairs that it was fitted on
-    #: of the probabilities on these pairs, in nats, with the old temperature
+    #: of the observed labels of these pairs, in nats, with the old temperature
     log_loss_before: float
     log_loss_after: float  #: the same with the new one, which was fitted on them
     note: str  #: a sentence where the pairs hardly say; else empty
@@ -50,19 +50,22 @@ def recalibrate(folder: Path, model: TrainedScorer, pairs: Preferences) -> Recal
         )
     scores = model.scores(pairs)
     margins = scores[:, 0] - scores[:, 1]
-    found = fit_temperature(margins, pairs.labels, pairs.weights, model.known_flip_rate or 0.0)
+    flip_rate = model.known_flip_rate or 0.0
+    found = fit_temperature(margins, pairs.labels, pairs.weights, flip_rate)
     before, model.temperature_ = model.temperature_, found.value
     noted = {"on": pairs.name, "data": pairs.fingerprint, "rows": len(pairs), "before": before}
     storage.write_description(
         folder, description | {"temperature": found.value, "calibrated": noted}
     )
     old, new = (
-        _log_loss(to_probabilities(margins, temperature), pairs)
+        _log_loss(to_probabilities(margins, temperature), pairs, flip_rate)
         for temperature in (before, found.value)
     )
     return Recalibration(before, found.value, len(pairs), old, new, found.note)
 
 
-def _log_loss(p: Floats, pairs: Preferences) -> float:
+def _log_loss(clean: Floats, pairs: Preferences, flip_rate: float) -> float:
+    """Of the labels as observed, in which so many of those of these probabilities are flipped."""
+    p = (1 - flip_rate) * clean + flip_rate * (1 - clean)
     losses = -(pairs.labels * np.log(p) + (1 - pairs.labels) * np.log1p(-p))
     return float(np.average(losses, weights=pairs.weights))
