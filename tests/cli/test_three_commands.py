@@ -90,7 +90,7 @@ def test_quick_and_few_rows_end_in_plain_training(here, tmp_path, capsys):
     write(tmp_path / "pairs.jsonl", list(opposed(120)))
     here("audit", "pairs.jsonl", "--quick", "--output", "audit")
     said = capsys.readouterr()
-    assert "Nothing was held out: 120 rows are too few" in said.err
+    assert "takes 500 rows or more, of which there are 120" in said.err
     assert "next: surefoot train audit/plain.yaml" in said.err
     assert not (tmp_path / "audit/held-out.jsonl").exists()
     remedy, plain = (
@@ -100,6 +100,16 @@ def test_quick_and_few_rows_end_in_plain_training(here, tmp_path, capsys):
     assert remedy.pop("output") != plain.pop("output")
     assert remedy == plain
     here("train", "audit/plain.yaml")
+
+
+def test_nothing_comes_next_where_no_row_is_sound(here, tmp_path, capsys):
+    same = {"prompt": "same?", "response_a": "x", "response_b": "x", "label": 1}
+    write(tmp_path / "pairs.jsonl", [same])
+    here("audit", "pairs.jsonl", "--quick", "--output", "audit")
+    said = capsys.readouterr()
+    assert "pairs: 1 row\n" in said.out
+    assert "next:" not in said.err
+    assert not (tmp_path / "audit/plain.yaml").exists()
 
 
 def test_names_in_comments_stay_comments(here, tmp_path):

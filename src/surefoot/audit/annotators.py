@@ -75,8 +75,9 @@ class NamedVotes:
             return found
         return Lacking(
             f"{name}: {FEWEST_ANNOTATORS} annotators or more (--column annotator=...) with "
-            f"{FEWEST_VOTES} votes each on pairs of {FEWEST_CLUSTERS} prompts that {others} others "
-            f"voted on, too; there are {len(found.judged)} such annotators."
+            f"{FEWEST_VOTES} votes each on pairs of {FEWEST_CLUSTERS} prompts that {others} "
+            f"other{'s' * (others != 1)} voted on, too; "
+            f"there are {len(found.judged)} such annotators."
         )
 
     def where_others_agree(self) -> NamedVotes:

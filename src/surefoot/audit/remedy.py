@@ -76,7 +76,7 @@ class Choice:
         if self.taken:
             return f"Train with the remedy for: {'; '.join(t.remedy.name for t in self.taken)}."
         if not self.left:
-            return "Train plainly: nothing was found that training would have to answer."
+            return "Train plainly: nothing was found that an option of training answers."
         if self.untried:
             return f"Train plainly: remedies were not tried ({self.untried})."
         return "Train plainly: no remedy that was tried did better on pairs it had not seen."

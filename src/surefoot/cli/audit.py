@@ -189,5 +189,6 @@ def _diagnosed(
         }
         handed = remedy_files(folder.path, preferences.name, clean, apart, found.remedy)
         write(folder, {**results, **handed})
-        say_steps(folder.path, found.remedy, apart)
+        if len(clean.kept):
+            say_steps(folder.path, found.remedy, apart)
     return found

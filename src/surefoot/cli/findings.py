@@ -92,9 +92,12 @@ def damaged_rows(report: DamageReport, preferences: Preferences) -> str:
 
 def show_damage(report: DamageReport) -> None:
     """Print the findings of the checks, the gravest first, and whether training may begin."""
+    from surefoot.report.words import counted
+
     colours = {"error": "red", "warning": "yellow", "note": "cyan"}
     damaged = sum(finding.severity == "error" for finding in report.findings)
-    out.print(f"{report.name}: {report.rows} rows")
+    rows = counted(report.rows, "row")
+    out.print(f"{report.name}: {rows}")
     for finding in report.findings:
         colour = colours[finding.severity]
         kind = (f"\n{finding.severity}", f"bold {colour}"), " ", (finding.kind, "bold")
@@ -109,4 +112,4 @@ def show_damage(report: DamageReport) -> None:
     warned = sum(finding.severity == "warning" for finding in report.findings)
     verdict = f"{damaged} kind(s) of damage to mend" if damaged else "nothing forbids training"
     look = f"; {warned} warning(s) to look at" if warned else ""
-    out.print(Text.assemble(("\nVerdict:", "bold"), f" {verdict}{look}, in {report.rows} rows."))
+    out.print(Text.assemble(("\nVerdict:", "bold"), f" {verdict}{look}, in {rows}."))

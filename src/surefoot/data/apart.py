@@ -38,8 +38,8 @@ def set_apart(preferences: Preferences, seed: int = 0) -> Apart:
         return Apart(
             preferences,
             None,
-            f"Nothing was held out: {len(preferences)} rows are too few to train and to compare on "
-            f"({FEWEST} are enough). Compare on other data.",
+            f"Nothing was held out: to train and to compare takes {FEWEST} rows or more, of which "
+            f"there are {len(preferences)}. Compare on other data.",
         )
     share = min(SHARE, MOST / len(preferences))
     alike = [column for column in ("source", "group") if preferences.has(column)]
