@@ -84,6 +84,19 @@ def test_flips_that_training_allowed_for_are_in_the_log_loss(tmp_path, rows, sma
     assert found.log_loss_after < found.log_loss_before
 
 
+def test_pairs_of_training_are_named(here, tmp_path, rows, small_encoder):
+    write(tmp_path / "pairs.jsonl", [*rows(200, seed=1), *rows(100, seed=2)])
+    write(tmp_path / "others.jsonl", rows(100, seed=4))
+    scorer = {"kind": "embedding", "encoder": small_encoder}
+    config = {"data": {"train": "pairs.jsonl"}, "scorer": scorer}
+    (tmp_path / "run.yaml").write_text(json.dumps(config | {"output": "run"}))
+    here("train", "run.yaml")
+    assert "occurs in training" not in here("calibrate", "run", "others.jsonl").err
+    assert "300 of 300 pairs (100.0%) have a prompt that occurs in training" in (
+        here("calibrate", "run", "pairs.jsonl").err
+    )
+
+
 def test_what_it_refuses(here, trained):
     assert (
         "20 pairs; a temperature takes 50 or more"

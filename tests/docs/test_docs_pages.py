@@ -92,7 +92,8 @@ def test_the_five_minutes_work(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (root / "docs" / "start.md").read_text()
     world = TextWorld(pairs=150, test_pairs=60)
-    for name, rows in (("pairs", world.training().rows), ("test", world.test().rows)):
+    data = {"pairs": world.training(), "test": world.test(), "calibration": world.training(1)}
+    for name, rows in ((name, one.rows) for name, one in data.items()):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "robust.yaml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
     run = 0

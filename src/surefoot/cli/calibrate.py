@@ -32,12 +32,20 @@ def calibrate(
         surefoot calibrate runs/robust calibration.jsonl
     """
     quiet_libraries()
+    from surefoot.evaluation.pairs.overlap import prompt_overlap
     from surefoot.scorers.recalibration import recalibrate
     from surefoot.scorers.trained import readable
+    from surefoot.training.folder import saved_prompts
 
     model = load_one(run, "surefoot calibrate", loading)
     (folder,) = run_folders(run)
     pairs = readable([model], read(data, reading, source), say)
+    seen = prompt_overlap(saved_prompts(folder), pairs)
+    if seen.rows:
+        say(
+            f"warning: {seen.rows} of {seen.n} pairs ({seen.share:.1%}) have a prompt that occurs "
+            "in training: of these a model is surer than of others, and so is this temperature."
+        )
     found = recalibrate(folder, model, pairs)
     say_notes([model], f"{pairs.name}: ")
     if found.note:
