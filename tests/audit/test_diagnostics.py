@@ -214,6 +214,32 @@ def test_shortcuts_of_rows_that_say_nothing_are_not_judged(said):
 def test_shortcuts_of_few_prompts_are_not_judged():
     world = clean("skewed lengths", 500, rng())
     assert "10 prompts" in measured("shortcuts", replace(world, prompts=np.arange(500) % 9)).reason
+    few = replace(world, weights=(np.arange(500) < 5).astype(float))
+    assert "10 prompts" in measured("shortcuts", few).reason
+
+
+def test_a_feature_that_differs_on_rows_without_a_weight_is_not_tried():
+    world = clean("skewed lengths", 500, rng())
+    given = np.arange(500) < 250
+    lengths = {"length": np.where(given, 0.0, 1.0)}
+    one = replace(world, weights=given.astype(float), contrasts=lengths)
+    assert "100 rows that differ" in measured("shortcuts", one).reason
+
+
+def test_a_feature_that_goes_with_the_place_is_not_told_from_it():
+    """The first response is always the same, and wins 70 %: by its length or by its place."""
+    drawn = rng()
+    groups = drawn.choice(np.array(["one", "other"], dtype=object), 2000)
+    wins = np.where(groups == "one", 0.7, 0.3)
+    world = replace(
+        clean("unbalanced groups", 2000, drawn),
+        placed=np.ones(2000),
+        labels=(drawn.random(2000) < wins).astype(float),
+        groupings={"group": groups},
+        contrasts={"length": np.full(2000, 0.4)},
+    )
+    assert "place" in measured("shortcuts", world).reason
+    assert isinstance(measured("opposed shortcuts", world), Lacking)
 
 
 def test_parts_with_one_prompts_pairs_are_not_independent():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, in_deviations, slope
+from surefoot.audit.diagnostics.shortcuts import FEWEST, MATTERS, differs, in_deviations, slope
 from surefoot.audit.features import FEATURES
 from surefoot.audit.material import Material
 from surefoot.audit.parts import LabelsByPart, labels_by_part
@@ -97,7 +97,7 @@ def _pairs(material: Material, cast: LabelsByPart) -> Iterator[tuple[Slope, Slop
         for part, at in zip(cast.parts, rows_of, strict=True):
             rows = cast.rows[at]
             several = len(np.unique(material.prompts[rows])) >= FEWEST_CLUSTERS
-            if several and (values[rows] != 0).sum() >= FEWEST:
+            if several and differs(material, values, rows):
                 slopes.append(Slope(*slope(material, scaled, rows, cast.labels[at]), feature, part))
         if len(slopes) > 1:
             liked = max(slopes, key=lambda one: one.t)

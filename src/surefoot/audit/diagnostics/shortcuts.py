@@ -14,7 +14,7 @@ from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.logistic import deviance_explained, logistic, out_of_fold, sure_slope
 from surefoot.statistics.minimum_effect import MinimumEffect
 
-#: A feature in which fewer rows differ than this is not tried.
+#: A feature in which fewer rows with a weight differ is not tried.
 FEWEST = 100
 MATTERS = 0.1
 #: Length has more of the error rate than other features: labels follow it most often. With an equal
@@ -27,19 +27,22 @@ VAGUE = 0.3
 
 def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
     """A logistic regression of labels on each feature's difference alone, and on all together."""
-    if len(np.unique(material.prompts)) < FEWEST_CLUSTERS:
-        yield Lacking(f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more.")
-        return
     if not ((material.labels != 0.5) & (material.weights > 0)).any():
         yield Lacking(f"{DIAGNOSTIC.name}: rows with a weight, and with labels that are no ties.")
+        return
+    if len(np.unique(material.prompts[material.weights > 0])) < FEWEST_CLUSTERS:
+        yield Lacking(f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more.")
         return
     contrasts = {
         name: in_deviations(values)
         for name, values in material.contrasts.items()
-        if int((values != 0).sum()) >= FEWEST
+        if differs(material, values)
     }
     if not contrasts:
-        yield Lacking(f"{DIAGNOSTIC.name}: fewer than {FEWEST} rows differ in any feature of form.")
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: {FEWEST} rows that differ in a feature of form, and not by the "
+            "place of a response alone."
+        )
         return
     every = np.stack(list(contrasts.values()), axis=1)
     together = logistic(
@@ -70,6 +73,15 @@ def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
             },
             weight=OF_LENGTH if name == "length" else 1.0,
         )
+
+
+def differs(material: Material, values: Floats, rows: Ints | slice = slice(None)) -> bool:
+    """Whether enough rows with a weight differ in a feature (N,), and not as their places do."""
+    kept = material.weights[rows] > 0
+    own, place = values[rows][kept], material.placed[rows][kept]
+    beside = own - place * (place @ own / max(float(place @ place), 1.0))
+    several = int((own != 0).sum()) >= FEWEST
+    return several and bool(np.square(beside).sum() > 1e-9 * np.square(own).sum())
 
 
 def in_deviations(values: Floats) -> Floats:
