@@ -140,6 +140,23 @@ def test_a_part_is_not_paid_for_by_all():
     assert "pay more" in compared(replace(new, right=paid), old, world).against
 
 
+def test_the_worst_unit_is_so_by_the_weights_of_its_rows():
+    world = clean("skewed lengths", 400, np.random.default_rng(0))
+    units, odd = np.arange(400) // 200, np.arange(400) % 2 == 1
+    loss = np.where(units == 0, np.where(odd, 2.0, 0.1), 0.9)  # 1.05 on average, .29 by weights
+    old = OutOfFold(np.full(400, 0.5), loss, units)
+    new = OutOfFold(np.where(units == 1, 1.0, 0.5), loss - 0.1 * (units == 1), units)
+    weighed = replace(world, weights=np.where(odd & (units == 0), 0.1, 1.0))
+    assert compared(new, old, weighed).gain.estimate == pytest.approx(0.5)
+    assert compared(new, old, world).gain.estimate == pytest.approx(0.0)
+
+
+def test_a_half_life_takes_a_time_on_every_row():
+    world = clean("skewed lengths", 300, np.random.default_rng(0))
+    some = replace(world, time=np.where(np.arange(300) < 30, np.nan, world.time))
+    assert "some rows have no time" in Trials(some)({}, {"data": {"half_life": 9.0}}).against
+
+
 def test_configurations_train_as_they_are(tmp_path):
     choice = remedy_of(
         [diagnosis("conflict", AWARE), diagnosis("flips\noutput: /x", SMOOTHED)],

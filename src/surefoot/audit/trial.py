@@ -14,7 +14,7 @@ from surefoot.arrays import Floats, Ints
 from surefoot.audit.material import Material
 from surefoot.audit.remedy import Options, Trial
 from surefoot.data.age import DAY, counted_by_age
-from surefoot.errors import ConfigurationError, SurefootError
+from surefoot.errors import ConfigurationError, DataError, SurefootError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.fit.flip_rate import fitted_to, is_asked
@@ -95,6 +95,8 @@ def prepared(material: Material, options: Options) -> tuple[Head, Problem, Meant
     half_life = data.pop("half_life", None)
     if data or half_life is None:
         raise ConfigurationError(f"data.{', '.join(data)} cannot be tried")
+    if np.isnan(material.time).any():
+        raise DataError("data.half_life weights rows by their age, and some rows have no time")
     counted = counted_by_age(material.time, half_life * DAY)
     mass = problem.mass * torch.from_numpy(counted)[:, None]
     return scorer.head, replace(problem, mass=mass), counted >= 0.5
@@ -144,8 +146,9 @@ def _meant(new: OutOfFold, old: OutOfFold, weights: Floats) -> npt.NDArray[np.bo
     if new.units is None:
         return live
     both = new.loss + old.loss
-    counts = np.bincount(new.units[live])
-    means = np.bincount(new.units[live], both[live]) / np.maximum(counts, 1)
+    units, w = new.units[live], weights[live]
+    counts, mass = np.bincount(units), np.bincount(units, w)
+    means = np.bincount(units, w * both[live]) / np.where(counts, mass, 1.0)
     means[counts < min(FEWEST, counts.max())] = -np.inf
     return live & (new.units == int(means.argmax()))
 
