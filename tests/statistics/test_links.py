@@ -40,6 +40,15 @@ def test_which_response_is_named_first_turns_the_link():
     assert middles == pytest.approx(-middles[::-1])
 
 
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_equal_margins_have_one_chance(label):
+    """Which of two that a model does not distinguish is named first moves nothing around them."""
+    margins, labels = np.r_[np.zeros(20), -2.0, 2.0], np.r_[np.full(20, label), 0.0, 1.0]
+    middles, odds = isotonic_link(margins, labels, np.ones(22))
+    assert middles.tolist() == [-2, 0, 2]
+    assert odds == pytest.approx([logit(0.5 / 3), 0, logit(2.5 / 3)])
+
+
 def test_rows_without_weight_are_no_rows():
     margins, labels = drawn(300)
     weights = (np.arange(300) < 200).astype(float)

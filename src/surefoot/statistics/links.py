@@ -25,10 +25,10 @@ def isotonic_link(margins: Floats, labels: Floats, weights: Floats) -> tuple[Flo
     """
     m, y = np.concatenate([margins, -margins]), np.concatenate([labels, 1 - labels])
     w = np.concatenate([weights, weights])
-    order = np.argsort(m, kind="stable")
-    order = order[w[order] > 0]
-    m, y, w = m[order], y[order], w[order]
-    found = isotonic_regression(y, weights=w)
+    m, y, w = m[w > 0], y[w > 0], w[w > 0]
+    m, tied = np.unique(m, return_inverse=True)  # one margin has one chance
+    w, y = np.bincount(tied, w), np.bincount(tied, w * y)
+    found = isotonic_regression(y / w, weights=w)
     begins = found.blocks[:-1]
     mass = np.add.reduceat(w, begins)
     middles = np.add.reduceat(w * m, begins) / mass
