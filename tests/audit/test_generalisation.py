@@ -73,6 +73,13 @@ def test_topics_with_wishes_of_their_own_cost_what_heads_for_each_would_not():
     assert abs(alike.size.estimate) < 0.02
 
 
+def test_the_unit_of_weights_moves_no_topic():
+    world = clean("skewed lengths", 400, rng())
+    shares = replace(world, weights=np.full(400, 1 / 400))
+    found = [measured("unseen topics", one).size.estimate for one in (world, shares)]
+    assert found[0] == pytest.approx(found[1])
+
+
 def test_one_topic_is_none_to_leave_out():
     world = replace(clean("skewed lengths", 400, rng()), prompts=np.arange(400) % 5)
     assert "10 topics" in measured("unseen topics", world).reason

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from surefoot.audit import Lacking, diagnostics
+from surefoot.audit import Lacking, diagnoses, diagnostics
 from surefoot.audit.diagnostics.cycles import JudgedPairs, ballots
 from surefoot.worlds.planted import models_in_circles
 from surefoot.worlds.planted.intransitive import tournaments
@@ -199,6 +199,13 @@ class TestLapses:
         assert one.size.low <= 0.15 <= one.size.high
         assert one.details["second"]["high"] < one.size.low
         assert "The first slot" in one.advice
+
+    def test_a_wide_interval_is_too_little_to_tell(self):
+        one = measured(LAPSES, clean("unbalanced groups", 300, rng()))
+        assert one.size.high - one.size.low > 0.1
+        (judged,) = diagnoses([(LAPSES, one)])
+        assert judged.verdict == "cannot tell"
+        assert "some " in judged.sentence
 
     def test_where_the_better_comes_first_there_is_no_slot(self):
         assert "either slot" in measured(LAPSES, clean("skewed lengths", 300, rng())).reason

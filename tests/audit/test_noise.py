@@ -151,6 +151,14 @@ class TestLabels:
         assert np.mean(right) == pytest.approx(np.mean(expected), abs=0.08)
         assert np.mean(right) > 5 * 0.15
 
+    def test_rows_without_a_weight_are_no_suspects(self):
+        world, _ = flipped(0.15)
+        world = replace(world, weights=(np.arange(2000) % 10 > 0).astype(float))
+        rows = measured("flipped labels", world).rows
+        assert len(rows.positions)
+        assert (world.weights[rows.positions] > 0).all()
+        assert (np.diff(rows.scores) <= 0).all()
+
     def test_a_remedy_that_trains_where_the_rate_is_sure(self):
         one = measured("flipped labels", flipped(0.1)[0])
         labels = Objective(**one.remedy["objective"]).labels

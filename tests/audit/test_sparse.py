@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -92,6 +93,21 @@ class TestNearTies:
         assert one.size.estimate == pytest.approx(0.3)
         assert sorted(one.rows.positions.tolist()) == list(range(300))
         assert one.rows.scores.min() > 0.9
+
+    def test_as_many_others_have_a_weight_too(self, monkeypatch):
+        kept = []
+
+        def spied(material, parts):
+            kept.append(parts)
+            return np.ones(parts.shape)
+
+        module = sys.modules[diagnostics()["near ties"].measure.__module__]
+        monkeypatch.setattr(module, "right_on_parts", spied)
+        half = (np.arange(1000) % 2).astype(float)
+        world = replace(clean("skewed lengths", 1000, rng()), weights=half)
+        world.__dict__["margins"] = np.where(np.arange(1000) < 300, 0.01, 3.0)
+        measured("near ties", world)
+        assert (half @ kept[0]).tolist() == [500, 350, 350]
 
 
 class TestWhatToLabelNext:

@@ -80,10 +80,10 @@ def pairs_per_unit(ids: Ints) -> str:
     )
 
 
-def emptiest(sizes: Iterable[int], bins: Iterable[int]) -> Iterator[int]:
-    """The bin of each unit in turn: the one with the fewest rows so far, or the first of those."""
-    loads = [(0, place, one) for place, one in enumerate(bins)]
+def emptiest(sizes: Iterable[float], bins: Iterable[int]) -> Iterator[int]:
+    """The bin of each unit in turn: the one with the least so far, or the first of those."""
+    loads = [(0.0, place, one) for place, one in enumerate(bins)]
     for size in sizes:
         load, place, one = loads[0]
-        heapq.heapreplace(loads, (load + int(size), place, one))
+        heapq.heapreplace(loads, (load + float(size), place, one))
         yield one

@@ -41,7 +41,7 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
     right = credit(side_of_margins(margins), labels)[decided]
     accuracy = mean(right, material.prompts[decided], weights[decided], within=SHARE)
     bound = flip_rate_bound(accuracy)
-    chance = found.flipped(margins, labels)
+    chance = np.where(decided, found.flipped(margins, labels), 0.0)
     toward = np.where(decided, margins * np.sign(labels - 0.5), np.inf)
     ranked = np.argsort(toward, kind="stable")  # by chance too, where it is not 0 throughout
     suspects = ranked[chance[ranked] >= SUSPECTED]

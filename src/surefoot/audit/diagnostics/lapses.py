@@ -36,13 +36,13 @@ def lapses(material: Material) -> Iterator[Measurement | Lacking]:
         size=one,
         test=None,
         seen=f"However plainly margins speak for the other, the first response is preferred at a "
-        f"rate of {first}, and the second at {second}."
-        + (" These intervals are too wide to act on." if wide else ""),
+        f"rate of {first}, and the second at {second}.",
         advice=f"The {more} slot is chosen unread more often: draw sides, or show pairs both ways "
         "round."
         if not wide
         else "Show some pairs both ways round: that says what single labels do not.",
         assumption=ASSUMPTION,
+        widest=WIDEST,
         details={"first": first.to_dict(), "second": second.to_dict()},
     )
 

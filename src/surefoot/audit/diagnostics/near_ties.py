@@ -48,7 +48,8 @@ def near_ties(material: Material) -> Iterator[Measurement | Lacking]:
 
 def _brings(material: Material, near: np.ndarray) -> str:
     """What accuracy is lost without the near ties, beside without as many others, in words."""
-    drawn = np.random.default_rng(material.seed).permutation(near)
+    drawn, given = np.zeros(len(near), dtype=bool), material.weights > 0
+    drawn[given] = np.random.default_rng(material.seed).permutation(near[given])
     kept = 1.0 - np.stack([np.zeros(len(near)), near, drawn], axis=1)
     right = right_on_parts(material, kept)
     dependence = Dependence.of(material.prompts, len(near))

@@ -41,7 +41,7 @@ def unseen_topics(material: Material) -> Iterator[Measurement | Lacking]:
         return
     order = np.argsort(-sizes, kind="stable")
     fold = np.empty(len(sizes), dtype=np.int64)
-    fold[order] = list(emptiest(sizes[order].astype(int).tolist(), range(FOLDS)))
+    fold[order] = list(emptiest(sizes[order].tolist(), range(FOLDS)))
     seen, unseen = (
         credit(side_of_margins(margins), material.labels)
         for margins in (
