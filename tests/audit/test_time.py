@@ -54,6 +54,24 @@ def test_the_change_is_dated():
     assert "nearest to 2024-01-2" in found.advice
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_later_prompts_of_another_kind_are_no_drift(share):
+    """Labels to half of the topics are four times as sure, and three in four of these come early.
+
+    With all prompts taken together a tenth more of the labels would seem turned round.
+    """
+    rng = np.random.default_rng(2)
+    world = clean("unbalanced groups", 4000, rng)
+    sure = world.drawn.topics < 6
+    later = rng.random(4000) < np.where(sure, 0.25, 0.75)
+    margins = np.where(sure, 4.0, 1.0) * world.margins_true
+    world = replace(world, time=(later + rng.random(4000)) / 2, margins_true=margins)
+    world = voted(world, 1, rng, lambda pair, who: np.where(later[pair], share, 0.0))
+    found = measured("drift", world)
+    assert abs(found.size.estimate - share / (1 - share)) < 2.5 * found.test.error
+    assert found.test.error < 0.03
+
+
 def test_rows_without_a_weight_say_nothing():
     world = turned(0.0, 0.3)
     weights = np.where(world.time > np.median(world.time), 0.0, 1.0)

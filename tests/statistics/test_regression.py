@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from surefoot.statistics import regression
 from surefoot.statistics.regression import linear
 
 
@@ -27,6 +28,13 @@ def test_leaving_a_cluster_out_is_a_fit_without_it():
     assert found.coefficients == pytest.approx(reference(x, y, weights), abs=1e-6)
     without = np.stack([reference(x[ids != c], y[ids != c], weights[ids != c]) for c in range(30)])
     assert found.replicates == pytest.approx(without, abs=1e-5)
+
+
+def test_how_many_clusters_are_left_out_at_once_changes_nothing(monkeypatch):
+    x, y, ids = drawn()
+    whole = linear(x, y, ids)
+    monkeypatch.setattr(regression, "_BLOCK", 7)
+    assert linear(x, y, ids).replicates == pytest.approx(whole.replicates, rel=1e-12)
 
 
 def test_errors_are_as_wide_as_estimates_spread():

@@ -9,6 +9,8 @@ import numpy as np
 from surefoot.arrays import ArrayLike, Floats
 
 _RIDGE = 1e-8
+#: Clusters that are left out at once, each with a matrix of its own.
+_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,22 @@ def jackknifed(
     ids = np.arange(len(x)) if clusters is None else np.asarray(clusters)
     _, unit = np.unique(ids, return_inverse=True)
     resisting = x * curvature[:, None]
-    bread = resisting.T @ x + _RIDGE * np.eye(x.shape[1])
-    count = int(unit.max(initial=-1)) + 1
-    sums = np.zeros((count, x.shape[1]))
-    np.add.at(sums, unit, x * residuals[:, None])
-    parts = np.zeros((count, x.shape[1], x.shape[1]))
-    np.add.at(parts, unit, resisting[:, :, None] * x[:, None, :])
-    # Without cluster c the score at beta is -s_c and the bread B - B_c.
-    moves = np.linalg.solve(
-        bread[None] - parts + _RIDGE * np.trace(bread) * np.eye(x.shape[1]), sums[:, :, None]
-    )[:, :, 0]
+    width, count = x.shape[1], int(unit.max(initial=-1)) + 1
+    bread = resisting.T @ x + _RIDGE * np.eye(width)
+    faint = _RIDGE * np.trace(bread) * np.eye(width)
+    scores, moves = x * residuals[:, None], np.empty((count, width))
+    order = np.argsort(unit, kind="stable")
+    for first in range(0, count, _BLOCK):
+        some = min(count - first, _BLOCK)
+        start, end = np.searchsorted(unit, [first, first + some], sorter=order)
+        rows = order[start:end]
+        at = unit[rows] - first
+        sums, parts = np.zeros((some, width)), np.zeros((some, width, width))
+        np.add.at(sums, at, scores[rows])
+        np.add.at(parts, at, resisting[rows, :, None] * x[rows, None, :])
+        # Without cluster c the score at beta is -s_c and the bread B - B_c.
+        found = np.linalg.solve(bread + faint - parts, sums[..., None])
+        moves[first : first + some] = found[..., 0]
     squares = moves**2
     spread = squares.sum(0)
     effective = spread**2 / np.maximum((squares**2).sum(0), 1e-300)

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from surefoot.arrays import Ints
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
+from surefoot.audit.kinds import kinds_of
 from surefoot.audit.material import Material
 from surefoot.audit.picture import Curves
 from surefoot.data.age import DAY
@@ -24,6 +26,8 @@ REFERENCE = 0.10
 FEWEST = 200
 #: Equal parts of the rows by time, for the picture and for where the change is.
 PARTS = 8
+#: Kinds of prompts, at most, in each of which labels may follow the head as far as they do.
+KINDS = 16
 
 
 def drift(material: Material) -> Iterator[Measurement | Lacking]:
@@ -32,7 +36,8 @@ def drift(material: Material) -> Iterator[Measurement | Lacking]:
     E[2 y - 1] = (1 - q) d later and (1 + q) d earlier, where d = 2 p - 1, and p is the chance that
     a head gives which did not see the row: to first order, q of the labels are turned round between
     the two. Least squares with the weights of labels of which one in twenty is turned round is next
-    to the best there is where d is right; where it is not, the halves are compared all the same.
+    to the best there is where d is right. Where it is not, labels may follow it farther for prompts
+    of one kind than of another, and later prompts be of other kinds: halves are compared by kind.
     """
     given = np.isfinite(material.time) & (material.weights > 0)
     time = material.time[given]
@@ -100,14 +105,24 @@ def _followed(
     follows, side = 2 * chance - 1, np.where(later, 1.0, -1.0)
     floor = REFERENCE / 2
     seen = (1 - floor) * chance + floor * (1 - chance)
-    place = material.placed[given]
-    terms = [-follows * side, follows, follows**3, place, place * side]
+    place, kind = material.placed[given], _kinds(material)[given]
+    of_kind = follows[:, None] * (kind[:, None] == np.unique(kind))
+    terms = np.stack([-follows * side, follows**3, place, place * side], axis=1)
     return linear(
-        np.stack(terms, axis=1),
+        np.hstack([terms, of_kind]),
         2 * material.labels[given] - 1,
         material.prompts[given],
         material.weights[given] / (seen * (1 - seen)),
     )
+
+
+def _kinds(material: Material) -> Ints:
+    """The kind of each row's prompt, (N,); ten prompts for each kind, or one kind."""
+    prompts = material.training
+    count = min(KINDS, len(prompts) // FEWEST_CLUSTERS)
+    if count < 2:
+        return np.zeros(len(material.labels), dtype=np.int64)
+    return kinds_of(prompts.texts, prompts.vectors, count, material.seed)[0][prompts.of_rows]
 
 
 def _by_time(
@@ -142,7 +157,8 @@ DIAGNOSTIC = Diagnostic(
     unit="of labels turned round between the earlier half and the later",
     matters=MATTERS,
     reference=REFERENCE,
-    null="the labels of one half are like the other's with at most this share turned round",
+    null="of prompts of a kind, the labels of one half are like the other's with at most this "
+    "share turned round",
     measure=drift,
     embeds=True,
     source="least squares on the known direction of flips (one step of scoring)",
