@@ -1,9 +1,11 @@
-"""Messages of several processes."""
+"""Messages, tables and the next command on the terminal."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +92,10 @@ def test_names_that_are_none_and_names_that_no_disk_takes(
     (line,) = [line for line in told.splitlines() if line.startswith("error: ")]
     assert says in line
     assert "Traceback" not in told
+
+
+def test_the_next_command_can_be_typed(capsys):
+    words = ["train", "CONFIG", "--scorer", "{kind: policy}", "--output", Path("my runs/x's")]
+    console.conclude("", *words)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert shlex.split(line.removeprefix("next: ")) == ["surefoot", *map(str, words)]

@@ -98,4 +98,5 @@ def _show(result: BestOfN) -> None:
     for line in (*result.verdict.points, *result.cautions):
         out.print(line, soft_wrap=True)
     model = next(iter(result.curves))
-    conclude(result.verdict.sentence, f"surefoot evaluate {model} LABELLED.jsonl --output report")
+    following = "evaluate", model, "LABELLED.jsonl", "--output", "report"
+    conclude(result.verdict.sentence, *following)

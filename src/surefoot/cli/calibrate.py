@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 import typer
@@ -54,5 +53,5 @@ def calibrate(
         f"Temperature {found.before:.3g} before, {found.after:.3g} now; log-loss on these "
         f"{found.rows:,} pairs {found.log_loss_before:.4f} before, {found.log_loss_after:.4f} now "
         "(fitted on them: on others it gains less).",
-        shlex.join(["surefoot", "evaluate", run, "TEST.jsonl", "--output", "report"]),
+        *("evaluate", run, "TEST.jsonl", "--output", "report"),
     )

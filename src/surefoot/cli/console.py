@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging as logging_of_python
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -80,11 +81,16 @@ def say(line: str) -> None:
     err.print(shown, soft_wrap=True)
 
 
-def conclude(sentence: str, following: str) -> None:
-    """The last lines of a command: its verdict, as on its page, and the command to type next."""
+def conclude(sentence: str, *following: object) -> None:
+    """The last lines of a command: its verdict, as on its page, and the command to type next.
+
+    Args:
+        sentence: the verdict; nothing where it is empty.
+        following: words of the next command after `surefoot`; they are quoted where need be.
+    """
     if sentence:
         out.print(f"\n{sentence}", style="bold", soft_wrap=True)
-    say(f"next: {following}")
+    say(f"next: {shlex.join(['surefoot', *map(str, following)])}")
 
 
 def unexpected() -> None:

@@ -60,4 +60,4 @@ def demo(
     else:
         say(f"no language models: {result.no_policies}")
     say(f"open {output / 'report.html'} in a browser")
-    conclude("", f"surefoot audit {output / 'train.jsonl'} --output audit, or a file of your own")
+    conclude("", "audit", output / "train.jsonl", "--output", "audit")

@@ -160,11 +160,16 @@ def _show(evaluation: Evaluation) -> None:
     for name, one in evaluation.sets.items():
         _show_cautions(name, one)
     _, sentence, _ = headline(evaluation)
-    data = " ".join(evaluation.sets)
-    following = f"surefoot evaluate {evaluation.model} {data} --baseline ANOTHER --output compared"
+    model, data = evaluation.model, evaluation.sets
     if evaluation.baseline:
-        following = f"surefoot score {evaluation.model} {data.split()[0]} --output rewards.jsonl"
-    conclude(sentence, following)
+        files = [name for name in data if Path(name).exists()]
+        conclude(
+            sentence, "score", model, *(files[:1] or ["DATA.jsonl"]), "--output", "rewards.jsonl"
+        )
+    else:
+        conclude(
+            sentence, "evaluate", model, *data, "--baseline", "ANOTHER", "--output", "compared"
+        )
 
 
 def _show_comparisons(evaluation: Evaluation) -> None:

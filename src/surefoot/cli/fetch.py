@@ -27,5 +27,5 @@ def fetch(
     folder = fetch(model, say)
     conclude(
         f"{model} is in {folder}. {about(folder)}",
-        f"surefoot train CONFIG --scorer '{{kind: policy, model: {model}}}'",
+        *("train", "CONFIG", "--scorer", f"{{kind: policy, model: {model}}}"),
     )

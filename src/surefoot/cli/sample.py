@@ -59,7 +59,5 @@ def _show(sampled: Sampled, folder: Path) -> None:
             f"{check.longer}. {check.verdict}"
         )
     say(f"wrote {folder / PAIRS}: {len(sampled.pairs)} pairs")
-    conclude(
-        "",
-        f"surefoot train CONFIG --data.train {folder / PAIRS} --objective.labels control-variate",
-    )
+    pairs = folder / PAIRS
+    conclude("", "train", "CONFIG", "--data.train", pairs, "--objective.labels", "control-variate")

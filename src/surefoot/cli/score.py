@@ -54,7 +54,7 @@ def score(
                 "the margin of its pair."
             )
     say(f"wrote {len(pairs)} rows to {output}")
-    conclude("", f"surefoot evaluate {model} LABELLED.jsonl --output report")
+    conclude("", "evaluate", model, "LABELLED.jsonl", "--output", "report")
     if len(odd):
         raise DataError(
             f"{model} gives no finite score to {len(odd)} of {len(pairs)} pairs, the first in line "

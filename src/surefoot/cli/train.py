@@ -74,7 +74,7 @@ def train(
     _show(runs)
     held_out = Path(runs[0].folder if runs else config.output) / HELD_OUT
     test = held_out if held_out.is_file() else "TEST.jsonl"
-    conclude("", f"surefoot evaluate {config.output} {test} --baseline PLAIN --output report")
+    conclude(*("", "evaluate", config.output, test, "--baseline", "PLAIN", "--output", "report"))
 
 
 def overrides(arguments: Sequence[str]) -> dict[str, str]:

@@ -96,5 +96,6 @@ def _show(values: LoggedValues) -> None:
     for line in values.warnings:
         say(f"warning: {line}")
     conclude(
-        "", f"surefoot winrate --samples A --against B --judge {values.auxiliary} --output report"
+        *("", "winrate", "--samples", "A", "--against", "B"),
+        *("--judge", values.auxiliary, "--output", "report"),
     )

@@ -140,4 +140,4 @@ def _show(rate: WinRate, contests: int, left_over: int, judge: str) -> None:
     if rate.n < contests:
         say(f"warning: {contests - rate.n} comparisons got no judgment and are left out.")
     _, sentence = win_rate_headline(rate)
-    conclude(sentence, f"surefoot evaluate {judge} LABELLED.jsonl (is this judge any good?)")
+    conclude(sentence, "evaluate", judge, "LABELLED.jsonl")
