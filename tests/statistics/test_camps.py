@@ -81,6 +81,14 @@ def test_votes_without_weight_count_for_nothing():
     assert one.gains[heard].tolist() == other.gains[heard].tolist()
 
 
+def test_the_unit_of_weights_changes_nothing():
+    x, votes, who = world(of(0.3, ONE, OTHER))
+    clusters, ones = np.arange(len(who)), np.ones(len(who))
+    one, other = (camps(x, votes, who, clusters, unit * ones) for unit in (1.0, 1e-3))
+    assert one.directions == pytest.approx(other.directions)
+    assert one.gains.tolist() == other.gains.tolist()
+
+
 def test_an_annotators_camp_is_not_chosen_by_the_vote_that_is_predicted():
     """All votes of one cluster: nothing else says whose camp it is, so nothing can be gained."""
     result, _ = found(of(0.5, ONE, [-1.5, 0.0, 0.0]), clusters=np.zeros(J * EACH, dtype=int))

@@ -37,6 +37,16 @@ def test_coefficients_are_the_likeliest():
     )
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e-200, 1e200])
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_the_unit_of_weights_changes_nothing(unit, scale):
+    """Of coefficients about .5, and of steep ones about 5."""
+    x, y, ids = drawn()
+    weights = np.random.default_rng(1).random(len(y))
+    one, other = (sure_slope(scale * x, y, ids, k * weights, 0.1) for k in (1.0, unit))
+    assert one == pytest.approx(other, rel=1e-6)
+
+
 def test_soft_labels_are_rows_on_both_sides():
     x, y, ids = drawn()
     soft = 0.8 * y + 0.1

@@ -69,6 +69,18 @@ def test_weight_zero_removes_the_row():
     assert mean(values, weights=weights) == mean(values[:30])
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+def test_the_unit_of_weights_is_not_that_of_the_error(unit):
+    rng = np.random.default_rng(5)
+    values, weights = rng.normal(size=60), rng.random(60)
+    one, other = (
+        spread(values, Dependence.of(np.arange(60) // 2, 60), k * weights) for k in (1.0, unit)
+    )
+    assert (one.mean, one.error, one.freedom) == pytest.approx(
+        (other.mean, other.error, other.freedom)
+    )
+
+
 def test_dyadic_variance_is_the_sum_over_pairs_that_share_a_node():
     rng = np.random.default_rng(6)
     nodes = rng.integers(0, 12, size=(40, 2))  # with repeats and pairs of a node with itself

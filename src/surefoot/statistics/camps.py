@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit, log_expit, logsumexp
 
 from surefoot.arrays import Floats, Ints
-from surefoot.statistics.logistic import fit
+from surefoot.statistics.logistic import fit, in_one_unit
 
 _FOLDS = 5
 #: Precision of a camp's deviation before it is seen, in features of variance 1.
@@ -53,9 +53,11 @@ def camps(
         votes: (V,) P(first) as voted, in [0, 1].
         annotators: (V,) numbered from 0 to J - 1, each with a vote.
         clusters: (V,) what votes share; an annotator's parts have none in common.
-        weights: (V,) not negative.
+        weights: (V,) not negative, not all 0; their unit does not count.
         seed: of folds.
     """
+    weights = in_one_unit(weights)
+    weights = weights * (weights.sum() / np.square(weights).sum())  # as many as say as much
     order = np.argsort(annotators, kind="stable")
     x, y, who, w = features[order], votes[order], annotators[order], weights[order]
     _, cluster = np.unique(clusters[order], return_inverse=True)

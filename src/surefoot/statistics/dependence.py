@@ -132,7 +132,11 @@ class Spread:
 
 
 def spread(values: Floats, dependence: Dependence, weights: Floats) -> Spread:
-    """Mean and cluster-robust (or dyadic-robust) standard error of values, shape (N,)."""
+    """Mean and cluster-robust (or dyadic-robust) standard error of values, shape (N,).
+
+    Weights are not negative, not all 0; their unit does not count.
+    """
+    weights = weights / (float(weights.max(initial=0.0)) or 1.0)
     total = weights.sum()
     with np.errstate(over="ignore", invalid="ignore"):
         centre = float(weights @ values / total)

@@ -69,7 +69,7 @@ def sure_slope(
     if abs(value) <= _STEEP:
         return value, error, freedom
     x, y = np.asarray(features, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+    w = np.ones(len(y)) if weights is None else in_one_unit(np.asarray(weights, dtype=np.float64))
     at = np.sign(value) * edge
     own, others = x[:, 0], x[:, 1:]
     p = expit(at * own + others @ fit(others, y, w, at * own))
@@ -86,9 +86,17 @@ def sure_slope(
     return value, (abs(value) - edge) / float(t), freedom
 
 
+def in_one_unit(weights: Floats) -> Floats:
+    """Weights (N,), not negative, of which the largest is 1."""
+    return weights / (float(weights.max(initial=0.0)) or 1.0)
+
+
 def fit(x: Floats, y: Floats, w: Floats, offset: Floats | float = 0.0) -> Floats:
-    """Coefficients (K,) by Newton's method with halved steps; the faintest ridge bounds them."""
-    beta = np.zeros(x.shape[1])
+    """Coefficients (K,) by Newton's method with halved steps; the faintest ridge bounds them.
+
+    The unit of weights (N,) does not count.
+    """
+    w, beta = in_one_unit(w), np.zeros(x.shape[1])
     ridge = _RIDGE * max(float(w.sum()), 1.0)
 
     def loss(at: Floats) -> float:

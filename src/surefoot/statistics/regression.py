@@ -66,8 +66,8 @@ def jackknifed(
     _, unit = np.unique(ids, return_inverse=True)
     resisting = x * curvature[:, None]
     width, count = x.shape[1], int(unit.max(initial=-1)) + 1
-    bread = resisting.T @ x + _RIDGE * np.eye(width)
-    faint = _RIDGE * np.trace(bread) * np.eye(width)
+    bread = resisting.T @ x
+    faint = _RIDGE * max(float(np.trace(bread)), 1e-290) * np.eye(width)
     scores, moves = x * residuals[:, None], np.empty((count, width))
     order = np.argsort(unit, kind="stable")
     for first in range(0, count, _BLOCK):

@@ -136,7 +136,8 @@ def _least_error(votes: Ints, weights: Floats, rate: float) -> float:
         first = np.arange(k + 1)
         chance, split = binom.pmf(first, k, rate), disagreement_of(first, np.full(k + 1, k))
         variance[votes == k] = chance @ (split - chance @ split) ** 2
-    return float(np.sqrt(np.square(weights) @ variance) / weights.sum())
+    parts = weights / weights.max()
+    return float(np.sqrt(np.square(parts) @ variance) / parts.sum())
 
 
 DIAGNOSTIC = Diagnostic(
