@@ -118,3 +118,13 @@ def test_rows_without_a_weight_are_neither_learnt_nor_counted():
     found = blind_model(world, np.arange(2000), x)
     assert found.rows.tolist() == list(range(1000, 2000))
     assert found.accuracy(0.0).mean > 0.95
+
+
+@pytest.mark.parametrize("name", ["authorship", "sides"])
+def test_ties_are_no_clean_bill(name):
+    """Every model is right on half of them."""
+    world = drawn(pairs=400)
+    few = np.where(np.arange(400) < 199, world.labels, 0.5)
+    assert isinstance(measured(name, replace(world, labels=few)), Lacking)
+    enough = np.where(np.arange(400) < 200, world.labels, 0.5)
+    assert not isinstance(measured(name, replace(world, labels=enough)), Lacking)

@@ -10,7 +10,7 @@ from surefoot.arrays import Bools, Floats, Ints
 from surefoot.audit.material import Material
 from surefoot.statistics.dependence import Dependence, Spread, spread
 from surefoot.statistics.logistic import out_of_fold, ridged
-from surefoot.statistics.ties import credit, side_of_margins
+from surefoot.statistics.ties import credit, side_of_half, side_of_margins
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,15 @@ class BlindModel:
         return spread(
             self.right - against, Dependence.of(self.prompts, len(self.prompts)), self.weights
         )
+
+
+def decided(material: Material, rows: Ints) -> int:
+    """How many of the rows have a weight and a label that prefers a response.
+
+    Of ties alone every model is right on one half, which says nothing of it.
+    """
+    prefers = side_of_half(material.labels[rows]) != 0
+    return int(np.sum(prefers & (material.weights[rows] > 0)))
 
 
 def blind_model(material: Material, rows: Ints, features: Floats) -> BlindModel | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from surefoot.audit.blind import blind_model
+from surefoot.audit.blind import blind_model, decided
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.audit.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
@@ -29,8 +29,11 @@ def authorship(material: Material) -> Iterator[Measurement | Lacking]:
     """
     use = material.wording
     prompts = len(np.unique(material.prompts[use.rows]))
-    if len(use.rows) < FEWEST or prompts < FEWEST_CLUSTERS:
-        yield Lacking(f"{DIAGNOSTIC.name}: {FEWEST} rows of {FEWEST_CLUSTERS} prompts or more.")
+    if decided(material, use.rows) < FEWEST or prompts < FEWEST_CLUSTERS:
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: {FEWEST} rows that are no ties, of {FEWEST_CLUSTERS} prompts or "
+            "more."
+        )
         return
     model = blind_model(material, use.rows, use.values)
     if model is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from surefoot.audit.blind import blind_model
+from surefoot.audit.blind import blind_model, decided
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
@@ -28,7 +28,7 @@ def sides(material: Material) -> Iterator[Measurement | Lacking]:
     placed = material.placed[rows] > 0
     rows, words = rows[placed], material.asked.values[placed]
     prompts = len(np.unique(material.prompts[rows]))
-    if len(rows) < FEWEST or prompts < FEWEST_CLUSTERS:
+    if decided(material, rows) < FEWEST or prompts < FEWEST_CLUSTERS:
         yield Lacking(
             f"{DIAGNOSTIC.name}: {FEWEST} labels that name the first or the second response "
             "(not chosen and rejected, which have no sides)."
