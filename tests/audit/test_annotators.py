@@ -86,6 +86,18 @@ def test_rows_without_weight_are_not_judged():
     assert len(figures) == 19
 
 
+@pytest.mark.parametrize("name", ["rogue annotator", "slot preference", "annotator drift"])
+def test_who_votes_twice_on_a_pair_is_nobody_elses_witness(name):
+    """Everybody repeats each vote: they agree with themselves, which says nothing."""
+    world = planted(name)
+    votes = world.votes
+    twice = Votes(
+        *(np.repeat(v, 2) for v in (votes.pair, votes.annotator, votes.value)), votes.names
+    )
+    one, other = (measured(name, replace(world, votes=v)) for v in (votes, twice))
+    assert one.size == other.size
+
+
 def test_hard_pairs_late_in_a_queue_are_no_drift():
     drawn = rng()
     world = clean("several votes", 2000, drawn)

@@ -9,7 +9,7 @@ import numpy as np
 
 from surefoot.arrays import Floats, Ints
 from surefoot.audit.diagnostic import Lacking, RowScores
-from surefoot.audit.material import Material
+from surefoot.audit.material import Material, Votes
 from surefoot.audit.picture import Dots
 from surefoot.statistics.agreement import BesideOthers, beside_others
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
@@ -48,8 +48,11 @@ class NamedVotes:
 
     @classmethod
     def of(cls, material: Material, others: int, name: str) -> NamedVotes | Lacking:
-        """Votes with so many others on their pair; what is lacking, for a diagnostic's name."""
-        votes = material.votes
+        """Votes with so many others on their pair; what is lacking, for a diagnostic's name.
+
+        Of somebody who voted on a pair more than once, the first vote counts.
+        """
+        votes = _once(material.votes)
         beside = beside_others(votes.pair, votes.value)
         weights = material.weights[votes.pair]
         kept = np.flatnonzero((votes.annotator >= 0) & (beside.others >= others) & (weights > 0))
@@ -142,3 +145,12 @@ class NamedVotes:
 
     def _sizes(self, tests: dict[int, MinimumEffect]) -> dict[int, Estimate]:
         return {one: test.estimate(len(self.judged[one]), "votes") for one, test in tests.items()}
+
+
+def _once(votes: Votes) -> Votes:
+    """The first vote of each named annotator on each pair, and all votes of others."""
+    named = votes.annotator >= 0
+    number = np.where(named, votes.annotator, len(votes.names) + np.arange(len(votes.pair)))
+    first = np.unique(np.stack([votes.pair, number]), axis=1, return_index=True)[1]
+    kept = np.sort(first)
+    return Votes(votes.pair[kept], votes.annotator[kept], votes.value[kept], votes.names)

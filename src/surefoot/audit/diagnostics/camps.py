@@ -32,8 +32,9 @@ def two_camps(material: Material) -> Iterator[Measurement | Lacking]:
     prompt.
     """
     votes = material.votes
-    often = np.bincount(votes.annotator[votes.annotator >= 0], minlength=1) >= FEWEST_VOTES
-    kept = (votes.annotator >= 0) & often[votes.annotator] & (material.weights[votes.pair] > 0)
+    heard = (votes.annotator >= 0) & (material.weights[votes.pair] > 0)
+    often = np.bincount(votes.annotator[heard], minlength=len(votes.names) + 1) >= FEWEST_VOTES
+    kept = heard & often[votes.annotator]
     pair = votes.pair[kept]
     names, who = np.unique(votes.annotator[kept], return_inverse=True)
     _, prompt = np.unique(material.prompts[pair], return_inverse=True)
@@ -57,14 +58,15 @@ def two_camps(material: Material) -> Iterator[Measurement | Lacking]:
     test = MinimumEffect(moments.mean, max(moments.error, least), freedom, MATTERS)
     size = test.estimate(len(np.unique(pair)), "annotators and prompts")
     smaller = found.member > 0.5
-    against = float(np.mean(np.prod(features @ found.directions.T, axis=1) < 0))
+    opposed = _rows(pair, features, found)
+    against = len(opposed.positions) / len(np.unique(pair))
     yield Measurement(
         size=size,
         test=test,
         seen=f"Knowing the camp of an annotator predicts {size} more of the votes than one model "
         f"of all. Parted in two, {smaller.sum()} of {len(names)} annotators want something else "
         f"than the others on {against:.0%} of pairs{_differ(described, features, found)}.",
-        rows=_rows(pair, features, found),
+        rows=opposed,
         advice="Give a column group with each row's camp (who is of which is in audit.json) and "
         "train with unit: group, or one model for each. Where annotators were given different "
         "kinds of prompts, the camps may be these.",
