@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, stdtrit
 from sklearn.linear_model import LogisticRegression
 
 from surefoot.statistics.logistic import (
@@ -138,3 +138,15 @@ def test_the_score_at_the_edge_is_as_sure_as_the_fit_where_both_hold():
     at_fit = logistic(x, y)
     assert value == at_fit.coefficients[0]
     assert error == pytest.approx(at_fit.errors[0], rel=0.2)
+
+
+def test_one_heavy_row_makes_no_slope_sure():
+    """Beside a constant it has no residual, and the others turn round the point that it pins."""
+    drawn = [np.random.default_rng(seed) for seed in range(40)]
+    found = []
+    for rng in drawn:
+        x = np.stack([rng.normal(size=400), np.ones(400)], axis=1)
+        weights = np.where(np.arange(400) == 0, 1e5, 1.0)
+        value, error, freedom = sure_slope(x, rng.integers(0, 2, 400) * 1.0, None, weights, 0.1)
+        found.append((abs(value) - 0.1) / error > stdtrit(freedom, 0.975))
+    assert np.mean(found) < 0.1

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from surefoot.arrays import ArrayLike, Floats, Ints
-from surefoot.statistics.regression import RegressionFit, jackknifed
+from surefoot.statistics.regression import RegressionFit, jackknifed, linear
 
 _STEPS = 50
 _RIDGE = 1e-8
@@ -53,7 +53,8 @@ def sure_slope(
 
     Where labels nearly follow from the feature, errors at the fit say nothing (Hauck and Donner,
     JASA 1977). A coefficient beyond 1 has the error by which the score test at the edge, summed
-    over clusters, rejects as surely.
+    over clusters, rejects as surely, or a Newton step from there with its jackknife, where that is
+    less sure: one heavy cluster that the other coefficients fit leaves no residual, but moves all.
 
     Args:
         features: (N, K).
@@ -83,6 +84,12 @@ def sure_slope(
     t = abs(float(sums.sum())) / np.sqrt(squares.sum() * count / max(count - 1, 1))
     effective = squares.sum() ** 2 / np.square(squares).sum()
     freedom = float(np.clip(3 * effective, 2, count) - 1)
+    chance = np.clip(p, 1e-9, 1 - 1e-9)
+    curvature = chance * (1 - chance)
+    step = linear(x, (y - p) / curvature, clusters, w * curvature)
+    ratio = float(np.sign(value) * step.coefficients[0] / max(float(step.errors[0]), 1e-300))
+    if ratio < t:
+        t, freedom = max(ratio, 1e-9), min(freedom, float(step.freedom[0]))
     return value, (abs(value) - edge) / float(t), freedom
 
 
