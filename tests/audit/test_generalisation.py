@@ -80,6 +80,18 @@ def test_the_unit_of_weights_moves_no_topic():
     assert found[0] == pytest.approx(found[1])
 
 
+def test_topics_are_drawn_by_weights():
+    """Rows that are ordered wrongly have no weight, nor has a topic."""
+    world = clean("skewed lengths", 400, rng())
+    right = np.arange(400) % 2 == 0
+    world = replace(world, weights=(right & (world.drawn.topics > 0)).astype(float))
+    world.__dict__["margins"] = np.where(right, world.labels - 0.5, 0.5 - world.labels)
+    picture = measured("unseen topics", world).picture
+    seen = picture.series["topic seen"]
+    assert len(seen) == 11
+    assert all(one.estimate == 1 for one in seen)
+
+
 def test_one_topic_is_none_to_leave_out():
     world = replace(clean("skewed lengths", 400, rng()), prompts=np.arange(400) % 5)
     assert "10 topics" in measured("unseen topics", world).reason

@@ -123,6 +123,13 @@ class TestWhatToLabelNext:
         assert one.rows is None
         assert one.size.low > one.details["at random"]["high"]
 
+    def test_prompts_that_are_all_nothing_are_ranked_alike(self):
+        world = clean("skewed lengths", 600, rng())
+        drawn = world.drawn
+        nothing = replace(drawn.deployment, vectors=np.zeros_like(drawn.deployment.vectors))
+        world.__dict__["drawn"] = replace(drawn, deployment=nothing)
+        assert (measured("label next", world).in_deployment.scores == 0).all()
+
     def test_without_deployment_pairs_are_ranked(self):
         world = replace(clean("skewed lengths", 600, rng()), law=PromptLaw(deployed=0))
         one = measured("label next", world)

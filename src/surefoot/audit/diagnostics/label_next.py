@@ -44,7 +44,8 @@ def label_next(material: Material) -> Iterator[Measurement | Lacking]:
         yield Lacking(f"{DIAGNOSTIC.name}: pairs or prompts of deployment that differ.")
         return
     found = next_observations(known, asked, asked, count)
-    chosen = RowScores(positions[found.order], np.clip(found.gains / found.gains.max(), 0, 1))
+    most = max(float(found.gains.max()), 1e-300)
+    chosen = RowScores(positions[found.order], np.clip(found.gains / most, 0, 1))
     drawn = rng.permutation(len(asked))[:count]
     taken, by_chance = (_taken(known, asked[rows], asked, what) for rows in (found.order, drawn))
     yield Measurement(

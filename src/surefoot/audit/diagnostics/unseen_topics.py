@@ -63,17 +63,25 @@ def unseen_topics(material: Material) -> Iterator[Measurement | Lacking]:
         f"{size} less.",
         advice="What is preferred depends on the topic: label some pairs of every topic that will "
         "be asked for rather than more of these (--deployment says which are missing).",
-        picture=_picture(seen, unseen, topic, names, material.prompts),
+        picture=_picture(material, seen, unseen, topic, names),
         details={"seen": accuracy[0], "unseen": accuracy[1], "topics": len(names)},
     )
 
 
-def _picture(seen: Floats, unseen: Floats, topic: Ints, names: list[str], prompts: Ints) -> Dots:
-    """Accuracy by topic both ways, where most is lost first."""
-    lost = np.bincount(topic, seen - unseen) / np.maximum(np.bincount(topic), 1)
-    shown = np.argsort(-lost, kind="stable")[:_SHOWN].tolist()
+def _picture(
+    material: Material, seen: Floats, unseen: Floats, topic: Ints, names: list[str]
+) -> Dots:
+    """Accuracy both ways by topic that has a weight, where most is lost first."""
+    sizes = np.bincount(topic, material.weights, len(names))
+    lost = np.bincount(topic, material.weights * (seen - unseen), len(names))
+    order = np.argsort(-lost / np.where(sizes > 0, sizes, 1.0), kind="stable")
+    shown = order[sizes[order] > 0][:_SHOWN].tolist()
+    members = [np.flatnonzero((topic == k) & (material.weights > 0)) for k in shown]
     series = {
-        name: [mean(right[topic == k], prompts[topic == k], covers="prompts") for k in shown]
+        name: [
+            mean(right[at], material.prompts[at], material.weights[at], covers="prompts")
+            for at in members
+        ]
         for name, right in (("topic seen", seen), ("topic not seen", unseen))
     }
     return Dots([names[k] for k in shown], series, "accuracy", (None, None))
