@@ -120,7 +120,7 @@ def test_rows_without_a_weight_are_neither_learnt_nor_counted():
     assert found.accuracy(0.0).mean > 0.95
 
 
-@pytest.mark.parametrize("name", ["authorship", "sides"])
+@pytest.mark.parametrize("name", ["authorship", "sides", "unseen topics"])
 def test_ties_are_no_clean_bill(name):
     """Every model is right on half of them."""
     world = drawn(pairs=400)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from surefoot.arrays import Floats, Ints
+from surefoot.audit.blind import decided
 from surefoot.audit.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.audit.kinds import kinds_of
 from surefoot.audit.material import Material, validated
@@ -20,6 +21,7 @@ from surefoot.statistics.ties import credit, side_of_margins
 
 #: Accuracy that another seed of a fit may cost.
 MATTERS = 0.03
+FEWEST = 200
 #: Topics of the prompts, and folds of them: as many as of prompts, so that as much is trained on.
 TOPICS, FOLDS = 12, 5
 #: A topic with a larger share of the rows leaves too little to train on where it is left out.
@@ -29,6 +31,9 @@ _SHOWN = 12
 
 def unseen_topics(material: Material) -> Iterator[Measurement | Lacking]:
     """Accuracy with prompts left out, less that with all topics of a fold left out; paired."""
+    if decided(material, np.arange(len(material.labels))) < FEWEST:
+        yield Lacking(f"{DIAGNOSTIC.name}: {FEWEST} rows that are no ties.")
+        return
     prompts, weights = material.training, material.weights
     kind, names = kinds_of(prompts.texts, prompts.vectors, TOPICS, material.seed)
     topic = kind[prompts.of_rows]
