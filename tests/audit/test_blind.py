@@ -128,3 +128,9 @@ def test_ties_are_no_clean_bill(name):
     assert isinstance(measured(name, replace(world, labels=few)), Lacking)
     enough = np.where(np.arange(400) < 200, world.labels, 0.5)
     assert not isinstance(measured(name, replace(world, labels=enough)), Lacking)
+
+
+def test_prompts_without_a_weight_do_not_make_ten():
+    world = drawn(pairs=400)
+    few = np.isin(world.prompts, np.unique(world.prompts)[:9]).astype(float)
+    assert isinstance(measured("content", replace(world, weights=few)), Lacking)

@@ -64,10 +64,8 @@ def margins_of_form(material: Material) -> Floats:
     return out_of_fold(features, material.labels, material.weights, material.folds(5))
 
 
-def judged_by(material: Material, margins: Floats) -> BlindModel | None:
-    """What margins (N,) out of fold say of the rows with a weight; None where there are none."""
+def judged_by(material: Material, margins: Floats) -> BlindModel:
+    """What margins (N,) out of fold say of the rows with a weight."""
     rows = np.flatnonzero(material.weights > 0)
-    if not len(rows):
-        return None
     right = credit(side_of_margins(margins[rows]), material.labels[rows])
     return BlindModel(rows, margins[rows], right, material.weights[rows], material.prompts[rows])

@@ -19,14 +19,13 @@ MATTERS = 0.02
 
 def content(material: Material) -> Iterator[Measurement | Lacking]:
     """Accuracy of the head on embeddings less that of one on features of form; both out of fold."""
-    if len(np.unique(material.prompts)) < FEWEST_CLUSTERS:
-        yield Lacking(f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more.")
+    if len(np.unique(material.prompts[material.weights > 0])) < FEWEST_CLUSTERS:
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more, with a weight."
+        )
         return
     form_alone = judged_by(material, margins_of_form(material))
     reads = judged_by(material, material.margins)
-    if form_alone is None or reads is None:
-        yield Lacking(f"{DIAGNOSTIC.name}: rows with a weight.")
-        return
     gain, form = _estimate(reads, form_alone.right), _estimate(form_alone, 0.0)
     whole = _estimate(reads, 0.0)
     yield Measurement(
