@@ -11,6 +11,7 @@ import pytest
 
 from surefoot.cli import main
 from surefoot.data import Preferences
+from surefoot.errors import DataError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.recalibration import recalibrate
@@ -99,7 +100,20 @@ def test_pairs_of_training_are_named(here, tmp_path, rows, small_encoder):
 
 def test_what_it_refuses(here, trained):
     assert (
-        "20 pairs; a temperature takes 50 or more"
+        "20 pairs with a weight; a temperature takes 50 or more"
         in here("calibrate", "run", "few.jsonl", expect=2).err
     )
     assert "no run folder at nosuch" in here("calibrate", "nosuch", "few.jsonl", expect=2).err
+
+
+def test_what_says_nothing_leaves_the_run_as_it_was(tmp_path, trained, monkeypatch):
+    model, pairs = trained
+    file = tmp_path / "run" / "surefoot.json"
+    before = file.read_bytes()
+    weightless = pairs.with_columns(weight=[0.0] * len(pairs))
+    with pytest.raises(DataError, match="0 pairs with a weight"):
+        recalibrate(tmp_path / "run", model, weightless)
+    monkeypatch.setattr(type(model), "scores", lambda *_: np.full((len(pairs), 2), np.nan))
+    with pytest.raises(DataError, match="no finite score to 300 of 300"):
+        recalibrate(tmp_path / "run", model, pairs)
+    assert file.read_bytes() == before

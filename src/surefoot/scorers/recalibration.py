@@ -41,15 +41,21 @@ def recalibrate(folder: Path, model: TrainedScorer, pairs: Preferences) -> Recal
 
     Raises:
         ConfigurationError: the folder is no run of surefoot's.
-        DataError: fewer pairs than a temperature can be fitted on.
+        DataError: fewer pairs than a temperature can be fitted on, or scores that are not finite.
     """
     description = storage.read_description(folder)
-    if len(pairs) < FEWEST:
+    counted = int((pairs.weights > 0).sum())
+    if counted < FEWEST:
         raise DataError(
-            f"{pairs.name} has {len(pairs)} pairs; a temperature takes {FEWEST} or more."
+            f"{pairs.name} has {counted} pairs with a weight; a temperature takes {FEWEST} or more."
         )
     scores = model.scores(pairs)
     margins = scores[:, 0] - scores[:, 1]
+    if lost := int((~np.isfinite(margins)).sum()):
+        raise DataError(
+            f"{model.label()} gives no finite score to {lost} of {len(pairs)} pairs: no "
+            "temperature mends that. The model may have diverged in training."
+        )
     flip_rate = model.known_flip_rate or 0.0
     found = fit_temperature(margins, pairs.labels, pairs.weights, flip_rate)
     before, model.temperature_ = model.temperature_, found.value
