@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from surefoot.scorers import LanguageModel
 from surefoot.training import RunConfig, train
 
 
@@ -47,8 +48,12 @@ def test_a_policy_fits_it_on_embeddings(configure, policy, tmp_path, rows):
         data={"train": [str(path)], "damaged": "keep"},
         training={"max_steps": 1, "pairs_per_step": 96, "micro_batch_pairs": 8},
     )
-    report = train(config).report
-    figures = json.loads((tmp_path / config.output / "manifest.json").read_text())["figures"]
-    assert 0 <= figures["flip_rate"]["estimate"] < 0.5
+    run = train(config)
+    report = run.report
+    rate = json.loads((run.folder / "manifest.json").read_text())["figures"]["flip_rate"]
+    assert 0 <= rate["estimate"] < 0.5
+    taken = rate["low"] if rate["high"] - rate["low"] > 0.1 else rate["estimate"]
+    saved = json.loads((run.folder / "surefoot.json").read_text())["objective"]["labels"]
+    assert saved["flip_rate"] == LanguageModel.load(run.folder).known_flip_rate == taken
     assert np.isfinite(report.last["loss"])
     assert any("wider than 0.1" in one for one in report.warnings)

@@ -23,7 +23,6 @@ from surefoot.scorers.language.scores import mode, whole_head
 from surefoot.scorers.temperature import fit_temperature
 from surefoot.statistics import Estimate, mean
 from surefoot.statistics.ties import credit, side_of_half, side_of_rewards
-from surefoot.training.config import RunConfig
 
 if TYPE_CHECKING:
     from surefoot.training.language.pairs import TrainingPairs
@@ -78,15 +77,18 @@ def standardise(model: LanguageModel, trainer: PreferenceTrainer) -> None:
 
 
 def calibrate(
-    model: LanguageModel, trainer: PreferenceTrainer, config: RunConfig
+    model: LanguageModel, trainer: PreferenceTrainer, flip_rate: float
 ) -> tuple[Estimate, str]:
-    """Fit the temperature on held-out pairs; their accuracy, clustered by prompt, and a note."""
+    """Fit the temperature on held-out pairs, of whose labels so many are taken to be flipped.
+
+    Returns:
+        their accuracy, clustered by prompt, and a note.
+    """
     (pairs,) = trainer.eval_pairs.values()
     held_out = pairs.preferences
     raw = _raw_scores(model, trainer, pairs, np.arange(len(pairs)))
     margins: Floats = (raw[:, 0] - raw[:, 1]) / model.std_
-    rate = config.objective.known_flip_rate
-    found = fit_temperature(margins, held_out.labels, held_out.weights, rate)
+    found = fit_temperature(margins, held_out.labels, held_out.weights, flip_rate)
     model.temperature_ = found.value
     decided = side_of_half(held_out.labels) != 0
     right = credit(side_of_rewards(raw), held_out.labels)

@@ -73,7 +73,7 @@ def train_language_model(
     trainer, data, estimated = _ready(run, data)
     if not run.train(trainer, data):
         return None
-    model, accuracy = _saved(run, trainer, data)
+    model, accuracy = _saved(run, trainer, data, estimated.objective)
     report = _report(run, trainer, estimated.coefficient, accuracy)
     run.finish(data, _figures(report, trainer) | estimated.to_dict(), _readable(report))
     return model, report
@@ -125,21 +125,24 @@ def _ready(
 
 
 def _saved(
-    run: OpenRun[RunConfig], trainer: PreferenceTrainer, data: TrainingData
+    run: OpenRun[RunConfig],
+    trainer: PreferenceTrainer,
+    data: TrainingData,
+    objective: Objective | DoublyRobust,
 ) -> tuple[LanguageModel, Estimate | None]:
     """The model, calibrated, saved and compared with what is saved; its held-out accuracy."""
-    config, scorer = run.config, run.config.scorer
+    scorer = run.config.scorer
     assert isinstance(scorer, LanguageModelScorer)
     model = scorer_of(trainer, scorer.settled)
     standardise(model, trainer)
     accuracy = None
     if data.held_out is not None:
-        accuracy, doubt = calibrate(model, trainer, config)
+        accuracy, doubt = calibrate(model, trainer, objective.known_flip_rate)
         run.warn([doubt] if doubt else [])
     trainer.save_model(str(run.path))
     if scorer.model_kind == "reward-model":
         run.warn(check_saved(run.path, model, trainer.pairs), "note")
-    description = model.description(config.objective, config.training.seed)
+    description = model.description(objective, run.config.training.seed)
     storage.write_description(run.path, description)
     return model, accuracy
 
