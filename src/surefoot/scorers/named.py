@@ -167,10 +167,21 @@ def write_out(weights: Path, folder: Path, origin: str) -> None:
         model.save_pretrained(part)
         tokenizer.save_pretrained(part)
         (part / ORIGIN).write_text(json.dumps({"about": origin}) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
+        _take_place(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _take_place(part: Path, folder: Path) -> None:
+    """Give a whole folder its name, unless another process, which may read it, was faster."""
+    if (folder / ORIGIN).is_file():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        part.rename(folder)
+    except OSError:
+        if not (folder / ORIGIN).is_file():
+            raise
 
 
 def _folder(name: str) -> Path:
