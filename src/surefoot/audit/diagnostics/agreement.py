@@ -55,13 +55,15 @@ def agreement(material: Material) -> Iterator[Measurement | Lacking]:
     typical = round(float(np.median(decided[several])))
     ceilings = [1 - rate, 1 - flip_rate_of_majority(rate, typical)]
     needed = votes_needed(one, WANTED)
-    enough = f"{needed:,} votes" if needed else "no number of votes"
+    enough = (
+        f"{WANTED} takes {needed:,} votes" if needed else f"no number of votes reaches {WANTED}"
+    )
     yield Measurement(
         size=alpha,
         test=None,
         seen=f"Krippendorff's alpha of single votes is {alpha} (1: they agree, 0: by chance). The "
         f"mean of {each:.1f} votes has reliability {spearman_brown(one, each):.2f}; "
-        f"{WANTED} takes {enough} on a pair. No model can agree with more than "
+        f"{enough} on a pair. No model can agree with more than "
         f"{ceilings[0]:.2f} of single votes, or {ceilings[1]:.2f} of majorities of {typical}.",
         advice="Judge the accuracy of a model against that ceiling, not against 1."
         + (" Collect more votes on fewer pairs, or clearer pairs." if not needed else ""),
