@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from surefoot.audit import Lacking, diagnostics
-from surefoot.audit.material import Votes
+from surefoot.audit.material import PreferenceMaterial, Votes
+from surefoot.data import read_preferences
+from surefoot.data.writing import write_preferences
 from surefoot.worlds.planted import faults
 from surefoot.worlds.planted.material import clean, voted
 
@@ -265,3 +268,25 @@ def test_the_reliability_of_votes_that_disagree_is_none():
     assert one.size.estimate < 0
     assert "no number of votes" in one.seen
     assert one.picture.series["reliability"][5].high == 0
+
+
+def test_votes_for_the_chosen_response_have_no_slot(tmp_path):
+    """One row a vote: the first annotator's choice is named first, which is nobody's preference."""
+    drawn, rows = np.random.default_rng(0), []
+    for i in range(250):
+        for name in ("ann", "bob", "cyd"):
+            good, bad = f"good {i}", f"bad {i}"
+            chosen, rejected = (bad, good) if drawn.random() < 0.3 else (good, bad)
+            rows.append({"prompt": f"{i}?", "chosen": chosen, "rejected": rejected} | {"who": name})
+    path = tmp_path / "votes.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = read_preferences(path, columns={"annotator": "who"})
+    written = tmp_path / "again.jsonl"
+    write_preferences(read, written)
+    for preferences in (read, read_preferences(written)):
+        material = PreferenceMaterial(preferences)
+        assert len(material.votes.pair) == 750
+        assert not material.placed.any()
+        for name in ("slot preference", "sides", "lapses"):
+            (one,) = diagnostics()[name].measure(material)
+            assert isinstance(one, Lacking)

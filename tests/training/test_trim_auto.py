@@ -35,8 +35,9 @@ def voted(n: int, rate: float, votes: int = 3, **columns) -> Preferences:
     return Preferences.from_rows(rows)
 
 
-def test_means_of_votes_are_wrong_as_often_as_majorities():
-    objective, found = with_trim(Objective(risk=AUTO), voted(4000, 0.2, label_from=["votes"]))
+@pytest.mark.parametrize("origin", ["votes", "order"])
+def test_means_of_votes_are_wrong_as_often_as_majorities(origin):
+    objective, found = with_trim(Objective(risk=AUTO), voted(4000, 0.2, label_from=[origin]))
     assert found.votes.estimate == pytest.approx(0.2, abs=0.02)
     assert found.share == pytest.approx(flip_rate_of_majority(0.2, 3), abs=0.02)
     assert objective.risk.trim == found.share

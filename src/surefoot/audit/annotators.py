@@ -47,14 +47,19 @@ class NamedVotes:
     judged: dict[int, Ints]
 
     @classmethod
-    def of(cls, material: Material, others: int, name: str) -> NamedVotes | Lacking:
+    def of(
+        cls, material: Material, others: int, name: str, placed: bool = False
+    ) -> NamedVotes | Lacking:
         """Votes with so many others on their pair; what is lacking, for a diagnostic's name.
 
-        Of somebody who voted on a pair more than once, the first vote counts.
+        Of somebody who voted on a pair more than once, the first vote counts. With `placed` only
+        votes count that a response's place may have moved.
         """
         votes = _once(material.votes)
         beside = beside_others(votes.pair, votes.value)
         weights = material.weights[votes.pair]
+        if placed:
+            weights = weights * (material.placed[votes.pair] > 0)
         kept = np.flatnonzero((votes.annotator >= 0) & (beside.others >= others) & (weights > 0))
         pair, who = votes.pair[kept], votes.annotator[kept]
         time = material.time[pair]

@@ -9,6 +9,7 @@ import numpy as np
 
 from surefoot.data import Preferences
 from surefoot.data.labels.ballots import vote_counts
+from surefoot.data.schema import ORDER
 from surefoot.errors import DataError
 from surefoot.objectives import Objective
 from surefoot.statistics import (
@@ -69,7 +70,7 @@ def with_trim(objective: Objective, data: Preferences) -> tuple[Objective, Estim
     disagreement = disagreement_of(first[revoted], votes[revoted])
     rate = flip_rate_of_votes(disagreement, data.prompt_keys()[revoted])
     assert rate.estimate is not None
-    of_votes = np.array([origin == "votes" for origin in data.strings("label_from")])
+    of_votes = np.array([origin in ("votes", ORDER) for origin in data.strings("label_from")])
     behind = np.where(of_votes, np.maximum(votes, 1), 1).astype(int)
     wrong = {k: flip_rate_of_majority(rate.estimate, k) for k in np.unique(behind).tolist()}
     share = min(float(np.mean([wrong[k] for k in behind.tolist()])), _MOST)

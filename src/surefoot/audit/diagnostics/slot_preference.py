@@ -19,9 +19,16 @@ MATTERS = 0.1
 def slot_preference(material: Material) -> Iterator[Measurement | Lacking]:
     """Mean of an annotator's votes (1: the first response) less the others' on the same pairs.
 
-    The others saw the same pairs, so it does not matter how sides were drawn.
+    The others saw the same pairs, so it does not matter how sides were drawn; where the first
+    response is the one that the first vote is for, there are no sides.
     """
-    votes = NamedVotes.of(material, 1, DIAGNOSTIC.name)
+    if len(material.votes.pair) and not material.placed.any():
+        yield Lacking(
+            f"{DIAGNOSTIC.name}: votes for the first or the second response (not for the chosen "
+            "one, which is named first)."
+        )
+        return
+    votes = NamedVotes.of(material, 1, DIAGNOSTIC.name, placed=True)
     if isinstance(votes, Lacking):
         yield votes
         return

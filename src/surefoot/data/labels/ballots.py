@@ -14,7 +14,7 @@ from surefoot.arrays import Floats
 from surefoot.data.labels.codings import word
 from surefoot.data.reading import fields
 from surefoot.data.reading.record import Record
-from surefoot.data.schema import Preferences
+from surefoot.data.schema import ORDER, Preferences
 from surefoot.errors import DataError
 
 _PEOPLE = (
@@ -175,7 +175,9 @@ class Ballots:
         row["votes"] = [
             {"annotator": name, "value": 1 - value if turned else value} for name, value in votes
         ]
-        row["label"], row["label_from"] = fields.mean_vote(row["votes"]), "votes"
+        row["label"] = fields.mean_vote(row["votes"])
+        if row["label_from"] != ORDER:  # else which response is the first is the first vote itself
+            row["label_from"] = "votes"
         return True
 
 
