@@ -63,7 +63,7 @@ def test_the_page_runs_as_written(tmp_path, monkeypatch, rows):
     policy, reward = re.findall(r"<!-- run: [\w ]+ -->\n```yaml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "policy.yaml").write_text(policy)
     (tmp_path / "reward.yaml").write_text(reward)
-    (commands,) = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    commands, _fetching = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
     run = 0
     for line in ["surefoot train reward.yaml", *commands.splitlines()]:
         words = shlex.split(line)

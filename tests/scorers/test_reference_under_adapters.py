@@ -14,6 +14,7 @@ from peft import LoraConfig
 from surefoot.data import Preferences
 from surefoot.data.rendering.token_pairs import tokenise
 from surefoot.errors import ConfigurationError
+from surefoot.scorers.language import adapters
 from surefoot.scorers.language.adapters import stays_below
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.loading import prepare_model
@@ -128,7 +129,7 @@ def test_looking_leaves_every_weight_and_flag_as_it_was():
 
 def test_a_start_that_is_another_model_is_refused():
     def spoil(config):
-        made = prepare_model.__globals__["with_adapter"]
+        made = adapters.with_adapter
 
         def start(model, peft_config, kind):
             found = made(model, peft_config, kind)
@@ -140,7 +141,7 @@ def test_a_start_that_is_another_model_is_refused():
 
     patch = pytest.MonkeyPatch()
     with patch.context() as patched:
-        patched.setattr("surefoot.scorers.language.loading.with_adapter", spoil(None))
+        patched.setattr("surefoot.scorers.language.adapters.with_adapter", spoil(None))
         with pytest.raises(ConfigurationError, match="start changes the model: neither"):
             prepare_model(_model(), byte_tokenizer(), LoraConfig(**_Q))
 
