@@ -82,8 +82,8 @@ def test_the_unit_of_weights_moves_no_topic():
 
 def test_topics_are_drawn_by_weights():
     """Rows that are ordered wrongly have no weight, nor has a topic."""
-    world = clean("skewed lengths", 400, rng())
-    right = np.arange(400) % 2 == 0
+    world = clean("skewed lengths", 800, rng())
+    right = np.arange(800) % 2 == 0
     world = replace(world, weights=(right & (world.drawn.topics > 0)).astype(float))
     world.__dict__["margins"] = np.where(right, world.labels - 0.5, 0.5 - world.labels)
     picture = measured("unseen topics", world).picture

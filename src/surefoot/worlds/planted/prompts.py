@@ -33,23 +33,22 @@ class PromptLaw:
     deployed: int = 500  #: how many prompts of deployment there are; 0: none are given
 
     def draw(self, prompts: Ints, seed: int) -> PromptWorld:
-        """Prompts for pairs with these keys (N,)."""
-        rng = np.random.default_rng([seed, 16])
-        centres = _APART * rng.normal(size=(TOPICS + 1, DIMENSIONS))
+        """Prompts for pairs with these keys (N,), small; each key has its own in any part too."""
+        law, topic, place, deployed = np.random.default_rng([seed, 16]).spawn(4)
+        centres = _APART * law.normal(size=(TOPICS + 1, DIMENSIONS))
         keys, rows, of_rows = np.unique(prompts, return_index=True, return_inverse=True)
-        topics = rng.integers(0, TOPICS, len(keys))
-        training = _around(centres[topics], keys, rows, of_rows, rng)
-        lacked = rng.random(self.deployed) < self.missing
-        theirs = np.where(lacked, TOPICS, rng.integers(0, TOPICS, self.deployed))
+        first = int(keys.max(initial=-1)) + 1
+        topics = topic.integers(0, TOPICS, first)[keys]
+        vectors = centres[topics] + place.normal(size=(first, DIMENSIONS))[keys]
+        training = _prompts(keys, vectors, rows, of_rows)
+        lacked = deployed.random(self.deployed) < self.missing
+        theirs = np.where(lacked, TOPICS, deployed.integers(0, TOPICS, self.deployed))
+        vectors = centres[theirs] + deployed.normal(size=(self.deployed, DIMENSIONS))
         new = np.arange(self.deployed)
-        first = int(keys.max(initial=0)) + 1
-        deployment = _around(centres[theirs], first + new, new, new, rng) if len(new) else None
+        deployment = _prompts(first + new, vectors, new, new) if len(new) else None
         return PromptWorld(training, deployment, topics[of_rows])
 
 
-def _around(
-    centres: Floats, keys: Ints, rows: Ints, of_rows: Ints, rng: np.random.Generator
-) -> EmbeddedPrompts:
-    vectors = centres + rng.normal(size=centres.shape)
+def _prompts(keys: Ints, vectors: Floats, rows: Ints, of_rows: Ints) -> EmbeddedPrompts:
     texts = tuple(f"prompt {key}" for key in keys.tolist())
     return EmbeddedPrompts(texts, keys, vectors, rows, of_rows)
