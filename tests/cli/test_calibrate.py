@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -103,6 +104,9 @@ def test_what_it_refuses(here, trained):
         "20 pairs with a weight; a temperature takes 50 or more"
         in here("calibrate", "run", "few.jsonl", expect=2).err
     )
+    Path("both.yaml").write_text("members: [run, run]")
+    said = here("calibrate", "both.yaml", "noisy.jsonl", expect=2).err
+    assert "name the pairs there (calibration: [pairs.jsonl])" in said
     assert "no run folder at nosuch" in here("calibrate", "nosuch", "few.jsonl", expect=2).err
 
 

@@ -9,6 +9,7 @@ import typer
 from surefoot.cli.arguments import LoadingFlags, ReadingFlags, Source
 from surefoot.cli.console import conclude, quiet_libraries, say
 from surefoot.cli.inputs import load_one, read, run_folders, say_notes
+from surefoot.errors import ConfigurationError
 
 
 def calibrate(
@@ -32,10 +33,16 @@ def calibrate(
     """
     quiet_libraries()
     from surefoot.evaluation.pairs.overlap import prompt_overlap
+    from surefoot.scorers.ensemble_file import is_ensemble
     from surefoot.scorers.recalibration import recalibrate
     from surefoot.scorers.trained import readable
     from surefoot.training.folder import saved_prompts
 
+    if is_ensemble(run):
+        raise ConfigurationError(
+            f"{run} is an ensemble, whose temperature is fitted whenever it is read: name the "
+            "pairs there (calibration: [pairs.jsonl])."
+        )
     model = load_one(run, "surefoot calibrate", loading)
     (folder,) = run_folders(run)
     pairs = readable([model], read(data, reading, source), say)
