@@ -16,7 +16,8 @@ import numpy as np
 from scipy.special import expit, log_expit, logsumexp
 
 from surefoot.arrays import Floats, Ints
-from surefoot.statistics.logistic import fit, in_one_unit
+from surefoot.statistics.dependence import in_one_unit
+from surefoot.statistics.logistic import fit
 
 _FOLDS = 5
 #: Precision of a camp's deviation before it is seen, in features of variance 1.

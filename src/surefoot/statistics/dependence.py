@@ -136,7 +136,7 @@ def spread(values: Floats, dependence: Dependence, weights: Floats) -> Spread:
 
     Weights are not negative, not all 0; their unit does not count.
     """
-    weights = weights / (float(weights.max(initial=0.0)) or 1.0)
+    weights = in_one_unit(weights)
     total = weights.sum()
     with np.errstate(over="ignore", invalid="ignore"):
         centre = float(weights @ values / total)
@@ -161,6 +161,11 @@ def spread(values: Floats, dependence: Dependence, weights: Floats) -> Spread:
     error = float(np.sqrt(variance))
     third = dependence.third(scaled[:, 0]) / error**3 if error > 0 else 0.0
     return Spread(centre, error * unit, freedom, skewness_of(third, freedom + 1))
+
+
+def in_one_unit(weights: Floats) -> Floats:
+    """Weights (N,), not negative, of which the largest is 1."""
+    return weights / (float(weights.max(initial=0.0)) or 1.0)
 
 
 def skewness_of(third: float, clusters: float) -> float:

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from surefoot.arrays import ArrayLike, Floats, Ints
+from surefoot.statistics.dependence import in_one_unit
 from surefoot.statistics.regression import RegressionFit, jackknifed, linear
 
 _STEPS = 50
@@ -91,11 +92,6 @@ def sure_slope(
     if ratio < t:
         t, freedom = max(ratio, 1e-9), min(freedom, float(step.freedom[0]))
     return value, (abs(value) - edge) / float(t), freedom
-
-
-def in_one_unit(weights: Floats) -> Floats:
-    """Weights (N,), not negative, of which the largest is 1."""
-    return weights / (float(weights.max(initial=0.0)) or 1.0)
 
 
 def fit(x: Floats, y: Floats, w: Floats, offset: Floats | float = 0.0) -> Floats:
