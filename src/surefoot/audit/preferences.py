@@ -159,7 +159,7 @@ def audit(
     material = PreferenceMaterial(
         preferences, encoder or offline_encoder, seed, deployment, clusters
     )
-    need = "embeddings (leave out --quick)" if quick else _needed(len(preferences), encoder)
+    need = "embeddings, which --quick leaves out" if quick else _needed(len(preferences), encoder)
     measured, lacking = [], []
     for one in diagnostics().values():
         if one.embeds and need:
@@ -179,7 +179,7 @@ def audit(
     judged = diagnoses(measured)
     if progress is not None:
         progress("remedies")
-    remedy = remedy_of(judged, f"that takes {need}" if need else _trials(material))
+    remedy = remedy_of(judged, f"they take {need}" if need else _trials(material))
     return Audit(preferences.name, len(preferences), judged, tuple(lacking), remedy)
 
 
