@@ -217,6 +217,27 @@ class TestModels:
         assert one.test.p_value > 0.5
         assert one.size.low < 0.005
 
+    def test_the_power_is_that_of_circles_not_of_coins(self):
+        """Of three models alike votes hardly move what goes round; in a circle they do."""
+
+        def plant(turn, seed):
+            drawn = rng(seed)
+            first, step = drawn.integers(0, 3, 300), drawn.integers(1, 3, 300)
+            names = np.array(["x", "y", "z"], dtype=object)
+            chance = 0.5 + np.where(step == 1, turn, -turn)
+            return replace(
+                clean("unbalanced groups", 300, drawn),
+                labels=(drawn.random(300) < chance).astype(float),
+                models=np.stack([names[first], names[(first + step) % 3]], axis=1),
+                prompts=np.arange(300),
+            )
+
+        turn = np.sqrt(MODELS.reference / 3)  # 3 turn^2 more goes round
+        values = [measured(MODELS, plant(turn, seed)).size.estimate for seed in range(60)]
+        assert np.mean(values) == pytest.approx(MODELS.reference, abs=0.01)
+        alike = measured(MODELS, plant(0.0, 1)).test
+        assert alike.error == pytest.approx(np.std(values), rel=0.3)
+
     def test_votes_on_one_prompt_count_once(self):
         """Three annotators who repeat each other are no more votes than one."""
         world = models_in_circles.plant(600, rng(), 1.0)

@@ -34,7 +34,8 @@ def model_cycles(material: Material) -> Iterator[Measurement | Lacking]:
     group = drawn.permutation(len(rows)) % _GROUPS
     every = _counted(numbers, won, np.ones(len(rows), dtype=np.int64))
     often = np.flatnonzero(every.votes >= FEWEST)
-    sides = every.ends[often][triads(every.ends[often], MOST)[0]]  # (T, 3, 2)
+    edges = often[triads(every.ends[often], MOST)[0]]  # (T, 3)
+    sides = every.ends[edges]  # (T, 3, 2)
     if not len(sides):
         yield Lacking(
             f"{DIAGNOSTIC.name}: three models (columns model_a and model_b), each two compared on "
@@ -48,7 +49,8 @@ def model_cycles(material: Material) -> Iterator[Measurement | Lacking]:
         part = _circles(_counted(numbers, won, (group != k).astype(np.int64)), sides)
         without.append(part[0] - part[1])
     error = float(np.sqrt((_GROUPS - 1) * np.var(without)))
-    test = MinimumEffect(value, max(error, 1 / len(rows)), _GROUPS - 1.0, MATTERS)
+    error = max(error, _error_at(REFERENCE, edges, every.votes))
+    test = MinimumEffect(value, error, _GROUPS - 1.0, MATTERS)
     size = test.estimate(len(rows), "prompts")
     yield Measurement(
         size=size,
@@ -86,6 +88,16 @@ def _circles(found: JudgedPairs, sides: Ints) -> tuple[float, float]:
     positions = np.array(known, dtype=np.int64)
     seen, expected = found.circles(positions[(positions >= 0).all(1)])
     return (float(seen.mean()), float(expected.mean())) if len(seen) else (0.0, 0.0)
+
+
+def _error_at(more: float, edges: Ints, votes: Ints) -> float:
+    """The error if so much more went round in triads (T, 3) of pairs with votes (E,).
+
+    Between equals votes hardly move what goes round, so their own error is no measure of the power:
+    where each wins with chance 1/2 + d it is 1/4 + 3 d^2, and a pair's chance moves it by 2 d.
+    """
+    shares = np.bincount(edges.ravel(), minlength=len(votes)) / len(edges)
+    return float(np.sqrt(more / 3 * (shares**2 / np.maximum(votes, 1)).sum()))
 
 
 DIAGNOSTIC = Diagnostic(
