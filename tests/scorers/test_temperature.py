@@ -193,8 +193,7 @@ def test_language_models_too(monkeypatch):
 
     trainer = SimpleNamespace(eval_pairs={"held out": Held(preferences=pairs)})
     model = SimpleNamespace(std_=2.0, temperature_=1.0)
-    config = SimpleNamespace(objective=Objective())
-    accuracy, note = finished.calibrate(model, trainer, config)
+    accuracy, note = finished.calibrate(model, trainer, 0.0)
     assert accuracy.estimate == 1
     assert to_probabilities(1.5, model.temperature_) == pytest.approx(61 / 62, rel=1e-5)
     assert "100% of the 60 held-out pairs" in note

@@ -53,7 +53,7 @@ class World:
     def of_objective(self, objective):
         """The same tokens with this objective's units, columns and references; their outputs."""
         labels = objective.labels.properties
-        key = labels.needs, labels.columns, objective.risk.unit
+        key = labels.needs, objective.labels.columns, objective.risk.unit
         if key not in self.known:
             self.known[key] = self._of(objective, "references" in labels.needs)
         return self.known[key]
