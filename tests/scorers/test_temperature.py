@@ -12,7 +12,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
 from surefoot.data import Preferences
-from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingRewardModel, EmbeddingScorer
 from surefoot.scorers.temperature import FEWEST, LEAST, fit_temperature, to_probabilities
 from surefoot.training.language import finished
