@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from surefoot.audit.diagnosis import Diagnosis, diagnoses
-from surefoot.audit.diagnostic import Measurement
-from surefoot.audit.diagnostics import diagnostics
+from surefoot.auditing.diagnosis import Diagnosis, diagnoses
+from surefoot.auditing.diagnostic import Measurement
+from surefoot.auditing.diagnostics import diagnostics
 from surefoot.worlds.planted import faults
 from surefoot.worlds.planted.material import KINDS, PlantedMaterial, clean
 

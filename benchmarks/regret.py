@@ -42,9 +42,9 @@ from benchmarks.audit import judged
 from benchmarks.regret_data import SETS, outcomes_of_set
 from experiments.common import results
 from experiments.common.work import Work
-from surefoot.audit.diagnosis import Diagnosis
-from surefoot.audit.remedy import Options, remedy_of
-from surefoot.audit.trial import FOLDS, Trials, prepared
+from surefoot.auditing.diagnosis import Diagnosis
+from surefoot.auditing.remedy import Options, remedy_of
+from surefoot.auditing.trial import FOLDS, Trials, prepared
 from surefoot.errors import SurefootError
 from surefoot.scorers.head import cross_validate, margins_of
 from surefoot.statistics import mean

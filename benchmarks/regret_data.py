@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from surefoot.audit import audit
-from surefoot.audit.diagnosis import Diagnosis
-from surefoot.audit.remedy import Options
+from surefoot.auditing import audit
+from surefoot.auditing.diagnosis import Diagnosis
+from surefoot.auditing.remedy import Options
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.age import aged
 from surefoot.data.apart import set_apart

@@ -7,7 +7,7 @@ import pytest
 from browser import Browser
 from matplotlib.image import imread
 
-from surefoot.audit import audit
+from surefoot.auditing import audit
 from surefoot.data import Preferences
 from surefoot.data.checks import check
 from surefoot.report import audit_page

@@ -6,7 +6,7 @@ import re
 import pytest
 from html_checks import parsed
 
-from surefoot.audit import Arrows, Cells, Counts, Curves, Dots, Picture
+from surefoot.auditing import Arrows, Cells, Counts, Curves, Dots, Picture
 from surefoot.report.pictures import drawn
 from surefoot.statistics import Estimate
 

@@ -7,7 +7,7 @@ from evaluation.preference_tables import rewards_for, table
 from html_checks import assert_self_contained
 from jinja2 import UndefinedError
 
-from surefoot.audit import Audit
+from surefoot.auditing import Audit
 from surefoot.data.checks import DamageReport, ExampleRow, Finding, check
 from surefoot.data.schema import Preferences
 from surefoot.evaluation import Overlap, compare, evaluate_rewards

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from trl import DPOConfig, RewardConfig
 
-from surefoot.audit import diagnostics
+from surefoot.auditing import diagnostics
 from surefoot.cli.app import app
 from surefoot.data import checks
 from surefoot.data.labels.codings import CODINGS

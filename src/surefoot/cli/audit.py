@@ -19,7 +19,7 @@ from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from surefoot.audit import Audit
+    from surefoot.auditing import Audit
     from surefoot.data import Preferences
     from surefoot.data.checks import DamageReport
     from surefoot.runs import RunFolder
@@ -157,8 +157,8 @@ def _diagnosed(
     clusters: int,
 ) -> Audit:
     """What diagnostics say of the rows without damage; prints it, and writes all into a folder."""
-    from surefoot.audit import audit as diagnosed
-    from surefoot.audit.cleaning import cleaned
+    from surefoot.auditing import audit as diagnosed
+    from surefoot.auditing.cleaning import cleaned
     from surefoot.data.apart import set_apart
     from surefoot.report import audit_page
 

@@ -14,7 +14,7 @@ from surefoot.data.text import last_turn
 from surefoot.escaping import json_document
 
 if TYPE_CHECKING:
-    from surefoot.audit import Audit
+    from surefoot.auditing import Audit
     from surefoot.data import Preferences
     from surefoot.data.checks import DamageReport
 

@@ -13,8 +13,8 @@ from surefoot.cli.console import out, say
 from surefoot.cli.results import Content
 
 if TYPE_CHECKING:
-    from surefoot.audit.cleaning import Cleaned
-    from surefoot.audit.remedy import Choice
+    from surefoot.auditing.cleaning import Cleaned
+    from surefoot.auditing.remedy import Choice
     from surefoot.data.apart import Apart
 
 
@@ -22,7 +22,7 @@ def remedy_files(
     folder: Path, name: str, clean: Cleaned, apart: Apart, choice: Choice
 ) -> Mapping[str, Content]:
     """By name, the files that train and compare; none to train with where no row is sound."""
-    from surefoot.audit.configuration import CLEAN, HELD_OUT, configurations, next_commands
+    from surefoot.auditing.configuration import CLEAN, HELD_OUT, configurations, next_commands
     from surefoot.escaping import json_document
 
     changes = (json_document(json.dumps(c, ensure_ascii=False)) for c in clean.changes())
@@ -44,7 +44,7 @@ def show_remedy(choice: Choice) -> None:
 
 def say_steps(folder: Path, choice: Choice, apart: Apart) -> None:
     """Say which commands come next."""
-    from surefoot.audit.configuration import next_commands
+    from surefoot.auditing.configuration import next_commands
 
     for line in next_commands(choice, folder, apart.held_out is not None):
         say(f"next: {line}")

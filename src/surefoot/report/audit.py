@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from surefoot.audit import Audit, Diagnosis, Diagnostic, Dots
-from surefoot.audit.picture import Band, Picture
+from surefoot.auditing import Audit, Diagnosis, Diagnostic, Dots
+from surefoot.auditing.picture import Band, Picture
 from surefoot.data import Preferences
 from surefoot.data.checks import DamageReport, checks
 from surefoot.data.text import last_turn, to_text

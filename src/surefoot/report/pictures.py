@@ -1,4 +1,4 @@
-"""The pictures of an audit: each kind of :mod:`surefoot.audit.picture` is drawn as it is read."""
+"""Pictures of an audit: each kind of :mod:`surefoot.auditing.picture` is drawn as it is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import singledispatch
 
 from markupsafe import Markup
 
-from surefoot.audit.picture import Arrows, Cells, Counts, Curves, Dots, Picture
+from surefoot.auditing.picture import Arrows, Cells, Counts, Curves, Dots, Picture
 from surefoot.report.charts import count_chart, curve_chart, dot_interval_chart, matrix_chart
 
 #: How each kind is read.

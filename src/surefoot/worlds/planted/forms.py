@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from surefoot.arrays import Floats
-from surefoot.audit.features import FEATURES
+from surefoot.auditing.features import FEATURES
 
 
 def forms(lengths: Floats, rng: np.random.Generator) -> dict[str, Floats]:

@@ -12,9 +12,9 @@ import torch
 from scipy.special import expit, logit
 
 from surefoot.arrays import Floats, Ints
-from surefoot.audit.embedded_prompts import EmbeddedPrompts
-from surefoot.audit.material import Names, Votes, log_odds, validated
-from surefoot.audit.words import WordUse
+from surefoot.auditing.embedded_prompts import EmbeddedPrompts
+from surefoot.auditing.material import Names, Votes, log_odds, validated
+from surefoot.auditing.words import WordUse
 from surefoot.errors import DataError
 from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
 from surefoot.scorers import EmbeddingScorer
@@ -35,7 +35,7 @@ DIMENSIONS = 8
 
 @dataclass(frozen=True)
 class PlantedMaterial:
-    """Material of :class:`surefoot.audit.material.Material`, of N pairs."""
+    """Material of :class:`surefoot.auditing.material.Material`, of N pairs."""
 
     margins_true: Floats  #: (N,) log-odds of an unflipped vote
     vectors: Floats  #: (N, 2, D) embeddings of the responses

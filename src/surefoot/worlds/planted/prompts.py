@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from surefoot.arrays import Floats, Ints
-from surefoot.audit.embedded_prompts import EmbeddedPrompts
+from surefoot.auditing.embedded_prompts import EmbeddedPrompts
 
 TOPICS, DIMENSIONS = 12, 16
 #: Of the centres of topics, in deviations of a coordinate: they lie about 8 deviations apart.

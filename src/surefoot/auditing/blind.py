@@ -1,0 +1,71 @@
+"""What can be predicted without reading: by form, by common words, by the prompt alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from surefoot.arrays import Bools, Floats, Ints
+from surefoot.auditing.material import Material
+from surefoot.statistics.dependence import Dependence, Spread, spread
+from surefoot.statistics.logistic import out_of_fold, ridged
+from surefoot.statistics.ties import credit, side_of_half, side_of_margins
+
+
+@dataclass(frozen=True)
+class BlindModel:
+    """A model that sees no content."""
+
+    rows: Ints  #: (M,) of the data that it judges
+    margins: Floats  #: (M,) log-odds that a is preferred, out of fold by prompt
+    right: Floats  #: (M,) 1 where that is the side of the label, 1/2 where either ties
+    weights: Floats  #: (M,) of the rows
+    prompts: Ints  #: (M,) of the rows
+
+    def accuracy(self, against: Floats | float = 0.5) -> Spread:
+        """How far its accuracy lies above another's on the same rows (M,), or above one number."""
+        return spread(
+            self.right - against, Dependence.of(self.prompts, len(self.prompts)), self.weights
+        )
+
+
+def decided(material: Material, rows: Ints) -> int:
+    """How many of the rows have a weight and a label that prefers a response.
+
+    Of ties alone every model is right on one half, which says nothing of it.
+    """
+    prefers = side_of_half(material.labels[rows]) != 0
+    return int(np.sum(prefers & (material.weights[rows] > 0)))
+
+
+def blind_model(material: Material, rows: Ints, features: Floats) -> BlindModel | None:
+    """Logistic regression on features (M, K) of some rows, each tried on prompts it never saw.
+
+    Rows without a weight are left out; None where there are not two prompts or nothing differs.
+    """
+    kept: Bools = material.weights[rows] > 0
+    rows, x = rows[kept], features[kept]
+    prompts, weights = material.prompts[rows], material.weights[rows]
+    if len(np.unique(prompts)) < 2 or not x.any():
+        return None
+    fold = material.folds(5)[rows]
+    if len(np.unique(fold)) < 2:
+        return None
+    labels = material.labels[rows]
+    margins = ridged(x, labels, weights, fold)
+    right = credit(side_of_margins(margins), labels)
+    return BlindModel(rows, margins, right, weights, prompts)
+
+
+def margins_of_form(material: Material) -> Floats:
+    """Log-odds (N,) by features of form alone, from the rows of other folds."""
+    features = np.stack([*material.contrasts.values(), material.placed], axis=1)
+    return out_of_fold(features, material.labels, material.weights, material.folds(5))
+
+
+def judged_by(material: Material, margins: Floats) -> BlindModel:
+    """What margins (N,) out of fold say of the rows with a weight."""
+    rows = np.flatnonzero(material.weights > 0)
+    right = credit(side_of_margins(margins[rows]), material.labels[rows])
+    return BlindModel(rows, margins[rows], right, material.weights[rows], material.prompts[rows])
