@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from surefoot.auditing import Lacking, diagnostics
-from surefoot.auditing.material import PreferenceMaterial, Votes
+from surefoot.auditing.material import Votes
+from surefoot.auditing.preference_material import PreferenceMaterial
 from surefoot.data import read_preferences
 from surefoot.data.writing import write_preferences
 from surefoot.worlds.planted import faults

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from surefoot.auditing import Lacking, diagnostics
 from surefoot.auditing.blind import blind_model
-from surefoot.auditing.material import PreferenceMaterial
+from surefoot.auditing.preference_material import PreferenceMaterial
 from surefoot.auditing.words import MOST_ROWS, rows_read, word_use
 from surefoot.data import Preferences
 from surefoot.worlds.planted.material import clean

@@ -12,7 +12,7 @@ from encoders import WORDS
 from realdata import real_data
 
 from surefoot.auditing import audit
-from surefoot.auditing.material import PreferenceMaterial
+from surefoot.auditing.preference_material import PreferenceMaterial
 from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check

@@ -11,7 +11,7 @@ import numpy as np
 from surefoot.auditing.diagnosis import ALPHA, Diagnosis, diagnoses
 from surefoot.auditing.diagnostic import Lacking, Measurement, RowScores
 from surefoot.auditing.diagnostics import diagnostics
-from surefoot.auditing.material import PreferenceMaterial, offline_encoder
+from surefoot.auditing.preference_material import PreferenceMaterial, offline_encoder
 from surefoot.auditing.remedy import Choice, remedy_of
 from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError, DataError
