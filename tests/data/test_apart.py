@@ -69,6 +69,32 @@ def test_a_template_is_held_out_by_prompt_alone():
     assert not set(found.rest.prompt_keys()) & set(found.held_out.prompt_keys())
 
 
+def test_branches_of_templates_stay_together():
+    """Three branches each, of openings that all resemble each other."""
+
+    def branch(i):
+        opening = (
+            f"Would you say the following of yourself in all earnest or not? Number {i % 200}."
+        )
+        turns = [("user", opening), ("assistant", "well"), ("user", f"and then {i}?")]
+        return [{"role": role, "content": content} for role, content in turns]
+
+    found = set_apart(preferences(600, branch))
+    assert len(found.held_out) == 120
+    assert "template" in found.sentence
+    assert not set(found.rest.opening_keys()) & set(found.held_out.opening_keys())
+
+
+def test_where_all_begin_alike_prompts_are_held_out():
+    def branch(i):
+        turns = [("user", "Hello."), ("assistant", "Hello!"), ("user", asked(i))]
+        return [{"role": role, "content": content} for role, content in turns]
+
+    found = set_apart(preferences(600, branch))
+    assert len(found.held_out) == 120
+    assert not set(found.rest.prompt_keys()) & set(found.held_out.prompt_keys())
+
+
 def test_few_rows_and_a_single_prompt_are_left_whole():
     assert set_apart(preferences(FEWEST - 1, asked)).held_out is None
     one = set_apart(preferences(600, lambda i: "why?"))

@@ -142,3 +142,21 @@ def test_units_that_are_not_there():
 def test_pairs_per_unit():
     said = "5 pairs in 3 units (1.7 a unit, median 1, largest 3; 2 with a single pair)"
     assert pairs_per_unit(np.array([0, 0, 0, 1, 2])) == said
+
+
+def test_dialogues_are_whole_and_single_prompts_as_by_prompt():
+    def turns(*said):
+        roles = ("user", "assistant") * len(said)
+        return [{"role": r, "content": c} for r, c in zip(roles, said, strict=False)]
+
+    dialogues = [[turns(f"q{i}"), turns(f"q{i}", "a", "b")] for i in range(40)]
+    rows = [
+        {"prompt": prompt, "response_a": "x", "response_b": "y", "label": 1}
+        for prompt in [one for both in dialogues for one in both]
+    ]
+    rows += [rows[0] | {"prompt": turns(f"p{i}")} for i in range(40)]
+    data = Preferences.from_rows(rows)
+    rest, held_out = split(data, 0.3, "dialogue")
+    assert not set(rest.opening_keys()) & set(held_out.opening_keys())
+    alone = data.select(np.arange(80, 120))
+    assert folds(alone, 4, "dialogue").tolist() == folds(alone, 4, "prompt").tolist()

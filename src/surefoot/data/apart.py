@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Ints
 from surefoot.data.checks.leakage import SIMILAR, similar
-from surefoot.data.schema import Preferences, opening_key
-from surefoot.data.splits import split
-from surefoot.errors import DataError
+from surefoot.data.schema import Preferences
+from surefoot.data.splits import By, dialogues, split
 
 #: Rows below which a fifth of them could not show a difference of .1.
 FEWEST = 500
@@ -28,11 +27,11 @@ class Apart:
 
 
 def set_apart(preferences: Preferences, seed: int = 0) -> Apart:
-    """Hold out a fifth of the prompts with their pairs, of each source and group alike.
+    """Hold out a fifth of the dialogues with their pairs, of each source and group alike.
 
-    Prompts that nearly occur on the other side, and branches of its dialogues, stay with it; where
-    that would leave less than half of what was held out (prompts made of one template), prompts are
-    only kept whole.
+    Branches of a dialogue stay together, unless all rows are branches of one: then prompts do.
+    What nearly occurs on the other side stays with it; where that would leave less than half of
+    what was held out (prompts made of one template), it is left where it is.
     """
     if len(preferences) < FEWEST:
         return Apart(
@@ -43,11 +42,15 @@ def set_apart(preferences: Preferences, seed: int = 0) -> Apart:
         )
     share = min(SHARE, MOST / len(preferences))
     alike = [column for column in ("source", "group") if preferences.has(column)]
-    try:
-        rest, held_out = split(preferences, share, "prompt", seed, alike)
-    except DataError:
+    units: dict[By, Ints] = {
+        "dialogue": dialogues(preferences),
+        "prompt": preferences.prompt_keys(),
+    }
+    by = next((by for by, keys in units.items() if len(np.unique(keys)) > 1), None)
+    if by is None:
         return Apart(preferences, None, "Nothing was held out: all rows are of one prompt.")
-    apart = _without_similar(preferences, rest, held_out)
+    rest, held_out = split(preferences, share, by, seed, alike)
+    apart = _without_similar(preferences, rest, held_out, units[by])
     how = f"none of which is {SIMILAR:.0%} like one of the others"
     if len(apart[1]) < len(held_out) / 2:
         apart, how = (rest, held_out), "though many are much like others, as of one template"
@@ -57,29 +60,20 @@ def set_apart(preferences: Preferences, seed: int = 0) -> Apart:
         rest,
         replace(held_out, name=name),
         f"Held out before anything was looked at: {len(held_out):,} of {len(preferences):,} rows, "
-        f"with all pairs of their prompts, {how}.",
+        f"with all pairs of their {by}s, {how}.",
     )
 
 
 def _without_similar(
-    preferences: Preferences, rest: Preferences, held_out: Preferences
+    preferences: Preferences, rest: Preferences, held_out: Preferences, units: Ints
 ) -> tuple[Preferences, Preferences]:
-    """The two sides once prompts that resemble one of the rest have joined it, and so on.
-
-    Branches of one dialogue resemble each other: they begin with the same words of the user.
-    """
+    """The sides once units (N,) with a prompt like one of the rest have joined it, and so on."""
     keys, own, against = preferences.prompt_keys(), held_out.prompt_keys(), rest
-    inside, openings = np.isin(keys, own), _openings(held_out)
+    inside = np.isin(keys, own)
     while len(against):
         kept = inside[np.isin(keys, own)]
         alike = similar(held_out, own, kept, against, against.prompt_keys())
-        found = np.union1d(alike, own[kept & np.isin(openings, _openings(against))])
-        against = preferences.select(np.flatnonzero(np.isin(keys, found) & inside))
-        inside &= ~np.isin(keys, found)
+        joins = inside & np.isin(units, units[np.isin(keys, alike)])
+        against = preferences.select(np.flatnonzero(joins))
+        inside &= ~joins
     return preferences.select(np.flatnonzero(~inside)), preferences.select(np.flatnonzero(inside))
-
-
-def _openings(preferences: Preferences) -> npt.NDArray[np.int64]:
-    """A key (N,) of what the user says first."""
-    found = [opening_key(prompt) for (prompt,) in preferences.read("prompt")]
-    return np.array(found, dtype=np.int64)

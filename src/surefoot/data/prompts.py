@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from surefoot.data.files import read_origin, read_preferences, reading_options
+from surefoot.data.keys import key_of
 from surefoot.data.options import ReadingOptions
 from surefoot.data.readers import Reader, Record, Row, readers
 from surefoot.data.reading.contract import PROMPTS, prompt_of
 from surefoot.data.reading.conversion import Conversion
 from surefoot.data.reading.recognition import renamed
-from surefoot.data.schema import Preferences, concatenate, key_of, opening_key
+from surefoot.data.schema import Preferences, concatenate
 from surefoot.data.sources.origins import Origin, origins_of
 from surefoot.errors import DataError
 
@@ -92,5 +93,5 @@ def training_prompt_keys(preferences: Preferences) -> set[int]:
     A test prompt that opens a longer training dialogue was seen too: of 129 chat prompts of
     RM-Bench, 22 are whole prompts of HH helpful, and 37 open one.
     """
-    openings = {opening_key(prompt) for (prompt,) in preferences.read("prompt")} - {key_of("")}
+    openings = set(preferences.opening_keys().tolist()) - {key_of("")}
     return openings | set(preferences.prompt_keys().tolist())

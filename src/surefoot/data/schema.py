@@ -19,6 +19,7 @@ from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.columns import DECLARED, Column
+from surefoot.data.keys import key_of, opening_key, prompt_key
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import Fault as Fault
 from surefoot.data.reading.account import Reading
@@ -27,7 +28,6 @@ from surefoot.data.text import (
     Prompt,
     last_turn,
     messages,
-    normalised,
     to_messages,
     to_text,
 )
@@ -195,6 +195,10 @@ class Preferences:
         """A hash of each row's prompt, blind to case and spacing, shape (N,)."""
         return np.array(list(map(prompt_key, self.prompts())), dtype=np.int64)
 
+    def opening_keys(self) -> Ints:
+        """A hash of what the user says first, shape (N,): branches of one dialogue share it."""
+        return np.array([opening_key(one) for (one,) in self.read("prompt")], dtype=np.int64)
+
     def response_keys(self) -> Ints:
         """A hash of each (prompt, response), shape (N, 2): equal where pairs share a response."""
         keys = [
@@ -289,20 +293,3 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     if complete["conversational"] is None:
         complete["conversational"] = not all(isinstance(values[name], str) for name in TURNS)
     return complete
-
-
-def prompt_key(prompt: Prompt) -> int:
-    """A hash of a prompt, blind to case and spacing; what a chat template is given counts."""
-    arguments = prompt.template_arguments
-    return key_of(prompt.text() + (f"\0{arguments}" if arguments else ""))
-
-
-def opening_key(prompt: Sequence[Message]) -> int:
-    """A hash of what the user says first, which the branches of one dialogue share."""
-    return key_of(next((turn["content"] for turn in prompt if turn["role"] == "user"), ""))
-
-
-def key_of(text: str) -> int:
-    """A 64-bit hash of a text, blind to case and spacing."""
-    digest = hashlib.blake2b(normalised(text).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)

@@ -9,12 +9,14 @@ from typing import Literal, get_args
 import numpy as np
 
 from surefoot.arrays import Ints
+from surefoot.data.keys import key_of
 from surefoot.data.schema import Preferences
 from surefoot.data.units import column_values, emptiest
 from surefoot.errors import ConfigurationError, DataError, unknown_name
 
-#: What stays together. `row` keeps repeated pairs together, in either orientation.
-By = Literal["prompt", "source", "group", "row"]
+#: What stays together. `dialogue`: prompts that begin with the same words of the user; `row`:
+#: repeated pairs, in either orientation.
+By = Literal["prompt", "dialogue", "source", "group", "row"]
 
 #: Units of a name below which no share of them is near to what is asked.
 _FEWEST = 10
@@ -98,9 +100,24 @@ def _keys(preferences: Preferences, by: By) -> list[str]:
         raise ConfigurationError(unknown_name("by", by, get_args(By)))
     if by == "prompt":
         return [str(key) for key in preferences.prompt_keys()]
+    if by == "dialogue":
+        return [str(key) for key in dialogues(preferences)]
     if by == "row":
         return [f"{low}/{high}" for low, high in np.sort(preferences.response_keys(), axis=1)]
     return column_values(preferences, by)
+
+
+def dialogues(preferences: Preferences) -> Ints:
+    """A key (N,) that prompts share which begin with the same words of the user.
+
+    It is the least of their keys, so that a prompt unlike all others is drawn as it is by prompt.
+    """
+    keys, openings = preferences.prompt_keys(), preferences.opening_keys()
+    openings = np.where(openings == key_of(""), keys, openings)  # where the user says nothing
+    _, dialogue = np.unique(openings, return_inverse=True)
+    least = np.full(dialogue.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(least, dialogue, keys)
+    return least[dialogue]
 
 
 def _draw(key: str, seed: int) -> int:

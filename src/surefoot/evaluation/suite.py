@@ -18,7 +18,8 @@ from urllib.request import urlopen
 
 from surefoot.boundary.json_texts import json_value
 from surefoot.boundary.limits import FILE_BYTES, size
-from surefoot.data.schema import Fault, Preferences, key_of
+from surefoot.data.keys import key_of
+from surefoot.data.schema import Fault, Preferences
 from surefoot.data.text import Message, to_messages, to_text
 from surefoot.errors import DataError
 from surefoot.paths import cache_folder

@@ -16,9 +16,10 @@ from pydantic import Field
 from tqdm.auto import tqdm
 
 from surefoot.boundary.json_texts import json_value
+from surefoot.data.keys import prompt_key
 from surefoot.data.rendering.messages import opening
 from surefoot.data.rendering.tokens import TokenReader
-from surefoot.data.schema import Fault, Preferences, prompt_key
+from surefoot.data.schema import Fault, Preferences
 from surefoot.data.text import Message, Prompt, with_extra
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.nuisance.reference import Collected, Pairs, ReferenceSource

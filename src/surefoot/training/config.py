@@ -113,7 +113,8 @@ class DataOptions(ReadingOptions):
     held_out: float = Field(0.0, ge=0, lt=1)
     """Share of the data to hold out, by `split_by`; written to `held-out.jsonl` in the run."""
     split_by: By = "prompt"
-    """What stays on one side of the split; `row`: only what repeats one pair."""
+    """What stays on one side of the split; `dialogue`: prompts that begin with the same words of
+    the user; `row`: only what repeats one pair."""
     split_seed: int = 0
     """Seed of the split, apart from the training seed: every seed holds out the same rows."""
 

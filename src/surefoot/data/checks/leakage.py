@@ -11,7 +11,7 @@ from datasketch import MinHash, MinHashLSH
 from surefoot.arrays import Bools, Ints
 from surefoot.data.checks.report import Finding
 from surefoot.data.checks.scan import Context
-from surefoot.data.schema import Preferences, opening_key
+from surefoot.data.schema import Preferences
 from surefoot.data.text import normalised, to_text
 
 #: What reasons call this check where it could not be made.
@@ -32,7 +32,6 @@ def leakage(context: Context) -> Iterator[Finding | str]:
         yield f"{LEAKAGE}: no other data was given to compare with."
         return
     keys, other_keys = context.scan["prompt"], against.prompt_keys()
-    other_openings = [opening_key(prompt) for (prompt,) in against.read("prompt")]
     filled = context.scan["lengths"][:, 0] > 0
     exact = np.isin(keys, other_keys) & filled
     yield from context.finding(
@@ -53,14 +52,14 @@ def leakage(context: Context) -> Iterator[Finding | str]:
         "those just that similar, and nearly all of the more similar ones.)",
         "Look at some; drop them from one side, or report figures without them.",
     )
-    opening = np.isin(context.scan["opening"], other_openings) & filled & ~exact & ~near
+    opening = np.isin(context.scan["opening"], against.opening_keys()) & filled & ~exact & ~near
     yield from context.finding(
         "shared-opening",
         "note",
         opening,
         f"These prompts begin with the same user turn as one in {against.name}, and then go on "
         "differently, as the branches of one dialogue do.",
-        "For a strict split, keep the branches of a dialogue together: give them one group.",
+        "For a strict split, keep the branches of a dialogue together (data.split_by: dialogue).",
     )
 
 

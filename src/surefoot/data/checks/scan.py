@@ -15,11 +15,12 @@ from ftfy.badness import is_bad
 
 from surefoot.arrays import Ints
 from surefoot.data.checks.report import ExampleRow, Finding
+from surefoot.data.keys import key_of, opening_key, prompt_key
 from surefoot.data.reading.cells import parsed_messages
 from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.rendering.fidelity import is_marked
 from surefoot.data.rendering.notes import Severity
-from surefoot.data.schema import Preferences, key_of, opening_key, prompt_key
+from surefoot.data.schema import Preferences
 from surefoot.data.text import Message, Prompt, last_turn, to_text
 from surefoot.errors import ConfigurationError
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from surefoot.arrays import Floats
 from surefoot.boundary.json_texts import json_value
+from surefoot.data.keys import prompt_key
 from surefoot.data.reading import fields
 from surefoot.data.references import against
-from surefoot.data.schema import Preferences, prompt_key
+from surefoot.data.schema import Preferences
 from surefoot.data.sources.origins import origins_of
 from surefoot.data.text import Message, Prompt, to_messages, to_text
 from surefoot.errors import ConfigurationError, DataError
