@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import ftfy
 import numpy as np
-import numpy.typing as npt
 
+from surefoot.arrays import Ints
 from surefoot.data import Preferences
-from surefoot.data.checks import DamageReport, without
+from surefoot.data.checks import DamageReport, check
 from surefoot.data.checks.scan import without_controls
 from surefoot.data.schema import TURNS
 from surefoot.data.writing import written_rows
@@ -21,6 +21,8 @@ MENDED: Mapping[str, Callable[[str], str]] = {
     "mojibake": ftfy.fix_encoding,
     "control-character": without_controls,
 }
+#: What a row may turn out to be once it is mended, which leaves nothing of its own to train on.
+SHOWN = ("empty-response", "empty-prompt", "duplicate")
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,48 @@ def cleaned(preferences: Preferences, report: DamageReport) -> Cleaned:
     """Leave out what is damaged beyond doubt, and mend texts whose original can be restored.
 
     Left out are the rows of errors, those that training takes out too; whatever may be wanted
-    (warnings) stays.
+    (warnings) stays. What was mended is looked at again, until nothing changes: it may hold other
+    damage by then, have both responses alike, be empty, or repeat another row.
     """
-    errors = [one for one in report.findings if one.severity == "error"]
-    dropped = _reasons((one.kind, one.positions) for one in errors)
-    mendable = [one for one in report.findings if one.kind in MENDED]
-    mended = _reasons((one.kind, one.positions) for one in mendable)
+    found, rows = _found(report), preferences
+    dropped, mended = _of_errors(report), _reasons(found, MENDED)
+    new = {row: kinds for row, kinds in mended.items() if row not in dropped}
+    while new:
+        before, rows = found, _mended(rows, new)
+        again = check(rows)
+        found = _found(again)
+        shown = {kind: np.setdiff1d(found[kind], before.get(kind, [])) for kind in found}
+        for row, kinds in {**_reasons(shown, SHOWN), **_of_errors(again)}.items():
+            dropped.setdefault(row, kinds)
+        new = {}
+        for row, kinds in _reasons(found, MENDED).items():
+            others = tuple(kind for kind in kinds if kind not in mended.get(row, ()))
+            if others and row not in dropped:
+                new[row], mended[row] = others, (*mended.get(row, ()), *others)
+    kept = np.setdiff1d(np.arange(len(rows)), list(dropped))
     mended = {row: kinds for row, kinds in mended.items() if row not in dropped}
-    sound = without(_mended(preferences, mended) if mended else preferences, errors)
-    return Cleaned(sound, preferences, dropped, mended)
+    return Cleaned(rows.select(kept), preferences, dropped, mended)
 
 
-def _reasons(found: Iterable[tuple[str, npt.NDArray[np.int64]]]) -> dict[int, tuple[str, ...]]:
+def _found(report: DamageReport) -> dict[str, Ints]:
+    """Positions of the rows of each kind of finding, the gravest first."""
+    found: dict[str, Ints] = {}
+    for one in report.findings:
+        found[one.kind] = np.union1d(found.get(one.kind, []), one.positions).astype(np.int64)
+    return found
+
+
+def _of_errors(report: DamageReport) -> dict[int, tuple[str, ...]]:
+    return _reasons(
+        _found(report), {one.kind for one in report.findings if one.severity == "error"}
+    )
+
+
+def _reasons(found: Mapping[str, Ints], kinds: Container[str]) -> dict[int, tuple[str, ...]]:
+    """By row, the kinds among these that it was found to be of."""
     reasons: dict[int, tuple[str, ...]] = {}
-    for kind, positions in found:
-        for row in positions.tolist():
+    for kind, positions in found.items():
+        for row in positions.tolist() if kind in kinds else ():
             reasons[row] = (*reasons.get(row, ()), kind)
     return reasons
 
