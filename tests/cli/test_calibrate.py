@@ -101,7 +101,7 @@ def test_pairs_of_training_are_named(here, tmp_path, rows, small_encoder):
 
 def test_what_it_refuses(here, trained):
     assert (
-        "20 pairs with a weight; a temperature takes 50 or more"
+        "20 of the pairs with a weight are decided; a temperature takes 50 or more"
         in here("calibrate", "run", "few.jsonl", expect=2).err
     )
     Path("both.yaml").write_text("members: [run, run]")
@@ -115,8 +115,11 @@ def test_what_says_nothing_leaves_the_run_as_it_was(tmp_path, trained, monkeypat
     file = tmp_path / "run" / "surefoot.json"
     before = file.read_bytes()
     weightless = pairs.with_columns(weight=[0.0] * len(pairs))
-    with pytest.raises(DataError, match="0 pairs with a weight"):
+    with pytest.raises(DataError, match="0 of the pairs with a weight are decided;"):
         recalibrate(tmp_path / "run", model, weightless)
+    ties = pairs.with_labels([0.5] * 299 + [1.0])
+    with pytest.raises(DataError, match="1 of the pairs .* decided beside 299 ties"):
+        recalibrate(tmp_path / "run", model, ties)
     monkeypatch.setattr(type(model), "scores", lambda *_: np.full((len(pairs), 2), np.nan))
     with pytest.raises(DataError, match="no finite score to 300 of 300"):
         recalibrate(tmp_path / "run", model, pairs)

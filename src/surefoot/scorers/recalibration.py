@@ -41,13 +41,16 @@ def recalibrate(folder: Path, model: TrainedScorer, pairs: Preferences) -> Recal
 
     Raises:
         ConfigurationError: the folder is no run of surefoot's.
-        DataError: fewer pairs than a temperature can be fitted on, or scores that are not finite.
+        DataError: fewer decided pairs than a temperature takes, or scores that are not finite.
     """
     description = storage.read_description(folder)
-    counted = int((pairs.weights > 0).sum())
-    if counted < FEWEST:
+    counted = pairs.weights > 0
+    ties = int((counted & (pairs.labels == 0.5)).sum())
+    if (decided := int(counted.sum()) - ties) < FEWEST:
+        beside = f" beside {ties} ties, which do not say how sure is too sure" if ties else ""
         raise DataError(
-            f"{pairs.name} has {counted} pairs with a weight; a temperature takes {FEWEST} or more."
+            f"{pairs.name}: {decided} of the pairs with a weight are decided{beside}; a temperature "
+            f"takes {FEWEST} or more."
         )
     scores = model.scores(pairs)
     margins = scores[:, 0] - scores[:, 1]
