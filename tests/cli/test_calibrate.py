@@ -118,7 +118,7 @@ def test_what_says_nothing_leaves_the_run_as_it_was(tmp_path, trained, monkeypat
     with pytest.raises(DataError, match="0 of the pairs with a weight are decided;"):
         recalibrate(tmp_path / "run", model, weightless)
     ties = pairs.with_labels([0.5] * 299 + [1.0])
-    with pytest.raises(DataError, match="1 of the pairs .* decided beside 299 ties"):
+    with pytest.raises(DataError, match="decided beside 299 ties"):
         recalibrate(tmp_path / "run", model, ties)
     monkeypatch.setattr(type(model), "scores", lambda *_: np.full((len(pairs), 2), np.nan))
     with pytest.raises(DataError, match="no finite score to 300 of 300"):

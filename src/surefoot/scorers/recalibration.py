@@ -49,8 +49,8 @@ def recalibrate(folder: Path, model: TrainedScorer, pairs: Preferences) -> Recal
     if (decided := int(counted.sum()) - ties) < FEWEST:
         beside = f" beside {ties} ties, which do not say how sure is too sure" if ties else ""
         raise DataError(
-            f"{pairs.name}: {decided} of the pairs with a weight are decided{beside}; a temperature "
-            f"takes {FEWEST} or more."
+            f"{pairs.name}: {decided} of the pairs with a weight are decided{beside}; a "
+            f"temperature takes {FEWEST} or more."
         )
     scores = model.scores(pairs)
     margins = scores[:, 0] - scores[:, 1]
