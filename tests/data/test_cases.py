@@ -51,7 +51,7 @@ def test_published_forms(name, labels, options):
         ("d06_signed_strength.jsonl", "--coding preference_strength=positive-is-first"),
         ("d04_images_sharegpt.jsonl", "the column 'images' holds; only text is read"),
         ("d49_no_prompt.csv", "--column response_a=poem1"),
-        ("ids_only_pairs.csv", "Join the two"),
+        ("ids_only_pairs.csv", "--texts FILE"),
         ("e02_half_unusable.jsonl", r"2 of 4 rows \(50.0%\) cannot be used"),
     ],
 )

@@ -239,7 +239,7 @@ def test_a_ranking_is_read_where_it_can_only_mean_one_thing(read):
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([{"left_id": 3, "right_id": "a-7", "y": 1}] * 3, "Join the two"),
+        ([{"left_id": 3, "right_id": "a-7", "y": 1}] * 3, "--texts FILE"),
         ([{"0": "1", "3": "4"}], "not names: write a line of names above it"),
         (
             [{"id": i, "poem1": "tea by", "poem2": "a tea", "liking": i % 2} for i in range(5)],

@@ -83,6 +83,13 @@ class ReadingFlags:
             "`label=1:a,2:b,3:tie`. Repeatable.",
         ),
     ] = None
+    texts: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="File of texts by id (columns id and text), where prompts or responses are ids. "
+            "Repeatable.",
+        ),
+    ] = None
     max_unusable: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Share of a file's rows that may be unusable. [0.05]"),
@@ -102,6 +109,7 @@ class ReadingFlags:
         return {
             "columns": _by_name(self.column, "--column", "prompt=question", empty=True),
             "codings": _by_name(self.coding, "--coding", "label=first-is-0"),
+            "texts": self.texts,
             "max_unusable": self.max_unusable,
         }
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from surefoot.data.options import ReadingOptions
 from surefoot.data.reading.account import Reading, require_one_coding, require_usable
 from surefoot.data.reading.conversion import Conversion, StartAgainError
+from surefoot.data.reading.texts import joined
 from surefoot.data.schema import Fault, Preferences, concatenate, digest_of
 from surefoot.data.sources import cache
 from surefoot.data.sources.origins import Origin, origins_of
@@ -24,6 +26,7 @@ def read_preferences(
     *,
     columns: Mapping[str, str] | None = None,
     codings: Mapping[str, Any] | None = None,
+    texts: Sequence[str] | None = None,
     source_name: str | None = None,
     on_error: OnError = "skip",
     max_unusable: float | None = None,
@@ -48,6 +51,8 @@ def read_preferences(
         codings: how a label column says which response is preferred, where its values leave it
             open: ``{"label": "first-is-0"}`` (see :data:`surefoot.data.labels.codings.CODINGS`) or
             ``{"label": {1: "a", 2: "b", 3: "tie"}}``.
+        texts: files of texts by id (columns `id` and `text`), where the comparisons hold ids of
+            prompts or responses.
         source_name: `source` of the rows that give none; each file's own short name by default.
         on_error: skip rows that cannot be used (they are listed in `faults`), or fail at the first.
         max_unusable: share of a file's rows that may be unusable, 0.05 by default.
@@ -65,6 +70,7 @@ def read_preferences(
     options = reading_options(
         columns=columns,
         codings=codings,
+        texts=texts,
         on_error=on_error,
         max_unusable=max_unusable,
         no_prompt=no_prompt,
@@ -116,7 +122,11 @@ def read_records(
 
 def read_origin(conversion: Conversion) -> Preferences:
     """The table of an origin, from the cache or made now; what is wrong with it is an error."""
-    origin, options = conversion.origin, conversion.options
+    options = conversion.options
+    if options.texts:
+        origin = joined(conversion.origin, options.texts, options.columns)
+        conversion = replace(conversion, origin=origin)
+    origin = conversion.origin
     settings = [options.columns, options.codings, options.no_prompt, conversion.source_name]
     settings += [conversion.unlabelled, conversion.reader is not None]
     fingerprint = digest_of(origin.digest, *settings, cache.code_digest())

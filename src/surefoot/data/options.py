@@ -22,6 +22,9 @@ class FileReading(Options):
     codings: dict[str, Any] = Field({})
     """How label columns are coded, where their values leave it open: `{label: first-is-0}`, or what
     each value stands for, `{label: '1:a,2:b,3:tie'}`."""
+    texts: list[str] = Field([])
+    """Files of texts by id (columns `id` and `text`), where comparisons hold ids of prompts or
+    responses; they are held in memory."""
     on_error: Literal["skip", "fail"] = "skip"
     """Rows that cannot be read: counted and skipped, or fatal."""
     max_unusable: float = Field(0.05, ge=0, le=1)

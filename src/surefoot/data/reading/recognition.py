@@ -142,8 +142,9 @@ def _hints(sample: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"The first line holds values ({shown}), not names: write a line of names above it."
     if names and all(_is_id(value) for column in values.values() for value in column):
         yield (
-            "It holds ids or numbers and no texts: the texts are in another file. Join the two so "
-            "that each row has the prompt, both responses and the label, and read the result."
+            "It holds ids or numbers and no texts: the texts are in another file. Name it (--texts "
+            "FILE, with columns id and text), and the columns of ids: --column response_a=yours "
+            "--column response_b=yours."
         )
     elif len(names) == 1 and (sign := next((s for s in ";|\t" if s in names[0]), "")):
         yield f"The columns are parted by {sign!r}: save it with commas, or as .tsv with tabs."
