@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import itertools
 import pkgutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from surefoot.errors import ConfigurationError
+from surefoot.errors import ConfigurationError, first_line
 
 #: Group of the entry points by which an installed package offers members.
 GROUP = "surefoot.plugins"
@@ -102,6 +103,47 @@ def files() -> list[Path]:
 def plugin_of(cls: type[Any]) -> str:
     """The module that a member is from; empty for surefoot's own."""
     return "" if cls.__module__.startswith("surefoot.") else cls.__module__
+
+
+def is_function(place: str | Path) -> bool:
+    """Whether a place names a function: `module:function` or `file.py:function`."""
+    module, _, name = str(place).rpartition(":")
+    parts = module.split(".")
+    return name.isidentifier() and (module.endswith(".py") or all(map(str.isidentifier, parts)))
+
+
+def function_at(place: str) -> Callable[..., Any]:
+    """The function that a place names, as `module:function` or `file.py:function`.
+
+    Raises:
+        ConfigurationError: the module cannot be imported, or has no such function.
+    """
+    name, _, function = place.rpartition(":")
+    try:
+        module = _of_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{name} cannot be imported ({type(error).__name__}: {first_line(error)}). A function "
+            "is named as module:function, of an installed module or one in a folder of "
+            "PYTHONPATH, or as file.py:function."
+        ) from error
+    found = getattr(module, function, None)
+    if not callable(found):
+        there = sorted(n for n, one in vars(module).items() if callable(one) and n[0] != "_")
+        has = ", ".join(there) or "no function at all"
+        raise ConfigurationError(f"{name} has no function {function!r}; it has {has}.")
+    return found
+
+
+def _of_file(path: Path) -> ModuleType:
+    """The module that a file is."""
+    spec = importlib.util.spec_from_file_location(f"surefoot_file_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
 
 
 def _offers() -> EntryPoints:

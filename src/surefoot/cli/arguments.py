@@ -25,7 +25,11 @@ def _finite(value: float) -> float:
 
 
 Model = Annotated[
-    str, typer.Argument(help="A run folder, one that holds seeds, or a transformers model.")
+    str,
+    typer.Argument(
+        help="A run folder, one that holds seeds, a transformers model, or a function of prompts "
+        "and responses (rewards.py:name)."
+    ),
 ]
 Baseline = Annotated[
     str | None, typer.Option("--baseline", help="A run folder to compare with, pair by pair.")

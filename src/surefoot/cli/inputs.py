@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from surefoot.cli.arguments import AS_SAVED, LoadingFlags, ReadingFlags
 from surefoot.cli.console import say
 from surefoot.errors import ConfigurationError
+from surefoot.plugins import is_function
 from surefoot.runs import seed_folders
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def show_reading(preferences: Preferences) -> None:
 
 
 def load_models(place: str, loading: LoadingFlags = AS_SAVED) -> list[TrainedScorer]:
-    """The model of a run folder, each `seed-*` inside it, an ensemble, or a transformers model.
+    """The model of a run folder, each `seed-*` in it, an ensemble, a transformers model or a function.
 
     Says in which precision a model of another origin is read.
 
@@ -145,7 +146,8 @@ def run_folders(place: str) -> list[Path]:
     folder = Path(place)
     alone = (folder / "surefoot.json").exists()
     seeds = [] if alone else seed_folders(folder)
-    if not seeds and not folder.exists() and not _HUB.fullmatch(place):
+    named = _HUB.fullmatch(place) or is_function(place)
+    if not seeds and not folder.exists() and not named:
         raise ConfigurationError(f"no run folder at {folder}.")
     return seeds or [folder]
 

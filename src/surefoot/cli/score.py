@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def score(
-    model: Annotated[str, typer.Argument(help="A run folder, or a transformers model.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A run folder, a transformers model, or a function of prompts and responses "
+            "(rewards.py:name)."
+        ),
+    ],
     data: Annotated[list[str], typer.Argument(help="Files or hub data sets.")],
     output: Annotated[Path, typer.Option(help="JSON lines: a reward for each response.")],
     *,

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.errors import ConfigurationError
+from surefoot.plugins import function_at, is_function
 from surefoot.runs import require_finished
 from surefoot.scorers import storage
 from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel
 from surefoot.scorers.ensemble import load_ensemble
 from surefoot.scorers.ensemble_file import is_ensemble, member_places, read_ensemble
+from surefoot.scorers.function import RewardFunction
 from surefoot.scorers.language import adapters
 from surefoot.scorers.language.architecture import ModelKind, architecture, text_config
 from surefoot.scorers.language.loading import load_model, load_tokenizer, prepare_model
@@ -24,12 +26,13 @@ from surefoot.scorers.trained import TrainedScorer
 def load_scorer(
     place: str | Path, reference: str | None = None, precision: str | None = None
 ) -> TrainedScorer:
-    """A scorer from a run folder, the file of an ensemble, or a transformers model.
+    """A scorer from a run folder, an ensemble's file, a transformers model or a function.
 
     Args:
         place: where it lies: a run folder, the YAML file of an ensemble
-            (:mod:`surefoot.scorers.ensemble_file`), or a transformers model in a folder or on the
-            hub.
+            (:mod:`surefoot.scorers.ensemble_file`), a transformers model in a folder or on the
+            hub, or a function of prompts and responses (:mod:`surefoot.scorers.function`), as
+            `module:function` or `file.py:function`.
         reference: what a policy is scored against; of a run, where that lies now.
         precision: of a language model's passes (`scorer.precision`); None: as the run had it.
 
@@ -37,6 +40,11 @@ def load_scorer(
         ConfigurationError: there is none, or it cannot be used.
     """
     folder = Path(place)
+    if is_function(place) and not folder.exists():
+        for name, given in (("reference", reference), ("precision", precision)):
+            if given is not None:
+                raise ConfigurationError(f"{place} is a function: it has no {name}.")
+        return RewardFunction(function_at(str(place)), str(place))
     if is_ensemble(folder):
         if reference is not None:
             raise ConfigurationError(f"{folder} is an ensemble: it has no reference.")
