@@ -108,3 +108,31 @@ def test_every_name_gives_its_share_and_names_of_few_prompts_are_no_more():
     counts = [found.strings("group").count(f"g{k}") for k in range(3)]
     assert counts == pytest.approx([60, 60, 60], abs=3)
     assert len(found) == pytest.approx(240, abs=6)
+
+
+def without_prompt(*pairs, repeats=1):
+    return Preferences.from_rows(
+        [
+            {"prompt": "", "response_a": a, "response_b": b, "label": 1.0}
+            for a, b in pairs
+            for _ in range(repeats)
+        ]
+    )
+
+
+def test_pairs_without_a_prompt_are_held_out_with_those_that_share_a_response():
+    chains = [((f"{i} a", f"{i} b"), (f"{i} b", f"{i} c"), (f"{i} d", f"{i} c")) for i in range(200)]
+    apart = set_apart(without_prompt(*(pair for chain in chains for pair in chain)))
+    rest, held_out = (
+        {text for side in part.texts("response") for text in side}
+        for part in (apart.rest, apart.held_out)
+    )
+    assert not rest & held_out
+    assert len(apart.held_out) == pytest.approx(120, abs=3)
+    assert "all pairs that share a response" in apart.sentence
+
+
+def test_pairs_that_are_all_connected_are_not_parted():
+    apart = set_apart(without_prompt(*((f"{i}", f"{i + 1}") for i in range(600))))
+    assert apart.held_out is None
+    assert "connected by responses" in apart.sentence

@@ -8,6 +8,7 @@ import numpy as np
 
 from surefoot.arrays import Ints
 from surefoot.data.checks.leakage import SIMILAR, similar
+from surefoot.data.keys import key_of
 from surefoot.data.schema import Preferences
 from surefoot.data.splits import By, dialogues, split
 
@@ -15,6 +16,13 @@ from surefoot.data.splits import By, dialogues, split
 FEWEST = 500
 #: Share of the rows that is set apart, and how many at most: enough for a difference of .02.
 SHARE, MOST = 0.2, 4000
+
+_ONE = "all rows are of one prompt."
+_LINKED = (
+    "rows have no prompt, and are all connected by responses that they share, so that none is "
+    "independent of the others. More can be asked of pairs that share none: take each response into "
+    "one pair."
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,10 @@ def set_apart(preferences: Preferences, seed: int = 0) -> Apart:
         "dialogue": dialogues(preferences),
         "prompt": preferences.prompt_keys(),
     }
+    bare = bool((preferences.opening_keys() == key_of("")).all())
     by = next((by for by, keys in units.items() if len(np.unique(keys)) > 1), None)
     if by is None:
-        return Apart(preferences, None, "Nothing was held out: all rows are of one prompt.")
+        return Apart(preferences, None, f"Nothing was held out: {_LINKED if bare else _ONE}")
     rest, held_out = split(preferences, share, by, seed, alike)
     apart = _without_similar(preferences, rest, held_out, units[by])
     how = f"none of which is {SIMILAR:.0%} like one of the others"
@@ -60,7 +69,7 @@ def set_apart(preferences: Preferences, seed: int = 0) -> Apart:
         rest,
         replace(held_out, name=name),
         f"Held out before anything was looked at: {len(held_out):,} of {len(preferences):,} rows, "
-        f"with all pairs of their {by}s, {how}.",
+        f"with all pairs {'that share a response' if bare else f'of their {by}s'}, {how}.",
     )
 
 

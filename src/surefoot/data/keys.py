@@ -1,10 +1,13 @@
-"""Hashes of texts and prompts, blind to case and spacing: whether two rows share one."""
+"""Hashes of texts and prompts, blind to case and spacing: what two rows share."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
+
+from surefoot.arrays import Ints
 from surefoot.data.text import Message, Prompt, normalised
 
 
@@ -23,3 +26,16 @@ def key_of(text: str) -> int:
     """A 64-bit hash of a text, blind to case and spacing."""
     digest = hashlib.blake2b(normalised(text).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
+
+
+def connected(responses: Ints) -> Ints:
+    """One key (N,) for all pairs (N, 2) that are connected by responses that they share."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    keys, ids = np.unique(responses, return_inverse=True)
+    a, b = ids.reshape(responses.shape).T
+    edges = coo_array((np.ones(len(a)), (a, b)), shape=(len(keys), len(keys)))
+    _, component = connected_components(edges, directed=False)
+    first = np.unique(component, return_index=True)[1]  # keys are in order: the least of each
+    return keys[first][component[a]]

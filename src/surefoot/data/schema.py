@@ -19,7 +19,7 @@ from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.columns import DECLARED, Column
-from surefoot.data.keys import key_of, opening_key, prompt_key
+from surefoot.data.keys import connected, key_of, opening_key, prompt_key
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import Fault as Fault
 from surefoot.data.reading.account import Reading
@@ -192,8 +192,15 @@ class Preferences:
         return (Prompt(*row) for row in self.read(*Prompt._fields))
 
     def prompt_keys(self) -> Ints:
-        """A hash of each row's prompt, blind to case and spacing, shape (N,)."""
-        return np.array(list(map(prompt_key, self.prompts())), dtype=np.int64)
+        """A hash of each row's prompt, blind to case and spacing, shape (N,).
+
+        Rows without a prompt have a key in common where they are connected by responses.
+        """
+        keys = np.array(list(map(prompt_key, self.prompts())), dtype=np.int64)
+        without = np.flatnonzero(keys == key_of(""))
+        if len(without):
+            keys[without] = connected(self.select(without).response_keys())
+        return keys
 
     def opening_keys(self) -> Ints:
         """A hash of what the user says first, shape (N,): branches of one dialogue share it."""

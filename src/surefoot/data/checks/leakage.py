@@ -82,6 +82,8 @@ def similar(
     found = []
     for position in positions.tolist():
         shingles = _shingles(here, position)
+        if not len(shingles):
+            continue
         candidates = (_shingles(against, one) for one in index.query(_sketch(shingles)))
         if any(_jaccard(shingles, one) >= SIMILAR for one in candidates):
             found.append(keys[position])
@@ -89,8 +91,13 @@ def similar(
 
 
 def _shingles(preferences: Preferences, position: int) -> npt.NDArray[np.uint64]:
-    """The set of hashes (32 bits) of all pieces of a prompt that are `_SHINGLE` bytes long."""
+    """The hashes (32 bits) of all pieces of a prompt that are `_SHINGLE` bytes long.
+
+    None where it says nothing, which is like no other prompt.
+    """
     text = normalised(to_text(preferences.dataset[position]["prompt"]))
+    if not text:
+        return np.empty(0, dtype=np.uint64)
     letters = np.frombuffer(text.encode().ljust(_SHINGLE), dtype=np.uint8)
     windows = np.lib.stride_tricks.sliding_window_view(letters, _SHINGLE).astype(np.uint64)
     places = np.uint64(8) * np.arange(_SHINGLE, dtype=np.uint64)

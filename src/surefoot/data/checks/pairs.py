@@ -94,6 +94,12 @@ def extreme_length(context: Context) -> Iterator[Finding]:
     )
 
 
+def _without_prompt(context: Context) -> Bools:
+    """Rows without a prompt, where others have one: data that have none say so when read."""
+    empty = (context.scan["lengths"][:, 0] == 0) & ~_parted(context)
+    return empty & ~empty.all()
+
+
 def _parted(context: Context) -> Bools:
     return np.array([n == CONTEXT_DIFFERS for n in context.preferences.strings("note")], dtype=bool)
 
@@ -113,7 +119,7 @@ CHECKS = (
         "warning",
         "The prompt is empty, so the responses answer nothing.",
         "Check which column holds the prompt; drop these rows.",
-        lambda context: (context.scan["lengths"][:, 0] == 0) & ~_parted(context),
+        _without_prompt,
     ),
     check_of(
         "identical-responses",
