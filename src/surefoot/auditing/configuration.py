@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from surefoot.auditing.remedy import Choice
-from surefoot.escaping import one_line
+from surefoot.auditing.remedy import Choice, Options
+from surefoot.training.commented import Draft, Offer
 
 #: Files that the configurations name, and where their runs go.
 CLEAN, HELD_OUT = "clean.jsonl", "held-out.jsonl"
@@ -49,37 +46,29 @@ def configurations(choice: Choice, name: str, steps: list[str]) -> dict[str, str
         head += ["Next:", *steps]
     else:
         head.append("So this is plain.yaml under another name.")
+    plain = [f"Plain training on {name}, to compare with."]
+    remedy = Draft(_complete(choice.options), REMEDY, head, dict(_reasons(choice)), _left(choice))
     return {
-        "remedy.yaml": _text(choice.options, REMEDY, head, dict(_reasons(choice)), _left(choice)),
-        "plain.yaml": _text({}, PLAIN, [f"Plain training on {name}, to compare with."], {}, []),
+        "remedy.yaml": remedy.text,
+        "plain.yaml": Draft(_complete({}), PLAIN, plain, dict(_reasons(Choice()))).text,
     }
 
 
-def _text(
-    options: Mapping[str, Mapping[str, Any]],
-    output: str,
-    head: list[str],
-    reasons: Mapping[tuple[str, str], str],
-    left: list[str],
-) -> str:
-    lines = [*_comment(head), "schema_version: 1"]
-    sections: dict[str, Mapping[str, Any]] = {"data": {}, "scorer": {}} | dict(options)
-    sections["scorer"] = {"kind": "embedding", **sections["scorer"]}
-    for section, given in sections.items():
-        lines.append(f"{section}:")
-        if section == "data":
-            lines.append(f"  train: [{CLEAN}]  # beside this")
-        for option, value in given.items():
-            if (section, option) in reasons:
-                lines += _comment([reasons[section, option]], "  ")
-            text = yaml.safe_dump({option: value}, sort_keys=False)
-            lines += [f"  {line}" for line in text.splitlines()]
-    lines.append(f"output: {output}")
-    return "\n".join([*lines, *_comment(left)]) + "\n"
+def _complete(options: Options) -> dict[str, dict[str, Any]]:
+    """Options of a configuration, with what all have beside them."""
+    sections: dict[str, dict[str, Any]] = {
+        "data": {"train": [CLEAN]},
+        "scorer": {"kind": "embedding"},
+        "objective": {"loss": "logistic"},
+    }
+    for section, given in options.items():
+        sections[section] = sections.get(section, {}) | dict(given)
+    return sections
 
 
 def _reasons(choice: Choice) -> Iterator[tuple[tuple[str, str], str]]:
     """By section and option, what it answers and how the trial went."""
+    yield ("data", "train"), "The rows without damage, beside this file."
     for one in choice.taken:
         found = " ".join(f"{d.name}: {d.sentence}" for d in one.remedy.answers)
         for section, given in one.remedy.options.items():
@@ -87,20 +76,10 @@ def _reasons(choice: Choice) -> Iterator[tuple[tuple[str, str], str]]:
                 yield (section, option), f"{found} {one.sentence.capitalize()}"
 
 
-def _left(choice: Choice) -> list[str]:
+def _left(choice: Choice) -> list[Offer]:
     """What was offered and not taken, as it would be written."""
-    lines = []
-    for one in choice.left:
-        options = {section: dict(given) for section, given in one.remedy.options.items()}
-        text = yaml.safe_dump(options, default_flow_style=True, sort_keys=False, width=10**6)
-        lines.append(f"Offered for {one.remedy.name}: {text.strip()}; {one.sentence}")
-    return lines
-
-
-def _comment(paragraphs: list[str], indent: str = "") -> list[str]:
-    """Lines that YAML does not read, whatever stands in them."""
     return [
-        f"{indent}# {line}"
-        for paragraph in paragraphs
-        for line in textwrap.wrap(one_line(paragraph), 96 - len(indent), break_on_hyphens=False)
+        Offer(section, given, f"Offered for {one.remedy.name}; {one.sentence.removesuffix('.')}")
+        for one in choice.left
+        for section, given in one.remedy.options.items()
     ]

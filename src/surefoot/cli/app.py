@@ -13,6 +13,7 @@ from surefoot.cli.calibrate import calibrate
 from surefoot.cli.demo import demo
 from surefoot.cli.evaluate import PairsOnly, evaluate
 from surefoot.cli.fetch import fetch
+from surefoot.cli.init import init
 from surefoot.cli.options import options
 from surefoot.cli.sample import sample
 from surefoot.cli.score import score
@@ -33,6 +34,7 @@ app = typer.Typer(
 _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app.command()(in_groups(audit))
+app.command()(in_groups(init))
 app.command(context_settings=_OVERRIDES)(train)
 app.command(context_settings=_OVERRIDES)(sample)
 app.command(cls=PairsOnly)(in_groups(evaluate))
