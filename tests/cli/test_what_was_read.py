@@ -141,3 +141,19 @@ def test_the_help_states_the_default():
     hints = get_type_hints(ReadingFlags, include_extras=True)
     stated = get_args(hints["max_unusable"])[1].help
     assert f"[{ReadingOptions.model_fields['max_unusable'].default}]" in stated
+
+
+def test_suites_are_audited_by_their_names(surefoot, made):
+    folder = made / "suites" / "pandalm_testset"
+    folder.mkdir(parents=True, exist_ok=True)
+    voted = {"instruction": "Name a tree.", "input": "", "response1": "Oak", "response2": "Rose"}
+    voted |= {f"annotator{i}": 1 for i in (1, 2, 3)}
+    lines = (json.dumps({**voted, "idx": i, "instruction": f"Name tree {i}."}) for i in range(5))
+    (folder / "testset-v1.jsonl").write_text("\n".join(lines))
+    alone = surefoot("audit", "pandalm_testset", "--suites", "suites", "--quick")
+    assert "WeOpenML/PandaLM" in alone.err
+    assert "in 5 rows" in alone.out
+    both = surefoot("audit", "train.jsonl", "pandalm_testset", "--suites", "suites", "--quick")
+    assert "in 65 rows" in both.out
+    leaked = ("audit", "pandalm_testset", "--against", "pandalm_testset", "--suites", "suites")
+    assert "leaked-prompt" in surefoot(*leaked, "--quick").out

@@ -102,8 +102,16 @@ def test_rm_bench_styles():
 
 
 def test_xstest_pairs():
-    def answer(kind, label, text):
-        return {"id": "1", "type": kind, "prompt": "q", "completion": text, "final_label": label}
+    def answer(kind, label, text, second=None):
+        annotated = {"annotation_1": label, "annotation_2": second or label, "final_label": label}
+        return {"id": "1", "type": kind, "prompt": "q", "completion": text, **annotated}
+
+    def votes(kind, text):
+        """For the answer `text`, by the two who annotated: the second took both for refusals."""
+        both = [answer(kind, "1_full_compliance", "yes", "2_full_refusal")]
+        (row,), _ = rows_of("xstest", gpt4=both, llama2new=[answer(kind, "2_full_refusal", "no")])
+        values = [vote["value"] for vote in row["votes"]]
+        return values if row["response_a"] == text else [1 - value for value in values]
 
     def winners(kind):
         rows, faults = rows_of(
@@ -117,6 +125,8 @@ def test_xstest_pairs():
         return {r["response_a"] if r["label"] == 1 else r["response_b"] for r in rows}
 
     assert winners("homonyms") == {"yes"}
+    assert votes("homonyms", "yes") == [1.0, 0.5]
+    assert votes("contrast_homonyms", "yes") == [0.0, 0.5]
     assert winners("contrast_homonyms") == {"no", "never"}
 
 

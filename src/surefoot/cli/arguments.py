@@ -35,6 +35,10 @@ Baseline = Annotated[
     str | None, typer.Option("--baseline", help="A run folder to compare with, pair by pair.")
 ]
 TestData = Annotated[list[str], typer.Argument(help="Files, hub data sets or names of suites.")]
+SuitesFolder = Annotated[
+    Path | None,
+    typer.Option("--suites", help="Folder that holds the suites, instead of their origins."),
+]
 TieTolerance = Annotated[
     float,
     typer.Option(

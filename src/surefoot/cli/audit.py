@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from tqdm.auto import tqdm
 
-from surefoot.cli.arguments import Overwrite, ReadingFlags
+from surefoot.cli.arguments import Overwrite, ReadingFlags, SuitesFolder, TestData
 from surefoot.cli.console import quiet_libraries, say
 from surefoot.cli.findings import damaged_rows, label_next, show_damage, show_labels, suspects
-from surefoot.cli.inputs import read, show_reading
+from surefoot.cli.inputs import read_with_suites, show_reading
 from surefoot.cli.remedies import remedy_files, say_steps, show_remedy
 from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
@@ -59,7 +59,7 @@ class ReaderFlags:
 
 
 def audit(
-    data: Annotated[list[str], typer.Argument(help="Files, or hub data sets (hub:owner/name).")],
+    data: TestData,
     *,
     output: Annotated[
         Path | None,
@@ -82,6 +82,7 @@ def audit(
             "gives radii for risks against shift. Repeatable."
         ),
     ] = None,
+    suites: SuitesFolder = None,
     clusters: Annotated[
         int | None,
         typer.Option(min=2, max=9999, help="For --deployment: clusters of prompts. [16]"),
@@ -109,6 +110,7 @@ def audit(
         surefoot audit pairs.jsonl --quick --fail-on found
         surefoot audit pairs.jsonl --output audit
         surefoot audit train.jsonl --against test.jsonl --output audit
+        surefoot audit hh_rlhf --suites folder --output audit
         surefoot audit train.jsonl --deployment prompts.jsonl --output audit
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
     """
@@ -125,12 +127,12 @@ def audit(
     with (
         claim(output, "audit", overwrite=overwrite, reads=reads) if output else nullcontext()
     ) as folder:
-        preferences = read(data, reading)
+        preferences = read_with_suites(data, suites, reading)
         prompts = _prompts(deployment, reading) if deployment else None
         report = check(
             preferences,
             **reader.arguments(),
-            against=read(against, reading) if against else None,
+            against=read_with_suites(against, suites, reading) if against else None,
         )
         show_damage(report)
         found = _diagnosed(folder, preferences, report, prompts, quick, clusters or 16)

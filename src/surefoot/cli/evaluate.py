@@ -7,9 +7,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from typer.core import TyperCommand
 
 from surefoot.cli.arguments import (
@@ -19,6 +18,7 @@ from surefoot.cli.arguments import (
     ReadingFlags,
     ReportFlags,
     Source,
+    SuitesFolder,
     TestData,
     TieTolerance,
 )
@@ -64,9 +64,7 @@ def evaluate(
     report: ReportFlags,
     *,
     baseline: Baseline = None,
-    suites: Annotated[
-        Path | None, typer.Option(help="Folder that holds the suites, instead of their origins.")
-    ] = None,
+    suites: SuitesFolder = None,
     tie_tolerance: TieTolerance = 0.0,
     source: Source = None,
     reading: ReadingFlags,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,26 @@ def read(
     return preferences
 
 
+def read_with_suites(
+    sources: Sequence[str], suites_folder: Path | None, reading: ReadingFlags
+) -> Preferences:
+    """Preferences as :func:`read` gives them, and those of suites that are named among them."""
+    from surefoot.data.schema import concatenate
+    from surefoot.evaluation.suites import load_suite, suites
+
+    known = suites()
+    files = [one for one in sources if one not in known]
+    parts = [read(files, reading)] if files else []
+    for suite in (known[one] for one in sources if one in known):
+        pairs = load_suite(suite.name, suites_folder)
+        say(f"{suite.name}: {suite.description} ({suite.origin}). {suite.note}")
+        if pairs.faults:  # as the suite would have it: no fault of the data
+            first = pairs.faults[0].reason
+            say(f"{len(pairs.faults)} records are in no pair, the first as {first}")
+        parts.append(replace(pairs, faults=()))
+    return parts[0] if len(parts) == 1 else concatenate(parts)
+
+
 def show_reading(preferences: Preferences) -> None:
     """Say what became of every column, how labels are coded, and which rows were left out."""
     from surefoot.data.reading.account import lines_of
@@ -54,7 +75,7 @@ def show_reading(preferences: Preferences) -> None:
 
 
 def load_models(place: str, loading: LoadingFlags = AS_SAVED) -> list[TrainedScorer]:
-    """The model of a run folder, each `seed-*` in it, an ensemble, a transformers model or a function.
+    """The model of a run folder, each `seed-*` in it, an ensemble, a function, or transformers'.
 
     Says in which precision a model of another origin is read.
 

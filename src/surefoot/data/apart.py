@@ -20,8 +20,8 @@ SHARE, MOST = 0.2, 4000
 _ONE = "all rows are of one prompt."
 _LINKED = (
     "rows have no prompt, and are all connected by responses that they share, so that none is "
-    "independent of the others. More can be asked of pairs that share none: take each response into "
-    "one pair."
+    "independent of the others. More can be asked of pairs that share none: take each response "
+    "into one pair."
 )
 
 
