@@ -159,7 +159,13 @@ def test_branches_of_dialogues_are_held_out_together(here):
 
 def test_how_the_data_are_read_is_written(here, small_encoder):
     odd = [
-        {"q: #1\n": prompt, "chosen": better, "rejected": worse, "topic\u202e: {": "x\ny"}
+        {
+            "q: #1\n": prompt,
+            "chosen": better,
+            "rejected": worse,
+            "topic\u202e: {": "x\ny",
+            "topic": 1,
+        }
         for prompt, better, worse in pairs(60)
     ]
     write("it's: ü #1.jsonl", odd)
@@ -168,6 +174,7 @@ def test_how_the_data_are_read_is_written(here, small_encoder):
     text = Path("new/one.yaml").read_text()
     assert "it''s: ü #1.jsonl" in text
     assert visible(text) == text
+    assert "--column group=topic." in text
     config = RunConfig.read("new/one.yaml")
     assert config.data.columns == {"prompt": "q: #1\n"}
     assert config.data.max_unusable == 0.1

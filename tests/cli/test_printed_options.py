@@ -28,6 +28,20 @@ def printed(monkeypatch, capsys):
     return run
 
 
+def test_the_help_of_train_lists_them_all(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "argv", ["surefoot", "train", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    said = " ".join(capsys.readouterr().out.split())
+    for name, cls in sections().items():
+        slot, _, kind = name.partition(": ")
+        if name in ("data", "objective", "training", "scorer: policy", "scorer.encoder"):
+            assert f"{name}: {', '.join(cls.model_fields)}" in said
+        if slot == "objective.risk":
+            assert kind in said
+
+
 def test_every_section_and_every_option_in_it(printed):
     names = printed().splitlines()
     for name, cls in sections().items():

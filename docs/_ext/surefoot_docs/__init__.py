@@ -43,8 +43,9 @@ def refreshed(page: str, known: Mapping[str, str]) -> str:
 
 
 def pages() -> list[Path]:
-    """The pages written by hand."""
-    return [path for path in sorted(DOCS.rglob("*.md")) if path.parent in (DOCS, DOCS / "methods")]
+    """The pages written by hand, and what a command says in its help."""
+    own = [path for path in sorted(DOCS.rglob("*.md")) if path.parent in (DOCS, DOCS / "methods")]
+    return [*own, DOCS.parent / "src" / "surefoot" / "cli" / "options.md"]
 
 
 def refresh() -> list[Path]:

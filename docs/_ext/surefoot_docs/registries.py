@@ -12,6 +12,7 @@ from trl import DPOConfig, RewardConfig
 
 from surefoot.auditing import diagnostics
 from surefoot.cli.app import app
+from surefoot.cli.options import sections
 from surefoot.data import checks
 from surefoot.data.labels.codings import CODINGS
 from surefoot.data.readers import readers
@@ -54,6 +55,7 @@ def parts() -> dict[str, str]:
         "rulers": document(rulers) + "\n\n" + document(rulers.ruler_rewards),
         **{f"coverage-{name}": coverage(name) for name in _STATISTICS},
         "commands": commands(),
+        "options-by-section": options_by_section(),
     }
 
 
@@ -161,6 +163,20 @@ def commands() -> str:
             )
         )
     return "\n\n".join(sections)
+
+
+def options_by_section() -> str:
+    """For the help of `surefoot train`: sections with their options, slots with their kinds."""
+    options, kinds = {}, {}
+    for name, cls in sections().items():
+        slot, _, kind = name.partition(": ")
+        if "." in slot and kind:
+            kinds.setdefault(slot, []).append(kind)
+        elif name != "the whole" and "online" not in name and kind != "doubly-robust":
+            options[name] = list(cls.model_fields)
+    lines = [f"- {name}: {', '.join(listed)}" for name, listed in options.items()]
+    lines += [f"- kinds of {slot}: {', '.join(sorted(listed))}" for slot, listed in kinds.items()]
+    return "\n".join(lines)
 
 
 def threats_of(cls: type[Any]) -> frozenset[str]:

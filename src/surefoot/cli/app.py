@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,7 +36,11 @@ _OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app.command()(in_groups(audit))
 app.command()(in_groups(init))
-app.command(context_settings=_OVERRIDES)(train)
+#: Made of the options themselves, by docs/_ext/refresh.py: to import them takes seconds.
+_OPTIONS = Path(__file__).with_name("options.md").read_text(encoding="utf-8")
+app.command(context_settings=_OVERRIDES, epilog=_OPTIONS.partition("-->")[2].partition("<!--")[0])(
+    train
+)
 app.command(context_settings=_OVERRIDES)(sample)
 app.command(cls=PairsOnly)(in_groups(evaluate))
 for command in (value, winrate, best_of_n, calibrate, score):

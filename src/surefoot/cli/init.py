@@ -60,7 +60,9 @@ def init(
     from surefoot.training.first_draft import PLACEHOLDER, first_draft, scorer_of, template
 
     options = scorer_of(scorer, model)
-    with claim_file(output, overwrite=overwrite, reads=data or ()) as place:
+    with claim_file(
+        output, overwrite=overwrite, reads=[*(data or ()), *(reading.texts or ())]
+    ) as place:
         if data:
             given = reading.options | {"no_prompt": reading.no_prompt or None}
             said = {name: value for name, value in given.items() if value is not None}

@@ -40,8 +40,9 @@ def train(
 ) -> None:
     """Train a reward model or a policy so that the named threat does less harm.
 
-    Any option of the configuration can be given as `--section.key value`. Which there are in the
-    sections data, scorer, objective and training: `surefoot options SECTION`.
+    Any option of the configuration can be given as `--section.key value`. They are listed below by
+    section; what each means, `surefoot options SECTION` prints. `surefoot init DATA` writes a
+    configuration.
 
     For example:
 

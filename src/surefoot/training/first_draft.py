@@ -122,7 +122,7 @@ def first_draft(
             "training": training | {"seed": 0},
         },
         f"runs/{_slug(preferences.name)}",
-        [*_head(preferences, sizes), _HOW],
+        [*_head(preferences, sizes, "columns" in reading), _HOW],
         sizes.reasons(language),
         [*_offers(preferences, sizes, language, "columns" in reading)],
     )
@@ -143,13 +143,15 @@ def _codings(preferences: Preferences) -> dict[str, str]:
     }
 
 
-def _head(preferences: Preferences, sizes: Sizes) -> Iterator[str]:
-    """What these data are, and how they were read."""
+def _head(preferences: Preferences, sizes: Sizes, columns: bool) -> Iterator[str]:
+    """What these data are, and how they were read; whether `columns` were named for that."""
     yield (
         f"To train on {sizes.rows:,} rows of {preferences.name}, with {sizes.prompts:,} prompts; "
         f"{len(preferences) - sizes.rows:,} rows are held out."
     )
     yield from lines_of(preferences.readings)
+    if columns and (named := _perhaps_a_group(preferences)):
+        yield f"If {named} names parts of the data, it can be their group: --column group={named}."
     if preferences.has("votes"):
         who = {vote["annotator"] for (votes,) in preferences.read("votes") for vote in votes or ()}
         named = f" of {len(who - {None}):,} annotators" if who - {None} else ""
@@ -169,9 +171,7 @@ def _offers(
     parts = {
         column: names for column in ("group", "source") if (names := _parts(preferences, column))
     }
-    unread = [name for reading in preferences.readings for name in reading.not_read]
-    named = next((name for name in unread if name.casefold() in _OF_PARTS), None)
-    if named is not None and not columns and not preferences.has("group"):
+    if (named := _perhaps_a_group(preferences)) and not columns:
         reason = f"The column {named} was not read. If it names parts of the data, as their group"
         yield Offer("data", {"columns": {"group": named}}, reason)
     if language:
@@ -189,6 +189,13 @@ def _offers(
         yield _risk(column, f"So that no {column} is left behind ({_listed(names)})")
     elif sizes.prompts >= 200:
         yield _risk("cluster", "So that no kind of prompt is left behind")
+
+
+def _perhaps_a_group(preferences: Preferences) -> str | None:
+    """A column that was not read, of a name that parts of data often have; there is no group."""
+    unread = (name for reading in preferences.readings for name in reading.not_read)
+    named = next((name for name in unread if name.casefold() in _OF_PARTS), None)
+    return None if preferences.has("group") else named
 
 
 def _risk(unit: str, reason: str) -> Offer:
