@@ -7,6 +7,7 @@ from html_checks import parsed
 
 from surefoot.errors import ConfigurationError
 from surefoot.report import charts
+from surefoot.report.matrix import matrix_chart
 from surefoot.report.svg import clean
 from surefoot.statistics import Estimate, calibration, mean
 
@@ -41,7 +42,7 @@ def every_chart(name):
             arrows=True,
             band=(-0.1, 0.1),
         ),
-        "matrix": charts.matrix_chart(
+        "matrix": matrix_chart(
             [name, "b"], ["c", name, "d"], [one, other], row_title=name, column_title=name
         ),
     }

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from surefoot.runs import RunFolder
 
 
+FailOn = Annotated[
+    Literal["found", "error"] | None,
+    typer.Option(
+        help="Exit with code 1 where something is `found`, or only where rows are an `error`."
+    ),
+]
+
+
 @dataclass(frozen=True)
 class ReaderFlags:
     """The model that is to be trained on the data, as far as it reads them."""
@@ -47,6 +55,10 @@ class ReaderFlags:
         ),
     ] = None
 
+    def __post_init__(self) -> None:
+        if self.tokenizer is None and self.scorer is not None:
+            raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
+
     def arguments(self) -> dict[str, Any]:
         """Arguments of `check`; says who reads."""
         if self.tokenizer is None or self.max_length is None:
@@ -56,6 +68,41 @@ class ReaderFlags:
         reader, arguments = reading_of(self.tokenizer, self.max_length, self.scorer)
         say(f"read as by {reader}, {arguments['max_length']} tokens at most")
         return arguments
+
+
+@dataclass(frozen=True)
+class BesideFlags:
+    """What the comparisons are held against."""
+
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="The other side of a split, to find leaked prompts. Repeatable."),
+    ] = None
+    deployment: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Prompts of deployment (or comparisons), to see how far they lie from these; "
+            "gives radii for risks against shift. Repeatable."
+        ),
+    ] = None
+    clusters: Annotated[
+        int | None,
+        typer.Option(min=2, max=9999, help="For --deployment: clusters of prompts. [16]"),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.deployment is None and self.clusters is not None:
+            raise ConfigurationError("--clusters goes with --deployment, which was not given.")
+
+    def prompts(self, reading: ReadingFlags) -> Preferences | None:
+        """The prompts of deployment, if any are given."""
+        if not self.deployment:
+            return None
+        from surefoot.data.prompts import read_prompts
+
+        prompts, _ = read_prompts(self.deployment, **reading.options)
+        show_reading(prompts)
+        return prompts
 
 
 def audit(
@@ -71,31 +118,12 @@ def audit(
         ),
     ] = None,
     reader: ReaderFlags,
-    against: Annotated[
-        list[str] | None,
-        typer.Option(help="The other side of a split, to find leaked prompts. Repeatable."),
-    ] = None,
-    deployment: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Prompts of deployment (or comparisons), to see how far they lie from these; "
-            "gives radii for risks against shift. Repeatable."
-        ),
-    ] = None,
+    beside: BesideFlags,
     suites: SuitesFolder = None,
-    clusters: Annotated[
-        int | None,
-        typer.Option(min=2, max=9999, help="For --deployment: clusters of prompts. [16]"),
-    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave out what needs embeddings: seconds, not minutes.")
     ] = False,
-    fail_on: Annotated[
-        Literal["found", "error"] | None,
-        typer.Option(
-            help="Exit with code 1 where something is `found`, or only where rows are an `error`."
-        ),
-    ] = None,
+    fail_on: FailOn = None,
     reading: ReadingFlags,
     overwrite: Overwrite = False,
 ) -> None:
@@ -114,40 +142,24 @@ def audit(
         surefoot audit train.jsonl --deployment prompts.jsonl --output audit
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
     """
-    if deployment is None and clusters is not None:
-        raise ConfigurationError("--clusters goes with --deployment, which was not given.")
-    if reader.tokenizer is None and reader.scorer is not None:
-        raise ConfigurationError("--scorer goes with --tokenizer, which was not given.")
     quiet_libraries(models=not quick or reader.tokenizer is not None)
     from surefoot.data.checks import check
     from surefoot.runs import claim
 
-    tokenizer = [reader.tokenizer] if reader.tokenizer else []
-    reads = [*data, *(against or ()), *(deployment or ()), *tokenizer]
+    against = beside.against or []
+    reads = [*data, *against, *(beside.deployment or ()), *filter(None, [reader.tokenizer])]
     with (
         claim(output, "audit", overwrite=overwrite, reads=reads) if output else nullcontext()
     ) as folder:
         preferences = read_with_suites(data, suites, reading)
-        prompts = _prompts(deployment, reading) if deployment else None
-        report = check(
-            preferences,
-            **reader.arguments(),
-            against=read_with_suites(against, suites, reading) if against else None,
-        )
+        prompts = beside.prompts(reading)
+        other = read_with_suites(against, suites, reading) if against else None
+        report = check(preferences, **reader.arguments(), against=other)
         show_damage(report)
-        found = _diagnosed(folder, preferences, report, prompts, quick, clusters or 16)
+        found = _diagnosed(folder, preferences, report, prompts, quick, beside.clusters or 16)
     damaged = any(finding.severity == "error" for finding in report.findings)
     if (damaged and fail_on) or (found.found and fail_on == "found"):
         raise typer.Exit(1)
-
-
-def _prompts(places: list[str], reading: ReadingFlags) -> Preferences:
-    """The prompts of deployment."""
-    from surefoot.data.prompts import read_prompts
-
-    prompts, _ = read_prompts(places, **reading.options)
-    show_reading(prompts)
-    return prompts
 
 
 def _diagnosed(

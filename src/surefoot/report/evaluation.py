@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from surefoot.evaluation.suites import suites
 from surefoot.report import advice
-from surefoot.report.charts import dot_interval_chart, matrix_chart, reliability_chart
+from surefoot.report.charts import dot_interval_chart, reliability_chart
+from surefoot.report.matrix import matrix_chart
 from surefoot.report.page import render
 from surefoot.report.words import outcome
 from surefoot.statistics import Estimate

@@ -7,7 +7,8 @@ from functools import singledispatch
 from markupsafe import Markup
 
 from surefoot.auditing.picture import Arrows, Cells, Counts, Curves, Dots, Picture
-from surefoot.report.charts import count_chart, curve_chart, dot_interval_chart, matrix_chart
+from surefoot.report.charts import count_chart, curve_chart, dot_interval_chart
+from surefoot.report.matrix import matrix_chart
 
 #: How each kind is read.
 CAPTIONS: dict[str, str] = {
