@@ -41,6 +41,15 @@ def test_annotators_oppose_each_other_as_sources_do(name):
     assert not by_votes.remedy
 
 
+def test_a_part_on_few_prompts_is_not_compared():
+    """Nine prompts say nothing of a part, however many rows are on each."""
+    world = SOURCES.plant(1200, np.random.default_rng(2), 1.0)
+    rare = world.groupings["source"] == "other"
+    prompts = np.where(rare, -1 - np.arange(1200) % 9, world.prompts)
+    (said,) = diagnostics()["conflict"].measure(replace(world, prompts=prompts))
+    assert said == Lacking("conflict: two names in source with 200 rows each, on 10 prompts.")
+
+
 @pytest.mark.parametrize("name", ["conflict", "opposed shortcuts"])
 def test_rows_without_a_weight_oppose_nobody(name):
     """Half of the rows contradict the other half, and have no weight."""

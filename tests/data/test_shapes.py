@@ -648,3 +648,9 @@ def test_names_of_models_that_labels_name_are_used_beside_ties():
     assert found.labels.tolist() == [1.0, 0.0, 0.5]
     assert {"model_a", "model_b"} <= found.readings[0].used.keys()
     assert not found.readings[0].not_read
+
+
+def test_a_prompt_that_is_missing_where_it_was_said_to_stand_is_called_so():
+    pair = {"about": "p", "output_1": "x", "output_2": "y", "preference": 2}
+    with pytest.raises(DataError, match=r"the prompt is missing: 'about' is empty"):
+        read(pair, pair | {"about": None}, columns={"prompt": "about"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,18 +24,29 @@ LABEL_NEXT = "label next"
 
 
 def show_labels(found: Audit) -> None:
-    """What the diagnostics say, the gravest first; what was not found in one line each."""
-    colours = {"found": "red", "cannot tell": "yellow", "assumed": "cyan", "not found": "green"}
-    for one in found.diagnoses:
-        if one.verdict == "not found":
-            continue
+    """What the diagnostics say, the gravest first; what says nothing more in one line each."""
+    colours = {"found": "red", "assumed": "cyan"}
+    for one in (one for one in found.diagnoses if one.verdict in colours):
         kind = (f"\n{one.verdict}", f"bold {colours[one.verdict]}"), " ", (one.name, "bold")
         out.print(Text.assemble(*kind, f": {one.sentence}"))
-        if one.verdict in ("found", "assumed"):
-            if one.measurement.advice:
-                out.print(Text(f"    What to do: {one.measurement.advice}"))
-            for line in one.remedies:
-                out.print(Text(f"    In a configuration: {line}"))
+        if one.measurement.advice:
+            out.print(Text(f"    What to do: {one.measurement.advice}"))
+        for line in one.remedies:
+            out.print(Text(f"    In a configuration: {line}"))
+    unsure = sorted(
+        (one.enough or math.inf, one.name)
+        for one in found.diagnoses
+        if one.verdict == "cannot tell"
+    )
+    if unsure:
+        lines = (f"{name} {'never' if math.isinf(rows) else f'{rows:,}'}" for rows, name in unsure)
+        out.print(
+            Text.assemble(
+                ("\ncannot tell", "bold yellow"),
+                " (rows that would do, on as many more prompts): ",
+                f"{'; '.join(lines)}. What was seen of each is in the page (--output).",
+            )
+        )
     absent = [one.name for one in found.diagnoses if one.verdict == "not found"]
     if absent:
         out.print(Text.assemble(("\nnot found", "bold green"), f": {'; '.join(absent)}."))

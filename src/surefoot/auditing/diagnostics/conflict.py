@@ -32,10 +32,14 @@ def conflict(material: Material) -> Iterator[Measurement | Lacking]:
     are coins opposes nobody. Ties and rows without a weight are left out.
     """
     asked = False
-    for one in labels_by_part(material, FEWEST, MOST):
+    for cast in labels_by_part(material, FEWEST, MOST):
         asked = True
+        one = _on_enough_prompts(material, cast)
         if len(one.parts) < 2:
-            yield Lacking(f"{DIAGNOSTIC.name}: two names in {one.column} with {FEWEST} rows each.")
+            yield Lacking(
+                f"{DIAGNOSTIC.name}: two names in {one.column} with {FEWEST} rows each, on "
+                f"{FEWEST_CLUSTERS} prompts."
+            )
         else:
             yield _tried(material, one)
     if not asked:
@@ -43,6 +47,12 @@ def conflict(material: Material) -> Iterator[Measurement | Lacking]:
             f"{DIAGNOSTIC.name}: a column source or group with two names or more, or named "
             "annotators of votes."
         )
+
+
+def _on_enough_prompts(material: Material, cast: LabelsByPart) -> LabelsByPart:
+    prompts = material.prompts[cast.rows]
+    asked = {part: len(np.unique(prompts[cast.names == part])) for part in cast.parts}
+    return replace(cast, parts=tuple(p for p in cast.parts if asked[p] >= FEWEST_CLUSTERS))
 
 
 def _tried(material: Material, cast: LabelsByPart) -> Measurement:

@@ -30,8 +30,9 @@ def lapses(material: Material) -> Iterator[Measurement | Lacking]:
     first, second = lapse_rates(margins, material.labels[rows], material.weights[rows])
     assert first.estimate is not None
     assert second.estimate is not None
-    one, more = (first, "first") if first.estimate >= second.estimate else (second, "second")
-    wide = one.low is None or one.high is None or one.high - one.low > WIDEST
+    one, other, more = first, second, "first"
+    if first.estimate < second.estimate:
+        one, other, more = second, first, "second"
     yield Measurement(
         size=one,
         test=None,
@@ -39,7 +40,7 @@ def lapses(material: Material) -> Iterator[Measurement | Lacking]:
         f"rate of {first}, and the second at {second}.",
         advice=f"The {more} slot is chosen unread more often: draw sides, or show pairs both ways "
         "round."
-        if not wide
+        if (one.low or 0.0) > (1.0 if other.high is None else other.high)
         else "Show some pairs both ways round: that says what single labels do not.",
         assumption=ASSUMPTION,
         widest=WIDEST,

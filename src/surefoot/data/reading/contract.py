@@ -148,6 +148,8 @@ def prompt_of(record: Record) -> str | list[Message]:
     name = prompt_column(record)
     if name is None and record.account.no_prompt:
         return ""
+    if name is None and (theirs := record.account.theirs.get("prompt")):
+        raise DataError(f"the prompt is missing: {theirs!r} is empty")
     if name is None:
         meant = dict(misspelt(record, PROMPTS))
         near = "".join(f" ({name!r}: did you mean {it!r}?)" for name, it in meant.items())
