@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from encoders import WORDS
 from realdata import real_data
 
-from surefoot.auditing import audit
+from surefoot.auditing import audit, diagnoses, diagnostics, two_sides
 from surefoot.auditing.preference_material import PreferenceMaterial
 from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
@@ -22,6 +23,8 @@ from surefoot.report import audit_page
 from surefoot.scorers import Encoder, EncoderOptions
 from surefoot.scorers.embeddings.clusters import PromptClusters, clusters_of_texts
 from surefoot.statistics.shift import one_law
+from surefoot.worlds.planted.material import clean
+from surefoot.worlds.planted.prompts import PromptLaw
 
 _OURS = ("novelty", "coverage")
 _TO = ["--deployment", "prompts.jsonl"]
@@ -119,6 +122,64 @@ def test_the_order_of_rows_changes_nothing(encoder):
         )
     assert len(sizes[0]) == len(_OURS)
     assert sizes[0] == sizes[1]
+
+
+def planted(name, **law):
+    """What a diagnostic measures in a planted world of 1,000 prompts, by the law of prompts."""
+    world = clean("skewed lengths", 1000, np.random.default_rng(1))
+    many = law.pop("training", 1000)
+    world = replace(world, prompts=np.arange(1000) % many, law=PromptLaw(**law))
+    (one,) = diagnostics()[name].measure(world)
+    return one
+
+
+def test_paraphrases_are_no_neighbours_and_no_coverage_is_missing():
+    alone, several = (planted("coverage", missing=0.0, alike=k) for k in (1, 5))
+    assert alone.size.estimate == pytest.approx(0, abs=0.04)
+    assert several.size.estimate == pytest.approx(0, abs=0.06)
+    assert several.details["threshold"] > alone.details["threshold"]
+    assert several.test.error > 1.5 * alone.test.error
+
+
+def test_what_paraphrases_of_a_few_prompts_lack_may_be_chance():
+    one = planted("novelty", missing=0.0, alike=8)
+    assert one.test.p_value > 0.05
+    assert one.size.low < 0
+    none = planted("novelty", missing=0.0, alike=100)
+    assert "20 prompts of training and of deployment that are not nearly the same" in none.reason
+
+
+def test_branches_of_a_dialogue_are_one_clump(encoder):
+    rows = []
+    for k, row in enumerate(_prompts(60, 0).dataset):
+        said, later = row["prompt"][0], _prompts(60, 2 + k % 2).dataset[k]["prompt"][0]
+        rows.append(row)
+        rows.append(row | {"prompt": [said, {"role": "assistant", "content": "a"}, later]})
+    training = Preferences.from_rows([row | {"id": None} for row in rows], name="dialogues")
+    material = PreferenceMaterial(training, lambda: encoder, deployed=_prompts(100, 1))
+    own, dialogues = material.sides.clumps[0], material.sides.training.dialogues
+    assert len(own) == 120
+    assert len(np.unique(dialogues)) == 60
+    for one in np.unique(dialogues):
+        assert len(np.unique(own[dialogues == one])) == 1
+
+
+def test_which_side_has_to_grow_is_said():
+    small, large, both = (
+        planted("novelty", training=n, deployed=m) for n, m in ((1000, 60), (60, 2000), (200, 100))
+    )
+    assert (small.grows, small.size.n) == ("prompts of deployment", 60)
+    assert (large.grows, large.size.n) == ("prompts of training", 60)
+    assert both.grows == "prompts of deployment and 2 times as many of training"
+    judged = diagnoses([(diagnostics()["novelty"], small)] * 20)[0]
+    assert judged.sentence.endswith(f"some {judged.enough} prompts of deployment would do.")
+
+
+def test_more_prompts_than_are_compared_are_drawn(monkeypatch, asked):
+    monkeypatch.setattr(two_sides, "MOST", 150)
+    _, found = asked(_prompts(600, 0), _prompts(400, 1))
+    for name in _OURS:
+        assert "(of 150 and 150 that were drawn)" in found[name].measurement.seen
 
 
 def test_few_prompts_say_little(asked):

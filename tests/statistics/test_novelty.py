@@ -45,6 +45,52 @@ def test_the_size_that_matters_is_rarely_found():
     assert hits <= 36
 
 
+def _clumps(rng, count, mean=6):
+    """Which clump each of the members of so many is in, of geometric sizes."""
+    return np.repeat(np.arange(count), rng.geometric(1 / mean, count))
+
+
+def test_clumps_are_drawn_and_choose_together():
+    """Of one law of clumps; were members drawn alone, a share would seem moved in most worlds."""
+    values, errors = [], []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        own, theirs = _clumps(rng, 60), 60 + _clumps(rng, 40)
+        chooses = rng.random(100) < 0.25
+        unit = rng.choice(5, 100, p=P)
+        found, _ = moved_share(
+            unit[own], unit[theirs], 5, (chooses[own], chooses[theirs]), (own, theirs)
+        )
+        values.append(found.value)
+        errors.append(found.error)
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(300)
+    assert np.std(values) < 1.1 * np.sqrt(np.mean(np.square(errors)))
+
+
+def test_what_lies_beyond_varies_with_the_clumps():
+    values, errors = [], []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        own, theirs = _clumps(rng, 150), _clumps(rng, 150)
+        sides = (rng.normal(size=150)[side] for side in (own, theirs))
+        found = share_beyond(*sides, clumps=(own, theirs))
+        values.append(found.value)
+        errors.append(found.error)
+    assert np.std(values) < 1.1 * np.sqrt(np.mean(np.square(errors)))
+
+
+def test_the_second_sample_brings_at_least_the_variance_of_what_is_asked_after():
+    none = share_beyond(np.arange(100.0), np.zeros(50), least=0.2)
+    assert none.variances[1] == pytest.approx(0.2 * 0.8 / 50)
+
+
+def test_members_of_one_clump_are_not_compared():
+    x = np.array([[0.0], [0.1], [3.0], [9.0]])
+    clumps = np.array([0, 0, 1, 1])
+    assert nearest_distances(x, x, (clumps, clumps)) == pytest.approx([3.0, 2.9, 2.9, 8.9])
+    assert np.isinf(nearest_distances(x[:2], x[:2], (clumps[:2], clumps[:2]))).all()
+
+
 def test_no_share_is_certain():
     n = np.zeros(40, dtype=np.int64)
     found, _ = moved_share(n, n + 1, 2, (np.arange(40) < 10, np.arange(40) < 10))
@@ -56,7 +102,9 @@ def test_distances_are_those_to_the_nearest_other():
     x, y = (np.random.default_rng(s).normal(size=(2100, 3)) for s in (0, 1))
     assert nearest_distances(x, y) == pytest.approx(cdist(x, y).min(1), abs=1e-6)
     to = cdist(x, x) + np.diag(np.full(2100, np.inf))
-    assert nearest_distances(x, x, np.arange(2100)) == pytest.approx(to.min(1), abs=1e-6)
+    assert nearest_distances(x, x, (np.arange(2100), np.arange(2100))) == pytest.approx(
+        to.min(1), abs=1e-6
+    )
 
 
 def test_prompts_given_twice_are_no_distance_apart():

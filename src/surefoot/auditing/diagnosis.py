@@ -73,9 +73,9 @@ class Diagnosis:
         if self.verdict == "not found":
             return f"{seen} Nothing is found beyond {one.matters:g}; {chance}."
         rows = (
-            f"some {self.enough:,} rows would do"
+            f"some {self.enough:,} {self.measurement.grows} would do"
             if self.enough
-            else "more rows of this kind would be needed than can be had"
+            else f"more {self.measurement.grows} would be needed than can be had"
         )
         return f"{seen} Too few data to tell: {chance}; {rows}."
 

@@ -57,6 +57,8 @@ class Measurement:
     #: those of the diagnostic's other measurements
     picture: Picture | None = None
     details: Mapping[str, Any] = field(default_factory=dict)  #: further figures, JSON-ready
+    #: what there would have to be more of to tell, of which `size.n` are there
+    grows: str = "rows"
     #: its share of the audit's error rate, against 1 of the diagnostic's other measurements
     weight: float = 1.0
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from surefoot.arrays import Floats, Ints
+from surefoot.arrays import Bools, Floats, Ints
 from surefoot.data import Preferences
 from surefoot.data.text import last_turn
 
@@ -29,6 +28,7 @@ class EmbeddedPrompts:
     vectors: Floats  #: (P, D) embeddings of the texts
     rows: Ints  #: (P,) position of a row that has it
     of_rows: Ints  #: (N,) the prompt of each row; -1 where it is left out
+    dialogues: Ints  #: (P,) that are equal where two prompts begin with the same turn
 
     def __len__(self) -> int:
         """P, the number of prompts."""
@@ -43,17 +43,27 @@ class EmbeddedPrompts:
         rows = order[first]
         vectors = encoder.embed(texts[rows].tolist(), keep="right").astype(np.float64)
         of_rows = np.searchsorted(ordered, preferences.prompt_keys())
-        return cls(tuple(texts[rows]), ordered, vectors, rows, of_rows)
+        dialogues = preferences.opening_keys()[rows]
+        return cls(tuple(texts[rows]), ordered, vectors, rows, of_rows, dialogues)
 
     def weighed(self, weights: Floats) -> EmbeddedPrompts:
         """The prompts that have a weight, by weights (N,) of rows."""
-        kept = np.bincount(self.of_rows, weights, len(self)) > 0
-        place = np.where(kept, np.cumsum(kept) - 1, -1)
+        given = self.of_rows >= 0
+        return self.some(np.bincount(self.of_rows[given], weights[given], len(self)) > 0)
+
+    def some(self, kept: Bools) -> EmbeddedPrompts:
+        """The prompts that are kept, by a mask (P,)."""
+        place = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
         texts = tuple(text for text, one in zip(self.texts, kept.tolist(), strict=True) if one)
         return EmbeddedPrompts(
-            texts, self.keys[kept], self.vectors[kept], self.rows[kept], place[self.of_rows]
+            texts,
+            self.keys[kept],
+            self.vectors[kept],
+            self.rows[kept],
+            place[self.of_rows],
+            self.dialogues[kept],
         )
 
-    def shared_with(self, other: EmbeddedPrompts) -> npt.NDArray[np.bool_]:
+    def shared_with(self, other: EmbeddedPrompts) -> Bools:
         """Whether each prompt is one of the other set's, too, (P,)."""
         return np.isin(self.keys, other.keys)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from surefoot.arrays import Floats, Ints
 from surefoot.auditing.embedded_prompts import EmbeddedPrompts
+from surefoot.auditing.two_sides import TwoSides
 from surefoot.auditing.words import WordUse
 
 if TYPE_CHECKING:  # what is quick needs no torch
@@ -121,6 +122,10 @@ class Material(Protocol):
     @property
     def deployment(self) -> EmbeddedPrompts | None:
         """Distinct prompts of where a model will be used, embedded; None where none are given."""
+
+    @property
+    def sides(self) -> TwoSides | None:
+        """The prompts of both that are compared; None where none of deployment are given."""
 
     @property
     def clusters(self) -> int:

@@ -13,6 +13,7 @@ from surefoot.arrays import Floats, Ints
 from surefoot.auditing.embedded_prompts import EmbeddedPrompts
 from surefoot.auditing.features import FEATURES
 from surefoot.auditing.material import Names, Votes, log_odds, validated
+from surefoot.auditing.two_sides import TwoSides
 from surefoot.auditing.words import WordUse, rows_read, word_use
 from surefoot.data import Preferences
 from surefoot.data.schema import ORDER
@@ -184,6 +185,13 @@ class PreferenceMaterial:
     def deployment(self) -> EmbeddedPrompts | None:
         """Distinct prompts of where a model will be used, embedded; None where none are given."""
         return None if self.deployed is None else EmbeddedPrompts.of(self.deployed, self._reader)
+
+    @cached_property
+    def sides(self) -> TwoSides | None:
+        """The prompts of both that are compared; None where none of deployment are given."""
+        if self.deployment is None:
+            return None
+        return TwoSides.of(self.training, self.deployment, self.weights, self.seed)
 
     @cached_property
     def centroids(self) -> Floats:

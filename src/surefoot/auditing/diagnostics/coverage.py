@@ -19,49 +19,43 @@ REFERENCE = 0.2
 FEWEST = 100
 #: Share of the training prompts that counts as far from the others.
 _OUTSIDE = 0.05
-#: Prompts of either side that are compared, and of training that distances are compared with; with
-#: more, these are drawn.
-_MOST, _COMPARED = 20_000, 5_000
 
 
 def coverage(material: Material) -> Iterator[Measurement | Lacking]:
-    """Distance to the nearest training prompt, against that of training prompts to each other."""
-    ours, theirs = material.training.weighed(material.weights), material.deployment
-    if theirs is None:
+    """Distance to the nearest training prompt, against that of training prompts to each other.
+
+    To others outside the own clump, that is: paraphrases and branches of a dialogue are near each
+    other, and no prompt of deployment has its paraphrases in training.
+    """
+    sides = material.sides
+    if sides is None:
         yield Lacking(f"{DIAGNOSTIC.name}: prompts of deployment (--deployment).")
         return
-    if min(len(ours), len(theirs)) < FEWEST:
-        yield Lacking(
-            f"{DIAGNOSTIC.name}: {FEWEST} different prompts of training and of deployment; there "
-            f"are {len(ours)} and {len(theirs)}."
-        )
+    if lacking := sides.lacking(FEWEST):
+        yield Lacking(f"{DIAGNOSTIC.name}: {lacking}")
         return
-    rng = np.random.default_rng(material.seed)
-    among, asked = (rng.permutation(len(side))[:_MOST] for side in (ours, theirs))
-    vectors = ours.vectors[among]
-    own = np.arange(min(len(among), _COMPARED))
-    reference = nearest_distances(vectors[own], vectors, own)
-    distances = nearest_distances(theirs.vectors[asked], vectors)
-    found = share_beyond(reference, distances, _OUTSIDE)
-    least = np.sqrt(REFERENCE * (1 - REFERENCE) / len(asked))
-    test = MinimumEffect(found.value, max(found.error, float(least)), found.freedom, MATTERS)
+    vectors, clumps = sides.training.vectors, sides.clumps
+    reference = nearest_distances(vectors, vectors, (clumps[0], clumps[0]))
+    distances, theirs = sides.distances, sides.deployment
+    found = share_beyond(reference, distances, _OUTSIDE, clumps, REFERENCE)
+    test = MinimumEffect(found.value, found.error, found.freedom, MATTERS)
     threshold = np.quantile(reference, 1 - _OUTSIDE, method="higher")
     far = np.flatnonzero(distances > threshold)
     far = far[np.argsort(-distances[far], kind="stable")]
-    first = [start_of(theirs.texts[i], 60) for i in asked[far[:3]].tolist()]
-    drawn = f" (of {len(asked):,} and {len(among):,} that were drawn)"
-    capped = max(len(ours), len(theirs)) > _MOST
-    size = test.estimate(len(asked), "prompts of deployment")
+    first = [start_of(theirs.texts[i], 60) for i in far[:3].tolist()]
+    n, grows = sides.to_grow(found)
+    size = test.estimate(n, "prompts")
     yield Measurement(
         size=size,
         test=test,
-        seen=f"{len(far) / len(asked):.1%} of the prompts of deployment lie farther from every "
-        f"training prompt than {1 - _OUTSIDE:.0%} of these do from each other"
-        f"{drawn if capped else ''}: {size} more than alike prompts would."
+        seen=f"{len(far) / len(theirs):.1%} of the prompts of deployment lie farther from every "
+        f"training prompt than {1 - _OUTSIDE:.0%} of these do from others that are not nearly the "
+        f"same{sides.seen}: {size} more than alike prompts would."
         + (f" Farthest: {', '.join(map(repr, first))}." if first else ""),
-        in_deployment=RowScores(theirs.rows[asked[far]], 1 - threshold / distances[far]),
+        in_deployment=RowScores(theirs.rows[far], 1 - threshold / distances[far]),
         advice="Label pairs on these first (label-next.jsonl); until then, a model guesses there.",
-        details={"threshold": float(threshold), "far": len(far), "asked": len(asked)},
+        grows=grows,
+        details={"threshold": float(threshold), "far": len(far), "asked": len(theirs)},
     )
 
 
@@ -72,7 +66,8 @@ DIAGNOSTIC = Diagnostic(
     unit="of the prompts of deployment, beyond the 5 % that chance gives",
     matters=MATTERS,
     reference=REFERENCE,
-    null="at most this share of deployment, beyond 5 %, lies farther out than 95 % of training",
+    null="at most this share of deployment, beyond 5 %, lies farther out than 95 % of training, "
+    "each prompt compared with those that are not nearly the same",
     measure=coverage,
     embeds=True,
     source="Vovk, Gammerman and Shafer (2005), conformal prediction, by nearest neighbours",

@@ -15,17 +15,18 @@ from surefoot.auditing.embedded_prompts import EmbeddedPrompts
 from surefoot.auditing.kinds import kinds_of
 from surefoot.auditing.material import Material
 from surefoot.auditing.picture import Dots
+from surefoot.auditing.two_sides import TwoSides
 from surefoot.statistics import mean
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.novelty import moved_share
-from surefoot.statistics.shift import DISTANCES, Shift, one_law, shift
+from surefoot.statistics.shift import DISTANCES, OneLaw, Shift, one_law, shift
 
 #: A model that is wrong on all of what is new loses no more accuracy than this.
 MATTERS = 0.05
 REFERENCE = 0.2
 #: Distinct prompts of either side below which shares of kinds say next to nothing.
 FEWEST = 50
-#: Share of the prompts that choose which kinds are counted; the others count.
+#: Share of the clumps of prompts that choose which kinds are counted; the others count.
 _CHOOSE = 0.25
 
 
@@ -34,44 +35,41 @@ def novelty(material: Material) -> Iterator[Measurement | Lacking]:
 
     Kinds are clusters of the prompts of both sides together: those of one side hold too much of it.
     """
-    ours, theirs = material.training.weighed(material.weights), material.deployment
-    if theirs is None:
+    sides = material.sides
+    if sides is None:
         yield Lacking(f"{DIAGNOSTIC.name}: prompts of deployment (--deployment).")
         return
-    if min(len(ours), len(theirs)) < FEWEST:
-        yield Lacking(
-            f"{DIAGNOSTIC.name}: {FEWEST} different prompts of training and of deployment; there "
-            f"are {len(ours)} and {len(theirs)}."
-        )
+    if lacking := sides.lacking(FEWEST):
+        yield Lacking(f"{DIAGNOSTIC.name}: {lacking}")
         return
-    rng = np.random.default_rng(material.seed)
+    ours, theirs = sides.training, sides.deployment
     texts, vectors = (*ours.texts, *theirs.texts), np.concatenate([ours.vectors, theirs.vectors])
     kind, names = kinds_of(texts, vectors, material.clusters, material.seed)
     before, after = kind[: len(ours)], kind[len(ours) :]
-    found, more = moved_share(before, after, len(names), _choosing(before, after, rng))
-    least = np.sqrt(REFERENCE * (1 - REFERENCE) / (1 - _CHOOSE) / len(after))
-    test = MinimumEffect(found.value, max(found.error, float(least)), found.freedom, MATTERS)
+    choosing = _choosing(sides, material.seed)
+    found, more = moved_share(before, after, len(names), choosing, sides.clumps, REFERENCE)
+    test = MinimumEffect(found.value, found.error, found.freedom, MATTERS)
     p, q = (np.bincount(side, minlength=len(names)) / len(side) for side in (before, after))
     most = int(np.argmax(q - p))
     rows = np.flatnonzero(more[after])
     excess = np.clip(1 - p[after] / q[after], 0, 1)
     rows = rows[np.argsort(-excess[rows], kind="stable")]
     risks = _risks(material, ours, theirs)
-    shared = ours.shared_with(theirs)
-    law = one_law(
-        before[~shared], after[~theirs.shared_with(ours)], len(names), material.seed, before[shared]
-    )
+    law = _one_law(sides, before, after, len(names), material.seed)
+    n, grows = sides.to_grow(found)
+    size = test.estimate(n, "prompts")
     yield Measurement(
-        size=test.estimate(len(after), "prompts of deployment"),
+        size=size,
         test=test,
-        seen=f"Of the prompts of deployment, {test.estimate(len(after), 'prompts')} are more than "
-        f"training has of their kind, of {len(names)} kinds. Kind {names[most]!r} most: "
-        f"{p[most]:.1%} of training, {q[most]:.1%} of deployment.",
+        seen=f"Of the prompts of deployment{sides.seen}, {size} are more than training has of "
+        f"their kind, of {len(names)} kinds. Kind {names[most]!r} most: {p[most]:.1%} of training, "
+        f"{q[most]:.1%} of deployment.",
         in_deployment=RowScores(theirs.rows[rows], excess[rows]),
         remedy={"objective": {"risk": risks[0]}} if risks else {},
         advice="Label pairs on such prompts (label-next.jsonl). A risk over clusters prepares for "
         "what training has too little of, not for what it lacks.",
         picture=_picture(before, after, names, more),
+        grows=grows,
         details={
             "apart": law.apart,
             "apart_by_chance": law.by_chance,
@@ -94,10 +92,20 @@ def _picture(before: Ints, after: Ints, names: list[str], more: Bools) -> Dots:
     return Dots([names[kind] for kind in order], shares, "share of prompts", (None, None), picked)
 
 
-def _choosing(before: Ints, after: Ints, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Which prompts of either side choose the kinds that are counted."""
-    first, second = (rng.permutation(len(side)) < _CHOOSE * len(side) for side in (before, after))
-    return first, second
+def _choosing(sides: TwoSides, seed: int) -> tuple[Bools, Bools]:
+    """Which prompts of either side choose the kinds that are counted: those of some clumps."""
+    own, theirs = sides.clumps
+    count = int(max(own.max(), theirs.max())) + 1
+    chooses = np.random.default_rng(seed).permutation(count) < _CHOOSE * count
+    return chooses[own], chooses[theirs]
+
+
+def _one_law(sides: TwoSides, before: Ints, after: Ints, kinds: int, seed: int) -> OneLaw:
+    """Whether both can be of one law, by one prompt of each clump; clumps of both stay in both."""
+    (own, first), (theirs, other) = (np.unique(side, return_index=True) for side in sides.clumps)
+    shared, theirs_too = np.isin(own, theirs), np.isin(theirs, own)
+    before, after = before[first], after[other]
+    return one_law(before[~shared], after[~theirs_too], kinds, seed, before[shared])
 
 
 def _risks(

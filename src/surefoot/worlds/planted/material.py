@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 from surefoot.arrays import Floats, Ints
 from surefoot.auditing.embedded_prompts import EmbeddedPrompts
 from surefoot.auditing.material import Names, Votes, log_odds, validated
+from surefoot.auditing.two_sides import TwoSides
 from surefoot.auditing.words import WordUse
 from surefoot.errors import DataError
 from surefoot.objectives import Evidence, Facts, Objective, Units, enforce
@@ -157,6 +158,13 @@ class PlantedMaterial:
     def deployment(self) -> EmbeddedPrompts | None:
         """Prompts of deployment."""
         return self.drawn.deployment
+
+    @cached_property
+    def sides(self) -> TwoSides | None:
+        """Prompts of both that are compared."""
+        if self.deployment is None:
+            return None
+        return TwoSides.of(self.training, self.deployment, self.weights, self.seed)
 
     @property
     def clusters(self) -> int:
