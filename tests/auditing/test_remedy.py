@@ -34,7 +34,7 @@ def diagnosis(name, options, verdict="found"):
 def gains(**by_kind):
     """A trial in which each option gains so much over a base that lacks it."""
 
-    def trial(base, options):
+    def trial(base, options, tries):
         new = [key for section in options.values() for key in section]
         old = [key for section in base.values() for key in section]
         value = sum(by_kind[key] for key in new if key not in old)
@@ -44,15 +44,16 @@ def gains(**by_kind):
     return trial
 
 
-def test_only_findings_have_a_remedy_and_equal_ones_are_one():
+def test_what_is_found_or_assumed_has_a_remedy_and_equal_ones_are_one():
     found = [
         diagnosis("conflict", AWARE),
         diagnosis("opposed", AWARE),
+        diagnosis("worst", BALL, "cannot tell"),
         diagnosis("flips", SMOOTHED, "assumed"),
         diagnosis("shortcuts", {}),
+        diagnosis("drift", OTHER_BALL, "not found"),
     ]
-    (one,) = remedies_of(found)
-    assert one.name == "conflict, opposed"
+    assert [one.name for one in remedies_of(found)] == ["conflict, opposed", "flips"]
 
 
 def test_what_sets_one_option_to_two_values_does_not_go_together():
@@ -74,7 +75,7 @@ def test_remedies_that_gain_are_joined_and_others_left():
 def test_of_two_risks_the_one_that_gains_more_is_taken():
     found = [diagnosis("worst group", BALL), diagnosis("worst source", OTHER_BALL)]
 
-    def trial(base, options):
+    def trial(base, options, tries):
         value = 0.05 if options == OTHER_BALL else 0.02
         gain = Estimate(value, 0.01, 0.1, 100, "prompts")
         return Trial(gain, gain)
@@ -138,6 +139,31 @@ def test_a_part_is_not_paid_for_by_all():
     assert not compared(new, old, world).against
     paid = np.where(units, new.right, 0.0)
     assert "pay more" in compared(replace(new, right=paid), old, world).against
+
+
+def test_what_is_one_of_many_takes_more_to_be_taken():
+    world = clean("skewed lengths", 1000, np.random.default_rng(0))
+    odd = np.where(np.arange(1000) % 2, 1.0, -1.0)
+    old = OutOfFold(np.full(1000, 0.5), np.ones(1000))
+    new = OutOfFold(old.right, old.loss - odd - 1.3 / 1000**0.5)  # 1.3 standard errors better
+    assert not compared(new, old, world, tries=1).against
+    assert "become no better" in compared(new, old, world, tries=2).against
+    better = OutOfFold(old.right, old.loss - odd - 1.6 / 1000**0.5)
+    assert not compared(better, old, world, tries=2).against
+    assert compared(better, old, world, tries=4).against
+
+
+def test_remedies_are_tried_as_one_of_all_that_are_offered():
+    counts = []
+
+    def trial(base, options, tries):
+        counts.append(tries)
+        gain = Estimate(0.1, 0.05, 0.15, 100, "prompts")
+        return Trial(gain, gain)
+
+    found = [diagnosis("conflict", AWARE), diagnosis("flips", SMOOTHED, "assumed")]
+    assert remedy_of(found, trial).options == {**AWARE, **SMOOTHED}
+    assert counts == [2, 2, 2]
 
 
 def test_the_worst_unit_is_so_by_the_weights_of_its_rows():

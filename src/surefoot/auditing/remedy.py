@@ -97,14 +97,15 @@ def _ready(one: TriedRemedy) -> dict[str, Any]:
 
 
 def remedies_of(diagnoses: Iterable[Diagnosis]) -> tuple[Remedy, ...]:
-    """The remedies for what was found, the gravest first; equal ones once.
+    """The remedies for what was found, the gravest first, then for what is assumed; each once.
 
-    A figure that rests on an assumption is no finding: what would answer it is left to the reader.
+    Whether an assumption holds these data cannot say; whether its remedy does better on pairs that
+    it has not seen, they can.
     """
     found: list[Remedy] = []
     for one in diagnoses:
         options = one.measurement.remedy
-        if one.verdict != "found" or not options:
+        if one.verdict not in ("found", "assumed") or not options:
             continue
         same = next((r for r in found if r.options == options), None)
         if same is not None:
@@ -126,23 +127,24 @@ def joined(first: Options, second: Options) -> Options | None:
 
 
 def remedy_of(
-    diagnoses: Iterable[Diagnosis], trial: Callable[[Options, Options], Trial] | str
+    diagnoses: Iterable[Diagnosis], trial: Callable[[Options, Options, int], Trial] | str
 ) -> Choice:
-    """One configuration that answers what was found, as far as that is worth it.
+    """One configuration that answers what was found or is assumed, as far as that is worth it.
 
     Each remedy is tried against plain; those for which the trial speaks are taken one after the
     other, the largest gain first, each where it does better still beside those that are taken.
 
     Args:
         diagnoses: of the audit.
-        trial: compares options with others on pairs that neither was fitted to; or why that cannot
-            be done: then plain training is the answer.
+        trial: compares options with others on pairs that neither was fitted to, as one of so many
+            that are tried; or why that cannot be done: then plain training is the answer.
     """
     offered = remedies_of(diagnoses)
     if isinstance(trial, str):
         unknown = Trial(None, None, trial)
         return Choice({}, (), tuple(TriedRemedy(one, unknown) for one in offered), trial)
-    alone = [TriedRemedy(one, trial({}, one.options)) for one in offered]
+    tries = len(offered)
+    alone = [TriedRemedy(one, trial({}, one.options, tries)) for one in offered]
     options: Options = {}
     taken: list[TriedRemedy] = []
     left = [one for one in alone if one.trial.against]
@@ -152,7 +154,7 @@ def remedy_of(
             why = Trial(None, None, "it sets an option that another one sets, which gains more")
             left.append(TriedRemedy(one.remedy, why))
             continue
-        tried = TriedRemedy(one.remedy, trial(options, both)) if taken else one
+        tried = TriedRemedy(one.remedy, trial(options, both, tries)) if taken else one
         if tried.trial.against:
             left.append(tried)
         else:
