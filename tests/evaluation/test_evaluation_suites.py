@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from surefoot.auditing.preference_material import PreferenceMaterial
+from surefoot.data import Preferences
 from surefoot.data.readers.hh import dialogue
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, read_records
+from surefoot.evaluation.suite import FOLDER_VARIABLE, Part, pair, read_records
 from surefoot.evaluation.suites import find_suite, load_suite, rm_bench, suites
 
 
@@ -267,3 +269,10 @@ def test_suites_whose_public_form_differs_say_so(name, monkeypatch):
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     with pytest.raises(DataError, match=r"its public form \(GitHub .*differs.*--suites DIR"):
         load_suite(name)
+
+
+def test_sides_that_were_drawn_are_no_slots_that_somebody_chose():
+    rows = [pair(f"q {i}", f"yes {i}", f"no {i}") for i in range(40)]
+    drawn = Preferences.from_rows(rows)
+    assert {0.0, 1.0} == set(drawn.labels.tolist())
+    assert not PreferenceMaterial(drawn).placed.any()

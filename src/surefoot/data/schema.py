@@ -37,8 +37,9 @@ _MESSAGES = List(dict.fromkeys(("role", "content", "extra"), Value("string")))
 
 #: `label_from` of a pair that has no label, and was taken all the same.
 ABSENT = "absent"
-#: `label_from` of a pair whose better response stands first because its form says so; of several
-#: votes, the one that the first of them prefers.
+#: `label_from` of a pair whose sides say nothing of who judged: the better response stands first
+#: because its form says so (of several votes, the one that the first of them prefers), or where a
+#: suite drew it.
 ORDER = "order"
 
 _TEXT, _NUMBER = Value("string"), Value("float64")

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 from surefoot.boundary.json_texts import json_value
 from surefoot.boundary.limits import FILE_BYTES, size
 from surefoot.data.keys import key_of
-from surefoot.data.schema import Fault, Preferences
+from surefoot.data.schema import ORDER, Fault, Preferences
 from surefoot.data.text import Message, to_messages, to_text
 from surefoot.errors import DataError
 from surefoot.paths import cache_folder
@@ -221,4 +221,5 @@ def pair(prompt: Turns, chosen: Turns, rejected: Turns, **columns: Any) -> Row:
     turned = bool(key_of("\0".join([prompt_text, *sorted(sides)])) & 1)
     first = (sides[0] <= sides[1]) != turned
     a, b = (chosen, rejected) if first else (rejected, chosen)
-    return {"prompt": prompt, "response_a": a, "response_b": b, "label": float(first), **columns}
+    row = {"prompt": prompt, "response_a": a, "response_b": b, "label": float(first)}
+    return {**row, "label_from": ORDER, **columns}  # nobody who judged saw these sides
