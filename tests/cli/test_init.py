@@ -155,6 +155,10 @@ def test_branches_of_dialogues_are_held_out_together(here):
     write("pairs.jsonl", rows)
     here("init", "pairs.jsonl")
     assert RunConfig.read("surefoot.yaml").data.split_by == "dialogue"
+    text = Path("surefoot.yaml").read_text()
+    assert "Of the prompts 100% have earlier turns" in text
+    Path("surefoot.yaml").write_text(taken(text, "views")[0])
+    assert RunConfig.read("surefoot.yaml").scorer.views == ("together", "full")
 
 
 def test_how_the_data_are_read_is_written(here, small_encoder):

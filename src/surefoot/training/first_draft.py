@@ -23,6 +23,8 @@ _HOW = (
     "options SECTION, such as data, scorer, objective.risk."
 )
 _PLAIN = {"loss": "logistic"}
+#: Share of prompts with earlier turns from which reading these is offered.
+_MANY = 0.2
 #: What columns are often called that name parts of the data.
 _OF_PARTS = frozenset(
     ("category", "domain", "genre", "kind", "language", "subset", "task", "topic", "type")
@@ -174,6 +176,13 @@ def _offers(
     if (named := _perhaps_a_group(preferences)) and not columns:
         reason = f"The column {named} was not read. If it names parts of the data, as their group"
         yield Offer("data", {"columns": {"group": named}}, reason)
+    if sizes.dialogues >= _MANY and not language:
+        yield Offer(
+            "scorer",
+            {"views": ["together", "full"]},
+            f"Of the prompts {sizes.dialogues:.0%} have earlier turns, which the head does not "
+            "see. So that it does",
+        )
     if language:
         yield _ADAPTER
     elif "source" in parts:

@@ -78,6 +78,11 @@ class Sizes:
         return len(np.unique(np.sort(self._training.response_keys(), axis=1), axis=0))
 
     @cached_property
+    def dialogues(self) -> float:
+        """Share of the rows whose prompt has more than one turn."""
+        return float(np.mean([len(prompt) > 1 for (prompt,) in self._training.read("prompt")]))
+
+    @cached_property
     def days(self) -> float:
         """Days from the oldest row to the newest; 0 where some row has no time."""
         time = self.preferences.numbers("time")
