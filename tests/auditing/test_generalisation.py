@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from surefoot.auditing import diagnostics
+from surefoot.auditing.diagnostics import unseen_topics
 from surefoot.worlds.planted import faults
 from surefoot.worlds.planted.material import clean
 
@@ -95,3 +96,15 @@ def test_topics_are_drawn_by_weights():
 def test_one_topic_is_none_to_leave_out():
     world = replace(clean("skewed lengths", 400, rng()), prompts=np.arange(400) % 5)
     assert "10 topics" in measured("unseen topics", world).reason
+
+
+def test_topics_that_are_near_each_other_are_left_out_together():
+    """Five places with two topics each: no fold has part of a place, and few topics are apart."""
+    places = np.repeat(10.0 * np.eye(5), 2, axis=0)
+    centres = places + np.random.default_rng(0).normal(size=places.shape)
+    sizes = np.array([90.0, 110, 80, 120, 100, 95, 105, 99, 100, 100])
+    fold = unseen_topics._neighbours(centres, sizes)
+    assert (fold[::2] == fold[1::2]).all()
+    assert sorted(fold[::2].tolist()) == [0, 1, 2, 3, 4]
+    few = unseen_topics._neighbours(centres[::3], np.ones(4))
+    assert len(np.unique(few)) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from surefoot.arrays import Floats, Ints
 from surefoot.auditing.blind import decided
@@ -12,7 +13,6 @@ from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.kinds import kinds_of
 from surefoot.auditing.material import Material, validated
 from surefoot.auditing.picture import Dots
-from surefoot.data.units import emptiest
 from surefoot.statistics import mean
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.estimate import written
@@ -37,16 +37,15 @@ def unseen_topics(material: Material) -> Iterator[Measurement | Lacking]:
     prompts, weights = material.training, material.weights
     kind, names = kinds_of(prompts.texts, prompts.vectors, TOPICS, material.seed)
     topic = kind[prompts.of_rows]
-    sizes = np.bincount(topic, weights, len(names))
+    sizes = np.bincount(topic, weights, len(names)).astype(np.float64)
     if (sizes > 0).sum() < FEWEST_CLUSTERS or sizes.max() > _LARGEST * sizes.sum():
         yield Lacking(
             f"{DIAGNOSTIC.name}: prompts of {FEWEST_CLUSTERS} topics or more, none of which holds "
             f"{_LARGEST:.0%} of the rows."
         )
         return
-    order = np.argsort(-sizes, kind="stable")
-    fold = np.empty(len(sizes), dtype=np.int64)
-    fold[order] = list(emptiest(sizes[order].tolist(), range(FOLDS)))
+    centres = [prompts.vectors[kind == k].mean(axis=0) for k in range(len(names))]
+    fold = _neighbours(np.stack(centres), sizes)
     seen, unseen = (
         credit(side_of_margins(margins), material.labels)
         for margins in (
@@ -71,6 +70,27 @@ def unseen_topics(material: Material) -> Iterator[Measurement | Lacking]:
         picture=_picture(material, seen, unseen, topic, names),
         details={"seen": accuracy[0], "unseen": accuracy[1], "topics": len(names)},
     )
+
+
+def _neighbours(centres: Floats, sizes: Floats) -> Ints:
+    """Folds (K,) of topics, near ones in one, of about the same size: by centres (K, D) and sizes.
+
+    Where a topic's neighbour stays in training, so do prompts that are on the edge of both.
+    """
+    apart = cdist(centres, centres)
+    left = np.argsort(-sizes, kind="stable").tolist()
+    fold = np.full(len(sizes), FOLDS - 1)
+    for number in range(FOLDS - 1):
+        share = sizes[left].sum() / (FOLDS - number)
+        members = [left.pop(0)] if left else []
+        while left:
+            nearest = min(left, key=lambda k: apart[k, members].min())
+            if sizes[[*members, nearest]].sum() > share + sizes[nearest] / 2:
+                break
+            left.remove(nearest)
+            members.append(nearest)
+        fold[members] = number
+    return fold
 
 
 def _picture(

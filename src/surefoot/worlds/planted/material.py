@@ -23,11 +23,19 @@ from surefoot.scorers.embeddings.clusters import k_means
 from surefoot.scorers.embeddings.features import Embedded, FeatureMap
 from surefoot.scorers.head import CrossValidation, Problem
 from surefoot.worlds.planted.forms import forms
-from surefoot.worlds.planted.prompts import PromptLaw, PromptWorld
+from surefoot.worlds.planted.prompts import TOPICS, PromptLaw, PromptWorld
 
 #: Kinds of clean data: few prompts with much in common; lengths with long tails; three votes on
-#: each pair; groups of which one is small.
-Kind = Literal["few prompts", "skewed lengths", "several votes", "unbalanced groups"]
+#: each pair; groups of which one is small; prompts in clumps of nearly the same, with a few rows of
+#: thirty times the weight; topics and lengths of responses that change with time, and no taste.
+Kind = Literal[
+    "few prompts",
+    "skewed lengths",
+    "several votes",
+    "unbalanced groups",
+    "near-duplicates",
+    "changing conditions",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 ANNOTATORS = 20
@@ -230,8 +238,27 @@ def clean(kind: Kind, pairs: int, rng: np.random.Generator, length: float = 0.1)
         placed=np.full(pairs, float(kind in ("several votes", "unbalanced groups"))),
         seed=int(rng.integers(2**31)),
     )
+    if kind == "near-duplicates":
+        heavy = np.where(rng.random(pairs) < 0.01, 30.0, 1.0)
+        world = replace(world, weights=heavy, law=PromptLaw(alike=5))
+    if kind == "changing conditions":
+        world = _changing(world, kept * length, rng)
     each = 3 if kind == "several votes" else 1
     return voted(world, each, rng)
+
+
+def _changing(world: PlantedMaterial, slope: float, rng: np.random.Generator) -> PlantedMaterial:
+    """The world with topics that come one after another, and responses that get longer."""
+    time = (world.drawn.topics / TOPICS + rng.random(len(world.labels))) / 2
+    before = world.contrasts["length"]
+    lengths = before * (0.5 + time)
+    lengths /= np.sqrt(np.mean(lengths**2))
+    return replace(
+        world,
+        time=time,
+        contrasts=world.contrasts | {"length": lengths},
+        margins_true=world.margins_true + slope * (lengths - before),
+    )
 
 
 def voted(
