@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from surefoot.cli.console import out
-from surefoot.data.text import last_turn
 from surefoot.escaping import json_document
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ def _concerned(
     found: Audit, preferences: Preferences, prompts: Preferences | None
 ) -> Iterator[tuple[dict[str, Any], str]]:
     """Rows, and prompts of deployment, that the audit is about; each with its prompt."""
+    from surefoot.data.text import last_turn
+
     for issues, data in ((found.issues, preferences), (found.deployment_issues, prompts)):
         places = [] if data is None else list(data.read("file", "row", "prompt"))
         for row, kind, score, verdict in issues.itertuples(index=False):
