@@ -110,8 +110,11 @@ def test_each_form_trains_as_it_is(here, small_encoder, rows):
     assert config.data.held_out == 0.2
     again = read_preferences(list(config.data.train), **config.data.reading())
     np.testing.assert_array_equal(again.labels, read_preferences("pairs.jsonl").labels)
-    here("train", "surefoot.yaml", "--scorer.encoder.name", small_encoder)
-    assert Path(config.output, "held-out.jsonl").is_file()
+    said = here("train", "surefoot.yaml", "--scorer.encoder.name", small_encoder)
+    assert "Of pairs that it did not see runs/pairs orders " in said.out
+    test = "runs/pairs/held-out.jsonl"
+    assert Path(test).is_file()
+    assert f"next: surefoot evaluate runs/pairs {test} --output report" in said.err
 
 
 def taken(text, *names):
@@ -134,7 +137,8 @@ def test_what_is_offered_trains_too(here, small_encoder):
     assert config.objective.risk.unit == "source"
     assert config.objective.labels.flip_rate == "fitted"
     assert config.data.columns == {"group": "topic"}
-    here("train", "surefoot.yaml", "--scorer.encoder.name", small_encoder)
+    said = here("train", "surefoot.yaml", "--scorer.encoder.name", small_encoder)
+    assert "--baseline PLAIN" in said.err  # such an objective asks for a plain one beside it
 
 
 @pytest.mark.parametrize(("n", "same"), [(3, False), (2, False), (8, True)])
@@ -224,7 +228,9 @@ def test_a_template_says_what_to_fill_in(here, small_encoder):
     assert "FILL IN" in Path("surefoot.yaml").read_text()
     write("mine.jsonl", hh(60))
     train = ("train", "surefoot.yaml", "--data.train", "mine.jsonl")
-    here(*train, "--scorer.encoder.name", small_encoder)
+    seeds = ("--seeds", "2", "--training.bootstrap", "true")
+    said = here(*train, "--scorer.encoder.name", small_encoder, *seeds).out
+    assert re.search(r"did not see runs/first orders [.01]\S* to [.01]\S* as they are", said)
     assert "PAIRS.jsonl" in here("train", "surefoot.yaml", "--output", "x", expect=2).err
 
 

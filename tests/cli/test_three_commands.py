@@ -100,6 +100,9 @@ def test_quick_and_few_rows_end_in_plain_training(here, tmp_path, capsys):
     assert remedy.pop("output") != plain.pop("output")
     assert remedy == plain
     here("train", "audit/plain.yaml")
+    here("audit", "pairs.jsonl", "--quick")
+    following = "next: surefoot audit pairs.jsonl --quick --output audit"
+    assert capsys.readouterr().err.splitlines()[-1] == following
 
 
 def test_nothing_comes_next_where_no_row_is_sound(here, tmp_path, capsys):

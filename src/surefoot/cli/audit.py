@@ -205,4 +205,6 @@ def _diagnosed(
         write(folder, {**results, **handed})
         if len(clean.kept):
             say_steps(folder.path, found.remedy, apart)
+    else:
+        say(f"next: {invocation()} --output audit")
     return found

@@ -27,5 +27,5 @@ def fetch(
     folder = fetch(model, say)
     conclude(
         f"{model} is in {folder}. {about(folder)}",
-        *("train", "CONFIG", "--scorer", f"{{kind: policy, model: {model}}}"),
+        *("init", "PAIRS.jsonl", "--scorer", "policy", "--model", model),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from surefoot.scorers.fit.report import FitReport, UnitShare
     from surefoot.statistics import Estimate
     from surefoot.training.language.language_run import LanguageReport
-    from surefoot.training.run import Run
 
 #: Figures of the last log that the table of language models shows.
 _LAST = ("loss", "value", "sampled_kl", "margin", "chosen_change", "effective_pairs")
@@ -53,6 +52,7 @@ def train(
         torchrun --nproc_per_node 2 -m surefoot train policy.yaml
     """
     quiet_libraries()
+    from surefoot.objectives import Objective
     from surefoot.online.config import is_online
     from surefoot.training import RunConfig, train_seeds
     from surefoot.training.folder import HELD_OUT
@@ -72,10 +72,13 @@ def train(
     runs = train_seeds(config.for_seeds(seeds), root=root, **how)
     for one in runs:
         say(f"wrote {one.folder}")
-    _show(runs)
+    reports = {str(run.folder): run.report for run in runs}
+    _show(reports)
     held_out = Path(runs[0].folder if runs else config.output) / HELD_OUT
     test = held_out if held_out.is_file() else "TEST.jsonl"
-    conclude(*("", "evaluate", config.output, test, "--baseline", "PLAIN", "--output", "report"))
+    beside = [] if config.objective == Objective() else ["--baseline", "PLAIN"]
+    following = ("evaluate", config.output, test, *beside, "--output", "report")
+    conclude(_verdict(config.output, reports.values()), *following)
 
 
 def overrides(arguments: Sequence[str]) -> dict[str, str]:
@@ -138,11 +141,26 @@ def _show_online(run: OnlineRun) -> None:
         )
 
 
-def _show(runs: Sequence[Run]) -> None:
+def _verdict(output: str, reports: Iterable[FitReport | LanguageReport]) -> str:
+    """How well the model orders pairs that it did not see, of several seeds from the worst on."""
+    from surefoot.scorers.fit.report import FitReport
+
+    accuracies = [
+        one.out_of_fold_accuracy if isinstance(one, FitReport) else one.held_out_accuracy
+        for one in reports
+    ]
+    known = [one for one in accuracies if one is not None and one.estimate is not None]
+    if not known:
+        return ""
+    shares = sorted(float(one.estimate or 0.0) for one in known)
+    share = figure(known[0]) if len(known) == 1 else f"{shares[0]:.3f} to {shares[-1]:.3f}"
+    return f"Of pairs that it did not see {output} orders {share} as they are labelled."
+
+
+def _show(reports: Mapping[str, Any]) -> None:
     from surefoot.scorers.fit.report import FitReport
     from surefoot.training.language.language_run import LanguageReport
 
-    reports = {str(run.folder): run.report for run in runs}
     if heads := {k: r for k, r in reports.items() if isinstance(r, FitReport)}:
         _show_heads(heads)
     if language := {k: r for k, r in reports.items() if isinstance(r, LanguageReport)}:
