@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from surefoot.auditing import Lacking, diagnostics
 from surefoot.auditing.material import Votes
@@ -291,3 +292,59 @@ def test_votes_for_the_chosen_response_have_no_slot(tmp_path):
         for name in ("slot preference", "sides", "lapses"):
             (one,) = diagnostics()[name].measure(material)
             assert isinstance(one, Lacking)
+
+
+def queues(careless, seed=0):
+    """Two topics with tastes of their own, each judged by half of the people; some are coins."""
+    drawn = rng(seed)
+    world = clean("unbalanced groups", 1000, drawn)
+    apart = world.vectors[:, 0] - world.vectors[:, 1]
+    topic = np.arange(1000) % 2
+    signs = np.where(np.arange(apart.shape[1]) % 2, -1.0, 1.0)
+    margins = np.where(topic == 0, apart.sum(1), apart @ signs) / 2
+    coin = drawn.random(60) < careless
+    who = 2 * np.argsort(drawn.random((1000, 30)), axis=1)[:, :3] + topic[:, None]
+    right = drawn.random((1000, 3)) < np.where(coin[who], 0.5, expit(margins)[:, None])
+    pair = np.repeat(np.arange(1000), 3)
+    names = tuple(f"annotator {i:02d}" for i in range(60))
+    votes = Votes(pair, who.ravel(), right.ravel().astype(float), names)
+    return replace(world, margins_true=margins, labels=right.mean(1), votes=votes)
+
+
+@pytest.mark.parametrize("careless", [0.0, 0.25])
+def test_queues_by_topic_are_no_camps(careless):
+    assert measured("two camps", queues(careless)).test.value < 0.02
+
+
+def test_pairs_with_one_vote_say_nothing_of_camps():
+    world = queues(0.0)
+    votes = world.votes
+    first = np.arange(0, 3000, 3)
+    alone = Votes(votes.pair[first], votes.annotator[first] % 10, votes.value[first], votes.names)
+    assert "kinds of prompts" in measured("two camps", replace(world, votes=alone)).reason
+
+
+def test_a_persons_repeats_are_one_vote():
+    """In any row with the same two responses; of nobody, every vote counts."""
+    responses = np.array([[0, 1], [1, 0], [2, 3]])
+    pair, who = np.array([0, 0, 1, 2, 2, 2]), np.array([0, 0, 0, 0, -1, -1])
+    kept = Votes(pair, who, np.array([1.0, 1, 1, 0, 0, 1]), ("a",)).once(responses)
+    assert kept.pair.tolist() == [0, 2, 2, 2]
+    assert kept.repeats == 2
+    assert "2 votes by people who had voted" in kept.in_words
+
+
+@pytest.mark.parametrize("name", ["agreement", "flipped votes"])
+def test_repeats_are_no_agreement(name):
+    """Everybody says the same thing twice."""
+    world = voted(clean("several votes", 500, rng()), 3, rng())
+    votes = world.votes
+    twice = Votes(
+        np.repeat(votes.pair, 2),
+        np.repeat(votes.annotator, 2),
+        np.repeat(votes.value, 2),
+        votes.names,
+    )
+    one, other = (measured(name, replace(world, votes=given)) for given in (votes, twice))
+    assert one.size == other.size
+    assert f"{len(votes.pair):,} votes by people" in other.seen

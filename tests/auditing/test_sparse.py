@@ -91,8 +91,8 @@ class TestNearTies:
         world.__dict__["margins"] = np.where(np.arange(1000) < 300, 0.01, 3.0)
         one = measured("near ties", world)
         assert one.size.estimate == pytest.approx(0.3)
-        assert sorted(one.rows.positions.tolist()) == list(range(300))
-        assert one.rows.scores.min() > 0.9
+        assert one.details["near ties"] == 300
+        assert one.rows is None  # nobody has to look at them
 
     def test_as_many_others_have_a_weight_too(self, monkeypatch):
         kept = []

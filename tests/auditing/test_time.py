@@ -54,6 +54,19 @@ def test_the_change_is_dated():
     assert "nearest to 2024-01-2" in found.advice
 
 
+def test_the_change_is_dated_within_kinds():
+    """At .3 come other kinds of prompts, of which labels are less sure; at .7 labels are turned."""
+    rng = np.random.default_rng(3)
+    world = clean("unbalanced groups", 4000, rng)
+    sure = world.drawn.topics < 6
+    other = rng.random(4000) < np.where(sure, 0.1, 0.9)
+    time = np.where(other, 0.3 + 0.7 * world.time, 0.3 * world.time)
+    world = replace(world, margins_true=np.where(sure, 5.0, 0.7) * world.margins_true, time=time)
+    world = voted(world, 1, rng, lambda pair, who: np.where(time[pair] > 0.7, 0.2, 0.0))
+    found = measured("drift", world)
+    assert found.details["change"] == pytest.approx(0.7, abs=0.1)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1])
 def test_later_prompts_of_another_kind_are_no_drift(share):
     """Labels to half of the topics are four times as sure, and three in four of these come early.

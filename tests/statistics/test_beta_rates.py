@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import betabinom
 
-from surefoot.statistics import flip_rate_of_votes
+from surefoot.statistics import flip_rate_of_votes, varying_rates
 from surefoot.statistics.beta_rates import flip_rate_of_beta
 from surefoot.statistics.flip_rate import disagreement_of
 
@@ -65,3 +65,19 @@ def test_votes_that_always_agree():
     found = flip_rate_of_beta(np.zeros(50), np.full(50, 5))
     assert found.low == 0.0
     assert found.estimate < 0.01
+
+
+def test_weights_count_and_shared_rows_say_no_more():
+    rng = np.random.default_rng(7)
+    first, votes = _votes(np.full(600, 0.15), 5, rng)
+    other, _ = _votes(np.full(600, 0.4), 5, rng)
+    both, each = np.concatenate([first, other]), np.concatenate([votes, votes])
+    heard = np.repeat([1.0, 0.0], 600)
+    one = flip_rate_of_beta(first, votes)
+    assert flip_rate_of_beta(both, each, weights=heard) == one
+    again = np.tile(first, 3), np.tile(votes, 3)
+    shared = flip_rate_of_beta(*again, clusters=np.tile(np.arange(600), 3))
+    assert shared.low == pytest.approx(one.low, abs=2e-3)
+    assert shared.high == pytest.approx(one.high, abs=2e-3)
+    assert varying_rates(both, each, weights=heard) == varying_rates(first, votes)
+    assert varying_rates(both, each).p_value < 0.05

@@ -129,3 +129,18 @@ class TestAdded:
         rng = np.random.default_rng(4)
         labels = (rng.random(4000) < expit(bent)).astype(float)
         assert self.by(bent, margins, labels).p_value < 1e-6
+
+
+def test_rows_that_share_what_they_say_widen_intervals():
+    """Each row four times over: four times the rows say nothing more."""
+    rng = np.random.default_rng(5)
+    margins = rng.normal(0, 3, 500)
+    labels = (rng.random(500) < 0.1 + 0.85 * expit(margins)).astype(float)
+    alone = lapse_rates(margins, labels, np.ones(500))
+    fourfold = [np.repeat(one, 4) for one in (margins, labels, np.ones(500), np.arange(500))]
+    shared = lapse_rates(*fourfold[:3], clusters=fourfold[3])
+    blind = lapse_rates(*fourfold[:3])
+    for one, same, narrow in zip(alone, shared, blind, strict=True):
+        assert same.estimate == pytest.approx(one.estimate, abs=5e-3)
+        assert same.high - same.low == pytest.approx(one.high - one.low, rel=0.3)
+        assert narrow.high - narrow.low < 0.75 * (same.high - same.low)

@@ -9,7 +9,7 @@ import numpy as np
 
 from surefoot.arrays import Floats, Ints
 from surefoot.auditing.diagnostic import Lacking, RowScores
-from surefoot.auditing.material import Material, Votes
+from surefoot.auditing.material import Material
 from surefoot.auditing.picture import Dots
 from surefoot.statistics.agreement import BesideOthers, beside_others
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
@@ -52,10 +52,9 @@ class NamedVotes:
     ) -> NamedVotes | Lacking:
         """Votes with so many others on their pair; what is lacking, for a diagnostic's name.
 
-        Of somebody who voted on a pair more than once, the first vote counts. With `placed` only
-        votes count that a response's place may have moved.
+        With `placed` only votes count that a response's place may have moved.
         """
-        votes = _once(material.votes)
+        votes = material.votes
         beside = beside_others(votes.pair, votes.value)
         weights = material.weights[votes.pair]
         if placed:
@@ -150,12 +149,3 @@ class NamedVotes:
 
     def _sizes(self, tests: dict[int, MinimumEffect]) -> dict[int, Estimate]:
         return {one: test.estimate(len(self.judged[one]), "votes") for one, test in tests.items()}
-
-
-def _once(votes: Votes) -> Votes:
-    """The first vote of each named annotator on each pair, and all votes of others."""
-    named = votes.annotator >= 0
-    number = np.where(named, votes.annotator, len(votes.names) + np.arange(len(votes.pair)))
-    first = np.unique(np.stack([votes.pair, number]), axis=1, return_index=True)[1]
-    kept = np.sort(first)
-    return Votes(votes.pair[kept], votes.annotator[kept], votes.value[kept], votes.names)

@@ -23,19 +23,53 @@ Names = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Votes:
-    """Every vote on a pair.
+    """Votes on pairs.
 
     Attributes:
         pair: (V,) position of the row that it is on.
         annotator: (V,) who voted, numbered by `names`; -1 where that is not said.
         value: (V,) 1 for the first response, 0 for the second, 0.5 for a tie.
         names: of the annotators.
+        repeats: how many votes were left out, as the same person's on the same two responses.
     """
 
     pair: Ints
     annotator: Ints
     value: Floats
     names: tuple[str, ...] = ()
+    repeats: int = 0
+
+    def once(self, responses: Ints) -> Votes:
+        """The first vote of every named annotator on the same two responses, and all of nobody.
+
+        What a person says twice is no second opinion: it would count as agreement.
+
+        Args:
+            responses: (N, 2) keys of the responses of rows, in either order.
+        """
+        _, same = np.unique(np.sort(responses, axis=1), axis=0, return_inverse=True)
+        named = np.flatnonzero(self.annotator >= 0)
+        key = same.reshape(-1)[self.pair[named]] * len(self.names) + self.annotator[named]
+        kept = self.annotator < 0
+        kept[named[np.unique(key, return_index=True)[1]]] = True
+        return Votes(
+            self.pair[kept],
+            self.annotator[kept],
+            self.value[kept],
+            self.names,
+            self.repeats + int((~kept).sum()),
+        )
+
+    @property
+    def in_words(self) -> str:
+        """A sentence on what was left out, if anything was."""
+        left = "vote by somebody" if self.repeats == 1 else "votes by people"
+        return (
+            f" {self.repeats:,} {left} who had voted on the same two responses before "
+            "count for nothing."
+            if self.repeats
+            else ""
+        )
 
     def counts(self, rows: int) -> Ints:
         """Decided votes for the first response and for either on each row, (rows, 2)."""
@@ -82,7 +116,7 @@ class Material(Protocol):
 
     @property
     def votes(self) -> Votes:
-        """All votes; none where the data have no column of them."""
+        """One vote of a person on two responses; none where the data have no column of them."""
 
     @property
     def contrasts(self) -> dict[str, Floats]:

@@ -100,7 +100,7 @@ class PreferenceMaterial:
 
     @cached_property
     def votes(self) -> Votes:
-        """All votes; none where the data have no column of them."""
+        """One vote of a person on two responses; none where the data have no column of them."""
         rows, who, values = [], [], []
         if self.preferences.has("votes"):
             for row, (votes,) in enumerate(self.preferences.read("votes")):
@@ -110,12 +110,13 @@ class PreferenceMaterial:
                     values.append(vote["value"])
         names = tuple(sorted({name for name in who if name is not None}))
         number = {name: i for i, name in enumerate(names)}
-        return Votes(
+        every = Votes(
             np.array(rows, dtype=np.int64),
             np.array([number.get(name, -1) for name in who], dtype=np.int64),
             np.array(values, dtype=np.float64),
             names,
         )
+        return every.once(self.responses) if names else every
 
     @cached_property
     def contrasts(self) -> dict[str, Floats]:

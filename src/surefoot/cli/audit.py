@@ -12,7 +12,14 @@ from tqdm.auto import tqdm
 
 from surefoot.cli.arguments import Overwrite, ReadingFlags, SuitesFolder, TestData
 from surefoot.cli.console import quiet_libraries, say
-from surefoot.cli.findings import damaged_rows, label_next, show_damage, show_labels, suspects
+from surefoot.cli.findings import (
+    damaged_rows,
+    label_next,
+    show_damage,
+    show_labels,
+    suspects,
+    why_not_ranked,
+)
 from surefoot.cli.inputs import read_with_suites, show_reading
 from surefoot.cli.remedies import remedy_files, say_steps, show_remedy
 from surefoot.cli.results import Content, invocation, write
@@ -111,10 +118,10 @@ def audit(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for audit.json, rows.jsonl (every row), suspects.jsonl, label-next.jsonl, "
-            "report.html, and for what to train next: remedy.yaml and plain.yaml, clean.jsonl "
-            "(changed.jsonl says what is not as it was), held-out.jsonl (a fifth, of 500 rows or "
-            "more, not audited)."
+            help="Folder for audit.json, rows.jsonl (every row), suspects.jsonl, report.html, "
+            "label-next.jsonl (where there are embeddings to rank by), and for what to train "
+            "next: remedy.yaml and plain.yaml, clean.jsonl (changed.jsonl says what is not as it "
+            "was), held-out.jsonl (a fifth, of 500 rows or more, not audited)."
         ),
     ] = None,
     reader: ReaderFlags,
@@ -194,10 +201,13 @@ def _diagnosed(
     show_remedy(found.remedy)
     if folder and apart:
         command = invocation()
+        ranked = label_next(found, audited, prompts)
+        if not ranked:
+            say(f"label-next.jsonl is not written: {why_not_ranked(found)}")
         results: dict[str, Content] = {
             "audit.json": report.to_dict() | {"labels": found.to_dict()},
             "suspects.jsonl": suspects(found, audited, prompts),
-            "label-next.jsonl": label_next(found, audited, prompts),
+            "label-next.jsonl": ranked or None,
             "report.html": lambda: audit_page(report, found, audited, prompts, command=command),
             "rows.jsonl": damaged_rows(report, preferences),
         }

@@ -73,6 +73,15 @@ def label_next(found: Audit, preferences: Preferences, prompts: Preferences | No
     )
 
 
+def why_not_ranked(found: Audit) -> str:
+    """Why there is nothing in `label-next.jsonl`."""
+    for reason in found.lacking:
+        name, _, need = reason.partition(": ")
+        if name == LABEL_NEXT:
+            return f"ranking takes {need}"
+    return "no rows are better than others to label next."
+
+
 def _concerned(
     found: Audit, preferences: Preferences, prompts: Preferences | None
 ) -> Iterator[tuple[dict[str, Any], str]]:

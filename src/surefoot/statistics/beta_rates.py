@@ -8,14 +8,17 @@ disagree; from four votes on the splits say the mean and the spread of the rates
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import betaln
 from scipy.stats import chi2
 
 from surefoot.arrays import ArrayLike, Floats, Ints
+from surefoot.statistics.dependence import Dependence, in_one_unit, spread
 from surefoot.statistics.estimate import Estimate, Scope
-from surefoot.statistics.flip_rate import ENOUGH_VOTES
+from surefoot.statistics.flip_rate import ENOUGH_VOTES, disagreement_of
 
 ASSUMPTION = "the flip rates of pairs follow a beta law"
 _MEANS = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.06, 0.5, 45)])
@@ -23,25 +26,40 @@ _MEANS = np.concatenate([np.geomspace(1e-4, 0.05, 12), np.linspace(0.06, 0.5, 45
 _LOGITS = (-11.5, 11.5)
 
 
-def flip_rate_of_beta(first: ArrayLike, votes: ArrayLike, level: float = 0.95) -> Estimate:
+def flip_rate_of_beta(
+    first: ArrayLike,
+    votes: ArrayLike,
+    level: float = 0.95,
+    weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+) -> Estimate:
     """Fit the mean rate, at most 1/2, by maximum likelihood, with its profile interval.
 
-    Rows count as independent.
+    Pairs count as many as say as much: fewer where weights differ, and where clusters make the
+    error of the mean disagreement larger.
 
     Args:
         first: (N,) votes for the first response, of each pair.
         votes: (N,) votes for either; pairs with fewer than two are left out.
         level: nominal coverage of the interval.
+        weights: (N,) of pairs, not negative; default: equal ones.
+        clusters: (N,) what pairs share; default: they are independent.
 
     Returns:
         The estimate; without a figure where no pair has four votes.
     """
     a, k = (np.rint(np.asarray(side)).astype(np.int64) for side in (first, votes))
-    a, k = a[k >= 2], k[k >= 2]
+    w = np.ones(len(k)) if weights is None else np.asarray(weights, dtype=np.float64)
+    heard = (k >= 2) & (w > 0)
+    shared = None if clusters is None else np.asarray(clusters)[heard]
+    a, k, w = a[heard], k[heard], w[heard]
     scope = Scope(len(k), "pairs with two votes or more", level, (0.0, 0.5))
     if not (k >= ENOUGH_VOTES).any():
         return scope.refused(None, "no pair has four votes")
-    (k, s), counts = np.unique(np.stack([k, np.minimum(a, k - a)]), axis=1, return_counts=True)
+    w = in_one_unit(w)
+    w = w * (w.sum() / np.square(w).sum() / _inflation(disagreement_of(a, k), w, shared))
+    (k, s), split = np.unique(np.stack([k, np.minimum(a, k - a)]), axis=1, return_inverse=True)
+    counts = np.bincount(split.reshape(-1), w)
 
     def best(mean: float) -> float:
         """Less the log-likelihood of a mean rate, at the correlation that fits it best."""
@@ -72,6 +90,17 @@ def flip_rate_of_beta(first: ArrayLike, votes: ArrayLike, level: float = 0.95) -
     low = end(_MEANS[(profile > edge) & (rate > _MEANS)][::-1], 0.0)
     high = end(_MEANS[(profile > edge) & (rate < _MEANS)], 0.5)
     return scope.interval(rate, low, high, ASSUMPTION)
+
+
+def _inflation(disagreement: Floats, weights: Floats, clusters: Any) -> float:
+    """By how much clusters raise the variance of the mean disagreement (N,), at least 1."""
+    if clusters is None:
+        return 1.0
+    alone, shared = (
+        spread(disagreement, Dependence.of(ids, len(weights)), weights).error
+        for ids in (None, clusters)
+    )
+    return max(float(shared / alone) ** 2, 1.0) if 0 < alone < np.inf > shared else 1.0
 
 
 def _log_chances(s: Ints, k: Ints, a: float, b: float) -> Floats:

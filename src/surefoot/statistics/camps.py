@@ -30,13 +30,23 @@ _STEPS = 100
 class Camps:
     """A mixture of two directions, for J annotators and K features."""
 
-    #: (V,) of each vote: 1 where the annotator's camp predicts it and the one direction does not,
-    #: -1 the other way round, else 0; both fitted without the annotator's votes, the camp chosen
-    #: without the vote
-    gains: Floats
+    #: (V,) of each vote: 1 where the annotator's camp says that the first is preferred and the one
+    #: direction says the second, -1 the other way round, else 0 (a half where one says neither);
+    #: both fitted without the annotator's votes, the camp chosen without the vote
+    turned: Floats
     one: Floats  #: (K,) the direction of all
     directions: Floats  #: (2, K) of the camps, the larger one first
     member: Floats  #: (J,) chance that the annotator is of the smaller camp, by all votes
+
+    def gains(self, votes: Floats, beside: Floats | float = 0.5) -> Floats:
+        """How much more of votes (V,) their camps predict than the one direction does.
+
+        Args:
+            votes: (V,) as given to :func:`camps`.
+            beside: (V,) what is expected of them whatever the camp, such as the mean of other
+                votes on the pair.
+        """
+        return 2 * self.turned * (votes - beside)
 
 
 def camps(
@@ -66,7 +76,7 @@ def camps(
     count = int(who.max()) + 1
     fold = rng.permutation(count) % _FOLDS
     fifth = rng.integers(0, _FOLDS, int(cluster.max()) + 1)[cluster]
-    gains = np.empty(len(y))
+    turned = np.empty(len(y))
     for k in range(_FOLDS):
         seen, tried = fold[who] != k, fold[who] == k
         _, others = np.unique(who[seen], return_inverse=True)
@@ -78,13 +88,13 @@ def camps(
             mine = fifth[tried] == part
             chosen = _posterior(loss * ~mine[:, None], who[tried], count, shares)
             chances[mine] = chosen[who[tried][mine]]
-        found = np.sign((chances * margins).sum(1)) - np.sign(x[tried] @ one)
-        gains[order[tried]] = found * (y[tried] - 0.5)
+        camp, all_alike = (chances * margins).sum(1), x[tried] @ one
+        turned[order[tried]] = (np.sign(camp) - np.sign(all_alike)) / 2
     one, directions, shares = _fitted(x, y, who, w)
     loss = _surprise(x @ directions.T, y[:, None]) * w[:, None]
     member = _posterior(loss, who, count, shares)
     larger = int(member.mean(0).argmax())
-    return Camps(gains, one, directions[[larger, 1 - larger]], member[:, 1 - larger])
+    return Camps(turned, one, directions[[larger, 1 - larger]], member[:, 1 - larger])
 
 
 def _surprise(margins: Floats, votes: Floats) -> Floats:

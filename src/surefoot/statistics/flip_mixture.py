@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, log_expit
-from scipy.stats import chi2
 
 from surefoot.arrays import ArrayLike, Floats
-from surefoot.statistics.dependence import Dependence
 from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.profiles import profile_drop
 
 ASSUMPTION = (
     "without flips, the chance of a label would be logistic in the margin of a model that did not "
@@ -116,8 +114,10 @@ def flip_mixture(
     if polished.fun < least:
         rate, least = float(polished.x), float(polished.fun)
     scale = best_scale(rate)[0]
-    more = 1.0 if shared is None else _inflation(rate, scale * z, with_margin, w, shared)
-    edge = least + more * float(chi2.ppf(level, 1)) / 2
+    p = expit(scale * z)
+    slopes = np.stack([1 - 2 * p, (1 - 2 * rate) * p * (1 - p) * scale * z], axis=1)
+    chance = rate + (1 - 2 * rate) * p  # of a label that goes with its margin
+    edge = least + float(profile_drop(chance, slopes, with_margin, w, shared, level)[0])
 
     def above(at: float) -> float:
         return best_scale(at)[1] - edge
@@ -145,27 +145,6 @@ def _grouped(z: Floats, kept: Floats, turned: Floats) -> tuple[Floats, Floats, F
     first = np.linspace(0, len(z), _MOST, endpoint=False).astype(np.int64)
     sums = [np.add.reduceat(one[order], first) for one in (z * (kept + turned), kept, turned)]
     return sums[0] / (sums[1] + sums[2]), sums[1], sums[2]
-
-
-def _inflation(rate: float, z: Floats, with_margin: Floats, w: Floats, clusters: Any) -> float:
-    """By how much clusters raise the variance of the rate, at least 1.
-
-    Scores of each row in rate and log-scale, their information, and the sandwich with clusters over
-    the one without.
-    """
-    p, slope = expit(z), expit(z) * expit(-z)
-    chance = rate + (1 - 2 * rate) * p  # of a label that goes with its margin
-    by_chance = (with_margin - chance) / np.maximum(chance * (1 - chance), 1e-12)
-    directions = np.stack([1 - 2 * p, (1 - 2 * rate) * slope * z], axis=1)
-    scores = (w * by_chance)[:, None] * directions
-    weight = w / np.maximum(chance * (1 - chance), 1e-12)
-    information = (directions * weight[:, None]).T @ directions
-    inverse = np.linalg.pinv(information)
-    alone, shared = (
-        float((inverse @ meat @ inverse)[0, 0])
-        for meat in (scores.T @ scores, Dependence.of(clusters, len(w)).gram(scores))
-    )
-    return max(shared / alone, 1.0) if alone > 0 else 1.0
 
 
 def _crossing(above: Callable[[float], float], excess: Floats, rate: float, way: int) -> float:

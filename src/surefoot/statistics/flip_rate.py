@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import comb
 from scipy.stats import binom
 
-from surefoot.arrays import ArrayLike, Floats, Ints
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.statistics.estimate import Estimate, Result, written_p
 from surefoot.statistics.intervals import mean
 from surefoot.statistics.ranges import SHARE
@@ -81,7 +81,9 @@ class VaryingRates(Result):
         return f"{bound}; on {self.pairs} pairs with {ENOUGH_VOTES} votes or more {seen} ({p})."
 
 
-def varying_rates(first: ArrayLike, votes: ArrayLike, seed: int = 0) -> VaryingRates:
+def varying_rates(
+    first: ArrayLike, votes: ArrayLike, seed: int = 0, weights: ArrayLike | None = None
+) -> VaryingRates:
     """Test that all pairs are flipped with one rate, against rates that differ between pairs.
 
     Two votes on a pair split with chance 2 v, v = e (1 - e); four split in the middle with chance
@@ -90,28 +92,40 @@ def varying_rates(first: ArrayLike, votes: ArrayLike, seed: int = 0) -> VaryingR
     3 v. The p-value is of votes drawn with the one rate that fits (a parametric bootstrap); given
     the rate, pairs of one prompt are independent too.
 
-    Of each pair (N,) the votes for the first response and for either; pairs with fewer than four
-    are left out.
+    Args:
+        first: (N,) votes for the first response of each pair.
+        votes: (N,) votes for either; pairs with fewer than four are left out.
+        seed: of the votes that are drawn.
+        weights: (N,) of pairs, not negative; default: equal ones. Of a number of votes as many
+            pairs are drawn as say as much as theirs.
     """
     a, k = (np.rint(np.asarray(side)).astype(np.int64) for side in (first, votes))
-    a, k = a[k >= ENOUGH_VOTES], k[k >= ENOUGH_VOTES]
+    w = np.ones(len(k)) if weights is None else np.asarray(weights, dtype=np.float64)
+    heard = (k >= ENOUGH_VOTES) & (w > 0)
+    a, k, w = a[heard], k[heard], w[heard] / w.max(initial=1e-300)
     if not len(k):
         return VaryingRates(0, 0.0, None)
-    sizes, counts = np.unique(k, return_counts=True)
-    moments = partial(_moments, sizes.tolist())
-    v, variance = moments([np.bincount(a[k == size], minlength=size + 1) for size in sizes])
+    sizes = np.unique(k).tolist()
+    masses = [float(w[k == size].sum()) for size in sizes]
+    moments = partial(_moments, sizes)
+    splits: list[Floats] = [
+        np.bincount(a[k == size], w[k == size], size + 1).astype(np.float64) for size in sizes
+    ]
+    v, variance = moments(splits)
     rate = float(1 - np.sqrt(1 - 4 * np.clip(v, 0, 0.25))) / 2
     rng = np.random.default_rng(seed)
-    drawn = [
-        rng.multinomial(count, binom(size, rate).pmf(np.arange(size + 1)), _DRAWS)
-        for size, count in zip(sizes.tolist(), counts.tolist(), strict=True)
-    ]
+    drawn: list[Floats] = []
+    for size, mass in zip(sizes, masses, strict=True):
+        count = max(round(mass**2 / float(np.square(w[k == size]).sum())), 1)
+        chances = binom(size, rate).pmf(np.arange(size + 1))
+        counts = rng.multinomial(count, chances, _DRAWS).astype(np.float64)
+        drawn.append(counts * (mass / count))
     as_large = int((moments(drawn)[1] >= variance - 1e-12).sum())
     return VaryingRates(len(k), float(variance), (1 + as_large) / (1 + _DRAWS))
 
 
-def _moments(sizes: list[int], splits: list[Ints]) -> tuple[Floats, Floats]:
-    """Mean and variance (...) of v, from how many pairs (..., k + 1) of k votes split each way."""
+def _moments(sizes: list[int], splits: list[Floats]) -> tuple[Floats, Floats]:
+    """Mean and variance (...) of v, from the pairs' mass (..., k + 1) by how k votes split."""
     first = second = np.zeros(())
     pairs = sum(np.asarray(one).sum(-1) for one in splits)
     for k, one in zip(sizes, splits, strict=True):

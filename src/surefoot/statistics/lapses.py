@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, xlogy
-from scipy.stats import chi2
 
-from surefoot.arrays import Floats
+from surefoot.arrays import ArrayLike, Floats
 from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.profiles import profile_drop
 
 #: Both lapse rates together lie below twice this.
 _MOST = 0.45
@@ -24,36 +24,55 @@ _BINS = 400
 
 
 def lapse_rates(
-    margins: Floats, labels: Floats, weights: Floats, level: float = 0.95
+    margins: Floats,
+    labels: Floats,
+    weights: Floats,
+    level: float = 0.95,
+    clusters: ArrayLike | None = None,
 ) -> tuple[Estimate, Estimate]:
     """Rates at which the first, and the second, is preferred whatever the margin says.
 
-    By maximum likelihood, with profile intervals in which rows count as independent.
+    By maximum likelihood, with profile intervals
+    (:func:`~surefoot.statistics.profiles.profile_drop`).
 
     Args:
         margins: (N,) log-odds by a model that saw no label of a row, not all 0.
         labels: (N,) P(first preferred).
         weights: (N,), not negative, not all 0.
         level: of the intervals.
+        clusters: (N,) what rows share; None: rows are independent.
     """
     n = len(margins)
     w = weights * (weights.sum() / np.square(weights).sum())  # as many as say as much
     z = margins / float(np.sqrt(np.average(np.square(margins), weights=w)))
+    every, heard = (z, labels, w), w > 0
     z, labels, w = _binned(z, labels, w)
     best = _fit(z, labels, w, {})
-    edge = best[1] + float(chi2.ppf(level, 1)) / 2
+    shared = None if clusters is None else np.asarray(clusters)[heard]
+    chance, slopes = _curve(best[0], every[0][heard])
+    drops = profile_drop(chance, slopes, every[1][heard], every[2][heard], shared, level)
     found = []
     for end in (0, 1):
         rate = float(best[0][end])
 
         def above(at: float, end: int = end) -> float:
-            return _fit(z, labels, w, {end: at})[1] - edge
+            return _fit(z, labels, w, {end: at})[1] - best[1] - float(drops[end])
 
         low = 0.0 if above(0.0) <= 0 else _between(above, 0.0, rate)
         high = _MOST if above(_MOST) <= 0 else _between(above, rate, _MOST)
         note = "" if high < _MOST else "the margins do not reach far enough to say"
         found.append(Estimate(rate, low, high, n, "labels", level, note, within=(0.0, _MOST)))
     return found[0], found[1]
+
+
+def _curve(at: Floats, z: Floats) -> tuple[Floats, Floats]:
+    """P(first preferred) (N,) and its derivatives in l1, l2, log a and c, (N, 4)."""
+    first, second, scale = at[0], at[1], np.exp(at[2])
+    s = expit(scale * z + at[3])
+    rest = 1 - first - second
+    steep = rest * s * (1 - s)
+    slopes = np.stack([1 - s, -s, steep * scale * z, steep], axis=1)
+    return np.clip(first + rest * s, 1e-12, 1 - 1e-12), slopes
 
 
 def _binned(z: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
@@ -77,15 +96,9 @@ def _fit(z: Floats, y: Floats, w: Floats, fixed: dict[int, float]) -> tuple[Floa
     """l1, l2, log a and c (4,) that fit best, some held fixed, and less the log-likelihood."""
 
     def loss(at: Floats) -> tuple[float, Floats]:
-        first, second, scale = at[0], at[1], np.exp(at[2])
-        s = expit(scale * z + at[3])
-        rest = 1 - first - second
-        p = np.clip(first + rest * s, 1e-12, 1 - 1e-12)
-        slope = w * (y / p - (1 - y) / (1 - p))
-        steep = rest * s * (1 - s)
-        parts = (1 - s, -s, steep * scale * z, steep)
+        p, slopes = _curve(at, z)
         value = -float(w @ (xlogy(y, p) + xlogy(1 - y, 1 - p)))
-        return value, -np.array([slope @ part for part in parts])
+        return value, -(w * (y / p - (1 - y) / (1 - p))) @ slopes
 
     bounds = [(0.0, _MOST), (0.0, _MOST), (-5.0, 7.0), (-5.0, 5.0)]
     for place, value in fixed.items():

@@ -64,7 +64,8 @@ def agreement(material: Material) -> Iterator[Measurement | Lacking]:
         seen=f"Krippendorff's alpha of single votes is {alpha} (1: they agree, 0: by chance). The "
         f"mean of {each:.1f} votes has reliability {spearman_brown(one, each):.2f}; "
         f"{enough} on a pair. No model can agree with more than "
-        f"{ceilings[0]:.2f} of single votes, or {ceilings[1]:.2f} of majorities of {typical}.",
+        f"{ceilings[0]:.2f} of single votes, or {ceilings[1]:.2f} of majorities of {typical}."
+        f"{votes.in_words}",
         advice="Judge the accuracy of a model against that ceiling, not against 1."
         + (" Collect more votes on fewer pairs, or clearer pairs." if not needed else ""),
         assumption="votes on a pair are drawn independently, and every pair is as hard as the next",

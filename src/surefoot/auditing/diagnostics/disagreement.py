@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import expit, stdtrit
 from scipy.stats import binom
 
 from surefoot.arrays import Floats, Ints
@@ -21,6 +21,8 @@ from surefoot.statistics.minimum_effect import MinimumEffect
 
 MATTERS = 0.05
 REFERENCE = 0.10
+#: Rows with at least this chance that the majority of their votes is wrong are suspects.
+SUSPECTED = 0.25
 #: On a pair, in the picture.
 MOST_VOTES = 10
 
@@ -47,18 +49,22 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
     # than one of disagreement. Near 1/2 the rate hardly follows; the slope is that below.
     slope = 1 / (2 * (1 - 2 * float(np.clip(size.estimate, MATTERS, 0.45))))
     error = max(moments.error, _least_error(votes, weights, REFERENCE)) * slope
-    split = np.flatnonzero(disagreement > 0)
-    gravest = split[np.argsort(-disagreement[split], kind="stable")]
-    varying, beta = varying_rates(first, votes), flip_rate_of_beta(first, votes)
-    labels = material.labels[several[split]]
-    hard = len(split) and np.isin(labels, (0.0, 1.0)).mean() > 0.5
+    wrong = _chance_that_the_majority_is_wrong(first, votes, size.estimate)
+    doubtful = np.flatnonzero(wrong >= SUSPECTED)
+    gravest = doubtful[np.argsort(-wrong[doubtful], kind="stable")]
+    varying = varying_rates(first, votes, weights=weights)
+    beta = flip_rate_of_beta(first, votes, weights=weights, clusters=prompts)
+    labels = material.labels[several[disagreement > 0]]
+    hard = len(labels) and np.isin(labels, (0.0, 1.0)).mean() > 0.5
     coded = size.note == MORE_THAN_COINS
     yield Measurement(
         size=size,
         test=MinimumEffect(size.estimate, error, max(moments.freedom, 1.0), MATTERS),
         seen=f"A single vote is flipped with rate {size}, from {len(several):,} pairs with two "
-        f"votes or more; {_majority(size.estimate, votes)}. {varying}{_in_words(beta)}",
-        rows=RowScores(several[gravest], np.minimum(disagreement[gravest], 1.0)),
+        f"votes or more; {_majority(size.estimate, votes)}. {varying} The mean rate is "
+        f"{moments.mean:.3f} at most, if no pair is flipped more often than not."
+        f"{_in_words(beta)}{material.votes.in_words}",
+        rows=RowScores(several[gravest], wrong[gravest]),
         remedy={"objective": {"labels": {"kind": "forward-corrected", "flip_rate": "fitted"}}}
         if hard and not coded
         else {},
@@ -117,6 +123,13 @@ def _majority(rate: float, votes: Ints) -> str:
     usual = int(np.median(votes))
     wrong = f"{flip_rate_of_majority(rate, usual):.3f}".lstrip("0")
     return f"the majority of {usual} with rate {wrong}"
+
+
+def _chance_that_the_majority_is_wrong(first: Ints, votes: Ints, rate: float) -> Floats:
+    """Of each pair (N,), by Bayes' rule at a rate below 1/2; 1/2 where its votes are a draw."""
+    odds = np.clip(rate, 1e-9, 0.5)
+    lead = np.abs(2 * first - votes)
+    return np.asarray(expit(-lead * (np.log1p(-odds) - np.log(odds))), dtype=np.float64)
 
 
 def _in_words(beta: Estimate) -> str:

@@ -128,24 +128,31 @@ def _kinds(material: Material) -> Ints:
 def _by_time(
     material: Material, given: npt.NDArray[np.bool_]
 ) -> tuple[list[dict[str, float]], float]:
-    """How far the labels of each part by time follow the margins, and the time of the change."""
+    """How far the labels of each part by time follow the margins, and the time of the change.
+
+    Both beside what they do in all of time for prompts of the same kinds. The change is where the
+    score test of a step within kinds is largest.
+    """
     rows = np.flatnonzero(given)
     rows = rows[np.argsort(material.time[rows], kind="stable")]
     chance = expit(material.margins[rows])
     follows = 2 * chance - 1
     signs = (2 * material.labels[rows] - 1) * follows * material.weights[rows]
     square = np.square(follows) * material.weights[rows]
+    _, kind = np.unique(_kinds(material)[rows], return_inverse=True)
+    known = np.maximum(np.bincount(kind, square), 1e-300)
+    beyond = signs - (np.bincount(kind, signs) / known)[kind] * square
     parts = np.array_split(np.arange(len(rows)), PARTS)
-    sums, squares = (np.array([v[p].sum() for p in parts]) for v in (signs, square))
     starts = [float(material.time[rows[p[0]]]) for p in parts]
-    before, whole = np.cumsum(sums)[:-1], np.cumsum(squares)[:-1]
-    gap = before / np.maximum(whole, 1e-300) - (sums.sum() - before) / np.maximum(
-        squares.sum() - whole, 1e-300
-    )
-    telling = np.abs(gap) * np.sqrt(whole * np.maximum(squares.sum() - whole, 0.0))
+    sums = np.array([beyond[p].sum() for p in parts])
+    of_kinds = np.array([np.bincount(kind[p], square[p], len(known)) for p in parts])
+    before = np.cumsum(of_kinds, axis=0)[:-1]
+    information = (before * (1 - before / known)).sum(1)
+    telling = np.abs(np.cumsum(sums)[:-1]) / np.sqrt(np.maximum(information, 1e-300))
+    usual = float(signs.sum() / known.sum())
     shown = [
-        {"from": start, "followed": float(s / max(q, 1e-300))}
-        for start, s, q in zip(starts, sums, squares, strict=True)
+        {"from": start, "followed": usual + float(more / max(mass, 1e-300))}
+        for start, more, mass in zip(starts, sums, of_kinds.sum(1), strict=True)
     ]
     return shown, starts[int(telling.argmax()) + 1]
 

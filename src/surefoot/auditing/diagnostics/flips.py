@@ -14,6 +14,7 @@ from surefoot.auditing.material import Material
 from surefoot.auditing.picture import Dots
 from surefoot.statistics import Estimate, flip_rate_bound, mean
 from surefoot.statistics.confident_learning import confident_flips
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.flip_mixture import ASSUMPTION, WIDEST, flip_mixture
 from surefoot.statistics.ranges import SHARE
 from surefoot.statistics.ties import credit, side_of_margins
@@ -31,6 +32,9 @@ FIRST = (10, 30, 100, 300, 1000)
 def flips(material: Material) -> Iterator[Measurement | Lacking]:
     """Margins out of fold read by three assumptions; suspects by that of the mixture."""
     margins, labels, weights = material.margins, material.labels, material.weights
+    if len(np.unique(material.prompts[weights > 0])) < FEWEST_CLUSTERS:
+        yield Lacking(f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more.")
+        return
     found = flip_mixture(margins, labels, weights, clusters=material.prompts)
     rate = found.rate
     if rate.estimate is None or rate.low is None or rate.high is None:

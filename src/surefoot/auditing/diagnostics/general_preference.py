@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, log_expit
+from scipy.special import expit
 
 from surefoot.arrays import Floats, Ints
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.auditing.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.encompassing import added_by
-from surefoot.statistics.logistic import logistic
+from surefoot.statistics.logistic import fit
 
 if TYPE_CHECKING:
     from surefoot.scorers.head import Problem
@@ -57,11 +57,8 @@ def general_preference(material: Material) -> Iterator[Measurement | Lacking]:
         yield Lacking(f"{DIAGNOSTIC.name}: {FEWEST_CLUSTERS} prompts beside those to learn from.")
         return
     size = test.estimate(len(material.labels), "prompts")
-    alone, with_it = (
-        columns @ logistic(columns, labels, weights=weights).coefficients
-        for columns in map(np.column_stack, ([margins, placed], [margins, placed, skew]))
-    )
-    losses = [_log_loss(margins, labels, weights) for margins in (alone, with_it)]
+    models = [np.column_stack(one) for one in ([margins, placed], [margins, placed, skew])]
+    alone, with_it = (one @ fit(one, labels, weights) for one in models)
     turned = np.flatnonzero((alone > 0) != (with_it > 0))
     moved = np.abs(expit(with_it) - expit(alone))[turned]
     order = np.argsort(-moved, kind="stable")
@@ -70,13 +67,12 @@ def general_preference(material: Material) -> Iterator[Measurement | Lacking]:
         test=test,
         seen=f"Beside a reward for each response, who is compared with whom moves the labels by "
         f"{size} log-odds for a standard deviation, on {len(rows):,} pairs of prompts that were "
-        f"not learnt from (log-loss {losses[1]:.3f}; by rewards alone {losses[0]:.3f}).",
+        "not learnt from.",
         rows=RowScores(rows[turned[order]], moved[order]),
         remedy={"scorer": {"head": {"kind": "general-preference", "reward": True}}},
         advice="A scorer of pairs gives no response a number: judge pairs with it, or let it be "
         "the auxiliary model of a policy. Where several people voted, see whether camps explain "
         "it.",
-        details={"log_loss": {"rewards": losses[0], "general": losses[1]}},
     )
 
 
@@ -130,11 +126,6 @@ def _problem(material: Material, rows: Ints, planes: Floats) -> Problem:
         context=None,
         shared={},
     )
-
-
-def _log_loss(margins: Floats, labels: Floats, weights: Floats) -> float:
-    surprise = labels * log_expit(margins) + (1 - labels) * log_expit(-margins)
-    return -float(np.average(surprise, weights=weights))
 
 
 DIAGNOSTIC = Diagnostic(

@@ -8,6 +8,7 @@ import numpy as np
 
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.material import Material
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.flip_mixture import ASSUMPTION, WIDEST
 from surefoot.statistics.lapses import lapse_rates
 
@@ -17,17 +18,19 @@ FEWEST = 200
 def lapses(material: Material) -> Iterator[Measurement | Lacking]:
     """A logistic curve that begins at one lapse rate and ends at 1 less another."""
     rows = np.flatnonzero((material.placed > 0) & (material.weights > 0))
-    if len(rows) < FEWEST:
+    if len(rows) < FEWEST or len(np.unique(material.prompts[rows])) < FEWEST_CLUSTERS:
         yield Lacking(
-            f"{DIAGNOSTIC.name}: {FEWEST} rows in which either slot could be preferred. Where "
-            "sides are drawn or the better one comes first, lapses are the flipped labels."
+            f"{DIAGNOSTIC.name}: {FEWEST} rows of {FEWEST_CLUSTERS} prompts in which either slot "
+            "could be preferred. Where sides are drawn or the better one comes first, lapses are "
+            "the flipped labels."
         )
         return
     margins = material.margins[rows]
     if not np.abs(margins).max() > 0:
         yield Lacking(f"{DIAGNOSTIC.name}: pairs that a model distinguishes.")
         return
-    first, second = lapse_rates(margins, material.labels[rows], material.weights[rows])
+    labels, weights = material.labels[rows], material.weights[rows]
+    first, second = lapse_rates(margins, labels, weights, clusters=material.prompts[rows])
     assert first.estimate is not None
     assert second.estimate is not None
     one, other, more = first, second, "first"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.special import expit
 
-from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement, RowScores
+from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.material import Material
 from surefoot.auditing.refits import right_on_parts
 from surefoot.statistics import mean
@@ -25,24 +25,21 @@ def near_ties(material: Material) -> Iterator[Measurement | Lacking]:
     if len(np.unique(prompts[weights > 0])) < FEWEST_CLUSTERS:
         yield Lacking(f"{DIAGNOSTIC.name}: rows of {FEWEST_CLUSTERS} prompts or more.")
         return
-    distance = np.abs(expit(material.margins) - 0.5)
-    near = (distance < CLOSE) & (weights > 0)
+    near = (np.abs(expit(material.margins) - 0.5) < CLOSE) & (weights > 0)
     share = mean(near.astype(np.float64), prompts, weights, covers="prompts")
-    rows = np.flatnonzero(near)
-    rows = rows[np.argsort(distance[rows], kind="stable")]
     brings = ""
-    if 0 < len(rows) < 0.9 * (weights > 0).sum():
+    if 0 < near.sum() < 0.9 * (weights > 0).sum():
         brings = _brings(material, near)
     yield Measurement(
         size=share,
         test=None,
         seen=f"{share} of the pairs are near ties to a model that did not see them "
         f"(its probability is within {CLOSE:g} of 1/2).{brings}",
-        rows=RowScores(rows, 1 - distance[rows] / CLOSE),
-        advice="They are the pairs on which a second vote says most; nothing is wrong with them.",
+        advice="Nothing is wrong with them. They are the pairs on which a second vote says most; "
+        "label next ranks pairs for one.",
         assumption="the model's probabilities are right on average: a weak model calls many pairs "
         "near ties that are none to people",
-        details={"near ties": len(rows)},
+        details={"near ties": int(near.sum())},
     )
 
 

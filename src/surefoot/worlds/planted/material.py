@@ -52,7 +52,7 @@ class PlantedMaterial:
     prompts: Ints  #: (N,) of each pair
     contrasts: dict[str, Floats]  #: by feature, (N,)
     groupings: dict[str, Names]  #: by column, (N,) names
-    votes: Votes  #: all votes
+    votes: Votes  #: one of a person on two responses: later ones are left out
     time: Floats  #: (N,) NaN where there is none
     weights: Floats  #: (N,) of rows
     placed: Floats  #: (N,) 1 where a response's place may have moved the label
@@ -62,6 +62,9 @@ class PlantedMaterial:
     models: Names | None = None  #: (N, 2) names of what wrote the responses
     #: deviations by which common words of preferred responses differ from the others'
     written: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "votes", self.votes.once(self.responses))
 
     @property
     def responses(self) -> Ints:
