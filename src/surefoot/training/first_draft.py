@@ -108,14 +108,14 @@ def first_draft(
     """
     language = _of_language(scorer["kind"])
     sizes = Sizes(preferences)
-    if sizes.pairs < 2:
+    if sizes.prompts < 2 and sizes.pairs < 2:
         raise DataError(
             f"{preferences.name} has {sizes.pairs} different pair(s) to train on; it takes 2 or "
             "more to learn anything."
         )
     codings = _codings(preferences)
     data = {"train": list(sources), **({"codings": codings} if codings else {}), **reading}
-    of_scorer, training = sizes.of_language() if language else sizes.of_embeddings()
+    of_scorer, training, reasons = sizes.of_language() if language else sizes.of_embeddings()
     return Draft(
         {
             "data": data | sizes.split,
@@ -125,7 +125,7 @@ def first_draft(
         },
         f"runs/{_slug(preferences.name)}",
         [*_head(preferences, sizes, "columns" in reading), _HOW],
-        sizes.reasons(language),
+        sizes.reasons | reasons,
         [*_offers(preferences, sizes, language, "columns" in reading)],
     )
 
@@ -176,11 +176,11 @@ def _offers(
     if (named := _perhaps_a_group(preferences)) and not columns:
         reason = f"The column {named} was not read. If it names parts of the data, as their group"
         yield Offer("data", {"columns": {"group": named}}, reason)
-    if sizes.dialogues >= _MANY and not language:
+    if sizes.with_turns >= _MANY and not language:
         yield Offer(
             "scorer",
             {"views": ["together", "full"]},
-            f"Of the prompts {sizes.dialogues:.0%} have earlier turns, which the head does not "
+            f"Of the prompts {sizes.with_turns:.0%} have earlier turns, which the head does not "
             "see. So that it does",
         )
     if language:

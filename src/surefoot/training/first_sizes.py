@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from surefoot.arrays import Ints
 from surefoot.data import Preferences
 from surefoot.data.age import DAY
 from surefoot.data.apart import MOST, SHARE
 from surefoot.data.schema import View
-from surefoot.data.splits import By, dialogues, split
+from surefoot.data.splits import dialogues, split
 from surefoot.scorers import EmbeddingScorer, EncoderOptions
 from surefoot.training.options import LanguageTrainingOptions
 
@@ -28,39 +28,40 @@ _MEASURED, _FIT = 2000, 0.95
 _STEPS, _EPOCHS = 60, 3
 
 
+#: Why options are as they are, by section and name.
+Reasons = dict[tuple[str, str], str]
+Fitting = tuple[dict[str, Any], dict[str, Any], Reasons]
+
+
 @dataclass(frozen=True)
 class Sizes:
-    """How many rows and prompts there are to train on, and how long they are."""
+    """How many rows and prompts there are to train on, how long they are, and what suits them."""
 
     preferences: Preferences
 
     @cached_property
-    def held_out(self) -> float:
-        """The share to hold out; 0 where what is held out would tell nothing."""
-        rows, whole = len(self.preferences), np.unique(dialogues(self.preferences))
-        if rows < _FEWEST or len(whole) < _FEWEST_DIALOGUES:
-            return 0.0
-        return SHARE if rows * SHARE <= MOST else float(f"{MOST / rows:.1g}")
+    def _dialogues(self) -> Ints:
+        return dialogues(self.preferences)
 
     @cached_property
     def split(self) -> dict[str, Any]:
-        """Options of the split."""
-        found: dict[str, Any] = {"held_out": self.held_out}
-        if self.held_out and self._by == "dialogue":
-            found["split_by"] = self._by
-        return found
+        """Options of the split; nothing is held out where that would tell nothing.
 
-    @cached_property
-    def _by(self) -> By:
-        """Dialogues, where some prompts are branches of one."""
-        keys = self.preferences.prompt_keys()
-        return "dialogue" if (dialogues(self.preferences) != keys).any() else "prompt"
+        Dialogues are kept whole where some prompts are branches of one.
+        """
+        rows, whole = len(self.preferences), len(np.unique(self._dialogues))
+        if rows < _FEWEST or whole < _FEWEST_DIALOGUES:
+            return {"held_out": 0.0}
+        share = SHARE if rows * SHARE <= MOST else float(f"{MOST / rows:.1g}")
+        branches = (self._dialogues != self.preferences.prompt_keys()).any()
+        return {"held_out": share} | ({"split_by": "dialogue"} if branches else {})
 
     @cached_property
     def _training(self) -> Preferences:
-        if not self.held_out:
+        how = self.split
+        if not how["held_out"]:
             return self.preferences
-        return split(self.preferences, self.held_out, self._by)[0]
+        return split(self.preferences, how["held_out"], how.get("split_by", "prompt"))[0]
 
     @cached_property
     def rows(self) -> int:
@@ -74,11 +75,11 @@ class Sizes:
 
     @cached_property
     def pairs(self) -> int:
-        """Different pairs to train on."""
+        """Different pairs to train on; slow, and not asked for where there are many prompts."""
         return len(np.unique(np.sort(self._training.response_keys(), axis=1), axis=0))
 
     @cached_property
-    def dialogues(self) -> float:
+    def with_turns(self) -> float:
         """Share of the rows whose prompt has more than one turn."""
         return float(np.mean([len(prompt) > 1 for (prompt,) in self._training.read("prompt")]))
 
@@ -88,8 +89,8 @@ class Sizes:
         time = self.preferences.numbers("time")
         return 0.0 if np.isnan(time).any() else float(np.ptp(time)) / DAY
 
-    def of_embeddings(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Options of a head on embeddings and of its training."""
+    def of_embeddings(self) -> Fitting:
+        """Options of a head on embeddings, of its training, and why."""
         scorer: dict[str, Any] = {}
         usual = EncoderOptions.model_fields["max_length"].default
         if self._length("together") > usual:
@@ -97,14 +98,30 @@ class Sizes:
         folds = EmbeddingScorer.model_fields["folds"].default
         if self.prompts < folds:
             scorer |= {"fold_by": "row"} | ({"folds": self.pairs} if self.pairs < folds else {})
-        return scorer, {}
+        return (
+            scorer,
+            {},
+            {
+                ("scorer", "encoder"): f"Many texts are longer than the usual {usual} tokens.",
+                ("scorer", "fold_by"): f"{self.prompts} prompts make no {folds} folds; pairs do.",
+                ("scorer", "folds"): "There are no more different pairs.",
+            },
+        )
 
-    def of_language(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Options of a language model and of its training."""
+    def of_language(self) -> Fitting:
+        """Options of a language model, of its training, and why."""
         usual = LanguageTrainingOptions.model_fields["pairs_per_step"].default
         step = next((size for size in (usual, 16) if self.rows >= size * _STEPS), 8)
         epochs = min(_EPOCHS, math.ceil(_STEPS * step / self.rows))
-        return {"max_length": self._length("full")}, {"epochs": epochs, "pairs_per_step": step}
+        reasons = {
+            ("scorer", "max_length"): "As long as most prompts with a response, at four bytes a "
+            "token; longer ones are cut."
+        }
+        if step < usual:
+            few = f"Few pairs in a step, as {self.rows:,} rows make few steps."
+            reasons["training", "pairs_per_step"] = few
+        training = {"epochs": epochs, "pairs_per_step": step}
+        return {"max_length": self._length("full")}, training, reasons
 
     def _length(self, view: View) -> int:
         """The least of the lengths into which nearly all texts fit, or the largest."""
@@ -114,24 +131,13 @@ class Sizes:
         needed = float(np.quantile(sizes, _FIT))
         return next((length for length in _LENGTHS if length >= needed), _LENGTHS[-1])
 
-    def reasons(self, language: bool) -> Mapping[tuple[str, str], str]:
-        """Why options are as they are, where that is not what they mean."""
-        long = "Nearly all texts fit into so many tokens, at four bytes a token."
-        few = f"There are {self.prompts} prompts to train on: what stays in one fold is a pair."
-        reasons = {
-            ("scorer", "encoder"): f"Many texts are longer than usual. {long}",
-            ("scorer", "max_length"): long,
-            ("scorer", "fold_by"): few,
-            ("scorer", "folds"): f"There are {self.pairs} different pairs.",
-            ("training", "pairs_per_step"): f"Few pairs in a step, as {self.rows:,} rows make "
-            "few steps.",
-            ("data", "codings"): "How labels are read, as their values say; see above.",
-        }
-        if not self.held_out:
+    @property
+    def reasons(self) -> Reasons:
+        """Why data are split and read as they are, where that is not what the options mean."""
+        reasons = {("data", "codings"): "How labels are read, as their values say; see above."}
+        if not self.split["held_out"]:
             reasons["data", "held_out"] = (
                 f"Nothing is held out: that takes {_FEWEST} rows of {_FEWEST_DIALOGUES} prompts or "
                 "more. Compare on other data."
             )
-        if language and self.rows >= _STEPS * 32:
-            del reasons["training", "pairs_per_step"]
         return reasons
