@@ -12,7 +12,7 @@ from pydantic import Field
 
 from surefoot.options import Options
 from surefoot.runs.atomic import write_text
-from surefoot.scorers.embeddings.encoder import has_bfloat16
+from surefoot.scorers.processor import has_bfloat16
 from surefoot.worlds.language_model import make_llama, make_tokenizer, supervise
 
 

@@ -22,7 +22,8 @@ from surefoot.evaluation.pairs.judgments import judge
 from surefoot.nuisance import Conditions, with_auxiliary
 from surefoot.nuisance.check import check_references
 from surefoot.nuisance.fitted import FittedModel
-from surefoot.nuisance.sampling import LanguageModelReference, distinct_prompts, draw
+from surefoot.nuisance.reference import LanguageModelReference
+from surefoot.nuisance.sampling import distinct_prompts, draw
 from surefoot.objectives import Objective
 from surefoot.options import Options
 from surefoot.scorers import EmbeddingScorer

@@ -29,7 +29,7 @@ from surefoot.online.training import train_online
 from surefoot.options import Options
 from surefoot.runs import is_finished
 from surefoot.runs.atomic import write_text
-from surefoot.scorers.language.generation import SamplingLaw
+from surefoot.scorers.language.law import SamplingLaw
 from surefoot.statistics import hierarchical, hierarchical_difference
 from surefoot.training import RunConfig, train
 

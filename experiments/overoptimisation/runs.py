@@ -22,7 +22,7 @@ from surefoot.options import Options
 from surefoot.runs import is_finished
 from surefoot.runs.atomic import appearing
 from surefoot.scorers.ensemble_file import MeanOfMembers, Pessimism
-from surefoot.scorers.language.generation import SamplingLaw
+from surefoot.scorers.language.law import SamplingLaw
 from surefoot.scorers.loading import load_scorer
 from surefoot.scorers.trained import TrainedScorer, rewards_of
 from surefoot.training import RunConfig, train

@@ -21,9 +21,9 @@ from surefoot.data import Preferences, read_preferences
 from surefoot.data.writing import write_preferences
 from surefoot.errors import DataError
 from surefoot.nuisance import Conditions, SampleConfig, sample
-from surefoot.nuisance.sampling import LanguageModelReference
+from surefoot.nuisance.reference import LanguageModelReference
 from surefoot.options import Options
-from surefoot.scorers.language.generation import SamplingLaw
+from surefoot.scorers.language.law import SamplingLaw
 from surefoot.training import RunConfig, train
 
 #: Of what is kept: part of its key.

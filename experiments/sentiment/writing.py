@@ -11,12 +11,8 @@ import torch
 from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.text import Message, Prompt
 from surefoot.scorers.language.batch import pad
-from surefoot.scorers.language.generation import (
-    SamplingLaw,
-    continuations,
-    ends_of,
-    response_text,
-)
+from surefoot.scorers.language.generation import continuations, ends_of, response_text
+from surefoot.scorers.language.law import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.scores import log_probs
 

@@ -193,7 +193,8 @@ class TestDraws:
         import torch
         from transformers import AutoModelForCausalLM
 
-        from surefoot.scorers.language.generation import SamplingLaw, continuations
+        from surefoot.scorers.language.generation import continuations
+        from surefoot.scorers.language.law import SamplingLaw
         from surefoot.scorers.language.loading import load_tokenizer
 
         tokenizer, loaded = load_tokenizer(str(model)), AutoModelForCausalLM.from_pretrained(model)
@@ -219,7 +220,8 @@ class TestDraws:
         import torch
         from transformers import AutoModelForCausalLM
 
-        from surefoot.scorers.language.generation import SamplingLaw, continuations
+        from surefoot.scorers.language.generation import continuations
+        from surefoot.scorers.language.law import SamplingLaw
         from surefoot.scorers.language.loading import load_tokenizer
 
         loaded = AutoModelForCausalLM.from_pretrained(model)

@@ -22,7 +22,7 @@ from surefoot.online.progress import Progress
 from surefoot.online.prompts import prompt_set
 from surefoot.online.reward import Reward, data_returns, load_reward, reference_returns
 from surefoot.scorers import PolicyScorer, Scorer, load_scorer
-from surefoot.scorers.language.generation import SamplingLaw
+from surefoot.scorers.language.law import SamplingLaw
 
 CVAR = {"kind": "cvar", "level": 0.5, "unit": "group"}
 

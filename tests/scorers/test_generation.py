@@ -9,11 +9,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers.language.batch import pad
-from surefoot.scorers.language.generation import (
-    SamplingLaw,
-    continuations,
-    require_padding_in_front,
-)
+from surefoot.scorers.language.generation import continuations, require_padding_in_front
+from surefoot.scorers.language.law import SamplingLaw
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.scores import log_probs
 

@@ -23,7 +23,7 @@ from surefoot.data.rendering.notes import IDENTICAL, REFUSED, remark_of, remarks
 from surefoot.data.rendering.tokens import TokenReader
 from surefoot.errors import DataError
 from surefoot.judge.question import Pair
-from surefoot.nuisance.sampling import LanguageModelReference
+from surefoot.nuisance.reference import LanguageModelReference
 from surefoot.objectives import Objective
 from surefoot.objectives.risks.mean import Mean
 from surefoot.online.prompts import prompt_set

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from surefoot.arrays import Ints
 from surefoot.data.keys import key_of
-from surefoot.data.schema import Preferences
 from surefoot.data.units import column_values, emptiest
 from surefoot.errors import ConfigurationError, DataError, unknown_name
+
+if TYPE_CHECKING:
+    from surefoot.arrays import Ints
+    from surefoot.data.schema import Preferences
 
 #: What stays together. `dialogue`: prompts that begin with the same words of the user; `row`:
 #: repeated pairs, in either orientation.

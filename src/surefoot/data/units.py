@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from surefoot.arrays import Ints
-from surefoot.data.schema import Preferences
 from surefoot.data.text import last_turn, start_of
 from surefoot.errors import ConfigurationError, DataError, unknown_name
+
+if TYPE_CHECKING:
+    from surefoot.arrays import Ints
+    from surefoot.data.schema import Preferences
 
 Unit = Literal["pair", "prompt", "source", "group", "cluster"]
 

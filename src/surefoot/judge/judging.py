@@ -7,39 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from surefoot.data.references import References
-from surefoot.data.schema import Fault, Preferences, concatenate
+from surefoot.data.schema import Fault, Preferences
 from surefoot.escaping import excerpt
 from surefoot.judge.asking import Asked, Question, Say, ask_all
 from surefoot.judge.cache import AnswerCache, answer_key
 from surefoot.judge.client import Client
 from surefoot.judge.cost import BYTES_PER_TOKEN, Cost, price
 from surefoot.judge.errors import DeclinedError, JudgeError
-from surefoot.judge.model import Answers, Conditions
 from surefoot.judge.options import JudgeOptions
 from surefoot.judge.question import Pair, Template, load_template
 from surefoot.judge.result import JudgeResult, combine, position
-
-
-class Judge(JudgeOptions, kind="judge"):
-    """P(a preferred) = 1/2 + (p(a, b) - p(b, a)) / 2, where p(x, y) is the chance that a chat model
-    gives to x when x is shown first.
-    """
-
-    def judge(
-        self, pairs: Preferences, references: References | None, conditions: Conditions
-    ) -> Answers:
-        """Judge N comparisons and the P pairs of their references, in one run.
-
-        Raises:
-            SurefootError: see :func:`judge_pairs`.
-        """
-        every = pairs if references is None else concatenate([pairs, references.pairs])
-        result = judge_pairs(self, every, proceed=conditions.proceed, say=conditions.say)
-        own, others = np.split(result.probabilities, [len(pairs)])
-        skipped = len(result.failures)
-        notes = (f"{skipped} pair(s) got no answer from the judge.",) if skipped else ()
-        return Answers(own, (lambda row: others) if references else None, result.to_dict(), notes)
 
 
 def judge_pairs(

@@ -6,12 +6,14 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from surefoot.arrays import Floats
-from surefoot.data.references import References
-from surefoot.data.schema import Preferences
 from surefoot.options import Member
+
+if TYPE_CHECKING:
+    from surefoot.arrays import Floats
+    from surefoot.data.references import References
+    from surefoot.data.schema import Preferences
 
 
 @dataclass(frozen=True)

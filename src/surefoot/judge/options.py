@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import excerpt
-from surefoot.judge.model import AuxiliaryModel
+from surefoot.judge.model import Answers, AuxiliaryModel, Conditions
 from surefoot.judge.secrets import bare_address
 from surefoot.options import READS
+
+if TYPE_CHECKING:
+    from surefoot.data.references import References
+    from surefoot.data.schema import Preferences
 
 #: Fields of a request that the judge sets itself, and the option that says how.
 _RESERVED = {
@@ -189,3 +193,29 @@ class JudgeOptions(AuxiliaryModel):
         if self.answer == "logprobs":
             body |= {"logprobs": True, "top_logprobs": self.top_logprobs}
         return {name: value for name, value in (body | self.extra).items() if value is not None}
+
+
+class Judge(JudgeOptions, kind="judge"):
+    """P(a preferred) = 1/2 + (p(a, b) - p(b, a)) / 2, where p(x, y) is the chance that a chat model
+    gives to x when x is shown first.
+    """
+
+    def judge(
+        self, pairs: Preferences, references: References | None, conditions: Conditions
+    ) -> Answers:
+        """Judge N comparisons and the P pairs of their references, in one run.
+
+        Raises:
+            SurefootError: see :func:`~surefoot.judge.judging.judge_pairs`.
+        """
+        import numpy as np
+
+        from surefoot.data.schema import concatenate
+        from surefoot.judge.judging import judge_pairs
+
+        every = pairs if references is None else concatenate([pairs, references.pairs])
+        result = judge_pairs(self, every, proceed=conditions.proceed, say=conditions.say)
+        own, others = np.split(result.probabilities, [len(pairs)])
+        skipped = len(result.failures)
+        notes = (f"{skipped} pair(s) got no answer from the judge.",) if skipped else ()
+        return Answers(own, (lambda row: others) if references else None, result.to_dict(), notes)

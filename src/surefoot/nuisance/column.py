@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from surefoot.arrays import Floats
-from surefoot.data.references import References
-from surefoot.data.schema import Preferences
 from surefoot.errors import DataError
 from surefoot.judge.model import Answers, AuxiliaryModel, Conditions
+
+if TYPE_CHECKING:
+    from surefoot.data.references import References
+    from surefoot.data.schema import Preferences
 
 
 class GivenAuxiliary(AuxiliaryModel, kind="column"):

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from surefoot.arrays import Floats, Ints
-from surefoot.data.references import References
-from surefoot.data.schema import Preferences
 from surefoot.data.splits import By, folds
 from surefoot.errors import ConfigurationError
 from surefoot.judge.model import Answers, AuxiliaryModel, Conditions
-from surefoot.nuisance.fitted_language import FOLDS, judged_out_of_fold, run_of, write_fold
 from surefoot.objectives import Objective
-from surefoot.scorers import TrainedScorer
-from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel, fit_models
 from surefoot.scorers.heads.general_preference import GeneralPreference
 from surefoot.scorers.scorer import EmbeddingScorer, Scorer
-from surefoot.statistics import log_loss, paired_difference
 from surefoot.training.config import DataOptions, RunConfig
 from surefoot.training.options import LanguageTrainingOptions
+
+if TYPE_CHECKING:
+    from surefoot.data.references import References
+    from surefoot.data.schema import Preferences
+    from surefoot.scorers import EmbeddingRewardModel, TrainedScorer
 
 #: Of the auxiliary model's scorer, what the Bradley-Terry model beside it has too.
 _KEPT = ("encoder", "views", "folds", "fold_by", "source_aware")
@@ -88,6 +87,8 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
     def _on_embeddings(
         self, scorer: EmbeddingScorer, pairs: Preferences, references: References | None, seed: int
     ) -> Answers:
+        from surefoot.scorers import EmbeddingRewardModel, fit_models
+
         fold = folds(pairs, self.folds, by=self.fold_by or scorer.fold_by, seed=seed)
         mass = (fold[:, None] != np.arange(self.folds)).astype(float)  # (N, K)
 
@@ -114,6 +115,13 @@ class FittedModel(AuxiliaryModel, kind="fitted"):
     def _language_models(
         self, pairs: Preferences, references: References | None, conditions: Conditions
     ) -> Answers:
+        from surefoot.nuisance.fitted_language import (
+            FOLDS,
+            judged_out_of_fold,
+            run_of,
+            write_fold,
+        )
+
         if conditions.folder is None:
             raise ConfigurationError(
                 f"cross-fitting trains {self.scorer.label()} once for each fold, and no folder is "
@@ -178,6 +186,8 @@ def _judged(
     named: str,
 ) -> Answers:
     """What was said out of fold, beside what another model says of the same pairs."""
+    from surefoot.statistics import log_loss, paired_difference
+
     against = paired_difference(
         log_loss(probabilities, pairs.labels),
         log_loss(other_model, pairs.labels),

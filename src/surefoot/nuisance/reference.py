@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from surefoot.data.references import POOL
-from surefoot.data.schema import Preferences
+from pydantic import Field
+
 from surefoot.data.text import Message, to_text
 from surefoot.errors import DataError
-from surefoot.options import Member
+from surefoot.options import READS, Member
+from surefoot.scorers.language.law import SamplingLaw
+
+if TYPE_CHECKING:
+    from surefoot.data.schema import Preferences
 
 Pairs = Literal["consecutive", "all"]
 Responses = list[list[Message]]
@@ -72,6 +77,8 @@ class PoolReference(ReferenceSource, kind="pool"):
         Raises:
             DataError: no prompt has more than one pair.
         """
+        from surefoot.data.references import POOL
+
         del seed, folder
         pools: dict[int, dict[str, list[Message]]] = {}
         keys = pairs.prompt_keys().tolist()
@@ -126,3 +133,59 @@ class GivenReference(ReferenceSource, kind="column"):
                     "response(s); pairs take at least 2, and consecutive ones an even number."
                 )
         return Collected(column, None)
+
+
+class LanguageModelReference(ReferenceSource, kind="language-model"):
+    """Draws 2 M responses to each prompt from a causal language model."""
+
+    model: Annotated[str, READS] = Field(min_length=1)
+    """A folder or a hub name; the model that the data's responses were drawn from."""
+    pairs: int = Field(4, ge=1)
+    """M: pairs for each prompt, of 2 M responses."""
+    law: SamplingLaw = SamplingLaw()
+    """How responses are drawn; the same as the data's responses were."""
+    compare: Pairs = "consecutive"
+    """M independent pairs, or all M (2 M - 1) pairs of the 2 M responses: less noise and nothing
+    more to write, but more to train on for a language model."""
+    batch: int = Field(64, ge=1)
+    """Responses written at a time."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """Library that writes the responses."""
+
+    @property
+    def pairing(self) -> Pairs:
+        """Which of a prompt's responses are compared with each other."""
+        return self.compare
+
+    def usable(self, pairs: Preferences, say: Callable[[str], None]) -> Preferences:
+        """Comparisons whose prompts the chat template can write.
+
+        Raises:
+            DataError: it cannot write most.
+        """
+        from surefoot.nuisance.sampling import PromptReader
+        from surefoot.scorers.language.loading import load_tokenizer
+        from surefoot.scorers.trained import readable
+
+        return readable([PromptReader(load_tokenizer(self.model))], pairs, say)
+
+    def collect(
+        self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]
+    ) -> Collected:
+        """Draws for every distinct prompt; `references.jsonl` in the folder is gone on with."""
+        from surefoot.nuisance.sampling import REFERENCES, distinct_prompts, draw
+
+        prompts = distinct_prompts(pairs)
+        say(f"reference: {2 * self.pairs} responses to each of {len(prompts)} prompts")
+        drawn = draw(self, prompts, seed, folder / REFERENCES)
+        responses = [
+            [[Message(role="assistant", content=text)] for text in drawn.responses[key]]
+            for key in pairs.prompt_keys().tolist()
+        ]
+        cut = f"{drawn.unfinished:.0%} of the references reached {self.law.max_new_tokens} tokens."
+        return Collected(
+            responses,
+            json.dumps(drawn.law, sort_keys=True),
+            {"law": drawn.law, "unfinished_share": drawn.unfinished},
+            (cut,) if drawn.unfinished > 0.05 else (),
+        )

@@ -8,11 +8,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from tqdm.auto import tqdm
 
 from surefoot.boundary.json_texts import json_value
@@ -20,78 +19,21 @@ from surefoot.data.keys import prompt_key
 from surefoot.data.rendering.messages import opening
 from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.schema import Fault, Preferences
-from surefoot.data.text import Message, Prompt, with_extra
+from surefoot.data.text import Prompt, with_extra
 from surefoot.errors import ConfigurationError, DataError
-from surefoot.nuisance.reference import Collected, Pairs, ReferenceSource
+from surefoot.nuisance.reference import LanguageModelReference
 from surefoot.nuisance.vllm import continue_by_vllm
-from surefoot.options import READS
 from surefoot.pretrained import Tokenizer
 from surefoot.scorers.language.architecture import positions_in, require_rows
-from surefoot.scorers.language.generation import (
-    SamplingLaw,
-    continuations,
-    ends_of,
-    response_text,
-)
+from surefoot.scorers.language.generation import continuations, ends_of, response_text
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
-from surefoot.scorers.trained import readable
 
 #: From token ids and a seed to new token ids, with the end token where there is one.
 Writer = Callable[[list[list[int]], int], list[list[int]]]
 
 #: What was drawn, one line for each prompt after the law.
 REFERENCES = "references.jsonl"
-
-
-class LanguageModelReference(ReferenceSource, kind="language-model"):
-    """Draws 2 M responses to each prompt from a causal language model."""
-
-    model: Annotated[str, READS] = Field(min_length=1)
-    """A folder or a hub name; the model that the data's responses were drawn from."""
-    pairs: int = Field(4, ge=1)
-    """M: pairs for each prompt, of 2 M responses."""
-    law: SamplingLaw = SamplingLaw()
-    """How responses are drawn; the same as the data's responses were."""
-    compare: Pairs = "consecutive"
-    """M independent pairs, or all M (2 M - 1) pairs of the 2 M responses: less noise and nothing
-    more to write, but more to train on for a language model."""
-    batch: int = Field(64, ge=1)
-    """Responses written at a time."""
-    engine: Literal["transformers", "vllm"] = "transformers"
-    """Library that writes the responses."""
-
-    @property
-    def pairing(self) -> Pairs:
-        """Which of a prompt's responses are compared with each other."""
-        return self.compare
-
-    def usable(self, pairs: Preferences, say: Callable[[str], None]) -> Preferences:
-        """Comparisons whose prompts the chat template can write.
-
-        Raises:
-            DataError: it cannot write most.
-        """
-        return readable([PromptReader(load_tokenizer(self.model))], pairs, say)
-
-    def collect(
-        self, pairs: Preferences, seed: int, folder: Path, say: Callable[[str], None]
-    ) -> Collected:
-        """Draws for every distinct prompt; `references.jsonl` in the folder is gone on with."""
-        prompts = distinct_prompts(pairs)
-        say(f"reference: {2 * self.pairs} responses to each of {len(prompts)} prompts")
-        drawn = draw(self, prompts, seed, folder / REFERENCES)
-        responses = [
-            [[Message(role="assistant", content=text)] for text in drawn.responses[key]]
-            for key in pairs.prompt_keys().tolist()
-        ]
-        cut = f"{drawn.unfinished:.0%} of the references reached {self.law.max_new_tokens} tokens."
-        return Collected(
-            responses,
-            json.dumps(drawn.law, sort_keys=True),
-            {"law": drawn.law, "unfinished_share": drawn.unfinished},
-            (cut,) if drawn.unfinished > 0.05 else (),
-        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from surefoot.errors import ConfigurationError
-from surefoot.scorers.language.generation import SamplingLaw, banned_ids
+from surefoot.scorers.language.generation import banned_ids
+from surefoot.scorers.language.law import SamplingLaw
 
 
 def continue_by_vllm(

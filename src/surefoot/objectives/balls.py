@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.sized import SizedRisk
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Ball(SizedRisk):
@@ -42,6 +43,8 @@ def scaled(losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The scaled losses (U, ...), and which units are present and have the largest loss (U, ...).
     """
+    import torch
+
     present = mass > 0
     highest = losses.masked_fill(~present, -torch.inf).amax(0)
     lowest = losses.masked_fill(~present, torch.inf).amin(0)

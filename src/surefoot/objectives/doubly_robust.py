@@ -25,9 +25,10 @@ the KL with the samples held fixed, which gives the gradient of KL(pi_ref || pi)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Logarithm above which a ratio is not printed.
 _LARGEST_LOG = 50.0
@@ -67,6 +68,8 @@ def credits(
     Raises:
         ValueError: fewer than two samples, which leave nothing to compare with.
     """
+    import torch
+
     count = sampled.shape[1]
     if count < 2:
         raise ValueError(f"at least two samples of each prompt are needed; got {count}.")

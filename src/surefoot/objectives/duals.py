@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.risk import Risk, State, WorstCase
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: The smallest lambda, in units of the loss: below it a step's gradients scatter without limit.
 #: The value at this floor is at most radius times as much above that of the best lambda.
@@ -76,6 +77,8 @@ class EstimatedRisk(Risk):
 
         Duals: gradient descent on eta in units of lambda, exponentiated gradients on lambda.
         """
+        import torch
+
         if self.estimate == "step":
             return *self.exact(losses, mass), state
         if not state:

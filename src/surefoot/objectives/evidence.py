@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from surefoot.columns import Column
 from surefoot.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: What there is one entry for: a row of the data, a reference pair, or a set of such pairs.
 Per = Literal["row", "pair", "set"]
@@ -116,6 +116,12 @@ class _Known:
         return replace(self, **values)  # type: ignore[type-var]
 
 
+def _absent() -> Tensor:
+    import torch
+
+    return torch.empty(0, dtype=torch.int64)
+
+
 @dataclass(frozen=True)
 class ReferencePairs(_Known):
     """P pairs of responses from the reference policy, in R sets; each row has one set.
@@ -139,16 +145,13 @@ class ReferencePairs(_Known):
     sets: Tensor = field(metadata=known("pair", same, problems=False))
     of: Tensor = field(metadata=known("row", same, problems=False))
     independent: Tensor = field(metadata=known("set", same, problems=False))
-    draws: Tensor = field(
-        default_factory=lambda: torch.empty(0, dtype=torch.int64),
-        metadata=known("set", same, problems=False),
-    )
-    rows: Tensor = field(
-        default_factory=lambda: torch.empty(0), metadata=known("set", same, problems=False)
-    )
+    draws: Tensor = field(default_factory=_absent, metadata=known("set", same, problems=False))
+    rows: Tensor = field(default_factory=_absent, metadata=known("set", same, problems=False))
 
     def __post_init__(self) -> None:
         """Fill in what was not given."""
+        import torch
+
         if not len(self.draws):
             own = torch.arange(len(self.independent), device=self.of.device)
             object.__setattr__(self, "draws", own)
@@ -158,6 +161,8 @@ class ReferencePairs(_Known):
 
     def average(self, values: Tensor) -> Tensor:
         """Mean (N, ...) over the pairs of each row's set of values (P, ...)."""
+        import torch
+
         count = len(self.independent)
         sums = values.new_zeros(count, *values.shape[1:]).index_add(0, self.sets, values)
         sizes = torch.bincount(self.sets, minlength=count).to(values)
@@ -166,12 +171,16 @@ class ReferencePairs(_Known):
 
     def pairs_of(self, rows: Tensor) -> Tensor:
         """Positions (p,) of the pairs that some rows (n,) need, in the order of the sets."""
+        import torch
+
         needed = torch.zeros(len(self.independent), dtype=torch.bool)
         needed[self.of[rows]] = True
         return torch.nonzero(needed[self.sets]).squeeze(1)
 
     def __getitem__(self, rows: Tensor) -> ReferencePairs:
         """The sets of some rows (n,), with the pairs that :meth:`pairs_of` names."""
+        import torch
+
         kept, of = self.of[rows].unique(return_inverse=True)
         places = {"row": rows, "pair": self.pairs_of(rows), "set": kept}
         part = self._each(lambda value, said: value[places[said["per"]]])
@@ -203,6 +212,8 @@ class Evidence(_Known):
 
     def __getitem__(self, rows: Tensor | slice) -> Self:
         """The evidence of some rows."""
+        import torch
+
         chosen = torch.arange(len(self.label))[rows] if isinstance(rows, slice) else rows
         return self._each(lambda value, said: value[chosen])
 
@@ -215,6 +226,8 @@ def rows_of_draws(draws: Tensor, of: Tensor, weight: Tensor | None = None) -> Te
         of: (N,) the set of each row.
         weight: (N,) of each row; rows of unequal weight w count as (sum w)^2 / sum w^2.
     """
+    import torch
+
     names, positions = draws.unique(return_inverse=True)
     draw = positions[of.reshape(-1)]
     w = torch.ones(len(draw), dtype=torch.float64) if weight is None else weight.double()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from surefoot.columns import Column
 from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.margin_loss import Growth, MarginLoss
 from surefoot.options import Member
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Threat = Literal[
     "",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import Member
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: How fast a loss can fall: not at all, linearly, like the square of the margin.
 Growth = Literal["none", "linear", "quadratic"]
@@ -85,6 +85,8 @@ class MarginLoss(Member, slot="margin loss"):
 
 def entropy(probability: Tensor) -> Tensor:
     """-P log P - (1 - P) log(1 - P) in nats, 0 at 0 and 1."""
+    import torch
+
     return torch.special.entr(probability) + torch.special.entr(1 - probability)
 
 
@@ -93,6 +95,8 @@ def softplus(x: Tensor) -> Tensor:
 
     Twice differentiable everywhere: the second derivative of `logaddexp` is NaN at large values.
     """
+    import torch
+
     return -torch.nn.functional.logsigmoid(-x)
 
 

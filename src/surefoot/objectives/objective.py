@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-import torch
 from pydantic import model_validator
-from torch import Tensor
 
 from surefoot.errors import DataError
 from surefoot.objectives.evidence import Evidence
@@ -14,6 +12,9 @@ from surefoot.objectives.members import Members
 from surefoot.objectives.regulariser import Outputs, PairPenalty
 from surefoot.objectives.risk import RiskValue, State, Units
 from surefoot.objectives.validator.composition import enforce
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Objective(Members):
@@ -62,6 +63,8 @@ class Objective(Members):
             steepness: |grad_x margin|^2, broadcasts to the margins.
             reference_margins: (P, ...) of the reference pairs, where there are any.
         """
+        import torch
+
         learn = margins.requires_grad
         with torch.enable_grad():
             at = margins if learn else margins.detach().requires_grad_()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.options import Member
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: What a scorer gives: one reward per response, a sum over the response's tokens, or (half) the
 #: margin of a pair, whose responses have no score of their own.

@@ -10,18 +10,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import Member
 
-State = Mapping[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State: TypeAlias = "Mapping[str, Tensor]"
 #: Value (...), weights (U, ...) and next state.
-WorstCase = tuple[Tensor, Tensor, State]
+WorstCase: TypeAlias = "tuple[Tensor, Tensor, State]"
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ class Risk(Member, slot="risk"):
             state: the state that the previous step returned, for stateful risks; without it these
                 losses are the first step, and all the data.
         """
+        import torch
+
         fixed = losses.detach()
         mass = torch.ones_like(fixed) if mass is None else mass.to(fixed).expand_as(fixed)
         mass = mass / mass.sum(0)
@@ -166,6 +169,8 @@ class Risk(Member, slot="risk"):
 
     def _shares(self, mass: Tensor, units: Units | None) -> tuple[Tensor, Tensor]:
         """Share of each pair inside its unit (N, ...), and mass of each unit (U, ...)."""
+        import torch
+
         if units is None:
             share, unit_share = torch.ones_like(mass), mass
         else:
@@ -194,6 +199,8 @@ def log_mean_exp(values: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
     The mass sums to 1. Small values, as of a risk next to the mean, keep their accuracy: times a
     temperature of 1e7 the rounding of a logarithm near 0 would be .6 in float32.
     """
+    import torch
+
     terms = values + mass.log()
     close = values.masked_fill(mass == 0, 0.0).clamp(-1, 1)
     near = torch.log1p((mass * close.expm1()).sum(0))
@@ -203,6 +210,8 @@ def log_mean_exp(values: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
 
 def tie_bounds(x: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
     """Mass of the units with a smaller value, and of those with the same value, both (U, ...)."""
+    import torch
+
     values, order = x.movedim(0, -1).sort(dim=-1, stable=True)
     cumulated = mass.movedim(0, -1).gather(-1, order).cumsum(-1)
     cumulated = torch.cat([torch.zeros_like(cumulated[..., :1]), cumulated], dim=-1)
@@ -224,6 +233,8 @@ def trimmed(losses: Tensor, mass: Tensor, share: float, units: Units | None = No
         share: of each unit's mass, in [0, 1).
         units: of the pairs; None: all are one.
     """
+    import torch
+
     units = units or Units(torch.zeros(len(losses), dtype=torch.int64, device=losses.device), 1)
     ids = units.ids.view(-1, *[1] * (losses.dim() - 1))
     ranks = losses.unique(return_inverse=True)[1]

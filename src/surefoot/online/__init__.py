@@ -1,8 +1,13 @@
 """Policies trained online, on TRL's trainers, against the prompts that they serve worst."""
 
-from surefoot.online.adversary import Adversary
+from typing import TYPE_CHECKING
+
+from surefoot.lazy import offers
 from surefoot.online.config import Online, OnlineConfig, OnlineTrainingOptions, PromptOptions
-from surefoot.online.prompts import PromptSet
+
+if TYPE_CHECKING:
+    from surefoot.online.adversary import Adversary
+    from surefoot.online.prompts import PromptSet
 
 __all__ = [
     "Adversary",
@@ -12,3 +17,5 @@ __all__ = [
     "PromptOptions",
     "PromptSet",
 ]
+
+__getattr__ = offers(__name__, {"Adversary": "adversary", "PromptSet": "prompts"})

@@ -22,7 +22,7 @@ from surefoot.objectives import Risk
 from surefoot.objectives.risks.mean import Mean
 from surefoot.pretrained import Tokenizer
 from surefoot.scorers.embeddings.clusters import PromptClusters
-from surefoot.scorers.embeddings.encoder import EncoderOptions
+from surefoot.scorers.embeddings.options import EncoderOptions
 from surefoot.training.data import TrainingData
 
 

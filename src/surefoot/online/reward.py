@@ -20,7 +20,8 @@ from surefoot.online.config import Model
 from surefoot.online.prompts import PromptSet
 from surefoot.scorers import EnsembleOptions, TrainedScorer, load_scorer
 from surefoot.scorers.ensemble import load_ensemble
-from surefoot.scorers.language.generation import SamplingLaw, ends_of, response_text
+from surefoot.scorers.language.generation import ends_of, response_text
+from surefoot.scorers.language.law import SamplingLaw
 from surefoot.scorers.trained import rewards_of
 from surefoot.training.drpo.on_policy import chunks_of, drawing, several
 

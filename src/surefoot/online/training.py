@@ -25,7 +25,8 @@ from surefoot.online.reward import Reward, data_returns, load_reward, reference_
 from surefoot.online.trl_adapter import ALGORITHMS, require_version
 from surefoot.pretrained import Tokenizer
 from surefoot.scorers.language.architecture import require_rows
-from surefoot.scorers.language.generation import SamplingLaw, require_padding_in_front
+from surefoot.scorers.language.generation import require_padding_in_front
+from surefoot.scorers.language.law import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
 from surefoot.scorers.language.reference import weights_key
 from surefoot.scorers.language.saving import for_older_readers

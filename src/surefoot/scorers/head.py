@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.errors import DataError
 from surefoot.objectives import Evidence, Objective, RiskValue, Units
 from surefoot.options import Member
 
-Parameters = dict[str, Tensor]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Parameters: TypeAlias = "dict[str, Tensor]"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Problem:
 
     def squared_slopes(self, margins: Tensor) -> Tensor:
         """Squared derivative (N, k) of each row's loss in its margin, from margins (N + P, k)."""
+        import torch
+
         rows = len(self.mass)
         return self.objective.squared_gradients(
             margins[:rows], self.evidence.as_columns(), torch.ones(()).to(margins), margins[rows:]
@@ -142,6 +146,8 @@ def margins_of(scores: Tensor) -> Tensor:
 
 def seeded(seed: int) -> torch.Generator:
     """A generator of its own for one fit, so that fits do not depend on their neighbours."""
+    import torch
+
     return torch.Generator().manual_seed(seed)
 
 
@@ -165,6 +171,8 @@ def cross_validate(head: Head, problem: Problem, folds: Tensor) -> CrossValidati
     Raises:
         DataError: all rows that have a weight share a fold.
     """
+    import torch
+
     penalties = head.candidates if head.l2 == "auto" else (float(head.l2),)
     choices, count = len(penalties), int(folds.max()) + 1
     held_out = torch.nn.functional.one_hot(folds, count).to(problem.mass)  # (N, F)

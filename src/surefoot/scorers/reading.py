@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from surefoot.errors import ConfigurationError, unknown_name
-from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions
+from surefoot.scorers.embeddings.encoder import Encoder
+from surefoot.scorers.embeddings.options import EncoderOptions
 from surefoot.scorers.language.architecture import config_at, kind_named
 from surefoot.scorers.language.loading import load_tokenizer, positions_of, reads_causally
 from surefoot.scorers.scorer import EmbeddingScorer

@@ -8,7 +8,7 @@ from surefoot.data.rendering.embedding_texts import FeatureView
 from surefoot.data.splits import By
 from surefoot.errors import ConfigurationError
 from surefoot.options import Member
-from surefoot.scorers.embeddings.encoder import EncoderOptions
+from surefoot.scorers.embeddings.options import EncoderOptions
 from surefoot.scorers.head import Head
 from surefoot.scorers.heads.linear import Linear
 

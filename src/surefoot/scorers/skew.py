@@ -7,14 +7,15 @@ preferred to b, b to c and c to a, which no rewards can.
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import Options
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Length below which a vector is not made a unit one: it bounds the gradient there.
 _SHORTEST = 1e-4
@@ -67,6 +68,8 @@ def unit_embeddings(offsets: Tensor, temperature: float) -> Tensor:
     Where |u| is below 1e-4 it counts as 1e-4: u = 0 has no direction, gives 0 and ties with all.
     Offsets (..., 2k) are as a network gives them, and the temperature is tau.
     """
+    import torch
+
     planes = offsets.unflatten(-1, (-1, 2))
     mean = torch.tensor([planes.shape[-2] ** -0.5, 0.0]).to(planes)
     u = mean + temperature**0.5 * planes

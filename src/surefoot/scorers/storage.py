@@ -7,17 +7,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from surefoot import plugins
 from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.escaping import warn
-from surefoot.options import Options
 from surefoot.runs import atomic, require_finished
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from surefoot.options import Options
 
 SCHEMA_VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "surefoot.json"
@@ -60,6 +62,8 @@ def save(folder: Path, tensors: Mapping[str, Tensor], description: Mapping[str, 
     Raises:
         ConfigurationError: a tensor is not finite: such a model would score everything NaN.
     """
+    from safetensors.torch import save_file
+
     require_finite(tensors)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / DESCRIPTION).unlink(missing_ok=True)  # never one that is of other numbers
@@ -87,6 +91,8 @@ def load(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         ConfigurationError: they are absent, damaged or of another schema version.
     """
+    from safetensors.torch import load_file
+
     description = read_description(folder)
     path = _file_in(folder, TENSORS)
     with explained(path):

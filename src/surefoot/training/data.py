@@ -17,7 +17,7 @@ from surefoot.errors import DataError
 from surefoot.objectives import Objective
 from surefoot.scorers import EmbeddingScorer
 from surefoot.scorers.embeddings.clusters import PromptClusters
-from surefoot.scorers.embeddings.encoder import EncoderOptions
+from surefoot.scorers.embeddings.options import EncoderOptions
 from surefoot.training.config import DataOptions, RunConfig
 
 #: Share of damaged rows from which they are most of what there is; held-out pairs that say little.

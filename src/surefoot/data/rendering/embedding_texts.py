@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from surefoot.arrays import Bools
-from surefoot.data.schema import Preferences
-from surefoot.data.schema import View as TextView
-from surefoot.pretrained import Tokenizer
+if TYPE_CHECKING:
+    from surefoot.arrays import Bools
+    from surefoot.data.schema import Preferences
+    from surefoot.data.schema import View as TextView
+    from surefoot.pretrained import Tokenizer
 
 FeatureView = Literal["together", "full", "response", "prompt", "product"]
 Side = Literal["left", "right"]

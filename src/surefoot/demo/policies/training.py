@@ -25,7 +25,8 @@ from surefoot.demo.methods import Method
 from surefoot.demo.progress import DemoProgress, Record
 from surefoot.objectives import Objective
 from surefoot.options import Options
-from surefoot.scorers.language.generation import SamplingLaw, continuations
+from surefoot.scorers.language.generation import continuations
+from surefoot.scorers.language.law import SamplingLaw
 from surefoot.worlds import TextWorld
 from surefoot.worlds.language_model import (
     LanguageOptions,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.label_model import LabelModel, LabelProperties, expected_loss
 from surefoot.objectives.margin_loss import Growth, MarginLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NEEDS = frozenset({"auxiliary", "references", "reference_auxiliary"})
 

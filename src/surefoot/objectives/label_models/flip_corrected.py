@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.label_model import LabelModel, LabelProperties, expected_loss
 from surefoot.objectives.margin_loss import MarginLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class FlipCorrected(LabelModel, kind="flip-corrected"):

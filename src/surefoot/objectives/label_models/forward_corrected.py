@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.columns import Column
 from surefoot.errors import ConfigurationError
 from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.label_model import LabelModel, LabelProperties
 from surefoot.objectives.margin_loss import MarginLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Chance that the label of a row was flipped. What rows share (an annotator, a source) shares it.
 FLIP_RATE = Column(name="flip_rate", low=0.0, high=0.49, example=0.1)
@@ -85,6 +86,8 @@ class ForwardCorrected(LabelModel, kind="forward-corrected"):
 
 def _side(psi: MarginLoss, margins: Tensor, rate: Tensor) -> Tensor:
     """F (N, ...) at rates that broadcast: (1 - e) p + e (1 - p) = e + (1 - 2 e) p, p = e^-psi."""
+    import torch
+
     plain = psi(margins)
     some = torch.where(rate > 0, rate, 0.25)  # without flips -log p, where p may be too small
     return torch.where(rate > 0, -(some + (1 - 2 * some) * (-plain).exp()).log(), plain)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from surefoot.objectives.evidence import Evidence
 from surefoot.objectives.label_model import LabelModel, LabelProperties, expected_loss
 from surefoot.objectives.margin_loss import MarginLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Observed(LabelModel, kind="observed"):

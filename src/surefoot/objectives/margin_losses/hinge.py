@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from surefoot.objectives.margin_loss import NEVER_THAT_STEEP, LossProperties, MarginLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Hinge(MarginLoss, kind="hinge"):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from surefoot.objectives.margin_loss import (
     NEVER_THAT_STEEP,
@@ -13,6 +12,9 @@ from surefoot.objectives.margin_loss import (
     entropy,
     softplus,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Logistic(MarginLoss, kind="logistic"):

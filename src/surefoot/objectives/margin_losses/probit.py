@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-
-import torch
-from scipy.optimize import brentq
-from scipy.stats import norm
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from surefoot.objectives.margin_loss import LossProperties, MarginLoss, entropy
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Distance to the left of 0 from which the continued fraction is taken: there 16 levels are exact
 #: in float64, and the derivatives of `log_ndtr` begin to cancel (float32: gone at -400).
@@ -35,6 +34,8 @@ class Probit(MarginLoss, kind="probit"):
 
     def __call__(self, margins: Tensor) -> Tensor:
         """Losses, in the shape of the margins."""
+        import torch
+
         wide = margins.to(torch.promote_types(margins.dtype, torch.float32))  # no half kernel
         # Each side of the border sees the other's margins at the border: nothing there is NaN.
         near = -torch.special.log_ndtr(wide.clamp_min(-_TAIL))
@@ -47,6 +48,8 @@ class Probit(MarginLoss, kind="probit"):
 
     def slack_point(self, penalty: float) -> float:
         """Where the inverse Mills ratio phi(m) / Phi(m) equals the penalty."""
+        from scipy.optimize import brentq
+        from scipy.stats import norm
 
         def excess(m: float) -> float:
             return float(norm.logpdf(m) - norm.logcdf(m)) - math.log(penalty)

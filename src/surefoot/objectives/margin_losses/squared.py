@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.errors import ConfigurationError
 from surefoot.objectives.margin_loss import LossProperties, MarginLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Squared(MarginLoss, kind="squared"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from surefoot.objectives.regulariser import Outputs, PairPenalty
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ChosenLikelihood(PairPenalty, kind="chosen-likelihood"):

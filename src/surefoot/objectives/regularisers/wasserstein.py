@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.regulariser import Regulariser
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Wasserstein(Regulariser, kind="wasserstein"):
@@ -42,6 +45,8 @@ class Wasserstein(Regulariser, kind="wasserstein"):
 
         The penalty of a step has the gradient of `rate * sum(share * squares)`, in any split of it.
         """
+        import torch
+
         mean = (share * squares).sum(0).detach().requires_grad_()
         with torch.enable_grad():
             (slope,) = torch.autograd.grad((self.radius * _root(mean)).sum(), mean)
@@ -50,5 +55,7 @@ class Wasserstein(Regulariser, kind="wasserstein"):
 
 def _root(values: Tensor) -> Tensor:
     """Square roots; at 0 with gradient 0, a subgradient of the norm that they are of."""
+    import torch
+
     positive = values > 0
     return torch.where(positive, values, 1.0).sqrt() * positive

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.balls import Ball, scaled, share_of
 from surefoot.objectives.duals import DualStep, EstimatedRisk
 from surefoot.objectives.risk import RiskProperties
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ChiSquared(Ball, EstimatedRisk, kind="chi-squared"):
@@ -41,6 +42,8 @@ class ChiSquared(Ball, EstimatedRisk, kind="chi-squared"):
         E (x - eta)+^2 = (1 + 2 radius) (E (x - eta)+)^2 is quadratic in eta. The left side falls
         relative to the right one as eta falls, so the segment is found by looking at the ends.
         """
+        import torch
+
         x, _ = scaled(losses, mass)
         order = x.argsort(dim=0, descending=True, stable=True)
         ranked, p = x.gather(0, order), mass.gather(0, order)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.duals import DualStep, EstimatedRisk
 from surefoot.objectives.risk import RiskProperties, tie_bounds
 from surefoot.objectives.sized import SizedRisk
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class CVaR(EstimatedRisk, SizedRisk, kind="cvar"):
@@ -34,6 +35,8 @@ class CVaR(EstimatedRisk, SizedRisk, kind="cvar"):
 
     def exact(self, losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Value (...) and weights (U, ...)."""
+        import torch
+
         below, tied = tie_bounds(losses, mass)
         whole = mass.sum(0)
         left = self.size * whole - (whole - below - tied)  # by the larger losses
@@ -44,6 +47,8 @@ class CVaR(EstimatedRisk, SizedRisk, kind="cvar"):
 
     def first_eta(self, losses: Tensor, mass: Tensor) -> Tensor:
         """The smallest loss that has any weight."""
+        import torch
+
         _, weights = self.exact(losses, mass)
         return losses.masked_fill(weights <= 0, torch.inf).amin(0)
 

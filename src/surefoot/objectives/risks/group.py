@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.risk import Risk, RiskProperties, State, WorstCase, log_mean_exp
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 #: Of a weight, in any precision: one of 0 could not come back, and a step of it alone has none.
-_SMALLEST = torch.finfo(torch.float32).tiny
+_SMALLEST = 2.0**-126  # above 0, of float32, with all its digits
 
 
 class Group(Risk, kind="group"):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.balls import Ball, scaled, share_of
 from surefoot.objectives.duals import DualStep, EstimatedRisk
 from surefoot.objectives.risk import RiskProperties, log_mean_exp
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ITERATIONS = 200
 _LARGEST = 50.0  # exponent of a weight: e^50 is as good as infinite, and finite
@@ -40,6 +41,8 @@ class KLBall(Ball, EstimatedRisk, kind="kl"):
 
     def exact(self, losses: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Value (...) and weights (U, ...)."""
+        import torch
+
         x, largest = scaled(losses, mass)
         at_most = -(mass * largest).sum(0).log()  # KL of all weight on the largest
         inner = (self.size < at_most) & (self.size > 0)
@@ -55,6 +58,8 @@ class KLBall(Ball, EstimatedRisk, kind="kl"):
         Newton's method on log KL against log s, which is nearly straight, between bounds: KL is at
         most s^2 / 8 (Hoeffding), and all weight is on the largest where exp(-s gap) vanishes.
         """
+        import torch
+
         tiny = torch.finfo(x.dtype).tiny
         gap = -x.masked_fill(largest | (mass == 0), -1.0).amax(0).clamp_max(-tiny)
         low = x.new_full(gap.shape, max(8 * self.size, tiny)).sqrt().log()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.objectives.risk import Risk, RiskProperties, State, WorstCase, log_mean_exp
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class KLPenalised(Risk, kind="kl-penalised"):

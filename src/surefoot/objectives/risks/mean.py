@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from surefoot.objectives.risk import Risk, RiskProperties, State, WorstCase
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Mean(Risk, kind="mean"):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 from pydantic import Field, field_validator
-from torch import Tensor
 
 from surefoot.objectives.balls import Ball, scaled, share_of
 from surefoot.objectives.risk import RiskProperties, State, WorstCase, tie_bounds
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class TotalVariation(Ball, kind="tv"):
@@ -51,6 +52,8 @@ class TotalVariation(Ball, kind="tv"):
 
     def worst_case(self, losses: Tensor, mass: Tensor, state: State) -> WorstCase:
         """Value (...), weights (U, ...) and state."""
+        import torch
+
         x, largest = scaled(losses, mass)
         below, tied = tie_bounds(x, mass)
         lost = ((self.size - below) / tied.clamp_min(torch.finfo(mass.dtype).tiny)).clamp(0, 1)

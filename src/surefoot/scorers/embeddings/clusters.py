@@ -20,7 +20,8 @@ from surefoot.data.text import last_turn, start_of
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.objectives import Risk
 from surefoot.runs.atomic import appearing
-from surefoot.scorers.embeddings.encoder import Encoder, EncoderOptions, load_encoder
+from surefoot.scorers.embeddings.encoder import Encoder, load_encoder
+from surefoot.scorers.embeddings.options import EncoderOptions
 from surefoot.scorers.storage import explained
 
 FILE = "clusters.safetensors"

@@ -8,46 +8,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from surefoot.data.rendering.embedding_texts import Side, cut_texts
 from surefoot.errors import ConfigurationError, SurefootError, first_line
-from surefoot.options import READS, Options
 from surefoot.pretrained import PreTrainedConfig, PreTrainedModel, Tokenizer
 from surefoot.scorers.embeddings.cache import EmbeddingCache, Vector, token_key
+from surefoot.scorers.embeddings.options import EncoderOptions
 from surefoot.scorers.language.architecture import is_causal, positions_in, require_rows
 from surefoot.scorers.named import folder_of
+from surefoot.scorers.processor import has_bfloat16
 
 Embeddings = npt.NDArray[np.float32]
 
 TOKENS_PER_BATCH = 8192
 TEXTS_PER_SAVE = 32_768  # what an interrupted run loses at most
-
-
-class EncoderOptions(Options):
-    """Which encoder turns a text into a vector, and how."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, options: Any) -> Any:
-        return {"name": options} if isinstance(options, str) else options
-
-    name: Annotated[str, READS] = "default"
-    """`default` (all-MiniLM-L6-v2 from the extra `encoder`, no hub), a folder, a hub name, a file
-    in GGUF, or `smollm2` (after `surefoot fetch smollm2`)."""
-    pooling: Literal["auto", "mean", "first", "last"] = "auto"
-    """How token vectors become one: `auto` is the mean for encoders, the last for causal models."""
-    max_length: int = Field(256, ge=8)
-    """Tokens kept of a text."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto` is bfloat16 where the processor has it, float32 elsewhere."""
 
 
 @dataclass
@@ -269,11 +250,3 @@ def file_stamps(place: str) -> tuple[tuple[str, int], ...]:
 @lru_cache(maxsize=2)
 def _loaded(options: EncoderOptions, stamps: tuple[tuple[str, int], ...]) -> Encoder:
     return Encoder(options)
-
-
-def has_bfloat16() -> bool:
-    """Whether this machine computes in bfloat16 faster than in float32."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private: absent is no
-    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.scorers.head import Parameters
 from surefoot.scorers.heads.mlp import hidden_layer
 from surefoot.scorers.skew import SkewOptions
 from surefoot.scorers.solvers.trained import TrainedHead, drawn, of_pairs
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):
@@ -30,6 +34,8 @@ class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):
 
     def initial(self, dimension: int, context: int, generator: torch.Generator) -> Parameters:
         """W (D, 2k), or (H, 2k) behind a hidden layer; weights of prompts (C, k); rewards (D,)."""
+        import torch
+
         parameters = {}
         inputs = dimension
         if self.hidden:
@@ -47,6 +53,8 @@ class GeneralPreference(SkewOptions, TrainedHead, kind="general-preference"):
         self, parameters: Parameters, features: Tensor, context: Tensor | None
     ) -> Tensor:
         """Half the margin and its opposite (n, 2, K), of features (n, 2, D) and (n, C)."""
+        import torch
+
         if self.hidden:
             inner = hidden_layer(features, parameters["weight"], parameters["bias"])
             offsets = torch.einsum("npkh,khe->npke", inner, parameters["embedding"])

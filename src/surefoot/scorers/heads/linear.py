@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from surefoot.scorers.head import Fit, Head, Parameters, Problem
-from surefoot.scorers.solvers.linear import LinearSolver
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Linear(Head, kind="linear"):
@@ -21,6 +23,8 @@ class Linear(Head, kind="linear"):
 
     def fit(self, problem: Problem, certify: bool = True) -> Fit:
         """Fit K heads on (N, 2, D) features; see :class:`Head`."""
+        from surefoot.scorers.solvers.linear import LinearSolver
+
         return LinearSolver(problem, certify).solve()
 
     def scores(

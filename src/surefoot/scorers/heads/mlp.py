@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.scorers.head import Parameters
 from surefoot.scorers.solvers.trained import TrainedHead, drawn
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class MLP(TrainedHead, kind="mlp"):
@@ -21,6 +25,8 @@ class MLP(TrainedHead, kind="mlp"):
 
     def initial(self, dimension: int, context: int, generator: torch.Generator) -> Parameters:
         """W (D, H), b (H,) and v (H,)."""
+        import torch
+
         return {
             "weight": drawn(generator, dimension, self.hidden),
             "bias": torch.zeros(self.hidden),
@@ -37,4 +43,6 @@ class MLP(TrainedHead, kind="mlp"):
 
 def hidden_layer(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """gelu(W features + b) (..., K, H) of features (..., D) by W (K, D, H) and b (K, H)."""
+    import torch
+
     return torch.nn.functional.gelu(torch.einsum("...d,kdh->...kh", features, weight) + bias)

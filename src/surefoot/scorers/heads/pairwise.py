@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from surefoot.scorers.head import Parameters
 from surefoot.scorers.solvers.trained import TrainedHead, drawn, of_pairs
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class Pairwise(TrainedHead, kind="pairwise"):
@@ -26,6 +30,8 @@ class Pairwise(TrainedHead, kind="pairwise"):
 
     def initial(self, dimension: int, context: int, generator: torch.Generator) -> Parameters:
         """W and U (D, H), of the prompt (C, H), b0 (H,) and v (H,)."""
+        import torch
+
         parameters = {
             "own": drawn(generator, dimension, self.hidden),
             "other": drawn(generator, dimension, self.hidden),
@@ -40,6 +46,8 @@ class Pairwise(TrainedHead, kind="pairwise"):
         self, parameters: Parameters, features: Tensor, context: Tensor | None
     ) -> Tensor:
         """Half the margin and its opposite (n, 2, K), of features (n, 2, D) and (n, C)."""
+        import torch
+
         own = torch.einsum("npd,kdh->npkh", features, parameters["own"])
         other = torch.einsum("npd,kdh->npkh", features, parameters["other"])
         inner = own + other.flip(1) + parameters["bias"]  # both orders

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-import torch
 from pydantic import Field, field_validator
 
 from surefoot.errors import ConfigurationError
 from surefoot.options import READS, Options
-from surefoot.scorers.embeddings.encoder import has_bfloat16
 from surefoot.scorers.language.architecture import ModelKind
-from surefoot.scorers.language.preference import labels_of
-from surefoot.scorers.language.scores import HEADS
 from surefoot.scorers.named import PACKAGED, folder_of
+from surefoot.scorers.processor import has_bfloat16
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.skew import SkewOptions
 
-#: Parts of a classifier that are trained whole beside an adapter, and so not held in 4 bits.
-_SPARED = [*HEADS, "pre_classifier", "pooler", r".*\.pooler", "sequence_summary"]
+if TYPE_CHECKING:
+    import torch
+
+#: Parts of a classifier that are trained whole beside its head and an adapter.
+_SPARED = ("pre_classifier", "pooler", r".*\.pooler", "sequence_summary")
 
 
 class AdapterOptions(Options):
@@ -93,6 +93,8 @@ class LanguageModelScorer(Scorer):
     @property
     def autocast_dtype(self) -> torch.dtype | None:
         """Type of mixed precision; None: that of the weights."""
+        import torch
+
         if self.precision == "float32" or (self.precision == "auto" and not has_bfloat16()):
             return None
         return torch.bfloat16
@@ -104,6 +106,8 @@ class LanguageModelScorer(Scorer):
         Raises:
             ConfigurationError: 4 bits are asked for and bitsandbytes is not installed.
         """
+        import torch
+
         dtype = (self.autocast_dtype if self.adapter else None) or torch.float32
         if self.adapter is None or not self.adapter.quantised:
             return {"dtype": dtype}
@@ -116,13 +120,17 @@ class LanguageModelScorer(Scorer):
             )
         from transformers import BitsAndBytesConfig
 
+        from surefoot.scorers.language.scores import HEADS
+
+        # What is trained whole is not held in 4 bits; transformers spares the last module by its
+        # parameter's name, which a bias hides.
+        spared = [*HEADS, *_SPARED] if self.model_kind == "reward-model" else None
         quantisation = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
-            # transformers spares the last module by its parameter's name, which a bias hides.
-            llm_int8_skip_modules=_SPARED if self.model_kind == "reward-model" else None,
+            llm_int8_skip_modules=spared,
         )
         return {"dtype": dtype, "quantization_config": quantisation}
 
@@ -146,6 +154,8 @@ class GeneralPreferenceScorer(SkewOptions, LanguageModelScorer, kind="general-pr
     @property
     def load_options(self) -> dict[str, Any]:
         """How the weights are loaded, with the number of labels."""
+        from surefoot.scorers.language.preference import labels_of
+
         return {**super().load_options, "num_labels": labels_of(self)}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
 from tqdm.auto import trange
 
 from surefoot.errors import SurefootError
 from surefoot.scorers.head import Fit, Head, Parameters, Problem, margins_of, seeded
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 #: Numbers in the hidden layers of one batch of heads: 16 MiB, held a few times over. More heads at
 #: once take memory and no less time: 40 took 1.4 times as long as 10 and 10.
@@ -54,6 +56,8 @@ class TrainedHead(Head):
         Raises:
             SurefootError: the objective stopped being finite.
         """
+        import torch
+
         parts = torch.arange(len(problem.l2)).split(self._together(problem.features))
         found = [self._train(problem.part(fits)) for fits in parts]
         return Fit(
@@ -67,6 +71,8 @@ class TrainedHead(Head):
         self, parameters: Parameters, features: Tensor, context: Tensor | None = None
     ) -> Tensor:
         """Scores (n, 2, K) of features (n, 2, D)."""
+        import torch
+
         together = self._together(features)
         parts = zip(*(p.to(features).split(together) for p in parameters.values()), strict=True)
         named = (dict(zip(parameters, part, strict=True)) for part in parts)
@@ -78,6 +84,8 @@ class TrainedHead(Head):
         return max(1, ACTIVATIONS // max(1, inputs * self.width))
 
     def _train(self, problem: Problem) -> Fit:
+        import torch
+
         features = problem.features.float()
         context = None if problem.context is None else problem.context.float()
         sizes = features.shape[-1], 0 if context is None else context.shape[-1]
@@ -122,10 +130,14 @@ def drawn(generator: torch.Generator, *shape: int, gain: float = 1.0) -> Tensor:
 
     A vector is the weights of one output.
     """
+    import torch
+
     return gain * torch.randn(*shape, generator=generator) / shape[0] ** 0.5
 
 
 def of_pairs(margins: Tensor) -> Tensor:
     """Scores (n, 2, K) of a head that judges pairs: half the margin (n, K), and its opposite."""
+    import torch
+
     half = margins / 2
     return torch.stack([half, -half], dim=1)

@@ -21,7 +21,8 @@ from surefoot.data.text import Message
 from surefoot.errors import ConfigurationError, SurefootError
 from surefoot.scorers import TrainedScorer
 from surefoot.scorers.language.forward import Engine
-from surefoot.scorers.language.generation import SamplingLaw, continuations, ends_of, response_text
+from surefoot.scorers.language.generation import continuations, ends_of, response_text
+from surefoot.scorers.language.law import SamplingLaw
 
 
 @dataclass(frozen=True)
