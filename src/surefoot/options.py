@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Self, Union, get_args, get_origin
 
@@ -20,31 +19,9 @@ from surefoot import plugins
 from surefoot.boundary import limits
 from surefoot.errors import ConfigurationError, SurefootError, unknown_name
 from surefoot.escaping import excerpt
-from surefoot.paths import expanded
-
-
-@dataclass(frozen=True)
-class Place:
-    """Marks an option that names places on this machine: `~` is the user's own folder in it."""
-
-    reads: bool
-    """It names files, folders or models which are read, so that no output may lie in their place;
-    see :func:`places_of`."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(_at_home, handler(source))
-
-
-#: As in `Annotated[str, READS]`.
-READS, WRITES = Place(reads=True), Place(reads=False)
-
-
-def _at_home(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_at_home, value))
-    return str(expanded(value)) if isinstance(value, str) and value.startswith("~") else value
+from surefoot.paths import READS as READS
+from surefoot.paths import WRITES as WRITES
+from surefoot.paths import Place
 
 
 class Options(BaseModel):
@@ -279,14 +256,30 @@ class Member(Options):
 
 
 def places_of(options: Options) -> Iterator[str]:
-    """What a configuration reads, by name: the values of options that are marked with `READS`.
+    """What a configuration reads, by name: the values of options that are marked as such places.
 
     Those of options inside it are among them, however deep. Some are names on a hub.
     """
+    for _, place in _read_by(options):
+        yield place
+
+
+def require_places(options: Options) -> None:
+    """Refuse a configuration that reads what is meant as a path and leads nowhere.
+
+    Raises:
+        ConfigurationError: see :func:`surefoot.paths.require_there`.
+    """
+    for marker, place in _read_by(options):
+        marker.require(place)
+
+
+def _read_by(options: Options) -> Iterator[tuple[Place, str]]:
     for name, field in type(options).model_fields.items():
+        markers = [one for one in field.metadata if isinstance(one, Place) and one.reads]
         value = getattr(options, name)
         for one in value if isinstance(value, tuple | list) else (value,):
             if isinstance(one, Options):
-                yield from places_of(one)
-            elif READS in field.metadata and isinstance(one, str):
-                yield one
+                yield from _read_by(one)
+            elif isinstance(one, str):
+                yield from ((marker, one) for marker in markers)

@@ -107,7 +107,7 @@ def test_what_it_refuses(here, trained):
     Path("both.yaml").write_text("members: [run, run]")
     said = here("calibrate", "both.yaml", "noisy.jsonl", expect=2).err
     assert "name the pairs there (calibration: [pairs.jsonl])" in said
-    assert "no run folder at nosuch" in here("calibrate", "nosuch", "few.jsonl", expect=2).err
+    assert "nosuch does not exist" in here("calibrate", "nosuch", "few.jsonl", expect=2).err
 
 
 def test_what_says_nothing_leaves_the_run_as_it_was(tmp_path, trained, monkeypatch):

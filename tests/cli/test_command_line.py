@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from surefoot.cli import main
+from surefoot.paths import Place
 
 
 @pytest.fixture
@@ -70,19 +71,39 @@ def folder(rows, small_encoder, tmp_path) -> Path:
     return tmp_path
 
 
-def test_help_is_quick_and_has_examples(surefoot):
-    started = time.perf_counter()
-    assert "audit" in surefoot("--help").stdout
-    assert time.perf_counter() - started < 3  # torch alone takes longer on a loaded machine
-    for command in ("audit", "train", "evaluate", "value", "winrate", "best-of-n", "score", "demo"):
-        assert f"surefoot {command}" in surefoot(command, "--help").stdout
-    assert surefoot("--version").stdout.startswith("surefoot ")
+def test_a_typo_is_found_before_anything_heavy_is_imported(tmp_path):
+    script = Path(__file__).with_name("typed_wrongly.py")
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    lines = json.loads(done.stdout)
+    assert len(lines) > 40
+    for one in lines:
+        line = " ".join(one["typed"])
+        assert not one["heavy"], (line, one["heavy"])  # the first that imports is at fault
+        if one["typed"][-1] == "--help" and len(one["typed"]) == 2:
+            assert f"surefoot {one['typed'][0]}" in one["said"]  # an example
+        elif line in ("--help", "--version"):
+            assert one["code"] == 0
+            assert one["said"].startswith("surefoot " if line == "--version" else "Usage")
+        else:
+            assert one["code"] == 2, one
+            assert one["said"].startswith("error: "), one
+            wrong = {"--optoin": "optoin", "levle": "levle", "base_ulr": "base_url"}
+            word = next((said for typed, said in wrong.items() if typed in line), "absent")
+            assert word in one["said"], one
 
 
-def test_importing_is_light():
-    code = "import sys, surefoot.cli.app; print({'torch', 'datasets', 'pandas'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+def test_paths_that_commands_read_are_looked_for_first():
+    """Only what is marked is: whoever adds a command cannot forget it."""
+    from surefoot.cli.app import app
+
+    for command in app.registered_commands:
+        for name, one in inspect.signature(command.callback).parameters.items():
+            declared = getattr(one.annotation, "__metadata__", (None,))
+            if "Path" in str(getattr(one.annotation, "__origin__", "")) and name != "output":
+                marked = any(isinstance(mark, Place) for mark in declared)
+                assert marked or declared[0].metavar == "CONFIG", (command.callback.__name__, name)
 
 
 def test_reading_a_column_that_nobody_knows_is_light(tmp_path):
@@ -186,9 +207,9 @@ def test_seeds_are_compared_as_methods(here, folder):
         (["train", "plain.yaml", "--seeds", "3"], "training.bootstrap: true"),
         (["train", "plain.yaml", "--output", "train.jsonl"], "is what this run reads"),
         (["train", "plain.yaml", "--output", "test.jsonl"], "is a file"),
-        (["evaluate", "runs/nope", "test.jsonl", "--output", "x"], "no run folder"),
+        (["evaluate", "runs/nope", "test.jsonl", "--output", "x"], "does not exist"),
         (["evaluate", ".", "test.jsonl", "--output", "x"], r"no surefoot\.json"),
-        (["score", "runs/nope", "test.jsonl", "--output", "x"], "no run folder"),
+        (["score", "runs/nope", "test.jsonl", "--output", "x"], "does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -52,7 +52,7 @@ def test_why_there_is_no_interval_is_not_for_the_table():
 
 def test_warnings_for_authors_of_code_are_not_for_users(capsys):
     with warnings.catch_warnings():  # puts showwarning back
-        console.quiet_libraries(models=False)
+        console.quiet_libraries()
         warnings.simplefilter("always")
         warnings.warn("an argument of a library is deprecated", FutureWarning, stacklevel=1)
         warnings.warn("a pair was cut", UserWarning, stacklevel=1)

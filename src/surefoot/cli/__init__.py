@@ -14,6 +14,9 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
+        from surefoot.cli.console import quiet_libraries
+
+        quiet_libraries()
         sys.exit(_run(_with_plugins(arguments) or ["--help"]))
     except Exception as error:
         from surefoot.cli.console import complain, unexpected

@@ -39,15 +39,12 @@ app.command()(in_groups(init))
 #: Made of the options themselves, by docs/_ext/refresh.py: to import them takes seconds.
 _OPTIONS = Path(__file__).with_name("options.md").read_text(encoding="utf-8")
 app.command(context_settings=_OVERRIDES, epilog=_OPTIONS.partition("-->")[2].partition("<!--")[0])(
-    train
+    in_groups(train)
 )
-app.command(context_settings=_OVERRIDES)(sample)
+app.command(context_settings=_OVERRIDES)(in_groups(sample))
 app.command(cls=PairsOnly)(in_groups(evaluate))
-for command in (value, winrate, best_of_n, calibrate, score):
+for command in (value, winrate, best_of_n, calibrate, score, options, fetch, demo):
     app.command()(in_groups(command))
-app.command()(options)
-app.command()(fetch)
-app.command()(demo)
 
 
 def _version(wanted: bool) -> None:

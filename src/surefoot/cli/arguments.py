@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from surefoot.errors import ConfigurationError
+from surefoot.paths import FILES, READS, Place
 
 _PAIR = re.compile(r"([^=]+)=(.*)", re.DOTALL)
 
@@ -24,20 +25,42 @@ def _finite(value: float) -> float:
     return value
 
 
+@dataclass(frozen=True)
+class ModelPlace(Place):
+    """Marks an argument that names a trained model."""
+
+    def require(self, value: Any) -> None:
+        """Refuse a path that leads nowhere, or to a folder without a model."""
+        super().require(value)
+        if value is not None and Path(value).is_dir():
+            from surefoot.runs import seed_folders
+            from surefoot.scorers.storage import DESCRIPTION, require_model
+
+            if (Path(value) / DESCRIPTION).is_file() or not seed_folders(value):
+                require_model(value)
+
+
+MODEL = ModelPlace(reads=True, bare=False)
 Model = Annotated[
     str,
     typer.Argument(
         help="A run folder, one that holds seeds, a transformers model, or a function of prompts "
         "and responses (rewards.py:name)."
     ),
+    MODEL,
 ]
 Baseline = Annotated[
-    str | None, typer.Option("--baseline", help="A run folder to compare with, pair by pair.")
+    str | None,
+    typer.Option("--baseline", help="A run folder to compare with, pair by pair."),
+    MODEL,
 ]
-TestData = Annotated[list[str], typer.Argument(help="Files, hub data sets or names of suites.")]
+TestData = Annotated[
+    list[str], typer.Argument(help="Files, hub data sets or names of suites."), READS
+]
 SuitesFolder = Annotated[
     Path | None,
     typer.Option("--suites", help="Folder that holds the suites, instead of their origins."),
+    FILES,
 ]
 TieTolerance = Annotated[
     float,
@@ -97,6 +120,7 @@ class ReadingFlags:
             help="File of texts by id (columns id and text), where prompts or responses are ids. "
             "Repeatable.",
         ),
+        FILES,
     ] = None
     max_unusable: Annotated[
         float | None,
@@ -106,6 +130,14 @@ class ReadingFlags:
         bool,
         typer.Option("--no-prompt", help="The data have no prompt; none is asked for or implied."),
     ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be honoured, before anything is read."""
+        if self.column or self.coding:
+            from surefoot.data.options import ReadingOptions
+
+            given = self.options
+            ReadingOptions(columns=given["columns"] or {}, codings=given["codings"] or {})
 
     @property
     def options(self) -> dict[str, Any]:
@@ -144,6 +176,7 @@ class LoadingFlags:
     reference: Annotated[
         str | None,
         typer.Option(help="What a policy was trained from; of a run: where that lies now."),
+        READS,
     ] = None
     precision: Annotated[
         str | None,
@@ -158,7 +191,11 @@ AS_SAVED = LoadingFlags()
 
 
 def in_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """A command as typer takes it: each dataclass among its parameters gives its fields."""
+    """A command as typer takes it: each dataclass among its parameters gives its fields.
+
+    Before anything else it looks whether the places are there that its parameters are marked to
+    read (:data:`~surefoot.paths.READS`, :data:`~surefoot.paths.FILES`, :data:`MODEL`).
+    """
     signature = inspect.signature(command, eval_str=True)
     groups: dict[str, Any] = {}
     shown: list[inspect.Parameter] = []
@@ -169,8 +206,13 @@ def in_groups(command: Callable[..., None]) -> Callable[..., None]:
         else:
             shown.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
+    reads = {one.name: places for one in shown if (places := _places_of(one.annotation))}
+
     @wraps(command)
     def called(**given: Any) -> None:
+        for name, places in reads.items():
+            for place in places:
+                place.require(given[name])
         for name, group in groups.items():
             given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
         command(**given)
@@ -178,6 +220,10 @@ def in_groups(command: Callable[..., None]) -> Callable[..., None]:
     called.__annotations__ = {one.name: one.annotation for one in shown}
     setattr(called, "__signature__", signature.replace(parameters=shown))  # noqa: B010
     return called
+
+
+def _places_of(annotation: Any) -> list[Place]:
+    return [one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Place)]
 
 
 def _options_of(group: Any) -> list[inspect.Parameter]:

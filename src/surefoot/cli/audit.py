@@ -11,7 +11,7 @@ import typer
 from tqdm.auto import tqdm
 
 from surefoot.cli.arguments import Overwrite, ReadingFlags, SuitesFolder, TestData
-from surefoot.cli.console import quiet_libraries, say
+from surefoot.cli.console import say
 from surefoot.cli.findings import (
     damaged_rows,
     label_next,
@@ -24,6 +24,7 @@ from surefoot.cli.inputs import read_with_suites, show_reading
 from surefoot.cli.remedies import remedy_files, say_steps, show_remedy
 from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
+from surefoot.paths import FILES, READS
 
 if TYPE_CHECKING:
     from surefoot.auditing import Audit
@@ -47,6 +48,7 @@ class ReaderFlags:
     tokenizer: Annotated[
         str | None,
         typer.Option(help="Of the model to be trained: a folder, a hub name or `default`."),
+        READS,
     ] = None
     max_length: Annotated[
         int | None,
@@ -84,6 +86,7 @@ class BesideFlags:
     against: Annotated[
         list[str] | None,
         typer.Option(help="The other side of a split, to find leaked prompts. Repeatable."),
+        READS,
     ] = None
     deployment: Annotated[
         list[str] | None,
@@ -91,6 +94,7 @@ class BesideFlags:
             help="Prompts of deployment (or comparisons), to see how far they lie from these; "
             "gives radii for risks against shift. Repeatable."
         ),
+        FILES,
     ] = None
     clusters: Annotated[
         int | None,
@@ -149,7 +153,6 @@ def audit(
         surefoot audit train.jsonl --deployment prompts.jsonl --output audit
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
     """
-    quiet_libraries(models=not quick or reader.tokenizer is not None)
     from surefoot.data.checks import check
     from surefoot.runs import claim
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surefoot.cli.arguments import Baseline, LoadingFlags, Model, ReportFlags, Source
+from surefoot.cli.arguments import MODEL, Baseline, LoadingFlags, Model, ReportFlags, Source
 from surefoot.cli.console import conclude, figure, out, say, table
 from surefoot.cli.inputs import load_both, load_one, say_notes
 from surefoot.cli.results import publish, reporting
 from surefoot.errors import ConfigurationError
+from surefoot.paths import FILES
 
 if TYPE_CHECKING:
     from surefoot.evaluation.policies.overoptimisation.choosing import BestOfN
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 def best_of_n(
     model: Model,
     samples: Annotated[
-        Path, typer.Option(help="Several responses to each prompt, from surefoot sample.")
+        Path,
+        typer.Option(help="Several responses to each prompt, from surefoot sample."),
+        FILES,
     ],
     report: ReportFlags,
     *,
     gold: Annotated[
         str | None,
         typer.Option(help="A run that stands in where the samples have no `gold` column."),
+        MODEL,
     ] = None,
     baseline: Baseline = None,
     source: Source = None,

@@ -6,16 +6,19 @@ from typing import Annotated
 
 import typer
 
-from surefoot.cli.arguments import LoadingFlags, ReadingFlags, Source
-from surefoot.cli.console import conclude, quiet_libraries, say
+from surefoot.cli.arguments import MODEL, LoadingFlags, ReadingFlags, Source
+from surefoot.cli.console import conclude, say
 from surefoot.cli.inputs import load_one, read, run_folders, say_notes
 from surefoot.errors import ConfigurationError
+from surefoot.paths import FILES
 
 
 def calibrate(
-    run: Annotated[str, typer.Argument(help="A run folder.")],
+    run: Annotated[str, typer.Argument(help="A run folder."), MODEL],
     data: Annotated[
-        list[str], typer.Argument(help="Labelled pairs that it was not trained on: files or hub.")
+        list[str],
+        typer.Argument(help="Labelled pairs that it was not trained on: files or hub."),
+        FILES,
     ],
     *,
     source: Source = None,
@@ -31,7 +34,6 @@ def calibrate(
 
         surefoot calibrate runs/robust calibration.jsonl
     """
-    quiet_libraries()
     from surefoot.evaluation.pairs.overlap import prompt_overlap
     from surefoot.scorers.ensemble_file import is_ensemble
     from surefoot.scorers.recalibration import recalibrate

@@ -98,22 +98,27 @@ def unexpected() -> None:
     err.print(visible(traceback.format_exc()), soft_wrap=True, end="")
 
 
-def quiet_libraries(models: bool = True) -> None:
-    """Keep the progress bars of libraries from between our lines, and print warnings as lines."""
+#: What libraries are asked for before they are imported, unless the user asks for something else.
+_QUIET = {
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # transformers' own follow it
+    "HF_HUB_VERBOSITY": "error",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",  # DDP's advice, once a process
+}
+
+
+def quiet_libraries() -> None:
+    """Keep the progress bars of libraries from between our lines, and print warnings as lines.
+
+    None of them is imported for it.
+    """
     warnings.showwarning = _tell
     logging_of_python.setLogRecordFactory(_logged)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's advice, once a process
-    import datasets
-
-    datasets.disable_progress_bars()
-    if models:  # seconds of imports, for the commands that load one
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()
-        for library in ("huggingface_hub", "bitsandbytes"):  # PEFT imports the latter
-            logging_of_python.getLogger(library).setLevel(logging_of_python.ERROR)
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    logging_of_python.getLogger("bitsandbytes").setLevel(logging_of_python.ERROR)  # by PEFT
 
 
 def _logged(*given: Any, **named: Any) -> logging_of_python.LogRecord:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from surefoot.cli.arguments import Overwrite
-from surefoot.cli.console import conclude, out, quiet_libraries, say
+from surefoot.cli.console import conclude, out, say
 
 _OUTPUT = Path("demo")
 
@@ -35,7 +35,6 @@ def demo(
 
         surefoot demo --output demo
     """
-    quiet_libraries()
     from surefoot.demo import print_policies, print_table, run_demo
     from surefoot.demo.progress import PARTS, DemoProgress
     from surefoot.runs import Mark, is_finished

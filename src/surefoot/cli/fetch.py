@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from surefoot.cli.console import conclude, quiet_libraries, say
+from surefoot.cli.console import conclude, say
 
 
 def fetch(
@@ -21,7 +21,6 @@ def fetch(
 
         surefoot fetch smollm2
     """
-    quiet_libraries()
     from surefoot.scorers.named import about, fetch
 
     folder = fetch(model, say)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surefoot.cli.arguments import ReadingFlags
-from surefoot.cli.console import conclude, quiet_libraries
+from surefoot.cli.console import conclude
 from surefoot.cli.inputs import read
 from surefoot.errors import DataError
+from surefoot.paths import FILES, READS
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
@@ -22,6 +23,7 @@ def init(
         typer.Argument(
             help="Files, or hub data sets, as data.train takes them; without: to fill in."
         ),
+        FILES,
     ] = None,
     *,
     output: Annotated[Path, typer.Option(help="The configuration to write.")] = Path(
@@ -37,6 +39,7 @@ def init(
     model: Annotated[
         str | None,
         typer.Option(help="That a language model starts from: a folder, a hub name or `smollm2`."),
+        READS,
     ] = None,
     reading: ReadingFlags,
     overwrite: Annotated[
@@ -55,11 +58,12 @@ def init(
         surefoot init pairs.jsonl --scorer policy --model smollm2
         surefoot init
     """
-    quiet_libraries()
     from surefoot.runs.claim import claim_file
-    from surefoot.training.first_draft import PLACEHOLDER, first_draft, scorer_of, template
+    from surefoot.training.first_scorer import scorer_of
 
     options = scorer_of(scorer, model)
+    from surefoot.training.first_draft import PLACEHOLDER, first_draft, template
+
     with claim_file(
         output, overwrite=overwrite, reads=[*(data or ()), *(reading.texts or ())]
     ) as place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +12,11 @@ from tqdm.auto import tqdm
 from surefoot.cli.arguments import AS_SAVED, LoadingFlags, ReadingFlags
 from surefoot.cli.console import say
 from surefoot.errors import ConfigurationError
-from surefoot.plugins import is_function
 from surefoot.runs import seed_folders
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
     from surefoot.scorers import TrainedScorer
-
-#: What a model on the Hub is called.
-_HUB = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def read(
@@ -166,11 +161,7 @@ def run_folders(place: str) -> list[Path]:
     """The folder itself, or the `seed-*` folders inside it, in order of their seed."""
     folder = Path(place)
     alone = (folder / "surefoot.json").exists()
-    seeds = [] if alone else seed_folders(folder)
-    named = _HUB.fullmatch(place) or is_function(place)
-    if not seeds and not folder.exists() and not named:
-        raise ConfigurationError(f"no run folder at {folder}.")
-    return seeds or [folder]
+    return ([] if alone else seed_folders(folder)) or [folder]
 
 
 def _require_same_seeds(runs: Sequence[Path], baselines: Sequence[Path]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.padding import Padding
 
-from surefoot.cli.console import out, quiet_libraries
+from surefoot.cli.console import out
 from surefoot.errors import ConfigurationError, unknown_name
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ def options(
         surefoot options objective.risk
         surefoot options "scorer: policy"
     """
-    quiet_libraries()
     known = sections()
     if section is None:
         for name in known:

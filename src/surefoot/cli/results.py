@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from surefoot.cli.arguments import ReportFlags
-from surefoot.cli.console import quiet_libraries, say
+from surefoot.cli.console import say
 from surefoot.errors import DataError, SurefootError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def reporting(report: ReportFlags, *reads: str | Path | None) -> Iterator[RunFol
     What the command reads, where it is given, is not overwritten, nor what runs among it were made
     from.
     """
-    quiet_libraries()
     from surefoot.runs import claim
 
     if report.output is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surefoot.cli.arguments import Configuration, Overwrite
-from surefoot.cli.console import conclude, confirmed, out, quiet_libraries, say
+from surefoot.cli.console import conclude, confirmed, out, say
 from surefoot.cli.train import overrides
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ def sample(
         surefoot sample evidence.yaml
         surefoot sample evidence.yaml --reference.pairs 8 --output samples/eight
     """
-    quiet_libraries()
     from surefoot import nuisance
+    from surefoot.options import require_places
 
     config = nuisance.SampleConfig.read(configuration, overrides(context.args))
+    require_places(config)
     conditions = nuisance.Conditions(proceed=lambda cost: yes or confirmed(cost), say=say)
     sampled = nuisance.sample(config, conditions, overwrite=overwrite, resume=resume)
     _show(sampled, Path(config.output))

@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
-from surefoot.cli.arguments import LoadingFlags, Overwrite, ReadingFlags, Source
-from surefoot.cli.console import conclude, quiet_libraries, say
+from surefoot.cli.arguments import MODEL, LoadingFlags, Overwrite, ReadingFlags, Source
+from surefoot.cli.console import conclude, say
 from surefoot.cli.inputs import load_one, read, say_notes
 from surefoot.cli.results import with_origins
 from surefoot.errors import DataError
+from surefoot.paths import FILES
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
@@ -27,8 +27,9 @@ def score(
             help="A run folder, a transformers model, or a function of prompts and responses "
             "(rewards.py:name)."
         ),
+        MODEL,
     ],
-    data: Annotated[list[str], typer.Argument(help="Files or hub data sets.")],
+    data: Annotated[list[str], typer.Argument(help="Files or hub data sets."), FILES],
     output: Annotated[Path, typer.Option(help="JSON lines: a reward for each response.")],
     *,
     source: Source = None,
@@ -44,7 +45,6 @@ def score(
 
         surefoot score runs/robust pairs.jsonl --output rewards.jsonl
     """
-    quiet_libraries()
     from surefoot.runs import claim_file
     from surefoot.scorers.trained import readable
 
@@ -86,6 +86,8 @@ def scored(scorer: TrainedScorer, pairs: Preferences) -> dict[str, Any]:
 
 def _write(output: Path, pairs: Preferences, columns: dict[str, Any]) -> Any:
     """Write the rows; which of them have a score that is not finite, written as null."""
+    import numpy as np
+
     from surefoot.statistics.estimate import finite
 
     with output.open("w", encoding="utf-8") as file:

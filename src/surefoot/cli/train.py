@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from surefoot.cli.arguments import Configuration, Overwrite
-from surefoot.cli.console import conclude, figure, out, quiet_libraries, say, table
+from surefoot.cli.console import conclude, figure, out, say, table
 from surefoot.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,11 +51,10 @@ def train(
         surefoot train online.yaml --objective.risk.level 0.5
         torchrun --nproc_per_node 2 -m surefoot train policy.yaml
     """
-    quiet_libraries()
     from surefoot.objectives import Objective
     from surefoot.online.config import is_online
-    from surefoot.training import RunConfig, train_seeds
-    from surefoot.training.folder import HELD_OUT
+    from surefoot.options import require_places
+    from surefoot.training import RunConfig
 
     options = RunConfig.given(configuration, overrides(context.args))
     how: dict[str, Any] = {
@@ -68,8 +67,13 @@ def train(
         _train_online(options, seeds, how)
         return
     config = RunConfig(**options)
-    root = config.output if seeds > 1 else None
-    runs = train_seeds(config.for_seeds(seeds), root=root, **how)
+    configs = config.for_seeds(seeds)
+    require_places(config)
+    # What computes takes seconds to import, and is not needed to find a typo.
+    from surefoot.training import train_seeds
+    from surefoot.training.folder import HELD_OUT
+
+    runs = train_seeds(configs, root=config.output if seeds > 1 else None, **how)
     for one in runs:
         say(f"wrote {one.folder}")
     reports = {str(run.folder): run.report for run in runs}
@@ -107,11 +111,14 @@ def _train_online(options: Mapping[str, Any], seeds: int, how: Mapping[str, Any]
             "online training stands on TRL, which is absent: pip install 'surefoot[online]'."
         )
     from surefoot.online import OnlineConfig
-    from surefoot.online.training import train_online_seeds
+    from surefoot.options import require_places
 
     config = OnlineConfig(**options)
-    root = config.output if seeds > 1 else None
-    for found in train_online_seeds(config.for_seeds(seeds), root=root, **how):
+    configs = config.for_seeds(seeds)
+    require_places(config)
+    from surefoot.online.training import train_online_seeds
+
+    for found in train_online_seeds(configs, root=config.output if seeds > 1 else None, **how):
         say(f"wrote {found.folder}")
         _show_online(found)
 

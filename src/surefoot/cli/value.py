@@ -8,24 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surefoot.cli.arguments import LoadingFlags, ReadingFlags, ReportFlags, Source, TestData
+from surefoot.cli.arguments import MODEL, LoadingFlags, ReadingFlags, ReportFlags, Source, TestData
 from surefoot.cli.console import conclude, figure, out, say, table
 from surefoot.cli.evaluate import read_pairs
 from surefoot.cli.inputs import load_one, run_folders, say_notes
 from surefoot.cli.results import publish, reporting
+from surefoot.paths import FILES
 
 if TYPE_CHECKING:
     from surefoot.evaluation.policies.logged import LoggedValues
 
 
 def value(
-    policy: Annotated[str, typer.Argument(help="The run folder of a policy.")],
+    policy: Annotated[str, typer.Argument(help="The run folder of a policy."), MODEL],
     data: TestData,
     samples: Annotated[
-        Path, typer.Option(help="What the policy writes to their prompts, from surefoot sample.")
+        Path,
+        typer.Option(help="What the policy writes to their prompts, from surefoot sample."),
+        FILES,
     ],
     auxiliary: Annotated[
-        str, typer.Option(help="A run that gives P(preferred); of other data than these.")
+        str,
+        typer.Option(help="A run that gives P(preferred); of other data than these."),
+        MODEL,
     ],
     report: ReportFlags,
     *,

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from surefoot.cli.arguments import ReportFlags, Source, TieTolerance
+from surefoot.cli.arguments import MODEL, ReportFlags, Source, TieTolerance
 from surefoot.cli.console import conclude, confirmed, figure, say, table
 from surefoot.cli.inputs import load_one, say_notes
 from surefoot.cli.results import publish, reporting
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import excerpt
+from surefoot.paths import FILES
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
@@ -22,13 +23,19 @@ if TYPE_CHECKING:
 
 def winrate(
     samples: Annotated[
-        list[Path], typer.Option(help="What A writes, from surefoot sample; repeat for seeds of A.")
+        list[Path],
+        typer.Option(help="What A writes, from surefoot sample; repeat for seeds of A."),
+        FILES,
     ],
     against: Annotated[
-        list[Path], typer.Option(help="What B writes: one file for each of A's, or one for all.")
+        list[Path],
+        typer.Option(help="What B writes: one file for each of A's, or one for all."),
+        FILES,
     ],
     judge: Annotated[
-        str, typer.Option(help="Who compares: a run, or a YAML file that names an endpoint.")
+        str,
+        typer.Option(help="Who compares: a run, or a YAML file that names an endpoint."),
+        MODEL,
     ],
     report: ReportFlags,
     tie_tolerance: TieTolerance = 0.0,

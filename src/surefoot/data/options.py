@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from surefoot.data.labels.codings import parse_coding
 from surefoot.options import Options
+from surefoot.paths import FILES
 
 
 class FileReading(Options):
@@ -22,7 +23,7 @@ class FileReading(Options):
     codings: dict[str, Any] = Field({})
     """How label columns are coded, where their values leave it open: `{label: first-is-0}`, or what
     each value stands for, `{label: '1:a,2:b,3:tie'}`."""
-    texts: list[str] = Field([])
+    texts: Annotated[list[str], FILES] = Field([])
     """Files of texts by id (columns `id` and `text`), where comparisons hold ids of prompts or
     responses; they are held in memory."""
     on_error: Literal["skip", "fail"] = "skip"

@@ -8,7 +8,6 @@ from typing import Any
 
 from surefoot.errors import ConfigurationError
 from surefoot.plugins import function_at, is_function
-from surefoot.runs import require_finished
 from surefoot.scorers import storage
 from surefoot.scorers.embeddings.reward_model import EmbeddingRewardModel
 from surefoot.scorers.ensemble import load_ensemble
@@ -50,13 +49,7 @@ def load_scorer(
             raise ConfigurationError(f"{folder} is an ensemble: it has no reference.")
         return load_ensemble(read_ensemble(folder), partial(load_scorer, precision=precision))
     if not (folder / storage.DESCRIPTION).is_file():
-        require_finished(folder)
-        whole = (folder / "config.json").is_file()
-        if folder.is_dir() and not whole and not adapters.is_adapter(folder):
-            raise ConfigurationError(
-                f"{folder} is no run folder (it has no {storage.DESCRIPTION}), no transformers "
-                "model (no config.json), and no adapter (no adapter_config.json)."
-            )
+        storage.require_model(folder)
         return of_transformers(str(place), reference, precision)
     kind = storage.read_description(folder)["scorer"]["kind"]
     if reference is not None and kind != "policy":

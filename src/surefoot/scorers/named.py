@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.errors import ConfigurationError, SurefootError, first_line
-from surefoot.paths import cache_folder
+from surefoot.paths import cache_folder, require_there
 
 #: In a folder of written-out weights: where they are from. It is written last.
 ORIGIN = "origin.json"
@@ -59,8 +59,8 @@ def folder_of(name: str) -> str:
     """Where a model of this name is loaded from; any other name as it is.
 
     Raises:
-        ConfigurationError: the model was not fetched, its encoder is not installed, or a GGUF file
-            cannot be read.
+        ConfigurationError: the model was not fetched, its encoder is not installed, a GGUF file
+            cannot be read, or it is a path that leads nowhere.
     """
     if name == "default":
         return default_encoder()
@@ -73,6 +73,7 @@ def folder_of(name: str) -> str:
     if path.suffix.lower() == ".gguf" and path.is_file():
         stat = path.stat()
         return _of_file(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+    require_there(name)
     return name
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from surefoot import plugins
 from surefoot.errors import ConfigurationError, SurefootError, first_line
 from surefoot.escaping import warn
+from surefoot.paths import require_there
 from surefoot.runs import atomic, require_finished
 
 if TYPE_CHECKING:
@@ -186,3 +187,20 @@ def _require_older_whole(folder: Path) -> None:
         "are there.",
         stacklevel=2,
     )
+
+
+def require_model(place: str | Path) -> None:
+    """Refuse a place that holds no model of ours and none of transformers, before it is loaded.
+
+    Raises:
+        ConfigurationError: there is nothing, a run that was not finished, or a folder without one.
+    """
+    require_there(place)
+    folder = Path(place)
+    require_finished(folder)
+    names = (DESCRIPTION, "config.json", "adapter_config.json")
+    if folder.is_dir() and not any((folder / name).is_file() for name in names):
+        raise ConfigurationError(
+            f"{folder} is no run folder (it has no {DESCRIPTION}), no transformers model (no "
+            "config.json), and no adapter (no adapter_config.json)."
+        )

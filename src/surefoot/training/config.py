@@ -18,7 +18,8 @@ from surefoot.escaping import excerpt
 from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
 from surefoot.objectives.sized import SizedRisk
-from surefoot.options import READS, WRITES, Options, check_values
+from surefoot.options import WRITES, Options, check_values
+from surefoot.paths import FILES
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
 from surefoot.training.drpo.config import DoublyRobust
@@ -28,7 +29,7 @@ from surefoot.training.options import LanguageTrainingOptions, TrainingOptions
 Sources = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda given: (given,) if isinstance(given, str) else given),
-    READS,
+    FILES,
 ]
 
 

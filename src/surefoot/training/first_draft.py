@@ -10,10 +10,9 @@ from surefoot.data import Preferences
 from surefoot.data.apart import SHARE
 from surefoot.data.labels.codings import CODINGS
 from surefoot.data.reading.account import lines_of
-from surefoot.errors import ConfigurationError, DataError, unknown_name
-from surefoot.scorers import Scorer
-from surefoot.scorers.language.options import LanguageModelScorer
+from surefoot.errors import DataError
 from surefoot.training.commented import Draft, Offer
+from surefoot.training.first_scorer import of_language
 from surefoot.training.first_sizes import Sizes
 
 #: Stands where the data are to be named.
@@ -39,40 +38,12 @@ _ADAPTER = Offer(
 )
 
 
-def scorer_of(kind: str = "embedding", model: str | None = None) -> dict[str, Any]:
-    """Options of the section `scorer`: of a kind, and the model that it starts from.
-
-    Raises:
-        ConfigurationError: there is no such kind, it takes no model, or takes one that is not
-            given.
-    """
-    if kind not in Scorer.registry:
-        raise ConfigurationError(unknown_name("kind of scorer", kind, Scorer.registry))
-    if not _of_language(kind):
-        if model is not None:
-            raise ConfigurationError(
-                f"--model goes with a scorer that is a language model, not with {kind!r}; got "
-                f"{model!r}."
-            )
-        return {"kind": kind, "head": "linear"}
-    model = model or ("default" if kind == "reward-model" else None)
-    if model is None:
-        raise ConfigurationError(
-            f"a scorer {kind!r} starts from a model: --model with a folder, a hub name, or smollm2 "
-            "(after `surefoot fetch smollm2`)."
-        )
-    return {"kind": kind, "model": model}
-
-
-def _of_language(kind: str) -> bool:
-    return issubclass(Scorer.registry[kind], LanguageModelScorer)
-
-
 def template(scorer: Mapping[str, Any]) -> Draft:
     """A configuration in which the data are to be filled in.
 
     Args:
-        scorer: options of its section, as :func:`scorer_of` gives them.
+        scorer: options of its section, as
+            :func:`~surefoot.training.first_scorer.scorer_of` gives them.
     """
     fill = "FILL IN: files with one comparison a line, a folder, or hub:owner/name."
     return Draft(
@@ -100,13 +71,14 @@ def first_draft(
     Args:
         preferences: the rows to train on, without damage.
         sources: where they were read, as `data.train` takes it.
-        scorer: options of its section, as :func:`scorer_of` gives them.
+        scorer: options of its section, as
+            :func:`~surefoot.training.first_scorer.scorer_of` gives them.
         reading: how they were read: options of the section `data`, by name.
 
     Raises:
         DataError: they are too few to train on.
     """
-    language = _of_language(scorer["kind"])
+    language = of_language(scorer["kind"])
     sizes = Sizes(preferences)
     if sizes.prompts < 2 and sizes.pairs < 2:
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import hashlib
 import re
@@ -18,9 +17,8 @@ from surefoot.data.schema import digest_of
 from surefoot.data.sources.containers import EXTENSIONS, FORMS, ending_of, records
 from surefoot.data.sources.tables import AT_ONCE, Numbered, arrow_rows
 from surefoot.errors import DataError
-from surefoot.paths import expanded
+from surefoot.paths import absent, expanded, on_hub
 
-_HUB = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?(@[\w.\-\[\]:%+]+)?")
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<shard>\d{5})-of-(?P<shards>\d{5})")
 #: Endings of the files of which a folder is read whole.
 _SHARDED = (".parquet", ".arrow")
@@ -66,10 +64,9 @@ def origins_of(source: str | Path) -> list[Origin]:
         if not found:
             raise DataError(f"no file matches the pattern {text}.")
         return [_of_files([Path(one)], one, _short(Path(one))) for one in found]
-    bare = isinstance(source, str) and _HUB.fullmatch(source) and not _is_data(path)
-    if bare and not path.parent.is_dir():
+    if isinstance(source, str) and on_hub(text, bare=False):
         return [_from_hub(text)]
-    raise DataError(_not_found(text, path))
+    raise DataError(absent(text, path))
 
 
 def _of_files(paths: Sequence[Path], place: str, name: str) -> Origin:
@@ -160,13 +157,6 @@ def _digest(paths: Sequence[Path]) -> str:
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
     return (found[0] if len(found) == 1 else digest_of(*found))[:32]
-
-
-def _not_found(text: str, path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"{text} does not exist, nor does the folder {path.parent}."
-    near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)
-    return f"{text} does not exist" + (f": did you mean {near[0]!r}?" if near else ".")
 
 
 def _short(path: Path) -> str:
