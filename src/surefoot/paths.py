@@ -119,11 +119,7 @@ def require_there(place: str | Path, bare: bool = True) -> None:
     elif text.startswith("hub:") or (function.isidentifier() and file and "/" not in file):
         return
     path = expanded(text)
-    try:
-        there = path.exists()
-    except (OSError, ValueError):  # longer than any name, or with a zero in it
-        there = False
-    if there or on_hub(text, bare):
+    if path.exists() or on_hub(text, bare):
         return
     if not glob.has_magic(text):
         raise ConfigurationError(absent(text, path))
@@ -132,7 +128,7 @@ def require_there(place: str | Path, bare: bool = True) -> None:
 
 
 def absent(text: str, path: Path) -> str:
-    """That nothing lies at a path, which was written as this text, and what lies nearest."""
+    """Message that nothing lies at a path, written as this text; with the nearest name."""
     if not path.parent.is_dir():
         return f"{text} does not exist, nor does the folder {path.parent}."
     near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1)

@@ -238,7 +238,10 @@ def test_spellings_of_before_name_the_command_of_now(monkeypatch, capsys, given,
         (["evaluate", "x"], "Missing argument 'data'"),
     ],
 )
-def test_what_a_command_lacks_is_named(monkeypatch, capsys, arguments, says):
+def test_what_a_command_lacks_is_named(tmp_path, monkeypatch, capsys, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    for name in "abrst":
+        (tmp_path / name).touch()
     monkeypatch.setattr(sys, "argv", ["surefoot", *arguments, "--output", "o"])
     with pytest.raises(SystemExit) as end:
         main()

@@ -41,7 +41,8 @@ def sample(
     from surefoot.options import require_places
 
     config = nuisance.SampleConfig.read(configuration, overrides(context.args))
-    require_places(config)
+    if not resume:
+        require_places(config)
     conditions = nuisance.Conditions(proceed=lambda cost: yes or confirmed(cost), say=say)
     sampled = nuisance.sample(config, conditions, overwrite=overwrite, resume=resume)
     _show(sampled, Path(config.output))

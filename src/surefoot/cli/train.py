@@ -68,7 +68,8 @@ def train(
         return
     config = RunConfig(**options)
     configs = config.for_seeds(seeds)
-    require_places(config)
+    if not resume:  # a finished run has no need of its data
+        require_places(config)
     # What computes takes seconds to import, and is not needed to find a typo.
     from surefoot.training import train_seeds
     from surefoot.training.folder import HELD_OUT
@@ -115,7 +116,8 @@ def _train_online(options: Mapping[str, Any], seeds: int, how: Mapping[str, Any]
 
     config = OnlineConfig(**options)
     configs = config.for_seeds(seeds)
-    require_places(config)
+    if not how["resume"]:
+        require_places(config)
     from surefoot.online.training import train_online_seeds
 
     for found in train_online_seeds(configs, root=config.output if seeds > 1 else None, **how):
