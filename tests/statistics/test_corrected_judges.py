@@ -35,7 +35,7 @@ def test_a_proxy_that_is_the_label_is_all_that_is_needed():
     found = prediction_powered(labels, truth)
     assert found.corrected.estimate == pytest.approx(truth.mean(), abs=1e-9)
     assert found.coefficient == pytest.approx(1)
-    assert found.labels_needed(0.05, 1000) <= 1
+    assert found.labels_needed(0.05, 1000) == 59  # of 58, none might show 5 % of mistakes
 
 
 def test_it_is_the_regression_estimator_with_the_slopes_of_other_folds():

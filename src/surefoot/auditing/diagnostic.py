@@ -1,10 +1,10 @@
-"""A diagnostic: one question about preferences, how it is measured, and when the answer is yes."""
+"""A diagnostic: a question about preferences or a judge, how it is measured, and when it is yes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,6 @@ import numpy.typing as npt
 from surefoot.auditing.picture import Picture
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.minimum_effect import MinimumEffect
-
-if TYPE_CHECKING:
-    from surefoot.auditing.material import Material
 
 Threat = Literal[
     "noise",
@@ -25,6 +22,7 @@ Threat = Literal[
     "shortcut",
     "conflict",
     "time",
+    "judge",
 ]
 
 
@@ -79,12 +77,13 @@ class Lacking:
     reason: str
 
 
-Measure = Callable[["Material"], Iterator[Measurement | Lacking]]
+#: From a `Material` of preferences, or from a `JudgeMaterial` for the threat `judge`.
+Measure = Callable[[Any], Iterator[Measurement | Lacking]]
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One question about preferences. A file here that defines `DIAGNOSTIC` joins the audit."""
+    """One question about preferences, or a judge of them."""
 
     name: str  #: as in results and on the command line
     threat: Threat  #: what is asked after

@@ -108,6 +108,18 @@ class LabelsDocument(_Part):
     remedy: ChoiceDocument
 
 
+class VerdictsDocument(_Part):
+    """What the diagnostics say of a judge's verdicts."""
+
+    verdict: str
+    error_rate: float = Share
+    """Chance that anything is found where nothing lies beyond what matters."""
+    diagnoses: list[DiagnosisDocument]
+    """The gravest first."""
+    lacking: list[str]
+    """What could not be asked, and what it would need."""
+
+
 class ExampleDocument(_Part):
     """A row of a finding."""
 
@@ -140,7 +152,10 @@ class AuditDocument(_Part):
     """What could not be checked, and why."""
     readings: list[dict[str, Any]]
     """How each file was read: what became of its columns."""
-    labels: LabelsDocument
+    labels: LabelsDocument | None = None
+    """Of an audit of preferences."""
+    verdicts: VerdictsDocument | None = None
+    """Of an audit of a judge."""
 
 
 def schema() -> str:

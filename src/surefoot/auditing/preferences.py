@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -46,6 +46,7 @@ class Audit:
     diagnoses: tuple[Diagnosis, ...]
     lacking: tuple[str, ...]
     remedy: Choice = field(default_factory=Choice)
+    subject: ClassVar[str] = "labels"  #: what was asked about
 
     @property
     def found(self) -> tuple[Diagnosis, ...]:
@@ -102,6 +103,11 @@ class Audit:
                 "would have found what matters."
             )
         return f"Nothing found in {rows}: {able} of {asked} question(s) would have, were it there."
+
+    @property
+    def next_step(self) -> str:
+        """What to do where nothing was found."""
+        return self.remedy.sentence
 
     @property
     def needs(self) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from surefoot.cli.findings import (
     why_not_ranked,
 )
 from surefoot.cli.inputs import read_with_suites, show_reading
+from surefoot.cli.judged import JudgeFlags, audit_of_judge
 from surefoot.cli.remedies import remedy_files, say_steps, show_remedy
 from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
@@ -128,6 +129,7 @@ def audit(
             "was), held-out.jsonl (a fifth, of 500 rows or more, not audited)."
         ),
     ] = None,
+    judge: JudgeFlags,
     reader: ReaderFlags,
     beside: BesideFlags,
     suites: SuitesFolder = None,
@@ -138,7 +140,7 @@ def audit(
     reading: ReadingFlags,
     overwrite: Overwrite = False,
 ) -> None:
-    """What is wrong with these preferences, how sure is that, and what to do?
+    """What is wrong with these preferences, or with a judge of them, how sure is that, what to do?
 
     Prints damage of rows, which is certain, and what diagnostics say of labels, with intervals:
     anything is found in at most 5 % of data in which nothing is beyond the size that matters.
@@ -152,7 +154,19 @@ def audit(
         surefoot audit hh_rlhf --suites folder --output audit
         surefoot audit train.jsonl --deployment prompts.jsonl --output audit
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
+        surefoot audit pairs.jsonl --judge-column gpt --output judged
+        surefoot audit pairs.jsonl --judge judge.yaml --output judged
     """
+    if judge.given:
+        only = {
+            "--tokenizer": reader.tokenizer,
+            "--against": beside.against,
+            "--deployment": beside.deployment,
+            "--suites": suites,
+            "--quick": quick or None,
+        }
+        audit_of_judge(data, judge, reading, output, overwrite, fail_on, only)
+        return
     from surefoot.data.checks import check
     from surefoot.runs import claim
 

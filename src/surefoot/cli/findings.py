@@ -52,7 +52,7 @@ def show_labels(found: Audit) -> None:
     for need, names in found.needs.items():
         named = f"{', '.join(names)}: " if names[0] else ""
         out.print(Text(f"not asked: {named}{need}", style="dim"))
-    out.print(Text.assemble(("\nLabels:", "bold"), f" {found.verdict}"))
+    out.print(Text.assemble((f"\n{found.subject.capitalize()}:", "bold"), f" {found.verdict}"))
 
 
 def suspects(found: Audit, preferences: Preferences, prompts: Preferences | None) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 from surefoot.arrays import ArrayLike, Bools, Floats, Ints
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, in_one_unit
 from surefoot.statistics.estimate import Estimate, Result, Scope
-from surefoot.statistics.intervals import mean, quantile, wilson
-from surefoot.statistics.ranges import SHARE, as_one
+from surefoot.statistics.intervals import mean, quantile, reach, wilson
+from surefoot.statistics.ranges import SHARE, Range, as_one
 
 #: Below so many labels, or labels of the rarer side, no judge is corrected.
 FEWEST_LABELS, FEWEST_OF_A_SIDE = 50, 10
@@ -35,6 +35,7 @@ class PredictionPowered(Result):
     #: variance of the corrected mean that one more label takes part in: times 1 / labels
     per_label: float
     floor: float  #: variance that stays however many of the rows are labelled
+    each: float  #: labels of a cluster, on average
 
     def labels_needed(self, half_width: float, rows: int, level: float = 0.95) -> int | None:
         """Labels on so many rows for an interval this wide to either side.
@@ -44,7 +45,8 @@ class PredictionPowered(Result):
         room = (half_width / quantile(math.inf, level)) ** 2 - self.floor
         if room <= 0:
             return None
-        needed = math.ceil(self.per_label / room)
+        unseen = math.log1p(-level) / math.log1p(-half_width)  # so many would show rare mistakes
+        needed = math.ceil(max(self.per_label / room, self.each * unseen))
         return needed if needed <= rows else None
 
 
@@ -61,7 +63,8 @@ def prediction_powered(
     The coefficient c = cov(labels, proxy) / var(proxy) is fitted to the other folds of clusters, so
     that it owes nothing to the rows that it is used on. The error is that of sums over clusters,
     which may hold rows with and without a label. It is turned into Wilson's interval at the
-    effective sample size, with t for the normal quantile.
+    effective sample size, with t for the normal quantile, and reaches as far as mistakes
+    can take it that are too rare to be among the labels.
 
     Args:
         labels: (N,) in [0, 1], NaN where there is none.
@@ -81,7 +84,7 @@ def prediction_powered(
     raw = float(np.average(f, weights=w)) if len(f) else math.nan
     reason = too_few(y[given], unit[given])
     if reason:
-        return PredictionPowered(raw, alone, scope.refused(None, reason), 0.0, math.nan, math.nan)
+        return PredictionPowered(raw, alone, scope.refused(None, reason), 0.0, *[math.nan] * 3)
     coefficient = _coefficients(y, f, w, given, unit, seed)
     own, whole = w * given, w
     rest = np.where(given, y - coefficient * f, 0.0)
@@ -103,8 +106,13 @@ def prediction_powered(
     else:
         size = float(w.sum() ** 2 / (w @ w))
         ends = wilson(value, math.sqrt(variance), freedom, size, level)
+        own_c = coefficient[given]
+        limits = Range(np.minimum(0.0, -own_c), 1 - np.minimum(0.0, own_c))
+        unseen = limits.unseen(rest[given], own[given], labelled_units).ends(level)
+        ends = reach(ends, (unseen[0] + spread_of * all_f, unseen[1] + spread_of * all_f))
         corrected = scope.interval(value, *ends)
-    return PredictionPowered(raw, alone, corrected, spread_of, per_label, floor)
+    each = scope.n / labelled_units
+    return PredictionPowered(raw, alone, corrected, spread_of, per_label, floor, each)
 
 
 def too_few(labels: Floats, clusters: Ints) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from surefoot.arrays import Floats
+from surefoot.arrays import Floats, Ints
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.material import Material, Names
 from surefoot.auditing.parts import parts_of
@@ -29,7 +29,7 @@ def worst_part(material: Material) -> Iterator[Measurement | Lacking]:
         return
     right = credit(side_of_margins(material.margins), material.labels)
     for column, names in material.groupings.items():
-        found = list(_parts(material, right, names))
+        found = list(parts_served(material.weights, material.prompts, right, names))
         if not found:
             yield Lacking(f"{DIAGNOSTIC.name}: no {column} has {FEWEST} rows on enough prompts.")
             continue
@@ -62,9 +62,10 @@ class ServedPart(NamedTuple):
     rows: int
 
 
-def _parts(material: Material, right: Floats, names: Names) -> Iterator[ServedPart]:
-    """Every part with enough rows and prompts that have a weight."""
-    weights, prompts = material.weights, material.prompts
+def parts_served(
+    weights: Floats, prompts: Ints, right: Floats, names: Names
+) -> Iterator[ServedPart]:
+    """Every named part with enough rows and prompts that have a weight, each array (N,)."""
     names = names.copy()
     names[weights == 0] = None
     for name in parts_of(names, FEWEST):

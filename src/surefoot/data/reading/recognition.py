@@ -78,9 +78,11 @@ def recognised(
     """
     records = renamed(sample, options)
     names = {name for record in records for name in record}
-    for reader in readers():
-        if reader.recognises(names | {"label"} if unlabelled else names, records):
-            return reader
+    # Without labels only where nothing else says which response is preferred, such as votes.
+    for columns in (names, names | {"label"}) if unlabelled else (names,):
+        for reader in readers():
+            if reader.recognises(columns, records):
+                return reader
     near = [f" {name!r}: did you mean {new!r}?" for name, new in misspelt(sorted(names), known())]
     if found := _in_small_letters(names, records):
         near = [f"\nPerhaps: {found}"]
