@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
+import time
 import warnings
 from pathlib import Path
 
 import pytest
 
-from surefoot.cli import console, main
+from surefoot.cli import _terminated, console, main
 from surefoot.errors import ConfigurationError
+from surefoot.runs import claim
 from surefoot.statistics import mean
 
 
@@ -99,3 +103,38 @@ def test_the_next_command_can_be_typed(capsys):
     console.conclude("", *words)
     (line,) = capsys.readouterr().err.splitlines()
     assert shlex.split(line.removeprefix("next: ")) == ["surefoot", *map(str, words)]
+
+
+@pytest.mark.parametrize(("ends", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_whatever_ends_a_command_politely_it_says_how_to_go_on(
+    tmp_path, monkeypatch, capsys, ends, code
+):
+    def stopped(arguments):
+        with claim(tmp_path / "run", "train") as folder:
+            folder.begin()
+            os.kill(os.getpid(), ends)
+            time.sleep(10)
+
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr("surefoot.cli._run", stopped)
+    monkeypatch.setattr(sys, "argv", ["surefoot", "train", "x.yaml"])
+    try:
+        with pytest.raises(SystemExit) as end:
+            main()
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert end.value.code == code
+    said = capsys.readouterr().err
+    assert said.startswith("stopped. ")
+    assert "goes on with it" in said or "begins anew" in said
+
+
+def test_a_process_that_a_command_has_made_just_ends(monkeypatch):
+    """Such as a worker that was forked: it says nothing of its own."""
+    ended = []
+    monkeypatch.setattr(os, "kill", lambda *how: ended.append(how))
+    monkeypatch.setattr(signal, "signal", lambda *how: ended.append(how))
+    _terminated(os.getpid() + 1, signal.SIGTERM, None)
+    assert ended == [(signal.SIGTERM, signal.SIG_DFL), (os.getpid(), signal.SIGTERM)]

@@ -66,6 +66,13 @@ def test_several_units_in_one_column_are_refused_by_name(record, first, second):
     assert not read(record, column, values, columns={column: ""}).has("time")
 
 
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unknown", [-1, "-1", -1.0])
+def test_minus_one_is_no_time(unit, unknown):
+    found = read(PLAIN, "time", [of(2026) * UNITS[unit], unknown])
+    assert [time for (time,) in found.read("time")] == [float(of(2026)), None]
+
+
 @pytest.mark.parametrize("record", [PLAIN, ARENA])
 def test_a_mapped_column_has_the_users_own_name(record):
     late, early = of(2026) * 1000, of(2025)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import re
 from dataclasses import fields
@@ -21,6 +22,8 @@ from transformers import (
     TrainingArguments,
 )
 
+from surefoot.data.files import read_records
+from surefoot.data.reading.account import lines_of
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.training import PreferenceConfig, PreferenceTrainer
@@ -165,6 +168,23 @@ def test_every_option_and_loss_of_trl_is_on_the_page(page):
     assert len(losses) > 10
     assert losses <= named, losses - named
     assert "rpo_alpha" not in {one.name for one in fields(trl.DPOConfig)}
+
+
+def test_every_column_of_trl_is_on_the_page(page):
+    (table,) = re.findall(r"\| TRL's trainers take \|.*?\n\n", page, re.DOTALL)
+    named = set(re.findall(r"`(\w+)`", table))
+    for trainer in (trl.DPOTrainer, trl.RewardTrainer):
+        source = inspect.getsource(trainer._set_signature_columns_if_needed)
+        columns = set(re.findall(r'"(\w+)"', source)) - {"input_ids", "attention_mask"}
+        assert len(columns) > 2
+        assert columns <= named, columns - named
+    row = {"prompt": "On tea?", "chosen": "tea fine", "rejected": "tea bad"}
+    unread = {"margin": 0.5, "ref_chosen_logps": -3.0, "ref_rejected_logps": -4.0}
+    unread |= {key: [1] for key in ("prompt_ids", "chosen_ids", "rejected_ids")}
+    read = read_records([row | unread | {"tools": [], "chat_template_kwargs": {"a": 1}}], "rows")
+    said = " ".join(lines_of(read.readings, read.faults))
+    assert all(name in said.partition("not read")[2] for name in unread), said
+    assert list(read.read("template_arguments")) == [('{"a": 1}',)]
 
 
 def test_every_name_of_ours_on_the_page_exists(page):

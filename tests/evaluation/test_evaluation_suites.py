@@ -56,11 +56,13 @@ def test_hh_rows_that_cannot_be_used_are_named():
     good = {"chosen": "\n\nHuman: q\n\nAssistant: x", "rejected": "\n\nHuman: q\n\nAssistant: y"}
     other = {**good, "rejected": "\n\nHuman: p\n\nAssistant: y"}
     empty = {**good, "chosen": "\n\nHuman: q\n\nAssistant: "}
-    rows, faults = rows_of("hh_rlhf", helpful=[good, other, empty], harmless=[good])
+    early = {**good, "rejected": "A note.\n\nHuman: q\n\nAssistant: y"}
+    rows, faults = rows_of("hh_rlhf", helpful=[good, other, empty, early], harmless=[good])
     assert [r["source"] for r in rows] == ["helpful", "harmless"]
     assert [(f.row, f.reason) for f in faults] == [
         (1, "the two responses follow different dialogues"),
         (2, "the last turn is empty"),
+        (3, "'rejected' does not begin with 'Human:' or 'Assistant:'"),
     ]
 
 

@@ -6,11 +6,17 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 
 
 def main() -> None:
-    """Run the command line; a user's error is one message and exit code 2, Ctrl-C is 130."""
+    """Run the command line; a user's error is one message and exit code 2, Ctrl-C is 130.
+
+    What ends it politely (SIGTERM: a scheduler, `kill`) is as Ctrl-C, with exit code 143.
+    """
+    with suppress(ValueError):  # a thread other than the first has no say
+        signal.signal(signal.SIGTERM, partial(_terminated, os.getpid()))
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
@@ -32,11 +38,25 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt as stopped:
         with suppress(ValueError):  # a thread other than the first has no say
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C twice is as once
+            for one in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(one, signal.SIG_IGN)  # Ctrl-C twice is as once
         from surefoot.cli.console import say
 
         say(" ".join(["stopped.", *_notes(stopped)]))
-        sys.exit(130)
+        sys.exit(143 if isinstance(stopped, _TerminatedError) else 130)
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """What SIGTERM raises, so that it ends as Ctrl-C does."""
+
+
+def _terminated(process: int, number: int, frame: object) -> None:
+    """Stop the process of the command; those that it has made, such as workers, just end."""
+    del frame
+    if os.getpid() == process:
+        raise _TerminatedError
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _notes(stopped: BaseException | None) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from surefoot.data.labels.ballots import ANNOTATORS, voter_of, votes_of
+from surefoot.data.labels.codings import as_number
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import misspelt
 from surefoot.data.reading.record import ColumnError, Record
@@ -203,7 +204,8 @@ def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
         if name not in row and record.given(name):
             row[name] = votes_of(record, optional=True) if name == "votes" else record[name]
     if not fields.missing(row.get("time")):
-        row["time"] = _seconds(record, row["time"])
+        unknown = as_number(row["time"]) == _NO_TIME
+        row["time"] = None if unknown else _seconds(record, row["time"])
     for name in record.keys() - familiar:
         if name not in row and record.given(name) and declared(name) is not None:
             row[name] = record[name]
@@ -220,6 +222,10 @@ def complete(record: Record, row: Row, familiar: AbstractSet[str]) -> Row:
         row["votes"] = [{"annotator": voter, "value": row["label"]}]
         row["label_from"] = "votes" if row["label_from"] == "label" else row["label_from"]
     return filled(row)
+
+
+#: Stands in many columns of times where none is known; in milliseconds it would be no time at all.
+_NO_TIME = -1
 
 
 def _seconds(record: Record, value: object) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from surefoot.data.readers.hh import dialogue
+from surefoot.errors import DataError
 from surefoot.evaluation.suite import Part, Record, Row, Suite, each, pair
 
 _ORIGIN = (
@@ -12,7 +13,10 @@ _ORIGIN = (
 
 def row(record: Record, part: str, place: int) -> Row | str:
     """Records whose two dialogues differ in their last turn only; the part is the source."""
-    chosen, rejected = (dialogue(record[name], name) for name in ("chosen", "rejected"))
+    try:
+        chosen, rejected = (dialogue(record[name], name) for name in ("chosen", "rejected"))
+    except DataError as error:  # there is text before the first turn
+        return str(error)
     if chosen[:-1] != rejected[:-1] or chosen[-1]["role"] != rejected[-1]["role"]:
         return "the two responses follow different dialogues"
     if not chosen[-1]["content"] or not rejected[-1]["content"]:
