@@ -136,7 +136,7 @@ def _offers(
     preferences: Preferences, sizes: Sizes, language: bool, columns: bool
 ) -> Iterator[Offer]:
     """What may be worth trying, by the columns that there are; `columns` are set already."""
-    if days := sizes.days:
+    if (days := sizes.days) >= 1:
         yield Offer(
             "data",
             {"half_life": round(days / 4, 1)},
