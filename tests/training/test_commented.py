@@ -26,7 +26,6 @@ def test_whatever_a_name_holds_it_is_read_again_and_hides_nothing(name, columns,
         head=[reason],
         reasons={("data", "train"): reason},
         offers=[Offer("data", {"codings": columns}, reason)],
-        foot=[reason],
     )
     assert yaml.safe_load(draft.text) == {
         "schema_version": 1,
@@ -64,6 +63,11 @@ def test_an_offer_is_taken_by_its_sign():
     taken = text.replace("  # half_life", "  half_life")
     assert yaml.safe_load(taken)["data"] == {"held_out": 0.2, "half_life": 9.0}
     assert "half_life" not in yaml.safe_load(text)["data"]
+    alone = Offer("training", {"bootstrap": True}, "So that seeds differ")
+    text = Draft({"scorer": SCORER}, "r", offers=[alone]).text
+    assert "training" not in yaml.safe_load(text)
+    taken = text.replace("# training:", "training:").replace("  # bootstrap", "  bootstrap")
+    assert yaml.safe_load(taken)["training"] == {"bootstrap": True}
 
 
 def test_a_scorer_that_is_not_known_is_named():

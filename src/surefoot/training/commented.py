@@ -29,7 +29,7 @@ _SENTENCE = re.compile(r"(?<=[.;])\s")
 
 @dataclass(frozen=True)
 class Offer:
-    """Options that may be worth trying: they are written as comments, which are taken away."""
+    """Options that may be worth trying: they are written as comments, whose `# ` is taken away."""
 
     section: str  #: where they go
     options: Mapping[str, Any]  #: by name
@@ -47,8 +47,7 @@ class Draft:
         output: the run folder.
         head: paragraphs above everything.
         reasons: by section and option, why it is set so, in place of the option's help text.
-        offers: what may be worth trying beside, in sections of which some option is set.
-        foot: paragraphs below everything.
+        offers: what may be worth trying beside.
     """
 
     options: Mapping[str, Mapping[str, Any]]
@@ -56,7 +55,6 @@ class Draft:
     head: Sequence[str] = ()
     reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
     offers: Sequence[Offer] = ()
-    foot: Sequence[str] = ()
 
     @property
     def text(self) -> str:
@@ -66,25 +64,26 @@ class Draft:
             ConfigurationError: there is no such kind of scorer.
         """
         whole = RunConfig.help()
-        lines = [*comment(self.head), "schema_version: 1"]
+        lines = [*_comment(self.head), "schema_version: 1"]
         for section, described in self._sections().items():
             given = self.options.get(section, {})
             offers = [one for one in self.offers if one.section == section]
-            if not given:
+            if not given and not offers:
                 continue
-            lines += ["", *comment([first_sentence(whole[section])]), f"{section}:"]
+            lines += ["", *_comment([first_sentence(whole[section])])]
+            lines.append(f"{section}:" if given else f"# {section}:")
             for name, value in given.items():
                 why = self.reasons.get((section, name)) or _help(described, name)
-                lines += [*comment([why], "  "), *_indented({name: value})]
+                lines += [*_comment([why], "  "), *_indented({name: value})]
             for one in offers:
-                lines += comment([f"{one.reason}:"], "  ")
+                lines += _comment([f"{one.reason}:"], "  ")
                 lines += [f"  # {line[2:]}" for line in _indented(one.options)]
         lines += [
             "",
-            *comment([first_sentence(whole["output"])]),
+            *_comment([first_sentence(whole["output"])]),
             *_written({"output": self.output}),
         ]
-        return "\n".join([*lines, *([""] if self.foot else []), *comment(self.foot)]) + "\n"
+        return "\n".join(lines) + "\n"
 
     def _sections(self) -> dict[str, type[Options]]:
         """The sections in order, each with the class that describes its options."""
@@ -134,7 +133,7 @@ def _written(options: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def comment(paragraphs: Sequence[str], indent: str = "") -> list[str]:
+def _comment(paragraphs: Sequence[str], indent: str = "") -> list[str]:
     """Lines that YAML does not read, whatever stands in the paragraphs."""
     return [
         f"{indent}# {line}"
