@@ -17,6 +17,9 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
         self.ids += [value for name, value in attrs if name == "id"]
+        # What only hovering shows is out of reach of fingers and keys.
+        assert "title" not in dict(attrs) or dict(attrs).get("class") == "behind", (tag, attrs)
+        assert tag != "details" or "p" not in self.open, "a paragraph ends where details begin"
         if tag not in _VOID:
             self.open.append(tag)
 

@@ -139,7 +139,8 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a table under its title: the first column is text, the others are figures.
 
     Columns without a figure are left out. Where there is little room, an interval stands below its
-    estimate, and names go over several lines: nothing is cut.
+    estimate; where there is less, the figures of a row stand below its name: no name is cut, nor
+    broken, as that of a file would be of no use.
     """
     out.print(f"\n{title}", style="bold", soft_wrap=True)
     kept = [i for i in range(len(columns)) if i == 0 or any(row[i] for row in rows)]
@@ -148,7 +149,20 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         names = [columns[0], *(columns[i].replace(" ", "\n") for i in kept[1:])]
         shown = _made(names, [[row[0], *(_stacked(row[i]) for i in kept[1:])] for row in rows])
         shown.box, shown.padding, shown.show_edge = SIMPLE, 0, False
+        if out.measure(shown, options=out.options.update(width=10_000)).maximum > out.width:
+            _print_below([columns[i] for i in kept], [[row[i] for i in kept] for row in rows])
+            return
     out.print(shown)
+
+
+def _print_below(columns: list[str], rows: list[list[str]]) -> None:
+    """The figures of each row below its name, a line for each."""
+    width = max(map(len, columns[1:]), default=0)
+    for name, *figures in rows:
+        out.print(name or "–", soft_wrap=True)
+        for column, value in zip(columns[1:], figures, strict=True):
+            if value:
+                out.print(f"  {column:<{width}}  {value}", soft_wrap=True)
 
 
 def _made(columns: list[str], rows: list[list[str]]) -> Table:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from surefoot.demo.methods import COLUMNS, ColumnKey, Method
+from surefoot.demo.methods import ColumnKey, Method
 from surefoot.demo.result import Cell, Row
 from surefoot.evaluation import clusters_of, compare, evaluate_over_seeds
 from surefoot.statistics import Calibration, Estimate, calibration, mean
@@ -65,7 +65,7 @@ def _cells(
                 baseline_probabilities=_of(baseline, "probabilities", test),
             )
             gap = found.groups[RARE] if key == "rare" else getattr(found, figure)
-            cells[key] = Cell.of(value, gap, COLUMNS[key])
+            cells[key] = Cell(value, gap)
     return cells
 
 

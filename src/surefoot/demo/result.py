@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from surefoot.data.checks import DamageReport
@@ -25,12 +25,8 @@ class Cell:
     value: Estimate  #: with its interval over seeds and test prompts
     #: paired, to the row that the method is compared with; None where there is none
     difference: Comparison | None = None
-    outcome: Outcome | Word | None = None  #: of the difference alone, in the column's words
-
-    @classmethod
-    def of(cls, value: Estimate, difference: Comparison, column: Measure) -> Cell:
-        """A figure that is compared."""
-        return cls(value, difference, in_words(column, outcome(difference)))
+    #: of the difference, corrected for the others of its table, in the column's words
+    outcome: Outcome | Word | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
@@ -88,6 +84,34 @@ class Compared:
     seeds: int  #: draws of training pairs and labels; every method was trained on each
     rows: tuple[Row, ...]  #: what the others are compared with comes first
     notes: Mapping[str, tuple[str, ...]]  #: warnings, with the methods that were given them
+
+    def __post_init__(self) -> None:
+        """Say of every difference what it shows, once the whole table is known.
+
+        Predictions share one error rate (Holm), and the differences that nobody predicted another.
+        """
+        words = {(claim.method, claim.column): claim.found for claim in self.claims}
+        rest = {
+            (row.method.name, key): cell.difference
+            for row in self.rows
+            for key, cell in row.cells.items()
+            if cell.difference is not None and (row.method.name, key) not in words
+        }
+        tested = {at: one.p_value for at, one in rest.items() if one.p_value is not None}
+        adjusted = dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
+        for at, one in rest.items():
+            words[at] = in_words(self.columns[at[1]], outcome(one, adjusted.get(at)))
+        rows = tuple(
+            replace(
+                row,
+                cells={
+                    key: replace(cell, outcome=words.get((row.method.name, key)))
+                    for key, cell in row.cells.items()
+                },
+            )
+            for row in self.rows
+        )
+        object.__setattr__(self, "rows", rows)
 
     @property
     def claims(self) -> tuple[Claim, ...]:

@@ -15,7 +15,7 @@ from surefoot.demo.result import Cell, Compared, DemoResult, PolicyResult, Row
 from surefoot.report.words import counted, interval, number, parts
 from surefoot.statistics import Estimate
 
-#: Beside a difference whose interval leaves out 0.
+#: Beside a difference that is distinguishable from 0, corrected for the others of its table.
 MARKS: Mapping[str, str] = {"better": "▲", "longer": "▲", "worse": "▼", "shorter": "▼"}
 
 #: Columns of a terminal that has room for a figure and its interval in one line.
@@ -42,7 +42,8 @@ def summary(result: DemoResult) -> list[str]:
         f"Figures: means over {result.seeds} seeds; intervals ({100 * first.level:g} %) cover "
         f"{first.covers}. Below each, the paired difference with its interval, to plain; where the "
         "objective is given the flip rate, to plain calibrated for the flips: ▲ better, ▼ worse "
-        "where that leaves out 0.",
+        "where that is distinguishable from 0 after Holm's correction, over the predictions and "
+        "over the other differences.",
         *_predictions(result),
     ]
 

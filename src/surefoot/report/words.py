@@ -108,7 +108,7 @@ def interval(estimate: Estimate, digits: int = 3, signed: bool = False) -> str:
 
 
 def coverage(figure: Estimate) -> str:
-    """What the interval of a figure covers, for a tooltip.
+    """What the interval of a figure covers, to stand behind it.
 
     >>> coverage(Estimate(0.612, 0.59, 0.634, n=1871, covers="test prompts"))
     '95 % interval, covers test prompts; n = 1,871'

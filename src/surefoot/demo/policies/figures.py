@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from surefoot.arrays import Floats
 from surefoot.demo.methods import Method
-from surefoot.demo.policies.methods import POLICY_COLUMNS, PolicyKey
+from surefoot.demo.policies.methods import PolicyKey
 from surefoot.demo.policies.training import Completion
 from surefoot.demo.progress import Record
 from surefoot.demo.result import Cell, Row
@@ -103,7 +103,7 @@ def _cell(key: PolicyKey, values: _Values, baseline: Mapping[PolicyKey, _Values]
     if baseline is None or (key not in baseline and key != "change"):
         return Cell(values.estimate())
     against = values.against(baseline.get(key))  # without preferences nothing has changed
-    return Cell.of(values.estimate(), against, POLICY_COLUMNS[key])
+    return Cell(values.estimate(), against)
 
 
 def _values(
