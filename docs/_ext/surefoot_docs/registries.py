@@ -11,6 +11,7 @@ import typer
 from trl import DPOConfig, RewardConfig
 
 from surefoot.auditing import diagnostics
+from surefoot.auditing.judges import judge_diagnostics
 from surefoot.cli.app import app
 from surefoot.cli.options import sections
 from surefoot.data import checks
@@ -23,6 +24,7 @@ from surefoot.evaluation.suites import suites
 from surefoot.objectives import LabelModel, MarginLoss, Regulariser, Risk
 from surefoot.training import PreferenceConfig
 from surefoot.worlds.planted import faults
+from surefoot.worlds.planted_judges import judge_faults
 from surefoot_docs.markdown import code, document, paragraphs, prose, table
 
 _STATISTICS = ("intervals", "comparison", "seeds", "groups", "calibration", "shift")
@@ -51,6 +53,7 @@ def parts() -> dict[str, str]:
         ),
         "checks": every_check(),
         "diagnostics": every_diagnostic(),
+        "judge-diagnostics": every_judge_diagnostic(),
         "suites": suite_sections(),
         "rulers": document(rulers) + "\n\n" + document(rulers.ruler_rewards),
         **{f"coverage-{name}": coverage(name) for name in _STATISTICS},
@@ -114,6 +117,22 @@ def every_diagnostic() -> str:
                 "yes" if one.embeds else "",
             )
             for one in diagnostics().values()
+        ],
+    )
+
+
+def every_judge_diagnostic() -> str:
+    """Every diagnostic of judges: its question, and from which size on the answer is yes."""
+    found = {one.diagnostic for one in judge_faults().values()}
+    return table(
+        ("Diagnostic", "Question", "Found beyond"),
+        [
+            (
+                one.name,
+                one.question,
+                f"{one.matters:g} {one.unit}" if one.name in found else "nothing: it assumes",
+            )
+            for one in judge_diagnostics().values()
         ],
     )
 

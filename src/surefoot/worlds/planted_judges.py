@@ -14,11 +14,11 @@ from surefoot.auditing.judges.material import JudgeMaterial
 from surefoot.worlds.planted.material import KINDS, PlantedMaterial, clean
 
 #: Sound judges: one that votes as people do; one that is right wherever people are likely to be;
-#: one that gives the very probabilities; one that is less sure; and one that has as much of
+#: one that gives the very probabilities; one that contradicts just the share of single labels that does not matter; and one that has as much of
 #: every fault as does not matter.
 SoundKind = Literal["like a person", "decisive", "graded", "careless", "at the edge"]
 SOUND: tuple[SoundKind, ...] = get_args(SoundKind)
-_SKILL: dict[SoundKind, float] = {"decisive": 50.0, "careless": 0.75}
+_SKILL: dict[SoundKind, float] = {"decisive": 50.0, "careless": 0.85}
 #: Of the kind at the edge, the share of verdicts that go to the first response unread: it moves
 #: half of that to one place, and changes as many verdicts with the order.
 _PLACE, _AGAIN = 0.1, 0.05
