@@ -64,12 +64,14 @@ def test_a_good_judge_ends_in_a_folder_that_trains(monkeypatch, tmp_path, file, 
     assert "Verdicts:" in capsys.readouterr().out
     page = (out / "report.html").read_text()
     assert "What verdicts say" in page
+    assert "damage" not in page.lower()
     asked = [json.loads(line) for line in (out / "label-next.jsonl").read_text().splitlines()]
     assert len(asked) == 150
     assert {one["row"] for one in asked} == set(range(151, 301))
     trained = read_preferences(out / "auxiliary.jsonl")
     assert len(trained) == 300
     assert np.isfinite(trained.numbers("auxiliary")).all()
+    assert not trained.has("votes")  # although people who vote are called `judge`, too
     config = RunConfig.read(out / "auxiliary.yaml")
     assert config.objective.labels.kind == "conditional-expectation"
     assert Path(config.data.train[0]) == out / "auxiliary.jsonl"

@@ -47,6 +47,7 @@ class Audit:
     lacking: tuple[str, ...]
     remedy: Choice = field(default_factory=Choice)
     subject: ClassVar[str] = "labels"  #: what was asked about
+    checked: ClassVar[bool] = True  #: whether rows were looked at for damage, too
 
     @property
     def found(self) -> tuple[Diagnosis, ...]:

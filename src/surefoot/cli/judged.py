@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +64,12 @@ class JudgeFlags:
     ] = False
 
     @property
+    def columns(self) -> list[str]:
+        """The columns of verdicts."""
+        named = self.judge_column, self.judge_column_turned, self.judge_column_again
+        return [column for column in named if column is not None]
+
+    @property
     def given(self) -> bool:
         """Whether a judge is audited.
 
@@ -73,8 +79,7 @@ class JudgeFlags:
         if self.judge is not None and self.judge_column is not None:
             raise ConfigurationError("--judge asks a judge, --judge-column reads one: give one.")
         whole = self.judge is not None or self.judge_column is not None
-        columns = self.judge_column_turned, self.judge_column_again
-        if any(columns) and self.judge_column is None:
+        if self.columns and self.judge_column is None:
             raise ConfigurationError(
                 "--judge-column-turned and --judge-column-again go with --judge-column, which was "
                 "not given."
@@ -114,6 +119,9 @@ def audit_of_judge(
     with (
         claim(output, "audit", overwrite=overwrite, reads=reads) if output else nullcontext()
     ) as folder:
+        # A column of verdicts may be called `judge` or `label_2`, as one of people's is.
+        hidden = [f"{column}=" for column in judge.columns]
+        reading = replace(reading, column=[*(reading.column or ()), *hidden])
         preferences = read(data, reading, unlabelled=True)
         material = (
             _logged(data, judge, reading, preferences)
@@ -175,7 +183,7 @@ def _write(
     from surefoot.report import audit_page
 
     name, readings = preferences.name, preferences.readings
-    report = DamageReport(name, len(preferences), (), (), readings)
+    report = DamageReport(name, found.rows, (), (), readings)
     command = invocation()
     measured = {one.diagnostic.name: one.measurement for one in found.diagnoses}
     files: dict[str, Content] = {

@@ -133,7 +133,7 @@ def _verdict(report: DamageReport, found: Audit) -> tuple[str, str, list[str]]:
     said = any(one.verdict == "not found" for one in found.diagnoses)
     if found.found or warnings or not said:
         return "doubt", found.verdict, steps or ["See below what each question would need."]
-    return "good", f"{found.verdict} No damage either.", [*steps, found.next_step]
+    return "good", found.verdict + " No damage either." * found.checked, [*steps, found.next_step]
 
 
 def _answered(

@@ -13,9 +13,9 @@ from surefoot.arrays import Floats
 from surefoot.auditing.judges.material import JudgeMaterial
 from surefoot.worlds.planted.material import KINDS, PlantedMaterial, clean
 
-#: Sound judges: one that votes as people do; one that is right wherever people are likely to be;
-#: one that gives the very probabilities; one that contradicts just the share of single labels that does not matter; and one that has as much of
-#: every fault as does not matter.
+#: Sound judges: one that votes as people do; one that takes the side that they likelier take; one
+#: that gives the very probabilities; one that contradicts as many single votes as does not matter;
+#: and one that has as much of the faults of place, order and retest as does not matter.
 SoundKind = Literal["like a person", "decisive", "graded", "careless", "at the edge"]
 SOUND: tuple[SoundKind, ...] = get_args(SoundKind)
 _SKILL: dict[SoundKind, float] = {"decisive": 50.0, "careless": 0.85}

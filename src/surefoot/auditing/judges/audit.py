@@ -28,6 +28,7 @@ class JudgeAudit(Audit):
     """What the diagnostics say of a judge."""
 
     subject: ClassVar[str] = "verdicts"
+    checked: ClassVar[bool] = False
 
     @property
     def verdict(self) -> str:

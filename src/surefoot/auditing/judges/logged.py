@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from surefoot.data import Preferences, read_preferences
 from surefoot.data.schema import ABSENT
 from surefoot.errors import ConfigurationError, DataError
 from surefoot.escaping import excerpt
-from surefoot.judge import Judge
+
+if TYPE_CHECKING:  # reading columns needs no judge
+    from surefoot.judge import Judge
 
 #: Columns that hold people's labels, in whose place the judge's is read.
 _OF_PEOPLE = ("label", "votes")
@@ -105,6 +107,8 @@ def judge_in(path: Path) -> Judge:
     Raises:
         ConfigurationError: an unreadable file, or unknown options.
     """
+    from surefoot.judge import Judge
+
     given = yaml_file(path, "the judge")
     if isinstance(given, dict) and isinstance(given.get("auxiliary"), dict):
         given = given["auxiliary"]  # of a configuration of surefoot sample
