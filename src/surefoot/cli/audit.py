@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -167,23 +167,40 @@ def audit(
         }
         audit_of_judge(data, judge, reading, output, overwrite, fail_on, only)
         return
-    from surefoot.data.checks import check
-    from surefoot.runs import claim
-
-    against = beside.against or []
-    reads = [*data, *against, *(beside.deployment or ()), *filter(None, [reader.tokenizer])]
-    with (
-        claim(output, "audit", overwrite=overwrite, reads=reads) if output else nullcontext()
-    ) as folder:
+    with _claimed(data, output, reader, beside, overwrite) as folder:
         preferences = read_with_suites(data, suites, reading)
         prompts = beside.prompts(reading)
-        other = read_with_suites(against, suites, reading) if against else None
-        report = check(preferences, **reader.arguments(), against=other)
+        report = _damage(preferences, reader, beside, suites, reading)
         show_damage(report)
         found = _diagnosed(folder, preferences, report, prompts, quick, beside.clusters or 16)
     damaged = any(finding.severity == "error" for finding in report.findings)
     if (damaged and fail_on) or (found.found and fail_on == "found"):
         raise typer.Exit(1)
+
+
+def _claimed(
+    data: list[str], output: Path | None, reader: ReaderFlags, beside: BesideFlags, overwrite: bool
+) -> AbstractContextManager[RunFolder | None]:
+    """The output folder to oneself, if there is one."""
+    from surefoot.runs import claim
+
+    against = beside.against or []
+    reads = [*data, *against, *(beside.deployment or ()), *filter(None, [reader.tokenizer])]
+    return claim(output, "audit", overwrite=overwrite, reads=reads) if output else nullcontext()
+
+
+def _damage(
+    preferences: Preferences,
+    reader: ReaderFlags,
+    beside: BesideFlags,
+    suites: Path | None,
+    reading: ReadingFlags,
+) -> DamageReport:
+    """What the checks find, for the model that reads, and against the other side of a split."""
+    from surefoot.data.checks import check
+
+    other = read_with_suites(beside.against, suites, reading) if beside.against else None
+    return check(preferences, **reader.arguments(), against=other)
 
 
 def _diagnosed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from surefoot.paths import FILES, READS
 
 if TYPE_CHECKING:
     from surefoot.data import Preferences
+    from surefoot.training.commented import Draft
 
 
 def init(
@@ -62,23 +63,26 @@ def init(
     from surefoot.training.first_scorer import scorer_of
 
     options = scorer_of(scorer, model)
-    from surefoot.training.first_draft import PLACEHOLDER, first_draft, template
+    from surefoot.training.first_draft import PLACEHOLDER, template
 
-    with claim_file(
-        output, overwrite=overwrite, reads=[*(data or ()), *(reading.texts or ())]
-    ) as place:
-        if data:
-            given = reading.options | {"no_prompt": reading.no_prompt or None}
-            said = {name: value for name, value in given.items() if value is not None}
-            draft = first_draft(_sound(data, reading), data, options, said)
-        else:
-            draft = template(options)
+    reads = [*(data or ()), *(reading.texts or ())]
+    with claim_file(output, overwrite=overwrite, reads=reads) as place:
+        draft = _drafted(data, options, reading) if data else template(options)
         place.write_text(draft.text, encoding="utf-8")
     if data:
         conclude(f"Wrote {output}. {draft.head[0]}", "train", output)
     else:
         sentence = f"Wrote {output}, in which the data are to be filled in (data.train)."
         conclude(sentence, "train", output, "--data.train", PLACEHOLDER)
+
+
+def _drafted(data: list[str], scorer: dict[str, Any], reading: ReadingFlags) -> Draft:
+    """A configuration for these data, which says how they were read where that was asked for."""
+    from surefoot.training.first_draft import first_draft
+
+    given = reading.options | {"no_prompt": reading.no_prompt or None}
+    said = {name: value for name, value in given.items() if value is not None}
+    return first_draft(_sound(data, reading), data, scorer, said)
 
 
 def _sound(data: list[str], reading: ReadingFlags) -> Preferences:

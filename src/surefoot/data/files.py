@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from surefoot.data.keys import digest_of
 from surefoot.data.options import ReadingOptions
 from surefoot.data.reading.account import Reading, require_one_coding, require_usable
 from surefoot.data.reading.conversion import Conversion, StartAgainError
 from surefoot.data.reading.texts import joined
-from surefoot.data.schema import Fault, Preferences, concatenate, digest_of
+from surefoot.data.schema import Fault, Preferences, concatenate
 from surefoot.data.sources import cache
 from surefoot.data.sources.origins import Origin, origins_of
 from surefoot.data.sources.tables import Numbered

@@ -1,8 +1,9 @@
-"""Hashes of texts and prompts, blind to case and spacing: what two rows share."""
+"""Hashes: of texts and prompts, blind to case and spacing, and of values as they are."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,3 +40,8 @@ def connected(responses: Ints) -> Ints:
     _, component = connected_components(edges, directed=False)
     first = np.unique(component, return_index=True)[1]  # keys are in order: the least of each
     return keys[first][component[a]]
+
+
+def digest_of(*parts: object) -> str:
+    """A hash of values as JSON writes them, or as text where it has no form for them."""
+    return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from surefoot.arrays import Floats, Ints
-from surefoot.data.schema import Preferences, digest_of
+from surefoot.data.keys import digest_of
+from surefoot.data.schema import Preferences
 from surefoot.data.text import Message, Prompt
 from surefoot.errors import DataError
 

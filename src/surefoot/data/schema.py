@@ -6,8 +6,6 @@ with the columns of :data:`FEATURES`, whatever form the data came in.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
@@ -19,7 +17,7 @@ from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.arrays import ArrayLike, Floats, Ints
 from surefoot.columns import DECLARED, Column
-from surefoot.data.keys import connected, key_of, opening_key, prompt_key
+from surefoot.data.keys import connected, digest_of, key_of, opening_key, prompt_key
 from surefoot.data.reading import fields
 from surefoot.data.reading.account import Fault as Fault
 from surefoot.data.reading.account import Reading
@@ -246,11 +244,6 @@ def concatenate(parts: Sequence[Preferences], name: str | None = None) -> Prefer
         faults=tuple(fault for p in parts for fault in p.faults),
         readings=tuple(reading for p in parts for reading in p.readings),
     )
-
-
-def digest_of(*parts: object) -> str:
-    """A hash of values as JSON writes them, or as text where it has no form for them."""
-    return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()
 
 
 def declared(name: str) -> Column | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from surefoot.data.keys import digest_of
 from surefoot.data.reading.fields import missing
-from surefoot.data.schema import digest_of
 from surefoot.data.sources.origins import Origin, origins_of
 from surefoot.data.sources.tables import Numbered
 from surefoot.errors import DataError

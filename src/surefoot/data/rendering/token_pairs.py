@@ -14,9 +14,10 @@ import numpy as np
 from datasets import Dataset, Features, List, Value, concatenate_datasets
 
 from surefoot.arrays import Bools, Ints
+from surefoot.data.keys import digest_of
 from surefoot.data.rendering.notes import Cuts
 from surefoot.data.rendering.tokens import VERSION, TokenReader, Tokens
-from surefoot.data.schema import TURNS, Fault, Preferences, digest_of
+from surefoot.data.schema import TURNS, Fault, Preferences
 from surefoot.errors import DataError
 from surefoot.pretrained import Tokenizer
 

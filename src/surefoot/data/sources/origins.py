@@ -12,8 +12,8 @@ from typing import Any
 
 import datasets
 
+from surefoot.data.keys import digest_of
 from surefoot.data.reading.cells import in_clear
-from surefoot.data.schema import digest_of
 from surefoot.data.sources.containers import EXTENSIONS, FORMS, ending_of, records
 from surefoot.data.sources.tables import AT_ONCE, Numbered, arrow_rows
 from surefoot.errors import DataError
