@@ -200,6 +200,7 @@ def test_seeds_are_compared_as_methods(here, folder):
         (["audit", "train.jsonl", "--column", "prompt"], "prompt=question"),
         (["audit", "train.jsonl", "--max-length", "8"], "tokenizer and max_length"),
         (["train", "nope.yaml"], "no configuration at nope.yaml"),
+        (["train", "."], r"is a folder, not the configuration: name a file, such as plain\.yaml"),
         (["train", "plain.yaml", "--objective.los", "hinge"], "did you mean 'loss'"),
         (["train", "plain.yaml", "--objective.loss", "hing"], "did you mean 'hinge'"),
         (["train", "plain.yaml", "stray"], "got 'stray'"),
@@ -217,6 +218,13 @@ def test_wrong_input_gets_one_message_and_code_2(here, folder, arguments, messag
     done = here(*arguments, expect=2)
     assert "error:" in done.stderr
     assert re.search(message, done.stderr.replace("\n", " ")), done.stderr
+
+
+def test_a_folder_of_runs_names_those_in_it(here, folder):
+    (folder / "runs/one").mkdir(parents=True)
+    (folder / "runs/one/surefoot.json").write_text("{}")
+    done = here("evaluate", "runs", "test.jsonl", expect=2)
+    assert "There are runs in it: runs/one." in done.stderr
 
 
 def test_an_unknown_suite_is_named_before_the_model_is_used(here, folder):

@@ -31,6 +31,12 @@ def yaml_file(path: str | Path, noun: str = "the configuration") -> Any:
         text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigurationError(f"no configuration at {path}.") from None
+    except IsADirectoryError:
+        what = noun.removesuffix(" in")
+        there = ", ".join(map(str, sorted(place.glob("*.y*ml"))[:5])) or "robust.yaml"
+        raise ConfigurationError(
+            f"{path} is a folder, not {what}: name a file, such as {there}."
+        ) from None
     except (OSError, ValueError) as error:  # no file, no UTF-8, or a name with a null in it
         raise ConfigurationError(f"cannot read {noun} {path}: {error}.") from None
     if len(raw) > limits.CONFIGURATION_BYTES:

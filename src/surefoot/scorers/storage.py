@@ -200,7 +200,9 @@ def require_model(place: str | Path) -> None:
     require_finished(folder)
     names = (DESCRIPTION, "config.json", "adapter_config.json")
     if folder.is_dir() and not any((folder / name).is_file() for name in names):
+        inside = [str(one.parent) for one in sorted(folder.glob(f"*/{DESCRIPTION}"))[:5]]
+        hint = f" There are runs in it: {', '.join(inside)}." if inside else ""
         raise ConfigurationError(
             f"{folder} is no run folder (it has no {DESCRIPTION}), no transformers model (no "
-            "config.json), and no adapter (no adapter_config.json)."
+            f"config.json), and no adapter (no adapter_config.json).{hint}"
         )

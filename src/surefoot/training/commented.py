@@ -29,7 +29,7 @@ _SENTENCE = re.compile(r"(?<=[.;])\s")
 
 @dataclass(frozen=True)
 class Offer:
-    """Options that may be worth trying: they are written as comments, whose `# ` is taken away."""
+    """Options that may be worth trying: they are written as comments, behind the sign `#`."""
 
     section: str  #: where they go
     options: Mapping[str, Any]  #: by name
