@@ -160,6 +160,13 @@ def test_own_responses_on_one_side_are_not_told_from_the_place():
     )
 
 
+def test_a_part_has_error_rates_of_its_own():
+    one = measured("worst group", FAULTS["turned on some"].plant(2000, rng(), 1.0))
+    rare, common = (one.details[name]["J"]["estimate"] for name in ("rare", "common"))
+    assert rare < -0.2 < 0.2 < common
+    assert "'rare'" in one.seen
+
+
 def test_wins_are_counted_for_one_of_two_models():
     people = clean("skewed lengths", 800, rng())
     first = rng(2).random(800) < 0.5

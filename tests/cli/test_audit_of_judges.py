@@ -71,6 +71,9 @@ def test_a_good_judge_ends_in_a_folder_that_trains(monkeypatch, tmp_path, file, 
     trained = read_preferences(out / "auxiliary.jsonl")
     assert len(trained) == 300
     assert np.isfinite(trained.numbers("auxiliary")).all()
+    labels, known = trained.labels, trained.numbers("auxiliary")
+    assert set(labels[:150]) == {0.0, 1.0}
+    assert (labels[150:] == known[150:]).all()  # no ties that nobody saw
     assert not trained.has("votes")  # although people who vote are called `judge`, too
     config = RunConfig.read(out / "auxiliary.yaml")
     assert config.objective.labels.kind == "conditional-expectation"

@@ -178,6 +178,8 @@ def _asked(flags: JudgeFlags, preferences: Preferences) -> JudgeMaterial:
 def _write(
     folder: RunFolder, material: JudgeMaterial, found: JudgeAudit, preferences: Preferences
 ) -> None:
+    import numpy as np
+
     from surefoot.auditing.judges.calibrated import calibrated
     from surefoot.data.checks import DamageReport
     from surefoot.report import audit_page
@@ -202,9 +204,11 @@ def _write(
             **remedy,
             "output": "runs/judged",
         }
-        judged = preferences.select(material.judged)
-        probabilities = calibrated(material)[material.judged].tolist()
-        files["auxiliary.jsonl"] = judged.with_columns(auxiliary=probabilities)
+        rows, probabilities = material.judged, calibrated(material)
+        labels = np.where(material.labelled, preferences.labels, probabilities)
+        files["auxiliary.jsonl"] = preferences.select(rows).with_columns(
+            auxiliary=probabilities[rows].tolist(), label=labels[rows].tolist()
+        )
         files["auxiliary.yaml"] = yaml.safe_dump(config, sort_keys=False)
     write(folder, files)
     if remedy:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from surefoot.arrays import Bools
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.diagnostics.worst_part import parts_served
 from surefoot.auditing.judges.material import JudgeMaterial
 from surefoot.auditing.picture import Dots
 from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.statistics.misclassified import misclassified
 
 #: Ten points of accuracy more than double the labels that a part needs (they go with 1 / J^2).
 MATTERS = 0.1
@@ -52,8 +55,21 @@ def by_group(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
                 (None, MATTERS),
                 [worst.name],
             ),
-            details={one.name: {"accuracy": one.accuracy, "less": one.less} for one in found},
+            details={
+                one.name: {"accuracy": one.accuracy, "less": one.less, **rates_on(material, part)}
+                for one, part in ((one, names == one.name) for one in found)
+            },
         )
+
+
+def rates_on(material: JudgeMaterial, part: Bools) -> dict[str, Any]:
+    """TPR, FPR and J on the labelled rows of a part (N,), each with its interval or a reason."""
+    people, rows = material.people, material.compared[part[material.compared]]
+    found = misclassified(
+        people.labels[rows], material.verdicts[rows], people.prompts[rows], people.weights[rows]
+    )
+    named = {"TPR": found.true_rate, "FPR": found.false_rate, "J": found.skill}
+    return {name: one.to_dict() for name, one in named.items()}
 
 
 DIAGNOSTIC = Diagnostic(
