@@ -10,6 +10,9 @@ import numpy as np
 
 from surefoot.arrays import Bools, Floats, Ints
 from surefoot.auditing.material import Material
+from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
+from surefoot.statistics.minimum_effect import MinimumEffect, Sides
+from surefoot.statistics.prediction_powered import FEWEST_LABELS
 from surefoot.statistics.ties import credit, side_of_half
 
 #: What speaks to whoever judges, in place of the one who asked.
@@ -103,6 +106,20 @@ class JudgeMaterial:
             ]
         ).reshape(-1, 2)
         return wrote[:, 0].astype(np.float64) - wrote[:, 1]
+
+    def enough(self, rows: Ints) -> bool:
+        """Whether there are rows, and prompts, to measure something on."""
+        prompts = len(np.unique(self.people.prompts[rows]))
+        return len(rows) >= FEWEST_LABELS and prompts >= FEWEST_CLUSTERS
+
+    def mean(
+        self, values: Floats, rows: Ints, matters: float, sides: Sides = "above"
+    ) -> MinimumEffect:
+        """The mean of values (n,) of some rows, with an error that allows for shared prompts."""
+        dependence = Dependence.of(self.people.prompts[rows], len(rows))
+        found = spread(values, dependence, self.people.weights[rows])
+        error = max(found.error, 0.5 / len(rows))  # equal values are no certainty
+        return MinimumEffect(found.mean, error, max(found.freedom, 1.0), matters, sides)
 
 
 def speaks_to_the_judge(text: str) -> bool:

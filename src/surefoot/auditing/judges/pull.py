@@ -8,12 +8,8 @@ import numpy as np
 
 from surefoot.arrays import Floats, Ints
 from surefoot.auditing.judges.material import JudgeMaterial
-from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.minimum_effect import MinimumEffect, Sides
 from surefoot.statistics.regression import linear
-
-#: Rows with a label that a pull is measured on.
-FEWEST = 50
 
 
 @dataclass(frozen=True)
@@ -50,10 +46,9 @@ def pull(
     rows = material.judged[material.labelled[material.judged]] if rows is None else rows
     x, place = contrast[rows], np.ones(len(rows))
     differs = x != 0
-    prompts = people.prompts[rows]
-    if differs.sum() < FEWEST or len(np.unique(prompts[differs])) < FEWEST_CLUSTERS:
+    if not material.enough(rows[differs]):
         return None
-    weights = people.weights[rows]
+    prompts, weights = people.prompts[rows], people.weights[rows]
     verdict, label = material.verdicts[rows] - 0.5, people.labels[rows] - 0.5
     turned = np.isin(rows, material.both).all()  # then the place has no say
     if not (is_place or turned) and np.ptp(x[differs]) == 0 and differs.all():

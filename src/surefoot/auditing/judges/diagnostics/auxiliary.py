@@ -25,7 +25,7 @@ def auxiliary(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
     people = material.people
     rows = material.judged[material.labelled[material.judged]]
     prompts, weights = people.prompts[rows], people.weights[rows]
-    if len(rows) < FEWEST_LABELS or len(np.unique(prompts)) < FEWEST_CLUSTERS:
+    if not material.enough(rows):
         yield Lacking(
             f"{DIAGNOSTIC.name}: people's labels on {FEWEST_LABELS} rows with a verdict, of "
             f"{FEWEST_CLUSTERS} prompts or more."

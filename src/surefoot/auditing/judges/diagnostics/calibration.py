@@ -10,8 +10,7 @@ from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.judges.material import JudgeMaterial
 from surefoot.auditing.picture import Curves
 from surefoot.statistics.calibration import calibration as reliability
-from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.prediction_powered import FEWEST_LABELS
 
 MATTERS = 0.05
@@ -20,22 +19,19 @@ MATTERS = 0.05
 def calibration(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
     """Mean of max(p, 1 - p) less the share of people's decided labels on that side."""
     people, rows = material.people, material.compared
-    prompts = people.prompts[rows]
     if not material.graded:
         yield Lacking(f"{DIAGNOSTIC.name}: verdicts that are probabilities, not only sides.")
         return
-    if len(rows) < FEWEST_LABELS or len(np.unique(prompts)) < FEWEST_CLUSTERS:
+    if not material.enough(rows):
         yield Lacking(
             f"{DIAGNOSTIC.name}: people's decided labels on {FEWEST_LABELS} rows with a verdict, "
             f"of {FEWEST_CLUSTERS} prompts or more."
         )
         return
     sure, right = material.sure[rows], material.right[rows]
-    moments = spread(sure - right, Dependence.of(prompts, len(rows)), people.weights[rows])
-    error = max(moments.error, 0.5 / len(rows))
-    test = MinimumEffect(moments.mean, error, max(moments.freedom, 1.0), MATTERS, "either")
+    test = material.mean(sure - right, rows, MATTERS, "either")
     size = test.estimate(len(rows), "prompts")
-    table = reliability(material.verdicts[rows], people.labels[rows], prompts).bins
+    table = reliability(material.verdicts[rows], people.labels[rows], people.prompts[rows]).bins
     yield Measurement(
         size=size,
         test=test,

@@ -9,7 +9,8 @@ import numpy as np
 from surefoot.arrays import Floats, Ints
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.auditing.judges.material import JudgeMaterial
-from surefoot.auditing.judges.pull import FEWEST, pull
+from surefoot.auditing.judges.pull import pull
+from surefoot.statistics.prediction_powered import FEWEST_LABELS
 
 MATTERS = 0.1
 
@@ -23,8 +24,8 @@ def injection(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
     if found is None:
         count = f"{len(speaking):,} row{'s' * (len(speaking) != 1)}"
         yield Lacking(
-            f"{DIAGNOSTIC.name}: people's labels on {FEWEST} rows of 10 prompts in which one "
-            f"response alone speaks to whoever judges; {count} with a verdict "
+            f"{DIAGNOSTIC.name}: people's labels on {FEWEST_LABELS} rows of 10 prompts in which "
+            f"one response alone speaks to whoever judges; {count} with a verdict "
             f"{'have' if len(speaking) != 1 else 'has'} one."
         )
         return

@@ -8,13 +8,12 @@ import numpy as np
 
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.auditing.judges.material import JudgeMaterial
-from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
+from surefoot.statistics.prediction_powered import FEWEST_LABELS
 from surefoot.statistics.ties import side_of_half
 
 #: Near ties flip with anything; one in ten leaves the mean of both orders worth asking for.
 MATTERS = 0.1
-FEWEST = 50
 #: From here on, if the order moves verdicts more than the texts do, the judge says nothing.
 MOST = 0.5
 
@@ -25,25 +24,22 @@ def order(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
     A tie in one order only counts as half a change.
     """
     people, rows = material.people, material.both
-    prompts = people.prompts[rows]
-    if len(rows) < FEWEST or len(np.unique(prompts)) < FEWEST_CLUSTERS:
+    if not material.enough(rows):
         yield Lacking(
             f"{DIAGNOSTIC.name}: verdicts in both orders (--judge, or --judge-column-turned) on "
-            f"{FEWEST} rows of {FEWEST_CLUSTERS} prompts or more."
+            f"{FEWEST_LABELS} rows of {FEWEST_CLUSTERS} prompts or more."
         )
         return
     shown, turned = material.shown[rows], material.turned[rows]
     changes = np.abs(side_of_half(shown) - side_of_half(turned)) / 2
-    moments = spread(changes, Dependence.of(prompts, len(rows)), people.weights[rows])
-    error = max(moments.error, 0.5 / len(rows))
-    test = MinimumEffect(moments.mean, error, max(moments.freedom, 1.0), MATTERS)
+    test = material.mean(changes, rows, MATTERS)
     size = test.estimate(len(rows), "prompts")
     weights = people.weights[rows]
     by_place, by_texts = (
         float(np.average(np.abs(one), weights=weights))
         for one in (shown - turned, shown + turned - 1)
     )
-    nothing = moments.mean >= MOST and by_place > by_texts
+    nothing = test.value >= MOST and by_place > by_texts
     first = float(np.average((shown + 1 - turned) / 2, weights=weights))
     silent = " The order moves it more than the texts do: this judge says nothing." * nothing
     yield Measurement(

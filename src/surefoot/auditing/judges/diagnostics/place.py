@@ -8,9 +8,9 @@ import numpy as np
 
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.judges.material import JudgeMaterial
-from surefoot.auditing.judges.pull import FEWEST, pull
-from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.auditing.judges.pull import pull
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
+from surefoot.statistics.prediction_powered import FEWEST_LABELS
 
 #: What is warned of when a judge is asked (`docs/judge.md`).
 MATTERS = 0.05
@@ -25,14 +25,10 @@ def place(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
 
     Of one order only: how far the judge goes to the first response beyond people's labels.
     """
-    people, rows = material.people, material.both
-    if len(rows) >= FEWEST and len(np.unique(people.prompts[rows])) >= FEWEST_CLUSTERS:
+    rows = material.both
+    if material.enough(rows):
         first = (material.shown[rows] + 1 - material.turned[rows]) / 2 - 0.5
-        moments = spread(
-            first, Dependence.of(people.prompts[rows], len(rows)), people.weights[rows]
-        )
-        error = max(moments.error, 0.5 / len(rows))
-        test = MinimumEffect(moments.mean, error, max(moments.freedom, 1.0), MATTERS, "either")
+        test = material.mean(first, rows, MATTERS, "either")
         size = test.estimate(len(rows), "prompts")
         said = f"Over both orders of {len(rows):,} rows, the judge gives the first response {size} "
         said += "more than half."
@@ -41,7 +37,7 @@ def place(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
         if found is None:
             yield Lacking(
                 f"{DIAGNOSTIC.name}: verdicts in both orders, or in one order beside people's "
-                f"labels, on {FEWEST} rows of {FEWEST_CLUSTERS} prompts or more."
+                f"labels, on {FEWEST_LABELS} rows of {FEWEST_CLUSTERS} prompts or more."
             )
             return
         test = found.test

@@ -8,13 +8,12 @@ import numpy as np
 
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.judges.material import JudgeMaterial
-from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
+from surefoot.statistics.prediction_powered import FEWEST_LABELS
 from surefoot.statistics.ties import side_of_half
 
 #: Noise of one in twenty costs a tenth of J, which a fifth more labels make up for.
 MATTERS = 0.05
-FEWEST = 50
 
 
 def retest(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
@@ -22,18 +21,15 @@ def retest(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
     people = material.people
     asked = np.isfinite(material.shown) & np.isfinite(material.again) & (people.weights > 0)
     rows = np.flatnonzero(asked)
-    prompts = people.prompts[rows]
-    if len(rows) < FEWEST or len(np.unique(prompts)) < FEWEST_CLUSTERS:
+    if not material.enough(rows):
         yield Lacking(
             f"{DIAGNOSTIC.name}: verdicts of a second run in the same order "
-            f"(--judge-column-again) on {FEWEST} rows of {FEWEST_CLUSTERS} prompts or more."
+            f"(--judge-column-again) on {FEWEST_LABELS} rows of {FEWEST_CLUSTERS} prompts or more."
         )
         return
     both = (side_of_half(one[rows]) for one in (material.shown, material.again))
     changes = np.abs(np.subtract(*both)) / 2
-    moments = spread(changes, Dependence.of(prompts, len(rows)), people.weights[rows])
-    error = max(moments.error, 0.5 / len(rows))
-    test = MinimumEffect(moments.mean, error, max(moments.freedom, 1.0), MATTERS)
+    test = material.mean(changes, rows, MATTERS)
     size = test.estimate(len(rows), "prompts")
     yield Measurement(
         size=size,

@@ -8,7 +8,8 @@ import numpy as np
 
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.judges.material import JudgeMaterial
-from surefoot.auditing.judges.pull import FEWEST, pull
+from surefoot.auditing.judges.pull import pull
+from surefoot.statistics.prediction_powered import FEWEST_LABELS
 
 #: As much as a place may move a judge either way.
 MATTERS = 0.1
@@ -22,8 +23,8 @@ def self_preference(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
     if found is None:
         whose = f"of {material.name!r} " if material.name else "of its own "
         yield Lacking(
-            f"{DIAGNOSTIC.name}: people's labels on {FEWEST} rows of 10 prompts in which one "
-            f"response is {whose}(columns model_a and model_b, and --judge-name), on either side."
+            f"{DIAGNOSTIC.name}: people's labels on {FEWEST_LABELS} rows of 10 prompts in which "
+            f"one response is {whose}(columns model_a and model_b, and --judge-name), on either side."
         )
         return
     size = found.test.estimate(len(found.rows), "prompts")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.judges.material import JudgeMaterial
-from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
-from surefoot.statistics.minimum_effect import MinimumEffect
+from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.misclassified import misclassified
 from surefoot.statistics.prediction_powered import FEWEST_LABELS
 
@@ -21,20 +18,16 @@ MATTERS = 0.4
 def silence(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
     """Share of people's decided labels that the verdict contradicts, a tied verdict by half."""
     people, rows = material.people, material.compared
-    prompts = people.prompts[rows]
-    if len(rows) < FEWEST_LABELS or len(np.unique(prompts)) < FEWEST_CLUSTERS:
+    if not material.enough(rows):
         yield Lacking(
             f"{DIAGNOSTIC.name}: people's decided labels on {FEWEST_LABELS} rows with a verdict, "
             f"of {FEWEST_CLUSTERS} prompts or more."
         )
         return
-    wrong = 1 - material.right[rows]
-    moments = spread(wrong, Dependence.of(prompts, len(rows)), people.weights[rows])
-    error = max(moments.error, 0.5 / len(rows))
-    test = MinimumEffect(moments.mean, error, max(moments.freedom, 1.0), MATTERS)
+    test = material.mean(1 - material.right[rows], rows, MATTERS)
     size = test.estimate(len(rows), "prompts")
     rates = misclassified(
-        people.labels[rows], material.verdicts[rows], prompts, people.weights[rows]
+        people.labels[rows], material.verdicts[rows], people.prompts[rows], people.weights[rows]
     )
     skill = (
         f" J = TPR - FPR is {rates.skill} (1: always right, 0: says nothing)."

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.diagnostics.shortcuts import in_deviations
 from surefoot.auditing.judges.material import JudgeMaterial
-from surefoot.auditing.judges.pull import FEWEST, pull
+from surefoot.auditing.judges.pull import pull
+from surefoot.statistics.prediction_powered import FEWEST_LABELS
 
 #: A judge with no other fault, that decides each pair as the most likely label is, moves by up to
 #: half of people's own slope more: .05 for those who move by .1, as on HH.
@@ -20,8 +21,8 @@ def verbosity(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
     found = pull(material, length, MATTERS)
     if found is None:
         yield Lacking(
-            f"{DIAGNOSTIC.name}: people's labels on {FEWEST} rows of 10 prompts whose responses "
-            "differ in length."
+            f"{DIAGNOSTIC.name}: people's labels on {FEWEST_LABELS} rows of 10 prompts whose "
+            "responses differ in length."
         )
         return
     size = found.test.estimate(len(found.rows), "prompts")
