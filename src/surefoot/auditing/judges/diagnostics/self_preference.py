@@ -24,7 +24,7 @@ def self_preference(material: JudgeMaterial) -> Iterator[Measurement | Lacking]:
         whose = f"of {material.name!r} " if material.name else "of its own "
         yield Lacking(
             f"{DIAGNOSTIC.name}: people's labels on {FEWEST_LABELS} rows of 10 prompts in which "
-            f"one response is {whose}(columns model_a and model_b, and --judge-name), on either side."
+            f"one response is {whose}(columns model_a and model_b; --judge-name), on either side."
         )
         return
     size = found.test.estimate(len(found.rows), "prompts")
