@@ -119,6 +119,17 @@ def test_a_column_that_is_not_there_is_named(file):
         verdicts_of([str(file)], "gpt5", pairs_of(file), {})
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [("banana", "--coding 'judge=banana:"), (None, "no row has a value")]
+)
+def test_a_column_without_verdicts_is_refused_with_what_to_do(tmp_path, value, said):
+    path = written(tmp_path / "pairs.jsonl", [row | {"judge": value} for row in rows(30, 30)])
+    pairs = read_preferences(path, columns={"judge": ""}, unlabelled=True)
+    with pytest.raises(DataError, match="holds no verdicts") as refused:
+        verdicts_of([str(path)], "judge", pairs, {"columns": {"judge": ""}})
+    assert said in str(refused.value)
+
+
 def test_rows_without_a_verdict_have_none(tmp_path):
     given = [row | {"judge": None if i % 3 else "a"} for i, row in enumerate(rows(60, 60))]
     path = written(tmp_path / "pairs.jsonl", given)

@@ -18,6 +18,7 @@ from surefoot.data import Preferences
 from surefoot.data.schema import ABSENT
 from surefoot.errors import DataError
 from surefoot.statistics.estimate import json_ready
+from surefoot.statistics.prediction_powered import FEWEST_LABELS
 
 #: Diagnostics that mean, where they find something, that no verdict is worth having.
 _WORTHLESS = ("says nothing",)
@@ -38,7 +39,7 @@ class JudgeAudit(Audit):
             return f"Do not rely on this judge: it says nothing. {said}"
         accuracy = next((d for d in self.diagnoses if d.diagnostic.name == "accuracy"), None)
         if accuracy is None:
-            return f"{said} How often it is right takes people's labels."
+            return f"{said} How often it is right takes people's labels on {FEWEST_LABELS} rows."
         return f"{said} It sides with people on {accuracy.measurement.size} of all rows."
 
     @property

@@ -70,12 +70,24 @@ def verdicts_of(
             break
     else:
         raise DataError(
-            f"the column {column!r} was not read as verdicts on these pairs: name the responses "
-            "(--column response_a=yours --column response_b=yours)."
+            f"the column {column!r} holds no verdicts on these pairs: {_why(read, column)}."
         )
     assert read is not None
     lines = [f"judge: {line}" for one in read.readings for line in one.labels]
     return lines, _beside(read, preferences, column)
+
+
+def _why(read: Preferences | None, column: str) -> str:
+    """Why a column of verdicts was left out, as far as its reading says."""
+    said = [line for one in read.readings for line in (*one.warnings, *one.notes)] if read else []
+    left_out = next((line for line in said if "'label' was left out: " in line), "")
+    if left_out:
+        why = left_out.partition("left out: ")[2].rstrip(".")
+        return why.replace("--coding 'label=", f"--coding '{column}=")
+    return (
+        "no row has a value there, or this form says itself which response is better; name the "
+        "responses then (--column response_a=yours --column response_b=yours)"
+    )
 
 
 def _is_read(read: Preferences, column: str) -> bool:
