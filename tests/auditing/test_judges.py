@@ -109,6 +109,7 @@ def test_a_judge_whose_every_verdict_flips_is_said_to_say_nothing():
     (one,) = [d for d in found.found if d.name == "order flips"]
     assert one.measurement.size.estimate == 1
     assert "moves it more than the texts" in one.sentence
+    assert "Take another model" in found.next_step
 
 
 def test_a_judge_with_the_place_of_one_order_is_seen_by_labels():

@@ -65,6 +65,7 @@ def test_a_good_judge_ends_in_a_folder_that_trains(monkeypatch, tmp_path, file, 
     page = (out / "report.html").read_text()
     assert "What verdicts say" in page
     assert "damage" not in page.lower()
+    assert "Train plainly" not in page
     asked = [json.loads(line) for line in (out / "label-next.jsonl").read_text().splitlines()]
     assert len(asked) == 150
     assert {one["row"] for one in asked} == set(range(151, 301))

@@ -107,7 +107,7 @@ class Audit:
 
     @property
     def next_step(self) -> str:
-        """What to do where nothing was found."""
+        """What to do in the end, whatever was found."""
         return self.remedy.sentence
 
     @property

@@ -119,7 +119,7 @@ def _verdict(report: DamageReport, found: Audit) -> tuple[str, str, list[str]]:
     ]
     advice = [f"{one.measurement.seen} {one.measurement.advice}" for one in found.found[:3]]
     trained = " The command is surefoot train remedy.yaml." if found.remedy.taken else ""
-    training = [found.remedy.sentence + trained] if found.found else []
+    training = [found.next_step + trained] if found.found else []
     steps += training + advice if found.remedy.taken else advice + training
     if errors:
         rows = len(np.unique(np.concatenate([f.positions for f in errors])))  # in one error or more

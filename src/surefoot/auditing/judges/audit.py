@@ -44,7 +44,9 @@ class JudgeAudit(Audit):
 
     @property
     def next_step(self) -> str:
-        """What to do where nothing was found."""
+        """What to do in the end, whatever was found."""
+        if any(_says_nothing(one) for one in self.found):
+            return "Take another model, or ask it in other words, and audit that."
         return "Report its win rates corrected by people's labels, and label more as it says."
 
     def to_dict(self) -> dict[str, Any]:
