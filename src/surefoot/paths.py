@@ -61,8 +61,8 @@ READS, WRITES, FILES = Place(reads=True), Place(reads=False), Place(reads=True, 
 
 
 def _at_home(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_at_home, value))
+    if isinstance(value, tuple | list):
+        return type(value)(map(_at_home, value))
     return str(expanded(value)) if isinstance(value, str) and value.startswith("~") else value
 
 

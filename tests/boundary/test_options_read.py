@@ -219,7 +219,8 @@ def test_a_tracker_that_is_not_there_is_told_before_the_data_are_read(
 ):
     monkeypatch.chdir(tmp_path)
     training = {"report_to": ["clearml"]}
-    config = {"data": {"train": "nowhere.jsonl"}, "output": "run", "training": training}
+    (tmp_path / "unread.jsonl").write_text("no preferences")
+    config = {"data": {"train": "unread.jsonl"}, "output": "run", "training": training}
     scorer = {"kind": "reward-model", "model": "m"}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(config | {"scorer": scorer}))
     monkeypatch.setattr("sys.argv", ["surefoot", "train", "c.yaml"])

@@ -102,7 +102,7 @@ def test_by_keyboard(browser, page):
 
 
 def test_on_paper_what_is_folded_is_shown(browser, page):
-    height = "document.querySelector('details').getBoundingClientRect().height"
+    height = "document.querySelector('details:not(.behind)').getBoundingClientRect().height"
     browser.open(page)
     folded = browser.value(height)
     browser.open(page, media="print")

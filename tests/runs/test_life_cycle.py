@@ -187,7 +187,7 @@ def test_ctrl_c_twice_is_as_once(tmp_path, monkeypatch, capsys):
         cli.main()
     assert end.value.code == 130
     assert "--resume goes on" in " ".join(capsys.readouterr().err.split())
-    assert handled == [(signal.SIGINT, signal.SIG_IGN)]
+    assert handled[-2:] == [(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)]
 
 
 def test_a_demo_that_is_finished_is_not_made_again(tmp_path, capsys):

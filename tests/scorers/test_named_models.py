@@ -27,7 +27,8 @@ def empty_cache(tmp_path, monkeypatch):
 def test_other_names_are_as_they_are():
     assert folder_of("owner/model") == "owner/model"
     assert folder_of("some/folder") == "some/folder"
-    assert folder_of("absent.gguf") == "absent.gguf"
+    with pytest.raises(ConfigurationError, match="absent.gguf does not exist"):
+        folder_of("absent.gguf")
 
 
 def test_a_model_that_was_not_fetched_says_how(empty_cache):

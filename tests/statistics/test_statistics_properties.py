@@ -131,6 +131,8 @@ def arguments(draw, function):
     other = draw(st.sampled_from([values, values + 0.0, values[::-1].copy(), draw(nasty(n))]))
     by_seed = [draw(st.sampled_from([values, draw(nasty(n))])) for _ in range(seeds)]
     names = inspect.signature(function).parameters
+    some = draw(st.booleans()) and {"proxy", "verdicts"} & names.keys()
+    unlabelled = (ids == ids[0]) & bool(some)
     known = {
         "values": lambda: values,
         "a": lambda: values,
@@ -149,12 +151,14 @@ def arguments(draw, function):
         "probabilities": lambda: draw(shares(n)),
         "outcomes": lambda: draw(shares(n)),
         "disagreement": lambda: draw(shares(n)),
+        "proxy": lambda: draw(shares(n)),
+        "verdicts": lambda: draw(shares(n)),
         "margins": lambda: values,
         "first": lambda: np.minimum(ids, ids[::-1]) if "votes" in names else values,
         "second": lambda: other,
         "log_odds": lambda: values,
         "votes": lambda: ids,
-        "labels": lambda: draw(shares(n)),
+        "labels": lambda: np.where(unlabelled, np.nan, draw(shares(n))),
         "bins": lambda: draw(st.integers(1, 12)),
         "kl": lambda: np.array([0.2, 0.7, 1.5]),
         "gains": lambda: [np.stack([one, one / 2, one[::-1]], axis=1) for one in by_seed],

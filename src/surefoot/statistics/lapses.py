@@ -14,6 +14,7 @@ from scipy.optimize import brentq, minimize
 from scipy.special import expit, xlogy
 
 from surefoot.arrays import ArrayLike, Floats
+from surefoot.statistics.dependence import in_one_unit
 from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.profiles import profile_drop
 
@@ -24,9 +25,9 @@ _BINS = 400
 
 
 def lapse_rates(
-    margins: Floats,
-    labels: Floats,
-    weights: Floats,
+    margins: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
     level: float = 0.95,
     clusters: ArrayLike | None = None,
 ) -> tuple[Estimate, Estimate]:
@@ -36,18 +37,29 @@ def lapse_rates(
     (:func:`~surefoot.statistics.profiles.profile_drop`).
 
     Args:
-        margins: (N,) log-odds by a model that saw no label of a row, not all 0.
+        margins: (N,) log-odds by a model that saw no label of a row.
         labels: (N,) P(first preferred).
-        weights: (N,), not negative, not all 0.
+        weights: (N,) of rows, not negative; None: equal.
         level: of the intervals.
         clusters: (N,) what rows share; None: rows are independent.
+
+    Raises:
+        ValueError: margins that all are 0 or beyond floating point, or no row with a weight.
     """
-    n = len(margins)
-    w = weights * (weights.sum() / np.square(weights).sum())  # as many as say as much
-    z = margins / float(np.sqrt(np.average(np.square(margins), weights=w)))
-    every, heard = (z, labels, w), w > 0
-    z, labels, w = _binned(z, labels, w)
-    best = _fit(z, labels, w, {})
+    m, y = np.asarray(margins, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+    n = len(m)
+    w = np.ones(n) if weights is None else in_one_unit(np.asarray(weights, dtype=np.float64))
+    if not w.sum() > 0:
+        raise ValueError("weights are positive for one row at least.")
+    w = w * (w.sum() / np.square(w).sum())  # as many as say as much
+    z = m / (float(np.abs(m).max(initial=0.0)) or 1.0)
+    scale = float(np.sqrt(np.average(np.square(z), weights=w)))
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError("margins are finite, and not all 0 where there is a weight.")
+    z = z / scale
+    every, heard = (z, y, w), w > 0
+    z, y, w = _binned(z, y, w)
+    best = _fit(z, y, w, {})
     shared = None if clusters is None else np.asarray(clusters)[heard]
     chance, slopes = _curve(best[0], every[0][heard])
     drops = profile_drop(chance, slopes, every[1][heard], every[2][heard], shared, level)
@@ -56,7 +68,7 @@ def lapse_rates(
         rate = float(best[0][end])
 
         def above(at: float, end: int = end) -> float:
-            return _fit(z, labels, w, {end: at})[1] - best[1] - float(drops[end])
+            return _fit(z, y, w, {end: at})[1] - best[1] - float(drops[end])
 
         low = 0.0 if above(0.0) <= 0 else _between(above, 0.0, rate)
         high = _MOST if above(_MOST) <= 0 else _between(above, rate, _MOST)
