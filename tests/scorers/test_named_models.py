@@ -27,7 +27,7 @@ def empty_cache(tmp_path, monkeypatch):
 def test_other_names_are_as_they_are():
     assert folder_of("owner/model") == "owner/model"
     assert folder_of("some/folder") == "some/folder"
-    with pytest.raises(ConfigurationError, match="absent.gguf does not exist"):
+    with pytest.raises(ConfigurationError, match=r"absent\.gguf does not exist"):
         folder_of("absent.gguf")
 
 
