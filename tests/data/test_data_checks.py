@@ -117,6 +117,16 @@ def test_contradictory_duplicates_name_both_rows(again):
     assert report.of("contradictory-duplicate").positions.tolist() == [3, 30]
 
 
+def test_who_has_votes_is_not_asked_who_judged():
+    """Rows with votes each are joined; rows without are named by a column."""
+    votes = [{"annotator": "x", "value": 0.0}]
+    for more, said in (({}, "--column annotator"), ({"votes": votes}, "votes on a pair into one")):
+        findings = check(table(row(3) | more, row(3, label=0.0) | more)).findings
+        remedies = [one.remedy for one in findings if one.kind.endswith("duplicate")]
+        assert len(remedies) == 2
+        assert all(said in remedy for remedy in remedies)
+
+
 def test_a_tie_contradicts_nothing():
     assert not kinds(check(table(row(3, label=0.5))))
 

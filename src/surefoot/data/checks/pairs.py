@@ -53,14 +53,20 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
     # The same judgment again: the same pair with the same label as an earlier row.
     again = np.ones(len(pair), dtype=bool)
     again[np.unique(np.column_stack([pair, labels]), axis=0, return_index=True)[1]] = False
+    voted = context.preferences.has("votes")
     yield from context.finding(
         "duplicate",
         "warning",
         again,
         "The same pair with the same label occurs before; it counts more than once, and may fall "
         "on both sides of a split.",
-        "Drop these rows, unless each is a judgment of its own: then split by prompt, and name the "
-        "column that says who judged (--column annotator=yours), which makes them votes.",
+        "Drop these rows, unless each is a judgment of its own: then split by prompt, and "
+        + (
+            "write all votes on a pair into one row."
+            if voted
+            else "name the column that says who judged (--column annotator=yours), which makes "
+            "them votes."
+        ),
     )
     size = int(pair.max(initial=-1)) + 1
     first = np.bincount(pair[labels > 0.5], minlength=size) > 0
@@ -70,8 +76,10 @@ def repeated_pairs(context: Context) -> Iterator[Finding]:
         "warning",
         (first & second)[pair] & ~context.scan["identical-responses"],
         "The same pair occurs with opposite labels.",
-        "If several people judged, name the column that says who (--column annotator=yours): votes "
-        "show the label noise. Otherwise drop these rows.",
+        "Write all votes on a pair into one row, which then has their mean as its label."
+        if voted
+        else "If several people judged, name the column that says who (--column annotator=yours): "
+        "votes show the label noise. Otherwise drop these rows.",
     )
 
 
