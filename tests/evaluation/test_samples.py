@@ -85,6 +85,15 @@ def test_a_prompt_on_several_lines_has_all_their_responses(file):
     assert found.altered == {}
 
 
+def test_rows_of_one_completion_are_the_draws_of_a_prompt(file):
+    rows = [{"step": 3, "prompt": "p 0", "completion": text, "gold": 2.0} for text in ("x", "x")]
+    turns = [{"role": "assistant", "content": "y"}]
+    found = read_samples(file([*rows, {"prompt": "p 0", "completion": turns, "gold": 1}]))
+    (one,) = found.written.values()
+    assert [response[0]["content"] for response in one.responses] == ["x", "x", "y"]
+    assert one.gold == [2.0, 2.0, 1.0]
+
+
 def test_prompts_without_samples_are_named(file, data):
     with pytest.raises(DataError, match=r"1 of 2 prompts of data have no response in .*: 'p 1'"):
         sampled_auxiliary(Lengths(), data, read_samples(file([row("p 0", "x")])))

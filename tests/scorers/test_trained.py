@@ -10,7 +10,7 @@ from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.evaluation.run import evaluate
 from surefoot.scorers import EmbeddingRewardModel, LanguageModel, RewardEnsemble, TrainedScorer
-from surefoot.scorers.trained import readable, rewards_of
+from surefoot.scorers.trained import member_rewards_of, readable, rewards_of
 
 
 class Short(TrainedScorer):
@@ -76,3 +76,19 @@ def test_an_evaluation_says_that_it_does_not_weigh(pairs):
         found = evaluate([Short()], {"set": data})
         for notes in (found.sets["set"].notes, found.to_dict()["results"]["set"]["notes"]):
             assert any("`weight` is not used" in note for note in notes) == noted
+
+
+class TwoMembers(Short):
+    members = 2
+
+    def member_scores(self, preferences):
+        return np.stack([self.scores(preferences), 3 - self.scores(preferences)], axis=-1)
+
+
+def test_members_score_each_response(pairs):
+    prompts = list(pairs.prompts())[:2]
+    texts = ["a", "bb", "ccc"], ["dddd"]
+    responses = [[[{"role": "assistant", "content": text}] for text in own] for own in texts]
+    found = member_rewards_of(TwoMembers(), prompts, responses)
+    assert [one.tolist() for one in found] == [[[-1, 4], [-2, 5], [-3, 6]], [[-4, 7]]]
+    assert member_rewards_of(Short(), prompts, responses)[0].tolist() == [[-1], [-2], [-3]]

@@ -72,9 +72,12 @@ def distinct_prompts(preferences: Preferences) -> dict[int, Prompt]:
 
 
 def draw(
-    source: LanguageModelReference, prompts: Mapping[int, Prompt], seed: int, path: Path
+    source: LanguageModelReference,
+    prompts: Mapping[int, Prompt],
+    seed: int,
+    place: Path | Callable[[Mapping[str, Any]], Path],
 ) -> ReferenceResponses:
-    """Draw 2 M responses to each prompt, or go on with what `path` holds already.
+    """Draw 2 M responses to each prompt, or go on with what a file holds already.
 
     A batch holds whole prompts and has a seed of its own, so a run that was killed ends with the
     same responses as one that was not.
@@ -83,7 +86,8 @@ def draw(
         source: model and law.
         prompts: distinct ones by their keys.
         seed: of everything random.
-        path: JSON lines, one for each prompt, appended batch by batch; the first line is the law.
+        place: JSON lines, one for each prompt, appended batch by batch; the first line is the law.
+            Or a function of the law that says where they are.
 
     Raises:
         ConfigurationError: what is there was drawn by another law or for other prompts.
@@ -102,6 +106,7 @@ def draw(
         "seed": seed,
         "prompts": _digest(list(prompts)),
     }
+    path = place(law) if callable(place) else place
     known = _known(path, law)
     ends = ends_of(model, tokenizer)
     size = max(1, source.batch // (2 * source.pairs))

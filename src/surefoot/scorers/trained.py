@@ -147,6 +147,35 @@ def rewards_of(
         ConfigurationError: the model judges pairs.
         DataError: a reward is not finite; the message names the prompt.
     """
+    return _each(model.rewards, prompts, responses, sources, name)
+
+
+def member_rewards_of(
+    model: TrainedScorer,
+    prompts: Sequence[Prompt],
+    responses: Sequence[Sequence[list[Message]]],
+    name: str = "responses",
+) -> list[Floats]:
+    """The same by each of the K members, (N_i, K); :meth:`TrainedScorer.joined` makes one of them.
+
+    Raises:
+        ConfigurationError: the model judges pairs.
+        DataError: a reward is not finite; the message names the prompt.
+    """
+    if model.members > 1 and not model.pairwise:
+        return _each(model.member_scores, prompts, responses, None, name)
+    found = _each(model.rewards, prompts, responses, None, name)
+    return [rewards[:, None] for rewards in found]
+
+
+def _each(
+    score: Callable[[Preferences], Floats],
+    prompts: Sequence[Prompt],
+    responses: Sequence[Sequence[list[Message]]],
+    sources: Sequence[str | None] | None,
+    name: str,
+) -> list[Floats]:
+    """Scores (N, 2, ...) of pairs as those of the responses that make them, (N_i, ...) each."""
     rows = [
         {
             **prompts[i]._asdict(),
@@ -160,14 +189,15 @@ def rewards_of(
     ]
     if not rows:
         return [np.empty(0) for _ in responses]
-    scored = np.asarray(model.rewards(Preferences.from_rows(rows, name)), dtype=np.float64)
+    scored = np.asarray(score(Preferences.from_rows(rows, name)), dtype=np.float64)
     rewards, start = [], 0
     for i, texts in enumerate(responses):
         end = start + (len(texts) + 1) // 2
-        scores = scored[start:end].ravel()[: len(texts)]
-        if not np.isfinite(scores).all():
+        scores = scored[start:end].reshape(-1, *scored.shape[2:])[: len(texts)]
+        finite = np.isfinite(scores).reshape(len(texts), -1).all(1)
+        if not finite.all():
             prompt = " ".join(to_text(prompts[i].prompt).split())[:60]
-            text = to_text(texts[int((~np.isfinite(scores)).argmax())])[:60]
+            text = to_text(texts[int((~finite).argmax())])[:60]
             raise DataError(
                 f"the reward of {text!r} to the prompt {prompt!r} is not finite: the reward model "
                 "cannot be used on it."

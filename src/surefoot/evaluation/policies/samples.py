@@ -23,7 +23,10 @@ from surefoot.runs import require_finished
 from surefoot.scorers import LanguageModel, PolicyScorer, TrainedScorer
 from surefoot.scorers.trained import rewards_of
 
-_FORM = "one prompt a line with its `references` (responses), as `surefoot sample` writes them"
+_FORM = (
+    "one prompt a line with its `references` (responses), as `surefoot sample` writes them, or one "
+    "`completion` a line, as TRL logs them"
+)
 #: What a law says of draws from the policy as it is.
 _ITS_OWN: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "banned": [], "min_new_tokens": 0}
 
@@ -60,8 +63,8 @@ def read_samples(path: str | Path) -> Samples:
     """Responses of a policy from JSON lines.
 
     Each row holds `prompt` and `references`, texts or messages; `gold`, if given, holds a number
-    for each of these. Other columns are left alone. The law is a line of its own (`{"law": ...}`),
-    or the column `reference_law`.
+    for each of these. Or each row holds one `completion`, and one number as `gold`. Other columns
+    are left alone. The law is a line of its own (`{"law": ...}`), or the column `reference_law`.
 
     Raises:
         DataError: no such file, or a row that does not hold both; the message names it.
@@ -82,16 +85,23 @@ def read_samples(path: str | Path) -> Samples:
                 laws[json.dumps(parsed, sort_keys=True, default=str)] = parsed
             if set(record) == {"law"}:
                 continue
-            entry = _written(record)
+            alone = "references" not in record and record.get("completion") is not None
+            entry = _written(_of_one(record) if alone else record)
         except DataError as error:
             raise DataError(f"{place}, row {numbered.row}: {str(error).rstrip('.')}.") from None
         known = written.setdefault(prompt_key(entry.prompt), entry)
-        if known.responses != entry.responses:
+        if known is not entry and (alone or known.responses != entry.responses):
             known.responses.extend(entry.responses)
             known.gold.extend(entry.gold)
     if not written:
         raise DataError(f"{path} holds no responses. It takes {_FORM}.")
     return Samples(str(path), written, tuple(laws.values()))
+
+
+def _of_one(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of one completion as one of several."""
+    gold = {} if record.get("gold") is None else {"gold": [record["gold"]]}
+    return {**record, "references": [record["completion"]], **gold}
 
 
 def _written(record: Mapping[str, Any]) -> WrittenResponses:
