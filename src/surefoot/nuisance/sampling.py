@@ -75,7 +75,7 @@ def draw(
     source: LanguageModelReference,
     prompts: Mapping[int, Prompt],
     seed: int,
-    place: Path | Callable[[Mapping[str, Any]], Path],
+    kept: Path | Callable[[Mapping[str, Any]], Path],
 ) -> ReferenceResponses:
     """Draw 2 M responses to each prompt, or go on with what a file holds already.
 
@@ -86,7 +86,7 @@ def draw(
         source: model and law.
         prompts: distinct ones by their keys.
         seed: of everything random.
-        place: JSON lines, one for each prompt, appended batch by batch; the first line is the law.
+        kept: JSON lines, one for each prompt, appended batch by batch; the first line is the law.
             Or a function of the law that says where they are.
 
     Raises:
@@ -106,7 +106,7 @@ def draw(
         "seed": seed,
         "prompts": _digest(list(prompts)),
     }
-    path = place(law) if callable(place) else place
+    path = kept(law) if callable(kept) else kept
     known = _known(path, law)
     ends = ends_of(model, tokenizer)
     size = max(1, source.batch // (2 * source.pairs))

@@ -156,7 +156,9 @@ def member_rewards_of(
     responses: Sequence[Sequence[list[Message]]],
     name: str = "responses",
 ) -> list[Floats]:
-    """The same by each of the K members, (N_i, K); :meth:`TrainedScorer.joined` makes one of them.
+    """Rewards (N_i, K) of the N_i responses to each of P prompts by each of the K members.
+
+    :meth:`TrainedScorer.joined` makes one reward of them.
 
     Raises:
         ConfigurationError: the model judges pairs.

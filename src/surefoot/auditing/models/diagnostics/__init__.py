@@ -1,0 +1,1 @@
+"""Diagnostics of reward models: each file here that defines `DIAGNOSTIC` is one."""
