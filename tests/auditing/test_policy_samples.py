@@ -6,13 +6,11 @@ import itertools
 import json
 import warnings
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from surefoot.auditing.diagnostic import Lacking, Measurement
-from surefoot.auditing.features import FEATURES
 from surefoot.auditing.models.diagnostics import (
     flat_prompts,
     forecast,
@@ -24,27 +22,11 @@ from surefoot.errors import DataError
 from surefoot.evaluation.policies.samples import read_samples
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics.dependence import Spread
-from surefoot.worlds.planted_policies import LAWS, planted_samples, standard
+from surefoot.worlds.planted_policies import LAWS, planted_policy, planted_samples
 
 DIAGNOSTICS = [
     module.DIAGNOSTIC for module in (flat_prompts, forecast, members_disagree, over_optimisation)
 ]
-
-
-def material(rng, samples, pairs=2000, labelled=0.0):
-    """Pairs whose labels correlate with length by so much, beside samples."""
-    lengths = rng.normal(size=pairs)
-    noise = rng.normal(size=pairs) * np.sqrt(max(np.pi / 2 * (1 - labelled**2), 0))
-    labels = (labelled * np.pi / 2 * lengths + noise > 0).astype(float)
-    features = {one.name: rng.normal(size=pairs) for one in FEATURES}
-    return SimpleNamespace(
-        labels=labels,
-        weights=np.ones(pairs),
-        prompts=rng.integers(0, pairs // 2, pairs),
-        contrasts=features | {"length": lengths},
-        rewards=rng.normal(size=(pairs, 2)),
-        samples=samples,
-    )
 
 
 def measured(diagnostic, world, of=""):
@@ -68,9 +50,9 @@ def test_a_fault_is_found_and_what_does_not_matter_is_not(diagnostic):
     fault = sound | FAULTS[diagnostic.name, of]
     for number in range(10):
         rng = np.random.default_rng([1, number])
-        fine = measured(diagnostic, material(rng, planted_samples(150, 8, rng, **sound)), of)
+        fine = measured(diagnostic, planted_policy(planted_samples(150, 8, rng, **sound), rng), of)
         assert fine.test.p_value > 0.00125
-        hurt = measured(diagnostic, material(rng, planted_samples(150, 8, rng, **fault)), of)
+        hurt = measured(diagnostic, planted_policy(planted_samples(150, 8, rng, **fault), rng), of)
         assert hurt.test.p_value < 0.00125, number
 
 
@@ -80,8 +62,7 @@ def test_just_what_does_not_matter_is_seldom_found(law):
     found = 0
     for number in range(60):
         rng = np.random.default_rng([2, number])
-        world = material(rng, planted_samples(60, 6, rng, law=law, flat=0.0))
-        world.contrasts["length"] = standard((2000,), rng, law)
+        world = planted_policy(planted_samples(60, 6, rng, law=law, flat=0.0), rng, law=law)
         found += measured(forecast.DIAGNOSTIC, world, "length").test.p_value <= 0.05
     assert found <= 9
 
@@ -91,7 +72,9 @@ def test_labels_may_stand_for_four_times_what_they_show():
     samples = planted_samples(100, 8, rng, flat=0.0, pushed=0.7)
     sizes = []
     for labelled in (-0.3, 0.0, 0.1, 0.3):
-        one = measured(forecast.DIAGNOSTIC, material(rng, samples, labelled=labelled), "length")
+        one = measured(
+            forecast.DIAGNOSTIC, planted_policy(samples, rng, labelled=labelled), "length"
+        )
         assert one.details["labels"] == pytest.approx(labelled, abs=0.06)
         sizes.append(one.size.estimate)
         low, high = one.picture.sizes[1].low, one.picture.sizes[1].high
@@ -138,7 +121,7 @@ def test_the_best_of_n_is_the_mean_over_all_choices():
 def test_the_peak_and_the_prompts_that_fall_are_said():
     rng = np.random.default_rng(6)
     samples = planted_samples(200, 16, rng, flat=0.0, agrees=0.3, hacked=1.5)
-    found = measured(over_optimisation.DIAGNOSTIC, material(rng, samples))
+    found = measured(over_optimisation.DIAGNOSTIC, planted_policy(samples, rng))
     assert 1 < found.details["peak"] < 16
     ranked = over_optimisation.ranks(samples, samples.gold)
     top = [
@@ -167,7 +150,7 @@ def test_members_are_compared_pair_by_pair():
 def test_the_rows_of_the_data_that_ask_these_prompts_are_named():
     rng = np.random.default_rng(8)
     samples = planted_samples(40, 8, rng, flat=0.5)
-    world = material(rng, samples)
+    world = planted_policy(samples, rng)
     found = measured(flat_prompts.DIAGNOSTIC, world)
     same = [p for p, one in enumerate(samples.each(samples.rewards)) if np.ptp(one) == 0]
     named = found.rows.positions[found.rows.scores == 1]
@@ -177,7 +160,7 @@ def test_the_rows_of_the_data_that_ask_these_prompts_are_named():
 
 def test_a_few_huge_margins_make_nothing_look_flat():
     rng = np.random.default_rng(9)
-    world = material(rng, planted_samples(100, 8, rng, flat=0.0))
+    world = planted_policy(planted_samples(100, 8, rng, flat=0.0), rng)
     before = measured(flat_prompts.DIAGNOSTIC, world).size.estimate
     world.rewards[:3] = [[1e6, -1e6]] * 3
     assert measured(flat_prompts.DIAGNOSTIC, world).size.estimate == before
@@ -203,7 +186,7 @@ def alike(world):
 @pytest.mark.parametrize("damage", [empty, few, alike])
 def test_what_is_lacking_is_said(diagnostic, damage):
     rng = np.random.default_rng(10)
-    world = material(rng, planted_samples(30, 8, rng), pairs=60)
+    world = planted_policy(planted_samples(30, 8, rng), rng, pairs=60)
     damage(world)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -216,7 +199,7 @@ def test_what_is_lacking_is_said(diagnostic, damage):
 def test_odd_labels_and_rewards_end_in_no_warning(diagnostic):
     rng = np.random.default_rng(11)
     for labels in (np.ones(60), np.full(60, 0.5), rng.integers(0, 3, 60) / 2):
-        world = material(rng, planted_samples(30, 8, rng, law="counts"), pairs=60)
+        world = planted_policy(planted_samples(30, 8, rng, law="counts"), rng, pairs=60)
         world.labels = labels
         world.rewards = np.round(world.rewards)
         with warnings.catch_warnings():

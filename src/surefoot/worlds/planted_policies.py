@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from surefoot.arrays import Floats
+from surefoot.arrays import Floats, Ints
 from surefoot.auditing.features import FEATURES
 from surefoot.auditing.models.diagnostics.flat_prompts import MATTERS as FLAT
 from surefoot.auditing.models.diagnostics.forecast import MATTERS as PUSHED
@@ -14,6 +16,50 @@ from surefoot.auditing.models.samples import PolicySamples
 #: Kinds of laws of rewards and features: normal, heavy tails (t with 3 degrees of freedom), skewed,
 #: few values.
 LAWS = ("normal", "heavy", "skewed", "counts")
+_NAMES = [one.name for one in FEATURES]
+
+
+@dataclass
+class PlantedPolicy:
+    """N labelled pairs with rewards, beside samples of a policy."""
+
+    labels: Floats  #: (N,)
+    weights: Floats  #: (N,)
+    prompts: Ints  #: (N,)
+    contrasts: dict[str, Floats]  #: by feature, (N,)
+    rewards: Floats  #: (N, 2)
+    samples: PolicySamples | None
+
+
+def planted_policy(
+    samples: PolicySamples | None,
+    rng: np.random.Generator,
+    *,
+    pairs: int = 2000,
+    pairs_per_prompt: int = 2,
+    labelled: float = 0.0,
+    law: str = "normal",
+) -> PlantedPolicy:
+    """Pairs whose labels correlate with length by so much, whose rewards have deviation 1.
+
+    Args:
+        samples: of the policy.
+        rng: draws the pairs.
+        pairs: N.
+        pairs_per_prompt: in the mean.
+        labelled: correlation of labels with the difference in length.
+        law: of features, one of :data:`LAWS`.
+    """
+    contrasts = dict(zip(_NAMES, standard((len(_NAMES), pairs), rng, law), strict=True))
+    chance = 0.5 + 0.5 * np.clip(labelled * contrasts["length"], -1, 1)
+    return PlantedPolicy(
+        labels=(rng.random(pairs) < chance).astype(np.float64),
+        weights=np.ones(pairs),
+        prompts=rng.integers(0, max(pairs // pairs_per_prompt, 1), pairs),
+        contrasts=contrasts,
+        rewards=rng.normal(size=(pairs, 2)),
+        samples=samples,
+    )
 
 
 def planted_samples(
@@ -48,8 +94,7 @@ def planted_samples(
     total = prompts * responses
     prompt = np.repeat(np.arange(prompts), responses)
     reward, gold, *free = standard((2 + len(FEATURES), total), rng, law)
-    names = [one.name for one in FEATURES]
-    features = dict(zip(names, free, strict=True))
+    features = dict(zip(_NAMES, free, strict=True))
     features["length"] = pushed * reward + np.sqrt(1 - pushed**2) * features["length"]
     share = np.cos(np.pi * disagree)  # correlation of two members, of normal laws
     own = rng.normal(size=(total, members))
