@@ -16,6 +16,13 @@ for
   rewarded at first and then gave way to others that are rewarded more, and length, which RLOO moves
   through the end of a response more than through its words;
 and 80 % or more over all features that RLOO moved.
+
+It came out lower: 94 % for best of 16 (32 of 34); 79 % and 60 % for RLOO, 72 % in all; 87 % (48 of
+55) of the forecasts that were themselves beyond noise. Most misses were forecasts near 0, of words
+that gave way to others once a policy was 4 to 14 nats from where it began. So a second question,
+written before its run: RLOO that stops at 2 nats (`stop_kl`), everything else the same. Expected:
+- the sign right for 80 % or more of the features that it moved beyond noise, in either world;
+- for 95 % or more of those whose forecast is beyond noise as well (2.6 errors).
 """
 
 from __future__ import annotations
@@ -57,7 +64,7 @@ class Forecast:
 
     world: str
     seed: int
-    way: str  #: best of 16, or RLOO
+    way: str  #: best of 16, RLOO, or RLOO to 2 nats
     feature: str
     expected: float  #: the correlation within prompts
     error: float  #: of it
@@ -91,7 +98,7 @@ def forecasts(case: Case) -> list[Forecast]:
         plain = before.mean(1)
         after = {
             f"best of {CHOICE}": _chosen(case.rewards[1], before),
-            "RLOO": measure(case.prompts[1], case.after).mean(1),
+            **{way: measure(case.prompts[1], y).mean(1) for way, y in case.after.items()},
         }
         for way, values in after.items():
             change = mean((values - plain) / unit, level=LEVEL)
@@ -188,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for make in cases:
         case = make()
         found += forecasts(case)
-        print(summary(found)[-2:], flush=True)
+        print(summary(found)[-3:], flush=True)
     misses = [one for one in found if one.beyond_noise and not one.right]
     content = {
         "choice": CHOICE,

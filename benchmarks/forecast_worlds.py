@@ -25,6 +25,7 @@ from surefoot.data.writing import write_preferences
 from surefoot.online import OnlineConfig
 from surefoot.online.training import train_online
 from surefoot.options import Options
+from surefoot.runs import is_finished
 from surefoot.scorers.language.law import SamplingLaw
 from surefoot.training import RunConfig, train
 
@@ -34,6 +35,8 @@ Features = Mapping[str, Callable[[Sequence[str], Texts], Floats]]
 #: Words whose use is a feature each, the commonest of the policy.
 _WORDS = 15
 _BATCH = 512
+#: What RLOO is called by how far it goes: to its last step, or to some nats.
+WAYS: Mapping[str, dict[str, Any]] = {"RLOO": {}, "RLOO to 2 nats": {"stop_kl": 2.0}}
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Case:
     prompts: tuple[list[str], list[str]]  #: those that the forecast sees, and those of the outcome
     before: tuple[Texts, Texts]  #: responses of the policy to either
     rewards: tuple[Floats, Floats]  #: (P, K) of these responses
-    after: Texts  #: responses of the policy that RLOO trained, to the prompts of the outcome
+    #: responses of the policies that RLOO trained, by how far they went, to the outcome's prompts
+    after: Mapping[str, Texts]
 
 
 def _each(measure: Callable[[str, str], float]) -> Callable[[Sequence[str], Texts], Floats]:
@@ -88,7 +92,10 @@ def over_optimisation(settings: Settings, seed: int, counts: Sequence[int], work
         runs.scored(made.folder / "reward" / "seed-0", *both)
         for both in zip(prompts, texts, strict=True)
     ]
-    after = runs.trained(settings, settings.arms["single"], made, work)["texts"].tolist()
+    after = {}
+    for way, stops in WAYS.items():
+        own = settings.model_copy(update={"online": {**settings.online, **stops}})
+        after[way] = runs.trained(own, own.arms["single"], made, work)["texts"].tolist()
     rare = set(made.world.words[len(made.world.words) // 2 :])
     features = form(texts[0])
     features["rare words"] = _each(lambda x, y: float(sum(word in rare for word in y.split())))
@@ -147,8 +154,8 @@ def sentiment(options: SentimentOptions, seed: int, counts: Sequence[int], work:
         return written(str(place), some, count, options.law, _BATCH, number)
 
     folder = work.model(["sentiment", seed, options.model_dump(mode="json")])
-    reward, policy, data = folder / "reward", folder / "policy", folder / "pairs.jsonl"
-    if not (folder / "whole").is_file():
+    reward, data = folder / "reward", folder / "pairs.jsonl"
+    if not is_finished(reward):
         folder.mkdir(parents=True, exist_ok=True)
         drawn = np.array(write(small, train_prompts, 2, 20_000 + seed))
         found = attributes(scorer, train_prompts, drawn)
@@ -162,21 +169,12 @@ def sentiment(options: SentimentOptions, seed: int, counts: Sequence[int], work:
             output=str(reward),
         )
         quietly(train, config, overwrite=True)
-        online = OnlineConfig(
-            data={"train": [str(data)]},
-            scorer={"kind": "policy", "model": str(small), "beta": options.beta, "max_length": 64}
-            | {"precision": "float32"},
-            objective={
-                "kind": "online",
-                **options.online,
-                "reward": str(reward),
-                "max_new_tokens": options.law.max_new_tokens,
-            },
-            training={"seed": seed, **options.training},
-            output=str(policy),
-        )
-        quietly(train_online, online, overwrite=True)
-        (folder / "whole").touch()
+    after = {}
+    for way, stops in WAYS.items():
+        policy = folder / way.replace(" ", "-")
+        if not is_finished(policy):
+            quietly(train_online, _online(options, seed, folder, small, policy, stops))
+        after[way] = write(policy, prompts[1], counts[1], 40_000 + seed)
     texts = [
         write(small, some, count, 30_000 + seed + k)
         for k, (some, count) in enumerate(zip(prompts, counts, strict=True))
@@ -190,7 +188,6 @@ def sentiment(options: SentimentOptions, seed: int, counts: Sequence[int], work:
     features = form(texts[0])
     for place, name in enumerate(("true sentiment", "topic t", "topic u")):
         features[name] = lambda x, y, place=place: attributes(scorer, x, np.array(y))[..., place]
-    after = write(policy, prompts[1], counts[1], 40_000 + seed)
     return Case(
         "sentiment",
         seed,
@@ -199,6 +196,30 @@ def sentiment(options: SentimentOptions, seed: int, counts: Sequence[int], work:
         (texts[0], texts[1]),
         (rewards[0], rewards[1]),
         after,
+    )
+
+
+def _online(
+    options: SentimentOptions,
+    seed: int,
+    folder: Path,
+    start: Path,
+    policy: Path,
+    stops: Mapping[str, Any],
+) -> OnlineConfig:
+    scorer = {"kind": "policy", "model": str(start), "beta": options.beta, "max_length": 64}
+    return OnlineConfig(
+        data={"train": [str(folder / "pairs.jsonl")]},
+        scorer={**scorer, "precision": "float32"},
+        objective={
+            "kind": "online",
+            **options.online,
+            **stops,
+            "reward": str(folder / "reward"),
+            "max_new_tokens": options.law.max_new_tokens,
+        },
+        training={"seed": seed, **options.training},
+        output=str(policy),
     )
 
 
