@@ -21,7 +21,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from experiments.common import results
-from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.batch import lay_out
 from surefoot.scorers.language.precision import device_name, per_root_token
 from surefoot.scorers.language.scores import autocast, log_probs
 
@@ -86,11 +86,11 @@ def noise(model: Any, tokens: int, dtype: torch.dtype | None) -> tuple[float, fl
     pairs = [(t[:1], t[1:], t[1 : 1 + len(t) // 2]) for t in texts]
 
     def read(size: int) -> torch.Tensor:
-        parts = [pad(pairs[i : i + size], 0) for i in range(0, TEXTS, size)]
+        parts = [lay_out(pairs[i : i + size], 0) for i in range(0, TEXTS, size)]
         with torch.no_grad(), autocast(torch.device("cpu"), dtype):
             return torch.cat([log_probs(model, part) for part in parts])
 
-    alone, counts = read(1), pad(pairs, 0).lengths
+    alone, counts = read(1), lay_out(pairs, 0).lengths
     off = torch.stack([per_root_token(read(size) - alone, counts) for size in BATCHES])
     return float(off.max()), float(off.square().mean().sqrt())
 

@@ -16,7 +16,7 @@ from surefoot.data import Preferences
 from surefoot.errors import ConfigurationError
 from surefoot.objectives import Objective
 from surefoot.scorers import LanguageModel, RewardModelScorer, load_scorer
-from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.batch import lay_out
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.scores import log_probs
 from surefoot.scorers.storage import write_description
@@ -85,7 +85,7 @@ def test_an_adapter_that_trl_saved(tmp_path, rows, kind):
         np.testing.assert_allclose(found.raw_scores(rows), expected, atol=1e-5)
         return
     with torch.no_grad():
-        batch = pad(tokens, 2)
+        batch = lay_out(tokens, 2)
         above, below = (log_probs(m.eval(), batch) for m in (trainer.model, build()))
     expected = 0.1 * (above - below).numpy()
     assert np.abs(expected).min() > 1e-5
@@ -106,7 +106,7 @@ def test_a_base_that_the_adapter_has_changed_is_read_again(tmp_path, rows):
     made.save_pretrained(tmp_path / "adapter")
     found = load_scorer(tmp_path / "adapter")  # with the base's tokenizer
     with torch.no_grad():
-        batch = pad(found.tokens_of(rows).read(np.arange(6)), 2)
+        batch = lay_out(found.tokens_of(rows).read(np.arange(6)), 2)
         expected = 0.1 * (
             log_probs(made.eval(), batch) - log_probs(llama(attention_bias=True), batch)
         )

@@ -8,7 +8,7 @@ from language_models import VOCABULARY, byte_tokenizer, gpt2, llama
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from surefoot.errors import ConfigurationError
-from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.batch import lay_out
 from surefoot.scorers.language.generation import continuations, require_padding_in_front
 from surefoot.scorers.language.law import SamplingLaw
 from surefoot.scorers.language.loading import prepare_model
@@ -87,7 +87,7 @@ def test_prompts_of_other_lengths_change_nothing(build, calls, monkeypatch):
         )
         taken = law_of_steps[range(len(kept)), kept].sum()
         with torch.no_grad():
-            trained = log_probs(model, pad([(prompt, kept, kept)], prepared.pad_id))[0, 0]
+            trained = log_probs(model, lay_out([(prompt, kept, kept)], prepared.pad_id))[0, 0]
         torch.testing.assert_close(taken.double(), trained, atol=1e-4, rtol=0)
 
 

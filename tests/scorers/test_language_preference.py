@@ -10,11 +10,10 @@ from language_models import pairs as make_pairs
 
 from surefoot.errors import CompositionError, ConfigurationError
 from surefoot.objectives import Objective
-from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.batch import lay_out
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.preference import (
     PreferenceScores,
-    at_prompt_ends,
     labels_of,
     score_function,
 )
@@ -71,7 +70,7 @@ class TestScores:
             model.get_decoder = lambda: model.transformer
         tokens = _training_pairs().tokens.read(np.arange(N))
         with torch.no_grad():
-            found = PreferenceScores(options).of_model(model, pad(tokens, 2))
+            found = PreferenceScores(options).of_model(model, lay_out(tokens, 2))
             expected = torch.stack([_margin(model, options, *one) for one in tokens])
         assert expected.abs().max() > 0.1
         torch.testing.assert_close(found[:, 0] - found[:, 1], expected, rtol=1e-3, atol=1e-4)
@@ -81,26 +80,26 @@ class TestScores:
         model, score = _model(options, make), PreferenceScores(options)
         tokens = _training_pairs().tokens.read(np.arange(N))
         with torch.no_grad():
-            found = score.of_model(model, pad(tokens, 2))
-            swapped = score.of_model(model, pad([(p, b, a) for p, a, b in tokens], 2))
-            same = score.of_model(model, pad([(p, a, a) for p, a, _ in tokens], 2))
+            found = score.of_model(model, lay_out(tokens, 2))
+            swapped = score.of_model(model, lay_out([(p, b, a) for p, a, b in tokens], 2))
+            same = score.of_model(model, lay_out([(p, a, a) for p, a, _ in tokens], 2))
         torch.testing.assert_close(swapped, -found, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(same, torch.zeros(N, 2), rtol=0, atol=1e-5)
 
 
 def test_both_responses_have_the_same_prompt_to_a_causal_model():
     model = _model(OPTIONS[2])
-    batch = pad(_training_pairs().tokens.read(np.arange(N)), 2)
+    batch = lay_out(_training_pairs().tokens.read(np.arange(N)), 2)
     states = model.model(input_ids=batch.input_ids).last_hidden_state
-    ends = batch.attention_mask.sum(1) - batch.lengths.flatten() - 1
+    ends = (batch.branches >= 0).sum(1) - batch.lengths.flatten() - 1
     at_ends = states[torch.arange(2 * N), ends].unflatten(0, (-1, 2))
     torch.testing.assert_close(at_ends[:, 0], at_ends[:, 1], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(at_prompt_ends(states, batch), at_ends.mean(1))
+    torch.testing.assert_close(batch.at(states, batch.prompt_ends), at_ends)
 
 
 def test_no_prompt_weighs_the_planes_alike():
-    batch = pad([([], [5, 6], [7])], 2)
-    assert not at_prompt_ends(torch.ones(2, 2, 3), batch).any()
+    batch = lay_out([([], [5, 6], [7])], 2)
+    assert not batch.at(torch.ones(2, 2, 3), batch.prompt_ends).any()
 
 
 @pytest.mark.parametrize("risk", ["mean", "kl-penalised"])
@@ -139,8 +138,8 @@ class TestEncoders:
         tokens = pairs.tokens.read(np.arange(N))
         score = score_function("reward-model", True, 0.1, OPTIONS[1])
         with torch.no_grad():
-            together = score.of_model(model, pad(tokens, 0))
-            alone = torch.cat([score.of_model(model, pad([one], 0)) for one in tokens])
+            together = score.of_model(model, lay_out(tokens, 0))
+            alone = torch.cat([score.of_model(model, lay_out([one], 0)) for one in tokens])
         assert together.abs().max() > 0.01
         torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 

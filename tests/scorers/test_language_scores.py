@@ -19,7 +19,7 @@ from peft import LoraConfig, get_peft_model
 
 from surefoot.data import Preferences
 from surefoot.data.rendering.token_pairs import tokenise
-from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.batch import lay_out
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.scores import (
     PolicyScores,
@@ -84,7 +84,7 @@ def test_in_mixed_precision_within_a_hundredth(tokens, build):
     table = tokens.read(np.arange(9))
     engine = Engine(CPU, PAD, precision=torch.bfloat16)
     with torch.no_grad(), engine.autocast():
-        found = log_probs(model, pad(table, PAD))
+        found = log_probs(model, lay_out(table, PAD))
     assert found.dtype == torch.float64  # the sum; its terms are of a pass in bfloat16
     expected = _naive(model, table).double()
     torch.testing.assert_close(found, expected, rtol=0.01, atol=0.2)
@@ -95,7 +95,7 @@ def test_logits_only_where_a_response_is_predicted(tokens):
     model, seen = llama(), []
     model.lm_head.register_forward_hook(lambda _, inputs, output: seen.append(output.shape))
     table = tokens.read(np.arange(4))
-    log_probs(model, pad(table, PAD))
+    log_probs(model, lay_out(table, PAD))
     predicted = sum(len(r) for _, *both in table for r in both)
     assert seen == [(1, predicted, model.config.vocab_size)]
     model(input_ids=torch.ones(1, 7, dtype=torch.long))  # and everywhere afterwards
@@ -104,7 +104,7 @@ def test_logits_only_where_a_response_is_predicted(tokens):
 
 def test_without_a_prompt_the_first_token_is_predicted_by_nothing():
     model = llama()
-    batch = pad([([], [5, 6, 7], [8])], PAD)
+    batch = lay_out([([], [5, 6, 7], [8])], PAD)
     with torch.no_grad():
         found = log_probs(model, batch)
         logits = model(input_ids=torch.tensor([[5, 6, 7]])).logits.log_softmax(-1)[0]
@@ -114,7 +114,7 @@ def test_without_a_prompt_the_first_token_is_predicted_by_nothing():
 
 def test_of_nothing_nothing_is_predicted():
     """A tokenizer without an end token makes no token of an empty response."""
-    batch = pad([([], [], [8, 9]), ([4], [], [5])], PAD)
+    batch = lay_out([([], [], [8, 9]), ([4], [], [5])], PAD)
     with torch.no_grad():
         found = log_probs(llama(), batch)
     assert found[:, 0].tolist() == [0, 0]
@@ -163,7 +163,7 @@ def test_a_policy_scores_its_change():
     scores.sum().backward()
     assert found.grad.tolist() == [[0.5, 0.5]]  # and has its gradient nevertheless
     with pytest.raises(TypeError, match="reference"):
-        score(llama(), pad([([5], [6], [7])], PAD), None)
+        score(llama(), lay_out([([5], [6], [7])], PAD), None)
 
 
 class TestLittleMemory:

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 from surefoot.errors import ConfigurationError
 from surefoot.scorers import Encoder, EncoderOptions
-from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.batch import lay_out
 from surefoot.scorers.language.loading import prepare_model
 from surefoot.scorers.language.scores import RewardScores
 
@@ -47,7 +47,7 @@ def _made(kind, options, load):
 def test_a_reward_is_that_of_the_text_alone(kind):
     model = _made(kind, _BLIND[kind], AutoModelForSequenceClassification)
     prepared = prepare_model(model, bert_tokenizer())
-    batch = pad([([], _TEXTS[0], _TEXTS[1]), ([], _TEXTS[2], _TEXTS[3])], prepared.pad_id)
+    batch = lay_out([([], _TEXTS[0], _TEXTS[1]), ([], _TEXTS[2], _TEXTS[3])], prepared.pad_id)
     with torch.no_grad():
         found = RewardScores(prepared.encoder).of_model(model, batch).flatten()
         alone = [model(torch.tensor([text])).logits[0, 0] for text in _TEXTS]

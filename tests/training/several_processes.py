@@ -126,12 +126,12 @@ def data(rows: int) -> list[dict]:
 
 
 def little_memory(model, for_gradients: bool):
-    """Rank 0 holds one pair in a forward pass (`for_gradients`: only there), as CUDA would say."""
+    """Rank 0 holds one pair, a row, in a forward pass (`for_gradients`: only there)."""
     forward = model.forward
 
     def limited(input_ids, **inputs):
         concerned = torch.is_grad_enabled() or not for_gradients
-        if RANK == 0 and concerned and len(input_ids) > 2:
+        if RANK == 0 and concerned and len(input_ids) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate a lot.")
         return forward(input_ids=input_ids, **inputs)
 
@@ -146,7 +146,8 @@ def broken_at(trainer, pair: int):
 
     def broken(self, model, batch):
         found = of_model(self, model, batch)
-        hit = (batch.input_ids[::2, : len(start)] == start).all(1)
+        rows = batch.ends[:, 0] // batch.input_ids.shape[1]
+        hit = (batch.input_ids[rows, : len(start)] == start).all(1)
         return torch.where(hit[:, None], found * float("inf"), found)
 
     trainer.score = type(f"Broken{pair}", (type(trainer.score),), {"of_model": broken})(

@@ -242,10 +242,10 @@ def test_a_score_that_is_no_number_stops_the_run(trained, weights, objective, va
     trainer = trained(objective=objective, train=False)
     before, of_model = weights(trainer.model).clone(), trainer.score.of_model
     batch = trainer.engine.batch(trainer.pairs.tokens, np.array([7]))
-    text = batch.input_ids[0, : int(batch.attention_mask[0].sum())]
+    text = batch.input_ids[0, : int((batch.branches[0] >= 0).sum())]
 
     def broken(model, batch):
-        hit = (batch.input_ids[::2, : len(text)] == text[: batch.input_ids.shape[1]]).all(1)
+        hit = (batch.input_ids[:, : len(text)] == text[: batch.input_ids.shape[1]]).all(1)
         return torch.where(hit[:, None], value, of_model(model, batch))
 
     object.__setattr__(trainer.score, "of_model", broken)

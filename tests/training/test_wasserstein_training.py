@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ from torch import nn
 
 from surefoot.errors import CompositionError, ConfigurationError
 from surefoot.objectives import Objective
-from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.batch import lay_out
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import RewardScores, with_steepness
 from surefoot.training import train
@@ -48,7 +49,7 @@ class World:
         self.pad_id = tokenizer.pad_token_id
 
     def batch(self, rows=range(N)):
-        return pad(self.pairs.tokens.read(np.array(rows)), self.pad_id)
+        return lay_out(self.pairs.tokens.read(np.array(rows)), self.pad_id)
 
     def steepness_by_hand(self, row):
         """Each response alone, without padding, from its embeddings."""
@@ -316,7 +317,8 @@ def test_training_lowers_the_objective_with_its_penalty(trained):
             learning_rate=3e-3,
         )
         tokens, rows = trainer.pairs.tokens, np.arange(24)
-        found = with_steepness(trainer.score, trainer.model, trainer.engine.batch(tokens, rows))
+        apart = replace(trainer.engine, shared=False)
+        found = with_steepness(trainer.score, trainer.model, apart.batch(tokens, rows))
         margins, y = found.scores[:, 0] - found.scores[:, 1], trainer.pairs.evidence.label
         losses = nn.functional.softplus(margins) - y * margins
         gradient = ((margins.sigmoid() - y).square() * found.steepness).mean().sqrt()

@@ -71,33 +71,30 @@ OVERHEAD = 256
 
 
 def plan(
-    lengths: npt.NDArray[np.integer],
+    widths: npt.NDArray[np.integer],
     ranks: int,
-    pairs: int,
+    most: int,
     tokens: int | None = None,
     overhead: int = OVERHEAD,
-    copies: int = 1,
 ) -> list[list[Ints]]:
     """Micro-batches of each rank: positions in the step, longest first, as many on every rank.
 
-    Pairs are sorted by length and cut where that costs least: padded tokens, and `overhead` for
+    Rows are sorted by length and cut where that costs least: padded tokens, and `overhead` for
     each micro-batch (dynamic programming, exact).
 
     Args:
-        lengths: (N, 2) tokens of both sequences of each pair.
+        widths: (N,) tokens that each row takes, and any shorter one beside it.
         ranks: R processes.
-        pairs: pairs in a micro-batch at most.
-        tokens: tokens in a micro-batch at most, padding counted (a pair alone may exceed it).
+        most: rows in a micro-batch at most.
+        tokens: tokens in a micro-batch at most, padding counted (a row alone may exceed it).
         overhead: cost of a micro-batch beside its tokens, in tokens.
-        copies: pairs that each position stands for: 1 + M with M reference pairs.
 
     Returns:
         R lists of M arrays. An array is empty where there are fewer pairs than ranks.
     """
-    longest = np.asarray(lengths, dtype=np.int64).max(axis=1, initial=0)
-    order = np.argsort(-longest, kind="stable")
-    most = max(1, pairs // copies)
-    parts = _cheapest_cuts(order, 2 * copies * longest[order], most, tokens, overhead)
+    cost = np.asarray(widths, dtype=np.int64)
+    order = np.argsort(-cost, kind="stable")
+    parts = _cheapest_cuts(order, cost[order], most, tokens, overhead)
     while len(parts) % ranks and max(map(len, parts)) > 1:  # split the largest
         index = max(range(len(parts)), key=lambda i: len(parts[i]))
         half = (len(parts[index]) + 1) // 2
@@ -107,7 +104,7 @@ def plan(
 
 
 def _cheapest_cuts(
-    order: Ints, cost: Ints, pairs: int, tokens: int | None, overhead: int
+    order: Ints, cost: Ints, most: int, tokens: int | None, overhead: int
 ) -> list[Ints]:
     """Consecutive parts of `order` (N,); a part costs its size times the cost of its first."""
     count = len(order)
@@ -115,7 +112,7 @@ def _cheapest_cuts(
     best[0] = 0.0
     cut = np.zeros(count + 1, dtype=np.int64)
     for end in range(1, count + 1):
-        starts = np.arange(max(0, end - pairs), end)
+        starts = np.arange(max(0, end - most), end)
         padded = (end - starts) * cost[starts]
         total = best[starts] + padded + overhead
         if tokens is not None:

@@ -60,6 +60,11 @@ class TokenPairs:
         return self._sizes[:, :1] + self._sizes[:, 1:]
 
     @property
+    def prompt_lengths(self) -> Ints:
+        """Tokens of each prompt, shape (N,)."""
+        return self._sizes[:, 0]
+
+    @property
     def response_lengths(self) -> Ints:
         """Tokens of each response, shape (N, 2)."""
         return self._sizes[:, 1:]

@@ -34,6 +34,7 @@ from surefoot.scorers.language.precision import name_of, noise_of
 from surefoot.scorers.language.preference import PreferenceScores
 from surefoot.scorers.language.reference import HELD, ReferencePolicy, base_key
 from surefoot.scorers.language.scores import PolicyScores, RewardScores, ScoreFunction
+from surefoot.scorers.language.sharing import suited
 from surefoot.scorers.scorer import Scorer
 from surefoot.scorers.trained import TrainedScorer
 
@@ -74,7 +75,8 @@ class LanguageModel(TrainedScorer):
     def scores_of(self, tokens: TokenPairs, reference: torch.Tensor | None) -> Floats:
         """Raw scores (N, 2), given the reference's log-probabilities (N, 2) for a policy."""
         function, model, rows = self.score_function, self.prepared.model, np.arange(len(tokens))
-        scores = over_rows(function.of_model, model, tokens, rows, self.engine, "scoring")
+        engine, _ = suited(self.engine, model, function.of_model, tokens)
+        scores = over_rows(function.of_model, model, tokens, rows, engine, "scoring")
         if reference is not None and isinstance(function, PolicyScores):
             lengths = torch.from_numpy(tokens.response_lengths)
             found = function.of_log_probs(torch.from_numpy(scores), reference.double(), lengths)

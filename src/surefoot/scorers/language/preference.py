@@ -8,9 +8,7 @@ and saves a classifier does so here, and nothing lies outside its folder.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,33 +49,18 @@ class PreferenceScores(scores.ScoreFunction):
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Half the margin and its opposite (n, 2)."""
-        options, k, head = self.options, self.options.blocks, scores.reward_head(model)
-        everywhere: list[Tensor] = []  # labels (B, T, L), before one token is chosen
-
-        def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-            everywhere.append(output)
-
-        with nullcontext() if head is None else head.register_forward_hook(keep):
-            last = scores.labels_of_texts(model, batch, self.bidirectional)
+        options, k = self.options, self.options.blocks
+        last, everywhere = scores.labels_of_texts(model, batch, self.bidirectional)
         prompts = None
         if options.prompt_weights:
-            prompts = at_prompt_ends(everywhere[0].float()[..., 2 * k : 3 * k], batch)
+            assert everywhere is not None
+            # Both texts share their prompt: the mean over both is what either says, to rounding,
+            # and does not depend on their order.
+            prompts = batch.at(everywhere[..., 2 * k : 3 * k], batch.prompt_ends).mean(1)
         margins = options.margins(last[:, 0, : 2 * k], last[:, 1, : 2 * k], prompts)
         if options.reward:
             margins = margins + last[:, 0, -1] - last[:, 1, -1]
         return torch.stack([margins, -margins], dim=1) / 2
-
-
-def at_prompt_ends(values: Tensor, batch: PairBatch) -> Tensor:
-    """Values (n, k) at the last token of each prompt, from values (B, T, k); 0 without a prompt.
-
-    The two responses share their prompt: the mean over both is what either says, to rounding, and
-    does not depend on their order.
-    """
-    ends = batch.attention_mask.sum(1) - batch.lengths.flatten() - 1
-    found = values[torch.arange(len(values), device=values.device), ends.clamp_min(0)]
-    found = torch.where(ends[:, None] >= 0, found, 0.0)
-    return found.unflatten(0, (-1, 2)).mean(1)
 
 
 def score_function(

@@ -29,6 +29,7 @@ from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.precision import circumstances
 from surefoot.scorers.language.scores import log_probs, mode, quick_attention
+from surefoot.scorers.language.sharing import suited
 
 #: Parts of a configuration that say where a model came from, or what its trainer made of it.
 _NOT_WHAT_IT_COMPUTES = (
@@ -146,6 +147,7 @@ class ReferencePolicy:
             )
         rows = np.arange(len(tokens))
         with self._as_given():
+            engine, _ = suited(engine, self.model, log_probs, tokens)
             found = over_rows(log_probs, self.model, tokens, rows, engine, "reference")
         values = torch.from_numpy(found)
         if not bool(values.isfinite().all()):

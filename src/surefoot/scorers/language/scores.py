@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from surefoot.objectives import Outputs, ScoreKind
 from surefoot.scorers.language.batch import PairBatch
+from surefoot.scorers.language.chunked import at_least_single, token_log_probs
 from surefoot.scorers.language.precision import per_root_token
 
 
@@ -42,20 +43,31 @@ class RewardScores(ScoreFunction):
 
     def of_model(self, model: nn.Module, batch: PairBatch) -> Tensor:
         """Rewards (n, 2)."""
-        return labels_of_texts(model, batch, self.bidirectional)[..., 0]
+        return labels_of_texts(model, batch, self.bidirectional)[0][..., 0]
 
 
-def labels_of_texts(model: nn.Module, batch: PairBatch, bidirectional: bool) -> Tensor:
-    """Labels (n, 2, L) of both texts by a sequence classifier, in float32.
+def labels_of_texts(
+    model: nn.Module, batch: PairBatch, bidirectional: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Labels (n, 2, L) of both texts by a sequence classifier, in float32, and of its positions.
 
-    A model that reads in both directions would see padding without a mask. In a causal model no
-    real token does, and attention without a mask is faster.
+    The latter, (B, T, L), are what its head says before one of them is chosen; None where that is
+    not known. Of texts that share a row they are chosen here.
     """
-    mask = batch.attention_mask if bidirectional else None
-    with whole_head(model):
-        found = model(input_ids=batch.input_ids, attention_mask=mask)
-    labels: Tensor = found.logits.float().unflatten(0, (-1, 2))
-    return labels
+    everywhere: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        everywhere.append(at_least_single(output))
+
+    head = reward_head(model)
+    with whole_head(model), nullcontext() if head is None else head.register_forward_hook(keep):
+        found = model(**batch.inputs(model, bidirectional))
+    said = everywhere[0] if everywhere else None
+    if batch.places is not None:
+        if said is None:
+            raise TypeError("a model whose head is not known reads one text in a row")
+        return batch.at(said, batch.ends), said
+    return at_least_single(found.logits).unflatten(0, (-1, 2)), said
 
 
 @dataclass
@@ -106,9 +118,11 @@ def with_steepness(
     Args:
         score: of rewards.
         model: in the mode that it is trained in; its parameters' gradients are left alone.
-        batch: the pairs.
+        batch: the pairs, a row for each text.
         learn: keep the graph of both, for a second derivative.
     """
+    if batch.places is not None:
+        raise TypeError("texts that share a row share the gradient in their prompt's embeddings")
     looked_up: list[Tensor] = []  # (B, T, D) each time that the embedding layer is asked
 
     def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
@@ -132,20 +146,10 @@ def with_steepness(
 def log_probs(model: nn.Module, batch: PairBatch) -> Tensor:
     """Log pi(y | x) (n, 2), sums over each response's tokens in float64.
 
-    Logits are computed only where a response's token is predicted. There is no attention mask: in a
-    causal model no real token sees the padding behind it.
+    Logits are computed only where a response's token is predicted.
     """
-
-    def select(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        states, *rest = inputs  # (B, T, D)
-        return (states.flatten(0, 1)[batch.predicts].unsqueeze(0), *rest)
-
-    head: nn.Module = _unwrapped(model).get_output_embeddings()
-    with head.register_forward_pre_hook(select):
-        logits = model(input_ids=batch.input_ids, use_cache=False).logits
-    found = -nn.functional.cross_entropy(
-        logits.flatten(0, -2).float(), batch.targets, reduction="none"
-    )
+    inner = base_of(_unwrapped(model))
+    found = token_log_probs(model, inner, batch.inputs(model), batch.predicts, batch.targets)
     return batch.by_response(found.double())
 
 

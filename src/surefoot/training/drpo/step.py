@@ -15,11 +15,12 @@ from surefoot.data.rendering.tokens import Tokens
 from surefoot.data.steps import plan
 from surefoot.objectives import Outputs
 from surefoot.objectives.doubly_robust import credits
-from surefoot.scorers.language.batch import PairBatch, pad
+from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import PolicyScores, log_probs
 from surefoot.training.drpo.on_policy import StepResponses
-from surefoot.training.language.step import Memory, Step, add_up_gradients
+from surefoot.training.language.memory import Memory
+from surefoot.training.language.step import Step, add_up_gradients
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class DoublyRobustRunner:
             there[:n] = cached[drawn.places].double()
 
         def batch(part: Ints) -> PairBatch:
-            return pad([items[i] for i in part], self.engine.pad_id).to(self.engine.device)
+            return self.engine.lay_out([items[i] for i in part])
 
         def look(now: list[Ints]) -> None:
             with torch.no_grad():
@@ -117,10 +118,11 @@ class DoublyRobustRunner:
 
     def _plan(self, items: list[Tokens], n: int) -> list[Ints]:
         """Micro-batches of this process; none holds both data, the first n, and samples."""
-        lengths = np.array([[len(p) + len(a), len(p) + len(b)] for p, a, b in items])
+        prompts, *both = np.array([[len(p), len(a), len(b)] for p, a, b in items]).T
+        widths = self.engine.widths(prompts, np.stack(both, axis=1))
         data, samples = (
             plan(some, 1, self.engine.pairs, self.engine.tokens)[0]
-            for some in (lengths[:n], lengths[n:])
+            for some in (widths[:n], widths[n:])
         )
         return [*data, *(n + part for part in samples)]
 

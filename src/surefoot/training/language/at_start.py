@@ -1,6 +1,7 @@
 """What is tried on some pairs before the first step.
 
-A policy is its reference then: whether that shows, and what rounding makes. A model that is learnt
+A policy is its reference then: whether that shows, and what rounding makes. A prompt may be read
+once for its responses. A model that is learnt
 from by a gradient of a gradient has to have that exactly.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from surefoot.data.rendering.token_pairs import TokenPairs
 from surefoot.errors import ConfigurationError
 from surefoot.escaping import warn
 from surefoot.objectives import Objective
@@ -20,7 +22,14 @@ from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine, over_rows
 from surefoot.scorers.language.precision import noise_of, per_root_token
 from surefoot.scorers.language.reference import ReferencePolicy
-from surefoot.scorers.language.scores import ScoreFunction, base_of, log_probs, mode
+from surefoot.scorers.language.scores import (
+    ScoreFunction,
+    base_of,
+    log_probs,
+    mode,
+    quick_attention,
+)
+from surefoot.scorers.language.sharing import Sharing, suited
 from surefoot.training.language.pairs import TrainingPairs
 
 #: Pairs that are looked at, and how many of them at a time: batches of several shapes.
@@ -77,6 +86,25 @@ def _difference(
         )
         worst = max(worst, float(per_root_token(found - before, lengths).max()))
     return worst
+
+
+def prompts_at_once(
+    objective: Objective,
+    engine: Engine,
+    model: nn.Module,
+    score: ScoreFunction,
+    tokens: TokenPairs,
+    arguments: Any,
+) -> tuple[Engine, Sharing | None]:
+    """The engine that reads a prompt once for its responses, where that changes the work alone.
+
+    None says that it would not be the same: a Wasserstein ball is around each text, and dropout is
+    drawn for each.
+    """
+    if objective.wasserstein is not None or not arguments.disable_dropout:
+        return replace(engine, shared=False), None
+    with quick_attention(model, engine.device, engine.precision is not None):
+        return suited(engine, model, score.of_model, tokens, learn=True)
 
 
 def require_exact(

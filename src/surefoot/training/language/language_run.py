@@ -114,6 +114,8 @@ def _ready(
     conversational = any(found for (found,) in data.train.read("conversational"))
     if trainer.processing_class.chat_template and not conversational:
         run.say("note: plain text: the chat template of the tokenizer is not used.")
+    if trainer.sharing is not None and trainer.sharing.worth_saying:
+        run.say(f"note: {trainer.sharing}.")
     if len(trainer.pairs) < training.pairs_per_step:
         run.say(
             f"note: one step holds all {len(trainer.pairs)} pairs: lower "

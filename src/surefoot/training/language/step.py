@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
-from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
 from surefoot.arrays import Ints
@@ -29,6 +28,7 @@ from surefoot.objectives.risk import State
 from surefoot.scorers.language.batch import PairBatch
 from surefoot.scorers.language.forward import Engine
 from surefoot.scorers.language.scores import ScoreFunction, with_steepness
+from surefoot.training.language.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,30 @@ class Step:
 
     def plan(self, tokens: TokenPairs, engine: Engine) -> list[Ints]:
         """Micro-batches of this process; a comparison and its reference pairs are never parted."""
-        lengths = tokens.lengths[self.rows].max(axis=1)
-        count, references = len(self.mass), self.evidence.references
-        longest_own, copies = lengths[:count], 1
+        prompts, references = tokens.prompt_lengths[self.rows], self.evidence.references
+        widths = engine.widths(prompts, tokens.response_lengths[self.rows])
+        own, copies = widths[: len(self.mass)], 1
         if references is not None:
-            sets = references.sets.numpy()
-            longest = np.zeros(len(references.independent), dtype=np.int64)
-            np.maximum.at(longest, sets, lengths[count:])
-            longest_own = np.maximum(longest_own, longest[references.of.numpy()])
+            sets, of = references.sets.numpy(), references.of.numpy()
+            theirs, count = widths[len(self.mass) :], len(references.independent)
             copies = 1 + int(np.bincount(sets).max())
-        return engine.plan(np.stack([longest_own, longest_own], axis=1), copies)
+            if engine.shared:  # one row, in which their prompt stands once
+                added = theirs - prompts[len(self.mass) :]
+                own = own + np.bincount(sets, added, count).astype(np.int64)[of]
+            else:
+                longest = np.zeros(count, dtype=np.int64)
+                np.maximum.at(longest, sets, theirs)
+                own = copies * np.maximum(own, longest[of])
+        return engine.plan(own, copies)
+
+    def together(self, part: Ints) -> list[int] | None:
+        """Which of `with_references(part)` share a prompt's row; None: each pair is alone."""
+        references = self.evidence.references
+        if references is None:
+            return None
+        index = torch.from_numpy(part)
+        own, theirs = references.of[index], references.sets[references.pairs_of(index)]
+        return [*own.tolist(), *theirs.tolist()]
 
 
 @dataclass(frozen=True)
@@ -75,49 +89,6 @@ class StepResult:
     losses: Tensor  #: (N,)
     outputs: Outputs  #: of the N pairs
     gradient: float | None = None  #: root mean square of |grad loss| in the input embeddings
-
-
-@dataclass
-class Memory:
-    """What the memory of this process is known to hold."""
-
-    say: Callable[[str], None] = lambda line: None  #: one line when a micro-batch did not fit
-    most: int | None = None  #: pairs in a micro-batch; None: any number
-
-    def fit(
-        self,
-        parts: list[Ints],
-        phase: Callable[[list[Ints]], None],
-        undo: Callable[[], None] = lambda: None,
-    ) -> list[Ints]:
-        """Run a phase over micro-batches, in smaller ones where these are too large.
-
-        After one that failed, `undo` is called before the next attempt. Returned are the
-        micro-batches that fitted.
-
-        Raises:
-            RuntimeError: the phase's own; out of memory with one pair in a micro-batch.
-        """
-        while True:
-            parts = [piece for part in parts for piece in self._cut(part)]
-            try:
-                phase(parts)
-                return parts
-            except RuntimeError as error:
-                largest = max(map(len, parts), default=0)
-                if not should_reduce_batch_size(error) or largest <= 1:
-                    raise
-            self.most = (largest + 1) // 2
-            undo()
-            self.say(
-                f"out of memory with {largest} pairs in a micro-batch: going on with {self.most}. "
-                "The step and its objective stay the same."
-            )
-
-    def _cut(self, part: Ints) -> list[Ints]:
-        if self.most is None or len(part) <= self.most:
-            return [part]
-        return list(np.array_split(part, -(-len(part) // self.most)))
 
 
 class StepOutputs:
@@ -200,8 +171,10 @@ class StepRunner:
 
     def _forward(self, model: nn.Module, step: Step, part: Ints, learn: bool = True) -> Outputs:
         """Outputs of a micro-batch; an empty one runs a pair that counts for nothing."""
-        run = step.with_references(part) if len(part) else np.zeros(1, dtype=np.int64)
-        batch = self.engine.batch(self.tokens, step.rows[run])
+        run, together = np.zeros(1, dtype=np.int64), None
+        if len(part):
+            run, together = step.with_references(part), step.together(part)
+        batch = self.engine.batch(self.tokens, step.rows[run], together)
         with self.engine.autocast():
             reference = None
             if self.live_reference is not None:

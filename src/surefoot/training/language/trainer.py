@@ -24,15 +24,21 @@ from surefoot.scorers.language.preference import labels_of, score_function
 from surefoot.scorers.language.reference import ReferencePolicy
 from surefoot.scorers.language.saving import for_older_readers
 from surefoot.scorers.language.scores import PolicyScores, mode, quick_attention
+from surefoot.scorers.language.sharing import Sharing
 from surefoot.training import checkpoint
 from surefoot.training.agreement import of_first, require_agreement
-from surefoot.training.language.at_start import noise_at_start, require_exact
+from surefoot.training.language.at_start import (
+    noise_at_start,
+    prompts_at_once,
+    require_exact,
+)
 from surefoot.training.language.callbacks import (
     FiniteWeights,
     LastStep,
     PreferenceProgress,
     Resuming,
 )
+from surefoot.training.language.memory import Memory
 from surefoot.training.language.monitors import (
     Monitors,
     WeightLedger,
@@ -42,7 +48,7 @@ from surefoot.training.language.monitors import (
 )
 from surefoot.training.language.pairs import TrainingPairs
 from surefoot.training.language.preference_config import PreferenceConfig, autocast_dtype
-from surefoot.training.language.step import Memory, StepRunner
+from surefoot.training.language.step import StepRunner
 
 
 class PreferenceTrainer(Resuming, Trainer):  # type: ignore[misc]  # untyped
@@ -151,6 +157,11 @@ class PreferenceTrainer(Resuming, Trainer):  # type: ignore[misc]  # untyped
             sum_over_ranks=lambda one: self.accelerator.reduce(one, "sum") if ranks > 1 else one,
         )
         warn_of_masters(masters, self.engine.precision)
+        pairs = self.train_dataset or next(iter(self.eval_pairs.values()), None)
+        self.sharing: Sharing | None = None  # of prompts, where that is the same at all
+        if pairs is not None:
+            how = (self.engine, model, self.score, pairs.tokens)
+            self.engine, self.sharing = prompts_at_once(self.objective, *how, self.args)
         self.memory = Memory(say=lambda line: warn(line, stacklevel=2))
         self.reference: ReferencePolicy | None = None
         if isinstance(self.score, PolicyScores):
