@@ -23,6 +23,12 @@ that gave way to others once a policy was 4 to 14 nats from where it began. So a
 written before its run: RLOO that stops at 2 nats (`stop_kl`), everything else the same. Expected:
 - the sign right for 80 % or more of the features that it moved beyond noise, in either world;
 - for 95 % or more of those whose forecast is beyond noise as well (2.6 errors).
+
+That came out lower, too: 80 % and 67 %, 75 % in all; 80 % (41 of 51) of the forecasts beyond noise.
+The interval over prompts holds one trained policy fixed, and a run has a luck of its own. A third
+question, written before its run, asks whether that is the reason: 4 runs from different seeds on
+each reward, to 2 nats, where a feature moved if the 95 % interval over runs and prompts leaves 0
+out. Expected: fewer features move, and the sign is right for 85 % or more of them.
 """
 
 from __future__ import annotations
@@ -48,14 +54,15 @@ from experiments.overoptimisation.runs import Settings
 from surefoot.arrays import Floats
 from surefoot.boundary.yaml_texts import yaml_file
 from surefoot.evaluation.policies.overoptimisation.curve import best_of_n
-from surefoot.statistics import mean
+from surefoot.statistics import hierarchical
 from surefoot.statistics.within import correlation_within
 
 #: Responses to a prompt that a forecast is made from, and of which the best is taken.
 CHOICE = 16
 #: Responses to a prompt that the outcome is measured on.
 MEASURED = 32
-LEVEL = 0.99
+#: Of intervals over prompts, and of those over runs and prompts.
+LEVEL, LEVEL_OF_RUNS = 0.99, 0.95
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class Forecast:
 
     world: str
     seed: int
-    way: str  #: best of 16, RLOO, or RLOO to 2 nats
+    way: str  #: best of 16, or how RLOO was run
     feature: str
     expected: float  #: the correlation within prompts
     error: float  #: of it
@@ -97,11 +104,16 @@ def forecasts(case: Case) -> list[Forecast]:
             continue
         plain = before.mean(1)
         after = {
-            f"best of {CHOICE}": _chosen(case.rewards[1], before),
-            **{way: measure(case.prompts[1], y).mean(1) for way, y in case.after.items()},
+            f"best of {CHOICE}": [_chosen(case.rewards[1], before)],
+            **{
+                way: [measure(case.prompts[1], texts).mean(1) for texts in every]
+                for way, every in case.after.items()
+            },
         }
         for way, values in after.items():
-            change = mean((values - plain) / unit, level=LEVEL)
+            changes = [(one - plain) / unit for one in values]
+            alone = len(changes) == 1
+            change = hierarchical(changes, level=LEVEL if alone else LEVEL_OF_RUNS)
             if change.low is None or change.high is None:
                 continue
             found.append(
@@ -195,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for make in cases:
         case = make()
         found += forecasts(case)
-        print(summary(found)[-3:], flush=True)
+        print(summary(found)[-4:], flush=True)
     misses = [one for one in found if one.beyond_noise and not one.right]
     content = {
         "choice": CHOICE,

@@ -35,8 +35,14 @@ Features = Mapping[str, Callable[[Sequence[str], Texts], Floats]]
 #: Words whose use is a feature each, the commonest of the policy.
 _WORDS = 15
 _BATCH = 512
-#: What RLOO is called by how far it goes: to its last step, or to some nats.
-WAYS: Mapping[str, dict[str, Any]] = {"RLOO": {}, "RLOO to 2 nats": {"stop_kl": 2.0}}
+#: What RLOO is called by how far it goes, to its last step or to some nats, and how often it is run.
+WAYS: Mapping[str, tuple[dict[str, Any], int]] = {
+    "RLOO": ({}, 1),
+    "RLOO to 2 nats": ({"stop_kl": 2.0}, 1),
+    "RLOO to 2 nats, 4 runs": ({"stop_kl": 2.0}, 4),
+}
+#: By which the seeds of runs on the same reward differ.
+_APART = 1000
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ class Case:
     prompts: tuple[list[str], list[str]]  #: those that the forecast sees, and those of the outcome
     before: tuple[Texts, Texts]  #: responses of the policy to either
     rewards: tuple[Floats, Floats]  #: (P, K) of these responses
-    #: responses of the policies that RLOO trained, by how far they went, to the outcome's prompts
-    after: Mapping[str, Texts]
+    #: responses of policies that RLOO trained, by the way and the run, to the outcome's prompts
+    after: Mapping[str, list[Texts]]
 
 
 def _each(measure: Callable[[str, str], float]) -> Callable[[Sequence[str], Texts], Floats]:
@@ -93,9 +99,14 @@ def over_optimisation(settings: Settings, seed: int, counts: Sequence[int], work
         for both in zip(prompts, texts, strict=True)
     ]
     after = {}
-    for way, stops in WAYS.items():
-        own = settings.model_copy(update={"online": {**settings.online, **stops}})
-        after[way] = runs.trained(own, own.arms["single"], made, work)["texts"].tolist()
+    for way, (stops, count) in WAYS.items():
+        online = {**settings.online, **stops}
+        after[way] = []
+        for k in range(count):
+            training = settings.training | ({"seed": seed + k * _APART} if k else {})
+            own = settings.model_copy(update={"online": online, "training": training})
+            found = runs.trained(own, own.arms["single"], made, work)
+            after[way].append(found["texts"].tolist())
     rare = set(made.world.words[len(made.world.words) // 2 :])
     features = form(texts[0])
     features["rare words"] = _each(lambda x, y: float(sum(word in rare for word in y.split())))
@@ -170,11 +181,14 @@ def sentiment(options: SentimentOptions, seed: int, counts: Sequence[int], work:
         )
         quietly(train, config, overwrite=True)
     after = {}
-    for way, stops in WAYS.items():
-        policy = folder / way.replace(" ", "-")
-        if not is_finished(policy):
-            quietly(train_online, _online(options, seed, folder, small, policy, stops))
-        after[way] = write(policy, prompts[1], counts[1], 40_000 + seed)
+    for way, (stops, count) in WAYS.items():
+        after[way] = []
+        for k in range(count):
+            name = way.partition(",")[0].replace(" ", "-") + (f"-{k}" if k else "")
+            policy, number = folder / name, seed + k * _APART
+            if not is_finished(policy):
+                quietly(train_online, _online(options, number, folder, small, policy, stops))
+            after[way].append(write(policy, prompts[1], counts[1], 40_000 + number))
     texts = [
         write(small, some, count, 30_000 + seed + k)
         for k, (some, count) in enumerate(zip(prompts, counts, strict=True))
