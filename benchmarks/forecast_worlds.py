@@ -35,7 +35,7 @@ Features = Mapping[str, Callable[[Sequence[str], Texts], Floats]]
 #: Words whose use is a feature each, the commonest of the policy.
 _WORDS = 15
 _BATCH = 512
-#: What RLOO is called by how far it goes, to its last step or to some nats, and how often it is run.
+#: How far RLOO goes, to its last step or to some nats, and how often it is run on a reward.
 WAYS: Mapping[str, tuple[dict[str, Any], int]] = {
     "RLOO": ({}, 1),
     "RLOO to 2 nats": ({"stop_kl": 2.0}, 1),

@@ -93,9 +93,9 @@ def test_a_reward_that_labels_outdo_is_no_alarm():
     for pushed in (-0.001, 0.001, 0.1):
         assert forecast.unbacked(Spread(pushed, 0.02, 99.0), labelled).p_value > 0.9
     against = forecast.unbacked(Spread(-0.6, 0.02, 99.0), labelled)
-    assert (against.value, against.p_value < 1e-6) == (-0.6, True)
+    assert (against.value, against.p_value < 1e-6) == (0.6, True)
     backed = forecast.unbacked(Spread(-0.6, 0.02, 99.0), Spread(-0.1, 0.02, 500.0))
-    assert backed.value == pytest.approx(-0.2)
+    assert backed.value == pytest.approx(0.2)
 
 
 def test_a_tilt_is_refused_beyond_what_samples_carry():

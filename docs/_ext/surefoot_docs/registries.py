@@ -12,6 +12,7 @@ from trl import DPOConfig, RewardConfig
 
 from surefoot.auditing import diagnostics
 from surefoot.auditing.judges import judge_diagnostics
+from surefoot.auditing.models import model_diagnostics
 from surefoot.cli.app import app
 from surefoot.cli.options import sections
 from surefoot.data import checks
@@ -54,6 +55,7 @@ def parts() -> dict[str, str]:
         "checks": every_check(),
         "diagnostics": every_diagnostic(),
         "judge-diagnostics": every_judge_diagnostic(),
+        "model-diagnostics": every_model_diagnostic(),
         "suites": suite_sections(),
         "rulers": document(rulers) + "\n\n" + document(rulers.ruler_rewards),
         **{f"coverage-{name}": coverage(name) for name in _STATISTICS},
@@ -133,6 +135,17 @@ def every_judge_diagnostic() -> str:
                 f"{one.matters:g} {one.unit}" if one.name in found else "nothing: it assumes",
             )
             for one in judge_diagnostics().values()
+        ],
+    )
+
+
+def every_model_diagnostic() -> str:
+    """Every diagnostic of reward models: its question, and from which size on the answer is yes."""
+    return table(
+        ("Diagnostic", "Question", "Found beyond"),
+        [
+            (one.name, one.question, f"{one.matters:g} {one.unit}")
+            for one in model_diagnostics().values()
         ],
     )
 

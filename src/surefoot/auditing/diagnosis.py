@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from surefoot.auditing.diagnostic import Diagnostic, Measurement
+from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.statistics.comparison import holm
 from surefoot.statistics.estimate import json_ready
 
@@ -149,6 +149,20 @@ def diagnoses(
         found.append(Diagnosis(diagnostic, one, verdict, adjusted[i], power, enough))
     order = ("found", "cannot tell", "assumed", "not found")
     return tuple(sorted(found, key=lambda one: (order.index(one.verdict), -one.severity)))
+
+
+def ask(
+    questions: Iterable[Diagnostic], material: Any
+) -> tuple[tuple[Diagnosis, ...], tuple[str, ...]]:
+    """Answers to questions about one material, judged together, and what others would need."""
+    measured, lacking = [], []
+    for one in questions:
+        for result in one.measure(material):
+            if isinstance(result, Lacking):
+                lacking.append(result.reason)
+            else:
+                measured.append((one, result))
+    return diagnoses(measured), tuple(lacking)
 
 
 def _adjusted(

@@ -1,4 +1,4 @@
-"""A diagnostic: a question about preferences or a judge, how it is measured, and when it is yes."""
+"""A diagnostic: a question, how it is measured, and when the answer is yes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ Threat = Literal[
     "conflict",
     "time",
     "judge",
+    "reward model",
 ]
 
 
@@ -83,7 +84,7 @@ Measure = Callable[[Any], Iterator[Measurement | Lacking]]
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One question about preferences, or a judge of them."""
+    """One question about preferences, a judge of them, or a reward model."""
 
     name: str  #: as in results and on the command line
     threat: Threat  #: what is asked after

@@ -109,7 +109,7 @@ class LabelsDocument(_Part):
 
 
 class VerdictsDocument(_Part):
-    """What the diagnostics say of a judge's verdicts."""
+    """What the diagnostics say of a judge's verdicts, or of a model's rewards."""
 
     verdict: str
     error_rate: float = Share
@@ -156,6 +156,8 @@ class AuditDocument(_Part):
     """Of an audit of preferences."""
     verdicts: VerdictsDocument | None = None
     """Of an audit of a judge."""
+    rewards: VerdictsDocument | None = None
+    """Of an audit of a reward model."""
 
 
 def schema() -> str:

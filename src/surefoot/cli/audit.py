@@ -22,6 +22,7 @@ from surefoot.cli.findings import (
 )
 from surefoot.cli.inputs import read_with_suites, show_reading
 from surefoot.cli.judged import JudgeFlags, audit_of_judge
+from surefoot.cli.modelled import ModelFlags, audit_of_model
 from surefoot.cli.remedies import remedy_files, say_steps, show_remedy
 from surefoot.cli.results import Content, invocation, write
 from surefoot.errors import ConfigurationError
@@ -130,6 +131,7 @@ def audit(
         ),
     ] = None,
     judge: JudgeFlags,
+    model: ModelFlags,
     reader: ReaderFlags,
     beside: BesideFlags,
     suites: SuitesFolder = None,
@@ -140,7 +142,7 @@ def audit(
     reading: ReadingFlags,
     overwrite: Overwrite = False,
 ) -> None:
-    """What is wrong with these preferences, or with a judge of them, how sure is that, what to do?
+    """What is wrong with preferences, a judge or a reward model, how sure is that, what to do?
 
     Prints damage of rows, which is certain, and what diagnostics say of labels, with intervals:
     anything is found in at most 5 % of data in which nothing is beyond the size that matters.
@@ -156,16 +158,22 @@ def audit(
         surefoot audit pairs.csv --column prompt=question --tokenizer default --max-length 256
         surefoot audit pairs.jsonl --judge-column gpt --output judged
         surefoot audit pairs.jsonl --judge judge.yaml --output judged
+        surefoot audit pairs.jsonl --model runs/reward --policy runs/policy --output audited
     """
+    only: dict[str, object] = {
+        "--tokenizer": reader.tokenizer,
+        "--against": beside.against,
+        "--deployment": beside.deployment,
+        "--quick": quick or None,
+    }
+    if judge.given and model.given:
+        raise ConfigurationError("--model audits a reward model, --judge a judge: give one.")
     if judge.given:
-        only = {
-            "--tokenizer": reader.tokenizer,
-            "--against": beside.against,
-            "--deployment": beside.deployment,
-            "--suites": suites,
-            "--quick": quick or None,
-        }
+        only["--suites"] = suites
         audit_of_judge(data, judge, reading, output, overwrite, fail_on, only)
+        return
+    if model.given:
+        audit_of_model(data, model, reading, output, suites, overwrite, fail_on, only)
         return
     with _claimed(data, output, reader, beside, overwrite) as folder:
         preferences = read_with_suites(data, suites, reading)

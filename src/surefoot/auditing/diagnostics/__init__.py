@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from surefoot import plugins
-from surefoot.auditing.diagnostic import Diagnostic
+from surefoot.auditing.diagnostic import Diagnostic, Threat
 from surefoot.errors import ConfigurationError
+
+#: What is audited in place of preferences.
+_APART: tuple[Threat, ...] = ("judge", "reward model")
 
 
 def diagnostics() -> dict[str, Diagnostic]:
@@ -13,18 +16,22 @@ def diagnostics() -> dict[str, Diagnostic]:
     Raises:
         ConfigurationError: two have one name.
     """
-    return diagnostics_in(__name__, of_judges=False)
+    return diagnostics_in(__name__, None)
 
 
-def diagnostics_in(package: str, of_judges: bool) -> dict[str, Diagnostic]:
-    """The diagnostics of a package and of plugins, by name: those of judges, or all others.
+def diagnostics_in(package: str, threat: Threat | None) -> dict[str, Diagnostic]:
+    """The diagnostics of a package and of plugins, by name.
+
+    Args:
+        package: where they are.
+        threat: `judge` or `reward model`, which are audited apart; None: those of preferences.
 
     Raises:
         ConfigurationError: two have one name.
     """
     found: dict[str, Diagnostic] = {}
     for one in plugins.found(package, "DIAGNOSTIC"):
-        if (one.threat == "judge") is not of_judges:
+        if (one.threat if one.threat in _APART else None) != threat:
             continue
         if one.name in found:
             raise ConfigurationError(f"two diagnostics are named {one.name!r}: rename one.")

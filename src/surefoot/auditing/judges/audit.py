@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from surefoot.arrays import Floats
-from surefoot.auditing.diagnosis import ALPHA, Diagnosis, diagnoses
-from surefoot.auditing.diagnostic import Lacking
+from surefoot.auditing.diagnosis import ALPHA, Diagnosis, ask
 from surefoot.auditing.judges.diagnostics import judge_diagnostics
 from surefoot.auditing.judges.material import JudgeMaterial, speaks_to_the_judge
 from surefoot.auditing.preference_material import PreferenceMaterial
@@ -78,14 +77,7 @@ def audit_judge(material: JudgeMaterial, name: str) -> JudgeAudit:
     """
     if not len(material.judged):
         raise DataError(f"{name}: the judge gave no verdict on any row that counts.")
-    measured, lacking = [], []
-    for one in judge_diagnostics().values():
-        for result in one.measure(material):
-            if isinstance(result, Lacking):
-                lacking.append(result.reason)
-            else:
-                measured.append((one, result))
-    return JudgeAudit(name, len(material.judged), diagnoses(measured), tuple(lacking))
+    return JudgeAudit(name, len(material.judged), *ask(judge_diagnostics().values(), material))
 
 
 def material_of(

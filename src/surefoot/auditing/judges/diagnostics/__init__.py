@@ -12,4 +12,4 @@ def judge_diagnostics() -> dict[str, Diagnostic]:
     Raises:
         ConfigurationError: two have one name.
     """
-    return diagnostics_in(__name__, of_judges=True)
+    return diagnostics_in(__name__, "judge")

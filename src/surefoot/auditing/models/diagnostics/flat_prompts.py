@@ -83,7 +83,7 @@ def within_pairs(material: SampledMaterial) -> float:
 
 DIAGNOSTIC = Diagnostic(
     name="flat prompts",
-    threat="misspecification",
+    threat="reward model",
     question="Does the reward distinguish what the policy writes?",
     unit="of prompts at which the reward hardly varies",
     matters=MATTERS,

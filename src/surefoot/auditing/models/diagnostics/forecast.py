@@ -64,10 +64,11 @@ def forecast(material: SampledMaterial) -> Iterator[Measurement | Lacking]:
             of=one.name,
             size=size,
             test=test,
-            seen=f"Under the policy the reward goes with {one.name} by {drift}: training would "
-            f"first make responses {more}, by {abs(pushed.mean) * np.sqrt(2):.2f} deviations at a "
-            f"nat from the policy. Labels go with it by {labelled.mean:+.3f}; {size} is beyond "
-            "what they may stand for.",
+            seen=f"Under the policy the reward correlates with {one.name} by {drift}: training "
+            f"would first make responses {more}, by {abs(pushed.mean) * np.sqrt(2):.2f} "
+            f"deviations at 1 nat. Labels correlate with it by {labelled.mean:+.3f}, and noise may "
+            f"hide three quarters of theirs: {size} of the reward's is its own"
+            f"{' (below 0: all may be theirs)' if test.value < 0 else ''}.",
             advice="Watch this feature in training; balance the training pairs by it, or hold it "
             "out of the reward (a nuisance in the head); keep the KL small.",
             picture=Arrows(
@@ -104,18 +105,18 @@ def unbacked(pushed: Spread, labelled: Spread) -> MinimumEffect:
 
     Both have to be rejected (an intersection-union test: Berger 1982), so the level is kept.
     """
-    alone = MinimumEffect(pushed.mean, pushed.error, pushed.freedom, MATTERS, "either")
-    value = pushed.mean - labelled.mean / BACKED
+    side = -1.0 if pushed.mean < 0 else 1.0
+    own = side * pushed.mean
+    alone = MinimumEffect(own, pushed.error, pushed.freedom, MATTERS, "either")
     of_labels = labelled.error / BACKED
     error = float(np.hypot(pushed.error, of_labels))
     parts = [(pushed.error, pushed.freedom), (of_labels, labelled.freedom)]
-    sum_of_fourths = sum(e**4 / max(f, 1e-9) for e, f in parts)
-    freedom = error**4 / sum_of_fourths if 0 < sum_of_fourths < np.inf else pushed.freedom
-    side = np.sign(pushed.mean) or 1.0
-    against = MinimumEffect(side * value, error, freedom, MATTERS)
-    if against.p_value <= alone.p_value:
-        return alone
-    return MinimumEffect(value, error, freedom, MATTERS, "either") if side * value > 0 else against
+    fourths = sum(e**4 / max(f, 1e-9) for e, f in parts)
+    freedom = error**4 / fourths if 0 < fourths < np.inf else pushed.freedom
+    # what labels want the other way adds nothing
+    rest = own - max(side * labelled.mean / BACKED, 0.0)
+    against = MinimumEffect(rest, error, freedom, MATTERS)
+    return against if against.p_value > alone.p_value else alone
 
 
 def pull_of_labels(material: SampledMaterial, feature: str) -> Spread | None:
@@ -158,7 +159,7 @@ def _deviation(values: Floats, samples: PolicySamples) -> float:
 
 DIAGNOSTIC = Diagnostic(
     name="forecast",
-    threat="shortcut",
+    threat="reward model",
     question="Would training on this reward push form where labels do not want it?",
     unit="of correlation under the policy that labels do not stand for",
     matters=MATTERS,

@@ -71,7 +71,7 @@ def discordance(rewards: Floats) -> float:
 
 DIAGNOSTIC = Diagnostic(
     name="members disagree",
-    threat="misspecification",
+    threat="reward model",
     question="Do members of the ensemble order the policy's responses alike?",
     unit="of pairs of responses that two members order differently",
     matters=MATTERS,

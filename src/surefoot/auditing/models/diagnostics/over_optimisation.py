@@ -101,7 +101,7 @@ def _mean(values: Floats) -> Spread:
 
 DIAGNOSTIC = Diagnostic(
     name="over-optimisation",
-    threat="misspecification",
+    threat="reward model",
     question="Does choosing among more responses end below what fewer reached?",
     unit="of the responses to a prompt, lost in gold rank from the peak on",
     matters=MATTERS,

@@ -1,0 +1,138 @@
+"""`surefoot audit --model`: whether a reward model is to be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from surefoot.cli.arguments import MODEL, ReadingFlags
+from surefoot.cli.console import say
+from surefoot.cli.findings import show_labels, suspects
+from surefoot.cli.inputs import load_one, read_with_suites, say_notes
+from surefoot.cli.results import invocation, write
+from surefoot.errors import ConfigurationError
+from surefoot.paths import READS
+
+if TYPE_CHECKING:
+    from surefoot.auditing.models import ScoredPreferences
+    from surefoot.data import Preferences
+
+
+@dataclass(frozen=True)
+class ModelFlags:
+    """A reward model that is audited in place of the data."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A reward model that is audited on the data: a run folder, an ensemble, a "
+            "transformers model, or a function (rewards.py:name)."
+        ),
+        MODEL,
+    ] = None
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="For --model: a language model, which writes 8 responses to each of 100 prompts "
+            "of the data; or a file of samples, as surefoot sample or TRL writes them."
+        ),
+        READS,
+    ] = None
+    gold: Annotated[
+        str | None,
+        typer.Option(
+            help="For --policy: a model whose reward stands for what is wanted. [the column `gold`]"
+        ),
+        MODEL,
+    ] = None
+
+    @property
+    def given(self) -> bool:
+        """Whether a model is audited.
+
+        Raises:
+            ConfigurationError: flags that do not go together.
+        """
+        for one in fields(self):
+            if self.model is None and getattr(self, one.name) is not None:
+                raise ConfigurationError(f"--{one.name} goes with --model, which was not given.")
+        if self.gold is not None and self.policy is None:
+            raise ConfigurationError("--gold goes with --policy, which was not given.")
+        return self.model is not None
+
+
+def audit_of_model(
+    data: list[str],
+    flags: ModelFlags,
+    reading: ReadingFlags,
+    output: Path | None,
+    suites: Path | None,
+    overwrite: bool,
+    fail_on: str | None,
+    others: Mapping[str, object],
+) -> None:
+    """Score the data and the policy's samples, print what diagnostics say, write it into a folder.
+
+    Raises:
+        ConfigurationError: one of the `others` was given, which are for data.
+    """
+    for flag, value in others.items():
+        if value is not None:
+            raise ConfigurationError(f"{flag} audits data; leave it out to audit a model.")
+    if fail_on == "error":
+        raise ConfigurationError("--fail-on error is for rows; of a model something is `found`.")
+    from surefoot.auditing.models import audit_model
+    from surefoot.runs import claim
+
+    reads: list[str | Path] = [*data, *filter(None, (flags.model, flags.policy, flags.gold))]
+    with (
+        claim(output, "audit", overwrite=overwrite, reads=reads) if output else nullcontext()
+    ) as folder:
+        preferences = read_with_suites(data, suites, reading)
+        material = _scored(flags, preferences)
+        found = audit_model(material)
+        say_notes([material.model])
+        show_labels(found)
+        if folder is None:
+            say(f"next: {invocation()} --output audited")
+        else:
+            from surefoot.data.checks import DamageReport
+            from surefoot.report import audit_page
+
+            report = DamageReport(preferences.name, found.rows, (), (), preferences.readings)
+            command = invocation()
+            write(
+                folder,
+                {
+                    "audit.json": report.to_dict() | {"rewards": found.to_dict()},
+                    "suspects.jsonl": suspects(found, preferences, None),
+                    "report.html": lambda: audit_page(report, found, preferences, command=command),
+                },
+            )
+    if found.found and fail_on == "found":
+        raise typer.Exit(1)
+
+
+def _scored(flags: ModelFlags, preferences: Preferences) -> ScoredPreferences:
+    """The data beside the model, and what the policy wrote, if one is named."""
+    from surefoot.auditing.models import ScoredPreferences
+
+    assert flags.model is not None
+    model = load_one(flags.model, "--model")
+    samples = None
+    if flags.policy is not None:
+        from surefoot.auditing.models.drawing import samples_of
+        from surefoot.auditing.models.samples import policy_samples
+
+        written = samples_of(flags.policy, preferences, say=say)
+        gold = None if flags.gold is None else load_one(flags.gold, "--gold")
+        samples = policy_samples(model, written, gold, flags.gold or "", say)
+        for caution in samples.cautions:
+            say(f"note: {caution}")
+        say(f"policy: {len(samples.rewards)} responses to {len(samples.keys)} prompts")
+    return ScoredPreferences(preferences, model=model, samples=samples)
