@@ -10,7 +10,7 @@ import torch
 
 from surefoot.data.rendering.tokens import TokenReader
 from surefoot.data.text import Message, Prompt
-from surefoot.scorers.language.batch import pad
+from surefoot.scorers.language.batch import lay_out
 from surefoot.scorers.language.generation import continuations, ends_of, response_text
 from surefoot.scorers.language.law import SamplingLaw
 from surefoot.scorers.language.loading import load_model, load_tokenizer
@@ -66,7 +66,7 @@ def write(
         before = given[start : start + batch]
         drawn = continuations(model, tokenizer, before, law)
         pairs = zip(before[::2], drawn[::2], drawn[1::2], strict=True)
-        tokens = pad(list(pairs), tokenizer.pad_token_id)
+        tokens = lay_out(list(pairs), tokenizer.pad_token_id)
         with torch.no_grad():
             found = log_probs(model, tokens) - log_probs(other, tokens)
         ratios.append(found.double().numpy().ravel())
