@@ -10,7 +10,7 @@ import numpy as np
 
 from surefoot.arrays import Floats
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.auditing.features import FEATURES
+from surefoot.auditing.features import FEATURES, Feature
 from surefoot.auditing.models.samples import PolicySamples, SampledMaterial, missing
 from surefoot.auditing.picture import Arrows
 from surefoot.statistics import mean
@@ -50,46 +50,71 @@ def forecast(material: SampledMaterial) -> Iterator[Measurement | Lacking]:
         pushed = correlation_within(samples.rewards, samples.features[one.name], samples.prompt)
         labelled = pull_of_labels(material, one.name)
         varies = _prompts_that_vary(samples, one.name) >= FEWEST_CLUSTERS
-        if not varies or labelled is None or not np.isfinite(pushed.mean):
+        if not varies or labelled is None or not np.isfinite(pushed.error):
             continue
         yielded = True
-        test = unbacked(pushed, labelled)
-        prompts = len(samples.keys)
-        size = test.estimate(prompts, "prompts")
-        drift = MinimumEffect(pushed.mean, pushed.error, pushed.freedom, 0.0).estimate(
-            prompts, "prompts"
-        )
-        more = one.more if pushed.mean > 0 else f"less {one.more.removeprefix('more ')}"
-        yield Measurement(
-            of=one.name,
-            size=size,
-            test=test,
-            seen=f"Under the policy the reward correlates with {one.name} by {drift}: training "
-            f"would first make responses {more}, by {abs(pushed.mean) * np.sqrt(2):.2f} "
-            f"deviations at 1 nat. Labels correlate with it by {labelled.mean:+.3f}, and noise may "
-            f"hide three quarters of theirs: {size} of the reward's is its own"
-            f"{' (below 0: all may be theirs)' if test.value < 0 else ''}.",
-            advice="Watch this feature in training; balance the training pairs by it, or hold it "
-            "out of the reward (a nuisance in the head); keep the KL small.",
-            picture=Arrows(
-                names=["the reward, under the policy", "labels, at the most they may stand for"],
-                sizes=[drift, _most(labelled, len(material.labels))],
-                axis=f"correlation with {one.name}",
-                band=(-MATTERS, MATTERS),
-            ),
-            details={
-                "correlation": drift.to_dict(),
-                "labels": labelled.mean,
-                "tilted": tilted(samples, one.name),
-            },
-            grows="prompts",
-            weight=3.0 if one.name == "length" else 1.0,
-        )
+        yield _measured(material, samples, one, pushed, labelled)
     if not yielded:
         yield Lacking(
             f"{DIAGNOSTIC.name}: a reward and a feature of form that vary among responses to a "
             "prompt, and decided labels."
         )
+
+
+def _measured(
+    material: SampledMaterial,
+    samples: PolicySamples,
+    feature: Feature,
+    pushed: Spread,
+    labelled: Spread,
+) -> Measurement:
+    test = unbacked(pushed, labelled)
+    prompts, rows = len(samples.keys), len(material.labels)
+    by_labels = test.error > np.sqrt(2) * pushed.error  # these are what there is too little of
+    size = test.estimate(rows if by_labels else prompts, "prompts")
+    drift = MinimumEffect(pushed.mean, pushed.error, pushed.freedom, 0.0).estimate(
+        prompts, "prompts"
+    )
+    theirs = " (below 0: labels may want all of it)" if test.value < 0 else ""
+    return Measurement(
+        of=feature.name,
+        size=size,
+        test=test,
+        seen=f"Under the policy the reward correlates with {feature.name} by {drift}: "
+        f"{_first(drift, feature)}. Labels correlate with it by {labelled.mean:+.3f}, a quarter of "
+        f"what people may want; beyond four times that the reward pulls by {size}{theirs}.",
+        advice="Watch this feature in training; balance the training pairs by it, or hold it "
+        "out of the reward (a nuisance in the head); keep the KL small.",
+        picture=Arrows(
+            names=["the reward, under the policy", "labels, at the most they may stand for"],
+            sizes=[drift, _most(labelled, rows)],
+            axis=f"correlation with {feature.name}",
+            band=(-MATTERS, MATTERS),
+        ),
+        details={
+            "correlation": drift.to_dict(),
+            "labels": labelled.mean,
+            "tilted": tilted(samples, feature.name),
+        },
+        grows="rows" if by_labels else "prompts",
+        weight=3.0 if feature.name == "length" else 1.0,
+    )
+
+
+def _first(drift: Estimate, feature: Feature) -> str:
+    """Where training would go at first, in words."""
+    assert drift.estimate is not None
+    assert drift.low is not None
+    assert drift.high is not None
+    if drift.low <= 0 <= drift.high:
+        return "it is not clear which way training would move it"
+    more = feature.more if drift.estimate > 0 else _less(feature.more)
+    far = abs(drift.estimate) * np.sqrt(2)
+    return f"training would first make responses {more}, by {far:.2f} deviations at 1 nat"
+
+
+def _less(more: str) -> str:
+    return "shorter" if more == "longer" else f"less {more.removeprefix('more ')}"
 
 
 def _most(labelled: Spread, rows: int) -> Estimate:
@@ -148,7 +173,7 @@ def tilted(samples: PolicySamples, feature: str) -> list[dict[str, Any]]:
         if made is None:
             found.append({"kl": kl, "refused": f"below {FEWEST_EFFECTIVE:g} effective responses"})
             continue
-        moved = mean(made.moved(values, samples.prompt) / unit)
+        moved = mean(made.moved(values, samples.prompt) / unit, covers="prompts")
         found.append({"kl": kl, "moved": moved.to_dict(), "effective": made.effective})
     return found
 

@@ -52,7 +52,7 @@ def over_optimised(material: SampledMaterial) -> Iterator[Measurement | Lacking]
     test = MinimumEffect(most.mean, most.error, most.freedom, MATTERS, picked=len(falls))
     size = test.estimate(len(gold), "prompts")
     below = gold[:, -1] < gold[:, 0]
-    fell = mean(below.astype(float))
+    fell = mean(below.astype(float), covers="prompts")
     best = n[peak] if most.mean > 0 else n[-1]
     name = samples.gold_name
     yield Measurement(
@@ -69,7 +69,7 @@ def over_optimised(material: SampledMaterial) -> Iterator[Measurement | Lacking]
         picture=Curves(
             at=[float(size) for size in n],
             series={
-                title: [mean(ranked[:, t]) for t in range(len(n))]
+                title: [mean(ranked[:, t], covers="prompts") for t in range(len(n))]
                 for title, ranked in (("by this reward", own), (f"by {name}", gold))
             },
             axis="rank of the response chosen, as a share",
