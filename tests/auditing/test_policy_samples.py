@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from language_models import byte_tokenizer, llama, save
 
 from surefoot.auditing.diagnostic import Lacking, Measurement
+from surefoot.auditing.models import drawing
 from surefoot.auditing.models.diagnostics import (
     flat_prompts,
     forecast,
@@ -18,6 +20,7 @@ from surefoot.auditing.models.diagnostics import (
     over_optimisation,
 )
 from surefoot.auditing.models.samples import policy_samples
+from surefoot.data import Preferences
 from surefoot.errors import DataError
 from surefoot.evaluation.policies.samples import read_samples
 from surefoot.scorers import TrainedScorer
@@ -253,3 +256,24 @@ def test_samples_without_two_responses_to_a_prompt_are_refused(tmp_path):
     path.write_text(json.dumps({"prompt": "Q", "references": ["a"]}) + "\n")
     with pytest.raises(DataError, match="no prompt has two responses"):
         policy_samples(Characters(), read_samples(path))
+
+
+def test_a_language_model_writes_to_some_prompts_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("SUREFOOT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(drawing, "PROMPTS", 12)
+    place = save(tmp_path / "policy", llama(), byte_tokenizer())
+    data = Preferences.from_rows(
+        {"prompt": f"question {i}", "response_a": "x", "response_b": "y", "label": 1.0}
+        for i in range(20)
+    )
+    said = []
+    first = drawing.samples_of(place, data, say=said.append)
+    assert said[0] == f"policy: 8 responses of {place} to each of 12 prompts"
+    assert set(first.written) < set(data.prompt_keys().tolist())
+    assert {len(one.responses) for one in first.written.values()} == {8}
+    (kept,) = (tmp_path / "cache" / "policy-samples").iterdir()
+    lines = kept.read_text().splitlines()
+    kept.write_text("\n".join(lines[:5]) + "\n")  # as if it had been killed
+    again = drawing.samples_of(place, data, say=said.append)
+    assert kept.read_text().splitlines() == lines
+    assert again.written == first.written
