@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 OUTPUT ?= demo
+# Real data beside the clone, where the tests look for them, too.
+SUITES := $(wildcard ../shared/data)
 KEPT := --json benchmarks/results/speed.json
 EXPERIMENTS := $(patsubst experiments/%/experiment.py,%,$(wildcard experiments/*/experiment.py))
 
 .PHONY: help setup demo test quick lower-bounds lint bench docs experiments wheel clean
 
 help:
-	@echo "make demo         set up, then run the demo into $(OUTPUT)/ (needs no network after set-up)"
+	@echo "make demo         set up, then audit, train and prove in $(OUTPUT)/: two minutes, no network"
 	@echo "make test         set up, then run every test, the slow ones too"
 	@echo "make quick        set up, then run the quick tests"
 	@echo "make lower-bounds the quick tests with the oldest torch and transformers, in .venv-lower"
@@ -28,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/surefoot demo --output $(OUTPUT) --overwrite
+	SUREFOOT_SUITES="$${SUREFOOT_SUITES-$(SUITES)}" $(BIN)/surefoot demo --output $(OUTPUT) --overwrite
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

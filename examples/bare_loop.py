@@ -1,6 +1,6 @@
 """The objective in a bare PyTorch loop: your model gives margins, surefoot the loss.
 
-python examples/bare_loop.py demo/train.jsonl
+python examples/bare_loop.py demo-full/train.jsonl
 """
 
 from __future__ import annotations

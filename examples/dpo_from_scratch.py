@@ -1,6 +1,6 @@
 """DPO from scratch: log-probabilities, a reference, and an objective, in one file.
 
-    python examples/dpo_from_scratch.py demo/language-model demo/train.jsonl
+    python examples/dpo_from_scratch.py demo-full/language-model demo-full/train.jsonl
 
 What a real trainer adds: chat templates, truncation, several processes, checkpoints, a risk over
 more pairs than fit into memory (`surefoot.training.PreferenceTrainer`).

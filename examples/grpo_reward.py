@@ -1,6 +1,6 @@
 """A reward model as the reward of TRL's `GRPOTrainer`, and a risk that weighs its prompts.
 
-    python examples/grpo_reward.py demo/language-model demo/train.jsonl
+    python examples/grpo_reward.py demo-full/language-model demo-full/train.jsonl
 
 Groups of prompts that gained least over the data's own responses count more, within the ball of the
 risk (Mandal et al., arXiv 2503.00539). `surefoot train` with `scorer.kind: online` does this with

@@ -1,6 +1,6 @@
 """The objective in TRL's `DPOTrainer` and `RewardTrainer`, which keep everything else.
 
-    python examples/in_trl.py demo/language-model demo/train.jsonl
+    python examples/in_trl.py demo-full/language-model demo-full/train.jsonl
 
 A risk here is that of a micro-batch; `surefoot.training.PreferenceTrainer` computes it over the
 whole step, whatever the number of micro-batches and processes.

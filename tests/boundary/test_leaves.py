@@ -259,7 +259,7 @@ def test_what_went_wrong_unexpectedly_is_shown_too(monkeypatch, capsys):
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(HOSTILE)
 
-    monkeypatch.setattr(cli, "_run", broken)
+    monkeypatch.setattr(cli, "run_command", broken)
     monkeypatch.setattr(sys, "argv", ["surefoot", "audit"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -116,7 +116,7 @@ def test_whatever_ends_a_command_politely_it_says_how_to_go_on(
 
     before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr("surefoot.cli._run", stopped)
+    monkeypatch.setattr("surefoot.cli.run_command", stopped)
     monkeypatch.setattr(sys, "argv", ["surefoot", "train", "x.yaml"])
     try:
         with pytest.raises(SystemExit) as end:

@@ -11,6 +11,16 @@ from surefoot.demo.policies.training import GenerationOptions, PolicyOptions
 from surefoot.worlds import TextWorld
 from surefoot.worlds.language_model import LanguageOptions
 
+#: A smaller world of reward models.
+QUICK = TextWorld(
+    training_prompts=20,
+    test_prompts=10,
+    rare_prompts=4,
+    responses=10,
+    pairs=2000,
+    rare_share=0.1,
+    test_pairs=500,
+)
 #: What the policies are compared in.
 WORLD = TextWorld(
     topics=("gardening",),
@@ -39,6 +49,5 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def result(folder: Path) -> DemoResult:
     with pytest.MonkeyPatch.context() as small:
-        small.setattr("surefoot.demo.pipeline.QUICK_POLICIES", POLICIES)
         small.setattr("surefoot.demo.policies.part.WORLD", WORLD)
-        return run_demo(folder, quick=True)
+        return run_demo(folder, seeds=5, world=QUICK, policies=POLICIES)

@@ -36,7 +36,7 @@ def test_stopped_and_resumed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(demo, "_fit", counted)
     stop = False
-    options = {"seeds": 2, "world": WORLD, "policies": False}
+    options = {"seeds": 2, "world": WORLD, "policies": None}
     whole = run_demo(tmp_path / "whole", **options)
     assert len(fits) == 6
     fits.clear()

@@ -18,8 +18,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def make_demo(pairs: int, test_pairs: int = 96) -> None:
-    """What pages name of the demo's folder, but small: its pairs, and a model of random weights."""
-    folder = Path("demo")
+    """What pages name of `surefoot demo --full`, but small: pairs, a model of random weights."""
+    folder = Path("demo-full")
     folder.mkdir()
     sizes = {"train": pairs, "test": test_pairs, "deployment": test_pairs}
     for seed, (name, size) in enumerate(sizes.items()):

@@ -37,7 +37,10 @@ def unknown_options(line):
     if not words or words[0] != "surefoot":
         return None, []
     command = typer.main.get_command(app).commands[words[1]]
-    known = {option for parameter in command.params for option in parameter.opts} | {"--plugin"}
+    named = (
+        one for parameter in command.params for one in (*parameter.opts, *parameter.secondary_opts)
+    )
+    known = {*named, "--plugin"}
     free = words[1] in ("train", "sample")  # they take any option of the configuration
     options = [word.partition("=")[0] for word in words[2:] if word.startswith("--")]
     return words[1], [one for one in options if one not in known and not free]

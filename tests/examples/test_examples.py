@@ -22,7 +22,7 @@ import bare_loop  # noqa: E402
 import dpo_from_scratch  # noqa: E402
 from pages import make_demo  # noqa: E402
 
-FILE, MODEL = "demo/train.jsonl", "demo/language-model"
+FILE, MODEL = "demo-full/train.jsonl", "demo-full/language-model"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("demo").mkdir()
     rows = TextWorld(pairs=300).training(0).rows
-    Path(FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("demo/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     names: dict[str, object] = {}
     for cell in json.loads((EXAMPLES / "audit.ipynb").read_text())["cells"]:
         assert not cell.get("outputs")

@@ -183,6 +183,7 @@ SMALL = TextWorld(
 def _small_demo(monkeypatch, small_encoder):
     import surefoot.demo.pipeline
     import surefoot.demo.policies.part
+    import surefoot.demo.policies.training
     from surefoot.demo.files import CONFIGURATIONS
     from surefoot.demo.methods import CALIBRATED, methods
     from surefoot.demo.policies.methods import policy_methods
@@ -203,9 +204,8 @@ def _small_demo(monkeypatch, small_encoder):
         writing=GenerationOptions(min_new_tokens=1, max_new_tokens=2, responses=1),
     )
     for module, name, small in (
-        (surefoot.demo.pipeline, "QUICK", SMALL),
-        (surefoot.demo.pipeline, "QUICK_SEEDS", 1),
-        (surefoot.demo.pipeline, "QUICK_POLICIES", options),
+        (surefoot.demo.pipeline, "TextWorld", lambda: SMALL),
+        (surefoot.demo.policies.training, "PolicyOptions", lambda: options),
         (surefoot.demo.pipeline, "methods", few),
         (surefoot.demo.pipeline, "Encoder", lambda: Encoder(encoder)),
         (surefoot.demo.policies.part, "WORLD", SMALL),
@@ -235,7 +235,7 @@ COMMANDS = {
     ),
     "train policy": (["train", "policy.yaml"], "--resume", True),
     "train online": (["train", "online.yaml"], "--resume", True),
-    "demo": (["demo", "--quick", "--output", "out/run"], "--resume", False),
+    "demo": (["demo", "--full", "--seeds", "3", "--output", "out/run"], "--resume", False),
     "sample": (["sample", "sample.yaml"], "--resume", False),
     "audit": (["audit", "pairs.jsonl", "--output", "out/run"], "--overwrite", False),
     "evaluate": (

@@ -181,7 +181,7 @@ def test_ctrl_c_twice_is_as_once(tmp_path, monkeypatch, capsys):
     def _raise():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_run", stopped_twice)
+    monkeypatch.setattr(cli, "run_command", stopped_twice)
     monkeypatch.setattr(signal, "signal", lambda *given: handled.append(given))
     with pytest.raises(SystemExit) as end:
         cli.main()
@@ -191,11 +191,11 @@ def test_ctrl_c_twice_is_as_once(tmp_path, monkeypatch, capsys):
 
 
 def test_a_demo_that_is_finished_is_not_made_again(tmp_path, capsys):
-    with claim(tmp_path, "demo") as folder:
+    with claim(tmp_path, "demo --full") as folder:
         folder.begin()
         folder.write("demo.json", {})
         folder.finish(["demo.json"])
     (tmp_path / "parts").mkdir()  # killed before it was taken away
-    app(args=["demo", "--resume", "--output", str(tmp_path)], standalone_mode=False)
+    app(args=["demo", "--full", "--resume", "--output", str(tmp_path)], standalone_mode=False)
     assert "is finished already" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "parts").exists()

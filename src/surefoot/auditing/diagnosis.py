@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -82,11 +82,7 @@ class Diagnosis:
     @property
     def remedies(self) -> tuple[str, ...]:
         """What answers it, as lines of a configuration."""
-        options = self.measurement.remedy
-        return tuple(
-            f"{section}: {yaml.safe_dump(one, default_flow_style=True, sort_keys=False).strip()}"
-            for section, one in options.items()
-        )
+        return configuration_lines(self.measurement.remedy)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -170,3 +166,15 @@ def _adjusted(
 ) -> list[float]:
     tests = [one.test for _, one in measured]
     return [float(p) for p in holm([t.p_value for t in tests if t is not None], weights)]
+
+
+def configuration_lines(options: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Options by section, a line of a configuration for each section.
+
+    >>> configuration_lines({"scorer": {"source_aware": True}})
+    ('scorer: {source_aware: true}',)
+    """
+    return tuple(
+        f"{section}: {yaml.safe_dump(dict(one), default_flow_style=True, sort_keys=False).strip()}"
+        for section, one in options.items()
+    )

@@ -27,6 +27,13 @@ class Picture:
         """JSON-ready, with the kind."""
         return {"kind": self.kind, **fields_ready(self)}
 
+    @staticmethod
+    def read(content: Mapping[str, Any]) -> Picture:
+        """The picture that :meth:`to_dict` wrote."""
+        kinds = {one.kind: one for one in Picture.__subclasses__()}
+        fields = {name: _read(value) for name, value in content.items() if name != "kind"}
+        return kinds[content["kind"]](**fields)
+
 
 @dataclass(frozen=True)
 class Dots(Picture):
@@ -93,3 +100,12 @@ class Counts(Picture):
     value: float | None = None  #: the value seen, where the counts are of what it might have been
     #: what `seen` and `expected` are called
     names: tuple[str, str] = field(default=("seen", "expected where nothing is wrong"))
+
+
+def _read(value: Any) -> Any:
+    """A field of a picture, with its estimates wherever they stand in it."""
+    if isinstance(value, Mapping):
+        if "estimate" in value:
+            return Estimate.read(value)
+        return {name: _read(one) for name, one in value.items()}
+    return [_read(one) for one in value] if isinstance(value, list) else value

@@ -23,7 +23,7 @@ def main() -> None:
         from surefoot.cli.console import quiet_libraries
 
         quiet_libraries()
-        sys.exit(_run(_with_plugins(arguments) or ["--help"]))
+        sys.exit(run_command(_with_plugins(arguments) or ["--help"]))
     except Exception as error:
         from surefoot.cli.console import complain, unexpected
         from surefoot.errors import SurefootError
@@ -86,7 +86,7 @@ def _with_plugins(arguments: list[str]) -> list[str]:
     return left
 
 
-def _run(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
     """The exit code of a command; unlike `app()`, what Ctrl-C raises comes through."""
     import typer
 

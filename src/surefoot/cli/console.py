@@ -9,9 +9,9 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -34,6 +34,15 @@ class Terminal(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    @contextmanager
+    def into(self, file: IO[str]) -> Iterator[None]:
+        """Write into a file meanwhile."""
+        before, self._file = self._file, file
+        try:
+            yield
+        finally:
+            self._file = before
 
     def render_str(self, text: str, **options: Any) -> Text:
         """A text as it will be shown, so that tables are measured rightly."""

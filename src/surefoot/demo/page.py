@@ -25,7 +25,7 @@ _RELIABLE = (PLAIN, CALIBRATED)
 
 def demo_page(result: DemoResult, output: str = "demo") -> str:
     """The page, with commands at its end for the folder that it is written to."""
-    tone, sentence, points = _verdict(result)
+    tone, sentence, points = verdict(result)
     cells = [cell for row in result.rows for cell in row.cells.values()]
     calibrations = {name: result.row(name).details["calibration"] for name in _RELIABLE}
     return _rendered(
@@ -74,7 +74,7 @@ def _environment() -> Environment:
     return shared.overlay(loader=ChoiceLoader([own, *filter(None, [shared.loader])]))
 
 
-def _verdict(result: DemoResult) -> tuple[str, str, list[str]]:
+def verdict(result: DemoResult) -> tuple[str, str, list[str]]:
     """Tone, sentence, and for each objective with predictions what became of them."""
     claims = result.claims
     held = sum(claim.held for claim in claims)

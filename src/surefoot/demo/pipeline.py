@@ -18,7 +18,6 @@ from surefoot.demo.files import write_examples
 from surefoot.demo.methods import COLUMNS, PLAIN, Method, methods
 from surefoot.demo.page import demo_page
 from surefoot.demo.policies.methods import POLICY_COLUMNS
-from surefoot.demo.policies.part import QUICK as QUICK_POLICIES
 from surefoot.demo.policies.part import run_policies, why_not
 from surefoot.demo.policies.training import PolicyOptions
 from surefoot.demo.progress import PARTS, DemoProgress, Record
@@ -33,18 +32,6 @@ from surefoot.scorers.temperature import fit_temperature
 from surefoot.worlds import TextWorld, WorldPairs
 from surefoot.worlds.pool import RARE
 
-#: A smaller world for a first look and for tests.
-QUICK = TextWorld(
-    training_prompts=20,
-    test_prompts=10,
-    rare_prompts=4,
-    responses=10,
-    pairs=2000,
-    rare_share=0.1,
-    test_pairs=500,
-)
-QUICK_SEEDS = 5
-
 #: Where the first seed's supervised model is left, to train it by hand.
 LANGUAGE_MODEL = "language-model"
 
@@ -54,9 +41,8 @@ _RESULTS = ("demo.json", "report.html", "table.md", "policies.md")
 def run_demo(
     output: Path,
     seeds: int = 10,
-    quick: bool = False,
     world: TextWorld | None = None,
-    policies: bool = True,
+    policies: PolicyOptions | None = None,
     say: Callable[[str], None] = lambda line: None,
     overwrite: bool = False,
     resume: bool = False,
@@ -66,26 +52,23 @@ def run_demo(
     Args:
         output: folder for them, made if absent.
         seeds: draws of training pairs and labels; every method is trained on each.
-        quick: a smaller world and at most five seeds.
         world: another world, instead of the demo's own.
-        policies: train language models too; without TRL that part is left out, and the result says
-            so.
+        policies: of language models to train too; None: none. Without TRL that part is left out,
+            and the result says so.
         say: called with one line per stage.
         overwrite: write into an output folder that is not empty.
         resume: go on with what a demo that was stopped has computed.
     """
-    world = world or (QUICK if quick else TextWorld())
-    seeds = min(seeds, QUICK_SEEDS) if quick else seeds
-    with claim(output, "demo", overwrite=overwrite, resume=resume) as folder:
+    world = world or TextWorld()
+    with claim(output, "demo --full", overwrite=overwrite, resume=resume) as folder:
         output = folder.path
         progress = DemoProgress(output / PARTS, say)
         folder.begin(partial(_clear, goes_on=resume))
         rows, damage, notes = _reward_models(world, seeds, progress)
         left_out, trained = why_not() if policies else "left out on request", None
-        if not left_out:
-            options = QUICK_POLICIES if quick else PolicyOptions()
-            say(f"language models: {options.seeds} seeds")
-            trained = run_policies(options, None, output / LANGUAGE_MODEL, progress)
+        if policies and not left_out:
+            say(f"language models: {policies.seeds} seeds")
+            trained = run_policies(policies, None, output / LANGUAGE_MODEL, progress)
         result = DemoResult(
             world=world,
             seeds=seeds,

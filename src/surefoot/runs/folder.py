@@ -23,7 +23,7 @@ from surefoot.runs.atomic import cannot_write
 
 MARK = "surefoot-run.json"
 #: Commands with `--resume`.
-_RESUMABLE = ("train", "sample", "demo")
+_RESUMABLE = ("train", "sample", "demo", "demo --full")
 
 
 class Mark(BaseModel):

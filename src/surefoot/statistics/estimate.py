@@ -78,6 +78,16 @@ class Estimate:
         note = "; ".join(filter(None, [self.note, *odd]))
         return {**values, "note": note} if note else values
 
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Estimate:
+        """The figure that :meth:`to_dict` wrote.
+
+        >>> seen = Estimate(0.612, 0.59, 0.634, n=1871, covers="test items", note="a caution")
+        >>> Estimate.read(seen.to_dict()) == seen
+        True
+        """
+        return cls(**{name: value for name, value in content.items() if name != "reliable"})
+
     def __format__(self, spec: str) -> str:
         """Figure and interval, each number in the format `spec` (`.3f` when empty).
 

@@ -34,9 +34,6 @@ WORLD = TextWorld(
     rare_share=0.1,
 )
 
-#: For a first look: one seed, so that intervals cover test prompts only, and shorter training.
-QUICK = PolicyOptions(seeds=1, epochs=1.0)
-
 
 def why_not() -> str:
     """Why the policy part cannot run here; empty where it can."""
