@@ -25,6 +25,7 @@ from surefoot.errors import DataError
 from surefoot.evaluation.policies.samples import read_samples
 from surefoot.scorers import TrainedScorer
 from surefoot.statistics.dependence import Spread
+from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.worlds.planted_policies import LAWS, planted_policy, planted_samples
 
 DIAGNOSTICS = [
@@ -97,6 +98,10 @@ def test_a_reward_that_labels_outdo_is_no_alarm():
         assert forecast.unbacked(Spread(pushed, 0.02, 99.0), labelled).p_value > 0.9
     against = forecast.unbacked(Spread(-0.6, 0.02, 99.0), labelled)
     assert (against.value, against.p_value < 1e-6) == (0.6, True)
+    opposed = forecast.unbacked(Spread(0.3, 0.02, 99.0), Spread(-0.2, 0.05, 500.0))
+    plain = MinimumEffect(0.3 + 0.8, np.hypot(0.02, 0.2), 520.0, forecast.MATTERS)
+    assert opposed.value == 0.3
+    assert opposed.p_value == pytest.approx(plain.p_value, rel=0.05)  # as sure as beyond 4 lambda
     backed = forecast.unbacked(Spread(-0.6, 0.02, 99.0), Spread(-0.1, 0.02, 500.0))
     assert backed.value == pytest.approx(0.2)
 

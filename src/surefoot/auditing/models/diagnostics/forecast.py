@@ -81,12 +81,12 @@ def _measured(
         size=size,
         test=test,
         seen=f"Under the policy the reward correlates with {feature.name} by {drift}: "
-        f"{_first(drift, feature)}. Labels correlate with it by {labelled.mean:+.3f}, a quarter of "
-        f"what people may want; beyond four times that the reward pulls by {size}{theirs}.",
+        f"{_first(drift, feature)}. Labels correlate with it by {labelled.mean:+.3f}, what "
+        f"people want by up to four times as much; beyond that the reward pulls by {size}{theirs}.",
         advice="Watch this feature in training; balance the training pairs by it, or hold it "
         "out of the reward (a nuisance in the head); keep the KL small.",
         picture=Arrows(
-            names=["the reward, under the policy", "labels, at the most they may stand for"],
+            names=["reward, under the policy", "labels, times four"],
             sizes=[drift, _most(labelled, rows)],
             axis=f"correlation with {feature.name}",
             band=(-MATTERS, MATTERS),
@@ -138,8 +138,9 @@ def unbacked(pushed: Spread, labelled: Spread) -> MinimumEffect:
     parts = [(pushed.error, pushed.freedom), (of_labels, labelled.freedom)]
     fourths = sum(e**4 / max(f, 1e-9) for e, f in parts)
     freedom = error**4 / fourths if 0 < fourths < np.inf else pushed.freedom
-    # what labels want the other way adds nothing
-    rest = own - max(side * labelled.mean / BACKED, 0.0)
+    rest = own - side * labelled.mean / BACKED
+    if rest > own > MATTERS:  # labels want the opposite: no more than its own, no less surely
+        rest, error = own, error * (own - MATTERS) / (rest - MATTERS)
     against = MinimumEffect(rest, error, freedom, MATTERS)
     return against if against.p_value > alone.p_value else alone
 

@@ -63,7 +63,7 @@ def over_optimised(material: SampledMaterial) -> Iterator[Measurement | Lacking]
         f"{fell} of {len(gold):,} prompts. That is {size} lower than the best of {n[peak]}; "
         f"choosing reaches most at {best}.",
         rows=samples.rows(material.prompts, below, np.clip(1 - 2 * gold[:, -1], 0, 1)),
-        advice=f"Choose among {best} and no more; stop online training early by another model's "
+        advice=f"{_choose(best)}; stop online training early by another model's "
         "reward (`watch`, `stop_drop`); reward by an ensemble with pessimism, and label pairs of "
         "what this reward ranks highest.",
         picture=Curves(
@@ -78,6 +78,10 @@ def over_optimised(material: SampledMaterial) -> Iterator[Measurement | Lacking]
         details={"n": n, "peak": best, "fell": fell.to_dict(), "gold_rank": gold.mean(0).tolist()},
         grows="prompts",
     )
+
+
+def _choose(best: int) -> str:
+    return "Do not choose by it" if best == 1 else f"Choose among {best} and no more"
 
 
 def ranks(samples: PolicySamples, values: Floats) -> Floats:
