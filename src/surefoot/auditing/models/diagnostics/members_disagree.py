@@ -26,12 +26,12 @@ def disagree(material: SampledMaterial) -> Iterator[Measurement | Lacking]:
     Members differ in their seed or their data alone: where they disagree, the reward is noise.
     """
     samples = material.samples
-    lacking = missing(DIAGNOSTIC, samples, what=" and an ensemble, or a folder of seeds")
+    lacking = missing(DIAGNOSTIC, samples, what=" and an ensemble")
     if lacking or samples is None:
         yield lacking or Lacking("")
         return
     if samples.members is None:
-        yield Lacking(f"{DIAGNOSTIC.name}: an ensemble, or a folder of seeds.")
+        yield Lacking(f"{DIAGNOSTIC.name}: an ensemble (of several seeds, say).")
         return
     shares = np.array([discordance(rewards) for rewards in samples.each(samples.members)])
     prompts = len(shares)
