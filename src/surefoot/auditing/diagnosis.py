@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -148,11 +148,14 @@ def diagnoses(
 
 
 def ask(
-    questions: Iterable[Diagnostic], material: Any
+    questions: Iterable[Diagnostic],
+    material: Any,
+    progress: Callable[[str], object] = lambda question: None,
 ) -> tuple[tuple[Diagnosis, ...], tuple[str, ...]]:
     """Answers to questions about one material, judged together, and what others would need."""
     measured, lacking = [], []
     for one in questions:
+        progress(one.name)
         for result in one.measure(material):
             if isinstance(result, Lacking):
                 lacking.append(result.reason)

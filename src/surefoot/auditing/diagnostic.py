@@ -36,6 +36,15 @@ class RowScores:
 
 
 @dataclass(frozen=True)
+class Each:
+    """Values whose mean a size is, so that those of two models can be compared one by one."""
+
+    rows: npt.NDArray[np.int64]  #: (M,) of the comparison that each belongs to
+    keys: npt.NDArray[np.int64]  #: (M,) which value it is, the same in any model
+    values: npt.NDArray[np.float64]  #: (M,)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """What a diagnostic computed."""
 
@@ -43,6 +52,7 @@ class Measurement:
     #: whether it lies beyond the size that matters; None where that rests on an assumption
     test: MinimumEffect | None
     seen: str  #: a sentence that says what was seen
+    each: Each | None = None  #: what the size is the mean of, where it is one
     of: str = ""  #: what was measured, where a diagnostic measures several things; else empty
     rows: RowScores | None = None  #: the rows concerned, if any are
     in_deployment: RowScores | None = None  #: the prompts of deployment concerned, if any are

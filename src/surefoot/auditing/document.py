@@ -120,6 +120,26 @@ class VerdictsDocument(_Part):
     """What could not be asked, and what it would need."""
 
 
+class SideBySideDocument(_Part):
+    """A figure of two models."""
+
+    name: str
+    unit: str
+    first: SizeDocument
+    second: SizeDocument
+    difference: dict[str, Any] | None
+    """Of the same values, first less second; null where the figure is no mean."""
+
+
+class RewardsDocument(VerdictsDocument):
+    """What the diagnostics say of a reward model."""
+
+    model: str
+    other: str
+    """Name of the model beside it; empty for none."""
+    beside: list[SideBySideDocument]
+
+
 class ExampleDocument(_Part):
     """A row of a finding."""
 
@@ -156,7 +176,7 @@ class AuditDocument(_Part):
     """Of an audit of preferences."""
     verdicts: VerdictsDocument | None = None
     """Of an audit of a judge."""
-    rewards: VerdictsDocument | None = None
+    rewards: RewardsDocument | None = None
     """Of an audit of a reward model."""
 
 

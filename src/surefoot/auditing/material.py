@@ -79,6 +79,18 @@ class Votes:
         return np.stack(sides, axis=1).astype(np.int64)
 
 
+class Placed(Protocol):
+    """What counts of N comparisons, and where their better responses stand."""
+
+    @property
+    def weights(self) -> Floats:
+        """Of rows, (N,)."""
+
+    @property
+    def placed(self) -> Floats:
+        """1 where a response's place may have moved the label, 0 where it is the label, (N,)."""
+
+
 class Material(Protocol):
     """What diagnostics read of N comparisons."""
 

@@ -32,12 +32,13 @@ class ModelPlace(Place):
     def require(self, value: Any) -> None:
         """Refuse a path that leads nowhere, or to a folder without a model."""
         super().require(value)
-        if value is not None and Path(value).is_dir():
-            from surefoot.runs import seed_folders
-            from surefoot.scorers.storage import DESCRIPTION, require_model
+        for one in [value] if isinstance(value, str | Path) else value or ():
+            if Path(one).is_dir():
+                from surefoot.runs import seed_folders
+                from surefoot.scorers.storage import DESCRIPTION, require_model
 
-            if (Path(value) / DESCRIPTION).is_file() or not seed_folders(value):
-                require_model(value)
+                if (Path(one) / DESCRIPTION).is_file() or not seed_folders(one):
+                    require_model(one)
 
 
 MODEL = ModelPlace(reads=True, bare=False)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from tqdm.auto import tqdm
 
 from surefoot.cli.arguments import MODEL, ReadingFlags
-from surefoot.cli.console import say
+from surefoot.cli.console import out, say
 from surefoot.cli.findings import show_labels, suspects
 from surefoot.cli.inputs import load_one, read_with_suites, say_notes
 from surefoot.cli.results import invocation, write
@@ -19,7 +20,7 @@ from surefoot.errors import ConfigurationError
 from surefoot.paths import READS
 
 if TYPE_CHECKING:
-    from surefoot.auditing.models import ScoredPreferences
+    from surefoot.auditing.models import ModelAudit, ScoredPreferences
     from surefoot.data import Preferences
 
 
@@ -28,10 +29,10 @@ class ModelFlags:
     """A reward model that is audited in place of the data."""
 
     model: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             help="A reward model that is audited on the data: a run folder, an ensemble, a "
-            "transformers model, or a function (rewards.py:name)."
+            "transformers model, or a function (rewards.py:name). Twice: two side by side."
         ),
         MODEL,
     ] = None
@@ -59,11 +60,16 @@ class ModelFlags:
             ConfigurationError: flags that do not go together.
         """
         for one in fields(self):
-            if self.model is None and getattr(self, one.name) is not None:
+            if not self.model and getattr(self, one.name):
                 raise ConfigurationError(f"--{one.name} goes with --model, which was not given.")
         if self.gold is not None and self.policy is None:
             raise ConfigurationError("--gold goes with --policy, which was not given.")
-        return self.model is not None
+        times = len(self.model or ())
+        if times > 2:
+            raise ConfigurationError(
+                f"--model is given once, or twice for two side by side; here {times} times."
+            )
+        return bool(self.model)
 
 
 def audit_of_model(
@@ -86,18 +92,17 @@ def audit_of_model(
             raise ConfigurationError(f"{flag} audits data; leave it out to audit a model.")
     if fail_on == "error":
         raise ConfigurationError("--fail-on error is for rows; of a model something is `found`.")
-    from surefoot.auditing.models import audit_model
     from surefoot.runs import claim
 
-    reads: list[str | Path] = [*data, *filter(None, (flags.model, flags.policy, flags.gold))]
+    models = flags.model or []
+    reads: list[str | Path] = [*data, *models, *filter(None, (flags.policy, flags.gold))]
     with (
         claim(output, "audit", overwrite=overwrite, reads=reads) if output else nullcontext()
     ) as folder:
         preferences = read_with_suites(data, suites, reading)
-        material = _scored(flags, preferences)
-        found = audit_model(material)
-        say_notes([material.model])
+        found = _audited(flags, models, preferences)
         show_labels(found)
+        _show_beside(found)
         if folder is None:
             say(f"next: {invocation()} --output audited")
         else:
@@ -118,12 +123,46 @@ def audit_of_model(
         raise typer.Exit(1)
 
 
-def _scored(flags: ModelFlags, preferences: Preferences) -> ScoredPreferences:
-    """The data beside the model, and what the policy wrote, if one is named."""
+def _audited(flags: ModelFlags, models: list[str], preferences: Preferences) -> ModelAudit:
+    """The audit of the first model, beside the second where there is one."""
+    from surefoot.auditing.models import audit_model, compared
+
+    materials = [_scored(flags, one, preferences) for one in models]
+    with tqdm(bar_format="asking: {desc} [{elapsed}]", disable=None, leave=False) as bar:
+        audits = [
+            audit_model(material, name, bar.set_description)
+            for material, name in zip(materials, models, strict=True)
+        ]
+    say_notes([one.model for one in materials])
+    return audits[0] if len(audits) == 1 else compared(audits[0], audits[1], materials[0])
+
+
+def _show_beside(found: ModelAudit) -> None:
+    """Figures of two models, with differences."""
+    if found.beside:
+        out.print(f"\n{found.model} beside {found.other}:", style="bold", markup=False)
+    for one in found.beside:
+        line = f"  {one.name}: {one.first} and {one.second}"
+        if one.difference is not None:
+            line += f"; difference {one.difference.difference}"
+        out.print(line, markup=False)
+
+
+def _scored(flags: ModelFlags, place: str, preferences: Preferences) -> ScoredPreferences:
+    """The data beside a model, and what the policy wrote, if one is named."""
     from surefoot.auditing.models import ScoredPreferences
 
-    assert flags.model is not None
-    model = load_one(flags.model, "--model")
+    model = load_one(place, "--model")
+    if Path(place).exists():
+        from surefoot.evaluation.pairs.overlap import prompt_overlap
+        from surefoot.training.folder import saved_prompts
+
+        seen = prompt_overlap(saved_prompts(place), preferences)
+        if seen.rows:
+            say(
+                f"warning: {seen.rows} of {seen.n} pairs ({seen.share:.1%}) have a prompt that "
+                f"{place} was trained on: there it looks better than it is."
+            )
     samples = None
     if flags.policy is not None:
         from surefoot.auditing.models.drawing import samples_of

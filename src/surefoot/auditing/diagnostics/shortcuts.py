@@ -9,7 +9,7 @@ import numpy as np
 from surefoot.arrays import Floats, Ints
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.features import FEATURES
-from surefoot.auditing.material import Material
+from surefoot.auditing.material import Material, Placed
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
 from surefoot.statistics.logistic import deviance_explained, logistic, out_of_fold, sure_slope
 from surefoot.statistics.minimum_effect import MinimumEffect
@@ -75,7 +75,7 @@ def shortcuts(material: Material) -> Iterator[Measurement | Lacking]:
         )
 
 
-def differs(material: Material, values: Floats, rows: Ints | slice = slice(None)) -> bool:
+def differs(material: Placed, values: Floats, rows: Ints | slice = slice(None)) -> bool:
     """Whether enough rows with a weight differ in a feature (N,), and not as their places do."""
     kept = material.weights[rows] > 0
     own, place = values[rows][kept], material.placed[rows][kept]

@@ -125,34 +125,41 @@ def _most(labelled: Spread, rows: int) -> Estimate:
     return replace(found, estimate=float(np.clip(value, -1, 1)), low=ends[0], high=ends[1])
 
 
-def unbacked(pushed: Spread, labelled: Spread) -> MinimumEffect:
+def unbacked(pushed: Spread, labelled: Spread, matters: float = MATTERS) -> MinimumEffect:
     """The test of a push that labels do not back: of two, both to be beyond, the less sure one.
 
     Both have to be rejected (an intersection-union test: Berger 1982), so the level is kept.
     """
     side = -1.0 if pushed.mean < 0 else 1.0
     own = side * pushed.mean
-    alone = MinimumEffect(own, pushed.error, pushed.freedom, MATTERS, "either")
+    alone = MinimumEffect(own, pushed.error, pushed.freedom, matters, "either")
     of_labels = labelled.error / BACKED
     error = float(np.hypot(pushed.error, of_labels))
     parts = [(pushed.error, pushed.freedom), (of_labels, labelled.freedom)]
     fourths = sum(e**4 / max(f, 1e-9) for e, f in parts)
     freedom = error**4 / fourths if 0 < fourths < np.inf else pushed.freedom
     rest = own - side * labelled.mean / BACKED
-    if rest > own > MATTERS:  # labels want the opposite: no more than its own, no less surely
-        rest, error = own, error * (own - MATTERS) / (rest - MATTERS)
-    against = MinimumEffect(rest, error, freedom, MATTERS)
+    if rest > own > matters:  # labels want the opposite: no more than its own, no less surely
+        rest, error = own, error * (own - matters) / (rest - matters)
+    against = MinimumEffect(rest, error, freedom, matters)
     return against if against.p_value > alone.p_value else alone
 
 
 def pull_of_labels(material: SampledMaterial, feature: str) -> Spread | None:
     """Correlation of labels with a feature's difference; None where one of them does not vary."""
-    values, sides = material.contrasts[feature], 2 * material.labels - 1
+    return correlation_of_rows(material, material.contrasts[feature], 2 * material.labels - 1)
+
+
+def correlation_of_rows(
+    material: SampledMaterial, values: Floats, targets: Floats
+) -> Spread | None:
+    """Of differences (N,) within pairs, about 0; None where one of them does not vary."""
     live = np.flatnonzero(material.weights > 0)
     prompts, w = material.prompts[live], material.weights[live] / material.weights[live].max()
     _, cluster = np.unique(prompts, return_inverse=True)
-    scale = float(np.abs(values[live]).max(initial=0.0)) or 1.0
-    f, y = values[live] / scale, sides[live]
+    f, y = (
+        one[live] / (float(np.abs(one[live]).max(initial=0.0)) or 1.0) for one in (values, targets)
+    )
     products = np.stack([f * y, f * f, y * y]) * w
     sums = [np.bincount(cluster, one).astype(np.float64) for one in products]
     found = correlation_of_sums(*sums)
