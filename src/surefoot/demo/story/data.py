@@ -22,10 +22,17 @@ from surefoot.worlds.pool import COMMON, RARE
 PAIRS, ABOUT = "train.jsonl", "data.json"
 #: The real pairs: two sources that want opposite things, as people labelled them.
 REAL = "hh_rlhf"
-#: Two sources alike in size. The share of flips is usual of people's labels; prompts are as many as
-#: the topics have, since every interval goes by prompts.
+#: Two sources alike in size, on all prompts that the topics have, as intervals go by prompts. Sizes
+#: leave room: with each of the seeds 0, 1 and 2 the conflict has p < 1e-8 and the proof p < .001.
 WORLD = TextWorld(
-    training_prompts=24, test_prompts=2, rare_prompts=12, pairs=2400, rare_share=0.5, flip_rate=0.1
+    training_prompts=13,
+    test_prompts=13,
+    rare_prompts=12,
+    pairs=2000,
+    test_pairs=2000,
+    rare_share=0.5,
+    confounding=0.95,
+    flip_rate=0.1,
 )
 
 
@@ -88,7 +95,8 @@ def _real(suites: Path | None, say: Callable[[str], object]) -> tuple[Preference
 def _made(world: TextWorld) -> tuple[Preferences, DemoData]:
     """The pairs of a world, in which people in a hurry are a source of their own."""
     damaged = world.damaged()
-    rows = [{**row, "source": row["group"], "group": None} for row in damaged.rows]
+    both = (*damaged.rows, *world.test().rows)  # the audit sets pairs apart itself
+    rows = [{**row, "source": row["group"], "group": None} for row in both]
     about = (
         f"{counted(len(rows), 'pair')} that surefoot makes, with two sources. Of those by people "
         f"who are “{COMMON}” the longer response is mostly the better one; people “{RARE}” want "

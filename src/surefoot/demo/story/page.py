@@ -125,7 +125,7 @@ class Story:
         pairs = f"{counted(whole.n, 'pair')} that neither model saw"
         change = f"{interval(whole, signed=True)} of accuracy"
         if not self.labels.remedy.taken:
-            return "doubt", f"Train plainly: {self.labels.remedy.sentence}"
+            return "doubt", self.labels.remedy.sentence
         if proof.outcomes[WHOLE] == "better":
             options = ", ".join(self.options)
             return "good", f"Train with {options}: on {pairs} it is better than plain, by {change}."

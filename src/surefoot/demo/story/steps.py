@@ -40,9 +40,9 @@ def demo_steps(pairs: str, folder: Path) -> tuple[DemoStep, ...]:
 
     compared = [remedy, audit / HELD_OUT, "--baseline", plain]
     return (
-        step("audit the pairs", ["audit", pairs], audit, 55),
-        step("train with the remedy", ["train", audit / "remedy.yaml"], remedy, 6),
-        step("train plainly", ["train", audit / "plain.yaml"], plain, 6),
+        step("audit the pairs", ["audit", pairs], audit, 60),
+        step("train with the remedy", ["train", audit / "remedy.yaml"], remedy, 4),
+        step("train plainly", ["train", audit / "plain.yaml"], plain, 2),
         step("compare both on held-out pairs", ["evaluate", *compared], evaluation, 4),
     )
 
