@@ -20,7 +20,7 @@ from surefoot.data.checks import ExampleRow
 from surefoot.demo import DemoResult, print_table
 from surefoot.demo.files import commands
 from surefoot.demo.methods import CALIBRATED, COLUMNS, methods
-from surefoot.demo.page import demo_page
+from surefoot.demo.page import demo_page, verdict
 from surefoot.objectives import Objective
 from surefoot.worlds import TextWorld
 
@@ -64,6 +64,21 @@ def test_what_is_written_can_be_read(result: DemoResult, folder: Path) -> None:
         config = yaml.safe_load((folder / f"{name}.yaml").read_text())
         Objective(**config["objective"])
         assert config["data"]["train"] == [str(folder / "train.jsonl")]
+
+
+@pytest.mark.slow
+def test_the_headline_says_what_to_use(result: DemoResult) -> None:
+    """What is marked as better where it counts, and plain where nothing is."""
+    _, sentence, _ = verdict(result)
+    marked = {
+        key: {c.method for c in result.claims if c.column == key and c.found == "better"}
+        for key in ("rare", "shifted", "clean")
+    }
+    assert not marked["clean"]
+    assert "where all stays as trained: plain." in sentence
+    first = sentence.partition(";")[0]
+    for name in ("CVaR over groups", "KL over pairs (KLDPO)", "smoothed labels"):
+        assert (name in first) == (name in marked["rare"] & marked["shifted"])
 
 
 @pytest.mark.slow

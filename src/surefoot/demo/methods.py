@@ -82,9 +82,11 @@ def methods(world: TextWorld) -> tuple[Method, ...]:
     What is given the flip rate is compared with plain whose temperature is, too: otherwise an
     objective would be credited with what calibration does.
     """
-    smoothed = {"kind": "smoothed", "flip_rate": world.flip_rate}
-    corrected = {"kind": "flip-corrected", "flip_rate": world.flip_rate}
-    over_groups = {"kind": "kl-penalised", "temperature": GROUP_TEMPERATURE, "unit": "group"}
+    return (*_of_labels(world), _SOFT_MINIMUM, *_of_groups(world), *_OVER_PAIRS)
+
+
+def _of_labels(world: TextWorld) -> tuple[Method, ...]:
+    """Plain, and label models against flips."""
     return (
         Method(PLAIN, {}, "The mean of the logistic loss: every label at its word.", against=""),
         Method(
@@ -97,14 +99,14 @@ def methods(world: TextWorld) -> tuple[Method, ...]:
         ),
         Method(
             "smoothed labels",
-            {"labels": smoothed},
+            {"labels": {"kind": "smoothed", "flip_rate": world.flip_rate}},
             "Random flips hardly turn a linear head, and the temperature is given the flip rate "
             "here too: nothing is predicted beyond what calibration does.",
             against=CALIBRATED,
         ),
         Method(
             "flip-corrected labels",
-            {"labels": corrected},
+            {"labels": _corrected(world)},
             "Unbiased for the loss on clean labels; for a linear head as for smoothed labels.",
             against=CALIBRATED,
         ),
@@ -114,12 +116,13 @@ def methods(world: TextWorld) -> tuple[Method, ...]:
             "Caps how hard one pair pulls. It does not know the flip rate, and random flips hardly "
             "turn a linear head: nothing is predicted.",
         ),
-        Method(
-            "soft minimum (Dr. DPO)",
-            {"risk": "soft-minimum"},
-            "Distrusts pairs that fit badly: flipped ones, and those of the rare group. Nothing is "
-            "predicted.",
-        ),
+    )
+
+
+def _of_groups(world: TextWorld) -> tuple[Method, ...]:
+    """Risks over groups against shift."""
+    over_groups = {"kind": "kl-penalised", "temperature": GROUP_TEMPERATURE, "unit": "group"}
+    return (
         Method(
             "KL over groups",
             {"risk": over_groups},
@@ -136,23 +139,39 @@ def methods(world: TextWorld) -> tuple[Method, ...]:
         ),
         Method(
             "KL over groups, flip-corrected",
-            {"labels": corrected, "risk": over_groups},
+            {"labels": _corrected(world), "risk": over_groups},
             "Both remedies: the correction holds on average inside a group, so it may stand under "
             "a risk over groups.",
             _GAINS,
             against=CALIBRATED,
         ),
-        Method(
-            "KL over pairs (KLDPO)",
-            {"risk": "kl-penalised"},
-            "Gives weight to pairs that fit badly, and flipped labels fit worst. No gain is "
-            "predicted; the loss depends on the temperature.",
-        ),
-        Method(
-            "CVaR over pairs",
-            {"risk": "cvar"},
-            "The worst fifth of single pairs is mostly wrong labels: the best that a head can do "
-            "against them is to prefer nothing.",
-            {"clean": "worse", "log-loss": "worse"},
-        ),
     )
+
+
+def _corrected(world: TextWorld) -> dict[str, Any]:
+    return {"kind": "flip-corrected", "flip_rate": world.flip_rate}
+
+
+_SOFT_MINIMUM = Method(
+    "soft minimum (Dr. DPO)",
+    {"risk": "soft-minimum"},
+    "Distrusts pairs that fit badly: flipped ones, and those of the rare group. Nothing is "
+    "predicted.",
+)
+
+#: Risks against shift over single pairs.
+_OVER_PAIRS = (
+    Method(
+        "KL over pairs (KLDPO)",
+        {"risk": "kl-penalised"},
+        "Gives weight to pairs that fit badly, and flipped labels fit worst. No gain is "
+        "predicted; the loss depends on the temperature.",
+    ),
+    Method(
+        "CVaR over pairs",
+        {"risk": "cvar"},
+        "The worst fifth of single pairs is mostly wrong labels: the best that a head can do "
+        "against them is to prefer nothing.",
+        {"clean": "worse", "log-loss": "worse"},
+    ),
+)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from surefoot.demo.files import commands
@@ -14,8 +13,8 @@ from surefoot.demo.methods import CALIBRATED, COLUMNS, PLAIN, ColumnKey
 from surefoot.demo.policies.methods import ON_PAIRS, ON_WRITTEN, POLICY_COLUMNS
 from surefoot.demo.result import Claim, DemoResult, PolicyResult
 from surefoot.demo.table import MARKS
-from surefoot.report import page as report_page
 from surefoot.report.charts import bar_chart, dot_interval_chart, reliability_chart
+from surefoot.report.page import environment_of
 from surefoot.report.words import interval
 from surefoot.worlds.pool import RARE
 
@@ -65,25 +64,34 @@ def policy_section(result: PolicyResult | None, why_not: str) -> Markup:
 def _rendered(template: str, claims: Sequence[Claim], **context: Any) -> str:
     """A template of the demo, which finds those of the reports too."""
     by_cell = {(claim.method, claim.column): claim for claim in claims}
-    found = _environment().get_template(template)
+    found = environment_of("surefoot.demo").get_template(template)
     return found.render(marks=MARKS, claims=by_cell, rare=RARE, **context)
 
 
-def _environment() -> Environment:
-    own, shared = PackageLoader("surefoot.demo", ""), report_page.environment()
-    return shared.overlay(loader=ChoiceLoader([own, *filter(None, [shared.loader])]))
-
-
 def verdict(result: DemoResult) -> tuple[str, str, list[str]]:
-    """Tone, sentence, and for each objective with predictions what became of them."""
+    """Tone, what to do, and for each objective with predictions what became of them."""
     claims = result.claims
     held = sum(claim.held for claim in claims)
-    sentence = f"{held} of theory's {len(claims)} predictions held, gains and costs together."
+    turned, stays = (_better(result, keys) for keys in (("rare", "shifted"), ("clean",)))
+    sentence = (
+        f"Where a rare group counts, or length may turn: {turned}; where all stays as trained: "
+        f"{stays}. {held} of theory's {len(claims)} predictions held, gains and costs together."
+    )
     points = [
         f"{name}: " + "; ".join(_said(claim) for claim in some) + "."
         for name, some in groupby(claims, key=lambda claim: claim.method)
     ]
     return "good" if held == len(claims) else "doubt", sentence, points
+
+
+def _better(result: DemoResult, keys: tuple[ColumnKey, ...]) -> str:
+    """The objectives that are better in all of these columns, corrected for their number."""
+    names = (
+        row.method.name
+        for row in result.rows
+        if all(row.cells[key].outcome == "better" for key in keys)
+    )
+    return " or ".join(names) or PLAIN
 
 
 def _said(claim: Claim) -> str:

@@ -7,7 +7,7 @@ import re
 from importlib.metadata import version
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from surefoot.escaping import visible
 from surefoot.report import words
@@ -21,6 +21,13 @@ def render(template: str, **context: Any) -> str:
     lacks is an error.
     """
     return environment().get_template(template).render(**context)
+
+
+def environment_of(package: str) -> Environment:
+    """Templates of a package, such as `surefoot.demo`, which extend and import those of reports."""
+    shared = environment()
+    own = PackageLoader(package, "")
+    return shared.overlay(loader=ChoiceLoader([own, *filter(None, [shared.loader])]))
 
 
 class _Page(Template):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 
 from surefoot.auditing.diagnosis import Verdict, configuration_lines
@@ -16,8 +15,8 @@ from surefoot.auditing.document import AuditDocument, DiagnosisDocument, LabelsD
 from surefoot.auditing.picture import Picture
 from surefoot.demo.story.data import DemoData
 from surefoot.demo.story.steps import AUDIT, EVALUATION, DemoStep, DoneSteps, demo_steps
-from surefoot.report import page
 from surefoot.report.charts import dot_interval_chart
+from surefoot.report.page import environment_of
 from surefoot.report.pictures import CAPTIONS, drawn
 from surefoot.report.words import Outcome, counted, interval, outcome
 from surefoot.statistics import Comparison, Estimate
@@ -137,12 +136,8 @@ class Story:
 def story_page(story: Story) -> str:
     """The page of a demo, in the order of the job."""
     tone, sentence = story.headline
-    environment = page.environment()
-    own = ChoiceLoader(
-        [PackageLoader("surefoot.demo.story", ""), *filter(None, [environment.loader])]
-    )
     return (
-        environment.overlay(loader=own)
+        environment_of("surefoot.demo.story")
         .get_template("story.html.jinja")
         .render(
             story=story,
