@@ -28,12 +28,12 @@ def drawn(kind="unbalanced groups", pairs=2000, seed=1, **changes):
 
 
 def by_two_writers(rows: int = 400):
-    """One writer says `indeed` and `!`, the other `well` and `;`; the first always wins."""
+    """One writer says `indeed` and `!`, the other `surely` and `;`; the first always wins."""
     rng = np.random.default_rng(2)
     for i in range(rows):
         first, second = (
             f"{a} the {rng.choice(TOPICS)} of the {rng.choice(TOPICS)}{b} It's {rng.integers(9)}."
-            for a, b in (("Indeed", "!"), ("Well", ";"))
+            for a, b in (("Indeed", "!"), ("Surely", ";"))
         )
         sides = [first, second] if i % 2 else [second, first]
         label = {"label": float(i % 2)}
@@ -65,8 +65,31 @@ def test_two_writers_are_told_apart_by_words_that_are_named():
     found = measured("authorship", PreferenceMaterial(Preferences.from_rows(by_two_writers())))
     assert found.size.estimate > 0.45
     assert {"indeed", "!"} <= set(found.details["preferred"])
-    assert {"well", ";"} <= set(found.details["others"])
+    assert {"surely", ";"} <= set(found.details["others"])
     assert len(found.rows.positions) > 300
+
+
+def test_what_length_says_is_no_authorship():
+    """Labels follow length, and one word is as frequent as a response is long."""
+    world = drawn()
+    length = world.contrasts["length"]
+    use = world.wording
+    values = np.column_stack([length[use.rows] / np.std(length), use.values])
+    told = replace(use, words=("the", *use.words), values=values)
+    labels = (length + 0.3 * np.random.default_rng(5).normal(size=2000) > 0).astype(float)
+    found = measured("authorship", With(replace(world, labels=labels), told))
+    assert found.details["accuracy"] > 0.8
+    assert abs(found.size.estimate) < 0.02
+
+
+class With:
+    """A world with another use of words."""
+
+    def __init__(self, world, wording):
+        self.world, self.wording = world, wording
+
+    def __getattr__(self, name):
+        return getattr(self.world, name)
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.7])

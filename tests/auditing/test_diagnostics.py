@@ -57,12 +57,24 @@ class TestWhatItDeclares:
                     assert one.reason.endswith(".")
                     continue
                 assert one.seen.endswith(".")
-                assert one.size.low <= one.size.estimate <= one.size.high
+                if one.size.low is None:
+                    assert one.size.note
+                else:
+                    assert one.size.low <= one.size.estimate <= one.size.high
                 assert bool(one.assumption) is (one.test is None)
                 json.dumps(dict(one.details))
                 if one.picture is not None:
                     json.dumps(one.picture.to_dict())
                     assert "<svg" in drawn(one.picture)
+
+    @pytest.mark.filterwarnings("error::RuntimeWarning")
+    def test_one_row_that_outweighs_all_others_makes_no_finding(self, diagnostic, worlds):
+        for world in worlds.values():
+            weights = np.ones(len(world.labels))
+            weights[7] = 1e6
+            for one in diagnostic.measure(replace(world, weights=weights)):
+                if isinstance(one, Measurement) and one.test is not None:
+                    assert one.test.p_value > 0.001
 
     def test_rows_are_rows(self, diagnostic, worlds):
         for world in worlds.values():

@@ -73,8 +73,17 @@ def test_without_an_error_what_is_beyond_is_found():
     assert MinimumEffect(0.1, 0.0, 10, 0.1).p_value == 1
 
 
+def test_one_heavy_cluster_makes_no_finding():
+    """Its residual is small because the mean is its own; more rows beside it would help."""
+    test = MinimumEffect(0.5, 0.001, 0.01, 0.1)
+    assert (test.p_value, test.power(0.5, 0.05)) == (1, 0)
+    assert "one cluster" in test.estimate(500, "rows").note
+    assert test.enough(0.5, 0.05, 500) > 500
+
+
 def test_of_which_nothing_is_known_nothing_is_found_and_no_number_of_rows_helps():
     test = MinimumEffect(5.0, float("inf"), 1.0, 0.1)
-    assert test.p_value == 0.5
+    assert test.p_value == 1
+    assert test.estimate(500, "rows").low is None
     assert test.power(10.0, 0.05) == 0
     assert test.enough(10.0, 0.05, 500) is None

@@ -105,7 +105,7 @@ class NamedVotes:
         value, parts, scale = effect(rows)
         found = spread(parts, Dependence.of(self.prompt[rows], len(rows)), self.weight[rows])
         error = max(found.error, 1 / len(rows)) / scale  # equal values are no certainty
-        return MinimumEffect(value, error, max(found.freedom, 1.0), matters, sides)
+        return MinimumEffect(value, error, found.freedom, matters, sides)
 
     def tests(
         self, effect: Effect, matters: float, sides: Sides = "above"

@@ -19,7 +19,7 @@ class BlindModel:
 
     rows: Ints  #: (M,) of the data that it judges
     margins: Floats  #: (M,) log-odds that a is preferred, out of fold by prompt
-    right: Floats  #: (M,) 1 where that is the side of the label, 1/2 where either ties
+    right: Floats  #: (M,) 1 where that is the side of the label, 1/2 where it is on none
     weights: Floats  #: (M,) of the rows
     prompts: Ints  #: (M,) of the rows
 
@@ -28,6 +28,29 @@ class BlindModel:
         return spread(
             self.right - against, Dependence.of(self.prompts, len(self.prompts)), self.weights
         )
+
+
+def beside_form(
+    material: Material, rows: Ints, features: Floats
+) -> tuple[BlindModel | None, Spread]:
+    """A model of form and other features (M, K) of rows, and how much more is right than by form.
+
+    Features may say what form says: long responses have more of every word.
+    """
+    form = [in_deviations(one)[rows, None] for one in material.contrasts.values()]
+    model = blind_model(material, rows, np.hstack([features, *form]))
+    alone = blind_model(material, rows, np.hstack([np.zeros((len(rows), 1)), *form]))
+    if model is None:
+        return None, Spread(0.0, float("inf"), 0.0)
+    return model, model.accuracy(0.5 if alone is None else alone.right)
+
+
+def in_deviations(values: Floats) -> Floats:
+    """Differences (N,) in standard deviations: about 0, as which response is named first is free.
+
+    So data with the chosen response always first give what they give with sides drawn.
+    """
+    return values / max(float(np.sqrt(np.square(values).mean())), 1e-300)
 
 
 def decided(material: Material, rows: Ints) -> int:
@@ -42,9 +65,10 @@ def decided(material: Material, rows: Ints) -> int:
 def blind_model(material: Material, rows: Ints, features: Floats) -> BlindModel | None:
     """Logistic regression on features (M, K) of some rows, each tried on prompts it never saw.
 
-    Rows without a weight are left out; None where there are not two prompts or nothing differs.
+    Rows without a weight, and ties, are left out; None where there are not two prompts or nothing
+    differs.
     """
-    kept: Bools = material.weights[rows] > 0
+    kept: Bools = (material.weights[rows] > 0) & (side_of_half(material.labels[rows]) != 0)
     rows, x = rows[kept], features[kept]
     prompts, weights = material.prompts[rows], material.weights[rows]
     if len(np.unique(prompts)) < 2 or not x.any():
@@ -65,7 +89,7 @@ def margins_of_form(material: Material) -> Floats:
 
 
 def judged_by(material: Material, margins: Floats) -> BlindModel:
-    """What margins (N,) out of fold say of the rows with a weight."""
-    rows = np.flatnonzero(material.weights > 0)
+    """What margins (N,) out of fold say of the rows with a weight that are no ties."""
+    rows = np.flatnonzero((material.weights > 0) & (side_of_half(material.labels) != 0))
     right = credit(side_of_margins(margins[rows]), material.labels[rows])
     return BlindModel(rows, margins[rows], right, material.weights[rows], material.prompts[rows])

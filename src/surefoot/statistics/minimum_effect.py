@@ -15,10 +15,13 @@ from scipy import optimize
 from scipy.special import ndtr, stdtr, stdtrit
 
 from surefoot.arrays import Floats
-from surefoot.statistics.estimate import Estimate
+from surefoot.statistics.estimate import Estimate, Scope
 
 Sides = Literal["above", "either"]
 
+#: Degrees of freedom below which an error is not known: where one cluster holds nearly all weight,
+#: its residual is small because the mean is its own.
+FEWEST_FREEDOM = 1.0
 #: More rows than this are not asked for.
 MOST_ROWS = 10**9
 
@@ -37,12 +40,19 @@ class MinimumEffect:
     picked: int = 1
 
     @property
+    def known(self) -> bool:
+        """Whether the error says anything."""
+        return math.isfinite(self.error) and self.freedom >= FEWEST_FREEDOM
+
+    @property
     def p_value(self) -> float:
         """Chance of a value as far out where the true one is just the size that matters."""
         return float(self._beyond(abs(self.value) if self.sides == "either" else self.value))
 
     def _beyond(self, value: float | Floats) -> Floats:
         """The p-value of a value."""
+        if not self.known:
+            return np.ones_like(np.asarray(value, dtype=np.float64))
         if not self.error > 0:
             return np.where(np.asarray(value) > self.matters, 0.0, 1.0)
         chance = stdtr(self.freedom, (self.matters - value) / self.error)
@@ -52,6 +62,9 @@ class MinimumEffect:
 
     def estimate(self, n: int, covers: str, level: float = 0.95) -> Estimate:
         """The value with its interval, which allows for the choice where it was picked."""
+        if not self.known:
+            why = "one cluster, such as the rows of a prompt, holds nearly all weight"
+            return Scope(n, covers, level).refused(self.value, why)
         reach = -self.error * float(stdtrit(self.freedom, (1 - level) / 2 / self.picked))
         note = f"the interval allows for the choice among {self.picked}" if self.picked > 1 else ""
         low, high = self.value - reach, self.value + reach
@@ -59,6 +72,8 @@ class MinimumEffect:
 
     def critical(self, alpha: float) -> float:
         """The value from which on the p-value is at most alpha."""
+        if not self.known:
+            return math.inf
         alone = alpha / self.picked
         if self.sides == "above" or not self.error > 0:
             return self.matters - self.error * float(stdtrit(self.freedom, alone))
@@ -67,7 +82,7 @@ class MinimumEffect:
 
     def power(self, effect: float, alpha: float) -> float:
         """Chance that a true effect of this size is found at level alpha."""
-        if not math.isfinite(self.error):
+        if not self.known:
             return 0.0
         distance = (self.critical(alpha) - effect) / self.error if self.error > 0 else -math.inf
         return float(ndtr(-distance))
@@ -92,9 +107,8 @@ class MinimumEffect:
 
         def missing(log_n: float) -> float:
             ratio = math.exp(log_n) / n
-            larger = replace(
-                self, error=self.error / math.sqrt(ratio), freedom=max(self.freedom * ratio, 1.0)
-            )
+            error, freedom = self.error / math.sqrt(ratio), self.freedom * ratio
+            larger = replace(self, error=error, freedom=freedom)
             return larger.power(effect, alpha) - power
 
         if missing(math.log(MOST_ROWS)) < 0:

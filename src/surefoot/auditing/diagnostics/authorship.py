@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from surefoot.auditing.blind import blind_model, decided
+from surefoot.auditing.blind import beside_form, decided
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement, RowScores
 from surefoot.auditing.material import Material
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
@@ -22,10 +22,11 @@ SHOWN = 5
 
 
 def authorship(material: Material) -> Iterator[Measurement | Lacking]:
-    """Accuracy of a model of shares of common words, out of fold by prompt, less one half.
+    """Accuracy of a model of form and of shares of common words, less that of form, out of fold.
 
     Writers and models have their habits in words that carry little content. Where preferred and
-    other responses are by different ones, a model can win by these.
+    other responses are by different ones, a model can win by these. What length and the like say
+    already is not counted: *shortcuts* says it.
     """
     use = material.wording
     prompts = len(np.unique(material.prompts[use.rows]))
@@ -35,13 +36,14 @@ def authorship(material: Material) -> Iterator[Measurement | Lacking]:
             "more."
         )
         return
-    model = blind_model(material, use.rows, use.values)
-    if model is None:
+    differ = use.values[material.weights[use.rows] > 0].any()
+    model, found = beside_form(material, use.rows, use.values)
+    if model is None or not differ:
         yield Lacking(f"{DIAGNOSTIC.name}: responses that differ in common words.")
         return
-    found = model.accuracy()
+    accuracy = float(np.average(model.right, weights=model.weights))
     error = max(found.error, 0.5 / len(model.rows))
-    test = MinimumEffect(found.mean, error, max(found.freedom, 1.0), MATTERS)
+    test = MinimumEffect(found.mean, error, found.freedom, MATTERS)
     signs = np.sign(material.labels[use.rows] - 0.5) * material.weights[use.rows]
     pull = signs @ use.values / max(float(np.abs(signs).sum()), 1e-300)
     order = np.argsort(pull, kind="stable")
@@ -53,16 +55,17 @@ def authorship(material: Material) -> Iterator[Measurement | Lacking]:
     yield Measurement(
         size=test.estimate(len(model.rows), "prompts"),
         test=test,
-        seen=f"By how often {len(use.words)} common words and marks occur, with no regard to what "
-        f"is said, {found.mean + 0.5:.3f} of the pairs are predicted right, "
-        f"{test.estimate(len(model.rows), 'prompts')} above one half. Preferred responses have "
+        seen=f"By form and by how often {len(use.words)} common words and marks occur, with no "
+        f"regard to what is said, {accuracy:.3f} of the pairs are predicted right, "
+        f"{test.estimate(len(model.rows), 'prompts')} more than by form alone (length, markdown "
+        "and the like). Preferred responses have "
         f"more of {_listed(preferred)}, the others more of {_listed(others)}.",
         rows=RowScores(model.rows[given], sure[given]),
         advice="If preferred and other responses are by different writers or models, add pairs "
         "by one writer, or let each write on both sides; evaluate on pairs of responses by one "
         "model.",
         details={
-            "accuracy": found.mean + 0.5,
+            "accuracy": accuracy,
             "preferred": preferred,
             "others": others,
             "given away": len(given),
@@ -78,10 +81,10 @@ DIAGNOSTIC = Diagnostic(
     name="authorship",
     threat="shortcut",
     question="Does who wrote a response give the label away?",
-    unit="accuracy above one half by common words alone",
+    unit="accuracy by common words beyond that of form",
     matters=MATTERS,
     reference=0.3,
-    null="common words alone predict labels by at most this much better than a coin",
+    null="common words add at most this much to how well form predicts labels",
     measure=authorship,
     source="Burrows (2002), Delta: the most frequent words distinguish who wrote a text",
 )

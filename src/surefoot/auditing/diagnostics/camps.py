@@ -108,7 +108,7 @@ def _test(gains: Floats, shared: Dependence, weights: Floats, people: int) -> Mi
     moments = spread(gains, shared, weights)
     vote, person = SPREADS
     least = math.sqrt(vote / len(gains) + person**2 / people)
-    freedom = min(max(moments.freedom, 1.0), people - 1)
+    freedom = min(moments.freedom, people - 1)
     return MinimumEffect(moments.mean, max(moments.error, least), freedom, MATTERS)
 
 

@@ -163,7 +163,7 @@ def _below(right: Floats, prompts: Ints, weights: Floats) -> tuple[float, float,
     if len(np.unique(prompts)) < FEWEST_CLUSTERS:
         return 0.0, 1.0, 1.0
     found = spread(right, Dependence.of(prompts, len(prompts)), weights)
-    return 0.5 - found.mean, max(found.error, 0.5 / len(prompts)), max(found.freedom, 1.0)
+    return 0.5 - found.mean, max(found.error, 0.5 / len(prompts)), found.freedom
 
 
 DIAGNOSTIC = Diagnostic(

@@ -52,7 +52,7 @@ def content(material: Material) -> Iterator[Measurement | Lacking]:
 def _estimate(model: BlindModel, against: np.ndarray | float) -> Estimate:
     found = model.accuracy(against)
     error = max(found.error, 0.5 / len(model.rows))
-    test = MinimumEffect(found.mean, error, max(found.freedom, 1.0), 0.0, "either")
+    test = MinimumEffect(found.mean, error, found.freedom, 0.0, "either")
     return test.estimate(len(model.rows), "prompts")
 
 

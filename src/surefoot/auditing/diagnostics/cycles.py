@@ -101,7 +101,7 @@ def cycles(material: Material) -> Iterator[Measurement | Lacking]:
     # Triads that happen to agree are no certainty: at least as if a tenth had .3 more, in triads
     # without a pair in common.
     error = max(moments.error, 0.1 / np.sqrt(len(np.unique(sides)) / 3))
-    test = MinimumEffect(moments.mean, error, max(moments.freedom, 1.0), MATTERS)
+    test = MinimumEffect(moments.mean, error, moments.freedom, MATTERS)
     size = test.estimate(len(material.labels), shared)
     share, chance = (float(np.average(one, weights=weights)) for one in (seen, expected))
     curl = _curl(compared, sides)

@@ -59,7 +59,7 @@ def flips(material: Material) -> Iterator[Measurement | Lacking]:
     coded = size.note == MORE_THAN_COINS
     yield Measurement(
         size=size,
-        test=MinimumEffect(size.estimate, error, max(moments.freedom, 1.0), MATTERS),
+        test=MinimumEffect(size.estimate, error, moments.freedom, MATTERS),
         seen=f"A single vote is flipped with rate {size}, from {len(several):,} pairs with two "
         f"votes or more; {_majority(size.estimate, votes)}. {varying} The mean rate is "
         f"{moments.mean:.3f} at most, if no pair is flipped more often than not."
@@ -99,7 +99,7 @@ def _picture(counts: Ints, prompts: Ints, weights: Floats, rate: float) -> Curve
             seen.append(None)
             continue
         found = spread(agree[rows], Dependence.of(prompts[rows], int(rows.sum())), weights[rows])
-        reach = -found.error * float(stdtrit(max(found.freedom, 1.0), 0.025))
+        reach = -found.error * float(stdtrit(found.freedom, 0.025))
         ends = found.mean - reach, found.mean + reach
         seen.append(Estimate(found.mean, *ends, int(rows.sum()), "prompts", within=(0.0, 1.0)))
 

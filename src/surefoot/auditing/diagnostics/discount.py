@@ -59,7 +59,7 @@ def discount(material: Material) -> Iterator[Measurement | Lacking]:
     ]
     errors = [max(one.error, 0.5 / len(prompts)) for one in gains]
     tests = [
-        MinimumEffect(gain.mean, error, max(gain.freedom, 1.0), MATTERS, picked=len(gains))
+        MinimumEffect(gain.mean, error, gain.freedom, MATTERS, picked=len(gains))
         for gain, error in zip(gains, errors, strict=True)
     ]
     best = int(np.argmax([(one.value - MATTERS) / one.error for one in tests]))

@@ -53,9 +53,7 @@ def _brings(material: Material, near: np.ndarray) -> str:
     lost = []
     for k in (1, 2):
         one = spread(right[:, 0] - right[:, k], dependence, material.weights)
-        test = MinimumEffect(
-            one.mean, max(one.error, 0.5 / len(near)), max(one.freedom, 1.0), 0.0, "either"
-        )
+        test = MinimumEffect(one.mean, max(one.error, 0.5 / len(near)), one.freedom, 0.0, "either")
         lost.append(test.estimate(len(near), "prompts"))
     whole = float(material.weights @ right[:, 0] / material.weights.sum())
     return (

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from surefoot.auditing.blind import in_deviations
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.auditing.diagnostics.shortcuts import FEWEST, MATTERS, differs, in_deviations, slope
+from surefoot.auditing.diagnostics.shortcuts import FEWEST, MATTERS, differs, slope
 from surefoot.auditing.features import FEATURES
 from surefoot.auditing.material import Material
 from surefoot.auditing.parts import LabelsByPart, labels_by_part

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from surefoot.arrays import Floats, Ints
+from surefoot.auditing.blind import in_deviations
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
 from surefoot.auditing.features import FEATURES
 from surefoot.auditing.material import Material, Placed
@@ -82,14 +83,6 @@ def differs(material: Placed, values: Floats, rows: Ints | slice = slice(None)) 
     beside = own - place * (place @ own / max(float(place @ place), 1.0))
     several = int((own != 0).sum()) >= FEWEST
     return several and bool(np.square(beside).sum() > 1e-9 * np.square(own).sum())
-
-
-def in_deviations(values: Floats) -> Floats:
-    """Differences (N,) in standard deviations: about 0, as which response is named first is free.
-
-    So data with the chosen response always first give what they give with sides drawn.
-    """
-    return values / max(float(np.sqrt(np.square(values).mean())), 1e-300)
 
 
 def explained(material: Material, features: Floats) -> float:

@@ -41,7 +41,7 @@ def sides(material: Material) -> Iterator[Measurement | Lacking]:
         return
     found = model.accuracy()
     error = max(found.error, 0.5 / len(model.rows))
-    test = MinimumEffect(found.mean, error, max(found.freedom, 1.0), MATTERS)
+    test = MinimumEffect(found.mean, error, found.freedom, MATTERS)
     size = test.estimate(len(model.rows), "prompts")
     won = (side_of_half(material.labels[model.rows]) + 1) / 2
     first = float(model.weights @ won / model.weights.sum())

@@ -56,7 +56,7 @@ def unseen_topics(material: Material) -> Iterator[Measurement | Lacking]:
     # A head that saw nothing of a topic is wrong on its rows together: topics are what is drawn.
     found = spread(seen - unseen, Dependence.of(topic, len(topic)), weights)
     error = max(found.error, 0.5 / len(topic))
-    test = MinimumEffect(found.mean, error, max(found.freedom, 1.0), MATTERS)
+    test = MinimumEffect(found.mean, error, found.freedom, MATTERS)
     accuracy = [float(weights @ right / weights.sum()) for right in (seen, unseen)]
     size = test.estimate(len(topic), "topics of prompts")
     yield Measurement(

@@ -14,7 +14,7 @@ from surefoot.auditing.parts import parts_of
 from surefoot.auditing.picture import Dots
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
-from surefoot.statistics.ties import credit, side_of_margins
+from surefoot.statistics.ties import credit, side_of_half, side_of_margins
 
 MATTERS = 0.05
 FEWEST = 50
@@ -28,8 +28,9 @@ def worst_part(material: Material) -> Iterator[Measurement | Lacking]:
         yield Lacking(f"{DIAGNOSTIC.name}: a column source or group with two names or more.")
         return
     right = credit(side_of_margins(material.margins), material.labels)
+    decided = np.where(side_of_half(material.labels) != 0, material.weights, 0.0)
     for column, names in material.groupings.items():
-        found = list(parts_served(material.weights, material.prompts, right, names))
+        found = list(parts_served(decided, material.prompts, right, names))
         if not found:
             yield Lacking(f"{DIAGNOSTIC.name}: no {column} has {FEWEST} rows on enough prompts.")
             continue
@@ -84,7 +85,8 @@ def parts_served(
         jointly = spread(weights * moves, Dependence.of(prompts, len(right)), np.ones(len(right)))
         rows = int(inside.sum())
         error = max(float(np.hypot(own.error, others.error)), jointly.error, 0.5 / rows)
-        yield ServedPart(name, own.mean, others.mean - own.mean, error, max(own.freedom, 1.0), rows)
+        freedom = min(own.freedom, others.freedom)
+        yield ServedPart(name, own.mean, others.mean - own.mean, error, freedom, rows)
 
 
 def _picture(found: list[ServedPart], worst: ServedPart) -> Dots:

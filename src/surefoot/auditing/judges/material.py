@@ -119,7 +119,7 @@ class JudgeMaterial:
         dependence = Dependence.of(self.people.prompts[rows], len(rows))
         found = spread(values, dependence, self.people.weights[rows])
         error = max(found.error, 0.5 / len(rows))  # equal values are no certainty
-        return MinimumEffect(found.mean, error, max(found.freedom, 1.0), matters, sides)
+        return MinimumEffect(found.mean, error, found.freedom, matters, sides)
 
 
 def speaks_to_the_judge(text: str) -> bool:

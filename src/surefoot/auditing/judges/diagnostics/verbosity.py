@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from surefoot.auditing.blind import in_deviations
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.auditing.diagnostics.shortcuts import in_deviations
 from surefoot.auditing.judges.material import JudgeMaterial
 from surefoot.auditing.judges.pull import pull
 from surefoot.statistics.prediction_powered import FEWEST_LABELS

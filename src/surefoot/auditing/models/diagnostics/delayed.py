@@ -69,7 +69,7 @@ def late(material: RewardMaterial) -> Iterator[Measurement | Lacking]:
 def _test(turned: np.ndarray, prompts: np.ndarray, weights: np.ndarray) -> MinimumEffect:
     found = spread(turned, Dependence.of(prompts, len(prompts)), weights)
     error = max(found.error, 0.5 / len(prompts))  # equal values are no certainty
-    return MinimumEffect(found.mean, error, max(found.freedom, 1.0), MATTERS)
+    return MinimumEffect(found.mean, error, found.freedom, MATTERS)
 
 
 DIAGNOSTIC = Diagnostic(

@@ -103,10 +103,7 @@ def _measured(
 
 def _first(drift: Estimate, feature: Feature) -> str:
     """Where training would go at first, in words."""
-    assert drift.estimate is not None
-    assert drift.low is not None
-    assert drift.high is not None
-    if drift.low <= 0 <= drift.high:
+    if drift.estimate is None or not drift.side(0.0):
         return "it is not clear which way training would move it"
     more = feature.more if drift.estimate > 0 else _less(feature.more)
     far = abs(drift.estimate) * np.sqrt(2)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from surefoot.auditing.blind import in_deviations
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.auditing.diagnostics.shortcuts import differs, in_deviations
+from surefoot.auditing.diagnostics.shortcuts import differs
 from surefoot.auditing.models.diagnostics.forecast import correlation_of_rows, unbacked
 from surefoot.auditing.models.material import RewardMaterial
 from surefoot.auditing.picture import Dots

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from surefoot.arrays import Floats
+from surefoot.auditing.blind import in_deviations
 from surefoot.auditing.diagnostic import Diagnostic, Lacking, Measurement
-from surefoot.auditing.diagnostics.shortcuts import differs, in_deviations
+from surefoot.auditing.diagnostics.shortcuts import differs
 from surefoot.auditing.features import FEATURES
 from surefoot.auditing.models.material import RewardMaterial
 from surefoot.statistics.dependence import FEWEST_CLUSTERS
