@@ -1,12 +1,11 @@
-r"""Where a policy goes that is pushed by a reward to a distance, from samples of it alone.
+"""Where a policy goes that is pushed by a reward to a distance, from samples of it alone.
 
-The policy of most reward at a KL divergence is :math:`\pi_\beta \propto \pi e^{r / \beta}`, and a
-mean under it a weighted one of responses of :math:`\pi`: within each prompt by
-:math:`w_k \propto e^{r_k / \beta}` (self-normalised importance weights; Owen, Monte Carlo theory,
-methods and examples, 2013, chapter 9). At its beginning the mean of a feature f moves by
-:math:`\operatorname{Cov}(f, r) / \beta`, and the divergence by
-:math:`\operatorname{Var}(r) / 2 \beta^2`: at a divergence d by
-:math:`\rho \sqrt{2 d}` deviations, :math:`\rho` being the correlation of f and r.
+The policy of most reward at a KL divergence is proportional to pi exp(r / beta), and a mean under
+it a weighted one of responses of pi: within each prompt by w_k proportional to exp(r_k / beta), the
+self-normalised importance weights (Owen, Monte Carlo theory, methods and examples, 2013, chapter
+9). At its beginning the mean of a feature f moves by Cov(f, r) / beta, and the divergence by
+Var(r) / (2 beta^2): at a divergence d by rho sqrt(2 d) deviations, rho being the correlation of f
+and r.
 """
 
 from __future__ import annotations
