@@ -143,6 +143,17 @@ def test_rows_without_a_weight_are_neither_learnt_nor_counted():
     assert found.accuracy(0.0).mean > 0.95
 
 
+@pytest.mark.parametrize("name", ["authorship", "sides", "content"])
+def test_ties_are_left_out_of_accuracies_and_counted(name):
+    world = drawn(pairs=800, placed=np.ones(800), written=0.7)
+    tied = np.arange(800) % 2 == 0
+    with_ties = measured(name, replace(world, labels=np.where(tied, 0.5, world.labels)))
+    assert "(400 ties left out)" in with_ties.seen
+    assert with_ties.size.n == 400
+    without = measured(name, replace(world, weights=(~tied).astype(float)))
+    assert "ties" not in without.seen
+
+
 @pytest.mark.parametrize("name", ["authorship", "sides", "unseen topics"])
 def test_ties_are_no_clean_bill(name):
     """Every model is right on half of them."""

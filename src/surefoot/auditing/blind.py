@@ -22,6 +22,12 @@ class BlindModel:
     right: Floats  #: (M,) 1 where that is the side of the label, 1/2 where it is on none
     weights: Floats  #: (M,) of the rows
     prompts: Ints  #: (M,) of the rows
+    ties: int  #: rows with a weight that are left out, as their labels prefer no response
+
+    @property
+    def left_out(self) -> str:
+        """How many ties were left out, in words; empty where none was."""
+        return f" ({self.ties:,} ties left out)" if self.ties else ""
 
     def accuracy(self, against: Floats | float = 0.5) -> Spread:
         """How far its accuracy lies above another's on the same rows (M,), or above one number."""
@@ -68,7 +74,9 @@ def blind_model(material: Material, rows: Ints, features: Floats) -> BlindModel 
     Rows without a weight, and ties, are left out; None where there are not two prompts or nothing
     differs.
     """
-    kept: Bools = (material.weights[rows] > 0) & (side_of_half(material.labels[rows]) != 0)
+    weighted = material.weights[rows] > 0
+    kept: Bools = weighted & (side_of_half(material.labels[rows]) != 0)
+    ties = int(np.sum(weighted & ~kept))
     rows, x = rows[kept], features[kept]
     prompts, weights = material.prompts[rows], material.weights[rows]
     if len(np.unique(prompts)) < 2 or not x.any():
@@ -79,7 +87,7 @@ def blind_model(material: Material, rows: Ints, features: Floats) -> BlindModel 
     labels = material.labels[rows]
     margins = ridged(x, labels, weights, fold)
     right = credit(side_of_margins(margins), labels)
-    return BlindModel(rows, margins, right, weights, prompts)
+    return BlindModel(rows, margins, right, weights, prompts, ties)
 
 
 def margins_of_form(material: Material) -> Floats:
@@ -90,6 +98,10 @@ def margins_of_form(material: Material) -> Floats:
 
 def judged_by(material: Material, margins: Floats) -> BlindModel:
     """What margins (N,) out of fold say of the rows with a weight that are no ties."""
-    rows = np.flatnonzero((material.weights > 0) & (side_of_half(material.labels) != 0))
+    weighted = material.weights > 0
+    rows = np.flatnonzero(weighted & (side_of_half(material.labels) != 0))
     right = credit(side_of_margins(margins[rows]), material.labels[rows])
-    return BlindModel(rows, margins[rows], right, material.weights[rows], material.prompts[rows])
+    ties = int(weighted.sum()) - len(rows)
+    return BlindModel(
+        rows, margins[rows], right, material.weights[rows], material.prompts[rows], ties
+    )

@@ -56,7 +56,7 @@ def authorship(material: Material) -> Iterator[Measurement | Lacking]:
         size=test.estimate(len(model.rows), "prompts"),
         test=test,
         seen=f"By form and by how often {len(use.words)} common words and marks occur, with no "
-        f"regard to what is said, {accuracy:.3f} of the pairs are predicted right, "
+        f"regard to what is said, {accuracy:.3f} of the pairs are predicted right{model.left_out}, "
         f"{test.estimate(len(model.rows), 'prompts')} more than by form alone (length, markdown "
         "and the like). Preferred responses have "
         f"more of {_listed(preferred)}, the others more of {_listed(others)}.",

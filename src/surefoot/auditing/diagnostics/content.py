@@ -32,7 +32,7 @@ def content(material: Material) -> Iterator[Measurement | Lacking]:
         size=gain,
         test=None,
         seen=f"Features of form alone (length, markdown, refusals and the like) predict {form} of "
-        f"the labels; a model that reads predicts {whole}, which is {gain} more.",
+        f"the labels{reads.left_out}; a model that reads predicts {whole}, which is {gain} more.",
         advice="Where reading adds little, a reward model is a judge of form whatever its size: "
         "evaluate it on pairs of like form, and collect labels for what you want beside form."
         if (gain.low or 0.0) < MATTERS

@@ -48,8 +48,9 @@ def sides(material: Material) -> Iterator[Measurement | Lacking]:
     yield Measurement(
         size=size,
         test=test,
-        seen=f"The first response wins {first:.3f} of the pairs. Told the prompt and neither "
-        f"response, a model says which side wins with an accuracy {size} above one half.",
+        seen=f"The first response wins {first:.3f} of the pairs{model.left_out}. Told the prompt "
+        f"and neither response, a model says which side wins with an accuracy {size} above one "
+        "half.",
         advice="Draw by a coin which response is the first, and ask people in both orders. A "
         "model of rewards cannot learn a place, so to it these labels are noise; a judge or a "
         "preference model can, and would.",
