@@ -22,8 +22,9 @@ from surefoot.worlds.pool import COMMON, RARE
 PAIRS, ABOUT = "train.jsonl", "data.json"
 #: The real pairs: two sources that want opposite things, as people labelled them.
 REAL = "hh_rlhf"
-#: Two sources alike in size, on all prompts that the topics have, as intervals go by prompts. Sizes
-#: leave room: with each of the seeds 0, 1 and 2 the conflict has p < 1e-8 and the proof p < .001.
+#: Two sources alike in size, on all prompts that the topics have, as intervals go by prompts.
+#: Settled in pilot runs, after two weaker worlds in which the audit or the proof could not tell.
+#: With each of the seeds 0, 1 and 2 the conflict has p < 1e-8 and the proof p < .001.
 WORLD = TextWorld(
     training_prompts=13,
     test_prompts=13,
