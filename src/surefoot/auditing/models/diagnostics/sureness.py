@@ -41,7 +41,9 @@ def slope(material: RewardMaterial) -> Iterator[Measurement | Lacking]:
         test=test,
         seen=f"Labels follow its log-odds with a slope of {value:.2f} (1: as sure as it is right; "
         f"below: too sure). That is {size} from 1: it is {how}, and {temperature} would mend it.",
-        advice="surefoot calibrate MODEL DATA fits the temperature; the order of pairs stays.",
+        advice="surefoot calibrate MODEL DATA fits the temperature; the order of pairs stays."
+        if value > 0
+        else "The surer it is, the more often it is wrong: no temperature mends an order.",
     )
 
 
@@ -49,7 +51,7 @@ DIAGNOSTIC = Diagnostic(
     name="sureness",
     threat="reward model",
     question="Is the model as sure as it is right?",
-    unit="slope of labels in its log-odds, less 1",
+    unit="from a slope of 1 of labels in its log-odds",
     matters=MATTERS,
     reference=0.5,
     null="the slope of labels in the model's log-odds is at most this far from 1",
