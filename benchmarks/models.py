@@ -21,12 +21,12 @@ import numpy as np
 from experiments.common import results
 from surefoot.auditing.diagnosis import ask
 from surefoot.auditing.models import model_diagnostics
-from surefoot.worlds.models import FAULTS, planted, sound
+from surefoot.worlds.models import FAULTS, SOUND, planted, sound
 
 ALPHA, DEEP = 0.05, 0.00125
 PAIRS = 500, 1000, 2000
-#: What the sound models of each kind say nothing of: served worse in parts, they are too sure.
-KINDS = {"slope": (False, ()), "parts": (True, ("sureness",))}
+#: Questions that a kind of sound model is no null of: served worse in parts, it is too sure.
+NO_NULL = {"parts": ("sureness",)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = {
         "worlds": options.worlds,
         "power_worlds": options.power_worlds,
-        "null": {kind: null(kind, options.worlds) for kind in KINDS},
+        "null": {kind: null(kind, options.worlds) for kind in SOUND},
         "power": {name: power(name, options.power_worlds) for name in FAULTS},
     }
     options.output.mkdir(parents=True, exist_ok=True)
@@ -49,13 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def null(kind: str, worlds: int, pairs: int = 1000) -> dict[str, Any]:
     """Shares found of each test alone at both levels, and of audits that find anything."""
-    parts, left_out = KINDS[kind]
+    left_out = NO_NULL.get(kind, ())
     alone: Counter[str] = Counter()
     deep: Counter[str] = Counter()
     audits = 0
     for seed in range(worlds):
         questions = [one for name, one in model_diagnostics().items() if name not in left_out]
-        diagnoses, _ = ask(questions, sound(pairs, np.random.default_rng([1, seed]), parts))
+        diagnoses, _ = ask(questions, sound(pairs, np.random.default_rng([1, seed]), kind))
         audits += any(one.verdict == "found" for one in diagnoses)
         for one in diagnoses:
             if (test := one.measurement.test) is not None:

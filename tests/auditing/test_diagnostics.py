@@ -68,10 +68,11 @@ class TestWhatItDeclares:
                     assert "<svg" in drawn(one.picture)
 
     @pytest.mark.filterwarnings("error::RuntimeWarning")
-    def test_one_row_that_outweighs_all_others_makes_no_finding(self, diagnostic, worlds):
+    @pytest.mark.parametrize("few", [1, 2, 4])
+    def test_a_few_rows_that_outweigh_all_others_make_no_finding(self, diagnostic, worlds, few):
         for world in worlds.values():
             weights = np.ones(len(world.labels))
-            weights[7] = 1e6
+            weights[7 : 7 + few] = 1e6
             for one in diagnostic.measure(replace(world, weights=weights)):
                 if isinstance(one, Measurement) and one.test is not None:
                     assert one.test.p_value > 0.001

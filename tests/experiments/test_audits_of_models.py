@@ -15,6 +15,6 @@ def test_a_small_run_of_all_of_it(tmp_path, monkeypatch):
     assert set(found["power"]) == set(FAULTS)
     for kind, one in found["null"].items():
         assert 0 <= one["audits"] <= 1
-        assert ("sureness" in one["tests"]) == (kind == "slope")
+        assert ("sureness" in one["tests"]) == (kind != "parts")
     text = (tmp_path / "models.md").read_text()
     assert all(name in text for name in FAULTS)

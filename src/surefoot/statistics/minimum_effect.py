@@ -19,9 +19,9 @@ from surefoot.statistics.estimate import Estimate, Scope
 
 Sides = Literal["above", "either"]
 
-#: Degrees of freedom below which an error is not known: where one cluster holds nearly all weight,
-#: its residual is small because the mean is its own.
-FEWEST_FREEDOM = 1.0
+#: Degrees of freedom below which an error is not known: where few clusters hold nearly all weight,
+#: and happen to be alike, their residuals are small because the mean is theirs.
+FEWEST_FREEDOM = 5.0
 #: More rows than this are not asked for.
 MOST_ROWS = 10**9
 
@@ -63,7 +63,7 @@ class MinimumEffect:
     def estimate(self, n: int, covers: str, level: float = 0.95) -> Estimate:
         """The value with its interval, which allows for the choice where it was picked."""
         if not self.known:
-            why = "one cluster, such as the rows of a prompt, holds nearly all weight"
+            why = "fewer than six clusters, such as prompts, hold nearly all weight"
             return Scope(n, covers, level).refused(self.value, why)
         reach = -self.error * float(stdtrit(self.freedom, (1 - level) / 2 / self.picked))
         note = f"the interval allows for the choice among {self.picked}" if self.picked > 1 else ""

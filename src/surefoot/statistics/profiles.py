@@ -39,6 +39,6 @@ def profile_drop(
     alone, shared = (
         np.diag(inverse @ meat @ inverse) for meat in (scores.T @ scores, dependence.gram(scores))
     )
-    more = np.where(alone > 0, shared / np.maximum(alone, 1e-300), 1.0)
+    more = np.where(alone > 0, shared / np.maximum(alone, 1e-150), 1.0)
     reach = float(stdtrit(max(dependence.count - 1, 1), (1 + level) / 2))
     return np.asarray(np.maximum(more, 1.0) * reach**2 / 2, dtype=np.float64)

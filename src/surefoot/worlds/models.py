@@ -102,16 +102,21 @@ class PlantedModel:
         return Prefixes(rows, np.concatenate([begun, whole[:, :, None]], axis=2))
 
 
-def sound(pairs: int, rng: np.random.Generator, parts: bool = False) -> PlantedModel:
+#: What just does not matter in a sound model of each kind, as `planted` takes it.
+SOUND: Mapping[str, Mapping[str, Any]] = {
+    "form": {"length": -FORM},
+    "slope": {"sureness": 1 / (1 - SURENESS)},
+    "parts": {"worse_part": SERVED},  # which also makes it too sure
+}
+
+
+def sound(pairs: int, rng: np.random.Generator, kind: str = "form") -> PlantedModel:
     """A model of which nothing is beyond the size that matters, and much is just of that size.
 
-    Labels move with length by .1 log-odds for a standard deviation beyond the reward. Either its
-    log-odds have the slope that just does not matter, or (`parts`) one of two groups is served
-    worse by so much, which makes it too sure.
+    Edits and beginnings are of just that size in all kinds; labels move with length beyond the
+    reward by so much, or log-odds have such a slope, or one of two groups is served so much worse.
     """
-    if parts:
-        return planted(pairs, rng, worse_part=SERVED)
-    return planted(pairs, rng, length=-FORM, sureness=1 / (1 - SURENESS))
+    return planted(pairs, rng, **SOUND[kind])
 
 
 def planted(

@@ -44,7 +44,7 @@ def test_sound_models_are_left_alone():
 
 def test_every_test_has_a_planted_fault():
     """Those of a policy's samples have worlds of their own."""
-    diagnoses, _ = ask(EVERY.values(), sound(600, rng(), parts=True))
+    diagnoses, _ = ask(EVERY.values(), sound(600, rng(), "parts"))
     tested = {one.diagnostic.name for one in diagnoses if one.measurement.test is not None}
     assert tested == {named.partition(":")[0] for _, named in FAULTS.values()}
 

@@ -14,7 +14,7 @@ from surefoot.auditing.picture import Dots
 from surefoot.data.age import DAY, counted_by_age
 from surefoot.statistics.dependence import FEWEST_CLUSTERS, Dependence, spread
 from surefoot.statistics.minimum_effect import MinimumEffect
-from surefoot.statistics.ties import credit, side_of_margins
+from surefoot.statistics.ties import credit, side_of_half, side_of_margins
 
 #: Less accuracy than this is no reason to throw data away.
 MATTERS = 0.01
@@ -140,7 +140,7 @@ def _right(material: Material, forward: Forward) -> tuple[Floats, Bools]:
     margins = np.zeros((len(rows), each))
     for k, test in enumerate(tests):
         margins[test] = found[rows[test], k * each : (k + 1) * each]
-    tried = block > 0
+    tried = (block > 0) & (side_of_half(material.labels[rows]) != 0)
     right = credit(side_of_margins(margins[tried]), material.labels[rows[tried]][:, None])
     return right, tried
 

@@ -42,8 +42,8 @@ def late(material: RewardMaterial) -> Iterator[Measurement | Lacking]:
         else 0.0
         for one in np.moveaxis(found.rewards, -1, 0)[:-1]
     ]
-    shares = zip(turned.T, PARTS, strict=True)
-    along = ", ".join(f"{one.mean():.0%} at {part:.0%}" for one, part in shares)
+    shares = zip(tests, PARTS, strict=True)
+    along = ", ".join(f"{one.value:.0%} at {part:.0%}" for one, part in shares)
     known = ", ".join(f"{one:.2f}" for one in ranks)
     yield Measurement(
         size=sizes[_HALF],

@@ -83,8 +83,8 @@ def _measured(
         seen=f"Under the policy the reward correlates with {feature.name} by {drift}: "
         f"{_first(drift, feature)}. Labels correlate with it by {labelled.mean:+.3f}, what "
         f"people want by up to four times as much; beyond that the reward pulls by {size}{theirs}.",
-        advice="Watch this feature in training; balance the training pairs by it, or hold it "
-        "out of the reward (a nuisance in the head); keep the KL small.",
+        advice="Watch this feature in training; balance the training pairs by it, and keep the KL "
+        "small.",
         picture=Arrows(
             names=["reward, under the policy", "labels, times four"],
             sizes=[drift, _most(labelled, rows)],

@@ -16,8 +16,8 @@ from surefoot.statistics.estimate import Estimate
 from surefoot.statistics.minimum_effect import MinimumEffect
 from surefoot.statistics.regression import linear
 
-#: A correlation of .7 is half of the variance.
-MATTERS = 0.7
+#: A correlation of .5 is a quarter of the variance.
+MATTERS = 0.5
 
 
 def form(material: RewardMaterial) -> Iterator[Measurement | Lacking]:
@@ -58,8 +58,8 @@ def form(material: RewardMaterial) -> Iterator[Measurement | Lacking]:
         seen=f"Form alone (above all {most}) makes {pushed.mean**2:.0%} of the variance of the "
         f"reward within pairs, and {labelled.mean**2:.1%} of the labels'; {size} of their "
         "correlation is the reward's own.",
-        advice="Train on pairs balanced in form, or with the form as a nuisance; this model is a "
-        "judge of form, and a policy would learn form from it.",
+        advice="Train on pairs balanced in form; this model is a judge of form, and a policy would "
+        "learn form from it.",
         picture=Dots(
             ["the reward", "labels"],
             {
