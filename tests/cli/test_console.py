@@ -99,8 +99,10 @@ def test_names_that_are_none_and_names_that_no_disk_takes(
 
 def test_the_next_command_can_be_typed(capsys):
     words = ["train", "CONFIG", "--scorer", "{kind: policy}", "--output", Path("my runs/x's")]
-    console.conclude("", *words)
-    (line,) = capsys.readouterr().err.splitlines()
+    console.conclude("It is so.", *words)
+    said = capsys.readouterr()
+    assert said.out.strip() == "It is so."
+    (line,) = said.err.splitlines()
     assert shlex.split(line.removeprefix("next: ")) == ["surefoot", *map(str, words)]
 
 
@@ -137,3 +139,14 @@ def test_a_process_that_a_command_has_made_just_ends(monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *how: ended.append(how))
     _terminated(os.getpid() + 1, signal.SIGTERM, None)
     assert ended == [(signal.SIGTERM, signal.SIG_DFL), (os.getpid(), signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("typed", [["help"], ["help", "audit"]])
+def test_help_is_asked_for_as_of_other_commands(monkeypatch, capsys, typed):
+    monkeypatch.setattr(sys, "argv", ["surefoot", *typed])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    told = capsys.readouterr().out
+    assert "Usage: surefoot" in told
+    assert ("audit [OPTIONS]" in told) == (len(typed) == 2)

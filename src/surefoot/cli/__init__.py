@@ -90,6 +90,9 @@ def run_command(arguments: list[str]) -> int:
     """The exit code of a command; unlike `app()`, what Ctrl-C raises comes through."""
     import typer
 
+    if arguments[:1] == ["help"]:  # as of git and of cargo
+        arguments = [*arguments[1:2], "--help"]
+
     from surefoot.cli.app import app
     from surefoot.errors import ConfigurationError
 

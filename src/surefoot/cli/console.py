@@ -94,11 +94,10 @@ def conclude(sentence: str, *following: object) -> None:
     """The last lines of a command: its verdict, as on its page, and the command to type next.
 
     Args:
-        sentence: the verdict; nothing where it is empty.
+        sentence: the verdict.
         following: words of the next command after `surefoot`; they are quoted where need be.
     """
-    if sentence:
-        out.print(f"\n{sentence}", style="bold", soft_wrap=True)
+    out.print(f"\n{sentence}", style="bold", soft_wrap=True)
     say(f"next: {shlex.join(['surefoot', *map(str, following)])}")
 
 

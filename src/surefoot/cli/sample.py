@@ -48,6 +48,14 @@ def sample(
     _show(sampled, Path(config.output))
 
 
+def _verdict(sampled: Sampled) -> str:
+    """What there is to train on, and whether the references are like the data."""
+    count = len(sampled.pairs)
+    if sampled.check is None:
+        return f"{count:,} pairs are ready for VRPO."
+    return f"{count:,} pairs are ready for VRPO. {sampled.check.verdict}"
+
+
 def _show(sampled: Sampled, folder: Path) -> None:
     from surefoot.nuisance.evidence import PAIRS
 
@@ -62,4 +70,12 @@ def _show(sampled: Sampled, folder: Path) -> None:
         )
     say(f"wrote {folder / PAIRS}: {len(sampled.pairs)} pairs")
     pairs = folder / PAIRS
-    conclude("", "train", "CONFIG", "--data.train", pairs, "--objective.labels", "control-variate")
+    conclude(
+        _verdict(sampled),
+        "train",
+        "CONFIG",
+        "--data.train",
+        pairs,
+        "--objective.labels",
+        "control-variate",
+    )

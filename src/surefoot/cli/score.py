@@ -16,6 +16,7 @@ from surefoot.errors import DataError
 from surefoot.paths import FILES
 
 if TYPE_CHECKING:
+    from surefoot.arrays import Floats
     from surefoot.data import Preferences
     from surefoot.scorers import TrainedScorer
 
@@ -52,7 +53,8 @@ def score(
     with claim_file(output, overwrite=overwrite, reads=reads) as part:
         scorer = load_one(model, "surefoot score", loading)
         pairs = readable([scorer], read(data, reading, source, unlabelled=True), say)
-        odd = _write(part, pairs, scored(scorer, pairs))
+        columns = scored(scorer, pairs)
+        odd = _write(part, pairs, columns)
         say_notes([scorer], f"{pairs.name}: ")
         if scorer.pairwise:
             say(
@@ -60,12 +62,35 @@ def score(
                 "the margin of its pair."
             )
     say(f"wrote {len(pairs)} rows to {output}")
-    conclude("", "evaluate", model, "LABELLED.jsonl", "--output", "report")
+    conclude(
+        _verdict(model, columns["p_a_preferred"]),
+        "evaluate",
+        model,
+        "LABELLED.jsonl",
+        "--output",
+        "report",
+    )
     if len(odd):
         raise DataError(
             f"{model} gives no finite score to {len(odd)} of {len(pairs)} pairs, the first in line "
             f"{odd[0] + 1} of {output}: null is written. The model may have diverged in training."
         )
+
+
+def _verdict(model: str, chances: Floats) -> str:
+    """What the scores of N pairs say, from P(a preferred) (N,)."""
+    import numpy as np
+
+    from surefoot.statistics.ties import side_of_half
+
+    known = chances[np.isfinite(chances)]
+    sides = side_of_half(known)
+    share = float((sides > 0).mean()) if len(known) else 0.0
+    sure = float(np.abs(known - 0.5).mean()) + 0.5 if len(known) else 0.5
+    return (
+        f"{model} prefers the first response in {share:.0%} of {len(chances):,} pairs, and gives "
+        f"its choice a probability of {sure:.2f} in the mean."
+    )
 
 
 def scored(scorer: TrainedScorer, pairs: Preferences) -> dict[str, Any]:

@@ -120,9 +120,15 @@ def _train_online(options: Mapping[str, Any], seeds: int, how: Mapping[str, Any]
         require_places(config)
     from surefoot.online.training import train_online_seeds
 
+    runs = []
     for found in train_online_seeds(configs, root=config.output if seeds > 1 else None, **how):
         say(f"wrote {found.folder}")
         _show_online(found)
+        runs.append(found)
+    if runs:
+        first = runs[0]
+        audited = ("--model", "REWARD", "--policy", first.folder, "--output", "audited")
+        conclude(first.report.verdict, "audit", "LABELLED.jsonl", *audited)
 
 
 def _show_online(run: OnlineRun) -> None:
@@ -130,8 +136,6 @@ def _show_online(run: OnlineRun) -> None:
 
     report = run.report
     _show_logs("The last log", {str(run.folder): report}, SHOWN)
-    if report.along is not None:
-        out.print(report.along.sentence, soft_wrap=True)
     if report.groups:
         worst = sorted(report.groups, key=lambda group: group.gain)[:_MOST_SHOWN]
         table(

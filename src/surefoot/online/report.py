@@ -45,6 +45,19 @@ class OnlineReport:
     history: Sequence[Mapping[str, float]]  #: figures of every step
     along: AlongTraining | None = None  #: over-optimisation, where a reward was watched
 
+    @property
+    def verdict(self) -> str:
+        """The run in one sentence or two."""
+        if self.stopped:
+            return f"Stopped after {self.steps} steps: {self.stopped}"
+        watched = "" if self.along is None else f" {self.along.sentence}"
+        if not self.warnings:
+            return f"After {self.steps} steps nothing speaks against this run.{watched}"
+        return (
+            f"After {self.steps} steps {len(self.warnings)} thing(s) speak against this run, the "
+            f"first: {self.warnings[0]}{watched}"
+        )
+
 
 def describe_run(run: OpenRun[OnlineConfig], state: Any, progress: Progress) -> OnlineReport:
     """The report of a finished run, with what speaks against it."""
