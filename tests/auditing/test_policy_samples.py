@@ -282,3 +282,6 @@ def test_a_language_model_writes_to_some_prompts_once(tmp_path, monkeypatch):
     again = drawing.samples_of(place, data, say=said.append)
     assert kept.read_text().splitlines() == lines
     assert again.written == first.written
+    kept.rename(tmp_path / "references.jsonl")  # as in the folder of a surefoot sample
+    (tmp_path / "policy").rename(tmp_path / "elsewhere")
+    assert drawing.samples_of(str(tmp_path), data, say=pytest.fail).written == first.written

@@ -40,7 +40,7 @@ class ModelFlags:
         str | None,
         typer.Option(
             help="For --model: a language model, which writes 8 responses to each of 100 prompts "
-            "of the data; or a file of samples, as surefoot sample or TRL writes them."
+            "of the data; or samples, as surefoot sample or TRL writes them."
         ),
         READS,
     ] = None

@@ -26,9 +26,9 @@ def samples_of(
     """What a policy wrote.
 
     Args:
-        policy: a file of samples, or a language model: a folder, a run, or a name on the Hub. Of a
-            model 8 responses to each of 100 prompts of the data are drawn by its own law, which
-            are kept in the cache and gone on with.
+        policy: a file of samples, the folder of a `surefoot sample`, or a language model: a folder,
+            a run, or a name on the Hub. Of a model 8 responses to each of 100 prompts of the data
+            are drawn by its own law, which are kept in the cache and gone on with.
         preferences: whose prompts are asked.
         seed: of the prompts and the draws.
         say: is called with lines on what is done.
@@ -41,7 +41,10 @@ def samples_of(
     if Path(policy).is_file():
         return read_samples(policy)
     from surefoot.nuisance.reference import LanguageModelReference
-    from surefoot.nuisance.sampling import distinct_prompts, draw
+    from surefoot.nuisance.sampling import REFERENCES, distinct_prompts, draw
+
+    if (Path(policy) / REFERENCES).is_file():
+        return read_samples(Path(policy) / REFERENCES)
 
     source = LanguageModelReference(model=policy, pairs=PAIRS)
     prompts = distinct_prompts(source.usable(preferences, say))
