@@ -183,3 +183,9 @@ def test_gpt3_takes_the_first_on_llmfao(monkeypatch, capsys):
     file = real_data("llmfao/pairs.jsonl.gz")
     assert run(monkeypatch, file, "--judge-column", "gpt3", "--fail-on", "found") == 1
     assert "found slot preference" in capsys.readouterr().out
+
+
+def test_one_column_is_not_two_runs(monkeypatch, file, capsys):
+    both = ("--judge-column", "judge", "--judge-column-turned", "judge")
+    assert run(monkeypatch, file, *both) == 2
+    assert "never wavers" in capsys.readouterr().err

@@ -84,6 +84,11 @@ class JudgeFlags:
                 "--judge-column-turned and --judge-column-again go with --judge-column, which was "
                 "not given."
             )
+        if len(set(self.columns)) < len(self.columns):
+            raise ConfigurationError(
+                f"the columns of verdicts are {', '.join(map(repr, self.columns))}: each is a run "
+                "of its own, and one given twice would look like a judge who never wavers."
+            )
         for one in fields(self):
             if not whole and getattr(self, one.name):
                 flag = f"--{one.name.replace('_', '-')}"
