@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 _ON_HUB = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(:[\w.-]+)?(@[\w.\-\[\]:%+]+)?")
 #: Folders in which everybody keeps what is their own: no owner on the Hub is meant.
 _AT_HOME = {"runs", "data", "checkpoints", "outputs"}
+#: Endings of files that hold data and nothing else.
+DATA_ENDINGS = {".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow"}
 #: Endings of files: a name with one of them is a path.
 _ENDINGS = {
-    *(".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".gz"),
+    *(*DATA_ENDINGS, ".json", ".txt", ".gz"),
     *(".yaml", ".yml", ".py", ".gguf", ".safetensors", ".bin", ".pt", ".pth"),
 }
 

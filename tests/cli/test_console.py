@@ -141,7 +141,7 @@ def test_a_process_that_a_command_has_made_just_ends(monkeypatch):
     assert ended == [(signal.SIGTERM, signal.SIG_DFL), (os.getpid(), signal.SIGTERM)]
 
 
-@pytest.mark.parametrize("typed", [["help"], ["help", "audit"]])
+@pytest.mark.parametrize("typed", [["help"], ["help", "audit"], ["-h"], ["audit", "-h"]])
 def test_help_is_asked_for_as_of_other_commands(monkeypatch, capsys, typed):
     monkeypatch.setattr(sys, "argv", ["surefoot", *typed])
     with pytest.raises(SystemExit) as end:
@@ -149,4 +149,15 @@ def test_help_is_asked_for_as_of_other_commands(monkeypatch, capsys, typed):
     assert not end.value.code
     told = capsys.readouterr().out
     assert "Usage: surefoot" in told
-    assert ("audit [OPTIONS]" in told) == (len(typed) == 2)
+    assert ("audit [OPTIONS]" in told) == ("audit" in typed)
+
+
+@pytest.mark.parametrize("name", ["my pairs.jsonl", "p.jsonl.gz", "p.csv"])
+def test_data_in_place_of_a_configuration_are_sent_to_init(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("prompt,chosen,rejected\n")
+    monkeypatch.setattr(sys, "argv", ["surefoot", "train", name])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert f"surefoot init {shlex.quote(name)}" in " ".join(capsys.readouterr().err.split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -48,7 +48,6 @@ class Audit:
     remedy: Choice = field(default_factory=Choice)
     subject: ClassVar[str] = "labels"  #: what was asked about
     checked: ClassVar[bool] = True  #: whether rows were looked at for damage, too
-    beside: ClassVar[Sequence[object]] = ()  #: figures of another subject, where there is one
 
     @property
     def found(self) -> tuple[Diagnosis, ...]:

@@ -91,7 +91,9 @@ def run_command(arguments: list[str]) -> int:
     import typer
 
     if arguments[:1] == ["help"]:  # as of git and of cargo
-        arguments = [*arguments[1:2], "--help"]
+        arguments = [*arguments[1:], "--help"]
+    elif arguments[-1:] == ["-h"]:
+        arguments = [*arguments[:-1], "--help"]
 
     from surefoot.cli.app import app
     from surefoot.errors import ConfigurationError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,20 +161,21 @@ def audit(
         surefoot audit pairs.jsonl --judge judge.yaml --output judged
         surefoot audit pairs.jsonl --model runs/reward --policy runs/policy --output audited
     """
-    only: dict[str, object] = {
-        "--tokenizer": reader.tokenizer,
-        "--against": beside.against,
-        "--deployment": beside.deployment,
-        "--quick": quick or None,
-    }
     if judge.given and model.given:
         raise ConfigurationError("--model audits a reward model, --judge a judge: give one.")
-    if judge.given:
-        only["--suites"] = suites
-        audit_of_judge(data, judge, reading, output, overwrite, fail_on, only)
-        return
-    if model.given:
-        audit_of_model(data, model, reading, output, suites, overwrite, fail_on, only)
+    if judge.given or model.given:
+        of_data = {
+            "--tokenizer": reader.tokenizer,
+            "--against": beside.against,
+            "--deployment": beside.deployment,
+            "--quick": quick or None,
+            "--suites": suites if judge.given else None,
+        }
+        _refuse_of_data(of_data, fail_on, "judge" if judge.given else "model")
+        if judge.given:
+            audit_of_judge(data, judge, reading, output, overwrite, fail_on)
+        else:
+            audit_of_model(data, model, reading, output, suites, overwrite, fail_on)
         return
     with _claimed(data, output, reader, beside, overwrite) as folder:
         preferences = read_with_suites(data, suites, reading)
@@ -184,6 +186,21 @@ def audit(
     damaged = any(finding.severity == "error" for finding in report.findings)
     if (damaged and fail_on) or (found.found and fail_on == "found"):
         raise typer.Exit(1)
+
+
+def _refuse_of_data(flags: Mapping[str, object], fail_on: str | None, subject: str) -> None:
+    """Refuse what is for an audit of data alone, where a judge or a model is audited.
+
+    Raises:
+        ConfigurationError: one of the flags has a value.
+    """
+    for flag, value in flags.items():
+        if value is not None:
+            raise ConfigurationError(f"{flag} audits data; leave it out to audit a {subject}.")
+    if fail_on == "error":
+        raise ConfigurationError(
+            f"--fail-on error is for rows; of a {subject} something is `found`."
+        )
 
 
 def _claimed(
@@ -239,7 +256,7 @@ def _diagnosed(
             clusters=clusters,
             progress=bar.set_description,
         )
-    show_labels(found)
+    show_labels(found, paged=folder is not None)
     show_remedy(found.remedy)
     if folder and apart:
         command = invocation()

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 LABEL_NEXT = "label next"
 
 
-def show_labels(found: Audit) -> None:
-    """What the diagnostics say, the gravest first; what says nothing more in one line each."""
+def show_labels(found: Audit, paged: bool) -> None:
+    """What the diagnostics say, the gravest first; what says nothing more in one line each.
+
+    Where a page is written (`paged`), it has what else was seen; else it is said how to get one.
+    """
     colours = {"found": "red", "assumed": "cyan"}
     for one in (one for one in found.diagnoses if one.verdict in colours):
         kind = (f"\n{one.verdict}", f"bold {colours[one.verdict]}"), " ", (one.name, "bold")
@@ -43,7 +46,8 @@ def show_labels(found: Audit) -> None:
             Text.assemble(
                 ("\ncannot tell", "bold yellow"),
                 " (rows that would do, on as many more prompts): ",
-                f"{'; '.join(lines)}. What was seen of each is in the page (--output).",
+                f"{'; '.join(lines)}. What was seen of each is in the page"
+                f"{'' if paged else ' (--output)'}.",
             )
         )
     absent = [one.name for one in found.diagnoses if one.verdict == "not found"]

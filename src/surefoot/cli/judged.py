@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -105,18 +104,8 @@ def audit_of_judge(
     output: Path | None,
     overwrite: bool,
     fail_on: str | None,
-    others: Mapping[str, object],
 ) -> None:
-    """Read or ask the verdicts, print what diagnostics say of them, and write it into a folder.
-
-    Raises:
-        ConfigurationError: one of the `others` was given, which are for data.
-    """
-    for flag, value in others.items():
-        if value is not None:
-            raise ConfigurationError(f"{flag} audits data; leave it out to audit a judge.")
-    if fail_on == "error":
-        raise ConfigurationError("--fail-on error is for rows; of a judge something is `found`.")
+    """Read or ask the verdicts, print what diagnostics say of them, and write it into a folder."""
     from surefoot.auditing.judges import audit_judge
     from surefoot.runs import claim
 
@@ -134,7 +123,7 @@ def audit_of_judge(
             else _asked(judge, preferences)
         )
         found = audit_judge(material, preferences.name)
-        show_labels(found)
+        show_labels(found, paged=folder is not None)
         if folder is not None:
             _write(folder, material, found, preferences)
         else:

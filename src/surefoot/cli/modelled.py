@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -80,18 +79,8 @@ def audit_of_model(
     suites: Path | None,
     overwrite: bool,
     fail_on: str | None,
-    others: Mapping[str, object],
 ) -> None:
-    """Score the data and the policy's samples, print what diagnostics say, write it into a folder.
-
-    Raises:
-        ConfigurationError: one of the `others` was given, which are for data.
-    """
-    for flag, value in others.items():
-        if value is not None:
-            raise ConfigurationError(f"{flag} audits data; leave it out to audit a model.")
-    if fail_on == "error":
-        raise ConfigurationError("--fail-on error is for rows; of a model something is `found`.")
+    """Score data and samples, print what diagnostics say of the rewards, write it into a folder."""
     from surefoot.runs import claim
 
     models = flags.model or []
@@ -101,7 +90,7 @@ def audit_of_model(
     ) as folder:
         preferences = read_with_suites(data, suites, reading)
         found = _audited(flags, models, preferences)
-        show_labels(found)
+        show_labels(found, paged=folder is not None)
         _show_beside(found)
         if folder is None:
             say(f"next: {invocation()} --output audited")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -19,7 +20,7 @@ from surefoot.objectives import Objective
 from surefoot.objectives.presets import PRESETS
 from surefoot.objectives.sized import SizedRisk
 from surefoot.options import WRITES, Options, check_values
-from surefoot.paths import FILES
+from surefoot.paths import DATA_ENDINGS, FILES
 from surefoot.scorers import EmbeddingScorer, Scorer
 from surefoot.scorers.language.options import LanguageModelScorer, PolicyScorer
 from surefoot.training.drpo.config import DoublyRobust
@@ -53,8 +54,13 @@ class FileOptions(Options):
         configuration, so that a folder with both can be moved.
 
         Raises:
-            ConfigurationError: an unreadable file, or two that a name may mean.
+            ConfigurationError: an unreadable file, one of data, or two that a name may mean.
         """
+        if DATA_ENDINGS & set(Path(path).suffixes):
+            raise ConfigurationError(
+                f"{path} is a file of data: {shlex.join(['surefoot', 'init', str(path)])} writes a "
+                "configuration for it, which surefoot train takes."
+            )
         given = yaml_file(path)
         if not isinstance(given, dict):
             raise ConfigurationError(f"{path} should hold options by name; got {excerpt(given)}.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
-from scipy.special import expit, stdtrit
+from scipy.special import expit
 from scipy.stats import binom
 
 from surefoot.arrays import Floats, Ints
@@ -99,9 +100,8 @@ def _picture(counts: Ints, prompts: Ints, weights: Floats, rate: float) -> Curve
             seen.append(None)
             continue
         found = spread(agree[rows], Dependence.of(prompts[rows], int(rows.sum())), weights[rows])
-        reach = -found.error * float(stdtrit(found.freedom, 0.025))
-        ends = found.mean - reach, found.mean + reach
-        seen.append(Estimate(found.mean, *ends, int(rows.sum()), "prompts", within=(0.0, 1.0)))
+        test = MinimumEffect(found.mean, found.error, found.freedom, 0.0, "either")
+        seen.append(replace(test.estimate(int(rows.sum()), "prompts"), within=(0.0, 1.0)))
 
     def by(flipped: float) -> list[float]:
         return [(1 - flipped) ** k + flipped**k for k in at]

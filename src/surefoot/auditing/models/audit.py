@@ -51,7 +51,7 @@ class ModelAudit(Audit):
 
     model: str = ""
     other: str = ""
-    beside: tuple[SideBySide, ...] = ()  # type: ignore[misc]  # of the base: none
+    beside: tuple[SideBySide, ...] = ()
     subject: ClassVar[str] = "rewards"
     checked: ClassVar[bool] = False
 
